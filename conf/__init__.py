@@ -1,0 +1,1 @@
+"""Configuration files and dictionaries, shipped inside the wheel."""

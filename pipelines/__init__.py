@@ -1,0 +1,1 @@
+"""A pipeline is a tuple of stages in the order in which they run."""

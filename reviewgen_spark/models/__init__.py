@@ -1,0 +1,1 @@
+"""Models, their training, evaluation and registry: torch only, no Spark."""

@@ -1,0 +1,1 @@
+"""What a shop acts on: roll-ups of labels per product."""

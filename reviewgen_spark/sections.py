@@ -1,0 +1,195 @@
+"""The sections of the configuration: one frozen model a stage, and a few for the things stages share.
+
+A field belongs to the `result` part of its section unless it is marked with `execution(...)`: result fields shape
+the rows that a stage writes and enter its fingerprint; execution fields (sizes, parallelism, devices) re-compute
+nothing when they change.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+def execution(default: Any, **constraints: Any) -> Any:
+    """Declare a field that changes how a stage runs, never what it writes."""
+    return Field(default, json_schema_extra={"part": "execution"}, **constraints)
+
+
+class Section(BaseModel):
+    """A frozen section: unknown keys are refused, so that a typing error never passes silently."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    def result_part(self) -> dict[str, Any]:
+        """The fields that shape a stage's rows, as plain JSON values, for its fingerprint."""
+        fields = type(self).model_fields
+        dumped = self.model_dump(mode="json")
+        return {name: dumped[name] for name in sorted(fields) if not _is_execution(fields[name].json_schema_extra)}
+
+
+def _is_execution(extra: Any) -> bool:
+    return isinstance(extra, dict) and extra.get("part") == "execution"
+
+
+class PathsSection(Section):
+    """Where everything lies. `root` may be relative in a checkout: it is taken from the folder that holds `conf`."""
+
+    root: Path
+    landing: Path = Path("landing")
+    warehouse: Path = Path("warehouse")
+    exports: Path = Path("exports")
+    artifacts: Path = Path("artifacts")
+    reports: Path = Path("reports")
+    mlflow_uri: str | None = Field(None, description="MLflow tracking URI; default: sqlite below root")
+
+
+class SparkSection(Section):
+    """How a session is started when it is not `spark-submit` that starts it."""
+
+    master: str = "local[*]"
+    driver_memory: str = "3g"
+    shuffle_partitions: int = Field(4, ge=1)
+    arrow_max_rows: int = Field(4096, ge=1)
+    arrow_max_bytes: int = Field(16 * 2**20, ge=2**16)
+    extra: dict[str, str] = Field(default_factory=dict)
+
+
+class LeaseSection(Section):
+    """The one-writer lease of a warehouse, in seconds."""
+
+    heartbeat_s: float = Field(30, gt=0)
+    ttl_s: float = Field(180, gt=0)
+
+
+class TablesSection(Section):
+    """Which tables are exported as Parquet too, and how long Delta keeps the history that pins refer to."""
+
+    parquet_exports: tuple[str, ...] = ()
+    retention_days: int = Field(30, ge=1)
+
+
+class FreshnessSection(Section):
+    """When a night's input counts as late or too little; a breach ends the run with exit code 3."""
+
+    max_age_hours: float | None = Field(None, gt=0)
+    min_records: int | None = Field(None, ge=0)
+    min_share_of_usual_pct: float | None = Field(None, ge=0, le=100)
+
+
+class IngestSection(Section):
+    """Which files are delivered, and what makes a record or a file bad."""
+
+    source: str = "shop"
+    reviews: str = "reviews"
+    gold_labels: str = "gold_labels"
+    timezone: str = "Asia/Shanghai"
+    max_rows_per_batch: int = Field(200_000, ge=1)
+    max_quarantine_pct: float = Field(20, ge=0, le=100)
+
+
+class CleanSection(Section):
+    """What the text engine does to a review; each rule of `normalise` by name."""
+
+    max_chars: int = Field(20_000, ge=1)
+    repair_mojibake: bool = True
+    strip_html: bool = True
+    mark_urls: bool = True
+    simplify_chinese: bool = True
+    max_repeats: int = Field(3, ge=2, description="a character or mark repeated more often is bounded to this")
+    emoji: Literal["keep", "name", "drop"] = "name"
+    mask_pii: bool = True
+
+
+class DedupSection(Section):
+    """Which copies are found."""
+
+    kinds: tuple[Literal["exact"], ...] = ("exact",)
+
+
+class SplitSection(Section):
+    """Shares of the frozen split, in percent; what is left after train and validation is test."""
+
+    seed: str = "split-1"
+    train_pct: int = Field(80, ge=1, le=98)
+    validation_pct: int = Field(10, ge=1, le=98)
+
+
+class TokensSection(Section):
+    """How words are cut."""
+
+    engine: Literal["rjieba", "jieba"] = "rjieba"
+    user_dictionary: str | None = "words.txt"
+    stop_words: str | None = "stop_words.txt"
+
+
+class WeakLabelsSection(Section):
+    """When a lexicon's score is a vote."""
+
+    min_abs_score: float = Field(0.15, ge=0, le=1)
+
+
+class ModelsSection(Section):
+    """The model: which base, under which registered name."""
+
+    base: str = "scratch:tiny"
+    name: str = "review_sentiment"
+
+
+class FinetuneSection(Section):
+    """How the encoder is trained."""
+
+    labels: Literal["gold", "rating", "weak"] = Field("gold", description="where the training labels come from")
+    max_tokens: int = Field(128, ge=8, le=512)
+    vocabulary_size: int = Field(8_000, ge=500)
+    epochs: int = Field(4, ge=1)
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(5e-4, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup_pct: float = Field(10, ge=0, le=100)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    patience: int = Field(2, ge=1, description="epochs without a better validation F1 before stopping")
+    seed: int = 42
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = execution("auto")
+    threads: int | None = execution(None, ge=1)
+
+
+class EvaluateSection(Section):
+    """How a model is scored, and what it is compared with."""
+
+    bootstrap_samples: int = Field(1000, ge=100)
+    seed: int = 42
+
+
+class RegisterSection(Section):
+    """When a new model becomes champion."""
+
+    min_f1_gain: float = Field(0.0, ge=-1, le=1)
+
+
+class LabelSection(Section):
+    """How the champion is shipped and run. Precision shapes scores, so it is a result field."""
+
+    alias: str = "champion"
+    max_chars: int = Field(20_000, ge=1)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    max_error_pct: float = Field(1.0, ge=0, le=100)
+    tokens_per_batch: int = execution(4096, ge=64)
+    partitions: int | None = execution(None, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = execution("auto")
+    threads: int = execution(1, ge=1)
+
+
+class SatisfactionSection(Section):
+    """The roll-up of labels per product."""
+
+    min_reviews: int = Field(5, ge=1)
+    prior_weight: float = Field(10, ge=0, description="reviews that the shop-wide mean counts for")
+
+
+class ReportSection(Section):
+    """The HTML page."""
+
+    top_words: int = Field(20, ge=1)
+    top_products: int = Field(10, ge=1)
