@@ -5,7 +5,6 @@ the rows that a stage writes and enter its fingerprint; execution fields (sizes,
 nothing when they change.
 """
 
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -33,15 +32,30 @@ def _is_execution(extra: Any) -> bool:
 
 
 class PathsSection(Section):
-    """Where everything lies. `root` may be relative in a checkout: it is taken from the folder that holds `conf`."""
+    """Where everything lies; absolute once loaded (see `config.load_config`).
 
-    root: Path
-    landing: Path = Path("landing")
-    warehouse: Path = Path("warehouse")
-    exports: Path = Path("exports")
-    artifacts: Path = Path("artifacts")
-    reports: Path = Path("reports")
+    `root`, `artifacts` and `reports` are folders of a file system that the driver and the executors see; `landing`,
+    `warehouse` and `exports` may also be URIs that Hadoop and Arrow know, such as `s3a://` or `hdfs://`.
+    """
+
+    root: str
+    landing: str = "landing"
+    warehouse: str = "warehouse"
+    exports: str = "exports"
+    artifacts: str = "artifacts"
+    reports: str = "reports"
+    jars: str = Field(".jars", description="folder of the Delta jars, from the folder that holds `conf`")
     mlflow_uri: str | None = Field(None, description="MLflow tracking URI; default: sqlite below root")
+
+    @property
+    def tracking_uri(self) -> str:
+        """The MLflow tracking URI."""
+        return self.mlflow_uri or f"sqlite:///{self.root}/mlflow/mlflow.db"
+
+    @property
+    def model_artifacts(self) -> str:
+        """Where MLflow keeps the files of runs and models."""
+        return f"{self.root}/mlflow/artifacts"
 
 
 class SparkSection(Section):
@@ -52,6 +66,9 @@ class SparkSection(Section):
     shuffle_partitions: int = Field(4, ge=1)
     arrow_max_rows: int = Field(4096, ge=1)
     arrow_max_bytes: int = Field(16 * 2**20, ge=2**16)
+    log_level: Literal["OFF", "ERROR", "WARN", "INFO"] = Field(
+        "OFF", description="Spark's own log; from ERROR on it may print review text of a failing row"
+    )
     extra: dict[str, str] = Field(default_factory=dict)
 
 
@@ -99,6 +116,9 @@ class CleanSection(Section):
     max_repeats: int = Field(3, ge=2, description="a character or mark repeated more often is bounded to this")
     emoji: Literal["keep", "name", "drop"] = "name"
     mask_pii: bool = True
+    user_key_file: str | None = Field(
+        None, description="file below root with the key of user_key; REVIEWGEN_USER_KEY in the environment wins"
+    )
 
 
 class DedupSection(Section):

@@ -1,0 +1,205 @@
+"""YAML files and `--set` overrides, merged and checked into one frozen `Config`.
+
+Later wins: `conf/base.yaml` < `conf/<env>.yaml` < `--set a.b=c`. Every fault is collected and reported at once, each
+with the file it stands in, before Spark starts.
+"""
+
+import difflib
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from reviewgen_spark import sections
+from reviewgen_spark.errors import ConfigError
+
+
+# The section of the stage `register` has the name of a method of pydantic's metaclass, which is harmless.
+warnings.filterwarnings("ignore", message='Field name "register"', category=UserWarning)
+
+
+class Config(BaseModel):
+    """The whole configuration; one attribute a section."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    paths: sections.PathsSection
+    spark: sections.SparkSection = sections.SparkSection()
+    lease: sections.LeaseSection = sections.LeaseSection()
+    tables: sections.TablesSection = sections.TablesSection()
+    freshness: sections.FreshnessSection = sections.FreshnessSection()
+    ingest: sections.IngestSection = sections.IngestSection()
+    clean: sections.CleanSection = sections.CleanSection()
+    dedup: sections.DedupSection = sections.DedupSection()
+    split: sections.SplitSection = sections.SplitSection()
+    tokens: sections.TokensSection = sections.TokensSection()
+    weak_labels: sections.WeakLabelsSection = sections.WeakLabelsSection()
+    models: sections.ModelsSection = sections.ModelsSection()
+    finetune: sections.FinetuneSection = sections.FinetuneSection()
+    evaluate: sections.EvaluateSection = sections.EvaluateSection()
+    register: sections.RegisterSection = sections.RegisterSection()
+    label: sections.LabelSection = sections.LabelSection()
+    satisfaction: sections.SatisfactionSection = sections.SatisfactionSection()
+    report: sections.ReportSection = sections.ReportSection()
+
+    @model_validator(mode="after")
+    def _agree(self) -> "Config":
+        if self.split.train_pct + self.split.validation_pct >= 100:
+            raise ValueError("split: train_pct + validation_pct must leave something for test (be below 100)")
+        if self.ingest.timezone not in available_timezones():
+            raise ValueError(f"ingest.timezone: got {self.ingest.timezone!r}, expected an IANA name such as Asia/Shanghai")
+        if self.lease.ttl_s < 2 * self.lease.heartbeat_s:
+            raise ValueError("lease.ttl_s must be at least twice lease.heartbeat_s, or a slow heartbeat loses the lease")
+        return self
+
+    @property
+    def timezone(self) -> ZoneInfo:
+        """The zone of source timestamps that name none."""
+        return ZoneInfo(self.ingest.timezone)
+
+
+def default_conf_folder() -> Path:
+    """`REVIEWGEN_CONF`, or `conf` of the checkout, or the copy inside the installed package."""
+    if named := os.environ.get("REVIEWGEN_CONF"):
+        return Path(named).resolve()
+    package = Path(__file__).resolve().parent
+    checkout = package.parent / "conf"
+    return checkout if (checkout / "base.yaml").is_file() else package / "conf"
+
+
+def load_config(env: str | None = None, overrides: Iterable[str] = (), conf: Path | None = None) -> Config:
+    """Read, merge, check.
+
+    Args:
+        env: Name of the overlay `<env>.yaml`; default `REVIEWGEN_ENV`, then `local`.
+        overrides: `a.b=c` strings; the value is read as YAML.
+        conf: Folder of the YAML files; default `default_conf_folder()`.
+
+    Raises:
+        ConfigError: With every fault found, one a line.
+    """
+    folder = conf or default_conf_folder()
+    env = env or os.environ.get("REVIEWGEN_ENV") or "local"
+    faults: list[str] = []
+    merged: dict[str, Any] = {}
+    origin: dict[tuple[str, ...], str] = {}
+    for name in ("base", env):
+        path = folder / f"{name}.yaml"
+        if not path.is_file():
+            known = sorted(p.stem for p in folder.glob("*.yaml") if p.stem not in ("base", "quality"))
+            faults.append(f"{path}: no such file; --env takes one of {', '.join(known) or '(none found)'}")
+            continue
+        _merge(merged, _read_yaml(path, faults), f"{folder.name}/{path.name}", origin, ())
+    for override in overrides:
+        _merge(merged, _parse_override(override, faults), f"--set {override}", origin, ())
+    try:
+        config = Config.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError("\n".join(faults + _explain(error, origin))) from None
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return config.model_copy(update={"paths": _absolute(config.paths, folder)})
+
+
+def _read_yaml(path: Path, faults: list[str]) -> Mapping[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}" if mark else "somewhere"
+        faults.append(f"{path}: {where}: not valid YAML")
+        return {}
+    if not isinstance(content, Mapping):
+        faults.append(f"{path}: got {type(content).__name__} at the top, expected sections (name: then indented keys)")
+        return {}
+    return content
+
+
+def _parse_override(override: str, faults: list[str]) -> Mapping[str, Any]:
+    key, equals, value = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or len(parts) < 2 or not all(parts):
+        faults.append(f"--set {override}: expected section.key=value, such as --set ingest.timezone=UTC")
+        return {}
+    try:
+        tree: Any = yaml.safe_load(value) if value else None
+    except yaml.YAMLError:
+        tree = value
+    for part in reversed(parts):
+        tree = {part: tree}
+    result: Mapping[str, Any] = tree
+    return result
+
+
+def _merge(
+    into: dict[str, Any],
+    new: Mapping[str, Any],
+    source: str,
+    origin: dict[tuple[str, ...], str],
+    prefix: tuple[str, ...],
+) -> None:
+    """Lay `new` over `into`, mapping by mapping, remembering which file each key came from last."""
+    for key, value in new.items():
+        path = (*prefix, str(key))
+        origin[path] = source
+        if isinstance(value, Mapping):
+            child = into.get(key)
+            into[key] = child if isinstance(child, dict) else {}
+            _merge(into[key], value, source, origin, path)
+        elif value is None and not prefix:
+            into.setdefault(key, {})  # an empty section in YAML is None
+        else:
+            into[key] = value
+
+
+def _explain(error: ValidationError, origin: Mapping[tuple[str, ...], str]) -> list[str]:
+    lines = []
+    for fault in error.errors(include_url=False):
+        path = tuple(str(part) for part in fault["loc"])
+        source = next((origin[path[:n]] for n in range(len(path), 0, -1) if path[:n] in origin), "configuration")
+        dotted = ".".join(path)
+        if fault["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(path[-1], _known_keys(path[:-1]), n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(_known_keys(path[:-1]))}"
+            lines.append(f"{source}: {dotted}: unknown key; {hint}")
+        elif fault["type"] == "missing":
+            lines.append(f"configuration: {dotted}: missing; set it in conf/<env>.yaml or with --set {dotted}=…")
+        elif not path:
+            lines.append(f"configuration: {fault['msg'].removeprefix('Value error, ')}")
+        else:
+            lines.append(f"{source}: {dotted}: got {fault['input']!r}; {fault['msg'][0].lower()}{fault['msg'][1:]}")
+    return lines
+
+
+def _known_keys(path: tuple[str, ...]) -> list[str]:
+    model: Any = Config
+    for part in path:
+        field = model.model_fields.get(part)
+        model = field.annotation if field else None
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return []
+    return list(model.model_fields)
+
+
+def _absolute(paths: sections.PathsSection, conf: Path) -> sections.PathsSection:
+    """Resolve every path against `root`, and `root` against the checkout; never against the current folder."""
+    checkout = conf.resolve().parent
+    root = os.path.expandvars(os.path.expanduser(paths.root))  # noqa: PTH111 - a Path would swallow a URI's slashes
+    if "://" in root or "$" in root:
+        raise ConfigError(f"paths.root: got {root!r}, expected a folder that driver and executors see; give URIs "
+                          "to paths.landing, paths.warehouse and paths.exports instead")
+    if not Path(root).is_absolute():
+        if not (checkout / "pyproject.toml").is_file() and "REVIEWGEN_CONF" not in os.environ:
+            raise ConfigError(f"paths.root: got {root!r}, expected an absolute path outside a checkout; "
+                              "use --set paths.root=/some/folder or set REVIEWGEN_CONF to your own conf folder")
+        root = str(checkout / root)
+    update = {"root": root, "jars": str(checkout / paths.jars)}
+    for name in ("landing", "warehouse", "exports", "artifacts", "reports"):
+        value = getattr(paths, name)
+        update[name] = value if "://" in value else str(Path(root) / value)
+    return paths.model_copy(update=update)

@@ -1,0 +1,69 @@
+"""A model folder: plain `save_pretrained` files, and `reviewgen.json` that says how they are to be used.
+
+    config.json  model.safetensors  tokenizer.json  reviewgen.json      what a prediction depends on
+    tokenizer_config.json  training_curve.json                          for transformers, and for people
+
+No torch here: the driver of a label job hashes and ships a folder that only the executors load.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reviewgen_spark.errors import ModelNotFoundError
+
+SETTINGS_FILE = "reviewgen.json"
+CURVE_FILE = "training_curve.json"
+# Training seconds, in the curve, differ between two equal models: only what shapes a prediction is hashed.
+MODEL_FILES = ("config.json", "model.safetensors", "reviewgen.json", "tokenizer.json")
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """What `reviewgen.json` holds; no clock and no path, so that equal training gives an equal file."""
+
+    labels: tuple[str, ...]
+    max_tokens: int
+    base: str
+    corpus_fingerprint: str
+    temperature: float = 1.0
+    threshold: float = 0.5
+    task: str = "sentiment"
+    training: dict[str, Any] = field(default_factory=dict)
+    format: int = 1
+
+    def write(self, folder: Path) -> None:
+        """Write `reviewgen.json` into the folder."""
+        content = json.dumps(asdict(self), ensure_ascii=False, indent=2, sort_keys=True)
+        (folder / SETTINGS_FILE).write_text(content + "\n", encoding="utf-8")
+
+
+def read_settings(folder: Path) -> ModelSettings:
+    """Read the settings of a model folder.
+
+    Raises:
+        ModelNotFoundError: the folder lacks a file, or was written by a later format.
+    """
+    missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
+    if missing:
+        raise ModelNotFoundError(
+            f"{folder}: is no model folder, it lacks {', '.join(missing)}; train one with `reviewgen run train`"
+        )
+    content = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+    if content.get("format") != ModelSettings.format:
+        raise ModelNotFoundError(
+            f"{folder / SETTINGS_FILE}: format {content.get('format')!r}, this version reads "
+            f"{ModelSettings.format}; use the version that trained the model, or train it again"
+        )
+    return ModelSettings(**{**content, "labels": tuple(content["labels"])})
+
+
+def folder_sha256(folder: Path) -> str:
+    """The sha256 of a model: over the names and hashes of the files that shape its predictions."""
+    total = hashlib.sha256()
+    for name in MODEL_FILES:
+        with (folder / name).open("rb") as file:
+            total.update(f"{name}:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return total.hexdigest()

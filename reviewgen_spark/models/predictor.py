@@ -1,0 +1,146 @@
+"""A model folder, loaded to predict. Only safetensors and JSON are read: loading never unpickles anything."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.models.batches import cut_by_token_budget, pad
+from reviewgen_spark.models.folder import ModelSettings, read_settings
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """One text as the model reads it, special tokens included."""
+
+    ids: list[int]
+    is_truncated: bool
+    is_blank: bool  # nothing of the text is left but special tokens
+
+
+class Tokenizer:
+    """The folder's fast tokenizer, set to cut at `max_tokens`."""
+
+    def __init__(self, file: Path, max_tokens: int) -> None:
+        from tokenizers import Tokenizer as FastTokenizer
+
+        # Its threads are for one big call; a worker has one core, and forked processes deadlock with them.
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        self._tokenizer: Any = FastTokenizer.from_file(str(file))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(max_length=max_tokens)
+        self._specials = len(self._tokenizer.encode("").ids)
+
+    def encode(self, texts: Sequence[str]) -> list[Tokens]:
+        """Cut texts into token ids, in bulk."""
+        return [
+            Tokens(found.ids, bool(found.overflowing), len(found.ids) <= self._specials)
+            for found in self._tokenizer.encode_batch(list(texts))
+        ]
+
+
+class Predictor:
+    """A classifier in evaluation mode, on one device, in one precision."""
+
+    def __init__(self, folder: Path, device: Device = "auto", precision: Precision = "float32") -> None:
+        """Load the folder.
+
+        Args:
+            folder: a model folder.
+            device: `auto` takes a GPU when this very process sees one.
+            precision: the type of weights and activations; scores leave as float64 either way.
+
+        Raises:
+            ModelNotFoundError: it is no model folder.
+            ConfigError: `cuda` was asked for and is not there.
+        """
+        self.settings: ModelSettings = read_settings(folder)
+        self.device = choose_device(device)
+        self.tokenizer = Tokenizer(folder / "tokenizer.json", self.settings.max_tokens)
+        self._model: Any = load_classifier(folder)
+        self._model.eval().to(self.device)
+        if precision == "bfloat16":
+            self._model.to(torch.bfloat16)
+        self.pad_id = int(self._model.config.pad_token_id or 0)
+
+    def logits(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
+        """Run one batch of token ids of any lengths; returns (B, labels) raw logits."""
+        ids, mask = pad(rows, self.pad_id, self.device)  # (B, T), (B, T)
+        with torch.inference_mode():
+            logits = self._model(input_ids=ids, attention_mask=mask).logits  # (B, labels)
+        return np.asarray(logits.double().cpu().numpy())
+
+    def probabilities(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
+        """Calibrated probability of the positive label, (B,)."""
+        margins = positive_margins(self.logits(rows)) / self.settings.temperature
+        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(margins, -60, 60))))
+
+    def score_texts(self, texts: Sequence[str], tokens_per_batch: int = 8192) -> npt.NDArray[np.float64]:
+        """Calibrated probability of positive for each text, (N,), in the texts' order."""
+        rows = [found.ids for found in self.tokenizer.encode(texts)]
+        scores = np.zeros(len(rows))
+        for batch in cut_by_token_budget([len(row) for row in rows], texts, tokens_per_batch):
+            scores[batch] = self.probabilities([rows[index] for index in batch])
+        return scores
+
+
+def positive_margins(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(N, 2) logits -> (N,) log odds of positive; softmax over two labels is the sigmoid of their difference."""
+    return np.asarray(logits[:, 1] - logits[:, 0])
+
+
+def choose_device(device: Device) -> str:
+    """Resolve `auto` on the machine that runs this; call it where the model runs, never on the driver for others."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device 'cuda' was asked for, but torch sees no GPU here; use 'auto' or 'cpu'")
+    return device
+
+
+def load_classifier(folder: Path) -> Any:
+    """Build the folder's classifier on mapped weights.
+
+    The tensors of safetensors are views of the mapped file, and `assign` makes them the parameters: processes that
+    load one file share its pages, where `from_pretrained` copies them (measured: 0 against 32 MB private for a model
+    of 70 MB).
+    """
+    from safetensors.torch import load_file
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    with parameters_on_meta():
+        model = AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(folder))
+    model.load_state_dict(load_file(folder / "model.safetensors"), strict=True, assign=True)
+    model.requires_grad_(False)
+    return model
+
+
+@contextmanager
+def parameters_on_meta() -> Iterator[None]:
+    """Build modules whose parameters take no memory, while buffers (position ids) are real.
+
+    `torch.device("meta")` would take the buffers too, and the file does not hold them. This is what accelerate's
+    `init_empty_weights` does.
+    """
+    register = torch.nn.Module.register_parameter
+
+    def register_on_meta(module: torch.nn.Module, name: str, parameter: torch.nn.Parameter | None) -> None:
+        if parameter is not None:
+            parameter = torch.nn.Parameter(parameter.to("meta"), requires_grad=False)
+        register(module, name, parameter)
+
+    torch.nn.Module.register_parameter = register_on_meta  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        torch.nn.Module.register_parameter = register  # type: ignore[method-assign]
