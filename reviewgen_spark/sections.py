@@ -168,6 +168,8 @@ class FinetuneSection(Section):
     weight_decay: float = Field(0.01, ge=0)
     warmup_pct: float = Field(10, ge=0, le=100)
     dropout: float = Field(0.1, ge=0, lt=1)
+    max_grad_norm: float = Field(1.0, gt=0, description="gradients longer than this are shortened to it")
+    frozen: Literal["nothing", "embeddings"] = Field("nothing", description="weights that stay as the base has them")
     patience: int = Field(2, ge=1, description="epochs without a better validation F1 before stopping")
     seed: int = 42
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -196,6 +198,7 @@ class LabelSection(Section):
     precision: Literal["float32", "bfloat16"] = "float32"
     max_error_pct: float = Field(1.0, ge=0, le=100)
     tokens_per_batch: int = execution(4096, ge=64)
+    window_rows: int = execution(8_192, ge=1)
     partitions: int | None = execution(None, ge=1)
     device: Literal["auto", "cpu", "cuda"] = execution("auto")
     threads: int = execution(1, ge=1)

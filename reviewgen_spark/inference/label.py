@@ -1,0 +1,114 @@
+"""Label reviews with a registered model: `mapInArrow` over texts, one forward pass a row, one result a row."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from reviewgen_spark.inference.batching import Scored, score_window
+from reviewgen_spark.inference.shipping import ModelLike, ShippedModel, load_predictor, ship
+from reviewgen_spark.sections import LabelSection
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+LABELS_SCHEMA = (
+    "record_id string, sentiment_label string, sentiment_score double, category_label string, "
+    "toxicity_score double, error struct<class: string, message: string, stage: string>, "
+    "meta struct<is_truncated: boolean, token_count: int>, model_name string, model_version long, batch_id long"
+)
+
+
+def label_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection) -> "DataFrame":
+    """Give every review its sentiment.
+
+    Reads record_id, batch_id, text_clean. Rows in = rows out: a text that is null, empty, longer than
+    `label.max_chars`, or too big for memory even alone has null results and an `error`; the others are unaffected.
+    A text over the model's `max_tokens` is cut, and `meta.is_truncated` says so. `category_label` and
+    `toxicity_score` are null with a model that has no such head.
+
+    Rows are first spread by record_id, so that every task has its share whatever the files looked like.
+
+    Args:
+        reviews: the reviews, any partitioning.
+        model: a registered model; its version is written into every row.
+        section: the `label` section.
+
+    Raises:
+        ModelNotFoundError: the model's files are missing or damaged.
+    """
+    spark = reviews.sparkSession
+    shipped = ship(spark, model)
+    partitions = section.partitions or spark.sparkContext.defaultParallelism
+    name, version = model.name, model.version
+
+    def label_partition(batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
+        for window in gather_windows(batches, section.window_rows):
+            yield label_window(window, shipped, section, name, version)
+
+    return (
+        reviews.select("record_id", "batch_id", "text_clean")
+        .repartition(partitions, "record_id")
+        .mapInArrow(label_partition, LABELS_SCHEMA)  # type: ignore[arg-type]
+    )
+
+
+def gather_windows(batches: Iterable["pa.RecordBatch"], window_rows: int) -> Iterator["pa.Table"]:
+    """Join Arrow batches until a window has enough rows to sort; the last one may be smaller, none is empty."""
+    import pyarrow as pa
+
+    held: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        held.append(batch)
+        rows += batch.num_rows
+        if rows >= window_rows:
+            yield pa.Table.from_batches(held)
+            held, rows = [], 0
+    if rows:
+        yield pa.Table.from_batches(held)
+
+
+def label_window(
+    window: "pa.Table", shipped: ShippedModel, section: LabelSection, name: str, version: int
+) -> "pa.RecordBatch":
+    """Label one window on an executor; the model is loaded here, so a task without rows loads nothing."""
+    predictor = load_predictor(shipped, section.device, section.precision, section.threads)
+    results = score_window(
+        texts=window.column("text_clean").to_pylist(),
+        record_ids=window.column("record_id").to_pylist(),
+        encode=predictor.tokenizer.encode,
+        score=lambda rows: predictor.probabilities(rows).tolist(),
+        max_chars=section.max_chars,
+        tokens_per_batch=section.tokens_per_batch,
+    )
+    settings = predictor.settings
+    return to_arrow(window, results, settings.labels, settings.threshold, name, version)
+
+
+def to_arrow(
+    window: "pa.Table", results: list[Scored], labels: tuple[str, ...], threshold: float, name: str, version: int
+) -> "pa.RecordBatch":
+    """Write results as one Arrow batch in the order of LABELS_SCHEMA."""
+    import pyarrow as pa
+
+    rows = len(results)
+    errors: list[Any] = [
+        found.error and {"class": found.error.error_class, "message": found.error.message, "stage": "label"}
+        for found in results
+    ]
+    meta = [{"is_truncated": found.is_truncated, "token_count": found.token_count} for found in results]
+    decided = [None if found.score is None else labels[int(found.score >= threshold)] for found in results]
+    text = pa.string()
+    arrays = {
+        "record_id": window.column("record_id").combine_chunks(),
+        "sentiment_label": pa.array(decided, text),
+        "sentiment_score": pa.array([found.score for found in results], pa.float64()),
+        "category_label": pa.nulls(rows, text),
+        "toxicity_score": pa.nulls(rows, pa.float64()),
+        "error": pa.array(errors, pa.struct([("class", text), ("message", text), ("stage", text)])),
+        "meta": pa.array(meta, pa.struct([("is_truncated", pa.bool_()), ("token_count", pa.int32())])),
+        "model_name": pa.array([name] * rows, text),
+        "model_version": pa.array([version] * rows, pa.int64()),
+        "batch_id": window.column("batch_id").combine_chunks(),
+    }
+    return pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))

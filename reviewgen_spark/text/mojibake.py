@@ -1,0 +1,53 @@
+"""Mojibake: text that was decoded with the wrong character set somewhere on its way.
+
+Two kinds arrive in practice: UTF-8 read as Windows-1252 or Latin-1 (å¾ˆå¥½), which `ftfy` repairs, and UTF-8 read
+as GBK (寰堝ソ), which it does not know. Both repairs are dear, so each stands behind a cheap test.
+"""
+
+import re
+
+# Chinese UTF-8 starts with a byte of 0xE3-0xE9, other Latin UTF-8 with 0xC2-0xC5, emoji with 0xF0; the next byte
+# is one of 0x80-0xBF, which Windows-1252 shows as one of the marks of the second class.
+_LATIN_HINT = re.compile(
+    "[\u00c2-\u00c5\u00e2-\u00e9\u00ef\u00f0]"
+    "[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u2026\u2030\u2039\u203a\u20ac\u2122]"
+)
+
+# How GBK shows the most frequent characters' first two bytes: 锛=，！？ 銆=。、 鐨=的 涓=不上中 浜=了人 鏄=是 寰=很
+# 鍙=可只 濂=好 鎴=我 杩=这还 娌=没 閿=锟 and so on. Rare in real text; the strict decoding below decides.
+_GBK_HINT = re.compile("[锛銆鐨涓浜鏄寰鍙濂鎴杩娌鍦鏈閿璐鍟鍝浠澶鎵缁瀹鐢鍚骞鍒]")
+_GBK_RUN = re.compile("[^\x00-\x7f]{3,}[?\ufffd]?")
+
+
+def repair(text: str) -> str:
+    """Undo wrong decodings where that is certain, and leave everything else as it is.
+
+    >>> repair("å¾ˆå¥½ç”¨"), repair("寰堝ソ鐢"), repair("café crème")
+    ('很好用', '很好', 'café crème')
+    """
+    if _LATIN_HINT.search(text):
+        import ftfy
+
+        text = ftfy.fix_encoding(text)
+    if _GBK_HINT.search(text):
+        text = _GBK_RUN.sub(_undo_gbk, text)
+    return text
+
+
+def _undo_gbk(run: re.Match[str]) -> str:
+    shown = run.group()
+    wrong = shown.rstrip("?\ufffd")
+    try:
+        raw = wrong.encode("gb18030")
+    except UnicodeEncodeError:
+        return shown
+    # An odd number of bytes loses its last one on the way: up to two bytes of an unfinished character may stand
+    # at the end. Anything else that is not UTF-8 means that this was no mojibake.
+    for cut in range(3):
+        try:
+            repaired = raw[: len(raw) - cut].decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+        # Real Chinese in GBK bytes is UTF-8 by accident only when very short.
+        return repaired if len(repaired) >= 2 and "\ufffd" not in repaired else shown
+    return shown
