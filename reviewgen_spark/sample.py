@@ -68,8 +68,8 @@ def write_sample(
 
     Args:
         out: Folder to write into; files of the same names are replaced, others stay.
-        rows: How many source lines are used, each once. Every one becomes a record: 1.5 % of them bad, 0.5 % in
-            the truncated file. Near copies, edits and redeliveries come on top, about 5 % more records.
+        rows: How many source lines are used, each once. Every one becomes a record: 1.5 % of them bad,
+            0.5 % in the truncated file. Near copies, edits and redeliveries come on top, about 5 % more.
         seed: Draws the lines and everything synthetic.
         days: Consecutive days, one or two files each.
         first_day: The first of them.
@@ -138,7 +138,7 @@ def _guess_category(text: str) -> str:
 def _base_reviews(lines: Sequence[tuple[str, str]], days: int, first_day: date, rng: Random) -> list[Review]:
     """Make one review a line, with every synthetic column."""
     count = max(4, min(60, len(lines) // 120))  # products a category
-    quality = {prefix: [rng.gauss(0, 0.8) for _ in range(count)] for prefix in _PRODUCT_PREFIX.values()}
+    quality = {prefix: [rng.gauss(0, 0.5) for _ in range(count)] for prefix in _PRODUCT_PREFIX.values()}
     # Zipf over ranks; the sentiment tilts the draw, so that products differ in satisfaction.
     weights = {
         (prefix, sign): [math.exp(sign * q) / (rank + 1) for rank, q in enumerate(qualities)]
@@ -185,7 +185,7 @@ def _moment(first_day: date, day: int, rng: Random) -> datetime:
 
 
 def _soil(reviews: list[Review], rng: Random, dirt: Counter[str]) -> list[Review]:
-    """Change texts in place, at most once a review; at least one review for each kind while there are any left."""
+    """Change texts in place, at most once a review; each kind at least once while reviews are left."""
     order = rng.sample(range(len(reviews)), len(reviews))
     for kind, (share, change) in sample_dirt.CHANGES.items():
         for _ in range(min(max(1, round(share * len(reviews))), len(order))):
@@ -208,7 +208,7 @@ def _soil(reviews: list[Review], rng: Random, dirt: Counter[str]) -> list[Review
 def _later_records(
     reviews: Sequence[Review], days: int, first_day: date, rng: Random, dirt: Counter[str]
 ) -> list[Review]:
-    """Derive near copies, edits and redeliveries, each of another review, each delivered on a later day."""
+    """Derive near copies, edits and redeliveries, each of another review and on a later day."""
     # A redelivery must read the same from every format, and CSV cannot tell an empty title from a missing one.
     plain = [r for r in reviews if r.day < days - 1 and r.review_id and r.gold and r.title and r.rating]
     rng.shuffle(plain)
@@ -253,7 +253,7 @@ def _has_json(day: int, days: int) -> bool:
 def _files(
     reviews: Sequence[Review], later: Sequence[Review], days: int, first_day: date, rng: Random
 ) -> tuple[list[File], File]:
-    """Sort records into files: one a day, two on the last, and the one that will be cut short; none is empty."""
+    """Sort records into files: one a day, two on the last, and the one that will be cut; none is empty."""
     last = days - 1
     name = (first_day + timedelta(days=last)).isoformat()
     morning = File(f"{name}-morning.jsonl", "jsonl", last, has_channel=True)

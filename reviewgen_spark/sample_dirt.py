@@ -1,8 +1,8 @@
 """What happens to texts before they reach a landing folder: markup, emoji, personal data, copies, edits.
 
 Every change is chosen without looking at the sentiment, so that no model can learn the label from the dirt.
-Phone numbers, addresses and links are synthetic: the numbers all read 1380000xxxx, and example.com is reserved
-for such use by RFC 2606.
+Phone numbers, addresses and links are synthetic: the numbers all read 1380000xxxx, and example.com is
+reserved for such use by RFC 2606.
 """
 
 import html

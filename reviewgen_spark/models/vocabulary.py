@@ -6,6 +6,8 @@ from typing import Any
 
 # The order is BERT's, so that [PAD] is 0 as its configuration expects.
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+# A run of letters met less often could be one person's name or number, and would be published with the model.
+MIN_PIECE_COUNT = 10
 # A character met less often has no embedding worth training; it reads as [UNK].
 MIN_CHARACTER_COUNT = 2
 
@@ -36,7 +38,7 @@ def train_wordpiece(texts: Sequence[str], size: int) -> Any:
         texts,
         trainers.WordPieceTrainer(
             vocab_size=size,
-            min_frequency=2,
+            min_frequency=MIN_PIECE_COUNT,
             limit_alphabet=len(alphabet),
             initial_alphabet=alphabet,
             special_tokens=list(SPECIALS),

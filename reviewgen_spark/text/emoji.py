@@ -44,18 +44,22 @@ NAMES = {character: name for name, group in _BY_NAME.items() for character in gr
 OTHER = "[表情]"
 """What an emoji without a sentiment of its own becomes."""
 
-KAOMOJI = {
-    "[开心]": r"\(?[*oO]?\^[_\-.oO ]?\^[*oO]?\)?|\(?\*\^[_\-]\^\*\)?|\(?≧[▽∇◡ω]≦\)?|\(?[◕●][‿ω◡︶][◕●]\)?|∩[_.]∩|\(?∩_∩\)?"
-    r"|\(?n_n\)|\(?\*?¯[︶‿]¯\*?\)?|(?<![\w:;=]):-?[)D](?![\w)])|(?<![\w:;=])=\)(?!\w)|\(?o\(∩_∩\)o\)?|\(?[⌒︶][‿▽_︿ω.][⌒︶]\)?",
-    "[调皮]": r"(?<![\w:;=]);-?[)P](?!\w)|(?<![\w:;=]):-?[Pp](?!\w)",
-    "[难过]": r"(?<![\w:;=]):-?\((?![\w(])|(?<![\w:;=]):'\(|\(?[╥┬][_﹏╭][╥┬]\)?|\(?[ToQ]_[ToQ]\)(?!\w)|(?<![A-Za-z0-9_])T_+T(?![A-Za-z0-9_])"
-    r"|(?<![A-Za-z0-9_])[;]_[;](?![A-Za-z0-9_])",
-    "[生气]": r"\(?╯[°﹏□‵]\s?[□﹏′]?[°）)]?╯\)?(?:︵?\s?┻━┻)?|\(?>[_.]<\)?#?|\(?`へ´\)?|\(?¬_¬\)?",
-    "[无语]": r"\(?[=\-]_[=\-]\)?[|b!]*|\(?⊙[_.﹏]⊙\)?|╮\(╯[_▽]╰\)╭|\(?→_→\)?|¯\\_\([ツシ]\)_/¯",
-    "[惊讶]": r"\(?[OＯ]_[OＯo]\)|(?<![A-Za-z0-9_])[Oo0]_[Oo0](?![A-Za-z0-9_])|Σ\(.{1,7}\)(?:っ)?",
+# Emoticons of ASCII characters must stand alone among ASCII: 10:30, C:D and a_b are none; Chinese may touch them.
+_ALONE = r"(?<![A-Za-z0-9:;=_])"
+_END = r"(?![A-Za-z0-9_])"
+_KAOMOJI_BY_NAME = {
+    "[开心]": (
+        rf"\(?[*oO]?\^[_\-.oO ]?\^[*oO]?\)?|\(?\*\^[_\-]\^\*\)?|\(?≧[▽∇◡ω]≦\)?|\(?[◕●][‿ω◡︶][◕●]\)?|\(?o?\(?∩[_.]∩\)?o?\)?"
+        rf"|\(?n_n\)|\(?\*?¯[︶‿]¯\*?\)?|\(?[⌒︶][‿▽_︿ω.][⌒︶]\)?|{_ALONE}[:=]-?\)+{_END}|{_ALONE}:-?D(?!\w)"
+    ),
+    "[调皮]": rf"{_ALONE};-?\)+{_END}|{_ALONE}[:;]-?[Pp](?!\w)",
+    "[难过]": rf"{_ALONE}:-?\(+{_END}|{_ALONE}:'\(|\(?[╥┬][_﹏╭][╥┬]\)?|{_ALONE}\(?[TQ]_+[TQ]\)?{_END}|{_ALONE};_;{_END}",
+    "[生气]": r"\(?╯[°﹏□‵]\s?[□﹏′]?[°)]?╯\)?(?:︵?\s?┻━┻)?|\(?>[_.]<\)?#?|\(?`へ´\)?|\(?¬_¬\)?",
+    "[无语]": r"\(?=_=\)?[|b!]*|\(?-_-\)?[|b!]*|\(?⊙[_.﹏]⊙\)?|╮\(╯[_▽]╰\)╭|\(?→_→\)?|¯\\_\([ツシ]\)_/¯",
+    "[惊讶]": rf"{_ALONE}\(?[Oo0]_[Oo0]\)?{_END}",
 }
-_KAOMOJI_NAMES = list(KAOMOJI)
-_KAOMOJI = re.compile("|".join(f"({pattern})" for pattern in KAOMOJI.values()))
+_KAOMOJI_NAMES = list(_KAOMOJI_BY_NAME)
+_KAOMOJI = re.compile("|".join(f"({pattern})" for pattern in _KAOMOJI_BY_NAME.values()))
 
 # Pictographs, dingbats, symbols, flags and keycaps; the second part are the older symbols that Unicode made emoji.
 _EMOJI_CLASS = (

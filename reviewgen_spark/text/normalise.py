@@ -161,7 +161,7 @@ def needs_rules() -> re.Pattern[str]:
     """
     rare = frozenset("锛銆鐨涓浜鏄寰鍙濂鎴杩娌鍦鏈閿璐鍟鍝浠澶鎵缁瀹鐢鍚骞鍒")
     han = characters.character_class(characters.plain_han() - rare)
-    return re.compile(f"[^ !-%'-9?-\\]a-}}~！（），：；？…、。《》〈〉“”‘’【】「」『』—·￥{han}]")
+    return re.compile(f"[^ !-%'-9?-\\]a-}}~！（），：；？…、。《》〈〉“”‘’【】「」『』—·{han}]")
 
 
 def has_traditional(text: str) -> bool:

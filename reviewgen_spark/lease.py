@@ -1,0 +1,149 @@
+"""One writer a warehouse: a lease row in a Delta table, so that Delta's own conflict detection is the arbiter.
+
+Without it two nights that start together both take batch max+1 and silently replace each other's rows.
+"""
+
+import os
+import socket
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from delta.tables import DeltaTable
+from pyspark.sql import Row
+from pyspark.sql import functions as F
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.errors import LeaseError
+from reviewgen_spark.tables import Warehouse
+
+_NAME = "warehouse"
+_TABLE = "ops_leases"
+
+
+class Lease:
+    """Held from `acquire` to `release`; a thread renews it; `check` is called before each commit."""
+
+    def __init__(self, warehouse: Warehouse, config: Config, run_id: str) -> None:
+        self._warehouse = warehouse
+        self._section = config.lease
+        self.run_id = run_id
+        self._expires_at = datetime.min.replace(tzinfo=UTC)
+        self._version = -1
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def acquire(self) -> None:
+        """Take the lease, or take it over from a run that died.
+
+        A holder is dead when its lease ran out, or when it ran on this machine and its process is gone.
+
+        Raises:
+            LeaseError: When another run holds it; the message names the owner.
+        """
+        self._warehouse.converge([_TABLE])
+        self._ensure_row()
+        held = self._row()
+        now = datetime.now(UTC)
+        if held.owner and held.expires_at.replace(tzinfo=UTC) > now and not _is_dead(held):
+            raise LeaseError(_describe(held))
+        try:
+            self._update(F.col("owner") == held.owner, owner=self.run_id)
+        except Exception as error:
+            # Delta's own verdict: somebody else's update was first.
+            raise LeaseError(f"another run took the warehouse at the same moment ({_class(error)})") from None
+        held = self._row()
+        if held.owner != self.run_id:
+            raise LeaseError(_describe(held))
+        self._thread = threading.Thread(target=self._renew, name="lease-heartbeat", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise unless the lease is still ours: it has not run out, and nobody else has written its table.
+
+        Raises:
+            LeaseError: When this run was stopped for longer than `lease.ttl_s` or another run took over.
+        """
+        with self._lock:
+            if datetime.now(UTC) >= self._expires_at:
+                raise LeaseError("this run was stopped for longer than lease.ttl_s and may no longer write; start again")
+            if self._warehouse.version(_TABLE) != self._version:
+                held = self._row()
+                if held.owner != self.run_id:
+                    raise LeaseError(f"this run lost the warehouse: {_describe(held)}")
+
+    def release(self) -> None:
+        """Give the lease back, if it is still ours."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+            with self._lock:
+                self._update(F.col("owner") == self.run_id, owner="")
+
+    def _renew(self) -> None:
+        while not self._stop.wait(self._section.heartbeat_s):
+            try:
+                with self._lock:
+                    if datetime.now(UTC) < self._expires_at:
+                        self._update(F.col("owner") == self.run_id, owner=self.run_id)
+            except Exception:
+                # A missed heartbeat is no failure yet: `check` decides, by the time that is left.
+                continue
+
+    def _update(self, condition: "F.Column", owner: str) -> None:
+        now = datetime.now(UTC)
+        expires_at = now + timedelta(seconds=self._section.ttl_s) if owner else now
+        DeltaTable.forPath(self._warehouse.spark, self._warehouse.path(_TABLE)).update(
+            (F.col("name") == _NAME) & condition,
+            {
+                "owner": F.lit(owner),
+                "host": F.lit(socket.gethostname()),
+                "pid": F.lit(os.getpid()).cast("long"),
+                "pid_started": F.lit(_process_start(os.getpid())),
+                "heartbeat_at": F.lit(now),
+                "expires_at": F.lit(expires_at),
+            },
+        )
+        self._expires_at = expires_at
+        self._version = self._warehouse.version(_TABLE)
+
+    def _ensure_row(self) -> None:
+        free = self._warehouse.rows(_TABLE, [{"name": _NAME, "owner": "", "expires_at": datetime.now(UTC)}])
+        table = DeltaTable.forPath(self._warehouse.spark, self._warehouse.path(_TABLE))
+        if table.toDF().isEmpty():
+            merge = table.alias("t").merge(free.alias("s"), "t.name = s.name")
+            try:
+                merge.whenNotMatchedInsertAll().execute()
+            except Exception as error:
+                raise LeaseError(f"another run created the lease at the same moment ({_class(error)})") from None
+
+    def _row(self) -> Row:
+        return self._warehouse.read(_TABLE).where(F.col("name") == _NAME).collect()[0]
+
+
+def _describe(held: Row) -> str:
+    return (
+        f"run {held.owner} holds the warehouse (process {held.pid} on {held.host}, last sign of life "
+        f"{held.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC); wait for it to end, or until {held.expires_at:%H:%M:%S} UTC "
+        "if it died"
+    )
+
+
+def _is_dead(held: Row) -> bool:
+    return held.host == socket.gethostname() and _process_start(held.pid) != held.pid_started
+
+
+def _process_start(pid: int) -> str | None:
+    """When the process started, in clock ticks since boot; None when it is gone. A pid alone is used again."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()  # the name before may hold spaces
+    return None if fields[0] == "Z" else fields[19]
+
+
+def _class(error: Exception) -> str:
+    return type(error).__name__

@@ -1,0 +1,62 @@
+"""The model card: what a person should know before acting on a model's labels."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reviewgen_spark.models.evaluation import Score
+from reviewgen_spark.models.folder import ModelSettings
+
+HEADLINE = ("accuracy", "precision", "recall", "f1", "f1_macro", "auc", "ece")
+
+
+def write_card(settings: ModelSettings, scores: Sequence[Score], params: Mapping[str, Any], sha256: str) -> str:
+    """Markdown after Mitchell et al., Model Cards for Model Reporting (2019), as far as this project knows the answers."""
+    lines = [
+        f"# {settings.task}: {' or '.join(settings.labels)}",
+        "",
+        f"Fine-tuned from `{settings.base}` on corpus `{settings.corpus_fingerprint}`; reads {settings.max_tokens} tokens "
+        f"of a text; probabilities are calibrated on validation (temperature {settings.temperature:.3f}), and the "
+        f"positive label is given from {settings.threshold} on. sha256 `{sha256}`.",
+        "",
+        "## Use",
+        "Labelling product reviews in the language of its training corpus. Not for texts about people, and not for "
+        "decisions about single customers: see the error rates below.",
+        "",
+        "## Figures",
+        "On the frozen splits, with 95 % bootstrap intervals. The epoch and the temperature were chosen on validation.",
+        "",
+        "| split | model | rows | metric | value | 95 % |",
+        "|---|---|---|---|---|---|",
+        *(_row(score) for score in scores if score.slice_name == "all" and score.metric in HEADLINE),
+        "",
+        "## Weakest slices (F1 on test, at least 30 rows)",
+        "",
+        "| slice | rows | F1 | 95 % |",
+        "|---|---|---|---|",
+        *(f"| {s.slice_name} | {s.rows} | {s.value:.3f} | {_interval(s)} |" for s in _weakest(scores)),
+        "",
+        "## Training",
+        "",
+        *(f"- {name}: {value}" for name, value in sorted({**settings.training, **params}.items())),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _weakest(scores: Sequence[Score]) -> list[Score]:
+    slices = [
+        score
+        for score in scores
+        # A rating slice holds one label almost by definition; F1 says nothing there.
+        if (score.model, score.split, score.metric) == ("model", "test", "f1")
+        and score.slice_name.startswith(("category=", "lang="))
+        and score.rows >= 30
+    ]
+    return sorted(slices, key=lambda score: score.value)[:5]
+
+
+def _row(score: Score) -> str:
+    return f"| {score.split} | {score.model} | {score.rows} | {score.metric} | {score.value:.4f} | {_interval(score)} |"
+
+
+def _interval(score: Score) -> str:
+    return "" if score.low is None or score.high is None else f"{score.low:.4f} to {score.high:.4f}"

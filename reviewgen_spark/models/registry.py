@@ -1,0 +1,383 @@
+"""The model registry: the only module that knows MLflow.
+
+A version's artifacts are the pyfunc (models-from-code) with the plain `save_pretrained` files inside it. Aliases say
+what a version is for: `candidate` is the newest that was registered, `champion` the one that labels.
+"""
+
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+from typing import TYPE_CHECKING, Any
+
+from reviewgen_spark.errors import MissingExtraError, ModelNotFoundError
+from reviewgen_spark.models.card import write_card
+from reviewgen_spark.models.evaluation import Score, find_score
+from reviewgen_spark.models.folder import CURVE_FILE, ModelSettings, folder_sha256, read_settings
+from reviewgen_spark.sections import ModelsSection, RegisterSection
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+CANDIDATE, CHAMPION = "candidate", "champion"
+MODEL_ARTIFACT = "model"
+# Made up, and fixed: MLflow shows the input example to everybody, so it must be nobody's review.
+EXAMPLE_TEXT = "物流很快，质量不错，会再来。"
+REQUIREMENTS = ("torch", "transformers", "tokenizers", "safetensors", "pandas", "mlflow")
+ENVIRONMENT = (*REQUIREMENTS, "numpy", "scikit-learn", "pyarrow", "reviewgen-spark")
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """One version, pinned: name and number for the tables, the hash for fingerprints, the folder to load."""
+
+    name: str
+    version: int
+    sha256: str
+    path: Path
+    corpus_fingerprint: str
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A line of `reviewgen models list`."""
+
+    name: str
+    version: int
+    aliases: tuple[str, ...]
+    base: str
+    test_f1: float | None
+    corpus_fingerprint: str
+    sha256: str
+    created_ms: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a version became champion, why, and which one stood before; a row of `ops_model_promotions`."""
+
+    model: RegisteredModel
+    promoted: bool
+    reason: str
+    previous_version: int | None
+
+
+def register(
+    model_dir: Path,
+    scores: Sequence[Score],
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    section: RegisterSection,
+    models_section: ModelsSection,
+    tracking_uri: str,
+    artifact_root: Path,
+    champion_scores: Sequence[Score] | None = None,
+) -> Decision:
+    """Log a model with everything known about it, register it as `candidate`, and let it win the champion's place.
+
+    Aliases are set last, so a failure on the way leaves a failed run and the old champion, never half a model.
+
+    Args:
+        model_dir: the folder that `finetune` wrote; its training curve is logged by epoch.
+        scores: what `evaluate` found.
+        params: settings to log, without any text.
+        tags: of the run: data versions, fingerprints, who started it.
+        section: the `register` section.
+        models_section: the `models` section; holds the name.
+        tracking_uri: the MLflow store, such as `sqlite:////data/mlflow.db`.
+        artifact_root: folder for this experiment's artifacts, used when the experiment is new.
+        champion_scores: what `evaluate` found for the standing champion on this very corpus; needed to compare when
+            it was trained on another one.
+    """
+    settings, sha256 = read_settings(model_dir), folder_sha256(model_dir)
+    name = models_section.name
+    with _client(tracking_uri) as client:
+        previous = _by_alias(client, name, CHAMPION)
+        run_id = client.create_run(_experiment(client, name, artifact_root), run_name=settings.base).info.run_id
+        try:
+            _log_facts(client, run_id, model_dir, settings, scores, params, tags, sha256)
+            with tempfile.TemporaryDirectory() as folder:
+                _save_pyfunc(model_dir, Path(folder) / MODEL_ARTIFACT)
+                client.log_artifacts(run_id, str(Path(folder) / MODEL_ARTIFACT), MODEL_ARTIFACT)
+            found = _create_version(client, name, run_id, settings, scores, sha256)
+        except BaseException:
+            client.set_terminated(run_id, "FAILED")
+            raise
+        client.set_terminated(run_id, "FINISHED")
+        client.set_registered_model_alias(name, CANDIDATE, str(found.version))
+        promoted, reason = judge(
+            f1=find_score(list(scores), "f1"),
+            fingerprint=settings.corpus_fingerprint,
+            champion=_entry(previous, {}) if previous else None,
+            champion_f1=find_score(list(champion_scores), "f1") if champion_scores else None,
+            min_gain=section.min_f1_gain,
+        )
+        client.set_model_version_tag(name, str(found.version), "decision", reason)
+        if promoted:
+            client.set_registered_model_alias(name, CHAMPION, str(found.version))
+        return Decision(_pin(found), promoted, reason, int(previous.version) if previous else None)
+
+
+def judge(
+    f1: float, fingerprint: str, champion: ModelEntry | None, champion_f1: float | None, min_gain: float
+) -> tuple[bool, str]:
+    """Decide whether a candidate takes the champion's place; scores of different corpora are never compared.
+
+    Args:
+        f1: the candidate's F1 on test.
+        fingerprint: of the candidate's corpus.
+        champion: the standing one, if any.
+        champion_f1: the champion's F1 on the candidate's corpus, if it was scored there.
+        min_gain: what the candidate must gain more than.
+    """
+    if champion is None:
+        return True, f"no champion stood; test F1 {f1:.4f}"
+    if champion_f1 is None and champion.corpus_fingerprint == fingerprint:
+        champion_f1 = champion.test_f1
+    if champion_f1 is None:
+        return False, (
+            f"the champion, version {champion.version}, was scored on another corpus "
+            f"({champion.corpus_fingerprint[:12]}, this is {fingerprint[:12]}): not comparable"
+        )
+    gain = f1 - champion_f1
+    verdict = "beats" if gain > min_gain else "does not beat"
+    return gain > min_gain, (
+        f"test F1 {f1:.4f} {verdict} the champion's {champion_f1:.4f} (version {champion.version}) "
+        f"by more than {min_gain:g}: {gain:+.4f}"
+    )
+
+
+def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
+    """Pin what an alias means now; call it once a run, on the driver.
+
+    Raises:
+        ModelNotFoundError: no version stands under the alias, or its files are gone or damaged.
+    """
+    with _client(tracking_uri) as client:
+        found = _by_alias(client, name, alias)
+        if found is None:
+            raise ModelNotFoundError(
+                f"models.name: no version of '{name}' has the alias '{alias}' in {tracking_uri}; train and register "
+                "one with `reviewgen run train`, or promote one with `reviewgen models promote`"
+            )
+        return _pin(found)
+
+
+def set_champion(name: str, version_number: int, tracking_uri: str, reason: str = "set by hand") -> Decision:
+    """Make a version champion: to promote a newer one or to roll back to an older one.
+
+    Raises:
+        ModelNotFoundError: there is no such version, or its files are gone or damaged; the champion then stays.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with _client(tracking_uri) as client:
+        previous = _by_alias(client, name, CHAMPION)
+        try:
+            found = client.get_model_version(name, str(version_number))
+        except MlflowException as error:
+            raise ModelNotFoundError(
+                f"'{name}' has no version {version_number} in {tracking_uri}; `reviewgen models list` shows what there is"
+            ) from error
+        model = _pin(found)  # before the alias moves: a version without files must not become champion
+        client.set_registered_model_alias(name, CHAMPION, str(version_number))
+        return Decision(model, True, reason, int(previous.version) if previous else None)
+
+
+def list_models(tracking_uri: str, name: str | None = None) -> list[ModelEntry]:
+    """List every version, newest first, of one name or of all."""
+    with _client(tracking_uri) as client:
+        entries = []
+        for registered in client.search_registered_models():
+            if name in (None, registered.name):
+                aliases = client.get_registered_model(registered.name).aliases
+                versions = client.search_model_versions(f"name='{registered.name}'")
+                entries.extend(_entry(found, aliases) for found in versions)
+        return sorted(entries, key=lambda entry: (entry.name, -entry.version))
+
+
+def _log_facts(
+    client: "MlflowClient",
+    run_id: str,
+    model_dir: Path,
+    settings: ModelSettings,
+    scores: Sequence[Score],
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    sha256: str,
+) -> None:
+    from mlflow.entities import Metric, Param, RunTag
+
+    facts = {
+        "base": settings.base,
+        "corpus_fingerprint": settings.corpus_fingerprint,
+        "temperature": settings.temperature,
+        **{f"finetune.{name}": value for name, value in settings.training.items()},
+        **params,
+    }
+    curve = json.loads((model_dir / CURVE_FILE).read_text(encoding="utf-8"))
+    metrics = [
+        Metric(f"training/{name}", float(value), 0, int(point["epoch"]))
+        for point in curve
+        for name, value in point.items()
+        if name != "epoch"
+    ]
+    metrics += [
+        Metric(f"{score.split}/{'' if score.model == 'model' else score.model + '/'}{score.metric}", score.value, 0, 0)
+        for score in scores
+        if score.slice_name == "all"
+    ]
+    client.log_batch(
+        run_id,
+        params=[Param(name, str(value)) for name, value in facts.items()],
+        tags=[RunTag(name, value) for name, value in tags.items()],
+    )
+    for start in range(0, len(metrics), 1000):  # MLflow's limit of one batch
+        client.log_batch(run_id, metrics=metrics[start : start + 1000])
+    client.log_dict(run_id, {"scores": [asdict(score) for score in scores]}, "scores.json")
+    client.log_dict(run_id, {"curve": curve}, "training_curve.json")
+    client.log_dict(run_id, _environment(), "environment.json")
+    client.log_text(run_id, write_card(settings, scores, params, sha256), "model_card.md")
+
+
+def _save_pyfunc(model_dir: Path, out: Path) -> None:
+    import mlflow.pyfunc
+    import pandas as pd
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    signature = ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, "text", required=False)]),
+        outputs=Schema(
+            [
+                ColSpec(DataType.string, "sentiment_label", required=False),
+                ColSpec(DataType.double, "sentiment_score", required=False),
+            ]
+        ),
+    )
+    mlflow.pyfunc.save_model(
+        path=str(out),
+        python_model=str(Path(__file__).with_name("pyfunc.py")),  # a path: models-from-code, nothing is pickled
+        artifacts={MODEL_ARTIFACT: str(model_dir)},
+        signature=signature,
+        input_example=pd.DataFrame({"text": [EXAMPLE_TEXT]}),
+        pip_requirements=[f"{name}=={_version(name)}" for name in REQUIREMENTS],
+    )
+
+
+def _create_version(
+    client: "MlflowClient", name: str, run_id: str, settings: ModelSettings, scores: Sequence[Score], sha256: str
+) -> "ModelVersion":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_registered_model(name)
+    except MlflowException:
+        client.create_registered_model(name)
+    tags = {
+        "sha256": sha256,
+        "base": settings.base,
+        "corpus_fingerprint": settings.corpus_fingerprint,
+        "test_f1": repr(find_score(list(scores), "f1")),
+    }
+    source = f"{client.get_run(run_id).info.artifact_uri}/{MODEL_ARTIFACT}"
+    return client.create_model_version(name, source, run_id, tags=tags)
+
+
+def _pin(found: "ModelVersion") -> RegisteredModel:
+    """Locate a version's plain files and check them against the hash they were registered with."""
+    import mlflow.artifacts
+    import yaml
+    from mlflow.exceptions import MlflowException
+
+    label = f"'{found.name}' version {found.version}"
+    try:
+        local = Path(mlflow.artifacts.download_artifacts(artifact_uri=found.source))
+        flavors = yaml.safe_load((local / "MLmodel").read_text(encoding="utf-8"))["flavors"]
+        path = local / flavors["python_function"]["artifacts"][MODEL_ARTIFACT]["path"]
+        settings, sha256 = read_settings(path), folder_sha256(path)
+    except (OSError, MlflowException, ModelNotFoundError) as error:
+        raise ModelNotFoundError(
+            f"{label}: its files at {found.source} cannot be read ({type(error).__name__}); restore them, or promote "
+            "another version with `reviewgen models promote`"
+        ) from error
+    if sha256 != found.tags["sha256"]:
+        raise ModelNotFoundError(
+            f"{label}: its files in {path} are not those that were registered (sha256 {sha256[:12]}, expected "
+            f"{found.tags['sha256'][:12]}); promote another version with `reviewgen models promote`"
+        )
+    return RegisteredModel(found.name, int(found.version), sha256, path, settings.corpus_fingerprint)
+
+
+def _entry(found: "ModelVersion", aliases: Mapping[str, str]) -> ModelEntry:
+    return ModelEntry(
+        name=found.name,
+        version=int(found.version),
+        aliases=tuple(sorted(alias for alias, number in aliases.items() if str(number) == str(found.version))),
+        base=found.tags.get("base", ""),
+        test_f1=float(found.tags["test_f1"]) if "test_f1" in found.tags else None,
+        corpus_fingerprint=found.tags.get("corpus_fingerprint", ""),
+        sha256=found.tags.get("sha256", ""),
+        created_ms=int(found.creation_timestamp),
+    )
+
+
+def _by_alias(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | None":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        # INVALID_PARAMETER_VALUE is how the store answers for an alias that a known model does not have.
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def _experiment(client: "MlflowClient", name: str, artifact_root: Path) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    artifact_root.mkdir(parents=True, exist_ok=True)
+    return str(client.create_experiment(name, artifact_location=artifact_root.resolve().as_uri()))
+
+
+def _environment() -> dict[str, str]:
+    return {"python": python_version(), **{name: _version(name) for name in ENVIRONMENT}}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+@contextmanager
+def _client(tracking_uri: str) -> "Iterator[MlflowClient]":
+    """Open the store, quietly: MLflow reports usage, logs each migration of a new sqlite file, and draws bars."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    try:
+        from mlflow import MlflowClient
+    except ImportError as error:
+        raise MissingExtraError("mlflow is not installed; install reviewgen-spark[train] or [serve]") from error
+    noisy = [logging.getLogger(name) for name in ("mlflow", "alembic")]
+    levels = [logger.level for logger in noisy]
+    for logger in noisy:
+        logger.setLevel(logging.ERROR)
+    try:
+        if tracking_uri.startswith("sqlite:///"):
+            Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        yield MlflowClient(tracking_uri, tracking_uri)
+    finally:
+        for logger, level in zip(noisy, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,126 @@
+"""A stage: a pure function from tables to tables, and the fingerprint that says when its output is still right."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from reviewgen_spark.config import Config
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+@dataclass(frozen=True)
+class Assets:
+    """Models, keys and dictionaries of a stage: their hashes for the fingerprint, and what `run` needs of them."""
+
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a stage's `run` gets; everything it may look at.
+
+    Attributes:
+        tables: By name. Of a review-level table a row stage sees its own batch, of one in `history` the batches
+            with lower ids; a table stage sees the finished batches at pinned versions.
+        config: The whole configuration; the fingerprint covers the sections that the stage names.
+        assets: What `Stage.assets` returned.
+        artifacts: Folders that the stages in `uses` made.
+        out: An empty folder for a stage that makes files; published by a rename when the stage succeeds.
+        fingerprint: Of this run.
+        batch_id: The batch; None for a table stage.
+        report: Prints a line of progress.
+    """
+
+    tables: Mapping[str, "DataFrame"]
+    config: Config
+    assets: Any
+    artifacts: Mapping[str, Path]
+    out: Path
+    fingerprint: str
+    batch_id: int | None
+    report: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a pipeline; `jobs/<name>.py` holds it, and the section `<name>` configures it.
+
+    Attributes:
+        name: Noun or verb that names it everywhere.
+        version: Bumped by hand when its code gives other rows for the same input.
+        scope: `batch` for a stage that turns one batch into one batch, `table` for one that reads whole tables.
+        reads: Tables it reads, and by their writing stages what it depends on.
+        writes: Tables it writes, in this order.
+        run: The work; pure. Returns a DataFrame for each table in `writes`.
+        sections: Sections of the configuration whose result part shapes its rows.
+        history: Tables of which a batch sees the batches with lower ids.
+        uses: Stages whose files (`Inputs.artifacts`) it reads.
+        libraries: Distributions whose version shapes its rows.
+        assets: Finds models, keys and dictionaries, once a run, on the driver.
+        mode: How the tables of a table stage are written: replaced whole, or appended to.
+        max_error_pct: Share of rows with `error` above which nothing is published; for model stages.
+        makes_files: Whether it fills `Inputs.out`.
+        keeps_done: Whether a finished batch stays finished when the fingerprint changes (ingest: the delivered
+            files may be gone by then).
+    """
+
+    name: str
+    version: int
+    scope: Literal["batch", "table"]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    run: Callable[[Inputs], Mapping[str, "DataFrame"]]
+    sections: tuple[str, ...] = ()
+    history: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    assets: Callable[[Config], Assets] = lambda config: Assets()
+    mode: Literal["replace", "append"] = "replace"
+    max_error_pct: Callable[[Config], float] | None = None
+    makes_files: bool = False
+    keeps_done: bool = False
+
+
+def fingerprint(stage: Stage, config: Config, assets: Assets, inputs: Mapping[str, str]) -> str:
+    """Hash everything that shapes the rows of a stage: 32 hex digits.
+
+    Args:
+        stage: Its name, version and library versions enter.
+        config: The result part of its sections enters.
+        assets: Hashes of models, keys and dictionaries.
+        inputs: Fingerprints of what it reads, by name.
+    """
+    content = {
+        "stage": stage.name,
+        "version": stage.version,
+        "config": {name: getattr(config, name).result_part() for name in stage.sections},
+        "assets": dict(assets.hashes),
+        "libraries": {name: _library_version(name) for name in stage.libraries},
+        "inputs": dict(inputs),
+    }
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def hash_files(folder: Path) -> str:
+    """sha256 over the names and bytes of every file in a folder, for the hash of a set of dictionaries."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(str(path.relative_to(folder)).encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _library_version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"

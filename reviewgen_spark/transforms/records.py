@@ -1,0 +1,188 @@
+"""A delivered record: plain values as a shop sends them, in; a typed review or the reasons against it, out.
+
+Pure Python, one pass a record: a bad value is a reason, never an exception, and no cast can print it.
+"""
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+
+REQUIRED_REVIEW_COLUMNS = ("product_id", "text", "created_at")
+REVIEW_COLUMNS = (
+    "review_id",
+    "product_id",
+    "user_id",
+    "category",
+    "rating",
+    "title",
+    "text",
+    "created_at",
+    "updated_at",
+)
+REQUIRED_GOLD_COLUMNS = ("review_id", "task", "label")
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A record's typed values, or the reasons why it has none."""
+
+    values: dict[str, Any]
+    reasons: tuple[str, ...]
+
+
+class ReviewParser:
+    """Parses the records of one file in order.
+
+    It counts the records without a review_id: they are told apart by their occurrence number within the file, so
+    that 100,000 anonymous default reviews stay 100,000 reviews, and the same file delivered twice gives the same ids.
+    """
+
+    def __init__(self, source: str, timezone: ZoneInfo) -> None:
+        self._source = source
+        self._timezone = timezone
+        self._occurrences: Counter[str] = Counter()
+
+    def parse(self, record: Mapping[str, Any]) -> Parsed:
+        """Type a record.
+
+        Reasons: `<column>_missing` for a required value that is absent, `<column>_wrong_type`, `rating_out_of_range`.
+        An empty text is a text: what becomes of it is for the quality rules to say.
+        """
+        reasons: list[str] = []
+        product_id = _identifier(record, "product_id", reasons, required=True)
+        user_id = _identifier(record, "user_id", reasons)
+        review_id = _identifier(record, "review_id", reasons)
+        text = _string(record, "text", reasons, required=True)
+        title = _string(record, "title", reasons)
+        category = _string(record, "category", reasons)
+        rating = _rating(record.get("rating"), reasons)
+        created_at = _timestamp(record, "created_at", self._timezone, reasons, required=True)
+        updated_at = _timestamp(record, "updated_at", self._timezone, reasons)
+        if reasons:
+            return Parsed({}, tuple(reasons))
+        assert created_at is not None
+        if review_id is None:
+            anonymous = _hash(self._source, product_id, user_id, _instant(created_at), text)
+            self._occurrences[anonymous] += 1
+            review_id = _hash(anonymous, self._occurrences[anonymous])
+        values = {
+            "record_id": _hash(self._source, review_id, text, title, rating, _instant(created_at)),
+            "review_id": review_id,
+            "product_id": product_id,
+            "user_id": user_id,
+            "category": category,
+            "rating": rating,
+            "title": title,
+            "text_raw": text,
+            "created_at": created_at,
+            "updated_at": updated_at,
+            "source": self._source,
+            "extra": {
+                str(key): _json(value)
+                for key, value in record.items()
+                if key not in REVIEW_COLUMNS and value is not None
+            },
+        }
+        return Parsed(values, ())
+
+
+def parse_gold_label(record: Mapping[str, Any]) -> Parsed:
+    """Type a human label; reasons as for a review."""
+    reasons: list[str] = []
+    values = {name: _identifier(record, name, reasons, required=True) for name in REQUIRED_GOLD_COLUMNS}
+    values["source"] = _identifier(record, "source", reasons) or "unknown"
+    return Parsed({} if reasons else values, tuple(reasons))
+
+
+def _hash(*values: Any) -> str:
+    """128 bits of BLAKE2b over the values as a JSON array: no two different lists of values look alike."""
+    return hashlib.blake2b(orjson.dumps(values), digest_size=16).hexdigest()
+
+
+def _instant(at: datetime) -> str:
+    """The same moment is the same string, whatever zone it was delivered in."""
+    return at.astimezone(UTC).isoformat()
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _identifier(record: Mapping[str, Any], name: str, reasons: list[str], required: bool = False) -> str | None:
+    """A string, or a whole number written as one; empty is absent."""
+    value = record.get(name)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # pandas writes a column of integers with a hole as floats
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if value is None or value == "":
+        if required:
+            reasons.append(f"{name}_missing")
+        return None
+    if not isinstance(value, str):
+        reasons.append(f"{name}_wrong_type")
+        return None
+    return value
+
+
+def _string(record: Mapping[str, Any], name: str, reasons: list[str], required: bool = False) -> str | None:
+    value = record.get(name)
+    if value is None:
+        if required:
+            reasons.append(f"{name}_missing")
+        return None
+    if not isinstance(value, str):
+        reasons.append(f"{name}_wrong_type")
+        return None
+    return value
+
+
+def _rating(value: Any, reasons: list[str]) -> int | None:
+    if value is None or value == "":
+        return None
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError
+        number = float(value)
+        if not math.isfinite(number) or not number.is_integer():
+            raise ValueError
+    except ValueError:
+        reasons.append("rating_wrong_type")
+        return None
+    if not 1 <= number <= 5:
+        reasons.append("rating_out_of_range")
+        return None
+    return int(number)
+
+
+def _timestamp(
+    record: Mapping[str, Any], name: str, timezone: ZoneInfo, reasons: list[str], required: bool = False
+) -> datetime | None:
+    """An ISO 8601 string or a datetime, UTC; one that names no zone is of `timezone`."""
+    value = record.get(name)
+    if value is None or value == "":
+        if required:
+            reasons.append(f"{name}_missing")
+        return None
+    try:
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value.strip())
+        elif isinstance(value, date) and not isinstance(value, datetime):
+            value = datetime(value.year, value.month, value.day)
+        if not isinstance(value, datetime):
+            raise ValueError
+        at = value if value.tzinfo else value.replace(tzinfo=timezone)
+        at = at.astimezone(UTC)
+        if not 1970 <= at.year <= 9998:
+            raise ValueError
+    except (ValueError, OverflowError):
+        reasons.append(f"{name}_wrong_type")
+        return None
+    return at

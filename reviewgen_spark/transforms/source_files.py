@@ -1,0 +1,146 @@
+"""The records of one delivered file, in order: JSON lines, CSV or Parquet, plain or gzipped. Runs on executors."""
+
+import csv
+import io
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+_CHUNK = 4096
+
+
+class UnreadableFileError(Exception):
+    """The file ends in the middle, is damaged, or lacks a required column. The message holds no value of a row."""
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """A record as it stands in its file.
+
+    Attributes:
+        ordinal: Its number among the file's records, from 1.
+        line: For JSON lines its physical line, else the ordinal.
+        raw: The record as delivered, for the quarantine.
+        values: Its values by column; None where it cannot be taken apart, for `reason`.
+    """
+
+    ordinal: int
+    line: int
+    raw: str
+    values: Mapping[str, Any] | None
+    reason: str | None = None
+
+
+def format_of(path: str) -> str | None:
+    """`jsonl`, `csv` or `parquet` by the file's name; None for a file that is none of ours.
+
+    >>> format_of("2026-01-05.jsonl.gz"), format_of("a.parquet"), format_of("_SUCCESS")
+    ('jsonl', 'parquet', None)
+    """
+    name = path.rpartition("/")[2].lower().removesuffix(".gz")
+    if name.startswith(("_", ".")):
+        return None
+    return next((kind for suffix, kind in FORMATS.items() if name.endswith(suffix)), None)
+
+
+def open_filesystem(location: str) -> tuple[fs.FileSystem, str]:
+    """Arrow's file system for a folder or URI, and the path inside it."""
+    if "://" in location:
+        filesystem, path = fs.FileSystem.from_uri(location)
+        return filesystem, path
+    return fs.LocalFileSystem(), location
+
+
+def read_records(location: str, format_code: str, required: tuple[str, ...]) -> Iterator[SourceRecord]:
+    """Yield a file's records.
+
+    Args:
+        location: Absolute path or URI.
+        format_code: `jsonl`, `csv` or `parquet`.
+        required: Columns that the header of a CSV or Parquet file must have.
+
+    Raises:
+        UnreadableFileError: At the point where the file cannot be read on.
+    """
+    filesystem, path = open_filesystem(location)
+    try:
+        if format_code == "parquet":
+            yield from _parquet(filesystem, path, required)
+            return
+        compression = "gzip" if path.lower().endswith(".gz") else None
+        with filesystem.open_input_stream(path, compression=compression, buffer_size=2**20) as stream:
+            if format_code == "csv":
+                yield from _csv(stream, required)
+            else:
+                yield from _json_lines(stream)
+    except (OSError, EOFError, zlib.error, pa.ArrowException, csv.Error) as error:
+        # The library's own message may quote bytes of the file.
+        raise UnreadableFileError(f"damaged or cut off ({type(error).__name__})") from None
+
+
+def _json_lines(stream: Any) -> Iterator[SourceRecord]:
+    ordinal = 0
+    for line, content in enumerate(io.BufferedReader(stream, 2**20), start=1):
+        content = content.strip(b"\r\n \t")
+        if line == 1:
+            content = content.removeprefix(b"\xef\xbb\xbf")
+        if not content:
+            continue
+        ordinal += 1
+        raw = content.decode("utf-8", errors="replace")
+        try:
+            values = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            yield SourceRecord(ordinal, line, raw, None, "malformed_json")
+            continue
+        if isinstance(values, dict):
+            yield SourceRecord(ordinal, line, raw, values)
+        else:
+            yield SourceRecord(ordinal, line, raw, None, "not_an_object")
+
+
+def _csv(stream: Any, required: tuple[str, ...]) -> Iterator[SourceRecord]:
+    csv.field_size_limit(2**31 - 1)  # the default refuses a field of 131,072 characters
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
+    rows = csv.reader(text)
+    header = next(rows, None)
+    if header is None:
+        return
+    _require(header, required)
+    for ordinal, row in enumerate(rows, start=1):
+        if len(row) == len(header):
+            values = {name: value for name, value in zip(header, row, strict=True) if value != "" or name == "text"}
+            yield SourceRecord(ordinal, ordinal, _csv_line(row), values)
+        else:
+            yield SourceRecord(ordinal, ordinal, _csv_line(row), None, "wrong_field_count")
+
+
+def _csv_line(row: list[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(row)
+    return line.getvalue()
+
+
+def _parquet(filesystem: fs.FileSystem, path: str, required: tuple[str, ...]) -> Iterator[SourceRecord]:
+    with filesystem.open_input_file(path) as source:
+        table = pq.ParquetFile(source)
+        _require(table.schema_arrow.names, required)
+        ordinal = 0
+        for batch in table.iter_batches(batch_size=_CHUNK):
+            for values in batch.to_pylist():
+                ordinal += 1
+                raw = orjson.dumps(values, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+                yield SourceRecord(ordinal, ordinal, raw, values)
+
+
+def _require(columns: list[str], required: tuple[str, ...]) -> None:
+    missing = [name for name in required if name not in columns]
+    if missing:
+        raise UnreadableFileError(f"required columns missing: {', '.join(missing)}; found: {', '.join(columns)[:300]}")
