@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from reviewgen_spark.config import Config
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, Row, SparkSession
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class Stage:
         makes_files: Whether it fills `Inputs.out`.
         keeps_done: Whether a finished batch stays finished when the fingerprint changes (ingest: the delivered
             files may be gone by then).
+        plan: Finds new input and returns the rows of ops_source_files that reserve it; for ingest.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Stage:
     max_error_pct: Callable[[Config], float] | None = None
     makes_files: bool = False
     keeps_done: bool = False
+    plan: "Callable[[SparkSession, Config, Sequence[Row]], list[dict[str, Any]]] | None" = None
 
 
 def fingerprint(stage: Stage, config: Config, assets: Assets, inputs: Mapping[str, str]) -> str:

@@ -54,7 +54,7 @@ def detect(text: str) -> Language:
     if not total:
         return _NOTHING
     # A lone の is decoration in Chinese; Japanese has about as much kana as Han.
-    if kana * 4 > han + kana:
+    if kana * 4 > han + kana and (kana > 1 or han < 2):
         return Language("other", round((kana + han) / total, 4))
     if foreign * 2 > total:
         return Language("other", round(foreign / total, 4))

@@ -39,7 +39,7 @@ le la les des une et est pas que qui pour dans sur avec ce cette je il elle nous
 bon bonne produit qualité merci livraison rapide c'est j'ai n'est qu'il ça mon ma mes son sa ses au aux du être avoir fait
 der das und ist nicht ich ein eine einen mit für auf den dem von zu sehr gut aber auch wie sich es wir sie er hat
 habe war sind schnell alles immer noch nur oder wenn schon kann leider produkt qualität lieferung gerne preis zufrieden
-el los las un una unos y es no que en por para con su muy bien pero más como esta este todo lo al del se mi me
+el los las un una unos y es no que en por para con su muy bien gusta funciona mal malo sirve nada mucho llega pero más como esta este todo lo al del se mi me
 bueno buena calidad producto precio gracias excelente recomendado llegó perfecto está también cuando son fue
 il lo gli uno di che non è per con sono molto bene ma anche come questo questa tutto prodotto ottimo qualità
 prezzo consigliato spedizione veloce della delle nel più mio ho
@@ -58,7 +58,7 @@ desu arigatou totemo
 """.split()
 
 # Common English words that the other lists hold too; English is by far the commoner in this project's input.
-_ENGLISH_FIRST = frozenset("no so in is it that was not on he an as at so me more man hat to or all a i as we real us".split())
+_ENGLISH_FIRST = frozenset("no so in is it that was not on he an as at more man hat to or all a i we real us do".split())
 
 OTHER_LATIN = frozenset(_OTHERS) - _ENGLISH_FIRST
 ENGLISH = frozenset(_ENGLISH) - (frozenset(_OTHERS) - _ENGLISH_FIRST)

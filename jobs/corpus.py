@@ -1,0 +1,27 @@
+"""Corpus: the labelled reviews that a model learns from, as Parquet shards with a manifest."""
+
+import sys
+
+from reviewgen_spark.job import run_job
+from reviewgen_spark.stage import Stage
+from reviewgen_spark.transforms.corpus import write_corpus
+
+STAGE = Stage(
+    name="corpus",
+    version=1,
+    scope="table",
+    reads=(
+        "silver_reviews",
+        "silver_review_clusters",
+        "silver_review_splits",
+        "bronze_gold_labels",
+        "silver_weak_labels",
+    ),
+    writes=(),
+    sections=("finetune",),
+    makes_files=True,
+    run=write_corpus,
+)
+
+if __name__ == "__main__":
+    sys.exit(run_job(STAGE))

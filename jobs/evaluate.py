@@ -1,0 +1,24 @@
+"""Evaluate: score the new model and the baselines on the frozen splits."""
+
+import sys
+
+from reviewgen_spark.job import run_job
+from reviewgen_spark.stage import Stage
+from reviewgen_spark.training import evaluate_model
+
+STAGE = Stage(
+    name="evaluate",
+    version=1,
+    scope="table",
+    reads=(),
+    uses=("corpus", "finetune"),
+    writes=("ops_model_evaluations",),
+    sections=("evaluate",),
+    libraries=("torch", "scikit-learn"),
+    mode="append",
+    makes_files=True,
+    run=evaluate_model,
+)
+
+if __name__ == "__main__":
+    sys.exit(run_job(STAGE))

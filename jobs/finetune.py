@@ -1,0 +1,23 @@
+"""Finetune: train an encoder on the corpus, on the driver."""
+
+import sys
+
+from reviewgen_spark.job import run_job
+from reviewgen_spark.stage import Stage
+from reviewgen_spark.training import finetune_model
+
+STAGE = Stage(
+    name="finetune",
+    version=1,
+    scope="table",
+    reads=(),
+    uses=("corpus",),
+    writes=(),
+    sections=("models", "finetune"),
+    libraries=("torch", "transformers", "tokenizers"),
+    makes_files=True,
+    run=finetune_model,
+)
+
+if __name__ == "__main__":
+    sys.exit(run_job(STAGE))

@@ -1,0 +1,23 @@
+"""Register: log the model in MLflow; it becomes champion when it beats the one there."""
+
+import sys
+
+from reviewgen_spark.job import run_job
+from reviewgen_spark.stage import Stage
+from reviewgen_spark.training import register_model, registry_assets
+
+STAGE = Stage(
+    name="register",
+    version=1,
+    scope="table",
+    reads=(),
+    uses=("corpus", "finetune", "evaluate"),
+    writes=("ops_model_promotions",),
+    sections=("register", "models"),
+    mode="append",
+    assets=registry_assets,
+    run=register_model,
+)
+
+if __name__ == "__main__":
+    sys.exit(run_job(STAGE))

@@ -1,0 +1,42 @@
+"""Report: one HTML page from the tables."""
+
+import sys
+
+from reviewgen_spark.job import run_job
+from reviewgen_spark.report import write_report
+from reviewgen_spark.stage import Inputs, Stage
+
+
+def _report(inputs: Inputs) -> dict[str, object]:
+    write_report(inputs.tables, inputs.config.report, inputs.out)
+    return {}
+
+
+STAGE = Stage(
+    name="report",
+    version=1,
+    scope="table",
+    reads=(
+        "bronze_reviews",
+        "bronze_reviews_quarantine",
+        "bronze_redeliveries",
+        "silver_reviews",
+        "silver_review_clusters",
+        "silver_review_splits",
+        "silver_tokens",
+        "silver_weak_labels",
+        "gold_review_labels",
+        "gold_product_satisfaction",
+        "ops_stage_runs",
+        "ops_source_files",
+        "ops_model_evaluations",
+        "ops_model_promotions",
+    ),
+    writes=(),
+    sections=("report",),
+    makes_files=True,
+    run=_report,
+)
+
+if __name__ == "__main__":
+    sys.exit(run_job(STAGE))

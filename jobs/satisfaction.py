@@ -1,0 +1,25 @@
+"""Satisfaction: labels rolled up to products."""
+
+import sys
+
+from reviewgen_spark.job import run_job
+from reviewgen_spark.products.satisfaction import satisfaction_by_product
+from reviewgen_spark.stage import Stage
+from reviewgen_spark.transforms.views import VIEWS
+
+STAGE = Stage(
+    name="satisfaction",
+    version=1,
+    scope="table",
+    reads=("silver_reviews", "silver_review_clusters", "gold_review_labels"),
+    writes=("gold_product_satisfaction",),
+    sections=("satisfaction",),
+    run=lambda inputs: {
+        "gold_product_satisfaction": satisfaction_by_product(
+            VIEWS["gold_labelled_reviews"](inputs.tables.__getitem__), inputs.config.satisfaction
+        )
+    },
+)
+
+if __name__ == "__main__":
+    sys.exit(run_job(STAGE))

@@ -1,0 +1,22 @@
+"""Split: train, validation or test by a hash of the frozen cluster."""
+
+import sys
+
+from reviewgen_spark.job import run_job
+from reviewgen_spark.stage import Stage
+from reviewgen_spark.transforms.split import split_reviews
+
+STAGE = Stage(
+    name="split",
+    version=1,
+    scope="batch",
+    reads=("silver_review_clusters",),
+    writes=("silver_review_splits",),
+    sections=("split",),
+    run=lambda inputs: {
+        "silver_review_splits": split_reviews(inputs.tables["silver_review_clusters"], inputs.config.split)
+    },
+)
+
+if __name__ == "__main__":
+    sys.exit(run_job(STAGE))

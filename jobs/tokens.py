@@ -1,0 +1,30 @@
+"""Tokens: cut clean texts into words."""
+
+import sys
+
+from reviewgen_spark.job import run_job
+from reviewgen_spark.stage import Stage
+from reviewgen_spark.transforms.dictionaries import dictionary_assets
+from reviewgen_spark.transforms.tokens import tokenise_reviews
+
+STAGE = Stage(
+    name="tokens",
+    version=1,
+    scope="batch",
+    reads=("silver_reviews", "silver_review_clusters"),
+    writes=("silver_tokens",),
+    sections=("tokens",),
+    libraries=("rjieba", "jieba"),
+    assets=dictionary_assets,
+    run=lambda inputs: {
+        "silver_tokens": tokenise_reviews(
+            inputs.tables["silver_reviews"],
+            inputs.tables["silver_review_clusters"],
+            inputs.config.tokens,
+            inputs.assets,
+        )
+    },
+)
+
+if __name__ == "__main__":
+    sys.exit(run_job(STAGE))

@@ -1,0 +1,16 @@
+"""The night: what came is cleaned, placed, cut, labelled and rolled up."""
+
+from reviewgen_spark.jobs import (
+    clean,
+    dedup,
+    ingest,
+    label,
+    report,
+    satisfaction,
+    split,
+    tokens,
+    weak_labels,
+)
+
+PREPARE = (ingest.STAGE, clean.STAGE, dedup.STAGE, split.STAGE, tokens.STAGE, weak_labels.STAGE)
+STAGES = (*PREPARE, label.STAGE, satisfaction.STAGE, report.STAGE)

@@ -1,0 +1,368 @@
+"""Runs stages: decides what is not done yet, hands each stage its inputs, writes its outputs, keeps the ledger."""
+
+import re
+import shutil
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.errors import ErrorShareError, ReviewgenError, StageError
+from reviewgen_spark.lease import Lease
+from reviewgen_spark.ledger import Ledger
+from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.stage import Assets, Inputs, Stage, fingerprint
+from reviewgen_spark.tables import Warehouse, Written
+
+
+@dataclass(frozen=True)
+class Force:
+    """Run a stage again although it is done: all its batches, or those from first to last."""
+
+    stage: str
+    first: int | None = None
+    last: int | None = None
+
+    def covers(self, stage: str, batch_id: int | None) -> bool:
+        """Whether this batch of this stage is to be run again."""
+        if stage != self.stage:
+            return False
+        if batch_id is None or self.first is None:
+            return True
+        return self.first <= batch_id <= (self.first if self.last is None else self.last)
+
+
+@dataclass
+class Run:
+    """One process that writes to a warehouse, from taking the lease to giving it back."""
+
+    spark: SparkSession
+    config: Config
+    warehouse: Warehouse
+    ledger: Ledger
+    lease: Lease
+    report: Callable[[str], None]
+    run_id: str
+    force: Force | None = None
+    batches: tuple[int, int] | None = None
+    _assets: dict[str, Assets] = field(default_factory=dict)
+
+    def pipeline(self, stages: Sequence[Stage]) -> None:
+        """Run stages in order, each over everything it has not done yet.
+
+        Raises:
+            StageError: When a stage fails; what was finished before stays, and the next run goes on from there.
+        """
+        self.warehouse.converge(sorted({name for stage in stages for name in (*stage.reads, *stage.writes, *stage.history)}))
+        for stage in stages:
+            self.stage(stage)
+
+    def stage(self, stage: Stage) -> None:
+        """Run one stage over everything that it has not done yet."""
+        try:
+            if stage.plan is not None:
+                self._reserve(stage)
+            if stage.scope == "table":
+                self._table_stage(stage)
+            else:
+                self._batch_stage(stage)
+        finally:
+            self.spark.catalog.clearCache()
+
+    # -- deciding ----------------------------------------------------------------------------------------------
+
+    def pending(self, stage: Stage) -> dict[int, str]:
+        """The batches that a batch stage still has to run, ascending, with the fingerprint that each will have."""
+        assets = self._stage_assets(stage)
+        wanted: dict[int, str] = {}
+        previous = ""
+        for batch, inputs in self._input_batches(stage).items():
+            if stage.history:
+                # What a batch sees of its predecessors enters its fingerprint through the one before it.
+                inputs = {**inputs, "previous": previous}
+            print_ = fingerprint(stage, self.config, assets, inputs)
+            recorded = self.ledger.last(stage.name, batch)
+            is_done = self.ledger.is_done(stage.name, batch, print_)
+            if stage.keeps_done and recorded is not None and recorded.state == "succeeded":
+                is_done, print_ = True, recorded.fingerprint
+            if self._is_in_range(batch) and (not is_done or self._is_forced(stage, batch)):
+                wanted[batch] = print_
+            previous = print_
+        return wanted
+
+    def _is_forced(self, stage: Stage, batch_id: int | None) -> bool:
+        return self.force is not None and self.force.covers(stage.name, batch_id)
+
+    def _is_in_range(self, batch: int) -> bool:
+        return self.batches is None or self.batches[0] <= batch <= self.batches[1]
+
+    def _input_batches(self, stage: Stage) -> dict[int, dict[str, str]]:
+        """The batches whose inputs are all finished, with the fingerprints of these inputs."""
+        if stage.plan is not None:
+            return {batch: {"files": digest} for batch, digest in self._reserved().items()}
+        finished = {name: self.ledger.done(name) for name in self._upstream(stage)}
+        batches = set.intersection(*(set(done) for done in finished.values())) if finished else set()
+        return {batch: {name: done[batch] for name, done in finished.items()} for batch in sorted(batches)}
+
+    def _upstream(self, stage: Stage) -> list[str]:
+        """The stages that write what this one reads."""
+        writers = {TABLES[name].stage for name in stage.reads if not TABLES[name].name.startswith("ops_")}
+        return sorted(writers - {stage.name, "(runner)"})
+
+    def _stage_assets(self, stage: Stage) -> Assets:
+        if stage.name not in self._assets:
+            self._assets[stage.name] = stage.assets(self.config)
+        return self._assets[stage.name]
+
+    # -- running -----------------------------------------------------------------------------------------------
+
+    def _batch_stage(self, stage: Stage) -> None:
+        pending = self.pending(stage)
+        if not pending:
+            self.report(f"[{stage.name}] nothing to do")
+        for number, (batch, print_) in enumerate(pending.items(), start=1):
+            tables = {
+                name: self.warehouse.read(name).where(F.col("batch_id") == batch)
+                if "batch_id" in TABLES[name].columns.names
+                else self.warehouse.read(name)
+                for name in stage.reads
+            }
+            tables |= {name: self.warehouse.read(name).where(F.col("batch_id") < batch) for name in stage.history}
+            self._execute(stage, batch, print_, tables, f"batch {batch} ({number}/{len(pending)})")
+
+    def _table_stage(self, stage: Stage) -> None:
+        inputs = {
+            f"{name}/{batch}": print_
+            for name in self._upstream(stage)
+            for batch, print_ in self._finished(name).items()
+        }
+        artifacts: dict[str, Path] = {}
+        for name in stage.uses:
+            made = self.ledger.last(name, None)
+            folder = self.artifact_folder(name, made.fingerprint) if made else None
+            if made is None or folder is None or made.state != "succeeded" or not folder.is_dir():
+                raise StageError(f"{stage.name}: it needs what the stage {name} makes; run `reviewgen run train`")
+            artifacts[name] = folder
+            inputs[name] = made.fingerprint
+        print_ = fingerprint(stage, self.config, self._stage_assets(stage), inputs)
+        is_there = not stage.makes_files or self.artifact_folder(stage.name, print_).is_dir()
+        if self.ledger.is_done(stage.name, None, print_) and is_there and not self._is_forced(stage, None):
+            self.report(f"[{stage.name}] nothing to do")
+            return
+        tables = {name: self._finished_rows(name) for name in stage.reads}
+        self._execute(stage, None, print_, tables, "whole tables", artifacts)
+
+    def _finished(self, stage: str) -> dict[Any, str]:
+        table_run = self.ledger.last(stage, None)
+        if table_run is not None:
+            return {"all": table_run.fingerprint} if table_run.state == "succeeded" else {}
+        return dict(self.ledger.done(stage))
+
+    def _finished_rows(self, name: str) -> DataFrame:
+        """A table at its version now; of a review-level one the finished batches, never half of one."""
+        rows = self.warehouse.read(name, self.warehouse.version(name))
+        if not TABLES[name].is_review_level:
+            return rows
+        return rows.where(F.col("batch_id").isin(list(self.ledger.done(TABLES[name].stage))))
+
+    def _execute(
+        self,
+        stage: Stage,
+        batch: int | None,
+        print_: str,
+        tables: Mapping[str, DataFrame],
+        where: str,
+        artifacts: Mapping[str, Path] | None = None,
+    ) -> None:
+        self.report(f"[{stage.name}] {where}: started")
+        started = time.monotonic()
+        self.lease.check()
+        self.ledger.record(stage.name, batch, "started", print_)
+        out = self._staging(stage)
+        inputs = Inputs(
+            tables=tables,
+            config=self.config,
+            assets=self._stage_assets(stage).value,
+            artifacts=artifacts or {},
+            out=out,
+            fingerprint=print_,
+            batch_id=batch,
+            report=lambda line: self.report(f"[{stage.name}] {line}"),
+        )
+        try:
+            outputs = stage.run(inputs)
+            counts, versions = self._publish(stage, batch, outputs)
+            if stage.makes_files:
+                self.lease.check()
+                self._publish_files(stage, print_, out)
+        except BaseException as error:
+            self._record_failure(stage, batch, print_, error, time.monotonic() - started)
+            if isinstance(error, ReviewgenError) or not isinstance(error, Exception):
+                raise
+            raise StageError(f"{stage.name}, {where}: {describe_failure(error)}") from None
+        finally:
+            self.spark.catalog.clearCache()
+            shutil.rmtree(out, ignore_errors=True)
+        seconds = time.monotonic() - started
+        self.lease.check()
+        self.ledger.record(
+            stage.name, batch, "succeeded", print_, versions=versions, counts=counts, seconds=round(seconds, 3)
+        )
+        rows = sum(counts.get(name, 0) for name in stage.writes)
+        speed = f", {rows / seconds:,.0f} rows/s" if rows else ""
+        self.report(f"[{stage.name}] {where}: {rows:,} rows in {seconds:.1f} s{speed}")
+
+    def _publish(
+        self, stage: Stage, batch: int | None, outputs: Mapping[str, DataFrame]
+    ) -> tuple[dict[str, int], dict[str, int]]:
+        """Write a stage's tables in their fixed order; a rerun after a kill gives the same."""
+        counts: dict[str, int] = {}
+        versions: dict[str, int] = {}
+        for name in stage.writes:
+            rows = outputs[name]
+            if stage.max_error_pct is not None:
+                # Counting and then writing would call the model twice.
+                rows = rows.persist(StorageLevel.DISK_ONLY)
+                counts["errors"] = self._check_errors(stage, rows)
+            self.lease.check()
+            written = self._write(stage, name, rows, batch)
+            counts[name], versions[name] = written.row_count, written.version
+            if batch is not None and name in self.config.tables.parquet_exports:
+                self.warehouse.export_batch(name, batch)
+        return counts, versions
+
+    def _write(self, stage: Stage, name: str, rows: DataFrame, batch: int | None) -> Written:
+        if batch is not None:
+            return self.warehouse.replace_batch(name, rows, batch)
+        return self.warehouse.append(name, rows) if stage.mode == "append" else self.warehouse.replace(name, rows)
+
+    def _check_errors(self, stage: Stage, rows: DataFrame) -> int:
+        assert stage.max_error_pct is not None
+        total, errors = rows.agg(F.count("*"), F.count("error")).collect()[0]
+        limit = stage.max_error_pct(self.config)
+        if total and 100 * errors / total > limit:
+            classes = rows.where("error IS NOT NULL").groupBy("error.class").count().collect()
+            found = ", ".join(f"{row['class']} {row['count']:,}" for row in classes)
+            raise ErrorShareError(
+                f"{stage.name}: {errors:,} of {total:,} rows ended in an error ({found}), more than {limit:g} %; "
+                f"nothing was published. Mend the cause, or raise {stage.name}.max_error_pct"
+            )
+        return int(errors)
+
+    def _record_failure(self, stage: Stage, batch: int | None, print_: str, error: BaseException, seconds: float) -> None:
+        try:
+            self.ledger.record(
+                stage.name, batch, "failed", print_, seconds=round(seconds, 3), error_class=type(error).__name__
+            )
+        except Exception:
+            # The first failure is the one to tell; the row `started` already keeps the batch from counting as done.
+            return
+
+    # -- files -------------------------------------------------------------------------------------------------
+
+    def artifact_folder(self, stage: str, print_: str) -> Path:
+        """Where the files of a stage's run with this fingerprint lie."""
+        return Path(self.config.paths.artifacts) / stage / print_
+
+    def _staging(self, stage: Stage) -> Path:
+        folder = Path(self.config.paths.artifacts) / "_staging" / f"{stage.name}-{self.run_id}"
+        if stage.makes_files:
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _publish_files(self, stage: Stage, print_: str, out: Path) -> None:
+        target = self.artifact_folder(stage.name, print_)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(target, ignore_errors=True)
+        out.rename(target)
+
+    # -- reserving ---------------------------------------------------------------------------------------------
+
+    def _reserve(self, stage: Stage) -> None:
+        """Reserve files and batch ids for what is new, in one commit, before anything of it is written."""
+        assert stage.plan is not None
+        known = self.warehouse.read("ops_source_files").collect()
+        rows = stage.plan(self.spark, self.config, known)
+        if rows:
+            self.lease.check()
+            record_source_files(self.warehouse, known, rows)
+            taken = {row["batch_id"] for row in rows}
+            rejected = [row["path"] for row in rows if row["state"] == "rejected"]
+            count = len({row["path"] for row in rows})
+            self.report(f"[{stage.name}] {count:,} new files in {len(taken):,} batches")
+            for path in rejected:
+                self.report(f"[{stage.name}] {path} was refused whole; see `reviewgen status`")
+
+    def _reserved(self) -> dict[int, str]:
+        """A digest by batch of the slices that it takes."""
+        slices: dict[int, list[str]] = {}
+        columns = ("batch_id", "path", "sha256", "first_row", "last_row", "state")
+        for row in self.warehouse.read("ops_source_files").select(*columns).collect():
+            if row.batch_id is not None and row.state in ("reserved", "rejected"):
+                slices.setdefault(row.batch_id, []).append(f"{row.path}:{row.sha256}:{row.first_row}:{row.last_row}")
+        return {batch: "\n".join(sorted(parts)) for batch, parts in sorted(slices.items())}
+
+
+def record_source_files(warehouse: Warehouse, known: Iterable[Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append rows to ops_source_files, numbered after the known ones."""
+    last = max((int(row.sequence) for row in known), default=0)
+    now = datetime.now(UTC)
+    numbered = [{**row, "sequence": last + place, "at": now} for place, row in enumerate(rows, start=1)]
+    warehouse.append("ops_source_files", warehouse.rows("ops_source_files", numbered))
+
+
+@contextmanager
+def open_run(
+    spark: SparkSession,
+    config: Config,
+    force: Force | None = None,
+    batches: tuple[int, int] | None = None,
+    report: Callable[[str], None] | None = None,
+) -> Iterator[Run]:
+    """Take the warehouse for writing, and give it back at the end.
+
+    Raises:
+        LeaseError: When another run holds it.
+    """
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+    warehouse = Warehouse(spark, config)
+    lease = Lease(warehouse, config, run_id)
+    lease.acquire()
+    try:
+        warehouse.converge(["ops_stage_runs", "ops_source_files"])
+        ledger = Ledger(warehouse, run_id)
+        yield Run(spark, config, warehouse, ledger, lease, report or _print_progress, run_id, force, batches)
+    finally:
+        lease.release()
+
+
+def _print_progress(line: str) -> None:
+    print(f"{datetime.now(UTC):%H:%M:%S} {line}", file=sys.stderr, flush=True)
+
+
+def describe_failure(error: BaseException) -> str:
+    """What may be said of a failure: classes, Spark's error condition and code places; never a message.
+
+    A message of Spark, Delta or a worker quotes the values of the failing row.
+    """
+    names = [type(error).__name__]
+    condition = getattr(error, "getCondition", lambda: None)()
+    if condition:
+        names.append(str(condition))
+    text = str(error)
+    names += re.findall(r"\b([A-Za-z_.]*(?:Error|Exception))(?=[:\n])", text)[:3]
+    names += [f"[{found}]" for found in re.findall(r"\[([A-Z][A-Z_.]{5,})\]", text)[:2]]
+    places = re.findall(r'File "[^"]*?([^/"]+/[^/"]+\.py)", line (\d+)', text)[-2:]
+    shown = " <- ".join(dict.fromkeys(names))
+    at = ", ".join(f"{file}:{line}" for file, line in places)
+    return shown + (f" at {at}" if at else "") + "; see docs/runbook.md"

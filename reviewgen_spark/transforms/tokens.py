@@ -1,0 +1,53 @@
+"""Tokens: clean texts in, their words out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.sections import TokensSection
+from reviewgen_spark.transforms.dictionaries import ship_dictionaries, shipped_dictionaries
+
+
+def tokenise_reviews(reviews: DataFrame, clusters: DataFrame, section: TokensSection, dictionaries: Path) -> DataFrame:
+    """Cut the unique reviews of a batch into words; a review without text has none.
+
+    Args:
+        reviews: silver_reviews of a batch.
+        clusters: silver_review_clusters of the batch; duplicates are left out.
+        section: Engine, user dictionary, stop words.
+        dictionaries: Folder on the driver; shipped to the executors.
+    """
+    schema = TABLES["silver_tokens"].columns
+    ship_dictionaries(reviews.sparkSession, dictionaries)
+    folder = dictionaries.name
+
+    def cut_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from pyspark.sql.pandas.types import to_arrow_schema
+
+        from reviewgen_spark.text.tokenise import Tokeniser
+
+        tokeniser = Tokeniser(section, shipped_dictionaries(folder))
+        arrow_schema = to_arrow_schema(schema, timezone="UTC")
+        for batch in batches:
+            words = [tokeniser.tokens(text) if text else [] for text in batch.column("text_clean").to_pylist()]
+            columns = {
+                "record_id": batch.column("record_id"),
+                "tokens": words,
+                "content_words": [tokeniser.content_words(tokens) for tokens in words],
+                "token_count": [len(tokens) for tokens in words],
+                "batch_id": batch.column("batch_id"),
+            }
+            arrays = [pa.array(columns[field.name], field.type) for field in arrow_schema]
+            yield pa.RecordBatch.from_arrays(arrays, schema=arrow_schema)
+
+    return unique_reviews(reviews, clusters).select("record_id", "text_clean", "batch_id").mapInArrow(cut_batches, schema)
+
+
+def unique_reviews(reviews: DataFrame, clusters: DataFrame) -> DataFrame:
+    """The reviews that are no copy of another review; edits stay. Adds no column."""
+    canonical = clusters.where(F.col("duplicate_of").isNull()).select("record_id")
+    return reviews.join(canonical, on="record_id", how="left_semi")
