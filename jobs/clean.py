@@ -2,8 +2,8 @@
 
 import sys
 
+from reviewgen_spark.assets import user_key
 from reviewgen_spark.job import run_job
-from reviewgen_spark.secrets import user_key_assets
 from reviewgen_spark.stage import Stage
 from reviewgen_spark.transforms.clean import clean_reviews
 
@@ -15,7 +15,7 @@ STAGE = Stage(
     writes=("silver_reviews",),
     sections=("clean",),
     libraries=("selectolax", "ftfy", "opencc"),
-    assets=user_key_assets,
+    assets=user_key,
     run=lambda inputs: {
         "silver_reviews": clean_reviews(inputs.tables["bronze_reviews"], inputs.config.clean, inputs.assets)
     },

@@ -2,9 +2,10 @@
 
 import sys
 
+from reviewgen_spark.assets import corpus_labels
 from reviewgen_spark.job import run_job
 from reviewgen_spark.stage import Stage
-from reviewgen_spark.transforms.corpus import write_corpus
+from reviewgen_spark.training import write_corpus
 
 STAGE = Stage(
     name="corpus",
@@ -18,7 +19,7 @@ STAGE = Stage(
         "silver_weak_labels",
     ),
     writes=(),
-    sections=("finetune",),
+    assets=corpus_labels,
     makes_files=True,
     run=write_corpus,
 )

@@ -15,7 +15,7 @@ STAGE = Stage(
     writes=("ops_model_evaluations",),
     sections=("evaluate",),
     libraries=("torch", "scikit-learn"),
-    mode="append",
+    mode="by_fingerprint",
     makes_files=True,
     run=evaluate_model,
 )

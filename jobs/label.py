@@ -2,9 +2,21 @@
 
 import sys
 
-from reviewgen_spark.inference.stage import champion_assets, label_batch
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from reviewgen_spark.assets import champion
+from reviewgen_spark.inference.label import label_reviews
 from reviewgen_spark.job import run_job
-from reviewgen_spark.stage import Stage
+from reviewgen_spark.stage import Inputs, Stage
+from reviewgen_spark.transforms.tokens import unique_reviews
+
+
+def _label(inputs: Inputs) -> dict[str, DataFrame]:
+    reviews = unique_reviews(inputs.tables["silver_reviews"], inputs.tables["silver_review_clusters"])
+    labels = label_reviews(reviews, inputs.assets, inputs.config.label)
+    return {"gold_review_labels": labels.withColumn("fingerprint", F.lit(inputs.fingerprint))}
+
 
 STAGE = Stage(
     name="label",
@@ -14,9 +26,9 @@ STAGE = Stage(
     writes=("gold_review_labels",),
     sections=("label",),
     libraries=("tokenizers",),
-    assets=champion_assets,
+    assets=champion,
     max_error_pct=lambda config: config.label.max_error_pct,
-    run=label_batch,
+    run=_label,
 )
 
 if __name__ == "__main__":

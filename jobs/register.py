@@ -2,9 +2,10 @@
 
 import sys
 
+from reviewgen_spark.assets import registry_store
 from reviewgen_spark.job import run_job
 from reviewgen_spark.stage import Stage
-from reviewgen_spark.training import register_model, registry_assets
+from reviewgen_spark.training import register_model
 
 STAGE = Stage(
     name="register",
@@ -14,8 +15,8 @@ STAGE = Stage(
     uses=("corpus", "finetune", "evaluate"),
     writes=("ops_model_promotions",),
     sections=("register", "models"),
-    mode="append",
-    assets=registry_assets,
+    mode="by_fingerprint",
+    assets=registry_store,
     run=register_model,
 )
 

@@ -2,12 +2,14 @@
 
 import sys
 
+from pyspark.sql import DataFrame
+
 from reviewgen_spark.job import run_job
 from reviewgen_spark.report import write_report
 from reviewgen_spark.stage import Inputs, Stage
 
 
-def _report(inputs: Inputs) -> dict[str, object]:
+def _report(inputs: Inputs) -> dict[str, DataFrame]:
     write_report(inputs.tables, inputs.config.report, inputs.out)
     return {}
 

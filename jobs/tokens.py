@@ -2,9 +2,9 @@
 
 import sys
 
+from reviewgen_spark.assets import dictionaries
 from reviewgen_spark.job import run_job
 from reviewgen_spark.stage import Stage
-from reviewgen_spark.transforms.dictionaries import dictionary_assets
 from reviewgen_spark.transforms.tokens import tokenise_reviews
 
 STAGE = Stage(
@@ -15,7 +15,7 @@ STAGE = Stage(
     writes=("silver_tokens",),
     sections=("tokens",),
     libraries=("rjieba", "jieba"),
-    assets=dictionary_assets,
+    assets=dictionaries,
     run=lambda inputs: {
         "silver_tokens": tokenise_reviews(
             inputs.tables["silver_reviews"],

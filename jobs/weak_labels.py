@@ -2,9 +2,9 @@
 
 import sys
 
+from reviewgen_spark.assets import dictionaries
 from reviewgen_spark.job import run_job
 from reviewgen_spark.stage import Stage
-from reviewgen_spark.transforms.dictionaries import dictionary_assets
 from reviewgen_spark.transforms.weak_labels import vote_on_reviews
 
 STAGE = Stage(
@@ -14,7 +14,7 @@ STAGE = Stage(
     reads=("silver_tokens",),
     writes=("silver_weak_labels",),
     sections=("weak_labels",),
-    assets=dictionary_assets,
+    assets=dictionaries,
     run=lambda inputs: {
         "silver_weak_labels": vote_on_reviews(
             inputs.tables["silver_tokens"], inputs.config.weak_labels, inputs.assets

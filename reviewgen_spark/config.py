@@ -199,7 +199,7 @@ def _absolute(paths: sections.PathsSection, conf: Path) -> sections.PathsSection
                               "use --set paths.root=/some/folder or set REVIEWGEN_CONF to your own conf folder")
         root = str(checkout / root)
     update = {"root": root, "jars": str(checkout / paths.jars)}
-    for name in ("landing", "warehouse", "exports", "artifacts", "reports"):
+    for name in ("landing", "warehouse", "exports", "artifacts"):
         value = getattr(paths, name)
         update[name] = value if "://" in value else str(Path(root) / value)
     return paths.model_copy(update=update)

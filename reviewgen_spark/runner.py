@@ -201,7 +201,7 @@ class Run:
         )
         try:
             outputs = stage.run(inputs)
-            counts, versions = self._publish(stage, batch, outputs)
+            counts, versions = self._publish(stage, batch, print_, outputs)
             if stage.makes_files:
                 self.lease.check()
                 self._publish_files(stage, print_, out)
@@ -223,7 +223,7 @@ class Run:
         self.report(f"[{stage.name}] {where}: {rows:,} rows in {seconds:.1f} s{speed}")
 
     def _publish(
-        self, stage: Stage, batch: int | None, outputs: Mapping[str, DataFrame]
+        self, stage: Stage, batch: int | None, print_: str, outputs: Mapping[str, DataFrame]
     ) -> tuple[dict[str, int], dict[str, int]]:
         """Write a stage's tables in their fixed order; a rerun after a kill gives the same."""
         counts: dict[str, int] = {}
@@ -235,16 +235,18 @@ class Run:
                 rows = rows.persist(StorageLevel.DISK_ONLY)
                 counts["errors"] = self._check_errors(stage, rows)
             self.lease.check()
-            written = self._write(stage, name, rows, batch)
+            written = self._write(stage, name, rows, batch, print_)
             counts[name], versions[name] = written.row_count, written.version
             if batch is not None and name in self.config.tables.parquet_exports:
                 self.warehouse.export_batch(name, batch)
         return counts, versions
 
-    def _write(self, stage: Stage, name: str, rows: DataFrame, batch: int | None) -> Written:
+    def _write(self, stage: Stage, name: str, rows: DataFrame, batch: int | None, print_: str) -> Written:
         if batch is not None:
             return self.warehouse.replace_batch(name, rows, batch)
-        return self.warehouse.append(name, rows) if stage.mode == "append" else self.warehouse.replace(name, rows)
+        if stage.mode == "by_fingerprint":
+            return self.warehouse.replace_fingerprint(name, rows, print_)
+        return self.warehouse.replace(name, rows)
 
     def _check_errors(self, stage: Stage, rows: DataFrame) -> int:
         assert stage.max_error_pct is not None
@@ -285,6 +287,10 @@ class Run:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(target, ignore_errors=True)
         out.rename(target)
+        # People and bookmarks want one place that is always the newest.
+        link = target.parent / f"latest-{self.run_id}"
+        link.symlink_to(target.name)
+        link.replace(target.parent / "latest")
 
     # -- reserving ---------------------------------------------------------------------------------------------
 

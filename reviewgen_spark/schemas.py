@@ -332,8 +332,9 @@ _TABLES = (
         "ops_model_evaluations",
         "How models scored, with their baselines on the same split",
         stage="evaluate",
-        key=("model_fingerprint", "model", "split", "slice", "metric"),
+        key=("fingerprint", "model", "split", "slice", "metric"),
         columns=_columns(
+            _column("fingerprint", STRING, "of the evaluate run that wrote the row", False),
             _column("model_fingerprint", STRING, "fingerprint of the finetune run that made the model", False),
             _column("model", STRING, "what was scored: model, majority, tfidf_logistic", False),
             _column("labels", STRING, "where the labels come from: gold, rating or weak", False),
@@ -351,9 +352,9 @@ _TABLES = (
         "ops_model_promotions",
         "Which version became champion, or did not, and why",
         stage="register",
-        key=("sequence",),
+        key=("fingerprint",),
         columns=_columns(
-            _column("sequence", LONG, "order of the decisions", False),
+            _column("fingerprint", STRING, "of the register run that decided, or the id of a decision by hand", False),
             MODEL_NAME,
             MODEL_VERSION,
             _column("is_promoted", BooleanType(), "whether it became champion", False),

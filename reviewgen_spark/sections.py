@@ -34,7 +34,7 @@ def _is_execution(extra: Any) -> bool:
 class PathsSection(Section):
     """Where everything lies; absolute once loaded (see `config.load_config`).
 
-    `root`, `artifacts` and `reports` are folders of a file system that the driver and the executors see; `landing`,
+    `root` and `artifacts` are folders of a file system that the driver and the executors see; `landing`,
     `warehouse` and `exports` may also be URIs that Hadoop and Arrow know, such as `s3a://` or `hdfs://`.
     """
 
@@ -43,7 +43,6 @@ class PathsSection(Section):
     warehouse: str = "warehouse"
     exports: str = "exports"
     artifacts: str = "artifacts"
-    reports: str = "reports"
     jars: str = Field(".jars", description="folder of the Delta jars, from the folder that holds `conf`")
     mlflow_uri: str | None = Field(None, description="MLflow tracking URI; default: sqlite below root")
 

@@ -64,7 +64,8 @@ class Stage:
         uses: Stages whose files (`Inputs.artifacts`) it reads.
         libraries: Distributions whose version shapes its rows.
         assets: Finds models, keys and dictionaries, once a run, on the driver.
-        mode: How the tables of a table stage are written: replaced whole, or appended to.
+        mode: How the tables of a table stage are written: replaced whole, or only the rows with this run's
+            `fingerprint`, so that a log keeps its rows and a rerun adds none twice.
         max_error_pct: Share of rows with `error` above which nothing is published; for model stages.
         makes_files: Whether it fills `Inputs.out`.
         keeps_done: Whether a finished batch stays finished when the fingerprint changes (ingest: the delivered
@@ -83,7 +84,7 @@ class Stage:
     uses: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     assets: Callable[[Config], Assets] = lambda config: Assets()
-    mode: Literal["replace", "append"] = "replace"
+    mode: Literal["replace", "by_fingerprint"] = "replace"
     max_error_pct: Callable[[Config], float] | None = None
     makes_files: bool = False
     keeps_done: bool = False

@@ -66,6 +66,10 @@ class Warehouse:
         """Replace a table whole."""
         return self._write(name, rows, "overwrite", {})
 
+    def replace_fingerprint(self, name: str, rows: DataFrame, fingerprint: str) -> Written:
+        """Replace the rows that a run with this fingerprint wrote; the others stay."""
+        return self._write(name, rows, "overwrite", {"replaceWhere": f"fingerprint = '{fingerprint}'"})
+
     def append(self, name: str, rows: DataFrame) -> Written:
         """Add rows to a table."""
         return self._write(name, rows, "append", {})

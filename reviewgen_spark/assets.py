@@ -1,0 +1,71 @@
+"""What stages need besides tables: the key of user_key, the dictionaries, the champion. Found once a run, hashed."""
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.stage import Assets, hash_files
+from reviewgen_spark.transforms.dictionaries import driver_dictionaries
+
+KEY_VARIABLE = "REVIEWGEN_USER_KEY"
+
+
+def user_key(config: Config) -> Assets:
+    """The secret key of user_key: from the environment, else from `clean.user_key_file`, made on first use.
+
+    Raises:
+        ConfigError: When neither is given.
+    """
+    value = os.environ.get(KEY_VARIABLE, "")
+    if not value and config.clean.user_key_file:
+        value = _key_file(Path(config.paths.root) / config.clean.user_key_file)
+    if len(value) < 16:
+        raise ConfigError(
+            f"{KEY_VARIABLE}: {'not set' if not value else 'shorter than 16 characters'}; user ids are stored as keyed "
+            f"hashes. Set it to a secret that never changes: export {KEY_VARIABLE}=$(openssl rand -hex 32)"
+        )
+    key = hashlib.blake2b(value.encode(), digest_size=32).digest()
+    # A hash of a 256-bit secret tells nothing of it, and another key must re-compute user_key.
+    return Assets({"user_key": hashlib.blake2b(key, digest_size=8, person=b"fingerprint").hexdigest()}, key)
+
+
+def _key_file(path: Path) -> str:
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+    return path.read_text(encoding="utf-8").strip()
+
+
+def dictionaries(config: Config) -> Assets:
+    """The folder of word lists, by the hash of its content."""
+    folder = driver_dictionaries()
+    return Assets({"dictionaries": hash_files(folder)}, folder)
+
+
+def corpus_labels(config: Config) -> Assets:
+    """Only the choice of labels shapes a corpus; the other keys of `finetune` must not write it again."""
+    return Assets({"labels": config.finetune.labels}, config.finetune.labels)
+
+
+def champion(config: Config) -> Assets:
+    """The model that labels: its alias is resolved here, once a run, and pinned.
+
+    Raises:
+        ModelNotFoundError: When no model has the alias.
+    """
+    from reviewgen_spark.models.registry import resolve
+
+    model = resolve(config.models.name, config.label.alias, config.paths.tracking_uri)
+    return Assets({"model": model.sha256, "version": f"{model.name}/{model.version}"}, model)
+
+
+def registry_store(config: Config) -> Assets:
+    """Which registry: a model must be registered again when the store that knew it is gone."""
+    from reviewgen_spark.models.registry import store_identity
+
+    return Assets({"store": store_identity(config.paths.tracking_uri, config.models.name)})

@@ -1,0 +1,82 @@
+"""The command line of a job, and how a failure ends one: one line that says what to do, and an exit code."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.errors import ReviewgenError
+from reviewgen_spark.stage import Stage
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """The options that every command has."""
+    parser.add_argument("--env", help="overlay conf/<env>.yaml (default: REVIEWGEN_ENV, else local)")
+    parser.add_argument("--set", action="append", default=[], metavar="a.b=c", help="override one key; repeatable")
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """The options of commands that run stages."""
+    parser.add_argument("--batches", metavar="A-B", help="only batches A to B, such as 3-7 or 3: a back-fill by range")
+    parser.add_argument("--force", metavar="STAGE", help="run STAGE again although it is done (all, or --batches A-B)")
+
+
+def batch_range(text: str | None) -> tuple[int, int] | None:
+    """`3-7` or `3` as first and last.
+
+    >>> batch_range("3-7"), batch_range("3"), batch_range(None)
+    ((3, 7), (3, 3), None)
+    """
+    if text is None:
+        return None
+    first, dash, last = text.partition("-")
+    try:
+        bounds = int(first), int(last if dash else first)
+    except ValueError:
+        bounds = (1, 0)
+    if not 1 <= bounds[0] <= bounds[1]:
+        from reviewgen_spark.errors import ConfigError
+
+        raise ConfigError(f"--batches {text}: expected A-B with 1 <= A <= B, such as 3-7")
+    return bounds
+
+
+def run_job(stage: Stage, arguments: Sequence[str] | None = None) -> int:
+    """Run one stage over what it has not done yet; what `spark-submit jobs/<stage>.py` does."""
+    parser = argparse.ArgumentParser(prog=f"jobs/{stage.name}.py", description=f"Run the stage {stage.name}.")
+    add_config_options(parser)
+    add_run_options(parser)
+    options = parser.parse_args(arguments)
+    return guarded(lambda: _run(stage, load_config(options.env, options.set), options))
+
+
+def _run(stage: Stage, config: Config, options: argparse.Namespace) -> int:
+    from reviewgen_spark.runner import Force, open_run
+    from reviewgen_spark.session import start_session
+
+    batches = batch_range(options.batches)
+    force = Force(options.force, *(batches or (None, None))) if options.force else None
+    spark = start_session(config, f"reviewgen {stage.name}")
+    try:
+        with open_run(spark, config, force, batches) as run:
+            run.pipeline([stage])
+    finally:
+        spark.stop()
+    return 0
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Run `work`; a failure becomes one clear line on stderr and an exit code, never a stack trace with values."""
+    try:
+        return work()
+    except ReviewgenError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on from here", file=sys.stderr)
+        return 130
+    except Exception as error:
+        from reviewgen_spark.runner import describe_failure
+
+        print(f"error: {describe_failure(error)}", file=sys.stderr)
+        return 5

@@ -1,0 +1,147 @@
+"""The stages of the pipeline `train`, between the runner and the models: files in, files and rows out."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import SparkSession
+
+from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.stage import Inputs
+from reviewgen_spark.transforms.corpus import labelled_reviews
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from reviewgen_spark.models.evaluation import Score
+
+_SPLITS = ("train", "validation", "test")
+_SHARD_ROWS = 50_000
+
+
+def write_corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Write the labelled reviews as `<split>/*.parquet`, and the manifest last: a folder without one is no corpus."""
+    rows = labelled_reviews(
+        reviews=inputs.tables["silver_reviews"],
+        clusters=inputs.tables["silver_review_clusters"],
+        splits=inputs.tables["silver_review_splits"],
+        gold_labels=inputs.tables["bronze_gold_labels"],
+        weak_labels=inputs.tables["silver_weak_labels"],
+        labels=inputs.assets,
+    ).persist()
+    counts: dict[str, dict[str, int]] = {split: {} for split in _SPLITS}
+    for row in rows.groupBy("split", "label").count().collect():
+        counts[row["split"]][str(row["label"])] = row["count"]
+    for split in _SPLITS:
+        part = rows.where(rows["split"] == split).drop("split")
+        part.write.option("maxRecordsPerFile", _SHARD_ROWS).parquet((inputs.out / split).as_uri())
+    manifest = {"fingerprint": inputs.fingerprint, "labels": inputs.assets, "rows_by_split_and_label": counts}
+    (inputs.out / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    inputs.report(", ".join(f"{split} {sum(counts[split].values()):,}" for split in _SPLITS) + " labelled rows")
+    return {}
+
+
+def finetune_model(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Train on the corpus; fills the output folder with the model."""
+    from reviewgen_spark.models.trainer import finetune
+
+    config = inputs.config
+    finetune(inputs.artifacts["corpus"], config.models.base, config.finetune, inputs.out, inputs.report)
+    return {}
+
+
+def evaluate_model(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Score the model and its baselines; rows for ops_model_evaluations, and scores.json for the registry."""
+    from reviewgen_spark.models.evaluation import evaluate
+
+    corpus, model = inputs.artifacts["corpus"], inputs.artifacts["finetune"]
+    scores = evaluate(model, corpus, inputs.config.evaluate, device=inputs.config.finetune.device)
+    (inputs.out / "scores.json").write_text(json.dumps([asdict(score) for score in scores]), encoding="utf-8")
+    for score in scores:
+        if (score.split, score.slice_name, score.metric) == ("test", "all", "f1"):
+            interval = f" (95 %: {score.low:.4f} to {score.high:.4f})" if score.low is not None else ""
+            inputs.report(f"{score.model}: F1 {score.value:.4f}{interval} on {score.rows:,} test rows")
+    labels = json.loads((corpus / "manifest.json").read_text(encoding="utf-8"))["labels"]
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "fingerprint": inputs.fingerprint,
+            "model_fingerprint": model.name,
+            "model": score.model,
+            "labels": labels,
+            "split": score.split,
+            "slice": score.slice_name,
+            "metric": score.metric,
+            "value": score.value,
+            "low": score.low,
+            "high": score.high,
+            "row_count": score.rows,
+            "evaluated_at": now,
+        }
+        for score in scores
+    ]
+    return {"ops_model_evaluations": _rows("ops_model_evaluations", rows)}
+
+
+def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Log and register the model; it becomes champion when it beats the one there on this very corpus."""
+    from reviewgen_spark.models.evaluation import Score
+    from reviewgen_spark.models.registry import register
+
+    config = inputs.config
+    folder = inputs.artifacts["finetune"]
+    scores = [Score(**row) for row in json.loads((inputs.artifacts["evaluate"] / "scores.json").read_text("utf-8"))]
+    manifest = json.loads((inputs.artifacts["corpus"] / "manifest.json").read_text(encoding="utf-8"))
+    decision = register(
+        model_dir=folder,
+        scores=scores,
+        params={"labels": manifest["labels"]},
+        tags={
+            "reviewgen.fingerprint": inputs.fingerprint,
+            "reviewgen.corpus": inputs.artifacts["corpus"].name,
+            "reviewgen.finetune": folder.name,
+        },
+        section=config.register,
+        models_section=config.models,
+        tracking_uri=config.paths.tracking_uri,
+        artifact_root=Path(config.paths.model_artifacts),
+        champion_scores=_champion_scores(inputs),
+    )
+    verdict = "is champion" if decision.promoted else "stays candidate"
+    inputs.report(f"{decision.model.name} version {decision.model.version} {verdict}: {decision.reason}")
+    row = {
+        "fingerprint": inputs.fingerprint,
+        "model_name": decision.model.name,
+        "model_version": decision.model.version,
+        "is_promoted": decision.promoted,
+        "previous_version": decision.previous_version,
+        "reason": decision.reason,
+        "decided_by": "register",
+        "decided_at": datetime.now(UTC),
+    }
+    return {"ops_model_promotions": _rows("ops_model_promotions", [row])}
+
+
+def _champion_scores(inputs: Inputs) -> list["Score"] | None:
+    """The standing champion, scored on this corpus: figures from another test split cannot be compared."""
+    from reviewgen_spark.errors import ModelNotFoundError
+    from reviewgen_spark.models.evaluation import evaluate
+    from reviewgen_spark.models.registry import resolve
+
+    config = inputs.config
+    try:
+        standing = resolve(config.models.name, "champion", config.paths.tracking_uri)
+    except ModelNotFoundError:
+        return None
+    return evaluate(standing.path, inputs.artifacts["corpus"], config.evaluate, config.finetune.device, ("test",))
+
+
+def _rows(table: str, values: list[Mapping[str, Any]]) -> "DataFrame":
+    """A small DataFrame of a table's shape."""
+    columns = TABLES[table].columns
+    records = [tuple(value.get(column.name) for column in columns) for value in values]
+    spark = SparkSession.active()
+    return spark.createDataFrame(records, columns)
