@@ -16,9 +16,7 @@ STAGE = Stage(
     sections=("weak_labels",),
     assets=dictionaries,
     run=lambda inputs: {
-        "silver_weak_labels": vote_on_reviews(
-            inputs.tables["silver_tokens"], inputs.config.weak_labels, inputs.assets
-        )
+        "silver_weak_labels": vote_on_reviews(inputs.tables["silver_tokens"], inputs.config.weak_labels, inputs.assets)
     },
 )
 

@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from reviewgen_spark import sections
 from reviewgen_spark.errors import ConfigError
 
-
 # The section of the stage `register` has the name of a method of pydantic's metaclass, which is harmless.
 warnings.filterwarnings("ignore", message='Field name "register"', category=UserWarning)
 
@@ -52,9 +51,13 @@ class Config(BaseModel):
         if self.split.train_pct + self.split.validation_pct >= 100:
             raise ValueError("split: train_pct + validation_pct must leave something for test (be below 100)")
         if self.ingest.timezone not in available_timezones():
-            raise ValueError(f"ingest.timezone: got {self.ingest.timezone!r}, expected an IANA name such as Asia/Shanghai")
+            raise ValueError(
+                f"ingest.timezone: got {self.ingest.timezone!r}, expected an IANA name such as Asia/Shanghai"
+            )
         if self.lease.ttl_s < 2 * self.lease.heartbeat_s:
-            raise ValueError("lease.ttl_s must be at least twice lease.heartbeat_s, or a slow heartbeat loses the lease")
+            raise ValueError(
+                "lease.ttl_s must be at least twice lease.heartbeat_s, or a slow heartbeat loses the lease"
+            )
         return self
 
     @property
@@ -191,12 +194,16 @@ def _absolute(paths: sections.PathsSection, conf: Path) -> sections.PathsSection
     checkout = conf.resolve().parent
     root = os.path.expandvars(os.path.expanduser(paths.root))  # noqa: PTH111 - a Path would swallow a URI's slashes
     if "://" in root or "$" in root:
-        raise ConfigError(f"paths.root: got {root!r}, expected a folder that driver and executors see; give URIs "
-                          "to paths.landing, paths.warehouse and paths.exports instead")
+        raise ConfigError(
+            f"paths.root: got {root!r}, expected a folder that driver and executors see; give URIs "
+            "to paths.landing, paths.warehouse and paths.exports instead"
+        )
     if not Path(root).is_absolute():
         if not (checkout / "pyproject.toml").is_file() and "REVIEWGEN_CONF" not in os.environ:
-            raise ConfigError(f"paths.root: got {root!r}, expected an absolute path outside a checkout; "
-                              "use --set paths.root=/some/folder or set REVIEWGEN_CONF to your own conf folder")
+            raise ConfigError(
+                f"paths.root: got {root!r}, expected an absolute path outside a checkout; "
+                "use --set paths.root=/some/folder or set REVIEWGEN_CONF to your own conf folder"
+            )
         root = str(checkout / root)
     update = {"root": root, "jars": str(checkout / paths.jars)}
     for name in ("landing", "warehouse", "exports", "artifacts"):

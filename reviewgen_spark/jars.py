@@ -68,7 +68,10 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0]).resolve()
     jars = resolve_jars(folder)
     if not jars:
-        print(f"{folder}: {DELTA_PACKAGE} could not be resolved; check the network and run this again", file=sys.stderr)
+        print(
+            f"{folder}: {DELTA_PACKAGE} could not be resolved; check the network and run this again",
+            file=sys.stderr,
+        )
         return 5
     write_spark_defaults(jars, default_conf_folder() / "log4j2.properties")
     print(f"{len(jars)} Delta jars in {folder}")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from delta.tables import DeltaTable
-from pyspark.sql import Row
+from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
 
 from reviewgen_spark.config import Config
@@ -67,7 +67,9 @@ class Lease:
         """
         with self._lock:
             if datetime.now(UTC) >= self._expires_at:
-                raise LeaseError("this run was stopped for longer than lease.ttl_s and may no longer write; start again")
+                raise LeaseError(
+                    "this run was stopped for longer than lease.ttl_s and may no longer write; start again"
+                )
             if self._warehouse.version(_TABLE) != self._version:
                 held = self._row()
                 if held.owner != self.run_id:
@@ -92,7 +94,7 @@ class Lease:
                 # A missed heartbeat is no failure yet: `check` decides, by the time that is left.
                 continue
 
-    def _update(self, condition: "F.Column", owner: str) -> None:
+    def _update(self, condition: Column, owner: str) -> None:
         now = datetime.now(UTC)
         expires_at = now + timedelta(seconds=self._section.ttl_s) if owner else now
         DeltaTable.forPath(self._warehouse.spark, self._warehouse.path(_TABLE)).update(
@@ -132,7 +134,7 @@ def _describe(held: Row) -> str:
 
 
 def _is_dead(held: Row) -> bool:
-    return held.host == socket.gethostname() and _process_start(held.pid) != held.pid_started
+    return bool(held.host == socket.gethostname() and _process_start(held.pid) != held.pid_started)
 
 
 def _process_start(pid: int) -> str | None:

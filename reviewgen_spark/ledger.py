@@ -55,6 +55,11 @@ class Ledger:
         }
         return dict(sorted(finished.items()))
 
+    def unfinished(self, stage: str) -> list[int]:
+        """Batches that were started and not finished."""
+        found = [batch for (name, batch), run in self._last.items() if name == stage and run.state != "succeeded"]
+        return sorted(batch for batch in found if batch is not None)
+
     def record(
         self,
         stage: str,

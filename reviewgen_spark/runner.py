@@ -63,7 +63,9 @@ class Run:
         Raises:
             StageError: When a stage fails; what was finished before stays, and the next run goes on from there.
         """
-        self.warehouse.converge(sorted({name for stage in stages for name in (*stage.reads, *stage.writes, *stage.history)}))
+        self.warehouse.converge(
+            sorted({name for stage in stages for name in (*stage.reads, *stage.writes, *stage.history)})
+        )
         for stage in stages:
             self.stage(stage)
 
@@ -216,7 +218,13 @@ class Run:
         seconds = time.monotonic() - started
         self.lease.check()
         self.ledger.record(
-            stage.name, batch, "succeeded", print_, versions=versions, counts=counts, seconds=round(seconds, 3)
+            stage.name,
+            batch,
+            "succeeded",
+            print_,
+            versions=versions,
+            counts=counts,
+            seconds=round(seconds, 3),
         )
         rows = sum(counts.get(name, 0) for name in stage.writes)
         speed = f", {rows / seconds:,.0f} rows/s" if rows else ""
@@ -261,10 +269,17 @@ class Run:
             )
         return int(errors)
 
-    def _record_failure(self, stage: Stage, batch: int | None, print_: str, error: BaseException, seconds: float) -> None:
+    def _record_failure(
+        self, stage: Stage, batch: int | None, print_: str, error: BaseException, seconds: float
+    ) -> None:
         try:
             self.ledger.record(
-                stage.name, batch, "failed", print_, seconds=round(seconds, 3), error_class=type(error).__name__
+                stage.name,
+                batch,
+                "failed",
+                print_,
+                seconds=round(seconds, 3),
+                error_class=type(error).__name__,
             )
         except Exception:
             # The first failure is the one to tell; the row `started` already keeps the batch from counting as done.

@@ -146,9 +146,7 @@ def _base_reviews(lines: Sequence[tuple[str, str]], days: int, first_day: date, 
         for sign in (1, -1)
     }
     user_count = max(10, len(lines) // 3)
-    drawn_days = rng.choices(
-        range(days), [_DAY_WEIGHTS[day % len(_DAY_WEIGHTS)] for day in range(days)], k=len(lines)
-    )
+    drawn_days = rng.choices(range(days), [_DAY_WEIGHTS[day % len(_DAY_WEIGHTS)] for day in range(days)], k=len(lines))
     reviews = []
     for number, ((text, gold), day) in enumerate(zip(lines, drawn_days, strict=True), start=1):
         category = _guess_category(text)
@@ -209,7 +207,7 @@ def _later_records(
     reviews: Sequence[Review], days: int, first_day: date, rng: Random, dirt: Counter[str]
 ) -> list[Review]:
     """Derive near copies, edits and redeliveries, each of another review and on a later day."""
-    # A redelivery must read the same from every format, and CSV cannot tell an empty title from a missing one.
+    # A redelivery must read the same from every format; CSV cannot tell an empty title from a missing one.
     plain = [r for r in reviews if r.day < days - 1 and r.review_id and r.gold and r.title and r.rating]
     rng.shuffle(plain)
     json_days = [day for day in range(days) if _has_json(day, days)]
@@ -236,9 +234,7 @@ def _later_records(
         if days_left := [day for day in json_days if day > original.day]:
             day = rng.choice(days_left)
             text = sample_dirt.edit(original.text, rng)
-            later.append(
-                replace(original, day=day, updated_at=_moment(first_day, day, rng), text=text, gold=None)
-            )
+            later.append(replace(original, day=day, updated_at=_moment(first_day, day, rng), text=text, gold=None))
             dirt["edit"] += 1
     for original in take(REDELIVERY_SHARE):
         later.append(replace(original, day=rng.randrange(original.day + 1, days), gold=None))

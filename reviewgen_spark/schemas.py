@@ -21,7 +21,13 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-STRING, LONG, INTEGER, DOUBLE, TIMESTAMP = StringType(), LongType(), IntegerType(), DoubleType(), TimestampType()
+STRING, LONG, INTEGER, DOUBLE, TIMESTAMP = (
+    StringType(),
+    LongType(),
+    IntegerType(),
+    DoubleType(),
+    TimestampType(),
+)
 STRINGS = ArrayType(STRING, containsNull=False)
 
 
@@ -55,7 +61,9 @@ def _columns(*columns: StructField) -> StructType:
     return StructType(list(columns))
 
 
-RECORD_ID = _column("record_id", STRING, "hash of source, review_id, text_raw, title, rating and created_at; hex", False)
+RECORD_ID = _column(
+    "record_id", STRING, "hash of source, review_id, text_raw, title, rating and created_at; hex", False
+)
 BATCH_ID = _column("batch_id", LONG, "the batch that brought the record; grows by one", False)
 REVIEW_ID = _column("review_id", STRING, "the shop's id of the review, or a hash where the source has none", False)
 SOURCE_FILE = _column("source_file", STRING, "file the record came from, relative to the landing folder")
@@ -168,7 +176,11 @@ _TABLES = (
             REVIEW_ID,
             _column("text_hash", STRING, "as in silver_reviews; what later batches meet"),
             _column("cluster_id", STRING, "record_id of the first-seen record with this text", False),
-            _column("duplicate_of", STRING, "cluster_id where this record is a copy from another review, else null"),
+            _column(
+                "duplicate_of",
+                STRING,
+                "cluster_id where this record is a copy from another review, else null",
+            ),
             _column("duplicate_kind", STRING, "exact; null where duplicate_of is"),
             BATCH_ID,
         ),
@@ -228,11 +240,19 @@ _TABLES = (
             _column("sentiment_label", STRING, "positive or negative; null where error is set"),
             _column("sentiment_score", DOUBLE, "calibrated probability of positive, 0 to 1"),
             _column("category_label", STRING, "predicted category; null while the model has no such head"),
-            _column("toxicity_score", DOUBLE, "probability of toxic, 0 to 1; null while the model has no such head"),
+            _column(
+                "toxicity_score",
+                DOUBLE,
+                "probability of toxic, 0 to 1; null while the model has no such head",
+            ),
             _column(
                 "error",
                 StructType(
-                    [StructField("class", STRING), StructField("message", STRING), StructField("stage", STRING)]
+                    [
+                        StructField("class", STRING),
+                        StructField("message", STRING),
+                        StructField("stage", STRING),
+                    ]
                 ),
                 "why there is no label; null where there is one; never holds the text",
             ),
@@ -246,7 +266,9 @@ _TABLES = (
             _column("fingerprint", STRING, "of the run that wrote the row, as in ops_stage_runs", False),
             BATCH_ID,
         ),
-        checks={"sentiment_score_is_a_share": "sentiment_score IS NULL OR (sentiment_score >= 0 AND sentiment_score <= 1)"},
+        checks={
+            "sentiment_score_is_a_share": "sentiment_score IS NULL OR (sentiment_score >= 0 AND sentiment_score <= 1)"
+        },
     ),
     Table(
         "gold_product_satisfaction",
@@ -259,9 +281,19 @@ _TABLES = (
             _column("review_count", LONG, "unique current reviews with a label", False),
             _column("positive_count", LONG, "of these, labelled positive", False),
             _column("satisfaction_pct", DOUBLE, "positive_count in percent of review_count", False),
-            _column("satisfaction_score", DOUBLE, "the same shrunk to the shop's mean by prior_weight reviews, 0 to 1", False),
+            _column(
+                "satisfaction_score",
+                DOUBLE,
+                "the same shrunk to the shop's mean by prior_weight reviews, 0 to 1",
+                False,
+            ),
             _column("rating_mean", DOUBLE, "mean stars, 1 to 5"),
-            _column("has_enough_reviews", BooleanType(), "whether review_count reaches satisfaction.min_reviews", False),
+            _column(
+                "has_enough_reviews",
+                BooleanType(),
+                "whether review_count reaches satisfaction.min_reviews",
+                False,
+            ),
             _column("first_review_date", DateType(), "date of the oldest review counted, UTC"),
             _column("last_review_date", DateType(), "date of the newest review counted, UTC"),
             MODEL_NAME,
@@ -307,7 +339,12 @@ _TABLES = (
             _column("first_row", LONG, "first record of the slice that batch_id takes, from 1"),
             _column("last_row", LONG, "last record of the slice"),
             _column("batch_id", LONG, "the batch that the slice is reserved for"),
-            _column("state", STRING, "reserved, rejected, accepted (take it as it is) or retry (scan it again)", False),
+            _column(
+                "state",
+                STRING,
+                "reserved, rejected, accepted (take it as it is) or retry (scan it again)",
+                False,
+            ),
             _column("detail", STRING, "why it was rejected"),
             _column("at", TIMESTAMP, "when the row was written, UTC", False),
         ),
@@ -323,7 +360,11 @@ _TABLES = (
             _column("owner", STRING, "run_id of the holder; empty when free", False),
             _column("host", STRING, "machine of the holder"),
             _column("pid", LONG, "its process on that machine"),
-            _column("pid_started", STRING, "when that process started, as the kernel says: tells it from a later one"),
+            _column(
+                "pid_started",
+                STRING,
+                "when that process started, as the kernel says: tells it from a later one",
+            ),
             _column("heartbeat_at", TIMESTAMP, "last sign of life, UTC"),
             _column("expires_at", TIMESTAMP, "when another run may take it, UTC", False),
         ),
@@ -354,7 +395,12 @@ _TABLES = (
         stage="register",
         key=("fingerprint",),
         columns=_columns(
-            _column("fingerprint", STRING, "of the register run that decided, or the id of a decision by hand", False),
+            _column(
+                "fingerprint",
+                STRING,
+                "of the register run that decided, or the id of a decision by hand",
+                False,
+            ),
             MODEL_NAME,
             MODEL_VERSION,
             _column("is_promoted", BooleanType(), "whether it became champion", False),

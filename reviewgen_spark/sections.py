@@ -116,7 +116,8 @@ class CleanSection(Section):
     emoji: Literal["keep", "name", "drop"] = "name"
     mask_pii: bool = True
     user_key_file: str | None = Field(
-        None, description="file below root with the key of user_key; REVIEWGEN_USER_KEY in the environment wins"
+        None,
+        description="file below root with the key of user_key; REVIEWGEN_USER_KEY in the environment wins",
     )
 
 

@@ -1,7 +1,7 @@
 """The stages of the pipeline `train`, between the runner and the models: files in, files and rows out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,7 +139,7 @@ def _champion_scores(inputs: Inputs) -> list["Score"] | None:
     return evaluate(standing.path, inputs.artifacts["corpus"], config.evaluate, config.finetune.device, ("test",))
 
 
-def _rows(table: str, values: list[Mapping[str, Any]]) -> "DataFrame":
+def _rows(table: str, values: Sequence[Mapping[str, Any]]) -> "DataFrame":
     """A small DataFrame of a table's shape."""
     columns = TABLES[table].columns
     records = [tuple(value.get(column.name) for column in columns) for value in values]

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 BUCKET_BATCHES = 50
 
 
-def shuffle_into_batches(lengths: Sequence[int], batch_size: int, rng: np.random.Generator) -> list[npt.NDArray[np.int64]]:
+def shuffle_into_batches(
+    lengths: Sequence[int], batch_size: int, rng: np.random.Generator
+) -> list[npt.NDArray[np.int64]]:
     """Cut one epoch's rows into batches of like length, the batches in random order.
 
     Args:

@@ -61,7 +61,9 @@ def read_split(corpus: Path, split: SplitName) -> Examples:
     columns: dict[str, list[Any]] = {name: table.column(name).to_pylist() for name in COLUMNS}
     values = set(columns["label"])
     if not values <= {0, 1}:
-        raise SchemaError(f"{corpus / split}: label must be 0 (negative) or 1 (positive), got {sorted(map(str, values))}")
+        raise SchemaError(
+            f"{corpus / split}: label must be 0 (negative) or 1 (positive), got {sorted(map(str, values))}"
+        )
     if len(values) == 1:
         raise DataQualityError(
             f"{corpus / split}: all {table.num_rows} rows are labelled '{LABELS[values.pop()]}'; a classifier needs "

@@ -178,7 +178,9 @@ def load_embedded(
         **names,
     )
     model = BertForSequenceClassification(config)
-    state = {f"bert.{name}": torch.from_numpy(array.copy()) for name, array in read_weights(source, kept, layers).items()}
+    state = {
+        f"bert.{name}": torch.from_numpy(array.copy()) for name, array in read_weights(source, kept, layers).items()
+    }
     missing, unexpected = model.load_state_dict(state, strict=False)
     # The pooler and the head are new: the source was trained with mean pooling and no head.
     if unexpected or not all(name.startswith(("bert.pooler.", "classifier.")) for name in missing):

@@ -84,13 +84,13 @@ def finetune(
     precision = choose_precision(section.precision, device)
 
     with seeded(section.seed, section.threads):
-        encoder = load_base(
-            base, train.texts, LABELS, section.max_tokens, section.vocabulary_size, section.dropout
-        )
+        encoder = load_base(base, train.texts, LABELS, section.max_tokens, section.vocabulary_size, section.dropout)
         out.mkdir(parents=True, exist_ok=True)
         encoder.tokenizer.save_pretrained(out)
         tokenizer = Tokenizer(out / "tokenizer.json", section.max_tokens)
-        train_ids, validation_ids = ([row.ids for row in tokenizer.encode(split.texts)] for split in (train, validation))
+        train_ids, validation_ids = (
+            [row.ids for row in tokenizer.encode(split.texts)] for split in (train, validation)
+        )
         pad_id = int(encoder.model.config.pad_token_id or 0)
 
         model = encoder.model.to(device)

@@ -70,7 +70,8 @@ _EMOJI_CLASS = (
 _KEPT = "★☆☎✆①-⑳"
 _EMOJI = re.compile(f"(?![{_KEPT}])[{_EMOJI_CLASS}]")
 _MODIFIER = re.compile("[\U0001f3fb-\U0001f3ff\U0001f1e6-\U0001f1ff]{1,2}")
-HINT = re.compile(f"[{_EMOJI_CLASS}^_=:;>╯∩≧◕●⌒︶╥┬⊙→¬¯Σ`]")
+_KAOMOJI_HINT = re.compile(r"[\^_:;=∩≧◕●⌒︶╥┬╯⊙→¬¯>`]" "(?:(?<![:;=])|(?<=[:;=])[-'()DPp])")
+HINT = re.compile(f"[{_EMOJI_CLASS}\^_:;=∩≧◕●⌒︶╥┬╯⊙→¬¯>`]")
 """A character that some emoji or kaomoji has; text without one is done."""
 
 
@@ -89,7 +90,9 @@ def replace(text: str, mode: str) -> tuple[str, int]:
     >>> replace("物流🚚快", "name"), replace("物流🚚快", "drop")
     (('物流[表情]快', 1), ('物流 快', 1))
     """
-    text, count = _KAOMOJI.subn(_kaomoji_name if mode == "name" else " ", text)
+    count = 0
+    if _KAOMOJI_HINT.search(text):
+        text, count = _KAOMOJI.subn(_kaomoji_name if mode == "name" else " ", text)
     if not text.isascii():
         text = _MODIFIER.sub(_flag, text)
         text, emoji = _EMOJI.subn(_emoji_name if mode == "name" else " ", text)

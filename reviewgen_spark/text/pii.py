@@ -48,7 +48,8 @@ def pseudonym(user_id: str, key: bytes) -> str:
 
 # --- the shadow ---------------------------------------------------------------------------------------------------
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
-_FULL_WIDTH_GATE = re.compile("[\uff01-\uff5e\u3000]")
+# Full-width commas and stops are in most Chinese texts and in no pattern: only digits, letters and joiners count.
+_FULL_WIDTH_GATE = re.compile("[\uff0b\uff0d\uff0e\uff10-\uff19\uff20-\uff5a]")
 _NUMERALS = "零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖两洞拐"
 _NUMERAL_DIGITS = str.maketrans(dict(zip(_NUMERALS, "000123456789112345678920" + "7", strict=True)))
 # Seven in a row, also mixed with digits and single spaces: longer than any number that is read out in a review.
@@ -181,7 +182,7 @@ _GATE = re.compile(
     r"|(?<=[零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖])[ \-]?[零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖0-9 \-]{5}|[一二三四五六七八九十]{0,3}[号栋幢单])"
 )
 _LONG_RUN = re.compile(r"[0-9](?:[ \-.()]{0,2}[0-9]){4}")
-_CHAT_GATE = re.compile(r"[微威薇维]信|[wW][xXeE]|[vV][xX信]|加[vV]")
+_CHAT_GATE = re.compile(r"[微威薇维wWvV加➕](?:(?<=[微威薇维])(?:信|xin)|(?<=[wWvV])[xXeE信]|(?<=[加➕])[vV])")
 _CAR_GATE = re.compile(rf"[{_PROVINCES}新][A-Za-z]")
 
 

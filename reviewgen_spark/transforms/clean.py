@@ -1,6 +1,6 @@
 """Clean: typed reviews in; the same reviews with normalised, masked text and a keyed hash for the user, out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -8,6 +8,7 @@ from pyspark.sql.types import StructType
 
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import CleanSection
+from reviewgen_spark.transforms.arrow import arrow_schema, to_batch
 
 _KEPT = (
     "record_id",
@@ -35,14 +36,12 @@ def clean_reviews(reviews: DataFrame, section: CleanSection, user_key: bytes) ->
     """
     schema: StructType = TABLES["silver_reviews"].columns
 
-    def clean_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from pyspark.sql.pandas.types import to_arrow_schema
-
+    def clean_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from reviewgen_spark.text.clean import Cleaner
         from reviewgen_spark.text.pii import pseudonym
 
         cleaner = Cleaner(section)
-        arrow_schema = to_arrow_schema(schema, timezone="UTC")
+        out = arrow_schema(schema)
         for batch in batches:
             texts = [cleaner.clean(text) for text in batch.column("text_raw").to_pylist()]
             titles = [cleaner.clean(title) for title in batch.column("title").to_pylist()]
@@ -61,13 +60,7 @@ def clean_reviews(reviews: DataFrame, section: CleanSection, user_key: bytes) ->
                 "rule_counts": [list(text.rule_counts.items()) for text in texts],
                 "quality_flags": [_flags(text.text_clean is None, text.is_boilerplate) for text in texts],
             }
-            arrays = [
-                columns[field.name]
-                if isinstance(columns[field.name], pa.Array)
-                else pa.array(columns[field.name], field.type)
-                for field in arrow_schema
-            ]
-            yield pa.RecordBatch.from_arrays(arrays, schema=arrow_schema)
+            yield to_batch(columns, out)
 
     wanted = (*_KEPT, "user_id", "title", "text_raw")
     return reviews.select(*wanted).mapInArrow(clean_batches, schema)

@@ -37,7 +37,15 @@ def labelled_reviews(
         .join(agreed, on="cluster_id", how="left_semi")
         .join(splits.select("record_id", "split"), on="record_id", how="inner")
         .where(F.col("text_clean").isNotNull() & F.col("split").isin("train", "validation", "test"))
-        .select("record_id", F.col("text_clean").alias("text"), "label", "category", "rating", "lang_code", "split")
+        .select(
+            "record_id",
+            F.col("text_clean").alias("text"),
+            "label",
+            "category",
+            "rating",
+            "lang_code",
+            "split",
+        )
     )
 
 
@@ -45,7 +53,9 @@ def _label(reviews: DataFrame, gold_labels: DataFrame, weak_labels: DataFrame, l
     """The reviews that have a label of the wanted kind, with `label` 0 or 1."""
     if labels == "rating":
         stars = F.col("rating")
-        return reviews.withColumn("label", F.when(stars <= 2, 0).when(stars >= 4, 1).cast("int")).where("label IS NOT NULL")
+        return reviews.withColumn("label", F.when(stars <= 2, 0).when(stars >= 4, 1).cast("int")).where(
+            "label IS NOT NULL"
+        )
     is_positive = F.when(F.col("label") == "positive", 1).when(F.col("label") == "negative", 0)
     if labels == "weak":
         votes = weak_labels.select("record_id", F.col("weak_label").alias("label"))

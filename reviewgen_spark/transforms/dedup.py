@@ -16,9 +16,9 @@ def cluster_reviews(reviews: DataFrame, earlier_clusters: DataFrame) -> DataFram
         reviews: silver_reviews of a batch: record_id, review_id, text_hash, created_at, batch_id.
         earlier_clusters: silver_review_clusters of the batches before.
     """
-    canonical = earlier_clusters.where((F.col("record_id") == F.col("cluster_id")) & F.col("text_hash").isNotNull()).select(
-        "text_hash", F.col("record_id").alias("earlier_id"), F.col("review_id").alias("earlier_review_id")
-    )
+    canonical = earlier_clusters.where(
+        (F.col("record_id") == F.col("cluster_id")) & F.col("text_hash").isNotNull()
+    ).select("text_hash", F.col("record_id").alias("earlier_id"), F.col("review_id").alias("earlier_review_id"))
     copies = Window.partitionBy(F.coalesce("text_hash", "record_id")).orderBy("created_at", "record_id")
     first = F.struct("record_id", "review_id")
     placed = (

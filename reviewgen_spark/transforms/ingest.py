@@ -1,7 +1,7 @@
 """Ingest: the reserved slices of delivered files, in; typed records, refused ones and redeliveries, out."""
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ from pyspark.sql.types import StructType
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.transforms.arrow import arrow_schema
 from reviewgen_spark.transforms.landing import REQUIRED_COLUMNS, delta_folders, relative_path
 from reviewgen_spark.transforms.records import Parsed, ReviewParser, parse_gold_label
 from reviewgen_spark.transforms.source_files import SourceRecord, UnreadableFileError, read_records
@@ -87,7 +88,7 @@ def _parse_feed(reserved: DataFrame, feed_code: str, config: Config) -> DataFram
     feed = reserved.where((F.col("feed_code") == feed_code) & (F.col("last_row") > 0)).select(*columns)
     landing, source, zone = config.paths.landing, config.ingest.source, config.timezone
 
-    def read_files(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def read_files(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for part in batch.to_pylist():
                 parse = _parser(feed_code, source, zone)
@@ -100,8 +101,9 @@ def _parse_feed(reserved: DataFrame, feed_code: str, config: Config) -> DataFram
     parsed = tasks.mapInArrow(read_files, schema)
     delta_paths = [row.path for row in feed.where(F.col("format_code") == "delta").collect()]
     for folder in delta_folders(landing, delta_paths):
-        parsed = parsed.unionByName(_parse_delta(feed.sparkSession.read.format("delta").load(folder), delta_paths,
-                                                 feed_code, config, schema))
+        parsed = parsed.unionByName(
+            _parse_delta(feed.sparkSession.read.format("delta").load(folder), delta_paths, feed_code, config, schema)
+        )
     return parsed
 
 
@@ -117,9 +119,7 @@ def _slice(location: str, part: Mapping[str, Any], feed_code: str) -> Iterator[S
         return
 
 
-def _parse_all(
-    records: Iterator[SourceRecord], parse: Any, part: Mapping[str, Any]
-) -> Iterator[dict[str, Any]]:
+def _parse_all(records: Iterator[SourceRecord], parse: Any, part: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for record in records:
         parsed = parse(record.values) if record.values is not None else Parsed({}, (record.reason or "malformed",))
         if record.ordinal >= part["first_row"]:
@@ -141,24 +141,20 @@ def _parser(feed_code: str, source: str, zone: ZoneInfo) -> Any:
 
 
 def _to_arrow(rows: Iterator[dict[str, Any]], schema: StructType) -> Iterator[pa.RecordBatch]:
-    from pyspark.sql.pandas.types import to_arrow_schema
-
-    arrow_schema = to_arrow_schema(schema, timezone="UTC")
+    out = arrow_schema(schema)
     chunk: list[dict[str, Any]] = []
     for row in rows:
         if "extra" in row:
             row["extra"] = list(row["extra"].items())
         chunk.append(row)
         if len(chunk) == _ROWS:
-            yield pa.RecordBatch.from_pylist(chunk, arrow_schema)
+            yield pa.RecordBatch.from_pylist(chunk, out)
             chunk = []
     if chunk:
-        yield pa.RecordBatch.from_pylist(chunk, arrow_schema)
+        yield pa.RecordBatch.from_pylist(chunk, out)
 
 
-def _parse_delta(
-    table: DataFrame, paths: list[str], feed_code: str, config: Config, schema: StructType
-) -> DataFrame:
+def _parse_delta(table: DataFrame, paths: list[str], feed_code: str, config: Config, schema: StructType) -> DataFrame:
     """Records of a Delta table's files, read by Spark so that deletion vectors and column mapping count."""
     landing, source, zone = config.paths.landing, config.ingest.source, config.timezone
     by_uri = {uri: relative_path(uri, landing) for uri in table.inputFiles()}
@@ -175,7 +171,7 @@ def _parse_delta(
         .sortWithinPartitions("file", "line")
     )
 
-    def parse_rows(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def parse_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         parsers: dict[str, Any] = {}
         for batch in batches:
             found = []

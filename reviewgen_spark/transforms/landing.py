@@ -130,7 +130,12 @@ def _is_new(delivery: Delivery, last: Row | None) -> bool:
 
 
 def _source_file(
-    scan: Scan, state: str, batch: int, first: int | None = None, last: int | None = None, detail: str | None = None
+    scan: Scan,
+    state: str,
+    batch: int,
+    first: int | None = None,
+    last: int | None = None,
+    detail: str | None = None,
 ) -> dict[str, Any]:
     return {
         **vars(scan.delivery),
@@ -189,10 +194,11 @@ def scan_deliveries(spark: SparkSession, config: Config, deliveries: Sequence[De
     landing, section = config.paths.landing, config.ingest
     zone = config.timezone
     listed = spark.createDataFrame(
-        [(d.feed_code, d.path, d.format_code) for d in deliveries], "feed_code string, path string, format_code string"
+        [(d.feed_code, d.path, d.format_code) for d in deliveries],
+        "feed_code string, path string, format_code string",
     )
 
-    def scan_files(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def scan_files(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for row in batch.to_pylist():
                 location = posixpath.join(landing, row["path"])

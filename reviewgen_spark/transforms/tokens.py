@@ -1,6 +1,6 @@
 """Tokens: clean texts in, their words out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import TokensSection
+from reviewgen_spark.transforms.arrow import arrow_schema, to_batch
 from reviewgen_spark.transforms.dictionaries import ship_dictionaries, shipped_dictionaries
 
 
@@ -25,13 +26,11 @@ def tokenise_reviews(reviews: DataFrame, clusters: DataFrame, section: TokensSec
     ship_dictionaries(reviews.sparkSession, dictionaries)
     folder = dictionaries.name
 
-    def cut_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from pyspark.sql.pandas.types import to_arrow_schema
-
+    def cut_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from reviewgen_spark.text.tokenise import Tokeniser
 
         tokeniser = Tokeniser(section, shipped_dictionaries(folder))
-        arrow_schema = to_arrow_schema(schema, timezone="UTC")
+        out = arrow_schema(schema)
         for batch in batches:
             words = [tokeniser.tokens(text) if text else [] for text in batch.column("text_clean").to_pylist()]
             columns = {
@@ -41,10 +40,11 @@ def tokenise_reviews(reviews: DataFrame, clusters: DataFrame, section: TokensSec
                 "token_count": [len(tokens) for tokens in words],
                 "batch_id": batch.column("batch_id"),
             }
-            arrays = [pa.array(columns[field.name], field.type) for field in arrow_schema]
-            yield pa.RecordBatch.from_arrays(arrays, schema=arrow_schema)
+            yield to_batch(columns, out)
 
-    return unique_reviews(reviews, clusters).select("record_id", "text_clean", "batch_id").mapInArrow(cut_batches, schema)
+    return (
+        unique_reviews(reviews, clusters).select("record_id", "text_clean", "batch_id").mapInArrow(cut_batches, schema)
+    )
 
 
 def unique_reviews(reviews: DataFrame, clusters: DataFrame) -> DataFrame:

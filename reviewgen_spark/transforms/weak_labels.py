@@ -1,6 +1,6 @@
 """Weak labels: words in; what the lexicon says of them, out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import WeakLabelsSection
+from reviewgen_spark.transforms.arrow import arrow_schema, to_batch
 from reviewgen_spark.transforms.dictionaries import ship_dictionaries, shipped_dictionaries
 
 
@@ -25,13 +26,11 @@ def vote_on_reviews(tokens: DataFrame, section: WeakLabelsSection, dictionaries:
     ship_dictionaries(tokens.sparkSession, dictionaries)
     folder, threshold = dictionaries.name, section.min_abs_score
 
-    def vote_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from pyspark.sql.pandas.types import to_arrow_schema
-
+    def vote_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from reviewgen_spark.text.lexicon import Lexicon
 
         lexicon = Lexicon(shipped_dictionaries(folder))
-        arrow_schema = to_arrow_schema(schema, timezone="UTC")
+        out = arrow_schema(schema)
         for batch in batches:
             scores = [lexicon.score(words) for words in batch.column("tokens").to_pylist()]
             labels = [_label(score, threshold) for score in scores]
@@ -42,8 +41,7 @@ def vote_on_reviews(tokens: DataFrame, section: WeakLabelsSection, dictionaries:
                 "weak_score": scores,
                 "batch_id": batch.column("batch_id"),
             }
-            arrays = [pa.array(columns[field.name], field.type) for field in arrow_schema]
-            yield pa.RecordBatch.from_arrays(arrays, schema=arrow_schema)
+            yield to_batch(columns, out)
 
     return tokens.select("record_id", "tokens", "batch_id").mapInArrow(vote_batches, schema)
 

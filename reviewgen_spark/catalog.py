@@ -1,0 +1,24 @@
+"""Tables and views by name in a session: registered by location, so any number of sessions can read at once."""
+
+from pyspark.sql import SparkSession
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.transforms.views import VIEWS
+
+
+def register_tables(spark: SparkSession, config: Config) -> list[str]:
+    """Register every table that exists, and the views over them; returns their names.
+
+    A table is read at its newest version each time it is queried.
+    """
+    warehouse = Warehouse(spark, config)
+    names = [name for name in TABLES if warehouse.exists(name)]
+    for name in names:
+        spark.sql(f"CREATE TABLE IF NOT EXISTS {name} USING DELTA LOCATION '{warehouse.path(name)}'")
+    if len(names) == len(TABLES):
+        for view, build in VIEWS.items():
+            build(spark.table).createOrReplaceTempView(view)
+            names.append(view)
+    return names

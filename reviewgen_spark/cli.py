@@ -1,0 +1,245 @@
+"""The `reviewgen` command: parses arguments and calls the module that does the work."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reviewgen_spark import __version__
+from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.job import add_config_options, add_run_options, batch_range, guarded
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+EPILOG = """exit codes: 0 done, 2 configuration, 3 quality or freshness gate, 4 error share, 5 everything else"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    return guarded(lambda: int(options.run(options)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="reviewgen",
+        description="Nightly Spark jobs for e-commerce reviews: clean, de-duplicate, tokenise, train, label, report.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, help_: str, into: Any = commands) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = into.add_parser(name, help=help_, description=help_, epilog=EPILOG)
+        add_config_options(added)
+        added.set_defaults(run=run)
+        return added
+
+    sample = command("sample", _sample, "write a landing folder of real reviews, as a shop would deliver them")
+    sample.add_argument("--rows", type=int, default=20_000, help="review records (default 20000)")
+    sample.add_argument("--out", type=Path, required=True, help="folder to write; must be empty or absent")
+    sample.add_argument("--seed", type=int, default=7, help="same seed, same bytes (default 7)")
+
+    run = command("run", _run, "run a pipeline over everything that is not done yet")
+    run.add_argument("pipeline", choices=("nightly", "train"))
+    run.add_argument("--until", metavar="STAGE", help="stop after this stage")
+    add_run_options(run)
+
+    status = command("status", _status, "show how far every stage is, and which files wait for a decision")
+    status.add_argument("--counts", action="store_true", help="count the records of every table; exit 3 if a sum fails")
+
+    sql = command("sql", _sql, "run a query on the tables and views, also while a run writes them")
+    sql.add_argument("query", help='such as "SELECT sentiment_label, count(*) FROM gold_review_labels GROUP BY 1"')
+    sql.add_argument("--rows", type=int, default=50, help="rows to print (default 50)")
+
+    command("shell", _shell, "open a Python prompt with `spark`, the tables and the views")
+
+    ingest = commands.add_parser("ingest", help="decide about a file that was refused whole")
+    decisions = ingest.add_subparsers(required=True, metavar="DECISION")
+    for name, help_ in (
+        ("accept", "take what is readable of FILE; its malformed records are quarantined one by one"),
+        ("retry", "look at FILE again on the next run, as it has been mended"),
+    ):
+        decision = command(name, _decide, help_, decisions)
+        decision.add_argument("file", metavar="FILE", help="as `reviewgen status` names it")
+        decision.set_defaults(decision=name)
+
+    models = commands.add_parser("models", help="list, promote and roll back registered models")
+    actions = models.add_subparsers(required=True, metavar="ACTION")
+    command("list", _models_list, "list every version, newest first", actions)
+    promote = command("promote", _promote, "make VERSION champion; the next night re-labels with it", actions)
+    promote.add_argument("version", type=int, metavar="VERSION")
+    promote.add_argument("--reason", required=True, help="why; kept in ops_model_promotions")
+    rollback = command("rollback", _rollback, "make the version champion that was it before", actions)
+    rollback.add_argument("--reason", required=True, help="why; kept in ops_model_promotions")
+
+    demo = command("demo", _demo, "sample, prepare, train and label in one go, then print a few answers")
+    demo.add_argument("--rows", type=int, default=20_000, help="review records (default 20000)")
+    return parser
+
+
+# Each command imports what it needs: `reviewgen --help` must not wait for Spark.
+
+
+@contextmanager
+def _session(config: Config) -> Iterator["SparkSession"]:
+    from reviewgen_spark.session import start_session
+
+    spark = start_session(config)
+    try:
+        yield spark
+    finally:
+        spark.stop()
+
+
+def _config(options: argparse.Namespace) -> Config:
+    return load_config(options.env, options.set)
+
+
+def _sample(options: argparse.Namespace) -> int:
+    from reviewgen_spark.sample import write_sample
+
+    out: Path = options.out.resolve()
+    if out.is_dir() and any(out.iterdir()):
+        raise ConfigError(f"--out {out}: the folder is not empty; name another, or empty it")
+    summary = write_sample(out, options.rows, options.seed)
+    print(summary)
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from reviewgen_spark.pipelines import nightly, train
+    from reviewgen_spark.runner import Force, open_run
+    from reviewgen_spark.status import check_night
+
+    config = _config(options)
+    stages = {"nightly": nightly.STAGES, "train": train.STAGES}[options.pipeline]
+    names = [stage.name for stage in stages]
+    for option, name in (("--until", options.until), ("--force", options.force)):
+        if name is not None and name not in names:
+            raise ConfigError(f"{option} {name}: no stage of {options.pipeline}; it has {', '.join(names)}")
+    if options.until:
+        stages = stages[: names.index(options.until) + 1]
+    batches = batch_range(options.batches)
+    force = Force(options.force, *(batches or (None, None))) if options.force else None
+    with _session(config) as spark, open_run(spark, config, force, None if force else batches) as run:
+        run.pipeline(stages)
+        if options.pipeline == "nightly":
+            check_night(run.warehouse, config)
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from reviewgen_spark.ledger import Ledger
+    from reviewgen_spark.pipelines import nightly, train
+    from reviewgen_spark.status import count_records, stage_lines, undecided_files
+    from reviewgen_spark.tables import Warehouse
+
+    config = _config(options)
+    with _session(config) as spark:
+        warehouse = Warehouse(spark, config)
+        if not warehouse.exists("ops_stage_runs"):
+            print(f"{config.paths.warehouse}: no run yet; start with `reviewgen run nightly`")
+            return 0
+        print("\n".join(stage_lines(Ledger(warehouse, "status"), (*nightly.STAGES, *train.STAGES))))
+        for row in undecided_files(warehouse, config):
+            print(f"refused whole: {row.path}: {row.detail}; `reviewgen ingest accept|retry {row.path}`")
+        if options.counts:
+            counts = count_records(warehouse)
+            print("\n".join(counts.lines()))
+            for fault in counts.faults:
+                print(f"does not add up: {fault}", file=sys.stderr)
+            return 3 if counts.faults else 0
+    return 0
+
+
+def _sql(options: argparse.Namespace) -> int:
+    from pyspark.errors import AnalysisException
+
+    from reviewgen_spark.catalog import register_tables
+    from reviewgen_spark.errors import SchemaError
+
+    config = _config(options)
+    with _session(config) as spark:
+        register_tables(spark, config)
+        try:
+            spark.sql(options.query).show(options.rows, truncate=80)
+        except AnalysisException as error:
+            raise SchemaError(
+                f"the query does not fit the tables ({error.getCondition()}): {error.getMessage()}"
+            ) from None
+    return 0
+
+
+def _shell(options: argparse.Namespace) -> int:
+    import code
+
+    from reviewgen_spark.catalog import register_tables
+
+    config = _config(options)
+    with _session(config) as spark:
+        names = register_tables(spark, config)
+        banner = "spark and config are there; tables and views: " + ", ".join(names)
+        code.interact(banner, local={"spark": spark, "config": config}, exitmsg="")
+    return 0
+
+
+def _decide(options: argparse.Namespace) -> int:
+    from reviewgen_spark.runner import open_run
+    from reviewgen_spark.status import decide_file
+
+    config = _config(options)
+    with _session(config) as spark, open_run(spark, config) as run:
+        decide_file(run.warehouse, options.file, options.decision)
+    print(f"{options.file}: the next `reviewgen run nightly` will {options.decision} it")
+    return 0
+
+
+def _models_list(options: argparse.Namespace) -> int:
+    from reviewgen_spark.models.registry import list_models
+
+    config = _config(options)
+    entries = list_models(config.paths.tracking_uri, config.models.name)
+    if not entries:
+        print("no model yet; train and register one with `reviewgen run train`")
+    for entry in entries:
+        print(entry)
+    return 0
+
+
+def _promote(options: argparse.Namespace) -> int:
+    return _set_champion(options, options.version, "reviewgen models promote")
+
+
+def _rollback(options: argparse.Namespace) -> int:
+    return _set_champion(options, None, "reviewgen models rollback")
+
+
+def _set_champion(options: argparse.Namespace, version: int | None, command: str) -> int:
+    from reviewgen_spark.promotion import set_champion
+    from reviewgen_spark.runner import open_run
+
+    config = _config(options)
+    with _session(config) as spark, open_run(spark, config) as run:
+        decision = set_champion(run.warehouse, config, version, options.reason, command)
+    print(
+        f"{decision.model.name} version {decision.model.version} is champion (before: {decision.previous_version}); "
+        "`reviewgen run nightly` re-labels with it"
+    )
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from reviewgen_spark.demo import run_demo
+
+    config = _config(options)
+    with _session(config) as spark:
+        return run_demo(spark, config, options.rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""Where a warehouse stands: what each stage has done, which files wait for a decision, whether the counts add up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pyspark.sql import Row
+from pyspark.sql import functions as F
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.errors import ConfigError, DataQualityError
+from reviewgen_spark.freshness import Arrival, check_freshness
+from reviewgen_spark.ledger import Ledger
+from reviewgen_spark.runner import record_source_files
+from reviewgen_spark.stage import Stage
+from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.transforms.landing import list_deliveries, undecided
+from reviewgen_spark.transforms.views import mark_current
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Records on their way; the two sums must hold, or something was lost or written twice."""
+
+    delivered: int
+    bronze: int
+    quarantined: int
+    redelivered: int
+    gold_labels: int
+    clean: int
+    unique: int
+    duplicates: int
+    current: int
+    labelled: int
+    label_errors: int
+
+    @property
+    def faults(self) -> list[str]:
+        """The sums that do not hold."""
+        faults = []
+        accounted = self.bronze + self.quarantined + self.redelivered + self.gold_labels
+        if self.delivered != accounted:
+            faults.append(f"{self.delivered:,} records were delivered, but {accounted:,} are accounted for")
+        if self.clean != self.unique + self.duplicates:
+            faults.append(
+                f"{self.clean:,} clean reviews, but {self.unique + self.duplicates:,} have a place among copies"
+            )
+        return faults
+
+    def lines(self) -> list[str]:
+        """The table that `reviewgen status --counts` prints."""
+        return [
+            f"records delivered      {self.delivered:>12,}",
+            f"  = bronze reviews     {self.bronze:>12,}",
+            f"  + gold labels        {self.gold_labels:>12,}",
+            f"  + quarantined        {self.quarantined:>12,}",
+            f"  + redelivered        {self.redelivered:>12,}",
+            f"clean reviews          {self.clean:>12,}",
+            f"  = unique             {self.unique:>12,}",
+            f"  + duplicates         {self.duplicates:>12,}",
+            f"current                {self.current:>12,}   newest record of each review, copies included",
+            f"labelled               {self.labelled:>12,}   of these {self.label_errors:,} with an error instead of a label",
+        ]
+
+
+def count_records(warehouse: Warehouse) -> Counts:
+    """Count every table itself: nothing here is derived from another count."""
+    files = warehouse.read("ops_source_files").where("state = 'reserved'")
+    delivered = files.agg(F.sum(F.col("last_row") - F.col("first_row") + 1)).collect()[0][0] or 0
+    clusters = warehouse.read("silver_review_clusters")
+    labels = warehouse.read("gold_review_labels").agg(F.count("*"), F.count("error")).collect()[0]
+    reviews = warehouse.read("silver_reviews")
+    return Counts(
+        delivered=delivered,
+        bronze=warehouse.read("bronze_reviews").count(),
+        quarantined=warehouse.read("bronze_reviews_quarantine").where("source_line IS NOT NULL").count(),
+        redelivered=warehouse.read("bronze_redeliveries").count(),
+        gold_labels=warehouse.read("bronze_gold_labels").count(),
+        clean=reviews.count(),
+        unique=clusters.where("duplicate_of IS NULL").count(),
+        duplicates=clusters.where("duplicate_of IS NOT NULL").count(),
+        current=mark_current(reviews).where("is_current").count(),
+        labelled=labels[0],
+        label_errors=labels[1],
+    )
+
+
+def stage_lines(ledger: Ledger, stages: Sequence[Stage]) -> list[str]:
+    """One line a stage: how far it is, its rows and when it last ended."""
+    lines = [f"{'stage':<14}{'state':<34}{'rows':>12}  last end (UTC)"]
+    for stage in stages:
+        whole = ledger.last(stage.name, None)
+        if stage.scope == "table":
+            state = whole.state if whole else "never ran"
+            rows = sum(whole.counts.get(name, 0) for name in stage.writes) if whole else 0
+            at = f"{whole.at:%Y-%m-%d %H:%M:%S}" if whole else ""
+        else:
+            done = ledger.done(stage.name)
+            open_batches = ledger.unfinished(stage.name)
+            state = f"{len(done):,} batches done" + (f", {len(open_batches):,} open" if open_batches else "")
+            runs = [run for batch in done if (run := ledger.last(stage.name, batch))]
+            rows = sum(run.counts.get(stage.writes[0], 0) for run in runs)
+            at = f"{max(run.at for run in runs):%Y-%m-%d %H:%M:%S}" if runs else ""
+        lines.append(f"{stage.name:<14}{state:<34}{rows:>12,}  {at}")
+    return lines
+
+
+def undecided_files(warehouse: Warehouse, config: Config) -> list[Row]:
+    """The files that were refused whole and wait for `reviewgen ingest accept` or `retry`."""
+    known = warehouse.read("ops_source_files").collect()
+    return undecided(list_deliveries(warehouse.spark, config.paths.landing, config.ingest), known)
+
+
+def check_night(warehouse: Warehouse, config: Config) -> None:
+    """Raise what a scheduler must hear although the run went through.
+
+    Raises:
+        DataQualityError: Files were refused whole, or the input is late or thin.
+    """
+    faults = [
+        f"{row.path}: refused whole ({row.detail}); mend it and `reviewgen ingest retry {row.path}`, or take what is "
+        f"readable with `reviewgen ingest accept {row.path}`"
+        for row in undecided_files(warehouse, config)
+    ]
+    taken = warehouse.read("ops_source_files").where("state = 'reserved' AND feed_code = 'reviews'").collect()
+    arrivals = [Arrival(row.modified_at.replace(tzinfo=UTC), row.last_row - row.first_row + 1) for row in taken]
+    faults += check_freshness(arrivals, config.freshness, datetime.now(UTC))
+    if faults:
+        raise DataQualityError("\n".join(faults))
+
+
+def decide_file(warehouse: Warehouse, path: str, decision: str) -> None:
+    """Record what becomes of a file that was refused whole.
+
+    Args:
+        warehouse: Held by this process.
+        path: As ops_source_files names it.
+        decision: `accept` or `retry`.
+
+    Raises:
+        ConfigError: No such file was refused.
+    """
+    known = warehouse.read("ops_source_files").orderBy("sequence").collect()
+    last = {row.path: row for row in known}
+    if path not in last or last[path].state != "rejected":
+        refused = sorted(name for name, row in last.items() if row.state == "rejected")
+        raise ConfigError(f"{path}: no such file was refused; refused are: {', '.join(refused) or 'none'}")
+    decided = {"accept": "accepted", "retry": "retry"}[decision]
+    row = last[path].asDict() | {"state": decided, "batch_id": None, "first_row": None, "last_row": None}
+    record_source_files(warehouse, known, [row])

@@ -1,0 +1,170 @@
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import mlflow.pyfunc
+import pandas as pd
+import pytest
+
+from reviewgen_spark.errors import ModelNotFoundError
+from reviewgen_spark.models.evaluation import Score, evaluate, find_score
+from reviewgen_spark.models.predictor import Predictor
+from reviewgen_spark.models.registry import Decision, list_models, register, resolve, set_champion
+from reviewgen_spark.models.trainer import FinetuneResult
+from reviewgen_spark.sections import EvaluateSection, ModelsSection, RegisterSection
+
+MakeScores = Callable[[float], list[Score]]
+
+
+@dataclasses.dataclass
+class Registry:
+    folder: Path
+    uri: str
+    model: Path
+
+    def add(self, scores: list[Score], gain: float = 0.0, champion_scores: list[Score] | None = None) -> Decision:
+        return register(
+            self.model,
+            scores,
+            {"rows": 160},
+            {"run": "test"},
+            RegisterSection(min_f1_gain=gain),
+            ModelsSection(name="sentiment"),
+            self.uri,
+            self.folder / "artifacts",
+            champion_scores,
+        )
+
+
+@pytest.fixture
+def registry(tmp_path: Path, trained: FinetuneResult) -> Registry:
+    model = tmp_path / "model"
+    shutil.copytree(trained.folder, model)
+    return Registry(tmp_path, f"sqlite:///{tmp_path / 'store' / 'mlflow.db'}", model)
+
+
+def test_promote_then_roll_back(registry: Registry, make_scores: MakeScores) -> None:
+    first = registry.add(make_scores(0.80))
+    assert (first.promoted, first.previous_version, first.model.version) == (True, None, 1)
+
+    worse = registry.add(make_scores(0.79))
+    assert (worse.promoted, worse.previous_version) == (False, 1)
+    assert "does not beat the champion's 0.8000 (version 1)" in worse.reason
+    assert resolve("sentiment", "champion", registry.uri) == first.model
+    assert resolve("sentiment", "candidate", registry.uri).version == 2
+
+    better = registry.add(make_scores(0.85))
+    assert (better.promoted, better.previous_version) == (True, 1)
+    assert resolve("sentiment", "champion", registry.uri) == better.model
+
+    back = set_champion("sentiment", 1, registry.uri)
+    assert (back.model, back.previous_version) == (first.model, 3)
+    assert resolve("sentiment", "champion", registry.uri) == first.model
+    assert [(entry.version, entry.aliases) for entry in list_models(registry.uri)] == [
+        (3, ("candidate",)),
+        (2, ()),
+        (1, ("champion",)),
+    ]
+
+
+def test_a_gain_must_exceed_the_margin(registry: Registry, make_scores: MakeScores) -> None:
+    registry.add(make_scores(0.80))
+    assert not registry.add(make_scores(0.80)).promoted
+    assert not registry.add(make_scores(0.84), gain=0.05).promoted
+
+
+def test_scores_of_another_corpus_are_not_compared(registry: Registry, make_scores: MakeScores) -> None:
+    registry.add(make_scores(0.80))
+    settings = registry.model / "reviewgen.json"
+    settings.write_text(settings.read_text().replace("corpus-1", "corpus-2"))
+    elsewhere = registry.add(make_scores(0.90))
+    assert not elsewhere.promoted
+    assert "not comparable" in elsewhere.reason
+    assert registry.add(make_scores(0.90), champion_scores=make_scores(0.85)).promoted
+    assert not registry.add(make_scores(0.90), champion_scores=make_scores(0.95)).promoted
+
+
+def test_files_keep_their_hash_and_damage_is_found(registry: Registry, make_scores: MakeScores) -> None:
+    model = registry.add(make_scores(0.80)).model
+    assert resolve("sentiment", "champion", registry.uri).sha256 == model.sha256
+    second = registry.add(make_scores(0.70)).model
+    assert second.sha256 == model.sha256  # the same files are the same model
+
+    weights = second.path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(ModelNotFoundError, match="not those that were registered"):
+        set_champion("sentiment", 2, registry.uri)
+    assert resolve("sentiment", "champion", registry.uri).version == 1
+    weights.unlink()
+    with pytest.raises(ModelNotFoundError, match="cannot be read"):
+        resolve("sentiment", "candidate", registry.uri)
+
+
+def test_missing_names_say_what_to_do(registry: Registry, make_scores: MakeScores) -> None:
+    with pytest.raises(ModelNotFoundError, match="reviewgen run train"):
+        resolve("sentiment", "champion", registry.uri)
+    registry.add(make_scores(0.80))
+    with pytest.raises(ModelNotFoundError, match="the alias 'shadow'"):
+        resolve("sentiment", "shadow", registry.uri)
+    with pytest.raises(ModelNotFoundError, match="has no version 9"):
+        set_champion("sentiment", 9, registry.uri)
+
+
+def test_a_failure_leaves_no_version(
+    registry: Registry, make_scores: MakeScores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.add(make_scores(0.80))
+    monkeypatch.setattr("mlflow.MlflowClient.log_artifacts", lambda *args: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OSError, match="full"):
+        registry.add(make_scores(0.90))
+    assert [entry.version for entry in list_models(registry.uri)] == [1]
+
+
+def test_pyfunc_predicts_as_the_predictor_does(registry: Registry, make_scores: MakeScores) -> None:
+    model = registry.add(make_scores(0.80)).model
+    texts = ["房间很好，很满意", "太差了，退货", "手机" * 40]
+    mlflow.set_tracking_uri(registry.uri)
+    try:
+        loaded = mlflow.pyfunc.load_model("models:/sentiment@champion")
+    finally:
+        mlflow.set_tracking_uri(None)
+    found = loaded.predict(pd.DataFrame({"text": [*texts, None, " "]}))
+    assert found["sentiment_score"].tolist()[:3] == pytest.approx(Predictor(model.path).score_texts(texts), abs=1e-5)
+    assert found["sentiment_label"].tolist()[:2] == ["positive", "negative"]
+    assert found["sentiment_label"].tolist()[3:] == [None, None]
+    assert loaded.metadata.get_input_schema().input_names() == ["text"]
+    assert not list(model.path.parents[1].rglob("*.pkl"))
+
+
+def test_no_review_text_reaches_mlflow(
+    registry: Registry, corpus: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(registry.folder)
+    scores = evaluate(registry.model, corpus, EvaluateSection(bootstrap_samples=100))
+    registry.add(scores)
+    canary = "这本书很好，房间很好".encode()
+    texts = [part.encode() for part in ("这本书很好", "房间太差", "手机不错", "屏幕失望")]
+    for path in registry.folder.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert not [text for text in [canary, *texts] if text in content], path
+    assert not (registry.folder / "mlruns").exists()
+    output = capfd.readouterr()
+    assert "INFO" not in output.err
+
+
+def test_scores_cover_model_baselines_and_slices(trained: FinetuneResult, corpus: Path) -> None:
+    scores = evaluate(trained.folder, corpus, EvaluateSection(bootstrap_samples=100))
+    assert {score.model for score in scores} == {"model", "majority", "tfidf_logistic"}
+    assert {score.split for score in scores} == {"validation", "test"}
+    slices = {score.slice_name for score in scores}
+    assert {"all", "category=书", "category=酒店", "rating=5", "rating=1", "lang=zh"} == slices
+    cells = [find_score(scores, cell) for cell in ("tn", "fp", "fn", "tp")]
+    assert sum(cells) == 40
+    assert find_score(scores, "accuracy") == (cells[0] + cells[3]) / 40
+    assert find_score(scores, "f1", model="majority") in (0.0, pytest.approx(2 / 3))
+    assert find_score(scores, "f1_gain_over_majority") > 0.2
+    for score in scores:
+        if score.low is not None and score.high is not None:
+            assert score.low <= score.high
