@@ -1,7 +1,9 @@
 """The command line of a job, and how a failure ends one: one line that says what to do, and an exit code."""
 
 import argparse
+import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 
 from reviewgen_spark.config import Config, load_config
@@ -66,11 +68,15 @@ def _run(stage: Stage, config: Config, options: argparse.Namespace) -> int:
 
 
 def guarded(work: Callable[[], int]) -> int:
-    """Run `work`; a failure becomes one clear line on stderr and an exit code, never a stack trace with values."""
+    """Run `work`; a failure becomes one clear line on stderr and an exit code.
+
+    A stack trace may quote a row, so it is printed only where REVIEWGEN_TRACEBACK is set: on data of one's own.
+    """
     try:
         return work()
     except ReviewgenError as error:
         print(f"error: {error}", file=sys.stderr)
+        _show_trace()
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on from here", file=sys.stderr)
@@ -79,4 +85,10 @@ def guarded(work: Callable[[], int]) -> int:
         from reviewgen_spark.runner import describe_failure
 
         print(f"error: {describe_failure(error)}", file=sys.stderr)
+        _show_trace()
         return 5
+
+
+def _show_trace() -> None:
+    if os.environ.get("REVIEWGEN_TRACEBACK"):
+        traceback.print_exc()

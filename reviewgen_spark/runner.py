@@ -1,5 +1,6 @@
 """Runs stages: decides what is not done yet, hands each stage its inputs, writes its outputs, keeps the ledger."""
 
+import os
 import re
 import shutil
 import sys
@@ -211,7 +212,8 @@ class Run:
             self._record_failure(stage, batch, print_, error, time.monotonic() - started)
             if isinstance(error, ReviewgenError) or not isinstance(error, Exception):
                 raise
-            raise StageError(f"{stage.name}, {where}: {describe_failure(error)}") from None
+            cause = error if os.environ.get("REVIEWGEN_TRACEBACK") else None  # see job.guarded
+            raise StageError(f"{stage.name}, {where}: {describe_failure(error)}") from cause
         finally:
             self.spark.catalog.clearCache()
             shutil.rmtree(out, ignore_errors=True)

@@ -6,8 +6,9 @@ nothing when they change.
 """
 
 from typing import Any, Literal
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 def execution(default: Any, **constraints: Any) -> Any:
@@ -214,5 +215,16 @@ class SatisfactionSection(Section):
 class ReportSection(Section):
     """The HTML page."""
 
+    timezone: str = Field("Asia/Shanghai", description="zone that days are counted in")
     top_words: int = Field(20, ge=1)
     top_products: int = Field(10, ge=1)
+    synthetic_columns: tuple[str, ...] = Field(
+        (), description="columns that the source made up; charts of them say so (the sample: docs/sample.md)"
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError("expected an IANA name such as Asia/Shanghai")
+        return name

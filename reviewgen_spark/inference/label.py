@@ -48,7 +48,7 @@ def label_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection)
     return (
         reviews.select("record_id", "batch_id", "text_clean")
         .repartition(partitions, "record_id")
-        .mapInArrow(label_partition, LABELS_SCHEMA)  # type: ignore[arg-type]
+        .mapInArrow(label_partition, LABELS_SCHEMA)
     )
 
 

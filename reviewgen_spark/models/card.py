@@ -10,12 +10,12 @@ HEADLINE = ("accuracy", "precision", "recall", "f1", "f1_macro", "auc", "ece")
 
 
 def write_card(settings: ModelSettings, scores: Sequence[Score], params: Mapping[str, Any], sha256: str) -> str:
-    """Markdown after Mitchell et al., Model Cards for Model Reporting (2019), as far as this project knows the answers."""
+    """Markdown after Mitchell et al., Model Cards for Model Reporting (2019), as far as known."""
     lines = [
         f"# {settings.task}: {' or '.join(settings.labels)}",
         "",
-        f"Fine-tuned from `{settings.base}` on corpus `{settings.corpus_fingerprint}`; reads {settings.max_tokens} tokens "
-        f"of a text; probabilities are calibrated on validation (temperature {settings.temperature:.3f}), and the "
+        f"Fine-tuned from `{settings.base}` on corpus `{settings.corpus_fingerprint}`; reads {settings.max_tokens} "
+        f"tokens of a text; probabilities are calibrated on validation (temperature {settings.temperature:.3f}); the "
         f"positive label is given from {settings.threshold} on. sha256 `{sha256}`.",
         "",
         "## Use",

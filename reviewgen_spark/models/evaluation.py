@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +42,7 @@ def evaluate(
     model: Path,
     corpus: Path,
     section: EvaluateSection,
-    device: str = "auto",
+    device: Literal["auto", "cpu", "cuda"] = "auto",
     splits: tuple[SplitName, ...] = ("validation", "test"),
 ) -> list[Score]:
     """Score a model folder, the majority label, and TF-IDF with logistic regression, on the same rows.
@@ -53,11 +54,11 @@ def evaluate(
         DataQualityError: a split is empty or holds one label only.
         ModelNotFoundError: `model` is no model folder.
     """
-    from reviewgen_spark.models.predictor import Predictor, choose_device
+    from reviewgen_spark.models.predictor import Predictor
 
     train = read_split(corpus, "train")
     scorers = {
-        MODEL: Predictor(model, choose_device(device)).score_texts,
+        MODEL: Predictor(model, device).score_texts,
         "tfidf_logistic": fit_tfidf_logistic(train.texts, train.labels, section.seed),
         "majority": fit_majority(train.labels),
     }

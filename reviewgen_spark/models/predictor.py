@@ -139,7 +139,7 @@ def parameters_on_meta() -> Iterator[None]:
             parameter = torch.nn.Parameter(parameter.to("meta"), requires_grad=False)
         register(module, name, parameter)
 
-    torch.nn.Module.register_parameter = register_on_meta  # type: ignore[method-assign]
+    torch.nn.Module.register_parameter = register_on_meta  # type: ignore[method-assign,assignment]
     try:
         yield
     finally:

@@ -25,6 +25,7 @@ from reviewgen_spark.sections import ModelsSection, RegisterSection
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.entities.model_registry import RegisteredModel as MlflowRegisteredModel
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 MODEL_ARTIFACT = "model"
@@ -184,7 +185,7 @@ def set_champion(name: str, version_number: int, tracking_uri: str, reason: str 
             found = client.get_model_version(name, str(version_number))
         except MlflowException as error:
             raise ModelNotFoundError(
-                f"'{name}' has no version {version_number} in {tracking_uri}; `reviewgen models list` shows what there is"
+                f"'{name}' has no version {version_number} in {tracking_uri}; `reviewgen models list` shows them"
             ) from error
         model = _pin(found)  # before the alias moves: a version without files must not become champion
         client.set_registered_model_alias(name, CHAMPION, str(version_number))
@@ -194,13 +195,22 @@ def set_champion(name: str, version_number: int, tracking_uri: str, reason: str 
 def list_models(tracking_uri: str, name: str | None = None) -> list[ModelEntry]:
     """List every version, newest first, of one name or of all."""
     with _client(tracking_uri) as client:
-        entries = []
+        entries: list[ModelEntry] = []
         for registered in client.search_registered_models():
             if name in (None, registered.name):
                 aliases = client.get_registered_model(registered.name).aliases
                 versions = client.search_model_versions(f"name='{registered.name}'")
                 entries.extend(_entry(found, aliases) for found in versions)
         return sorted(entries, key=lambda entry: (entry.name, -entry.version))
+
+
+def store_identity(tracking_uri: str, name: str) -> str:
+    """Tell one store from another that has taken its place: when the name was first entered in it.
+
+    The name is entered here if need be, so that the answer is the same before and after the first version.
+    """
+    with _client(tracking_uri) as client:
+        return str(_registered(client, name).creation_timestamp)
 
 
 def _log_facts(
@@ -275,12 +285,7 @@ def _save_pyfunc(model_dir: Path, out: Path) -> None:
 def _create_version(
     client: "MlflowClient", name: str, run_id: str, settings: ModelSettings, scores: Sequence[Score], sha256: str
 ) -> "ModelVersion":
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.get_registered_model(name)
-    except MlflowException:
-        client.create_registered_model(name)
+    _registered(client, name)
     tags = {
         "sha256": sha256,
         "base": settings.base,
@@ -289,6 +294,17 @@ def _create_version(
     }
     source = f"{client.get_run(run_id).info.artifact_uri}/{MODEL_ARTIFACT}"
     return client.create_model_version(name, source, run_id, tags=tags)
+
+
+def _registered(client: "MlflowClient", name: str) -> "MlflowRegisteredModel":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return client.create_registered_model(name)
 
 
 def _pin(found: "ModelVersion") -> RegisteredModel:

@@ -126,7 +126,7 @@ def finetune(
                         f"finetune: the loss became {loss_value} in epoch {epoch}; lower finetune.learning_rate "
                         f"(now {section.learning_rate}) or set finetune.precision to float32 (now {precision})"
                     )
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(model.parameters(), section.max_grad_norm)
                 optimizer.step()
                 schedule.step()

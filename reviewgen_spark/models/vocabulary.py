@@ -1,54 +1,73 @@
-"""A WordPiece vocabulary trained on the training split alone, so that no test text shapes the model."""
+"""A WordPiece vocabulary made from the training split alone, so that no test text shapes the model."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 # The order is BERT's, so that [PAD] is 0 as its configuration expects.
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+# A character met once has no embedding worth training; it reads as [UNK].
+MIN_CHARACTER_COUNT = 2
 # A run of letters met less often could be one person's name or number, and would be published with the model.
 MIN_PIECE_COUNT = 10
-# A character met less often has no embedding worth training; it reads as [UNK].
-MIN_CHARACTER_COUNT = 2
 
 
 def train_wordpiece(texts: Sequence[str], size: int) -> Any:
-    """Train a `tokenizers.Tokenizer`: lower case, each Chinese character a piece of its own, WordPiece for the rest.
+    """Make a `tokenizers.Tokenizer`: lower case, each Chinese character a piece of its own, WordPiece for the rest.
 
-    Chinese characters are cut apart as BERT does (Devlin et al. 2019, multilingual README): pieces of several
-    characters are sparse in a small corpus and cut differently by context. docs/experiments.md has the comparison.
-    The alphabet is handed to the trainer in a fixed order, for its own cut-off breaks ties by hash order.
+    Chinese characters are cut apart as multilingual BERT does (Devlin et al. 2019): pieces of several characters are
+    sparse in a small corpus and cut differently by context. Other words get the most frequent beginnings and endings
+    as pieces, which greedy longest-match then joins. The trainer that `tokenizers` has is not used: it breaks ties by
+    hash order, so two runs give two vocabularies (tried), and equal training must give equal files.
 
     Args:
         texts: the training split.
         size: pieces at most, specials included.
     """
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True, handle_chinese_chars=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    counts: Counter[str] = Counter()
+    normalizer = normalizers.BertNormalizer(lowercase=True, handle_chinese_chars=True)
+    splitter = pre_tokenizers.BertPreTokenizer()
+    words: Counter[str] = Counter()
     for text in texts:
-        counts.update(tokenizer.normalizer.normalize_str(text).replace(" ", ""))
-    common = sorted((c for c, n in counts.items() if n >= MIN_CHARACTER_COUNT), key=lambda c: (-counts[c], c))
-    alphabet = common[: size - len(SPECIALS)]
-    tokenizer.train_from_iterator(
-        texts,
-        trainers.WordPieceTrainer(
-            vocab_size=size,
-            min_frequency=MIN_PIECE_COUNT,
-            limit_alphabet=len(alphabet),
-            initial_alphabet=alphabet,
-            special_tokens=list(SPECIALS),
-            show_progress=False,
-        ),
-    )
-    cls_id, sep_id = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+        words.update(word for word, _span in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
+    pieces = [*SPECIALS, *frequent_pieces(words, size - len(SPECIALS))]
+    vocabulary = {piece: index for index, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, splitter
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.add_special_tokens(list(SPECIALS))
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", cls_id), ("[SEP]", sep_id)],
+        special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])],
     )
     return tokenizer
+
+
+def frequent_pieces(words: Counter[str], size: int) -> list[str]:
+    """Choose the pieces by count: single characters first, so that few words are unknown, then parts of words.
+
+    Args:
+        words: how often each word occurs.
+        size: pieces at most.
+
+    Returns:
+        Pieces, the most frequent first; ties go by code point.
+    """
+    characters: Counter[str] = Counter()
+    parts: Counter[str] = Counter()
+    for word, count in words.items():
+        for index, character in enumerate(word):
+            characters[character if index == 0 else "##" + character] += count
+        for end in range(2, len(word) + 1):
+            parts[word[:end]] += count
+        for start in range(1, len(word) - 1):
+            parts["##" + word[start:]] += count
+    singles = _by_count(characters, MIN_CHARACTER_COUNT)[:size]
+    return singles + _by_count(parts, MIN_PIECE_COUNT)[: size - len(singles)]
+
+
+def _by_count(counts: Counter[str], least: int) -> list[str]:
+    frequent: Iterable[str] = (piece for piece, count in counts.items() if count >= least)
+    return sorted(frequent, key=lambda piece: (-counts[piece], piece))

@@ -88,7 +88,20 @@ class Cleaner:
         found = _NO_COUNTS
         if section.mask_pii:
             text, found = pii.mask(text)
+            if found:
+                text, found = self._settled(text, found)
         key = key_of(text)
         return CleanText(
             text, hash_of(key), lang_code, lang_score, found, rules, boilerplate.is_boilerplate_key(key)
         )
+
+    def _settled(self, text: str, found: dict[str, int]) -> tuple[str, dict[str, int]]:
+        """Normalise and mask a masked text until it stays: a mask can end what kept a rule from firing."""
+        for _ in range(4):
+            normal = self._normaliser.normalise(text).text
+            masked, more = pii.mask(normal)
+            if masked == text:
+                break
+            text = masked
+            found = {name: found.get(name, 0) + more.get(name, 0) for name in found | more}
+        return text, found

@@ -71,7 +71,7 @@ _KEPT = "★☆☎✆①-⑳"
 _EMOJI = re.compile(f"(?![{_KEPT}])[{_EMOJI_CLASS}]")
 _MODIFIER = re.compile("[\U0001f3fb-\U0001f3ff\U0001f1e6-\U0001f1ff]{1,2}")
 _KAOMOJI_HINT = re.compile(r"[\^_:;=∩≧◕●⌒︶╥┬╯⊙→¬¯>`]" "(?:(?<![:;=])|(?<=[:;=])[-'()DPp])")
-HINT = re.compile(f"[{_EMOJI_CLASS}\^_:;=∩≧◕●⌒︶╥┬╯⊙→¬¯>`]")
+HINT = re.compile(rf"[{_EMOJI_CLASS}\^_:;=∩≧◕●⌒︶╥┬╯⊙→¬¯>`]")
 """A character that some emoji or kaomoji has; text without one is done."""
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
+from pyspark.sql.types import ArrayType, StringType, StructType
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.schemas import TABLES
@@ -83,7 +83,7 @@ def _parse_feed(reserved: DataFrame, feed_code: str, config: Config) -> DataFram
     schema = StructType.fromJson(StructType(fields).jsonValue())
     for field in schema.fields:
         field.nullable = True  # a refused record has no values
-    schema = schema.add("raw_record", "string").add("reasons", "array<string>")
+    schema = schema.add("raw_record", StringType()).add("reasons", ArrayType(StringType()))
     columns = ("path", "format_code", "first_row", "last_row")
     feed = reserved.where((F.col("feed_code") == feed_code) & (F.col("last_row") > 0)).select(*columns)
     landing, source, zone = config.paths.landing, config.ingest.source, config.timezone

@@ -12,9 +12,11 @@ import pyarrow as pa
 from pyarrow import fs
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import LongType, StringType, StructField, StructType
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.sections import IngestSection
+from reviewgen_spark.transforms.arrow import arrow_schema
 from reviewgen_spark.transforms.records import (
     REQUIRED_GOLD_COLUMNS,
     REQUIRED_REVIEW_COLUMNS,
@@ -184,7 +186,15 @@ def relative_path(uri: str, landing: str) -> str:
     return path.removeprefix(base.rstrip("/")).lstrip("/")
 
 
-_SCAN_SCHEMA = "path string, sha256 string, row_count long, bad_row_count long, error string"
+_SCAN_SCHEMA = StructType(
+    [
+        StructField("path", StringType()),
+        StructField("sha256", StringType()),
+        StructField("row_count", LongType()),
+        StructField("bad_row_count", LongType()),
+        StructField("error", StringType()),
+    ]
+)
 
 
 def scan_deliveries(spark: SparkSession, config: Config, deliveries: Sequence[Delivery]) -> list[Scan]:
@@ -197,6 +207,8 @@ def scan_deliveries(spark: SparkSession, config: Config, deliveries: Sequence[De
         [(d.feed_code, d.path, d.format_code) for d in deliveries],
         "feed_code string, path string, format_code string",
     )
+
+    out = arrow_schema(_SCAN_SCHEMA)
 
     def scan_files(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -219,7 +231,7 @@ def scan_deliveries(spark: SparkSession, config: Config, deliveries: Sequence[De
                     "bad_row_count": bad,
                     "error": error,
                 }
-                yield pa.RecordBatch.from_pylist([found])
+                yield pa.RecordBatch.from_pylist([found], out)
 
     tasks = listed.coalesce(1).repartition(len(deliveries))
     found = {row.path: row for row in tasks.mapInArrow(scan_files, _SCAN_SCHEMA).collect()}
