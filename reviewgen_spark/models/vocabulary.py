@@ -10,6 +10,8 @@ SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MIN_CHARACTER_COUNT = 2
 # A run of letters met less often could be one person's name or number, and would be published with the model.
 MIN_PIECE_COUNT = 10
+# Longer words exist (a reader leant on a key), and the parts of one are as many as the square of its length.
+MAX_PIECE_CHARS = 20
 
 
 def train_wordpiece(texts: Sequence[str], size: int) -> Any:
@@ -60,9 +62,9 @@ def frequent_pieces(words: Counter[str], size: int) -> list[str]:
     for word, count in words.items():
         for index, character in enumerate(word):
             characters[character if index == 0 else "##" + character] += count
-        for end in range(2, len(word) + 1):
+        for end in range(2, min(len(word), MAX_PIECE_CHARS) + 1):
             parts[word[:end]] += count
-        for start in range(1, len(word) - 1):
+        for start in range(max(1, len(word) - MAX_PIECE_CHARS), len(word) - 1):
             parts["##" + word[start:]] += count
     singles = _by_count(characters, MIN_CHARACTER_COUNT)[:size]
     return singles + _by_count(parts, MIN_PIECE_COUNT)[: size - len(singles)]

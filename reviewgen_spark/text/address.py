@@ -49,10 +49,13 @@ def find(text: str) -> list[tuple[int, int]]:
     >>> find("酒店在中山路20号,房间在3楼"), find("5号发货,7号到")
     ([], [])
     """
-    spans: list[tuple[int, int]] = []
+    found = []
     for pattern in _PATTERNS:
-        for match in pattern.finditer(text):
-            start, end = match.span("id") if "id" in pattern.groupindex else match.span()
-            if all(end <= other_start or start >= other_end for other_start, other_end in spans):
-                spans.append((start, end))
-    return sorted(spans)
+        found += [match.span("id" if "id" in pattern.groupindex else 0) for match in pattern.finditer(text)]
+    spans: list[tuple[int, int]] = []
+    for start, end in sorted(found):
+        if spans and start < spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))  # two patterns saw parts of one address
+        else:
+            spans.append((start, end))
+    return spans

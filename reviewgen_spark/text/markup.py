@@ -20,12 +20,12 @@ _INLINE = (
 _NAMES = "|".join(sorted((re.escape(name) for name in _BLOCK + _INLINE), key=len, reverse=True))
 _BLOCK_NAMES = frozenset(_BLOCK)
 
-_COMMENT = re.compile(r"<!--.*?-->|<!--|<!doctype[^<>]*>|<!\[CDATA\[|\]\]>", re.IGNORECASE | re.DOTALL)
+_COMMENT = re.compile(r"<!--(?:[^<]|<(?!!--))*?-->|<!--|<!doctype[^<>]*>|<!\[CDATA\[|\]\]>", re.IGNORECASE | re.DOTALL)
 _HIDDEN = re.compile(r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 # A tag never spans another "<": linear time, and an unclosed tag cannot swallow the text behind it.
 _TAG = re.compile(rf"<\s?/?\s?({_NAMES})(?=[\s/>])[^<>]*>", re.IGNORECASE)
 # A text cut at a fixed length often ends inside a tag; only tags with a space or slash are that certain.
-_CUT_TAG = re.compile(rf"<(?:/|(?:{_NAMES})[\s/])[a-z0-9\s=\"':/._#;%?&-]*\Z", re.IGNORECASE)
+_CUT_TAG = re.compile(rf"<(?:/|(?:{_NAMES})[\s/])[a-z0-9\s=\"':/._#;%?&-]*", re.IGNORECASE)
 
 _AMPERSANDS = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")
 _ENTITY = re.compile(
@@ -58,6 +58,8 @@ def strip(text: str) -> tuple[str, int]:
             for pattern, gap in _REMOVED:
                 text, removed = pattern.subn(gap, text)
                 count += removed
+            text, cut = _without_cut_tags(text)
+            count += cut
         if "&" in text:
             text, decoded = _decode(text)
             count += decoded
@@ -75,8 +77,15 @@ _REMOVED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
     (_HIDDEN, " "),
     (_COMMENT, " "),
     (_TAG, _gap),
-    (_CUT_TAG, ""),
 )
+
+
+def _without_cut_tags(text: str) -> tuple[str, int]:
+    """Drop the tags that the end of the text cuts off, from the last one backwards."""
+    end, cut = len(text), 0
+    while (start := text.rfind("<", 0, end)) >= 0 and _CUT_TAG.fullmatch(text, start, end):
+        end, cut = start, cut + 1
+    return text[:end], cut
 
 
 def _decode(text: str) -> tuple[str, int]:

@@ -1,0 +1,60 @@
+"""Fixtures shared by all tests: one lazy Spark session a test run, a configuration with a folder of its own."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from reviewgen_spark.config import Config, load_config
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("REVIEWGEN_USER_KEY", "a key for tests, not a secret")
+
+# Deadlines measure the machine, which may be busy; the cases are the same.
+settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared-machine")
+
+ConfigFactory = Callable[..., Config]
+
+
+@pytest.fixture
+def make_config(tmp_path: Path) -> ConfigFactory:
+    """A configuration whose root is the test's own folder; `section.key=value` strings override."""
+
+    def make(*overrides: str) -> Config:
+        return load_config("local", [f"paths.root={tmp_path}", *overrides])
+
+    return make
+
+
+@pytest.fixture
+def config(make_config: ConfigFactory) -> Config:
+    return make_config()
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator["SparkSession"]:
+    """One session for all: a start costs seconds. Lazy, so that unit tests alone start none."""
+    from reviewgen_spark.session import start_session
+
+    settings = (
+        "spark.master=local[2]",
+        "spark.driver_memory=2g",
+        "spark.shuffle_partitions=2",  # a few hundred rows: more partitions are only more tasks
+    )
+    session = start_session(load_config("local", settings), "reviewgen-tests")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(autouse=True)
+def _clear_cache(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "spark" in request.fixturenames:
+        request.getfixturevalue("spark").catalog.clearCache()

@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import pytest
+
+from reviewgen_spark.config import load_config
+from reviewgen_spark.errors import ConfigError
+
+
+def write_conf(folder: Path, base: str, local: str = "paths: {root: /data}") -> Path:
+    (folder / "base.yaml").write_text(base, encoding="utf-8")
+    (folder / "local.yaml").write_text(local, encoding="utf-8")
+    return folder
+
+
+def test_later_wins(tmp_path: Path) -> None:
+    conf = write_conf(tmp_path, "ingest: {source: a, timezone: UTC}", "paths: {root: /data}\ningest: {source: b}")
+    loaded = load_config("local", ["ingest.max_rows_per_batch=7"], conf)
+    assert (loaded.ingest.source, loaded.ingest.timezone, loaded.ingest.max_rows_per_batch) == ("b", "UTC", 7)
+
+
+def test_every_fault_is_reported_at_once_with_its_file(tmp_path: Path) -> None:
+    conf = write_conf(tmp_path, "clean: {max_char: 3}\nsplit: {train_pct: many}")
+    with pytest.raises(ConfigError) as error:
+        load_config("local", ["nonsense", "label.max_error_pct=101"], conf)
+    message = str(error.value)
+    assert "/base.yaml: clean.max_char: unknown key; did you mean 'max_chars'?" in message
+    assert "/base.yaml: split.train_pct: got 'many'" in message
+    assert "--set nonsense: expected section.key=value" in message
+    assert "--set label.max_error_pct=101: label.max_error_pct: got 101" in message
+    assert len(message.splitlines()) == 4
+    assert error.value.exit_code == 2
+
+
+def test_unknown_section_names_the_nearest(tmp_path: Path) -> None:
+    conf = write_conf(tmp_path, "ingst: {source: a}")
+    with pytest.raises(ConfigError, match="did you mean 'ingest'"):
+        load_config("local", [], conf)
+
+
+def test_unknown_env_lists_the_known(tmp_path: Path) -> None:
+    conf = write_conf(tmp_path, "")
+    with pytest.raises(ConfigError, match="--env takes one of local"):
+        load_config("lokal", ["paths.root=/data"], conf)
+
+
+def test_broken_yaml_names_the_line(tmp_path: Path) -> None:
+    conf = write_conf(tmp_path, "clean:\n  max_chars: [1,\n")
+    with pytest.raises(ConfigError, match=r"base\.yaml: line \d+: not valid YAML"):
+        load_config("local", [], conf)
+
+
+def test_paths_are_absolute_and_uris_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    loaded = load_config("local", ["paths.root=/data/x", "paths.warehouse=s3a://bucket/w"])
+    assert loaded.paths.landing == "/data/x/landing"
+    assert loaded.paths.warehouse == "s3a://bucket/w"
+
+
+def test_relative_root_outside_a_checkout_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REVIEWGEN_CONF", raising=False)
+    conf = write_conf(tmp_path, "", "paths: {root: var}")
+    with pytest.raises(ConfigError, match="absolute path outside a checkout"):
+        load_config("local", [], conf)
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("split.train_pct=95", "leave something for test"),
+        ("ingest.timezone=Mars/Olympus", "expected an IANA name"),
+        ("lease.ttl_s=10", "at least twice"),
+    ],
+)
+def test_sections_must_agree(override: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        load_config("local", [override])
+
+
+def test_execution_fields_stay_out_of_the_result_part() -> None:
+    label = load_config("local", ["label.tokens_per_batch=128"]).label
+    assert "tokens_per_batch" not in label.result_part()
+    assert "precision" in label.result_part()

@@ -1,0 +1,77 @@
+"""Who may import whom, as docs/architecture.md draws it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "reviewgen_spark"
+
+# A module may import modules of its own rank and of lower ones.
+RANKS = {
+    "errors": 0, "sections": 0, "config": 0, "schemas": 0,
+    "text": 1,
+    "transforms": 2, "models": 2,
+    "inference": 3,
+    "products": 4,
+    "stage": 5, "tables": 5, "session": 5, "jars": 5, "ledger": 5, "lease": 5, "runner": 5, "assets": 5,
+    "training": 5, "job": 5, "charts": 5, "sample": 5, "report": 5, "freshness": 5,
+    "jobs": 6,
+    "pipelines": 7,
+    "status": 8, "catalog": 8, "promotion": 8, "demo": 8, "cli": 8, "data_dictionary": 8,
+}  # fmt: skip
+FORBIDDEN = {
+    "text": {"pyspark", "torch", "transformers"},
+    "models": {"pyspark", "delta"},
+    "transforms": {"torch", "transformers", "mlflow"},
+    "products": {"torch", "transformers", "mlflow"},
+}
+
+
+def room(path: Path) -> str:
+    parts = path.relative_to(ROOT).parts
+    name = parts[1] if parts[0] == "reviewgen_spark" else parts[0]
+    name = name.removesuffix(".py")
+    return "report" if name.startswith("report") else "sample" if name.startswith("sample") else name
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+FILES = sorted(p for folder in ("reviewgen_spark", "jobs", "pipelines") for p in (ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_down(path: Path) -> None:
+    here = room(path)
+    if here == "__init__":
+        return
+    for module in imported(path):
+        top, _, rest = module.partition(".")
+        if top == "reviewgen_spark" and rest:
+            other = rest.split(".")[0]
+            other = "report" if other.startswith("report") else "sample" if other.startswith("sample") else other
+            assert RANKS[other] <= RANKS[here], f"{here} must not import {other}"
+            assert {here, other} != {"models", "transforms"}, f"{here} must not import {other}"
+        assert top not in FORBIDDEN.get(here, set()), f"{here} must not import {top}"
+
+
+def test_only_the_registry_knows_mlflow() -> None:
+    knowing = {path.name for path in FILES if any(m.split(".")[0] == "mlflow" for m in imported(path))}
+    assert knowing <= {"registry.py", "pyfunc.py"}
+
+
+def test_importing_the_package_is_light() -> None:
+    code = "import sys, reviewgen_spark, reviewgen_spark.cli; print({'pyspark', 'torch', 'mlflow'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,99 @@
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reviewgen_spark.transforms.records import ReviewParser, parse_gold_label
+
+GOOD = {
+    "review_id": "r1",
+    "product_id": "p1",
+    "user_id": 42,
+    "rating": "5",
+    "text": "很好",
+    "created_at": "2026-01-05T08:00:00",
+}
+
+
+def parser() -> ReviewParser:
+    return ReviewParser("shop", ZoneInfo("Asia/Shanghai"))
+
+
+def test_a_good_record_is_typed() -> None:
+    values = parser().parse({**GOOD, "channel": "app", "score": 1.5}).values
+    assert values["user_id"] == "42"
+    assert values["rating"] == 5
+    assert values["created_at"] == datetime(2026, 1, 5, 0, 0, tzinfo=UTC)
+    assert values["extra"] == {"channel": '"app"', "score": "1.5"}
+    assert values["text_raw"] == "很好"
+    assert len(values["record_id"]) == 32
+
+
+@pytest.mark.parametrize(
+    ("change", "reasons"),
+    [
+        ({"product_id": None}, ("product_id_missing",)),
+        ({"product_id": ""}, ("product_id_missing",)),
+        ({"product_id": [1]}, ("product_id_wrong_type",)),
+        ({"text": None}, ("text_missing",)),
+        ({"text": 3}, ("text_wrong_type",)),
+        ({"rating": "five"}, ("rating_wrong_type",)),
+        ({"rating": True}, ("rating_wrong_type",)),
+        ({"rating": 4.5}, ("rating_wrong_type",)),
+        ({"rating": float("nan")}, ("rating_wrong_type",)),
+        ({"rating": 9}, ("rating_out_of_range",)),
+        ({"created_at": "yesterday"}, ("created_at_wrong_type",)),
+        ({"created_at": None}, ("created_at_missing",)),
+        ({"created_at": "0001-01-01T00:00:00"}, ("created_at_wrong_type",)),
+        ({"rating": 0, "product_id": None}, ("product_id_missing", "rating_out_of_range")),
+    ],
+)
+def test_a_bad_value_is_a_reason(change: dict[str, object], reasons: tuple[str, ...]) -> None:
+    assert parser().parse({**GOOD, **change}).reasons == reasons
+
+
+def test_an_empty_text_is_a_text_and_an_empty_rating_is_none() -> None:
+    values = parser().parse({**GOOD, "text": "", "rating": ""}).values
+    assert values["text_raw"] == ""
+    assert values["rating"] is None
+
+
+def test_zones_of_one_moment_give_one_record_id() -> None:
+    local = parser().parse(GOOD).values["record_id"]
+    offset = parser().parse({**GOOD, "created_at": "2026-01-05T00:00:00+00:00"}).values["record_id"]
+    later = parser().parse({**GOOD, "created_at": "2026-01-05T08:00:01"}).values["record_id"]
+    assert local == offset != later
+
+
+def test_anonymous_copies_are_told_apart_and_delivered_again_are_the_same() -> None:
+    anonymous = {key: value for key, value in GOOD.items() if key != "review_id"}
+    first, second = parser(), parser()
+    ids = [first.parse(anonymous).values["record_id"] for _ in range(3)]
+    again = [second.parse(anonymous).values["record_id"] for _ in range(3)]
+    assert len(set(ids)) == 3
+    assert ids == again
+
+
+def test_values_cannot_run_into_each_other() -> None:
+    one = parser().parse({**GOOD, "text": "a", "title": "bc"}).values["record_id"]
+    other = parser().parse({**GOOD, "text": "ab", "title": "c"}).values["record_id"]
+    assert one != other
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3)
+)
+
+
+@given(st.dictionaries(st.sampled_from([*GOOD, "title", "category", "updated_at", "other"]), json_values))
+def test_no_record_raises(record: dict[str, object]) -> None:
+    parsed = parser().parse(record)
+    assert bool(parsed.values) != bool(parsed.reasons)
+
+
+def test_gold_labels() -> None:
+    good = parse_gold_label({"review_id": 7, "task": "sentiment", "label": "positive"})
+    assert good.values == {"review_id": "7", "task": "sentiment", "label": "positive", "source": "unknown"}
+    assert parse_gold_label({"review_id": "7", "task": "sentiment"}).reasons == ("label_missing",)
