@@ -156,7 +156,7 @@ def measure(reviews: list[str], rows: int, seed: int) -> dict[str, object]:
             written, core = make(draw)
             text = inject(draw, draw.choice(reviews), written)
             masked = pii.mask(text)
-            gone = core not in masked.text
+            gone = core not in masked.text and (name != "ADDRESS" or written[-4:] not in masked.text)
             if gone and name in masked.counts:
                 found += 1
             else:

@@ -63,7 +63,7 @@ def bars(items: Sequence[Bar], title: str, unit: str, width: int = 520, tone: st
     for row, (item, text) in enumerate(zip(items, texts, strict=True)):
         y, length = row * _ROW, max(item.value * scale, 0)
         parts += [
-            _text(left - 8, y + 17, _clip(item.label, left - 12), "end"),
+            _text(left - 8, y + 17, _clip(item.label, left - 8), "end"),
             f'<rect class="fill-{tone}" x="{left:.1f}" y="{y + 4}" width="{max(length, 0.5):.1f}" height="18" rx="2"/>',
             _text(left + length + 6, y + 17, text, "start", "value"),
         ]
@@ -99,7 +99,7 @@ def stacked_bars(
     parts.append(_text(width, 14, unit, "end", "unit"))
     for row, ((label, values), total) in enumerate(zip(rows, totals, strict=True)):
         y, x, amount = top + row * _ROW, left, sum(values)
-        parts.append(_text(left - 8, y + 17, _clip(label, left - 12), "end"))
+        parts.append(_text(left - 8, y + 17, _clip(label, left - 8), "end"))
         for index, value in enumerate(values):
             part = span * value / amount
             hint = escape(f"{label}, {series[index]}: {number(value)} of {total}")
@@ -114,17 +114,18 @@ def stacked_bars(
     return _svg(width, top + len(rows) * _ROW + 4, title, parts)
 
 
-def columns(items: Sequence[Bar], title: str, unit: str, width: int = 520, height: int = 210) -> Markup:
-    """Upright bars over an ordered axis, such as days; values are written above where they fit."""
+def columns(items: Sequence[Bar], title: str, unit: str, width: int = 520, height: int = 226) -> Markup:
+    """Upright bars over an ordered axis, such as days; values stand above them where all fit."""
     if not items:
         return NO_DATA
-    left, top, bottom = 52, 24, 26
+    left, top, bottom = 52, 40, 26
     step = (width - left) / len(items)
     ticks = _ticks(max(item.value for item in items))
     scale = (height - top - bottom) / ticks[-1]
     base = height - bottom
     parts = _grid(ticks, left, width, base, scale, unit)
     every = _label_step([item.label for item in items], step)
+    has_room = max(_text_width(number(item.value)) for item in items) < step
     for index, item in enumerate(items):
         x, size = left + index * step, item.value * scale
         middle = x + step / 2
@@ -133,7 +134,7 @@ def columns(items: Sequence[Bar], title: str, unit: str, width: int = 520, heigh
             f'<rect class="fill-a" x="{x + step * 0.12:.1f}" y="{base - size:.1f}" width="{step * 0.76:.1f}" '
             f'height="{size:.1f}" rx="2"><title>{hint}</title></rect>'
         )
-        if _text_width(number(item.value)) < step:
+        if has_room:
             parts.append(_text(middle, base - size - 5, number(item.value), "middle", "value"))
         if index % every == 0:
             parts.append(_text(middle, height - 8, item.label, "middle"))
@@ -146,7 +147,7 @@ def lines(
     title: str,
     unit: str,
     width: int = 520,
-    height: int = 230,
+    height: int = 242,
     top_value: float | None = None,
 ) -> Markup:
     """Lines over an ordered axis from zero; None leaves a gap. A single point is still seen as a dot.
@@ -163,7 +164,7 @@ def lines(
     known = [value for _, values in series for value in values if value is not None]
     if not known:
         return NO_DATA
-    left, top, bottom, right = 52, 44, 26, 24
+    left, top, bottom, right = 52, 56, 26, 24
     ticks = _ticks(top_value or max(known))
     base, scale = height - bottom, (height - top - bottom) / ticks[-1]
     step = (width - left - right * 2) / max(len(labels) - 1, 1)
@@ -199,8 +200,8 @@ def intervals(groups: Sequence[tuple[str, Sequence[Estimate]]], title: str, unit
     every = [row for _, rows in groups for row in rows]
     low = min(min(row.value, row.value if row.low is None else row.low) for row in every)
     high = max(max(row.value, row.value if row.high is None else row.high) for row in every)
-    start, end = math.floor(low * 10 - 1e-9) / 10, math.ceil(high * 10 + 1e-9) / 10
-    left = min(max(_text_width(row.label) for row in every) + 24, width * 0.42)
+    start, end = math.floor(low * 10) / 10, math.ceil(high * 10) / 10
+    left = min(max(_text_width(row.label) for row in every) + 24, width * 0.46)
     right = 60
     scale = (width - left - right) / ((end - start) or 1)
     parts, y = [], 0.0
@@ -286,7 +287,7 @@ def _legend(series: Sequence[str], left: float) -> list[str]:
 
 
 def _grid(ticks: Sequence[float], left: float, width: float, base: float, scale: float, unit: str) -> list[str]:
-    parts = [_text(0, base - ticks[-1] * scale - 10, unit, "start", "unit")]
+    parts = [_text(0, base - ticks[-1] * scale - 18, unit, "start", "unit")]
     for tick in ticks:
         y = base - tick * scale
         parts.append(f'<path class="grid" d="M{left},{y:.1f}H{width}"/>')

@@ -237,7 +237,7 @@ def _stages(runs: DataFrame) -> tuple[StageTiming, ...]:
 
 
 def _promotions(promotions: DataFrame) -> tuple[Promotion, ...]:
-    rows = promotions.orderBy(F.desc("sequence")).limit(MAX_PROMOTIONS).collect()
+    rows = promotions.orderBy(F.desc("decided_at")).limit(MAX_PROMOTIONS).collect()
     return tuple(
         Promotion(r.model_name, r.model_version, r.is_promoted, r.reason, r.decided_by, r.decided_at) for r in rows
     )

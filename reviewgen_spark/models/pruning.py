@@ -49,6 +49,6 @@ def prune_unigram(pieces: Sequence[tuple[str, float]], kept: npt.NDArray[np.int6
     return [pieces[index] for index in kept.tolist()]
 
 
-def spread_layers(layers: int, keep: int) -> list[int]:
+def choose_layers(layers: int, keep: int) -> list[int]:
     """Choose `keep` of `layers` layers, evenly spread, as DistilBERT starts from its teacher (Sanh et al. 2019)."""
     return [int(index) for index in np.linspace(0, layers - 1, keep).round()] if keep > 1 else [0]

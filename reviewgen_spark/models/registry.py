@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -204,6 +205,25 @@ def list_models(tracking_uri: str, name: str | None = None) -> list[ModelEntry]:
         return sorted(entries, key=lambda entry: (entry.name, -entry.version))
 
 
+def store_identity(tracking_uri: str, name: str, artifact_root: Path) -> str:
+    """Which store this is: when its experiment was made, which makes it when absent. Another store has other models."""
+    with _client(tracking_uri) as client:
+        experiment = client.get_experiment(_experiment(client, name, artifact_root))
+        return str(experiment.creation_time)
+
+
+def list_models(tracking_uri: str, name: str | None = None) -> list[ModelEntry]:
+    """List every version, newest first, of one name or of all."""
+    with _client(tracking_uri) as client:
+        entries: list[ModelEntry] = []
+        for registered in client.search_registered_models():
+            if name in (None, registered.name):
+                aliases = client.get_registered_model(registered.name).aliases
+                versions = client.search_model_versions(f"name='{registered.name}'")
+                entries.extend(_entry(found, aliases) for found in versions)
+        return sorted(entries, key=lambda entry: (entry.name, -entry.version))
+
+
 def store_identity(tracking_uri: str, name: str) -> str:
     """Tell one store from another that has taken its place: when the name was first entered in it.
 
@@ -272,14 +292,16 @@ def _save_pyfunc(model_dir: Path, out: Path) -> None:
             ]
         ),
     )
-    mlflow.pyfunc.save_model(
-        path=str(out),
-        python_model=str(Path(__file__).with_name("pyfunc.py")),  # a path: models-from-code, nothing is pickled
-        artifacts={MODEL_ARTIFACT: str(model_dir)},
-        signature=signature,
-        input_example=pd.DataFrame({"text": [EXAMPLE_TEXT]}),
-        pip_requirements=[f"{name}=={_version(name)}" for name in REQUIREMENTS],
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*Add type hints")  # the signature is given
+        mlflow.pyfunc.save_model(
+            path=str(out),
+            python_model=str(Path(__file__).with_name("pyfunc.py")),  # a path: models-from-code, nothing is pickled
+            artifacts={MODEL_ARTIFACT: str(model_dir)},
+            signature=signature,
+            input_example=pd.DataFrame({"text": [EXAMPLE_TEXT]}),
+            pip_requirements=[f"{name}=={_version(name)}" for name in REQUIREMENTS],
+        )
 
 
 def _create_version(

@@ -21,7 +21,7 @@ from reviewgen_spark.errors import StageError
 from reviewgen_spark.models.batches import cut_by_token_budget, pad, shuffle_into_batches
 from reviewgen_spark.models.corpus import LABELS, Examples, corpus_fingerprint, read_split
 from reviewgen_spark.models.encoder import load_base
-from reviewgen_spark.models.folder import CURVE_FILE, ModelSettings
+from reviewgen_spark.models.folder import CURVE_FILE, SETTINGS_FILE, ModelSettings
 from reviewgen_spark.models.metrics import confusion, count_metrics, fit_temperature
 from reviewgen_spark.models.predictor import Tokenizer, choose_device, positive_margins
 from reviewgen_spark.sections import FinetuneSection
@@ -86,6 +86,8 @@ def finetune(
     with seeded(section.seed, section.threads):
         encoder = load_base(base, train.texts, LABELS, section.max_tokens, section.vocabulary_size, section.dropout)
         out.mkdir(parents=True, exist_ok=True)
+        # Written last again: until then a folder of an earlier training is no model folder, and never a mixed one.
+        (out / SETTINGS_FILE).unlink(missing_ok=True)
         encoder.tokenizer.save_pretrained(out)
         tokenizer = Tokenizer(out / "tokenizer.json", section.max_tokens)
         train_ids, validation_ids = (
@@ -163,6 +165,8 @@ def finetune(
     model.load_state_dict(best)
     temperature = fit_temperature(best_margins, validation.labels)
     write_model(model.cpu(), out)
+    points = [asdict(point) for point in curve]
+    (out / CURVE_FILE).write_text(json.dumps(points, indent=2) + "\n", encoding="utf-8")
     ModelSettings(
         labels=LABELS,
         max_tokens=section.max_tokens,
@@ -171,8 +175,6 @@ def finetune(
         temperature=round(temperature, 6),
         training=section.result_part(),
     ).write(out)
-    points = [asdict(point) for point in curve]
-    (out / CURVE_FILE).write_text(json.dumps(points, indent=2) + "\n", encoding="utf-8")
     return FinetuneResult(
         folder=out,
         best_epoch=best_epoch,

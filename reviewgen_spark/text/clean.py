@@ -77,7 +77,8 @@ class Cleaner:
         if truncated:
             text = text[: section.max_chars]
         text, rules = self._normaliser.surface(text)
-        lang_code, lang_score = language.detect(text)
+        surface = text
+        lang_code, lang_score = language.detect(surface)
         if section.simplify_chinese and normalise.has_traditional(text):
             text, more = self._normaliser.normalise(text)
             rules = {name: rules.get(name, 0) + more.get(name, 0) for name in rules | more}
@@ -90,6 +91,10 @@ class Cleaner:
             text, found = pii.mask(text)
             if found:
                 text, found = self._settled(text, found)
+                # The letters of an e-mail address or a chat name are of no language.
+                masked = language.detect(pii.mask(surface).text)
+                if masked.score:
+                    lang_code, lang_score = masked
         key = key_of(text)
         return CleanText(
             text, hash_of(key), lang_code, lang_score, found, rules, boilerplate.is_boilerplate_key(key)

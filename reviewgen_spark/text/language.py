@@ -13,7 +13,7 @@ from typing import NamedTuple
 from reviewgen_spark.text import characters, vocabulary
 
 _MARKER = re.compile(r"\[(?:[A-Z_]{2,9}|[\u4e00-\u9fff]{1,4})\]")
-_LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]+(?:['’][A-Za-z]+)?")
+_LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]+(?:['’&+.\-][A-Za-z]+)*")
 _KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d]")
 _HAN = re.compile(f"[{characters.HAN}\U00020000-\U0003ffff]+")
 _FOREIGN = re.compile(r"[^\W\d_]")  # any other letter, once Latin, Han and kana are taken away
@@ -21,6 +21,7 @@ _NEITHER = re.compile(f"[A-Za-z\u00c0-\u024f\u3041-\u3096\u30a1-\u30fa\uff66-\uf
 _ACCENT = re.compile(r"[\u00c0-\u024f]")
 
 _CHINESE_SHARE = 0.6  # of the words: below, the text is mixed
+_CHINESE_SHARE_OF_NAMES = 0.2  # the same where no Latin word is an English word: iPhone 11 很好
 _LATIN_SHARE = 0.85
 
 
@@ -58,7 +59,9 @@ def detect(text: str) -> Language:
         return Language("other", round((kana + han) / total, 4))
     if foreign * 2 > total:
         return Language("other", round(foreign / total, 4))
-    if han / total >= _CHINESE_SHARE:
+    # Names of brands and models are in no vocabulary: they do not make a Chinese text mixed.
+    needed = _CHINESE_SHARE if any(word.lower() in vocabulary.ENGLISH for word in words) else _CHINESE_SHARE_OF_NAMES
+    if han / total >= needed:
         return _chinese(text, han / total)
     if len(words) / total >= _LATIN_SHARE:
         return _latin(words, text, len(words) / total)

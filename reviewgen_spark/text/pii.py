@@ -68,7 +68,7 @@ def _shadow(text: str) -> str:
 # --- patterns; `id` is the part that is masked, the whole match where there is none -----------------------------------
 _SEP = r"[ \-]"
 _DIGIT_BEFORE = r"(?<![0-9])(?<![0-9][.\-*/])"
-_IS = r"[是为: =(#【\[,，]{0,3}"
+_IS = r"[是为:： =(（#【\[,，]{0,3}"
 
 
 class Pattern(NamedTuple):
@@ -93,7 +93,7 @@ def _is_id(text: str) -> bool:
 
 
 def _is_card(text: str) -> bool:
-    return passes_luhn(_digits(text)) and _is_identifier(text)
+    return passes_luhn(_digits(text)) and len(set(_digits(text))) > 1
 
 
 def _has_six_digits(text: str) -> bool:
@@ -107,7 +107,8 @@ def _looks_like_handle(text: str) -> bool:
 
 _EMAIL = r"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){1,4}(?![A-Za-z0-9@])"
 _ID_CARD = rf"{_DIGIT_BEFORE}[1-9]\d{{5}}{_SEP}?(?:18|19|20)\d\d{_SEP}?(?:0[1-9]|1[0-2]){_SEP}?(?:0[1-9]|[12]\d|3[01]){_SEP}?\d{{3}}[\dXx](?![0-9A-Za-z])"
-_BANK_CARD = rf"{_DIGIT_BEFORE}[3-6]\d{{3}}(?:{_SEP}?\d{{4}}){{3}}(?:{_SEP}?\d{{1,3}})?(?![0-9])"
+_BANK_CARD = rf"{_DIGIT_BEFORE}[3-6]\d{{3}}(?:\d{{12,15}}|(?:{_SEP}\d{{4}}){{3}}{_SEP}\d{{3}})(?![0-9])"
+_BANK_CARD_16 = rf"{_DIGIT_BEFORE}[3-6]\d{{3}}(?:{_SEP}\d{{4}}){{3}}(?![0-9])"
 _PHONE = (
     rf"{_DIGIT_BEFORE}(?:(?:\+|00)?86{_SEP}?)?"
     r"(?:1[3-9]\d{9}|1[3-9]\d([ \-.])\d{4}\1\d{4}|1[3-9]\d[ \-]\d{8}|1[3-9]\d{5}[ \-]\d{4}|1[3-9]\d([ \-])\d{3}\2\d{5}"
@@ -120,7 +121,7 @@ _LANDLINE = (
     rf"|{_DIGIT_BEFORE}[48]00{_SEP}?\d{{3}}{_SEP}?\d{{4}}(?![0-9])|{_DIGIT_BEFORE}[48]00-\d{{4}}-\d{{3}}(?![0-9])"
 )
 _CALL = rf"(?:电话|座机|热线|固话|打|拨|[Tt][Ee][Ll])号?码?{_IS}(?P<id>[2-8]\d{{2,3}}{_SEP}?\d{{4}})(?![0-9元块])"
-_WECHAT_WORD = r"(?:微信|威信|薇信|微xin|维信|(?<![A-Za-z])(?:wechat|weixin|wx|vx|v信|wei信|加v|➕v)(?![A-RT-WYZa-rt-wyz]))"
+_WECHAT_WORD = r"(?:微信|威信|薇信|微xin|维信|(?<![A-Za-z])(?:wechat|weixin|wx|vx|v信|wei信|加v|➕v)(?=[^A-Za-z]|[A-Za-z0-9_\-]{6}))"
 _WECHAT_SURE = rf"{_WECHAT_WORD}(?:账号|帐号|号码|号|ID)?(?:[:：=]|是|为|加|搜|(?<=号) ?) ?(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}}|\d{{5,11}})(?![A-Za-z0-9_\-])"
 _WECHAT_ASKED = rf"(?:加|搜|联系|➕)(?:我|个|下|一下)?的?{_WECHAT_WORD}(?:账号|帐号|号码|号|ID)?[: ]?(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}})(?![A-Za-z0-9_\-])"
 _WECHAT_NEAR = rf"{_WECHAT_WORD}(?:账号|帐号|号码|号|ID)? ?(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}}|[1-9]\d{{5,11}})(?![A-Za-z0-9_\-])"
@@ -130,7 +131,7 @@ _QQ = (
 _PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使"
 # 新 is also "new": 新E5800 is a processor, so it needs one of Xinjiang's letters and a boundary.
 _PLATE = (
-    rf"(?:[{_PROVINCES}][A-HJ-NP-Za-hj-np-z]|新[A-HJ-R])[·•. \-]?"
+    rf"(?:[{_PROVINCES}][A-HJ-NP-Za-hj-np-z]|新[A-HJ-Ra-hj-r])[·•. \-]?"
     r"(?P<tail>[A-HJ-NP-Za-hj-np-z0-9]{5,6}|[A-HJ-NP-Za-hj-np-z0-9]{4}[挂学警港澳])(?![A-Za-z0-9])"
 )
 _COURIER = r"(?:顺丰|圆通|中通|申通|韵达|极兔|百世|天天|德邦|京东物流|邮政|EMS|ems)"
@@ -138,11 +139,11 @@ _TRACKING = (
     r"(?<![A-Za-z0-9])(?:SF|YT|JT|JD[A-Z]{0,3}|ZTO|STO|YD|DPK|sf|yt)\d{11,15}(?![0-9A-Za-z])|(?<![A-Za-z0-9])[A-Z]{2}\d{9}CN(?![A-Za-z0-9])"
 )
 _TRACKING_WORD = (
-    rf"(?:(?:快递|运单|物流|货运|包裹|面单|{_COURIER})(?:快递|快运|速运|物流)?(?:单号|编号|号码|号|单)|运单|(?<![订定下])单号|{_COURIER}(?:快递|速运)?)"
+    rf"(?:(?:快递|运单|物流|货运|包裹|面单|{_COURIER})(?:快递|快运|速运|物流)?(?:单号|编号|号码|号|单)|运单|(?<![订定下易])单号|{_COURIER}(?:快递|速运)?)"
     rf"{_IS}(?P<id>[A-Za-z]{{0,4}}\d{{9,20}})(?![0-9A-Za-z])"
 )
 _ORDER = (
-    r"(?:(?:订单|定单|交易|流水|商户单|(?<![A-Za-z])[Oo]rder|下单)(?:编号|号码|单号|号|ID|id| ?[Nn]o\.?| number)?)"
+    r"(?:(?:订单|定单|交易|流水|商户单|(?<![A-Za-z])[Oo]rder|下单)(?: ?(?:编号|号码|单号|号|ID|id|[Nn]o\.?|number))?)"
     rf"{_IS}(?P<id>[A-Za-z0-9][A-Za-z0-9\-]{{7,31}})(?![A-Za-z0-9])"
 )
 _LONG_NUMBER = r"(?<![0-9A-Za-z.\-])\d{15,32}(?![0-9A-Za-z])"
@@ -161,6 +162,7 @@ _NUMBERS = (
     Pattern("TRACKING", re.compile(_TRACKING), None),
     Pattern("ORDER", re.compile(_ORDER), _has_six_digits),
     Pattern("BANK_CARD", re.compile(_BANK_CARD), _is_card),
+    Pattern("BANK_CARD", re.compile(_BANK_CARD_16), _is_card),
     Pattern("ORDER", re.compile(_LONG_NUMBER), _is_identifier),
     Pattern("WECHAT", re.compile(_WECHAT_SURE, re.IGNORECASE), None),
     Pattern("WECHAT", re.compile(_WECHAT_ASKED, re.IGNORECASE), None),

@@ -28,7 +28,7 @@ yes lol omg hi hello cannot should might must may them myself himself something 
 everyone last next long short high low right left top bottom both almost already yet together far less least half
 whole own different easily fun funny boring interesting smell smells taste tastes hate hated dislike liked
 likes enjoy enjoyed useless useful garbage junk crap trash scam fake real true false poorly properly
-crappy solid sturdy flimsy durable decent average mediocre fantastic wonderful superb brilliant lovely sweet
+call called crappy solid sturdy flimsy durable decent average mediocre fantastic wonderful superb brilliant lovely sweet
 thin thick heavy tight loose wide narrow hot cold warm dry wet loud quiet bright dark pleased satisfied
 unhappy impressed overpriced affordable value deal bargain purchase purchased return seems seemed run runs running
 keep keeps kept put set came come comes went find found bad wish hope hoping believe guess sure wrong
@@ -39,7 +39,7 @@ le la les des une et est pas que qui pour dans sur avec ce cette je il elle nous
 bon bonne produit qualité merci livraison rapide c'est j'ai n'est qu'il ça mon ma mes son sa ses au aux du être avoir fait
 der das und ist nicht ich ein eine einen mit für auf den dem von zu sehr gut aber auch wie sich es wir sie er hat
 habe war sind schnell alles immer noch nur oder wenn schon kann leider produkt qualität lieferung gerne preis zufrieden
-el los las un una unos y es no que en por para con su muy bien gusta funciona mal malo sirve nada mucho llega pero más como esta este todo lo al del se mi me
+el los las un una unos y es no que en por para con su muy bien gusta funciona mal malo sirve nada mucho llega pero más como esta este todo lo al del se mi
 bueno buena calidad producto precio gracias excelente recomendado llegó perfecto está también cuando son fue
 il lo gli uno di che non è per con sono molto bene ma anche come questo questa tutto prodotto ottimo qualità
 prezzo consigliato spedizione veloce della delle nel più mio ho

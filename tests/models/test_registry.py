@@ -10,7 +10,7 @@ import pytest
 from reviewgen_spark.errors import ModelNotFoundError
 from reviewgen_spark.models.evaluation import Score, evaluate, find_score
 from reviewgen_spark.models.predictor import Predictor
-from reviewgen_spark.models.registry import Decision, list_models, register, resolve, set_champion
+from reviewgen_spark.models.registry import Decision, list_models, register, resolve, set_champion, store_identity
 from reviewgen_spark.models.trainer import FinetuneResult
 from reviewgen_spark.sections import EvaluateSection, ModelsSection, RegisterSection
 
@@ -111,6 +111,14 @@ def test_missing_names_say_what_to_do(registry: Registry, make_scores: MakeScore
         set_champion("sentiment", 9, registry.uri)
 
 
+def test_a_store_is_known_before_and_after_its_first_version(registry: Registry, make_scores: MakeScores) -> None:
+    before = store_identity(registry.uri, "sentiment")
+    registry.add(make_scores(0.80))
+    assert store_identity(registry.uri, "sentiment") == before
+    other = f"sqlite:///{registry.folder / 'other.db'}"
+    assert store_identity(other, "sentiment") != before
+
+
 def test_a_failure_leaves_no_version(
     registry: Registry, make_scores: MakeScores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +160,11 @@ def test_no_review_text_reaches_mlflow(
     assert not (registry.folder / "mlruns").exists()
     output = capfd.readouterr()
     assert "INFO" not in output.err
+
+
+def test_baselines_can_be_left_out(trained: FinetuneResult, corpus: Path) -> None:
+    scores = evaluate(trained.folder, corpus, EvaluateSection(bootstrap_samples=100), "cpu", ("test",), baselines=False)
+    assert {(score.model, score.split) for score in scores} == {("model", "test")}
 
 
 def test_scores_cover_model_baselines_and_slices(trained: FinetuneResult, corpus: Path) -> None:

@@ -156,5 +156,15 @@ def test_a_base_that_is_not_there(
         finetune(corpus, base, QUICK, tmp_path / "m", quiet)
 
 
+def test_a_failed_training_leaves_no_mixed_folder(corpus: Path, tmp_path: Path) -> None:
+    finetune(corpus, "scratch:tiny", QUICK.model_copy(update={"epochs": 1}), tmp_path / "m", quiet)
+    Predictor(tmp_path / "m")
+    diverging = QUICK.model_copy(update={"learning_rate": 1e38, "max_grad_norm": 1e38, "warmup_pct": 0})
+    with pytest.raises(StageError):
+        finetune(corpus, "scratch:tiny", diverging, tmp_path / "m", quiet)
+    with pytest.raises(ModelNotFoundError, match=r"lacks reviewgen\.json"):
+        Predictor(tmp_path / "m")
+
+
 def test_schedule_rises_then_falls_to_zero() -> None:
     assert [linear_schedule(step, 2, 6) for step in range(7)] == [0.5, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]

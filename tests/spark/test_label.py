@@ -1,4 +1,3 @@
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from pyspark.sql import DataFrame, Row, SparkSession
 
 from reviewgen_spark.errors import ModelNotFoundError, StageError
 from reviewgen_spark.inference import shipping
-from reviewgen_spark.inference.label import LABELS_SCHEMA, label_reviews
-from reviewgen_spark.models.folder import folder_sha256
+from reviewgen_spark.inference.label import LABELS_SCHEMA, gather_windows, label_reviews
+from reviewgen_spark.models.folder import MODEL_FILES, folder_sha256
 from reviewgen_spark.models.predictor import Predictor
 from reviewgen_spark.models.trainer import finetune
 from reviewgen_spark.sections import FinetuneSection, LabelSection
@@ -38,6 +37,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     )
     finetune(corpus, "scratch:tiny", section, folder / "model", lambda line: None)
     return Model("sentiment", 3, folder_sha256(folder / "model"), folder / "model")
+
+
+@dataclass(frozen=True)
+class Held:
+    """Stands where a broadcast does."""
+
+    value: dict[str, bytes]
+
+
+def read_files(model: Model) -> dict[str, bytes]:
+    return {name: (model.path / name).read_bytes() for name in MODEL_FILES}
 
 
 def make_reviews(spark: SparkSession, partitions: int = 2) -> DataFrame:
@@ -108,22 +118,42 @@ def test_bfloat16_stays_close(spark: SparkSession, model: Model) -> None:
             assert rough[key].sentiment_score == pytest.approx(row.sentiment_score, abs=0.02)
 
 
-def test_a_worker_without_rows_loads_nothing_and_others_load_once(spark: SparkSession, model: Model) -> None:
-    rows = [("only", 1, "房间很好")]
-    section = SECTION.model_copy(update={"partitions": 4})
-    assert label_reviews(spark.createDataFrame(rows, INPUT), model, section).count() == 1
+def test_a_partition_without_rows_loads_nothing() -> None:
+    empty = pa.RecordBatch.from_pydict({"record_id": pa.array([], pa.string())})
+    assert list(gather_windows([empty, empty], 10)) == []
 
+
+def test_windows_join_batches_and_lose_no_row() -> None:
+    batches = [pa.RecordBatch.from_pydict({"n": list(range(at, at + 4))}) for at in (0, 4, 8, 12, 16)]
+    windows = list(gather_windows(batches, 7))
+    assert [window.num_rows for window in windows] == [8, 8, 4]
+    assert [value for window in windows for value in window.column("n").to_pylist()] == list(range(20))
+
+
+def test_a_process_loads_a_model_once_and_holds_one(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(shipping.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(shipping, "_LOADED", {})
+    shipped = shipping.ShippedModel(model.sha256, Held(read_files(model)))
+    first = shipping.load_predictor(shipped, "auto", "float32", 1)
+    assert shipping.load_predictor(shipped, "auto", "float32", 1) is first
+    assert shipping.load_predictor(shipped, "auto", "bfloat16", 1) is not first
+    assert len(shipping._LOADED) == 1
+
+
+def test_a_spark_worker_holds_one_model_over_many_tasks(spark: SparkSession, model: Model) -> None:
     def count_loaded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from reviewgen_spark.inference.shipping import _LOADED
 
         for _batch in batches:
             pass
-        yield pa.RecordBatch.from_pydict({"pid": [os.getpid()], "loaded": [len(_LOADED)]})
+        yield pa.RecordBatch.from_pydict({"keys": ["|".join(key) for key in _LOADED] or [""]})
 
-    for _ in range(3):
-        label_reviews(make_reviews(spark, 4), model, section).count()
-    held = spark.range(0, 8, 1, 4).mapInArrow(count_loaded, "pid long, loaded long").collect()
-    assert max(row.loaded for row in held) <= 1
+    for _ in range(2):
+        label_reviews(make_reviews(spark, 4), model, SECTION).collect()
+    held = {row["keys"] for row in spark.range(0, 8, 1, 4).mapInArrow(count_loaded, "keys string").collect()}
+    assert f"{model.sha256}|cpu|float32" in held  # the model outlived the tasks that loaded it
 
 
 def test_damaged_files_are_refused_on_the_driver(spark: SparkSession, model: Model, tmp_path: Path) -> None:
@@ -137,14 +167,9 @@ def test_damaged_files_are_refused_on_the_driver(spark: SparkSession, model: Mod
         label_reviews(make_reviews(spark), damaged, SECTION)
 
 
-@dataclass(frozen=True)
-class Held:
-    value: dict[str, bytes]
-
-
 def test_a_node_keeps_one_copy_and_repairs_it(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(shipping.CACHE_VARIABLE, str(tmp_path / "cache"))
-    files = {path.name: path.read_bytes() for path in model.path.iterdir() if path.name in shipping.MODEL_FILES}
+    files = read_files(model)
     shipped = shipping.ShippedModel(model.sha256, Held(files))
     folder = shipping.local_folder(shipped)
     assert folder_sha256(folder) == model.sha256

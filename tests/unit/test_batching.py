@@ -82,6 +82,12 @@ def test_out_of_memory_halves_down_to_one_row() -> None:
     assert scorer.batches == [[2, 2], [2], [2]]
 
 
+def test_a_score_that_is_no_number_is_an_error() -> None:
+    found = score_halving([[1], [2]], lambda rows: [float("nan"), 0.5])
+    assert found[1] == 0.5
+    assert isinstance(found[0], RowError)
+
+
 def test_other_faults_are_not_swallowed() -> None:
     def fail(rows: list[list[int]]) -> list[float]:
         raise RuntimeError("shapes do not match")
