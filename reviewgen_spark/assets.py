@@ -68,5 +68,4 @@ def registry_store(config: Config) -> Assets:
     """Which registry: a model must be registered again when the store that knew it is gone."""
     from reviewgen_spark.models.registry import store_identity
 
-    root = Path(config.paths.model_artifacts)
-    return Assets({"store": store_identity(config.paths.tracking_uri, config.models.name, root)})
+    return Assets({"store": store_identity(config.paths.tracking_uri, config.models.name)})
