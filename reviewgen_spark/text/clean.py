@@ -96,9 +96,7 @@ class Cleaner:
                 if masked.score:
                     lang_code, lang_score = masked
         key = key_of(text)
-        return CleanText(
-            text, hash_of(key), lang_code, lang_score, found, rules, boilerplate.is_boilerplate_key(key)
-        )
+        return CleanText(text, hash_of(key), lang_code, lang_score, found, rules, boilerplate.is_boilerplate_key(key))
 
     def _settled(self, text: str, found: dict[str, int]) -> tuple[str, dict[str, int]]:
         """Normalise and mask a masked text until it stays: a mask can end what kept a rule from firing."""

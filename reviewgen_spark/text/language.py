@@ -17,7 +17,9 @@ _LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]+(?:['’&+.\-][A-Za-z]+)*")
 _KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d]")
 _HAN = re.compile(f"[{characters.HAN}\U00020000-\U0003ffff]+")
 _FOREIGN = re.compile(r"[^\W\d_]")  # any other letter, once Latin, Han and kana are taken away
-_NEITHER = re.compile(f"[A-Za-z\u00c0-\u024f\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d{characters.HAN}\U00020000-\U0003ffff]+")
+_NEITHER = re.compile(
+    f"[A-Za-z\u00c0-\u024f\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d{characters.HAN}\U00020000-\U0003ffff]+"
+)
 _ACCENT = re.compile(r"[\u00c0-\u024f]")
 
 _CHINESE_SHARE = 0.6  # of the words: below, the text is mixed
@@ -60,7 +62,11 @@ def detect(text: str) -> Language:
     if foreign * 2 > total:
         return Language("other", round(foreign / total, 4))
     # Names of brands and models are in no vocabulary: they do not make a Chinese text mixed.
-    needed = _CHINESE_SHARE if any(word.lower() in vocabulary.ENGLISH for word in words) else _CHINESE_SHARE_OF_NAMES
+    needed = (
+        _CHINESE_SHARE
+        if any(len(word) > 1 and word.lower() in vocabulary.ENGLISH for word in words)
+        else _CHINESE_SHARE_OF_NAMES
+    )
     if han / total >= needed:
         return _chinese(text, han / total)
     if len(words) / total >= _LATIN_SHARE:
@@ -108,4 +114,6 @@ def _latin(words: list[str], text: str, share: float) -> Language:
     pairs = [word[i : i + 2] for word in lowered for i in range(len(word) - 1)]
     likely = sum(pair in vocabulary.english_pairs() for pair in pairs) / len(pairs) if pairs else 0.0
     # Half the share at best: no word was known.
-    return Language("en" if likely >= 0.75 else "other", round(share * (likely if likely >= 0.75 else 1 - likely) / 2, 4))
+    return Language(
+        "en" if likely >= 0.75 else "other", round(share * (likely if likely >= 0.75 else 1 - likely) / 2, 4)
+    )

@@ -15,6 +15,9 @@ from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.text.tokenise import read_lines, read_words
 
 _CLAUSE_ENDS = frozenset("，。！？；：、…,.!?;:~～ \n")
+_NEVER = frozenset(["从来", "从", "从来没有", "从没", "从未", "never"])
+_SO = frozenset(["这么", "如此", "这样", "那么", "so", "such"])
+
 _PHRASE = 5  # tokens that an entry may be cut into
 _WINDOW = 4  # tokens before a sentiment word in which negations and degrees apply
 
@@ -88,6 +91,8 @@ class Lexicon:
             elif word in self.degrees:
                 degree *= self.degrees[word]
                 degree_after_negation = negations > 0
+        if negations and not _NEVER.isdisjoint(before) and not _SO.isdisjoint(before):
+            return degree  # 从来没有这么好: never so good is very good
         if negations % 2:
             return _WEAKENED_NEGATION if degree_after_negation else _NEGATED * degree
         return min(degree, 3.0)

@@ -12,13 +12,13 @@ _BLOCK = (
     "address article aside blockquote body br button caption center col colgroup dd div dl dt fieldset figcaption "
     "figure footer form h1 h2 h3 h4 h5 h6 head header hr html iframe img input label legend li link main meta nav "
     "noscript object ol option p param pre section select table tbody td textarea tfoot th thead title tr ul video"
-).split()
+)
 _INLINE = (
     "a abbr acronym audio b bdi bdo big canvas cite code del dfn em embed font i ins kbd mark marquee nobr o:p q rp rt "
     "ruby s samp small source span strike strong style script sub sup svg path tt u var wbr"
-).split()
-_NAMES = "|".join(sorted((re.escape(name) for name in _BLOCK + _INLINE), key=len, reverse=True))
-_BLOCK_NAMES = frozenset(_BLOCK)
+)
+_NAMES = "|".join(sorted((re.escape(name) for name in f"{_BLOCK} {_INLINE}".split()), key=len, reverse=True))
+_BLOCK_NAMES = frozenset(_BLOCK.split())
 
 _COMMENT = re.compile(r"<!--(?:[^<]|<(?!!--))*?-->|<!--|<!doctype[^<>]*>|<!\[CDATA\[|\]\]>", re.IGNORECASE | re.DOTALL)
 _HIDDEN = re.compile(r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
@@ -45,7 +45,7 @@ def strip(text: str) -> tuple[str, int]:
         The text, and how many tags and entities went.
 
     >>> strip("很好&amp;lt;br/&amp;gt;<b>推荐</b>")
-    ('很好 推荐', 5)
+    ('很好 推荐', 7)
     >>> strip("<Java核心技术> 价格<50 AT&T")
     ('<Java核心技术> 价格<50 AT&T', 0)
     """

@@ -65,8 +65,9 @@ class Normalised(NamedTuple):
 class Normaliser:
     """The rules of one `clean` section, compiled. Cheap to build twice; build it once a worker all the same.
 
-    >>> Normaliser(CleanSection()).normalise("很好&nbsp;！！！！！<br/>１００％滿意 www.a.com")
-    Normalised(text='很好 ！！！100%满意 [URL]', rule_counts={'html': 2, 'width': 4, 'urls': 1, 'simplified': 2, 'repeats': 1})
+    >>> text, counts = Normaliser(CleanSection()).normalise("很好！！！！！<br/>１００％滿意&nbsp;www.a.com")
+    >>> text, counts
+    ('很好！！！ 100%满意 [URL]', {'width': 4, 'html': 2, 'simplified': 1, 'urls': 1, 'repeats': 1, 'whitespace': 1})
     """
 
     def __init__(self, section: CleanSection) -> None:

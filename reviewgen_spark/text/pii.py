@@ -16,8 +16,18 @@ from reviewgen_spark.text import address
 from reviewgen_spark.text.checksum import is_id_card, passes_luhn
 
 TYPES = (
-    "EMAIL", "ID_CARD", "BANK_CARD", "TRACKING", "ORDER", "WECHAT", "QQ", "PHONE", "LANDLINE", "PLATE", "ADDRESS",
-)  # fmt: skip
+    "EMAIL",
+    "ID_CARD",
+    "BANK_CARD",
+    "TRACKING",
+    "ORDER",
+    "WECHAT",
+    "QQ",
+    "PHONE",
+    "LANDLINE",
+    "PLATE",
+    "ADDRESS",
+)
 """The types, in the order in which they are looked for; the first to match a stretch of text has it."""
 
 
@@ -42,7 +52,9 @@ def pseudonym(user_id: str, key: bytes) -> str:
     (32, False)
     """
     if not key:
-        raise ValueError("pseudonym: got an empty key; expected 1 to 64 bytes, see the environment variable in the runbook")
+        raise ValueError(
+            "pseudonym: got an empty key; expected 1 to 64 bytes, see the environment variable in the runbook"
+        )
     return blake2b(user_id.encode("utf-8", "surrogatepass"), key=key, digest_size=16).hexdigest()
 
 
@@ -105,7 +117,9 @@ def _looks_like_handle(text: str) -> bool:
     return any(c.isdigit() or c in "_-" for c in text)
 
 
-_EMAIL = r"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){1,4}(?![A-Za-z0-9@])"
+_EMAIL = (
+    r"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){1,4}(?![A-Za-z0-9@])"
+)
 _ID_CARD = rf"{_DIGIT_BEFORE}[1-9]\d{{5}}{_SEP}?(?:18|19|20)\d\d{_SEP}?(?:0[1-9]|1[0-2]){_SEP}?(?:0[1-9]|[12]\d|3[01]){_SEP}?\d{{3}}[\dXx](?![0-9A-Za-z])"
 _BANK_CARD = rf"{_DIGIT_BEFORE}[3-6]\d{{3}}(?:\d{{12,15}}|(?:{_SEP}\d{{4}}){{3}}{_SEP}\d{{3}})(?![0-9])"
 _BANK_CARD_16 = rf"{_DIGIT_BEFORE}[3-6]\d{{3}}(?:{_SEP}\d{{4}}){{3}}(?![0-9])"
@@ -125,9 +139,7 @@ _WECHAT_WORD = r"(?:微信|威信|薇信|微xin|维信|(?<![A-Za-z])(?:wechat|we
 _WECHAT_SURE = rf"{_WECHAT_WORD}(?:账号|帐号|号码|号|ID)?(?:[:：=]|是|为|加|搜|(?<=号) ?) ?(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}}|\d{{5,11}})(?![A-Za-z0-9_\-])"
 _WECHAT_ASKED = rf"(?:加|搜|联系|➕)(?:我|个|下|一下)?的?{_WECHAT_WORD}(?:账号|帐号|号码|号|ID)?[: ]?(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}})(?![A-Za-z0-9_\-])"
 _WECHAT_NEAR = rf"{_WECHAT_WORD}(?:账号|帐号|号码|号|ID)? ?(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}}|[1-9]\d{{5,11}})(?![A-Za-z0-9_\-])"
-_QQ = (
-    rf"(?:(?<![A-Za-z])[Qq]{{1,2}}(?![A-Za-z])|扣扣|企鹅号|球球|口口)(?:交流)?(?:群|号)?(?:号|码)?{_IS}(?P<id>[1-9]\d{{4,11}})(?![0-9A-Za-z])"
-)
+_QQ = rf"(?:(?<![A-Za-z])[Qq]{{1,2}}(?![A-Za-z])|扣扣|企鹅号|球球|口口)(?:交流)?(?:群|号)?(?:号|码)?{_IS}(?P<id>[1-9]\d{{4,11}})(?![0-9A-Za-z])"
 _PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使"
 # 新 is also "new": 新E5800 is a processor, so it needs one of Xinjiang's letters and a boundary.
 _PLATE = (
@@ -135,9 +147,7 @@ _PLATE = (
     r"(?P<tail>[A-HJ-NP-Za-hj-np-z0-9]{5,6}|[A-HJ-NP-Za-hj-np-z0-9]{4}[挂学警港澳])(?![A-Za-z0-9])"
 )
 _COURIER = r"(?:顺丰|圆通|中通|申通|韵达|极兔|百世|天天|德邦|京东物流|邮政|EMS|ems)"
-_TRACKING = (
-    r"(?<![A-Za-z0-9])(?:SF|YT|JT|JD[A-Z]{0,3}|ZTO|STO|YD|DPK|sf|yt)\d{11,15}(?![0-9A-Za-z])|(?<![A-Za-z0-9])[A-Z]{2}\d{9}CN(?![A-Za-z0-9])"
-)
+_TRACKING = r"(?<![A-Za-z0-9])(?:SF|YT|JT|JD[A-Z]{0,3}|ZTO|STO|YD|DPK|sf|yt)\d{11,15}(?![0-9A-Za-z])|(?<![A-Za-z0-9])[A-Z]{2}\d{9}CN(?![A-Za-z0-9])"
 _TRACKING_WORD = (
     rf"(?:(?:快递|运单|物流|货运|包裹|面单|{_COURIER})(?:快递|快运|速运|物流)?(?:单号|编号|号码|号|单)|运单|(?<![订定下易])单号|{_COURIER}(?:快递|速运)?)"
     rf"{_IS}(?P<id>[A-Za-z]{{0,4}}\d{{9,20}})(?![0-9A-Za-z])"

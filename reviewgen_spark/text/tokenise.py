@@ -48,6 +48,13 @@ class Tokeniser:
 
     def tokens(self, text: str) -> list[str]:
         """The words, numbers, markers and punctuation of a text in order, without spaces."""
+        try:
+            return self._tokens(text)
+        except UnicodeEncodeError:
+            # rjieba takes UTF-8: a lone surrogate, which the clean stage removes, has none.
+            return self._tokens(text.encode("utf-8", "ignore").decode("utf-8"))
+
+    def _tokens(self, text: str) -> list[str]:
         cut = self._cut
         if not _NEEDS_SPANS.search(text):
             return [token for token in cut(text) if token != " " and not token.isspace()]
@@ -91,7 +98,9 @@ def read_user_words(path: Path) -> list[tuple[str, int | None, str | None]]:
         word, *rest = line.split()
         frequency = int(rest.pop(0)) if rest and rest[0].isdigit() else None
         if len(rest) > 1:
-            raise ConfigError(f"{path.name}: got {len(rest) + 1} fields after a word; expected 'word [frequency] [tag]'")
+            raise ConfigError(
+                f"{path.name}: got {len(rest) + 1} fields after a word; expected 'word [frequency] [tag]'"
+            )
         words.append((word, frequency, rest[0] if rest else None))
     return words
 

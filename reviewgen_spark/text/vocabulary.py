@@ -32,7 +32,7 @@ call called crappy solid sturdy flimsy durable decent average mediocre fantastic
 thin thick heavy tight loose wide narrow hot cold warm dry wet loud quiet bright dark pleased satisfied
 unhappy impressed overpriced affordable value deal bargain purchase purchased return seems seemed run runs running
 keep keeps kept put set came come comes went find found bad wish hope hoping believe guess sure wrong
-""".split()
+"""
 
 _OTHERS = """
 le la les des une et est pas que qui pour dans sur avec ce cette je il elle nous vous ils très bien mais sont plus tout
@@ -55,13 +55,13 @@ và là của không có cho rất tốt hàng này được giao
 ang ng sa mga ko siya maganda salamat po
 hen hao bu cuo zhen xihuan tai le wo shi zhe ge dongxi piaoliang manyi kuai
 desu arigatou totemo
-""".split()
+"""
 
 # Common English words that the other lists hold too; English is by far the commoner in this project's input.
-_ENGLISH_FIRST = frozenset("no so in is it that was not on he an as at more man hat to or all a i we real us do".split())
+_BOTH = "no so in is it that was not on he an as at more man hat to or all a i we real us do"
 
-OTHER_LATIN = frozenset(_OTHERS) - _ENGLISH_FIRST
-ENGLISH = frozenset(_ENGLISH) - (frozenset(_OTHERS) - _ENGLISH_FIRST)
+OTHER_LATIN = frozenset(_OTHERS.split()) - frozenset(_BOTH.split())
+ENGLISH = frozenset(_ENGLISH.split()) - OTHER_LATIN
 
 
 @lru_cache(maxsize=1)

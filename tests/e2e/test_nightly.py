@@ -1,0 +1,177 @@
+"""The pipelines on a few hundred real reviews: what a night does, does not do again, and can take back."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from reviewgen_spark.pipelines import nightly, train
+
+from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.errors import DataQualityError, ErrorShareError
+from reviewgen_spark.promotion import set_champion
+from reviewgen_spark.runner import Force, open_run
+from reviewgen_spark.sample import write_sample
+from reviewgen_spark.status import check_night, count_records, decide_file, undecided_files
+from reviewgen_spark.tables import Warehouse
+
+pytestmark = pytest.mark.e2e
+
+TINY = ("models.base=scratch:tiny", "finetune.epochs=1", "finetune.max_tokens=32", "evaluate.bootstrap_samples=100",
+        "label.max_error_pct=10")  # fmt: skip
+
+
+def configure(root: Path, *overrides: str) -> Config:
+    return load_config("local", [f"paths.root={root}", *TINY, *overrides])
+
+
+def run(spark: SparkSession, config: Config, *stages: object, force: Force | None = None) -> list[str]:
+    """Run stages; returns the lines of progress."""
+    lines: list[str] = []
+    with open_run(spark, config, force, report=lines.append) as opened:
+        opened.pipeline(stages)  # type: ignore[arg-type]
+    return lines
+
+
+def started(lines: list[str]) -> list[str]:
+    return [line.split(":")[0] for line in lines if line.endswith("started")]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Iterator[Path]:
+    """A warehouse after a first night, a training and a labelling."""
+    root = tmp_path_factory.mktemp("nightly")
+    write_sample(root / "landing", 400)
+    config = configure(root)
+    run(spark, config, *nightly.PREPARE, *train.STAGES, *nightly.STAGES)
+    yield root
+
+
+@pytest.fixture
+def config(root: Path) -> Config:
+    return configure(root)
+
+
+@pytest.fixture
+def warehouse(spark: SparkSession, config: Config) -> Warehouse:
+    return Warehouse(spark, config)
+
+
+def test_counts_add_up(warehouse: Warehouse) -> None:
+    counts = count_records(warehouse)
+    assert counts.faults == []
+    assert counts.bronze == counts.clean > 300
+    assert counts.labelled == counts.unique
+    assert counts.quarantined > 0 and counts.redelivered > 0 and counts.duplicates > 0 and counts.label_errors > 0
+
+
+def test_no_personal_data_behind_bronze(warehouse: Warehouse) -> None:
+    silver = warehouse.read("silver_reviews")
+    assert silver.where("text_clean RLIKE '1380000[0-9]{4}' OR text_clean RLIKE '@example.com'").count() == 0
+    assert silver.where("size(pii_counts) > 0").count() > 0
+
+
+def test_the_report_is_one_file_with_the_figures(config: Config) -> None:
+    page = (Path(config.paths.artifacts) / "report" / "latest" / "report.html").read_text(encoding="utf-8")
+    assert "<svg" in page and "src=" not in page and "<script" not in page
+    assert "malformed_json" in page
+
+
+def test_a_night_without_a_new_file_computes_nothing(spark: SparkSession, config: Config, warehouse: Warehouse) -> None:
+    names = ("silver_reviews", "gold_review_labels", "gold_product_satisfaction", "ops_stage_runs")
+    before = {name: warehouse.version(name) for name in names}
+    lines = run(spark, config, *nightly.STAGES, *train.STAGES)
+    assert started(lines) == []
+    assert before == {name: warehouse.version(name) for name in names}
+
+
+def test_a_rejected_file_ends_the_night_with_3_until_it_is_decided(
+    spark: SparkSession, config: Config, warehouse: Warehouse
+) -> None:
+    [rejected] = undecided_files(warehouse, config)
+    assert rejected.path.endswith("-broken.jsonl.gz")
+    with pytest.raises(DataQualityError, match="ingest retry") as error:
+        check_night(warehouse, config)
+    assert error.value.exit_code == 3
+    quarantined = (
+        warehouse.read("bronze_reviews_quarantine").where("array_contains(reasons, 'file_rejected')").collect()
+    )
+    assert [row.source_file for row in quarantined] == [rejected.path]
+    before = count_records(warehouse)
+    decide_file(warehouse, rejected.path, "accept")
+    run(spark, config, *nightly.STAGES)
+    check_night(warehouse, config)
+    after = count_records(warehouse)
+    assert after.faults == []
+    assert after.delivered > before.delivered
+
+
+def test_one_new_file_computes_only_its_batch(spark: SparkSession, config: Config, warehouse: Warehouse) -> None:
+    record = {
+        "review_id": "new-1",
+        "product_id": "p-new",
+        "text": "屏幕很清晰，非常满意",
+        "created_at": "2026-02-01T10:00:00",
+    }
+    copy = {**record, "review_id": "new-2"}
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in (record, copy, record))
+    (Path(config.paths.landing) / "reviews" / "2026-02-01.jsonl").write_text(lines, encoding="utf-8")
+    done = run(spark, config, *nightly.STAGES)
+    newest = max(r.batch_id for r in warehouse.read("silver_reviews").select("batch_id").distinct().collect())
+    row_stages = [line for line in started(done) if "batch" in line]
+    assert row_stages and all(line.endswith(f"batch {newest} (1/1)") for line in row_stages)
+    assert count_records(warehouse).faults == []
+    new = warehouse.read("silver_review_clusters").where(f"batch_id = {newest}").collect()
+    assert {(row.review_id, row.duplicate_of is None) for row in new} == {("new-1", True), ("new-2", False)}
+    assert warehouse.read("bronze_redeliveries").where(f"batch_id = {newest}").count() == 1
+
+
+def test_a_changed_rule_computes_its_stage_and_what_follows(
+    spark: SparkSession, root: Path, warehouse: Warehouse
+) -> None:
+    changed = configure(root, "weak_labels.min_abs_score=0.9")
+    stages = {line.split("]")[0].strip("[") for line in started(run(spark, changed, *nightly.PREPARE))}
+    assert stages == {"weak_labels"}
+    execution_only = configure(root, "weak_labels.min_abs_score=0.9", "label.tokens_per_batch=512")
+    assert started(run(spark, execution_only, *nightly.PREPARE, nightly.label.STAGE)) == []
+    run(spark, configure(root), *nightly.PREPARE)
+
+
+def test_force_runs_one_batch_again(spark: SparkSession, config: Config) -> None:
+    lines = run(spark, config, nightly.tokens.STAGE, force=Force("tokens", 1, 1))
+    assert started(lines) == ["[tokens] batch 1 (1/1)"]
+
+
+def labels(warehouse: Warehouse) -> list[tuple[object, ...]]:
+    columns = ("record_id", "sentiment_label", "sentiment_score", "model_version", "fingerprint")
+    return sorted(tuple(row) for row in warehouse.read("gold_review_labels").select(*columns).collect())
+
+
+def test_rolling_back_gives_the_labels_of_the_first_version(
+    spark: SparkSession, config: Config, root: Path, warehouse: Warehouse
+) -> None:
+    run(spark, config, *nightly.STAGES)
+    first = labels(warehouse)
+    other = configure(root, "finetune.seed=7", "register.min_f1_gain=-1")
+    run(spark, other, *train.STAGES)
+    run(spark, config, nightly.label.STAGE)
+    second = labels(warehouse)
+    assert {row[3] for row in second} == {2}
+    assert [row[2] for row in first] != [row[2] for row in second]
+    with open_run(spark, config) as opened:
+        decision = set_champion(opened.warehouse, config, None, "v2 was worse", "a test")
+    assert (decision.model.version, decision.previous_version) == (1, 2)
+    run(spark, config, nightly.label.STAGE)
+    assert labels(warehouse) == first
+    promotions = warehouse.read("ops_model_promotions").orderBy("decided_at").collect()
+    assert [(row.model_version, row.is_promoted) for row in promotions] == [(1, True), (2, True), (1, True)]
+
+
+def test_too_many_errors_publish_nothing(spark: SparkSession, root: Path, warehouse: Warehouse) -> None:
+    before = warehouse.version("gold_review_labels")
+    strict = configure(root, "label.max_chars=5", "label.max_error_pct=1")
+    with pytest.raises(ErrorShareError, match="nothing was published") as error:
+        run(spark, strict, nightly.label.STAGE)
+    assert error.value.exit_code == 4
+    assert warehouse.version("gold_review_labels") == before

@@ -1,0 +1,304 @@
+"""Each transform on a few rows with values worked out by hand, on no rows, and on 1 against 7 partitions."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.products.satisfaction import satisfaction_by_product
+from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.sections import SatisfactionSection, SplitSection
+from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.transforms.clean import clean_reviews
+from reviewgen_spark.transforms.corpus import labelled_reviews
+from reviewgen_spark.transforms.dedup import cluster_reviews
+from reviewgen_spark.transforms.dictionaries import driver_dictionaries
+from reviewgen_spark.transforms.split import split_reviews
+from reviewgen_spark.transforms.tokens import tokenise_reviews
+from reviewgen_spark.transforms.views import current_unique_reviews, mark_current
+from reviewgen_spark.transforms.weak_labels import vote_on_reviews
+
+DAY = datetime(2026, 1, 5, tzinfo=UTC)
+Table = Callable[..., DataFrame]
+
+
+@pytest.fixture
+def table(spark: SparkSession, config: Config) -> Table:
+    """A DataFrame of a table's shape from dictionaries; what they leave out has a plain value."""
+    plain = {
+        "product_id": "p",
+        "created_at": DAY,
+        "batch_id": 1,
+        "source": "shop",
+        "source_file": "f",
+        "source_line": 1,
+    }
+
+    def make(name: str, *rows: dict[str, Any]) -> DataFrame:
+        filled = [{**plain, "review_id": row.get("record_id", "r"), **row} for row in rows]
+        return Warehouse(spark, config).rows(name, filled)
+
+    return make
+
+
+def by_id(rows: DataFrame, *columns: str) -> dict[str, Any]:
+    return {
+        row.record_id: tuple(row[c] for c in columns) if len(columns) > 1 else row[columns[0]] for row in rows.collect()
+    }
+
+
+# -- clean ---------------------------------------------------------------------------------------------------------
+
+
+def bronze(table: Table) -> DataFrame:
+    return table(
+        "bronze_reviews",
+        {
+            "record_id": "a",
+            "text_raw": "质量<b>很好</b>，电话13800000000",
+            "title": "Ａ级",
+            "user_id": "u1",
+            "rating": 5,
+        },
+        {"record_id": "b", "text_raw": "", "user_id": None},
+        {"record_id": "c", "text_raw": None, "user_id": "u1"},
+        {"record_id": "d", "text_raw": "此用户没有填写评价。", "user_id": "u2"},
+    )
+
+
+def test_clean_masks_normalises_and_hashes_the_user(table: Table, config: Config) -> None:
+    cleaned = clean_reviews(bronze(table), config.clean, b"key")
+    assert cleaned.schema.simpleString() == TABLES["silver_reviews"].columns.simpleString()
+    assert "user_id" not in cleaned.columns
+    found = {row.record_id: row for row in cleaned.collect()}
+    assert "13800000000" not in found["a"].text_clean and "[PHONE]" in found["a"].text_clean
+    assert "<b>" not in found["a"].text_clean
+    assert found["a"].title_clean == "A级"
+    assert found["a"].pii_counts == {"PHONE": 1}
+    assert found["a"].lang_code == "zh-hans"
+    assert found["a"].user_key == found["c"].user_key != found["d"].user_key
+    assert found["b"].user_key is None
+    assert found["b"].text_clean is None and found["b"].quality_flags == ["empty_text"]
+    assert found["c"].text_clean is None and found["c"].text_hash is None
+    assert found["d"].quality_flags == ["boilerplate"]
+
+
+def test_another_key_gives_other_user_keys(table: Table, config: Config) -> None:
+    one = by_id(clean_reviews(bronze(table), config.clean, b"key"), "user_key")
+    other = by_id(clean_reviews(bronze(table), config.clean, b"other"), "user_key")
+    assert one["a"] != other["a"]
+
+
+# -- dedup ---------------------------------------------------------------------------------------------------------
+
+
+def silver(table: Table, *rows: dict[str, Any]) -> DataFrame:
+    return table("silver_reviews", *rows)
+
+
+def test_the_first_seen_copy_survives(table: Table) -> None:
+    batch = silver(
+        table,
+        {"record_id": "b", "text_hash": "x", "created_at": datetime(2026, 1, 6, tzinfo=UTC)},
+        {"record_id": "a", "text_hash": "x", "created_at": datetime(2026, 1, 6, tzinfo=UTC)},
+        {"record_id": "c", "text_hash": "x", "created_at": datetime(2026, 1, 5, tzinfo=UTC)},
+        {"record_id": "d", "text_hash": None},
+        {"record_id": "e", "text_hash": None},
+    )
+    placed = cluster_reviews(batch, table("silver_review_clusters"))
+    assert by_id(placed, "cluster_id", "duplicate_of", "duplicate_kind") == {
+        "a": ("c", "c", "exact"),
+        "b": ("c", "c", "exact"),
+        "c": ("c", None, None),
+        "d": ("d", None, None),
+        "e": ("e", None, None),
+    }
+
+
+def test_a_later_batch_meets_the_earlier_ones(table: Table) -> None:
+    first = cluster_reviews(silver(table, {"record_id": "z", "text_hash": "x"}), table("silver_review_clusters"))
+    second = cluster_reviews(silver(table, {"record_id": "a", "text_hash": "x", "batch_id": 2}), first)
+    assert by_id(second, "cluster_id", "duplicate_of") == {"a": ("z", "z")}
+
+
+def test_an_edit_is_never_a_duplicate_and_shares_the_cluster(table: Table) -> None:
+    batch = silver(
+        table,
+        {"record_id": "a", "review_id": "r1", "text_hash": "x", "created_at": DAY},
+        {"record_id": "b", "review_id": "r1", "text_hash": "x", "created_at": datetime(2026, 1, 6, tzinfo=UTC)},
+        {"record_id": "c", "review_id": "r2", "text_hash": "x", "created_at": datetime(2026, 1, 7, tzinfo=UTC)},
+    )
+    placed = cluster_reviews(batch, table("silver_review_clusters"))
+    assert by_id(placed, "cluster_id", "duplicate_of") == {"a": ("a", None), "b": ("a", None), "c": ("a", "a")}
+
+
+# -- split ---------------------------------------------------------------------------------------------------------
+
+
+def clusters(spark: SparkSession, count: int, partitions: int) -> DataFrame:
+    return spark.range(0, count, 1, partitions).select(
+        F.col("id").cast("string").alias("record_id"),
+        F.concat(F.lit("c"), F.col("id").cast("string")).alias("cluster_id"),
+        F.lit(1).cast("long").alias("batch_id"),
+    )
+
+
+def test_shares_are_as_configured_and_copies_stay_together(spark: SparkSession) -> None:
+    rows = split_reviews(clusters(spark, 20_000, 4), SplitSection())
+    shares = {row["split"]: row["count"] / 20_000 for row in rows.groupBy("split").count().collect()}
+    # three standard deviations of a binomial share at 20,000 rows are 0.85 points
+    assert shares["train"] == pytest.approx(0.8, abs=0.0085)
+    assert shares["validation"] == pytest.approx(0.1, abs=0.0064)
+    one = clusters(spark, 50, 1).withColumn("cluster_id", F.lit("same"))
+    assert split_reviews(one, SplitSection()).select("split").distinct().count() == 1
+
+
+def test_the_split_ignores_order_partitions_and_growth(spark: SparkSession) -> None:
+    few = by_id(split_reviews(clusters(spark, 100, 1), SplitSection()), "split")
+    many = by_id(split_reviews(clusters(spark, 1_000, 7).orderBy(F.desc("record_id")), SplitSection()), "split")
+    assert few == {key: many[key] for key in few}
+    other = by_id(split_reviews(clusters(spark, 100, 1), SplitSection(seed="split-2")), "split")
+    assert other != few
+
+
+# -- tokens and weak labels ----------------------------------------------------------------------------------------
+
+
+def test_tokens_of_unique_reviews_and_what_the_lexicon_says(table: Table, config: Config) -> None:
+    reviews = silver(
+        table,
+        {"record_id": "good", "text_clean": "质量非常好，很满意"},
+        {"record_id": "bad", "text_clean": "质量太差了，很失望"},
+        {"record_id": "copy", "text_clean": "质量太差了，很失望"},
+        {"record_id": "empty", "text_clean": None},
+    )
+    places = table(
+        "silver_review_clusters",
+        *({"record_id": i, "cluster_id": i} for i in ("good", "bad", "empty")),
+        {"record_id": "copy", "cluster_id": "bad", "duplicate_of": "bad", "duplicate_kind": "exact"},
+    )
+    words = tokenise_reviews(reviews, places, config.tokens, driver_dictionaries()).cache()
+    tokens = by_id(words, "tokens")
+    assert set(tokens) == {"good", "bad", "empty"}
+    assert tokens["empty"] == []
+    assert "".join(tokens["good"]) == "质量非常好，很满意"
+    assert {row.token_count == len(row.tokens) for row in words.collect()} == {True}
+    votes = by_id(vote_on_reviews(words, config.weak_labels, driver_dictionaries()), "weak_label", "votes")
+    assert votes["good"] == ("positive", {"lexicon": "positive"})
+    assert votes["bad"] == ("negative", {"lexicon": "negative"})
+    assert votes["empty"] == (None, {})
+
+
+# -- views and roll-ups --------------------------------------------------------------------------------------------
+
+
+def test_the_newest_record_of_a_review_is_current(table: Table) -> None:
+    later = datetime(2026, 1, 9, tzinfo=UTC)
+    reviews = silver(
+        table,
+        {"record_id": "old", "review_id": "r", "created_at": DAY},
+        {"record_id": "edited", "review_id": "r", "created_at": DAY, "updated_at": later},
+        {"record_id": "twin-1", "review_id": "s", "source_line": 1},
+        {"record_id": "twin-2", "review_id": "s", "source_line": 2},
+    )
+    assert by_id(mark_current(reviews), "is_current") == {
+        "old": False,
+        "edited": True,
+        "twin-1": False,
+        "twin-2": True,
+    }
+    places = table("silver_review_clusters", *({"record_id": i, "cluster_id": i} for i in ("old", "edited", "twin-1")))
+    assert set(by_id(current_unique_reviews(reviews, places), "review_id")) == {"edited"}
+
+
+def labelled(table: Table, *rows: tuple[str, str | None]) -> DataFrame:
+    reviews = silver(
+        table,
+        *({"record_id": str(i), "product_id": p, "category": "图书", "rating": 4} for i, (p, _) in enumerate(rows)),
+    )
+    labels = table(
+        "gold_review_labels",
+        *(
+            {"record_id": str(i), "sentiment_label": label, "model_name": "m", "model_version": 1, "fingerprint": "f"}
+            for i, (_, label) in enumerate(rows)
+        ),
+    )
+    return reviews.join(labels.drop("batch_id"), on="record_id", how="inner")
+
+
+def test_satisfaction_is_shrunk_to_the_shop_mean(table: Table) -> None:
+    rows = labelled(table, ("p", "positive"), ("q", "negative"), ("q", "negative"), ("q", "positive"), ("q", None))
+    found = {r.product_id: r for r in satisfaction_by_product(rows, SatisfactionSection(min_reviews=3)).collect()}
+    # shop mean 2/4, prior weight 10: p (1 + 5) / 11, q (1 + 5) / 13
+    assert found["p"].satisfaction_score == pytest.approx(6 / 11)
+    assert found["q"].satisfaction_score == pytest.approx(6 / 13)
+    assert found["q"].review_count == 3 and found["q"].satisfaction_pct == pytest.approx(100 / 3)
+    assert (found["p"].has_enough_reviews, found["q"].has_enough_reviews) == (False, True)
+    assert found["p"].first_review_date == date(2026, 1, 5)
+
+
+def test_the_corpus_takes_the_newest_gold_label_and_no_contradicting_copies(table: Table) -> None:
+    ids = ("a", "b", "c", "c2", "e", "n")
+    reviews = silver(
+        table, *({"record_id": i, "text_clean": None if i == "e" else f"text {i}", "rating": 3} for i in ids)
+    )
+    places = table(
+        "silver_review_clusters",
+        *({"record_id": i, "cluster_id": i} for i in ("a", "b", "c", "e", "n")),
+        {"record_id": "c2", "cluster_id": "c", "duplicate_of": "c", "duplicate_kind": "exact"},
+    )
+    splits = table("silver_review_splits", *({"record_id": i, "cluster_id": i, "split": "train"} for i in ids))
+    gold = table(
+        "bronze_gold_labels",
+        *(
+            {"review_id": i, "task": "sentiment", "label": label, "source": "s", "batch_id": batch}
+            for i, label, batch in (
+                ("a", "negative", 1),
+                ("a", "positive", 2),
+                ("b", "negative", 1),
+                ("c", "negative", 1),
+                ("c2", "positive", 1),
+                ("e", "positive", 1),
+            )
+        ),
+    )
+    weak = table("silver_weak_labels", {"record_id": "n", "weak_label": "positive"})
+    assert by_id(labelled_reviews(reviews, places, splits, gold, weak, "gold"), "label") == {"a": 1, "b": 0}
+    assert by_id(labelled_reviews(reviews, places, splits, gold, weak, "weak"), "label") == {"n": 1}
+    assert by_id(labelled_reviews(reviews, places, splits, gold, weak, "rating"), "label") == {}
+
+
+# -- no rows, and 1 against 7 partitions ---------------------------------------------------------------------------
+
+
+def chain(reviews: DataFrame, table: Table, config: Config) -> dict[str, DataFrame]:
+    cleaned = clean_reviews(reviews, config.clean, b"key")
+    placed = cluster_reviews(cleaned, table("silver_review_clusters"))
+    words = tokenise_reviews(cleaned, placed, config.tokens, driver_dictionaries())
+    return {
+        "silver_reviews": cleaned,
+        "silver_review_clusters": placed,
+        "silver_review_splits": split_reviews(placed, config.split),
+        "silver_tokens": words,
+        "silver_weak_labels": vote_on_reviews(words, config.weak_labels, driver_dictionaries()),
+    }
+
+
+def test_no_rows_give_no_rows_of_the_right_shape(table: Table, config: Config) -> None:
+    for name, rows in chain(table("bronze_reviews"), table, config).items():
+        assert set(rows.columns) == set(TABLES[name].columns.names), name
+        assert rows.count() == 0
+
+
+def test_partitions_change_nothing(table: Table, config: Config) -> None:
+    one = chain(bronze(table).coalesce(1), table, config)
+    seven = chain(bronze(table).repartition(7), table, config)
+    for name in one:
+        columns = sorted(one[name].columns)
+        assert sorted(map(str, one[name].select(columns).collect())) == sorted(
+            map(str, seven[name].select(columns).collect())
+        ), name

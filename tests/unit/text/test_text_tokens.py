@@ -1,0 +1,199 @@
+"""Words: spans, user dictionary, stop words, the two engines; and the lexicon on top of them."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.sections import TokensSection
+from reviewgen_spark.text.lexicon import Lexicon
+from reviewgen_spark.text.tokenise import Tokeniser, read_lines, read_words
+
+DICTIONARIES = Path(__file__).parents[3] / "conf" / "dictionaries"
+
+# Own sentences, in the words of reviews: the parity of the engines is measured on them.
+SENTENCES = [
+    "物流很快，包装也很好，下次还会再来",
+    "这个手机电池不耐用，充一次电只能用半天",
+    "酒店的位置不错，就是房间有点小，隔音也不太好",
+    "衣服的面料很舒服，尺码合适，没有色差",
+    "苹果不脆，也不甜，坏了好几个，客服还不理人",
+    "书的内容通俗易懂，孩子非常喜欢，强烈推荐",
+    "洗发水用了以后头皮很痒，怀疑是假货",
+    "笔记本散热一般，玩游戏的时候风扇声音很大",
+    "早餐品种丰富，服务员热情周到，性价比很高",
+    "买回来第二天就降价了，申请保价还被拒绝",
+    "屏幕清晰，运行流畅，拍照效果也让人满意",
+    "质量太差了，洗了一次就掉色，差评",
+]
+
+
+@pytest.fixture(scope="module")
+def tokeniser() -> Tokeniser:
+    return Tokeniser(TokensSection(), DICTIONARIES)
+
+
+@pytest.fixture(scope="module")
+def lexicon() -> Lexicon:
+    return Lexicon(DICTIONARIES)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("手机很好", ["手机", "很", "好"]),
+        ("电话[PHONE]，[开心]很好", ["电话", "[PHONE]", "，", "[开心]", "很", "好"]),
+        ("I don't like it.", ["I", "don't", "like", "it", "."]),
+        ("high-quality C++ C# books", ["high", "-", "quality", "C++", "C#", "books"]),
+        ("价格5,999元 降了3.5%", ["价格", "5,999", "元", "降", "了", "3.5%"]),
+        ("这件T恤不错", ["这件", "T恤", "不错"]),
+        ("iPhone13很卡", ["iPhone13", "很卡"]),
+        ("性价比超高", ["性价比", "超高"]),
+        ("物超所值 物美价廉", ["物超所值", "物美价廉"]),
+        ("", []),
+        ("   ", []),
+        ("café très", ["café", "très"]),
+    ],
+)
+def test_tokens(tokeniser: Tokeniser, text: str, tokens: list[str]) -> None:
+    assert tokeniser.tokens(text) == tokens
+
+
+def test_user_dictionary_is_honoured(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("# a comment\n超难用神器 100 n\n3C数码城\n", encoding="utf-8")
+    text = "这是超难用神器在3C数码城"
+    for engine in ("rjieba", "jieba"):
+        with_words = Tokeniser(TokensSection(engine=engine, stop_words=None), tmp_path).tokens(text)
+        without = Tokeniser(TokensSection(engine=engine, stop_words=None, user_dictionary=None), tmp_path).tokens(text)
+        assert {"超难用神器", "3C数码城"} <= set(with_words)
+        assert not {"超难用神器", "3C数码城"} & set(without)
+
+
+def test_engines_agree() -> None:
+    """rjieba and jieba share dictionary and model; more than 99 % of the word borders must be the same."""
+    rust = Tokeniser(TokensSection(), DICTIONARIES)
+    python = Tokeniser(TokensSection(engine="jieba"), DICTIONARIES)
+
+    def borders(tokens: list[str]) -> set[int]:
+        ends, at = set(), 0
+        for token in tokens:
+            at += len(token)
+            ends.add(at)
+        return ends
+
+    same = total = 0
+    for sentence in SENTENCES:
+        ours, theirs = borders(rust.tokens(sentence)), borders(python.tokens(sentence))
+        same, total = same + len(ours & theirs), total + len(ours | theirs)
+    assert same / total > 0.99
+
+
+def test_tokeniser_survives_a_trip_to_an_executor(tokeniser: Tokeniser) -> None:
+    copy = pickle.loads(pickle.dumps(tokeniser))
+    assert copy.tokens(SENTENCES[0]) == tokeniser.tokens(SENTENCES[0])
+
+
+def test_content_words_keep_negations_and_degrees(tokeniser: Tokeniser) -> None:
+    words = tokeniser.content_words(tokeniser.tokens("这个手机的屏幕很不好，I don't like this"))
+    assert words == ["手机", "屏幕", "很", "不好", "don't", "like"]
+
+
+def test_stop_words_hold_no_word_that_turns_or_weighs(tokeniser: Tokeniser, lexicon: Lexicon) -> None:
+    assert tokeniser.stop_words
+    assert not tokeniser.stop_words & (lexicon.negations | set(lexicon.degrees))
+
+
+def test_lists_have_no_double_entries() -> None:
+    for path in sorted(DICTIONARIES.iterdir()):
+        words = [line.split("\t")[0].split(" ")[0] for line in read_lines(path)]
+        assert len(words) == len(set(words)), path.name
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        ("很好", "好"),
+        ("好", "不好"),
+        ("非常满意", "有点满意"),
+        ("不差", "很差"),
+        ("不太好", "不好用，很差"),
+        ("没有问题", "有问题"),
+        ("不是很好", "很差"),
+        ("great", "not great"),
+        ("very good", "good"),
+        ("I don't hate it", "I hate it"),
+        ("质量不错", "质量一般"),
+        ("很喜欢[开心]", "很喜欢"),
+        ("垃圾袋很好用", "垃圾"),
+        ("not bad", "bad"),
+    ],
+)
+def test_lexicon_orders_texts(tokeniser: Tokeniser, lexicon: Lexicon, better: str, worse: str) -> None:
+    assert lexicon.score(tokeniser.tokens(better)) > lexicon.score(tokeniser.tokens(worse))
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [
+        ("物流很快，包装也很好，下次还会再来", 1),
+        ("质量太差了，洗了一次就掉色，差评", -1),
+        ("再也不会买了", -1),
+        ("一点都不好", -1),
+        ("没有异味，很喜欢", 1),
+        ("不推荐购买", -1),
+        ("从来没有这么失望过", -1),
+        ("毫无瑕疵，完美", 1),
+        ("terrible quality, broke after a week", -1),
+        ("I love this phone", 1),
+        ("doesn't work, waste of money", -1),
+        ("性价比高", 1),
+    ],
+)
+def test_lexicon_sign(tokeniser: Tokeniser, lexicon: Lexicon, text: str, sign: int) -> None:
+    assert lexicon.score(tokeniser.tokens(text)) * sign > 0
+
+
+def test_lexicon_abstains_without_matches(tokeniser: Tokeniser, lexicon: Lexicon) -> None:
+    for text in ("", "2019年11月", "桌子", "table"):
+        assert lexicon.judge(tokeniser.tokens(text)) == (0.0, 0)
+    assert lexicon.judge(tokeniser.tokens("很好")).matches == 1
+
+
+def test_negation_ends_with_its_clause(tokeniser: Tokeniser, lexicon: Lexicon) -> None:
+    assert lexicon.score(tokeniser.tokens("不，很好")) > 0 > lexicon.score(tokeniser.tokens("不很好"))
+
+
+def test_score_stays_in_its_range(lexicon: Lexicon) -> None:
+    assert 0.9 < lexicon.score(["完美"] * 1000) <= 1
+    assert -1 <= lexicon.score(["垃圾"] * 1000) < -0.9
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"good\tx\n", "expected 'word<TAB>number'"),
+        (b"good\t7\n", "got 7.0; expected -1 to 1"),
+        (b"\xff\xfe", "not UTF-8"),
+        (None, "no such dictionary"),
+    ],
+)
+def test_broken_lexicon_is_a_configuration_error(tmp_path: Path, content: bytes | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "sentiment_en.tsv").write_bytes(content)
+    with pytest.raises(ConfigError, match=message):
+        Lexicon(tmp_path)
+
+
+def test_broken_user_dictionary_is_a_configuration_error(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("一 2 n too many\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="fields after a word"):
+        Tokeniser(TokensSection(stop_words=None), tmp_path)
+    with pytest.raises(ConfigError, match="no such dictionary"):
+        read_words(tmp_path / "missing.txt")
+
+
+def test_tokens_of_bad_input_do_not_raise(tokeniser: Tokeniser) -> None:
+    """The clean stage removes these; a caller may still send them."""
+    for text in ("\x00", "a\x00b", "[" * 1000, "'" * 1000, "1," * 1000, "\u202e好", "好\ud800"):
+        assert isinstance(tokeniser.tokens(text), list)
