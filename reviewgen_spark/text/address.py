@@ -1,8 +1,8 @@
 """Postal addresses down to the door: 浙江省杭州市西湖区文三路100号3幢2单元501室.
 
-A road with a number alone is public knowledge in reviews of hotels and shops (酒店在中山路20号) and stays. An address is
-masked when it leads to a home: a road or an estate with a building, unit or room behind it, a district before and a
-number behind a road, or a word such as 地址 or 寄到 before it.
+A road with a number alone is public knowledge in reviews of hotels and shops (酒店在中山路20号) and stays. An address
+is masked when it leads to a home: a road or an estate with a building, unit or room behind it, a district before and
+a number behind a road, or a word such as 地址 or 寄到 before it.
 """
 
 import re
@@ -13,15 +13,28 @@ _NAME = rf"[^\x00-\x7f{_GLUE}]"
 _NUMBER = r"[0-9A-Za-z一二三四五六七八九十百零〇甲乙丙丁东西南北\-]{1,6}"
 
 _REGION = (
-    rf"(?:(?:中国)?{_NAME}{{2,7}}(?:省|自治区) ?)?(?:{_NAME}{{2,6}}(?:市|自治州|盟) ?)?(?:{_NAME}{{1,6}}(?:区|县|旗|市) ?)?"
+    rf"(?:(?:中国)?{_NAME}{{2,7}}(?:省|自治区) ?)?(?:{_NAME}{{2,6}}(?:市|自治州|盟) ?)?(?:{_NAME}{{1,6}}(?:区|县|旗"
+    rf"|市) ?)?"
     rf"(?:{_NAME}{{1,6}}(?:镇|乡|街道|开发区|新区) ?)?"
 )
-_REGION_NEEDED = rf"(?:{_NAME}{{2,7}}(?:省|自治区) ?)?{_NAME}{{1,6}}(?:市|区|县|镇|乡|街道) ?(?:{_NAME}{{1,6}}(?:区|县|镇|乡|街道) ?){{0,2}}"
-_ROAD = rf"{_NAME}{{1,8}}(?:路|街|大道|大街|巷|弄|胡同|里|道|村|公路|环路)(?:[东西南北中]?[0-9一二三四五六七八九十]{{0,3}}[段路巷弄])? ?"
-_ESTATE = rf"{_NAME}{{1,8}}(?:小区|花园|花苑|家园|公寓|苑|庭|府|城|园|湾|居|里|新村|大厦|宿舍|广场|中心|大院|社区|村) ?(?:[0-9一二三四五六七八九]{{1,2}}期)? ?"
+_REGION_NEEDED = (
+    rf"(?:{_NAME}{{2,7}}(?:省|自治区) ?)?{_NAME}{{1,6}}(?:市|区|县|镇|乡|街道) ?(?:{_NAME}{{1,6}}(?:区|县|镇|乡"
+    rf"|街道) ?){{0,2}}"
+)
+_ROAD = (
+    rf"{_NAME}{{1,8}}(?:路|街|大道|大街|巷|弄|胡同|里|道|村|公路|环路)"
+    rf"(?:[东西南北中]?[0-9一二三四五六七八九十]{{0,3}}[段路巷弄])? ?"
+)
+_ESTATE = (
+    rf"{_NAME}{{1,8}}(?:小区|花园|花苑|家园|公寓|苑|庭|府|城|园|湾|居|里|新村|大厦|宿舍|广场|中心|大院|社区|村) ?"
+    rf"(?:[0-9一二三四五六七八九]{{1,2}}期)? ?"
+)
 _HOUSE = rf"{_NUMBER} ?(?:号|弄)(?!楼) ?"
 _BLOCK = rf"{_NUMBER} ?(?:号楼|栋|幢|座|号院|号|楼)(?:[ ,，]?{_NUMBER} ?(?:单元|门|梯|号楼|栋|幢))?"
-_ROOM = rf"(?:[ ,，\-]?{_NUMBER} ?(?:层|楼|单元))?[ ,，\-]?[0-9A-Za-z一二三四五六七八九零〇\-]{{2,6}} ?(?:室|号房|房|户|号)?"
+_ROOM = (
+    rf"(?:[ ,，\-]?{_NUMBER} ?(?:层|楼|单元))?[ ,，\-]?[0-9A-Za-z一二三四五六七八九零〇\-]{{2,6}} ?(?:室|号房|房|户"
+    rf"|号)?"
+)
 
 _PATTERNS = (
     # a road with a number, then a building and a room
@@ -29,13 +42,15 @@ _PATTERNS = (
     re.compile(rf"{_REGION}{_ROAD}{_HOUSE}(?:{_ESTATE})?[0-9]{{2,5}} ?(?:室|房|户)"),
     # an estate with a building and a room
     re.compile(
-        rf"{_REGION}(?:{_ROAD}(?:{_HOUSE})?)?{_ESTATE}{_BLOCK}[ ,，\-]?(?:{_NUMBER} ?(?:单元|层|楼) ?)?[0-9]{{2,5}} ?(?:室|房|户|号)?"
+        rf"{_REGION}(?:{_ROAD}(?:{_HOUSE})?)?{_ESTATE}{_BLOCK}[ ,，\-]?(?:{_NUMBER} ?(?:单元|层|楼) ?)?[0-9]{{2,5}} ?"
+        rf"(?:室|房|户|号)?"
     ),
     # a district, a road, a number
     re.compile(rf"{_REGION_NEEDED}{_ROAD}[0-9]{{1,5}} ?号(?:{_BLOCK})?(?:{_ROOM})?"),
     # a word that says so
     re.compile(
-        rf"(?:地址|住址|家住|住在|寄到|送到|寄往|发到|收件|我家在?|家在)[是为:： ]{{0,2}}(?P<id>{_REGION}(?:{_ROAD}|{_ESTATE}){_HOUSE}(?:{_ESTATE})?(?:{_BLOCK})?(?:{_ROOM})?)"
+        rf"(?:地址|住址|家住|住在|寄到|送到|寄往|发到|收件|我家在?|家在)[是为:： ]{{0,2}}(?P<id>{_REGION}(?:{_ROAD}"
+        rf"|{_ESTATE}){_HOUSE}(?:{_ESTATE})?(?:{_BLOCK})?(?:{_ROOM})?)"
     ),
 )
 

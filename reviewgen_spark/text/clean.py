@@ -1,7 +1,7 @@
 """Clean one review: everything that the `clean` stage does to a text, in one call a row.
 
-The order matters: a text is cut to `max_chars`, normalised but not yet simplified, its language detected (simplified text
-would hide zh-hant), then simplified, its personal data masked, and hashed.
+The order matters: a text is cut to `max_chars`, normalised but not yet simplified, its language detected (simplified
+text would hide zh-hant), then simplified, its personal data masked, and hashed.
 """
 
 import re

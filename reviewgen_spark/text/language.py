@@ -1,9 +1,9 @@
 """Language of a review, from three characters up: zh-hans, zh-hant, en, mixed or other.
 
-General language identifiers (fastText, langdetect, CLD3) need a sentence and do not tell the Chinese scripts apart; reviews
-are often three characters long. Scripts are counted instead, the Chinese ones told apart by the characters that
-only one of them has (from OpenCC's dictionaries), and English from other languages in Latin letters by its commonest
-words, then by its letter pairs.
+General language identifiers (fastText, langdetect, CLD3) need a sentence and do not tell the Chinese scripts apart;
+reviews are often three characters long. Scripts are counted instead, the Chinese ones told apart by the characters
+that only one of them has (from OpenCC's dictionaries), and English from other languages in Latin letters by its
+commonest words, then by its letter pairs.
 """
 
 import re

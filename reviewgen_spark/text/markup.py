@@ -1,7 +1,7 @@
 """HTML and entities in review text, also broken and nested ones.
 
-A real HTML parser is wrong here: it swallows `<Java核心技术>` and `价格<b店，` up to the end of the text. Only known tags go;
-every other `<` is what somebody wrote.
+A real HTML parser is wrong here: it swallows `<Java核心技术>` and `价格<b店，` up to the end of the text. Only known
+tags go; every other `<` is what somebody wrote.
 """
 
 import re

@@ -1,13 +1,13 @@
 """Normalise review text by named rules, and count what each rule did.
 
-The rules, in order: `mojibake`, `control`, `width`, `html`, `urls`, `emoji`, `simplified`, `repeats`, `whitespace`. They are
-applied until nothing changes, which makes `normalise` idempotent whatever one rule uncovers for another (a width
-change can make a tag, a removed tag can join a run of marks).
+The rules, in order: `mojibake`, `control`, `width`, `html`, `urls`, `emoji`, `simplified`, `repeats`, `whitespace`.
+They are applied until nothing changes, which makes `normalise` idempotent whatever one rule uncovers for another (a
+width change can make a tag, a removed tag can join a run of marks).
 
-Policy for Chinese punctuation: NFKC would turn ，！？：；（） into ASCII and … into three dots. Those are the right marks
-of Chinese text, people read `text_clean`, and replies are generated in its image: they stay. Every other full-width
-or compatibility character (１２３, ＡＢＣ, ％, ＠, ①, ㎡, ｡) takes its NFKC form, because there the variants mean the same and
-patterns and vocabularies need one of them. ASCII punctuation is never made full-width.
+Policy for Chinese punctuation: NFKC would turn ，！？：；（） into ASCII and … into three dots. Those are the right
+marks of Chinese text, people read `text_clean`, and replies are generated in its image: they stay. Every other
+full-width or compatibility character (１２３, ＡＢＣ, ％, ＠, ①, ㎡, ｡) takes its NFKC form, because there the
+variants mean the same and patterns and vocabularies need one of them. ASCII punctuation is never made full-width.
 """
 
 import re

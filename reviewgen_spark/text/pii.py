@@ -1,7 +1,8 @@
 """Personal data in reviews: found by patterns and check digits, and replaced by typed masks such as `[PHONE]`.
 
-What makes a pattern fire is either its own structure (a check digit, a mobile prefix) or a word beside it (微信, 订单号): prices,
-years and model numbers have neither. Each mask replaces the personal part only, so 微信abc12345 becomes 微信[WECHAT].
+What makes a pattern fire is either its own structure (a check digit, a mobile prefix) or a word beside it (微信,
+订单号): prices, years and model numbers have neither. Each mask replaces the personal part only, so 微信abc12345
+becomes 微信[WECHAT].
 
 Full-width digits and Chinese numerals (一三八…) are read through a shadow of the text: the same length, with each such
 character replaced by its ASCII digit. Patterns search the shadow, masks go into the text.
@@ -120,7 +121,10 @@ def _looks_like_handle(text: str) -> bool:
 _EMAIL = (
     r"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){1,4}(?![A-Za-z0-9@])"
 )
-_ID_CARD = rf"{_DIGIT_BEFORE}[1-9]\d{{5}}{_SEP}?(?:18|19|20)\d\d{_SEP}?(?:0[1-9]|1[0-2]){_SEP}?(?:0[1-9]|[12]\d|3[01]){_SEP}?\d{{3}}[\dXx](?![0-9A-Za-z])"
+_ID_CARD = (
+    rf"{_DIGIT_BEFORE}[1-9]\d{{5}}{_SEP}?(?:18|19|20)\d\d{_SEP}?(?:0[1-9]|1[0-2]){_SEP}?(?:0[1-9]|[12]\d"
+    rf"|3[01]){_SEP}?\d{{3}}[\dXx](?![0-9A-Za-z])"
+)
 _BANK_CARD = rf"{_DIGIT_BEFORE}[3-6]\d{{3}}(?:\d{{12,15}}|(?:{_SEP}\d{{4}}){{3}}{_SEP}\d{{3}})(?![0-9])"
 _BANK_CARD_16 = rf"{_DIGIT_BEFORE}[3-6]\d{{3}}(?:{_SEP}\d{{4}}){{3}}(?![0-9])"
 _PHONE = (
@@ -135,11 +139,26 @@ _LANDLINE = (
     rf"|{_DIGIT_BEFORE}[48]00{_SEP}?\d{{3}}{_SEP}?\d{{4}}(?![0-9])|{_DIGIT_BEFORE}[48]00-\d{{4}}-\d{{3}}(?![0-9])"
 )
 _CALL = rf"(?:电话|座机|热线|固话|打|拨|[Tt][Ee][Ll])号?码?{_IS}(?P<id>[2-8]\d{{2,3}}{_SEP}?\d{{4}})(?![0-9元块])"
-_WECHAT_WORD = r"(?:微信|威信|薇信|微xin|维信|(?<![A-Za-z])(?:wechat|weixin|wx|vx|v信|wei信|加v|➕v)(?=[^A-Za-z]|[A-Za-z0-9_\-]{6}))"
-_WECHAT_SURE = rf"{_WECHAT_WORD}(?:账号|帐号|号码|号|ID)?(?:[:：=]|是|为|加|搜|(?<=号) ?) ?(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}}|\d{{5,11}})(?![A-Za-z0-9_\-])"
-_WECHAT_ASKED = rf"(?:加|搜|联系|➕)(?:我|个|下|一下)?的?{_WECHAT_WORD}(?:账号|帐号|号码|号|ID)?[: ]?(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}})(?![A-Za-z0-9_\-])"
-_WECHAT_NEAR = rf"{_WECHAT_WORD}(?:账号|帐号|号码|号|ID)? ?(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}}|[1-9]\d{{5,11}})(?![A-Za-z0-9_\-])"
-_QQ = rf"(?:(?<![A-Za-z])[Qq]{{1,2}}(?![A-Za-z])|扣扣|企鹅号|球球|口口)(?:交流)?(?:群|号)?(?:号|码)?{_IS}(?P<id>[1-9]\d{{4,11}})(?![0-9A-Za-z])"
+_WECHAT_WORD = (
+    r"(?:微信|威信|薇信|微xin|维信|(?<![A-Za-z])(?:wechat|weixin|wx|vx|v信|wei信|加v|➕v)(?=[^A-Za-z]"
+    r"|[A-Za-z0-9_\-]{6}))"
+)
+_WECHAT_SURE = (
+    rf"{_WECHAT_WORD}(?:账号|帐号|号码|号|ID)?(?:[:：=]|是|为|加|搜|(?<=号) ?) ?"
+    rf"(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}}|\d{{5,11}})(?![A-Za-z0-9_\-])"
+)
+_WECHAT_ASKED = (
+    rf"(?:加|搜|联系|➕)(?:我|个|下|一下)?的?{_WECHAT_WORD}(?:账号|帐号|号码|号|ID)?[: ]?"
+    rf"(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}})(?![A-Za-z0-9_\-])"
+)
+_WECHAT_NEAR = (
+    rf"{_WECHAT_WORD}(?:账号|帐号|号码|号|ID)? ?(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}}|[1-9]\d{{5,11}})"
+    rf"(?![A-Za-z0-9_\-])"
+)
+_QQ = (
+    rf"(?:(?<![A-Za-z])[Qq]{{1,2}}(?![A-Za-z])|扣扣|企鹅号|球球|口口)(?:交流)?(?:群|号)?(?:号|码)?{_IS}"
+    rf"(?P<id>[1-9]\d{{4,11}})(?![0-9A-Za-z])"
+)
 _PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使"
 # 新 is also "new": 新E5800 is a processor, so it needs one of Xinjiang's letters and a boundary.
 _PLATE = (
@@ -147,7 +166,10 @@ _PLATE = (
     r"(?P<tail>[A-HJ-NP-Za-hj-np-z0-9]{5,6}|[A-HJ-NP-Za-hj-np-z0-9]{4}[挂学警港澳])(?![A-Za-z0-9])"
 )
 _COURIER = r"(?:顺丰|圆通|中通|申通|韵达|极兔|百世|天天|德邦|京东物流|邮政|EMS|ems)"
-_TRACKING = r"(?<![A-Za-z0-9])(?:SF|YT|JT|JD[A-Z]{0,3}|ZTO|STO|YD|DPK|sf|yt)\d{11,15}(?![0-9A-Za-z])|(?<![A-Za-z0-9])[A-Z]{2}\d{9}CN(?![A-Za-z0-9])"
+_TRACKING = (
+    r"(?<![A-Za-z0-9])(?:SF|YT|JT|JD[A-Z]{0,3}|ZTO|STO|YD|DPK|sf|yt)\d{11,15}(?![0-9A-Za-z])|"
+    r"(?<![A-Za-z0-9])[A-Z]{2}\d{9}CN(?![A-Za-z0-9])"
+)
 _TRACKING_WORD = (
     rf"(?:(?:快递|运单|物流|货运|包裹|面单|{_COURIER})(?:快递|快运|速运|物流)?(?:单号|编号|号码|号|单)|运单|(?<![订定下易])单号|{_COURIER}(?:快递|速运)?)"
     rf"{_IS}(?P<id>[A-Za-z]{{0,4}}\d{{9,20}})(?![0-9A-Za-z])"
@@ -186,16 +208,15 @@ _MAIL = Pattern("EMAIL", re.compile(_EMAIL), None)
 _CARS = Pattern("PLATE", re.compile(_PLATE), _is_plate)
 _CHATS = tuple(pattern for pattern in _NUMBERS if pattern.type == "WECHAT")
 
-# --- gates: one class search each, so that a text without a hint costs under a microsecond ------------------------------
-# A digit, an at sign, the first character of a chat word, or one of the numerals with three more behind it.
-_GATE = re.compile(
-    r"[0-9@\uff10-\uff19\uff20微威薇维WwVv零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖]"
-    r"(?:(?<=[0-9@\uff10-\uff19\uff20])|(?<=[微威薇维])信|(?<=[WwVv])[Xxe信]"
-    r"|(?<=[零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖])[ \-]?[零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖0-9 \-]{5}|[一二三四五六七八九十]{0,3}[号栋幢单])"
-)
-_LONG_RUN = re.compile(r"[0-9](?:[ \-.()]{0,2}[0-9]){4}")
-_CHAT_GATE = re.compile(r"[微威薇维wWvV加➕](?:(?<=[微威薇维])(?:信|xin)|(?<=[wWvV])[xXeE信]|(?<=[加➕])[vV])")
-_CAR_GATE = re.compile(rf"[{_PROVINCES}新][A-Za-z]")
+# --- gates: one class search each, so that a text without a hint costs under a microsecond-----
+------------------------------ # A digit, an at sign, the first character of a chat word, or one of the numerals with
+three more behind it. _GATE = re.compile(
+r"[0-9@\uff10-\uff19\uff20微威薇维WwVv零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖]"
+r"(?:(?<=[0-9@\uff10-\uff19\uff20])|(?<=[微威薇维])信|(?<=[WwVv])[Xxe信]"
+r"|(?<=[零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖])[ \-]?[零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖0-9
+\-]{5}|[一二三四五六七八九十]{0,3}[号栋幢单])" ) _LONG_RUN = re.compile(r"[0-9](?:[ \-.()]{0,2}[0-9]){4}") _CHAT_GATE
+= re.compile(r"[微威薇维wWvV加➕](?:(?<=[微威薇维])(?:信|xin)|(?<=[wWvV])[xXeE信]|(?<=[加➕])[vV])") _CAR_GATE =
+re.compile(rf"[{_PROVINCES}新][A-Za-z]")
 
 
 def mask(text: str) -> Masked:

@@ -1,7 +1,7 @@
 """Cut reviews into words: Chinese by jieba's dictionary and model, Latin words, numbers and markers by spans.
 
-`rjieba` is jieba in Rust, some ten times faster; `jieba` remains by config. Both take the same user dictionary: rjieba has no
-`load_userdict`, but `add_word` with the file's frequency and tag does the same.
+`rjieba` is jieba in Rust, some ten times faster; `jieba` remains by config. Both take the same user dictionary:
+rjieba has no `load_userdict`, but `add_word` with the file's frequency and tag does the same.
 """
 
 import re

@@ -35,26 +35,20 @@ keep keeps kept put set came come comes went find found bad wish hope hoping bel
 """
 
 _OTHERS = """
-le la les des une et est pas que qui pour dans sur avec ce cette je il elle nous vous ils très bien mais sont plus tout
-bon bonne produit qualité merci livraison rapide c'est j'ai n'est qu'il ça mon ma mes son sa ses au aux du être avoir fait
-der das und ist nicht ich ein eine einen mit für auf den dem von zu sehr gut aber auch wie sich es wir sie er hat
-habe war sind schnell alles immer noch nur oder wenn schon kann leider produkt qualität lieferung gerne preis zufrieden
-el los las un una unos y es no que en por para con su muy bien gusta funciona mal malo sirve nada mucho llega pero más como esta este todo lo al del se mi
-bueno buena calidad producto precio gracias excelente recomendado llegó perfecto está también cuando son fue
-il lo gli uno di che non è per con sono molto bene ma anche come questo questa tutto prodotto ottimo qualità
-prezzo consigliato spedizione veloce della delle nel più mio ho
-o os uma e é não em por para com muito bom mas mais como isso este tudo produto qualidade gostei recomendo ótimo chegou
-do da dos das na no eu foi
-de het een en niet ik voor met zeer goed maar ook als zijn deze dit heel mooi snel
-en och det att som är på inte jag med för mycket bra
-og det ikke jeg er som meget god
-ja nie się na z że jest to bardzo dobry ale polecam produkt jak
-ve bir bu çok iyi için değil ama güzel ürün
-yang dan tidak ini itu di dengan untuk saya bagus sangat barang sesuai cepat terima kasih produk
-và là của không có cho rất tốt hàng này được giao
-ang ng sa mga ko siya maganda salamat po
-hen hao bu cuo zhen xihuan tai le wo shi zhe ge dongxi piaoliang manyi kuai
-desu arigatou totemo
+le la les des une et est pas que qui pour dans sur avec ce cette je il elle nous vous ils très bien mais sont plus
+tout bon bonne produit qualité merci livraison rapide c'est j'ai n'est qu'il ça mon ma mes son sa ses au aux du être
+avoir fait der das und ist nicht ich ein eine einen mit für auf den dem von zu sehr gut aber auch wie sich es wir sie
+er hat habe war sind schnell alles immer noch nur oder wenn schon kann leider produkt qualität lieferung gerne preis
+zufrieden el los las un una unos y es no que en por para con su muy bien gusta funciona mal malo sirve nada mucho
+llega pero más como esta este todo lo al del se mi bueno buena calidad producto precio gracias excelente recomendado
+llegó perfecto está también cuando son fue il lo gli uno di che non è per con sono molto bene ma anche come questo
+questa tutto prodotto ottimo qualità prezzo consigliato spedizione veloce della delle nel più mio ho o os uma e é não
+em por para com muito bom mas mais como isso este tudo produto qualidade gostei recomendo ótimo chegou do da dos das
+na no eu foi de het een en niet ik voor met zeer goed maar ook als zijn deze dit heel mooi snel en och det att som är
+på inte jag med för mycket bra og det ikke jeg er som meget god ja nie się na z że jest to bardzo dobry ale polecam
+produkt jak ve bir bu çok iyi için değil ama güzel ürün yang dan tidak ini itu di dengan untuk saya bagus sangat
+barang sesuai cepat terima kasih produk và là của không có cho rất tốt hàng này được giao ang ng sa mga ko siya
+maganda salamat po hen hao bu cuo zhen xihuan tai le wo shi zhe ge dongxi piaoliang manyi kuai desu arigatou totemo
 """
 
 # Common English words that the other lists hold too; English is by far the commoner in this project's input.
