@@ -3,9 +3,9 @@
 import sys
 
 from pyspark.sql import DataFrame
-from reviewgen_spark.report import write_report
 
 from reviewgen_spark.job import run_job
+from reviewgen_spark.report import write_report
 from reviewgen_spark.stage import Inputs, Stage
 
 

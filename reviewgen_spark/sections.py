@@ -170,7 +170,12 @@ class FinetuneSection(Section):
     warmup_pct: float = Field(10, ge=0, le=100)
     dropout: float = Field(0.1, ge=0, lt=1)
     max_grad_norm: float = Field(1.0, gt=0, description="gradients longer than this are shortened to it")
-    frozen: Literal["nothing", "embeddings"] = Field("nothing", description="weights that stay as the base has them")
+    embedding_rate: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="learning rate of the word embeddings, as a multiple of the others'; 0 freezes them",
+    )
     patience: int = Field(2, ge=1, description="epochs without a better validation F1 before stopping")
     seed: int = 42
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -205,37 +205,6 @@ def list_models(tracking_uri: str, name: str | None = None) -> list[ModelEntry]:
         return sorted(entries, key=lambda entry: (entry.name, -entry.version))
 
 
-def list_models(tracking_uri: str, name: str | None = None) -> list[ModelEntry]:
-    """List every version, newest first, of one name or of all."""
-    with _client(tracking_uri) as client:
-        entries: list[ModelEntry] = []
-        for registered in client.search_registered_models():
-            if name in (None, registered.name):
-                aliases = client.get_registered_model(registered.name).aliases
-                versions = client.search_model_versions(f"name='{registered.name}'")
-                entries.extend(_entry(found, aliases) for found in versions)
-        return sorted(entries, key=lambda entry: (entry.name, -entry.version))
-
-
-def store_identity(tracking_uri: str, name: str, artifact_root: Path) -> str:
-    """Which store this is: when its experiment was made, which makes it when absent. Another store has other models."""
-    with _client(tracking_uri) as client:
-        experiment = client.get_experiment(_experiment(client, name, artifact_root))
-        return str(experiment.creation_time)
-
-
-def list_models(tracking_uri: str, name: str | None = None) -> list[ModelEntry]:
-    """List every version, newest first, of one name or of all."""
-    with _client(tracking_uri) as client:
-        entries: list[ModelEntry] = []
-        for registered in client.search_registered_models():
-            if name in (None, registered.name):
-                aliases = client.get_registered_model(registered.name).aliases
-                versions = client.search_model_versions(f"name='{registered.name}'")
-                entries.extend(_entry(found, aliases) for found in versions)
-        return sorted(entries, key=lambda entry: (entry.name, -entry.version))
-
-
 def store_identity(tracking_uri: str, name: str) -> str:
     """Tell one store from another that has taken its place: when the name was first entered in it.
 

@@ -96,7 +96,6 @@ def finetune(
         pad_id = int(encoder.model.config.pad_token_id or 0)
 
         model = encoder.model.to(device)
-        freeze(model, section.frozen)
         optimizer = make_optimizer(model, section)
         steps = math.ceil(len(train) / section.batch_size) * section.epochs
         warmup = max(1, round(steps * section.warmup_pct / 100))
@@ -214,19 +213,21 @@ def seeded(seed: int, threads: int | None) -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-def freeze(model: Any, frozen: str) -> None:
-    """Exclude parameters from training: `embeddings` are most of a small model's weights and move little."""
-    if frozen == "embeddings":
-        model.get_input_embeddings().weight.requires_grad_(False)
-
-
 def make_optimizer(model: Any, section: FinetuneSection) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter 2019); biases and layer norms do not decay, as in BERT's own training."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": section.weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+    """AdamW (Loshchilov and Hutter 2019); biases and layer norms do not decay, as in BERT's own training.
+
+    Word embeddings have a rate of their own: they are most of a small model's weights, and each is met in few batches.
+    """
+    embeddings = model.get_input_embeddings().weight
+    embeddings.requires_grad_(section.embedding_rate > 0)
+    others = [parameter for parameter in model.parameters() if parameter is not embeddings]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in others if p.ndim >= 2], "weight_decay": section.weight_decay},
+        {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
     ]
+    if section.embedding_rate > 0:
+        rate = section.learning_rate * section.embedding_rate
+        groups.append({"params": [embeddings], "weight_decay": section.weight_decay, "lr": rate})
     return torch.optim.AdamW(groups, lr=section.learning_rate, fused=True)
 
 

@@ -208,15 +208,16 @@ _MAIL = Pattern("EMAIL", re.compile(_EMAIL), None)
 _CARS = Pattern("PLATE", re.compile(_PLATE), _is_plate)
 _CHATS = tuple(pattern for pattern in _NUMBERS if pattern.type == "WECHAT")
 
-# --- gates: one class search each, so that a text without a hint costs under a microsecond-----
------------------------------- # A digit, an at sign, the first character of a chat word, or one of the numerals with
-three more behind it. _GATE = re.compile(
-r"[0-9@\uff10-\uff19\uff20微威薇维WwVv零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖]"
-r"(?:(?<=[0-9@\uff10-\uff19\uff20])|(?<=[微威薇维])信|(?<=[WwVv])[Xxe信]"
-r"|(?<=[零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖])[ \-]?[零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖0-9
-\-]{5}|[一二三四五六七八九十]{0,3}[号栋幢单])" ) _LONG_RUN = re.compile(r"[0-9](?:[ \-.()]{0,2}[0-9]){4}") _CHAT_GATE
-= re.compile(r"[微威薇维wWvV加➕](?:(?<=[微威薇维])(?:信|xin)|(?<=[wWvV])[xXeE信]|(?<=[加➕])[vV])") _CAR_GATE =
-re.compile(rf"[{_PROVINCES}新][A-Za-z]")
+# --- gates: one class search each, so that a text without a hint costs under a microsecond ---
+# A digit, an at sign, the first character of a chat word, or a numeral with three more behind it.
+_GATE = re.compile(
+    r"[0-9@\uff10-\uff19\uff20微威薇维WwVv零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖]"
+    r"(?:(?<=[0-9@\uff10-\uff19\uff20])|(?<=[微威薇维])信|(?<=[WwVv])[Xxe信]"
+    r"|(?<=[零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖])[ \-]?[零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖0-9 \-]{5}|[一二三四五六七八九十]{0,3}[号栋幢单])"
+)
+_LONG_RUN = re.compile(r"[0-9](?:[ \-.()]{0,2}[0-9]){4}")
+_CHAT_GATE = re.compile(r"[微威薇维wWvV加➕](?:(?<=[微威薇维])(?:信|xin)|(?<=[wWvV])[xXeE信]|(?<=[加➕])[vV])")
+_CAR_GATE = re.compile(rf"[{_PROVINCES}新][A-Za-z]")
 
 
 def mask(text: str) -> Masked:

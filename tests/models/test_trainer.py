@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from reviewgen_spark.errors import ConfigError, DataQualityError, ModelNotFoundError, SchemaError, StageError
 from reviewgen_spark.models.corpus import read_split
@@ -97,10 +98,14 @@ def test_early_stopping_keeps_the_best_epoch(corpus: Path, tmp_path: Path) -> No
     assert kept == pytest.approx(found.validation_f1)
 
 
-def test_frozen_embeddings_stay(corpus: Path, tmp_path: Path) -> None:
-    section = QUICK.model_copy(update={"frozen": "embeddings", "epochs": 1})
-    frozen = finetune(corpus, "scratch:tiny", section, tmp_path / "frozen", quiet)
-    assert frozen.trained_parameters < frozen.parameters
+def test_embeddings_have_a_rate_of_their_own(corpus: Path, tmp_path: Path) -> None:
+    def words(rate: float) -> torch.Tensor:
+        section = QUICK.model_copy(update={"embedding_rate": rate, "epochs": 1})
+        folder = finetune(corpus, "scratch:tiny", section, tmp_path / str(rate), quiet).folder
+        return load_file(folder / "model.safetensors")["bert.embeddings.word_embeddings.weight"]
+
+    frozen, slow, fast = words(0), words(0.1), words(4)
+    assert 0 < (slow - frozen).norm() < (fast - frozen).norm() / 5
 
 
 def test_continues_from_a_local_folder(trained: FinetuneResult, corpus: Path, tmp_path: Path) -> None:
