@@ -93,8 +93,8 @@ def email(draw: random.Random) -> Value:
 def id_card(draw: random.Random) -> Value:
     while True:
         body = (
-            f"{draw.choice([110105, 310101, 440305, 330106, 510104])}{draw.randint(1950, 2015)}{draw.randint"
-            f"(1, 12):02}{draw.randint(1, 28):02}{digits(draw, 3)}"
+            f"{draw.choice([110105, 310101, 440305, 330106, 510104])}{draw.randint(1950, 2015)}"
+            f"{draw.randint(1, 12):02}{draw.randint(1, 28):02}{digits(draw, 3)}"
         )
         fitting = [body + check for check in "0123456789X" if checksum.is_id_card(body + check)]
         number = fitting[0]
@@ -356,7 +356,9 @@ def main() -> None:
     for name, row in table.items():  # type: ignore[attr-defined]
         print(f"{name:<10} {row['tried']:>6} {row['recall']:>8.4f} {row['fired_pct']:>22.4f}")
     print(
-        f"untouched reviews {result['reviews']}, any mask {result['false_alarm_pct']} %, {result['us_per_review']} us a review"
+        f"untouched reviews {result['reviews']}, any mask {result['false_alarm_pct']} %, "
+        f""
+        f"{result['us_per_review']} us a review"
     )
     bars = [
         {"name": f"recall {name}", "value": row["recall"], "bar": RECALL_BAR, "holds": row["recall"] >= RECALL_BAR}

@@ -22,8 +22,9 @@ def _render_table(table: Table) -> str:
         for column in table.columns
     )
     checks = "".join(f"- `{name}`: `{condition}`\n" for name, condition in table.checks.items())
+    key = ", ".join(f"`{name}`" for name in table.key)
     return (
-        f"\n## {table.name}\n\n{table.comment}.\n\nWritten by `{table.stage}`; key: {', '.join(f'`{k}`' for k in table.key)}"
+        f"\n## {table.name}\n\n{table.comment}.\n\nWritten by `{table.stage}`; key: {key}"
         f"{'; partitioned by `batch_id`' if table.is_review_level else ''}.\n\n"
         f"| column | type | null | meaning |\n|---|---|---|---|\n{rows}" + (f"\nChecks:\n\n{checks}" if checks else "")
     )

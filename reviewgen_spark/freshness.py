@@ -42,7 +42,8 @@ def check_freshness(arrivals: Iterable[Arrival], section: FreshnessSection, now:
     age_hours = (now - newest) / timedelta(hours=1)
     if section.max_age_hours is not None and age_hours > section.max_age_hours:
         faults.append(
-            f"freshness.max_age_hours: the newest file is {age_hours:.1f} hours old, the limit is {section.max_age_hours:g}"
+            f"freshness.max_age_hours: the newest file is {age_hours:.1f} hours old, "
+            f"the limit is {section.max_age_hours:g}"
         )
     return faults + _volume_faults(by_day, newest.date(), section)
 

@@ -1,8 +1,8 @@
 """`python -m reviewgen_spark.jars FOLDER`: resolve the Delta jars once, so that later sessions start offline.
 
 Spark's own resolver fetches them. Only what pyspark does not bring itself is kept: 7 of 33 jars, as the others are
-older copies of what is in pyspark. The folder is also named in the `spark-defaults.conf` of this environment's pyspark, so that a plain
-`spark-submit jobs/clean.py` finds Delta too.
+older copies of what is in pyspark. The folder is also named in the `spark-defaults.conf` of this environment's
+pyspark, so that a plain `spark-submit jobs/clean.py` finds Delta too.
 """
 
 import shutil

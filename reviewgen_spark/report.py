@@ -69,6 +69,7 @@ def render(data: ReportData) -> str:
         data=data,
         charts=_draw(data),
         words=_word_charts(data.words),
+        gains=_gains(data.evaluation),
         scores=_score_table(data.evaluation),
         weak=_weak_summary(data),
         metric_names=_METRICS,
@@ -185,6 +186,17 @@ def _score_table(evaluation: Evaluation | None) -> list[dict[str, Any]]:
         {"name": _MODELS.get(model, model), "is_main": model == "model", "scores": by_model[model]}
         for model in _model_order(by_model)
     ]
+
+
+def _gains(evaluation: Evaluation | None) -> list[str]:
+    """How much F1 ours gains over each baseline on the same rows, with its paired interval."""
+    gains = []
+    for score in evaluation.scores if evaluation else ():
+        over = score.metric.removeprefix("f1_gain_over_")
+        if over != score.metric and score.low is not None and score.high is not None:
+            interval = f"{score.value:+.3f} ({score.low:+.3f} to {score.high:+.3f})"
+            gains.append(f"{interval} over {_MODELS.get(over, over)}")
+    return gains
 
 
 def _model_order(models: Mapping[str, Any]) -> list[str]:

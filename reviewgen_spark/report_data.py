@@ -52,7 +52,7 @@ class Product:
     """A row of gold_product_satisfaction."""
 
     product_id: str
-    category: str
+    category: str | None
     review_count: int
     satisfaction_pct: float
     satisfaction_score: float

@@ -1,5 +1,6 @@
 """Which words the unhappy use more: document frequencies in Spark, log-odds with a prior."""
 
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -15,7 +16,7 @@ PRIOR_WORDS = 1_000.0
 def complaint_words(tokens: DataFrame, labels: DataFrame, top: int) -> tuple[Word, ...]:
     """Find the content words that are over-represented in negative reviews against positive ones.
 
-    Source: Monroe, Colaresi, Quinn, Fightin' Words (2008), section 3.5.1: the z-score of the log-odds ratio under an
+    Source: Monroe, Colaresi, Quinn, Fightin' Words (2008): the z-score of the log-odds ratio under an
     informative Dirichlet prior, here the words' shares in all reviews. A review counts a word once, so that one
     furious customer does not make a topic.
 
@@ -29,13 +30,22 @@ def complaint_words(tokens: DataFrame, labels: DataFrame, top: int) -> tuple[Wor
     words = (
         tokens.join(said, on="record_id", how="inner")
         .select(is_negative.alias("negative"), F.explode(F.array_distinct("content_words")).alias("word"))
-        .where(~F.col("word").rlike(r"^\[[A-Z_]+\]$"))  # [PHONE] and the like stand for masked data
+        # [PHONE] and the like stand for masked data; a number alone complains of nothing
+        .where(~F.col("word").rlike(r"^(\[[A-Z_]+\]|[\d.,:%]+)$"))
         .groupBy("word")
         .agg(F.sum("negative").alias("negative"), F.sum(1 - F.col("negative")).alias("positive"))
         .where(F.col("negative") + F.col("positive") >= MIN_REVIEWS)
+        .persist(StorageLevel.MEMORY_AND_DISK)  # read twice: for the totals and for the scores
     )
-    totals = words.agg(F.sum("negative").alias("negative"), F.sum("positive").alias("positive")).first()
-    if totals is None or not totals.negative or not totals.positive:
+    try:
+        return _over_represented(words, top)
+    finally:
+        words.unpersist()
+
+
+def _over_represented(words: DataFrame, top: int) -> tuple[Word, ...]:
+    totals = words.agg(F.sum("negative").alias("negative"), F.sum("positive").alias("positive")).collect()[0]
+    if not totals.negative or not totals.positive:
         return ()
     n_negative, n_positive = F.lit(float(totals.negative)), F.lit(float(totals.positive))
     prior = PRIOR_WORDS * (F.col("negative") + F.col("positive")) / (n_negative + n_positive)

@@ -174,7 +174,7 @@ class FinetuneSection(Section):
         1.0,
         ge=0,
         le=100,
-        description="learning rate of the word embeddings, as a multiple of the others'; 0 freezes them",
+        description="of the word embeddings, as a multiple of learning_rate; 0 freezes them",
     )
     patience: int = Field(2, ge=1, description="epochs without a better validation F1 before stopping")
     seed: int = 42

@@ -59,7 +59,7 @@ class Counts:
             f"  = unique             {self.unique:>12,}",
             f"  + duplicates         {self.duplicates:>12,}",
             f"current                {self.current:>12,}   newest record of each review, copies included",
-            f"labelled               {self.labelled:>12,}   of these {self.label_errors:,} with an error instead of a label",
+            f"labelled               {self.labelled:>12,}   of these {self.label_errors:,} with an error, no label",
         ]
 
 

@@ -35,7 +35,9 @@ class Verdict(NamedTuple):
 
 
 class Lexicon:
-    """The word lists of a folder, loaded once a worker: `sentiment_zh.tsv`, `sentiment_en.tsv`, `negations.txt`, `degrees.tsv`.
+    """The word lists of a folder, loaded once a worker.
+
+    They are `sentiment_zh.tsv`, `sentiment_en.tsv`, `negations.txt` and `degrees.tsv`.
 
     Raises:
         ConfigError: when a list is missing, is not UTF-8, or a score is no number within its range.
@@ -59,7 +61,7 @@ class Lexicon:
         total, matches, clause, place = 0.0, 0, 0, 0
         while place < len(tokens):
             token = tokens[place]
-            value, width = self._longest(tokens, place)
+            value, width = self._longest(tokens, place) if self._may_begin(token) else (0.0, 0)
             if width:
                 total += value * self._context(tokens[max(clause, place - _WINDOW) : place])
                 matches += 1
@@ -67,6 +69,10 @@ class Lexicon:
                 clause = place + 1
             place += width or 1
         return Verdict(total / sqrt(total * total + _SQUASH), matches)
+
+    def _may_begin(self, token: str) -> bool:
+        word = token.lower() if token.isascii() else token
+        return word in self.scores or word in self._beginnings
 
     def _longest(self, tokens: list[str], place: int) -> tuple[float, int]:
         """The score of the longest entry that the tokens from here on make up, and how many tokens it takes."""

@@ -15,7 +15,8 @@ _LATIN_HINT = re.compile(
 
 # How GBK shows the most frequent characters' first two bytes: 锛=，！？ 銆=。、 鐨=的 涓=不上中 浜=了人 鏄=是 寰=很
 # 鍙=可只 濂=好 鎴=我 杩=这还 娌=没 閿=锟 and so on. Rare in real text; the strict decoding below decides.
-_GBK_HINT = re.compile("[锛銆鐨涓浜鏄寰鍙濂鎴杩娌鍦鏈閿璐鍟鍝浠澶鎵缁瀹鐢鍚骞鍒]")
+GBK_LEADS = "锛銆鐨涓浜鏄寰鍙濂鎴杩娌鍦鏈閿璐鍟鍝浠澶鎵缁瀹鐢鍚骞鍒"
+_GBK_HINT = re.compile(f"[{GBK_LEADS}]")
 _GBK_RUN = re.compile("[^\x00-\x7f]{3,}[?\ufffd]?")
 
 

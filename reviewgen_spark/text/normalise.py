@@ -162,8 +162,7 @@ def needs_rules() -> re.Pattern[str]:
     The safe characters are printable ASCII without those of markup and kaomoji, Chinese punctuation, and Han
     characters that are neither traditional-only nor typical of mojibake.
     """
-    rare = frozenset("锛銆鐨涓浜鏄寰鍙濂鎴杩娌鍦鏈閿璐鍟鍝浠澶鎵缁瀹鐢鍚骞鍒")
-    han = characters.character_class(characters.plain_han() - rare)
+    han = characters.character_class(characters.plain_han() - frozenset(mojibake.GBK_LEADS))
     return re.compile(f"[^ !-%'-9?-\\]a-}}~！（），：；？…、。《》〈〉“”‘’【】「」『』—·{han}]")
 
 

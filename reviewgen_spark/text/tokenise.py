@@ -17,6 +17,7 @@ _MARKER = r"\[(?:[A-Z_]{2,9}|[\u4e00-\u9fff]{1,4})\]"
 _WORD = r"[A-Za-z\u00c0-\u024f][A-Za-z0-9\u00c0-\u024f]*(?:['’][A-Za-z]+)*(?:\+\+|#(?![A-Za-z0-9]))?"
 _NUMBER = r"\d+(?:[.,:]\d+)*%?[A-Za-z]*"
 _NEEDS_SPANS = re.compile(r"[A-Za-z\[\u00c0-\u024f]|\d[,:]\d")
+_SPACE = re.compile(r"\s")
 _WORDLESS = re.compile(r"[\W_]+")
 
 
@@ -57,8 +58,9 @@ class Tokeniser:
     def _tokens(self, text: str) -> list[str]:
         cut = self._cut
         if not _NEEDS_SPANS.search(text):
-            return [token for token in cut(text) if token != " " and not token.isspace()]
-        tokens: list[str] = []
+            tokens = cut(text)
+            return [token for token in tokens if not token.isspace()] if _SPACE.search(text) else list(tokens)
+        tokens = []
         # re.split with one group: what stands between the spans is even, the spans themselves are odd.
         for place, part in enumerate(self._spans.split(text)):
             if place % 2:
@@ -70,12 +72,15 @@ class Tokeniser:
     def content_words(self, tokens: list[str]) -> list[str]:
         """The tokens without stop words, punctuation and bare marks, Latin ones in lower case.
 
-        >>> Tokeniser(TokensSection(user_dictionary=None, stop_words=None), Path(".")).content_words(["Good", "，", "不"])
+        >>> section = TokensSection(user_dictionary=None, stop_words=None)
+        >>> Tokeniser(section, Path(".")).content_words(["Good", "，", "不"])
         ['good', '不']
         """
         stops = self.stop_words
         lowered = (token.lower() for token in tokens)
-        return [token for token in lowered if token not in stops and not _WORDLESS.fullmatch(token)]
+        return [
+            token for token in lowered if token not in stops and (token.isalnum() or not _WORDLESS.fullmatch(token))
+        ]
 
 
 def read_words(path: Path) -> frozenset[str]:

@@ -181,6 +181,7 @@ def list_deliveries(spark: SparkSession, landing: str, section: IngestSection) -
 
 
 def relative_path(uri: str, landing: str) -> str:
+    """The path of a file below the landing folder, from the URI that Spark names it by."""
     path = unquote(urlparse(uri).path)
     base = urlparse(landing).path if "://" in landing else landing
     return path.removeprefix(base.rstrip("/")).lstrip("/")

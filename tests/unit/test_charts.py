@@ -1,0 +1,137 @@
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from reviewgen_spark import charts
+from reviewgen_spark.charts import Bar, Estimate
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawn(markup):
+    """The chart as XML: it must be well formed to stand inside a page."""
+    return ElementTree.fromstring(str(markup))
+
+
+def rects(markup, kind):
+    return [r for r in drawn(markup).iter(f"{SVG}rect") if r.get("class") == kind]
+
+
+def texts(markup):
+    return [t.text for t in drawn(markup).iter(f"{SVG}text")]
+
+
+def test_bars_are_as_long_as_their_values():
+    chart = charts.bars([Bar("a", 200), Bar("b", 50), Bar("c", 0)], "t", "reviews")
+    lengths = [float(r.get("width")) for r in rects(chart, "fill-a")]
+    assert lengths[1] / lengths[0] == pytest.approx(0.25, abs=0.001)
+    assert lengths[2] == 0.5  # a sliver, so that a zero row is still a row
+    assert "200" in texts(chart) and "reviews" in texts(chart)
+
+
+def test_bars_share_a_scale_when_told_to():
+    full, half = (
+        float(rects(charts.bars([Bar("a", 5)], "t", "u", top_value=top), "fill-a")[0].get("width")) for top in (5, 10)
+    )
+    assert half / full == pytest.approx(0.5, abs=0.001)
+
+
+def test_stacked_bars_part_by_share_and_leave_empty_rows_out():
+    chart = charts.stacked_bars([("x", (30, 10)), ("empty", (0, 0))], ("positive", "negative"), "t", "reviews")
+    blue = [float(r.get("width")) for r in rects(chart, "fill-a")][1:]  # the first is the legend's
+    orange = [float(r.get("width")) for r in rects(chart, "fill-b")][1:]
+    assert len(blue) == len(orange) == 1
+    assert blue[0] / orange[0] == pytest.approx(3, rel=0.01)
+    assert {"75 %", "25 %", "40"} <= set(texts(chart))
+    assert "empty" not in texts(chart)
+
+
+def test_columns_reach_the_grid_line_of_their_value():
+    chart = charts.columns([Bar("01-05", 4), Bar("01-06", 2)], "t", "reviews", height=226)
+    # 226 high, 40 above and 26 below: 160 px for the top tick, which is 4
+    assert [float(r.get("height")) for r in rects(chart, "fill-a")] == [160.0, 80.0]
+
+
+def test_lines_leave_a_gap_for_what_is_not_known():
+    chart = charts.lines(["a", "b", "c", "d"], [("s", [10.0, None, 20.0, 40.0])], "t", "%")
+    (path,) = [p.get("d") for p in drawn(chart).iter(f"{SVG}path") if p.get("class") == "line-a"]
+    assert re.sub(r"[^ML]", "", path) == "MML"
+    assert len(list(drawn(chart).iter(f"{SVG}circle"))) == 3
+
+
+def test_intervals_place_values_on_an_axis_of_tenths():
+    rows = [Estimate("ours", 0.75, 0.7, 0.8, is_main=True), Estimate("majority", 0.5)]
+    chart = charts.intervals([("Accuracy", rows), ("AUC", [])], "t", "score")
+    ours, majority = (float(c.get("cx")) for c in drawn(chart).iter(f"{SVG}circle"))
+    labels = texts(chart)
+    assert labels[:4] == ["0.5", "0.6", "0.7", "0.8"]
+    at = {t.text: float(t.get("x")) for t in drawn(chart).iter(f"{SVG}text") if t.get("text-anchor") == "middle"}
+    assert majority == at["0.5"]
+    assert ours == pytest.approx((at["0.7"] + at["0.8"]) / 2, abs=0.1)
+    assert "AUC" not in labels
+
+
+def test_matrix_shades_by_share_of_the_row():
+    chart = charts.matrix(("p", "n"), ("p", "n"), ((90, 10), (0, 50)), "t", "true", "predicted")
+    shades = [float(r.get("fill-opacity")) for r in rects(chart, "fill-a")]
+    assert shades == [0.55, 0.11, 0.06, 0.6]  # 0.06 + 0.54 * (0.9, 0.1, 0, 1)
+    assert {"90", "90.0 % of row", "10.0 % of row", "100.0 % of row"} <= set(texts(chart))
+
+
+@pytest.mark.parametrize(
+    "chart",
+    [
+        charts.bars([], "t", "u"),
+        charts.stacked_bars([("x", (0, 0))], ("a", "b"), "t", "u"),
+        charts.columns([], "t", "u"),
+        charts.lines([], [], "t", "u"),
+        charts.lines(["a"], [("s", [None])], "t", "u"),
+        charts.intervals([("Accuracy", [])], "t", "u"),
+        charts.matrix(("p", "n"), ("p", "n"), ((0, 0), (0, 0)), "t", "r", "c"),
+    ],
+)
+def test_nothing_to_draw_says_so(chart):
+    assert chart == charts.NO_DATA
+
+
+def test_one_point_and_all_zero_values_are_drawn():
+    assert "<circle" in charts.lines(["a"], [("s", [0.0])], "t", "u")
+    assert "<rect" in charts.columns([Bar("a", 0)], "t", "u")
+    assert "<rect" in charts.bars([Bar("a", 0)], "t", "u")
+    assert "<circle" in charts.intervals([("F1", [Estimate("a", 0.5)])], "t", "u")
+
+
+@pytest.mark.parametrize("evil", ["<script>alert(1)</script>", "</svg>", "a & b", '" onload="x'])
+def test_every_text_is_escaped(evil):
+    for chart in (
+        charts.bars([Bar(evil, 1, evil)], evil, evil),
+        charts.stacked_bars([(evil, (1, 2))], (evil, evil), evil, evil),
+        charts.columns([Bar(evil, 1)], evil, evil),
+        charts.lines([evil], [(evil, [1.0])], evil, evil),
+        charts.intervals([(evil, [Estimate(evil, 0.5, 0.4, 0.6)])], evil, evil),
+        charts.matrix((evil, evil), (evil, evil), ((1, 2), (3, 4)), evil, evil, evil),
+    ):
+        names = {element.tag.removeprefix(SVG) for element in drawn(chart).iter()}
+        assert names <= {"svg", "title", "rect", "text", "path", "circle"}
+        assert not any("onload" in element.attrib for element in drawn(chart).iter())
+
+
+@pytest.mark.parametrize(
+    ("top", "ticks"),
+    [
+        (0, [0, 1]),
+        (4, [0, 1, 2, 3, 4]),
+        (100, [0, 20, 40, 60, 80, 100]),
+        (4799, [0, 1000, 2000, 3000, 4000, 5000]),
+        (0.03, [0, 0.01, 0.02, 0.03]),
+    ],
+)
+def test_ticks_are_round_and_reach_the_top(top, ticks):
+    assert charts._ticks(top) == pytest.approx(ticks)
+
+
+def test_long_labels_are_cut_and_chinese_counts_double():
+    assert charts._text_width("酒店") == 2 * charts._TEXT
+    assert charts._clip("abcdefghij", 40) == "abcd…"
+    assert charts._clip("短", 1) == "短"

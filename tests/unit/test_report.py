@@ -1,0 +1,174 @@
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+from pydantic import ValidationError
+
+from reviewgen_spark.report import render
+from reviewgen_spark.report_data import (
+    Evaluation,
+    Product,
+    Promotion,
+    ReportData,
+    Score,
+    Sentiment,
+    SourceFile,
+    StageTiming,
+    Word,
+)
+from reviewgen_spark.sections import ReportSection
+
+AT = datetime(2026, 1, 10, 2, 14, tzinfo=UTC)
+
+
+class Page(HTMLParser):
+    """Text and tags of a page; complains of nothing, so the tests look."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for name, value in attrs if name in ("src", "href") and value]
+
+    def handle_data(self, data):
+        self.text += data + " "  # cells stand apart
+
+
+def filled(**changes) -> ReportData:
+    scores = [
+        Score("majority", "accuracy", 0.5096, 0.448, 0.571),
+        Score("model", "accuracy", 0.8069, 0.757, 0.853),
+        Score("model", "f1_gain_over_tfidf_logistic", -0.0148, -0.0671, 0.0341),
+        *(Score("model", name, value) for name, value in (("tn", 109), ("fp", 23), ("fn", 27), ("tp", 1100))),
+        Score("tfidf_logistic", "accuracy", 0.8263, 0.776, 0.869),
+    ]
+    values = {
+        "timezone": "Asia/Shanghai",
+        "updated_at": AT,
+        "delivered": 3135,
+        "bronze": 3058,
+        "quarantined": 47,
+        "redelivered": 30,
+        "rejected_files": 1,
+        "clean": 3058,
+        "unique": 2938,
+        "copies": 120,
+        "labelled": 2914,
+        "label_errors": 24,
+        "satisfaction_pct": 48.266,
+        "days": {"2026-01-05": 1300, "2026-01-06": 1758},
+        "files": (SourceFile("reviews/broken.jsonl.gz", "rejected", 0, 0, 0),),
+        "quarantine": {"malformed_json": 47},
+        "categories": (Sentiment("酒店", 411, 538),),
+        "sentiment_days": (Sentiment("2026-01-05", 280, 320),),
+        "words": (Word("失望", 402, 40, 17.25), Word("差", 82, 20, 6.45)),
+        "evaluation": Evaluation("test", "gold", 1259, AT, scores),
+        "best_products": (Product("BK-0001", "图书", 1173, 87.283, 0.8515, None),),
+        "product_count": 100,
+        "weak_votes": {
+            ("positive", "positive"): 60,
+            ("positive", "negative"): 10,
+            ("negative", "negative"): 20,
+            (None, "positive"): 10,
+        },
+        "stages": (StageTiming("clean", 2, 1, 3058, 12.5, 6.1),),
+        "models_in_use": {("review_sentiment", 3): 2938},
+        "promotions": (Promotion("review_sentiment", 3, True, "test F1 0.8000 beats 0.7900", "register", AT),),
+    }
+    return ReportData(**{**values, **changes})
+
+
+def text_of(data: ReportData) -> str:
+    return " ".join(Page(render(data)).text.split())
+
+
+def test_no_data_is_a_page_that_says_so():
+    page = Page(render(ReportData()))
+    assert "No stage has run yet." in page.text
+    assert page.text.count("no data yet") == page.tags.count("h3") > 0  # each figure has one heading
+    assert "svg" not in page.tags
+
+
+def test_page_needs_neither_network_nor_script():
+    html = render(filled())
+    page = Page(html)
+    assert not {"script", "link", "img", "iframe"} & set(page.tags)
+    assert all(link.startswith("#") for link in page.links)
+    assert "url(" not in html and "@import" not in html
+    assert "svg" in page.tags
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        {"categories": (Sentiment("<script>alert(1)</script>", 1, 2),)},
+        {"files": (SourceFile("<script>alert(1)</script>", "reserved", 1, 0, 0),)},
+        {"quarantine": {"<script>alert(1)</script>": 1}},
+        {"words": (Word("<script>alert(1)</script>", 9, 1, 2.0),)},
+        {"best_products": (Product("<script>alert(1)</script>", None, 1, 1.0, 0.5, 1.0),)},
+        {"promotions": (Promotion("m", 1, False, "<script>alert(1)</script>", "x", AT),)},
+        {"models_in_use": {("<script>alert(1)</script>", 1): 1}},
+        {"quality_flags": {"<script>alert(1)</script>": 1}},
+    ],
+)
+def test_names_from_the_data_are_escaped(evil):
+    html = render(filled(**evil))
+    assert "script" not in Page(html).tags
+    assert "&lt;script&gt;" in html
+
+
+def test_headline_figures_have_thousands_separators_and_shares():
+    text = text_of(filled())
+    assert "Records delivered 3,135 1 file refused whole" in text
+    assert "Bronze reviews 3,058 97.5 % of delivered" in text
+    assert "Satisfaction 48.3 %" in text
+    assert "Labels by review_sentiment version 3." in text
+
+
+def test_sums_that_hold_and_sums_that_do_not():
+    assert "3,058 bronze + 47 quarantined + 30 redelivered = 3,135 ✓ every record delivered" in text_of(filled())
+    text = text_of(filled(delivered=3136, unique=2937))
+    assert "= 3,135 ✗ 3,136 were delivered" in text
+    assert "✓ every bronze review" in text
+    assert "✗ bronze has 3,057" in text_of(filled(bronze=3057))
+
+
+def test_scores_stand_beside_their_baselines():
+    text = text_of(filled())
+    assert "on the test split: 1,259 reviews with gold labels" in text
+    assert "-0.015 (-0.067 to +0.034) over TF-IDF + logistic" in text
+    table = text[text.index("All scores") :]
+    assert table.index("fine-tuned model") < table.index("TF-IDF + logistic") < table.index("majority class")
+    assert "0.807" in table and "0.757 to 0.853" in table
+    assert "1,100" in text  # true positives, in the confusion matrix
+
+
+def test_weak_labels_coverage_and_agreement():
+    text = text_of(filled())
+    assert "With a weak label (coverage) 90 90.0 %" in text  # 60 + 10 + 20 of 100
+    assert "the same label (agreement) 80 88.9 %" in text  # 60 + 20 of 90
+
+
+def test_stage_speed_and_failures():
+    assert "clean 2 1 3,058 12.5 6.1 245" in text_of(filled())  # 3,058 rows in 12.5 s
+
+
+def test_synthetic_columns_are_named_where_they_are_shown():
+    assert "Synthetic" not in text_of(filled())
+    text = text_of(filled(synthetic_columns=("category", "rating")))
+    assert "Synthetic here: category; the figures show the pipeline, not the world." in text
+    assert "Synthetic here: category, rating; the figures" in text
+
+
+def test_same_figures_give_the_same_page():
+    assert render(filled()) == render(filled())
+
+
+def test_unknown_zone_is_refused():
+    with pytest.raises(ValidationError, match="IANA"):
+        ReportSection(timezone="Shanghai")
