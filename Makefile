@@ -18,7 +18,7 @@ $(VENV)/.complete: pyproject.toml constraints.txt setup.sh
 	@touch $@
 
 demo: setup ## run the whole pipeline on 20,000 real reviews and print a few answers
-	@$(BIN)/reviewgen demo --set paths.root=var/demo
+	@$(BIN)/reviewgen demo --env demo
 
 test: setup ## run every test
 	@$(BIN)/pytest $(PYTEST_ARGS)
