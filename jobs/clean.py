@@ -14,7 +14,7 @@ STAGE = Stage(
     reads=("bronze_reviews",),
     writes=("silver_reviews",),
     sections=("clean",),
-    libraries=("selectolax", "ftfy", "opencc"),
+    libraries=("ftfy", "opencc"),
     assets=user_key,
     run=lambda inputs: {
         "silver_reviews": clean_reviews(inputs.tables["bronze_reviews"], inputs.config.clean, inputs.assets)
