@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,7 @@ def _sample(options: argparse.Namespace) -> int:
     if out.is_dir() and any(out.iterdir()):
         raise ConfigError(f"--out {out}: the folder is not empty; name another, or empty it")
     summary = write_sample(out, options.rows, options.seed)
-    print(summary)
+    print(summary.describe())
     return 0
 
 
@@ -207,7 +208,10 @@ def _models_list(options: argparse.Namespace) -> int:
     if not entries:
         print("no model yet; train and register one with `reviewgen run train`")
     for entry in entries:
-        print(entry)
+        f1 = "unknown" if entry.test_f1 is None else f"{entry.test_f1:.4f}"
+        at = datetime.fromtimestamp(entry.created_ms / 1000, UTC)
+        aliases = ", ".join(entry.aliases) or "-"
+        print(f"{entry.name} version {entry.version}  {aliases}  {entry.base}  test F1 {f1}  {at:%Y-%m-%d %H:%M} UTC")
     return 0
 
 

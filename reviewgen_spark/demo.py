@@ -40,7 +40,7 @@ def run_demo(spark: SparkSession, config: Config, rows: int) -> int:
     landing = Path(config.paths.landing)
     if not landing.is_dir():
         print(f"writing {rows:,} real reviews as a shop would deliver them to {landing}")
-        print(write_sample(landing, rows))
+        print(write_sample(landing, rows).describe())
     with open_run(spark, config) as run:
         run.pipeline(nightly.PREPARE)
         run.pipeline(train.STAGES)

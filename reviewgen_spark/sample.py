@@ -60,6 +60,15 @@ class SampleSummary:
         """Records of readable files that ingest must refuse."""
         return sum(self.dirt.get(kind, 0) for kind in _DAMAGES)
 
+    def describe(self) -> str:
+        """Two lines for a person."""
+        dirt = ", ".join(f"{kind} {count:,}" for kind, count in sorted(self.dirt.items()))
+        return (
+            f"{self.records:,} records in {self.files} files, {self.bad_records:,} of them malformed; "
+            f"{self.unreadable_records:,} more in a truncated file; {self.gold_labels:,} gold labels kept apart\n"
+            f"what they carry: {dirt}"
+        )
+
 
 def write_sample(
     out: Path, rows: int, seed: int = 7, days: int = 5, first_day: date = date(2026, 1, 5)
