@@ -187,10 +187,10 @@ class Run:
         where: str,
         artifacts: Mapping[str, Path] | None = None,
     ) -> None:
-        self.report(f"[{stage.name}] {where}: started")
         started = time.monotonic()
         self.lease.check()
         self.ledger.record(stage.name, batch, "started", print_)
+        self.report(f"[{stage.name}] {where}: started")
         out = self._staging(stage)
         inputs = Inputs(
             tables=tables,
