@@ -27,6 +27,7 @@ STAGE = Stage(
     sections=("label",),
     libraries=("tokenizers",),
     assets=champion,
+    expected_errors=("NullText", "EmptyText"),
     max_error_pct=lambda config: config.label.max_error_pct,
     run=_label,
 )

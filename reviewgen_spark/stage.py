@@ -67,6 +67,8 @@ class Stage:
         mode: How the tables of a table stage are written: replaced whole, or only the rows with this run's
             `fingerprint`, so that a log keeps its rows and a rerun adds none twice.
         max_error_pct: Share of rows with `error` above which nothing is published; for model stages.
+        expected_errors: Classes of `error` that are no failure of the model, such as a review without text; they
+            do not count towards `max_error_pct`.
         makes_files: Whether it fills `Inputs.out`.
         keeps_done: Whether a finished batch stays finished when the fingerprint changes (ingest: the delivered
             files may be gone by then).
@@ -86,6 +88,7 @@ class Stage:
     assets: Callable[[Config], Assets] = lambda config: Assets()
     mode: Literal["replace", "by_fingerprint"] = "replace"
     max_error_pct: Callable[[Config], float] | None = None
+    expected_errors: tuple[str, ...] = ()
     makes_files: bool = False
     keeps_done: bool = False
     plan: "Callable[[SparkSession, Config, Sequence[Row]], list[dict[str, Any]]] | None" = None
