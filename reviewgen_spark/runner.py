@@ -269,7 +269,8 @@ class Run:
         if total and 100 * sum(failures.values()) / total > limit:
             found = ", ".join(f"{name} {count:,}" for name, count in sorted(failures.items()))
             raise ErrorShareError(
-                f"{stage.name}: {sum(failures.values()):,} of {total:,} rows ended in an error ({found}), more than {limit:g} %; "
+                f"{stage.name}: {sum(failures.values()):,} of {total:,}"
+                f" rows ended in an error ({found}), more than {limit:g} %; "
                 f"nothing was published. Mend the cause, or raise {stage.name}.max_error_pct"
             )
         return int(errors)
