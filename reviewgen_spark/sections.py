@@ -153,7 +153,7 @@ class WeakLabelsSection(Section):
 class ModelsSection(Section):
     """The model: which base, under which registered name."""
 
-    base: str = "embedded:3"
+    base: str = "scratch:tiny"
     name: str = "review_sentiment"
 
 
@@ -161,17 +161,17 @@ class FinetuneSection(Section):
     """How the encoder is trained."""
 
     labels: Literal["gold", "rating", "weak"] = Field("gold", description="where the training labels come from")
-    max_tokens: int = Field(64, ge=8, le=512)
+    max_tokens: int = Field(128, ge=8, le=512)
     vocabulary_size: int = Field(8_000, ge=500)
-    epochs: int = Field(1, ge=1)
-    batch_size: int = Field(16, ge=1)
-    learning_rate: float = Field(3e-4, gt=0)
+    epochs: int = Field(3, ge=1)
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(5e-4, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     warmup_pct: float = Field(10, ge=0, le=100)
     dropout: float = Field(0.1, ge=0, lt=1)
     max_grad_norm: float = Field(1.0, gt=0, description="gradients longer than this are shortened to it")
     embedding_rate: float = Field(
-        2.0,
+        1.0,
         ge=0,
         le=100,
         description="of the word embeddings, as a multiple of learning_rate; 0 freezes them",
