@@ -15,6 +15,7 @@ from reviewgen_spark.runner import Force, open_run
 from reviewgen_spark.sample import write_sample
 from reviewgen_spark.status import check_night, count_records, decide_file, undecided_files
 from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.transforms.source_files import UnreadableFileError, read_records
 
 pytestmark = pytest.mark.e2e
 
@@ -86,6 +87,14 @@ def test_a_night_without_a_new_file_computes_nothing(spark: SparkSession, config
     assert before == {name: warehouse.version(name) for name in names}
 
 
+def readable(path: Path) -> int:
+    """Records that stand whole before the cut."""
+    found = []
+    with pytest.raises(UnreadableFileError):
+        found.extend(read_records(str(path), "jsonl", ()))
+    return len(found)
+
+
 def test_a_rejected_file_ends_the_night_with_3_until_it_is_decided(
     spark: SparkSession, config: Config, warehouse: Warehouse
 ) -> None:
@@ -104,7 +113,8 @@ def test_a_rejected_file_ends_the_night_with_3_until_it_is_decided(
     check_night(warehouse, config)
     after = count_records(warehouse)
     assert after.faults == []
-    assert after.delivered > before.delivered
+    assert undecided_files(warehouse, config) == []
+    assert after.delivered - before.delivered == readable(Path(config.paths.landing) / rejected.path)
 
 
 def test_one_new_file_computes_only_its_batch(spark: SparkSession, config: Config, warehouse: Warehouse) -> None:
