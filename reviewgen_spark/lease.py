@@ -6,6 +6,7 @@ Without it two nights that start together both take batch max+1 and silently rep
 import os
 import socket
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
 
 from reviewgen_spark.config import Config
-from reviewgen_spark.errors import LeaseError
+from reviewgen_spark.errors import LeaseError, ReviewgenError
 from reviewgen_spark.tables import Warehouse
 
 _NAME = "warehouse"
 _TABLE = "ops_leases"
+_TRIES = 3
 
 
 class Lease:
@@ -42,7 +44,6 @@ class Lease:
         Raises:
             LeaseError: When another run holds it; the message names the owner.
         """
-        self._warehouse.converge([_TABLE])
         self._ensure_row()
         held = self._row()
         now = datetime.now(UTC)
@@ -112,14 +113,24 @@ class Lease:
         self._version = self._warehouse.version(_TABLE)
 
     def _ensure_row(self) -> None:
-        free = self._warehouse.rows(_TABLE, [{"name": _NAME, "owner": "", "expires_at": datetime.now(UTC)}])
-        table = DeltaTable.forPath(self._warehouse.spark, self._warehouse.path(_TABLE))
-        if table.toDF().isEmpty():
-            merge = table.alias("t").merge(free.alias("s"), "t.name = s.name")
+        """Create the table and its one row; of two runs that do so at once, one is refused by Delta and looks again."""
+        for tries_left in reversed(range(_TRIES)):
             try:
-                merge.whenNotMatchedInsertAll().execute()
-            except Exception as error:
-                raise LeaseError(f"another run created the lease at the same moment ({_class(error)})") from None
+                self._create_row()
+                return
+            except ReviewgenError:
+                raise
+            except Exception:
+                if not tries_left:
+                    raise
+                time.sleep(1)
+
+    def _create_row(self) -> None:
+        self._warehouse.converge([_TABLE])
+        if self._warehouse.read(_TABLE).isEmpty():
+            free = self._warehouse.rows(_TABLE, [{"name": _NAME, "owner": "", "expires_at": datetime.now(UTC)}])
+            table = DeltaTable.forPath(self._warehouse.spark, self._warehouse.path(_TABLE))
+            table.alias("t").merge(free.alias("s"), "t.name = s.name").whenNotMatchedInsertAll().execute()
 
     def _row(self) -> Row:
         return self._warehouse.read(_TABLE).where(F.col("name") == _NAME).collect()[0]
