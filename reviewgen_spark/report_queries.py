@@ -58,7 +58,7 @@ def collect(tables: Mapping[str, DataFrame], section: ReportSection) -> ReportDa
         timezone=section.timezone,
         synthetic_columns=section.synthetic_columns,
         words=complaint_words(tables["silver_tokens"], said, section.top_words),
-        evaluation=_evaluation(tables["ops_model_evaluations"]),
+        evaluation=_evaluation(tables["ops_model_evaluations"], tables["ops_model_promotions"]),
         promotions=_promotions(tables["ops_model_promotions"]),
         **{name: value for part in parts for name, value in part.items()},
     )
@@ -238,8 +238,15 @@ def _sentiment(labelled: DataFrame, timezone: str) -> dict[str, Any]:
     return {"categories": tuple(largest[:MAX_CATEGORIES]), "sentiment_days": days[-MAX_DAYS:]}
 
 
-def _evaluation(evaluations: DataFrame) -> Evaluation | None:
-    """The newest evaluation, on the test split, or on validation where there is none."""
+def _evaluation(evaluations: DataFrame, promotions: DataFrame) -> Evaluation | None:
+    """The champion's newest evaluation, on the test split, or on validation where there is none."""
+    champion = promotions.where("is_promoted").orderBy(F.desc("decided_at")).head()
+    if champion is not None:
+        # A champion set by hand was registered before, and that decision knows which model it is.
+        same = (F.col("model_name") == champion.model_name) & (F.col("model_version") == champion.model_version)
+        known = promotions.where(same & F.col("model_fingerprint").isNotNull()).select("model_fingerprint").head()
+        if known is not None:
+            evaluations = evaluations.where(F.col("model_fingerprint") == known.model_fingerprint)
     newest_first = (F.desc("evaluated_at"), F.col("split"), F.col("model"), F.col("metric"))
     wanted = (F.col("slice") == "all") & F.col("split").isin("test", "validation")
     # An evaluation has some forty such rows a split; test sorts before validation.

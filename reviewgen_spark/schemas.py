@@ -408,6 +408,7 @@ _TABLES = (
             _column("reason", STRING, "why", False),
             _column("decided_by", STRING, "register for the gate, otherwise the command that was used", False),
             _column("decided_at", TIMESTAMP, "when, UTC", False),
+            _column("model_fingerprint", STRING, "as in ops_model_evaluations; null for a decision by hand"),
         ),
     ),
 )

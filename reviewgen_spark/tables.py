@@ -96,7 +96,10 @@ class Warehouse:
         writer = rows.select(*columns.names).write.format("delta").mode(mode)
         for key, value in options.items():
             writer = writer.option(key, value)
+        before = self.version(name)
         writer.save(self.path(name))
+        if self.version(name) == before:
+            return Written(before, 0)  # nothing to remove and nothing to add: Delta makes no commit
         commit = DeltaTable.forPath(self.spark, self.path(name)).history(1).select("version", "operationMetrics")
         version, metrics = commit.collect()[0]
         return Written(int(version), int(metrics.get("numOutputRows", 0)))

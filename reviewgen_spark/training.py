@@ -98,6 +98,7 @@ def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
     decision = register(
         model_dir=folder,
         scores=scores,
+        fingerprint=inputs.fingerprint,
         params={"labels": manifest["labels"]},
         tags={
             "reviewgen.fingerprint": inputs.fingerprint,
@@ -121,6 +122,7 @@ def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
         "reason": decision.reason,
         "decided_by": "register",
         "decided_at": datetime.now(UTC),
+        "model_fingerprint": folder.name,
     }
     return {"ops_model_promotions": _rows("ops_model_promotions", [row])}
 

@@ -6,6 +6,7 @@ labels and calibrated probabilities out, as `models.predictor` computes them (a 
 
 import json
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -16,8 +17,7 @@ BATCH_ROWS = 32
 class ReviewSentiment(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc]
     """Input: column `text`, string. Output: `sentiment_label` and `sentiment_score` (probability of positive)."""
 
-    # No type hints on these two: MLflow would take them for the model's schema, and refuse them with a warning.
-    def load_context(self, context):  # type: ignore[no-untyped-def]
+    def load_context(self, context: Any) -> None:
         """Load the plain files that were logged as the artifact `model`: safetensors and JSON, never a pickle."""
         from tokenizers import Tokenizer
         from transformers import AutoModelForSequenceClassification
@@ -29,7 +29,7 @@ class ReviewSentiment(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,m
         self.model = AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True).eval()
         self.tokenizer.enable_padding(pad_id=self.model.config.pad_token_id or 0)
 
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         """Score every row of the column `text`, in order; null or empty text gives null."""
         import torch
 

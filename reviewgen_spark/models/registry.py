@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 MODEL_ARTIFACT = "model"
+_DECISION, _SETTLED = "decision", "settled"  # tags of a version: what was decided, and that the aliases say so
 # Made up, and fixed: MLflow shows the input example to everybody, so it must be nobody's review.
 EXAMPLE_TEXT = "物流很快，质量不错，会再来。"
 REQUIREMENTS = ("torch", "transformers", "tokenizers", "safetensors", "pandas", "mlflow")
@@ -74,6 +74,7 @@ class Decision:
 def register(
     model_dir: Path,
     scores: Sequence[Score],
+    fingerprint: str,
     params: Mapping[str, Any],
     tags: Mapping[str, str],
     section: RegisterSection,
@@ -84,11 +85,13 @@ def register(
 ) -> Decision:
     """Log a model with everything known about it, register it as `candidate`, and let it win the champion's place.
 
-    Aliases are set last, so a failure on the way leaves a failed run and the old champion, never half a model.
+    Aliases are set last, so a failure on the way leaves a failed run and the old champion, never half a model. After
+    a kill the same fingerprint goes on with the version that it made; once settled, it only tells the decision.
 
     Args:
         model_dir: the folder that `finetune` wrote; its training curve is logged by epoch.
         scores: what `evaluate` found.
+        fingerprint: of this registration; it makes one version, however often it is called.
         params: settings to log, without any text.
         tags: of the run: data versions, fingerprints, who started it.
         section: the `register` section.
@@ -98,33 +101,67 @@ def register(
         champion_scores: what `evaluate` found for the standing champion on this very corpus; needed to compare when
             it was trained on another one.
     """
-    settings, sha256 = read_settings(model_dir), folder_sha256(model_dir)
     name = models_section.name
     with _client(tracking_uri) as client:
-        previous = _by_alias(client, name, CHAMPION)
-        run_id = client.create_run(_experiment(client, name, artifact_root), run_name=settings.base).info.run_id
-        try:
-            _log_facts(client, run_id, model_dir, settings, scores, params, tags, sha256)
-            with tempfile.TemporaryDirectory() as folder:
-                _save_pyfunc(model_dir, Path(folder) / MODEL_ARTIFACT)
-                client.log_artifacts(run_id, str(Path(folder) / MODEL_ARTIFACT), MODEL_ARTIFACT)
-            found = _create_version(client, name, run_id, settings, scores, sha256)
-        except BaseException:
-            client.set_terminated(run_id, "FAILED")
-            raise
-        client.set_terminated(run_id, "FINISHED")
-        client.set_registered_model_alias(name, CANDIDATE, str(found.version))
-        promoted, reason = judge(
-            f1=find_score(list(scores), "f1"),
-            fingerprint=settings.corpus_fingerprint,
-            champion=_entry(previous, {}) if previous else None,
-            champion_f1=find_score(list(champion_scores), "f1") if champion_scores else None,
-            min_gain=section.min_f1_gain,
-        )
-        client.set_model_version_tag(name, str(found.version), "decision", reason)
-        if promoted:
-            client.set_registered_model_alias(name, CHAMPION, str(found.version))
-        return Decision(_pin(found), promoted, reason, int(previous.version) if previous else None)
+        found = _by_fingerprint(client, name, fingerprint)
+        if found is None:
+            found = _add_version(
+                client, name, model_dir, scores, fingerprint, params, tags, _experiment(client, name, artifact_root)
+            )
+        if _DECISION not in found.tags:
+            previous = _by_alias(client, name, CHAMPION)
+            promoted, reason = judge(
+                f1=find_score(list(scores), "f1"),
+                fingerprint=found.tags["corpus_fingerprint"],
+                champion=_entry(previous, {}) if previous else None,
+                champion_f1=find_score(list(champion_scores), "f1") if champion_scores else None,
+                min_gain=section.min_f1_gain,
+            )
+            previous_version = int(previous.version) if previous else None
+            decided: dict[str, Any] = {"promoted": promoted, "reason": reason, "previous_version": previous_version}
+            client.set_model_version_tag(name, str(found.version), _DECISION, json.dumps(decided))
+        else:
+            decided = json.loads(found.tags[_DECISION])
+        if _SETTLED not in found.tags:
+            client.set_registered_model_alias(name, CANDIDATE, str(found.version))
+            if decided["promoted"]:
+                client.set_registered_model_alias(name, CHAMPION, str(found.version))
+            client.set_model_version_tag(name, str(found.version), _SETTLED, "true")
+        return Decision(_pin(found), **decided)
+
+
+def _add_version(
+    client: "MlflowClient",
+    name: str,
+    model_dir: Path,
+    scores: Sequence[Score],
+    fingerprint: str,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    experiment_id: str,
+) -> "ModelVersion":
+    settings, sha256 = read_settings(model_dir), folder_sha256(model_dir)
+    run_id = client.create_run(experiment_id, run_name=settings.base).info.run_id
+    try:
+        _log_facts(client, run_id, model_dir, settings, scores, params, tags, sha256)
+        with tempfile.TemporaryDirectory() as folder:
+            _save_pyfunc(model_dir, Path(folder) / MODEL_ARTIFACT)
+            client.log_artifacts(run_id, str(Path(folder) / MODEL_ARTIFACT), MODEL_ARTIFACT)
+        _registered(client, name)
+        source = f"{client.get_run(run_id).info.artifact_uri}/{MODEL_ARTIFACT}"
+        version_tags = {
+            "fingerprint": fingerprint,
+            "sha256": sha256,
+            "base": settings.base,
+            "corpus_fingerprint": settings.corpus_fingerprint,
+            "test_f1": repr(find_score(list(scores), "f1")),
+        }
+        found = client.create_model_version(name, source, run_id, tags=version_tags)
+    except BaseException:
+        client.set_terminated(run_id, "FAILED")
+        raise
+    client.set_terminated(run_id, "FINISHED")
+    return found
 
 
 def judge(
@@ -273,30 +310,14 @@ def _save_pyfunc(model_dir: Path, out: Path) -> None:
             ]
         ),
     )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*Add type hints")  # the signature is given
-        mlflow.pyfunc.save_model(
-            path=str(out),
-            python_model=str(Path(__file__).with_name("pyfunc.py")),  # a path: models-from-code, nothing is pickled
-            artifacts={MODEL_ARTIFACT: str(model_dir)},
-            signature=signature,
-            input_example=pd.DataFrame({"text": [EXAMPLE_TEXT]}),
-            pip_requirements=[f"{name}=={_version(name)}" for name in REQUIREMENTS],
-        )
-
-
-def _create_version(
-    client: "MlflowClient", name: str, run_id: str, settings: ModelSettings, scores: Sequence[Score], sha256: str
-) -> "ModelVersion":
-    _registered(client, name)
-    tags = {
-        "sha256": sha256,
-        "base": settings.base,
-        "corpus_fingerprint": settings.corpus_fingerprint,
-        "test_f1": repr(find_score(list(scores), "f1")),
-    }
-    source = f"{client.get_run(run_id).info.artifact_uri}/{MODEL_ARTIFACT}"
-    return client.create_model_version(name, source, run_id, tags=tags)
+    mlflow.pyfunc.save_model(
+        path=str(out),
+        python_model=str(Path(__file__).with_name("pyfunc.py")),  # a path: models-from-code, nothing is pickled
+        artifacts={MODEL_ARTIFACT: str(model_dir)},
+        signature=signature,
+        input_example=pd.DataFrame({"text": [EXAMPLE_TEXT]}),
+        pip_requirements=[f"{name}=={_version(name)}" for name in REQUIREMENTS],
+    )
 
 
 def _registered(client: "MlflowClient", name: str) -> "MlflowRegisteredModel":
@@ -346,6 +367,11 @@ def _entry(found: "ModelVersion", aliases: Mapping[str, str]) -> ModelEntry:
         sha256=found.tags.get("sha256", ""),
         created_ms=int(found.creation_timestamp),
     )
+
+
+def _by_fingerprint(client: "MlflowClient", name: str, fingerprint: str) -> "ModelVersion | None":
+    versions = client.search_model_versions(f"name='{name}'")
+    return next((found for found in versions if found.tags.get("fingerprint") == fingerprint), None)
 
 
 def _by_alias(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | None":

@@ -135,6 +135,29 @@ def test_one_new_file_computes_only_its_batch(spark: SparkSession, config: Confi
     new = warehouse.read("silver_review_clusters").where(f"batch_id = {newest}").collect()
     assert {(row.review_id, row.duplicate_of is None) for row in new} == {("new-1", True), ("new-2", False)}
     assert warehouse.read("bronze_redeliveries").where(f"batch_id = {newest}").count() == 1
+    ledger = warehouse.read("ops_stage_runs").where(f"stage = 'ingest' AND batch_id = {newest} AND state = 'succeeded'")
+    assert ledger.collect()[0].counts == {
+        "bronze_reviews": 2,
+        "bronze_redeliveries": 1,
+        "bronze_reviews_quarantine": 0,
+        "bronze_gold_labels": 0,
+    }
+
+
+def test_a_delta_table_is_a_source_and_only_its_new_files_are_read(
+    spark: SparkSession, config: Config, warehouse: Warehouse
+) -> None:
+    folder = str(Path(config.paths.landing) / "reviews" / "from_another_team")
+    columns = "review_id string, product_id string, rating long, text string, created_at string"
+    for number in (1, 2):
+        row = (f"delta-{number}", "p-new", 5, f"第{number}次购买，一如既往地好", "2026-02-03T10:00:00")
+        spark.createDataFrame([row], columns).coalesce(1).write.format("delta").mode("append").save(folder)
+        assert started(run(spark, config, nightly.ingest.STAGE)) != []
+        assert started(run(spark, config, nightly.ingest.STAGE)) == []
+        found = warehouse.read("bronze_reviews").where("review_id LIKE 'delta-%'").orderBy("review_id").collect()
+        assert [row.review_id for row in found] == ["delta-1", "delta-2"][:number]
+    counts = count_records(warehouse)
+    assert counts.delivered == counts.bronze + counts.gold_labels + counts.quarantined + counts.redelivered
 
 
 def test_a_changed_rule_computes_its_stage_and_what_follows(

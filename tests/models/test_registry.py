@@ -1,5 +1,6 @@
 import dataclasses
 import shutil
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,10 +24,17 @@ class Registry:
     uri: str
     model: Path
 
-    def add(self, scores: list[Score], gain: float = 0.0, champion_scores: list[Score] | None = None) -> Decision:
+    def add(
+        self,
+        scores: list[Score],
+        gain: float = 0.0,
+        champion_scores: list[Score] | None = None,
+        fingerprint: str | None = None,
+    ) -> Decision:
         return register(
             self.model,
             scores,
+            fingerprint or uuid.uuid4().hex,
             {"rows": 160},
             {"run": "test"},
             RegisterSection(min_f1_gain=gain),
@@ -66,6 +74,34 @@ def test_promote_then_roll_back(registry: Registry, make_scores: MakeScores) -> 
         (2, ()),
         (1, ("champion",)),
     ]
+
+
+def test_one_registration_makes_one_version(registry: Registry, make_scores: MakeScores) -> None:
+    first = registry.add(make_scores(0.80), fingerprint="f1")
+    assert registry.add(make_scores(0.80), fingerprint="f1") == first
+    registry.add(make_scores(0.85), fingerprint="f2")
+    # told again, not carried out again: version 1 does not come back
+    assert registry.add(make_scores(0.80), fingerprint="f1") == first
+    assert resolve("sentiment", "champion", registry.uri).version == 2
+    assert len(list_models(registry.uri)) == 2
+
+
+@pytest.mark.parametrize("dies_at", ["set_model_version_tag", "set_registered_model_alias"])
+def test_a_killed_registration_goes_on_with_its_version(
+    registry: Registry, make_scores: MakeScores, monkeypatch: pytest.MonkeyPatch, dies_at: str
+) -> None:
+    def die(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    registry.add(make_scores(0.80), fingerprint="f1")
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.MlflowClient, dies_at, die)
+        with pytest.raises(KeyboardInterrupt):
+            registry.add(make_scores(0.85), fingerprint="f2")
+    assert resolve("sentiment", "champion", registry.uri).version == 1
+    decision = registry.add(make_scores(0.85), fingerprint="f2")
+    assert (decision.model.version, decision.promoted, decision.previous_version) == (2, True, 1)
+    assert resolve("sentiment", "champion", registry.uri).version == 2
 
 
 def test_a_gain_must_exceed_the_margin(registry: Registry, make_scores: MakeScores) -> None:

@@ -88,14 +88,35 @@ def shop(spark: SparkSession):
         for r, label in zip(unique, said, strict=True)
     ]
     evaluations = [
-        {"fingerprint": f, "model": m, "labels": "gold", "split": s, "slice": c, "metric": "accuracy", "value": v}
-        | {"row_count": 9, "evaluated_at": when}
+        {
+            "fingerprint": f,
+            "model_fingerprint": f"model {f}",
+            "model": m,
+            "labels": "gold",
+            "split": s,
+            "slice": c,
+            "metric": "accuracy",
+            "value": v,
+        }
+        | {"metric": "accuracy", "value": v, "row_count": 9, "evaluated_at": when}
         for f, m, s, c, v, when in [
             ("old", "model", "test", "all", 0.1, at(5)),
             ("new", "model", "test", "all", 0.8, at(6)),
             ("new", "model", "test", "category=书", 0.2, at(6)),
             ("new", "model", "validation", "all", 0.3, at(6)),
             ("new", "majority", "test", "all", 0.5, at(6)),
+            ("candidate", "model", "test", "all", 0.4, at(7)),
+        ]
+    ]
+    decision = {"model_name": "review_sentiment", "reason": "", "decided_by": "register"}
+    promotions = [
+        {**decision, "model_version": version, "is_promoted": promoted, "model_fingerprint": of, "decided_at": when}
+        for version, promoted, of, when in [
+            (1, True, "model old", at(5)),
+            (2, True, "model new", at(6)),
+            (3, False, "model candidate", at(7)),
+            (1, True, None, at(8)),  # back by hand
+            (2, True, None, at(9)),  # and on again
         ]
     ]
     products = [
@@ -123,6 +144,7 @@ def shop(spark: SparkSession):
         gold_review_labels=labels,
         gold_product_satisfaction=products,
         ops_model_evaluations=evaluations,
+        ops_model_promotions=promotions,
         ops_source_files=[
             {**file, "sequence": 1, "path": "a.jsonl", "state": "reserved", "first_row": 1, "last_row": 5},
             {**file, "sequence": 2, "path": "a.jsonl", "state": "reserved", "first_row": 6, "last_row": 8},

@@ -60,6 +60,14 @@ def test_rows_that_do_not_fit_are_refused_with_what_is_wrong(warehouse: Warehous
         warehouse.replace_batch(NAME, bad, 1)
 
 
+def test_a_write_tells_its_own_rows_also_when_there_are_none(warehouse: Warehouse) -> None:
+    first = warehouse.replace_batch(NAME, rows(warehouse, 1, "train", "test"), 1)  # type: ignore[arg-type]
+    none = warehouse.replace_batch(NAME, rows(warehouse, 2), 2)  # type: ignore[arg-type]
+    cleared = warehouse.replace_batch(NAME, rows(warehouse, 1), 1)  # type: ignore[arg-type]
+    assert [written.row_count for written in (first, none, cleared)] == [2, 0, 0]
+    assert none.version == first.version < cleared.version
+
+
 def test_a_check_holds(warehouse: Warehouse) -> None:
     with pytest.raises(PySparkException, match="split_is_known"):
         warehouse.replace_batch(NAME, rows(warehouse, 1, "trian"), 1)  # type: ignore[arg-type]
