@@ -1,6 +1,7 @@
 """Ingest: the reserved slices of delivered files, in; typed records, refused ones and redeliveries, out."""
 
 import posixpath
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -162,23 +163,28 @@ def _parse_delta(table: DataFrame, paths: list[str], feed_code: str, config: Con
     rows = (
         table.select(
             F.col("_metadata.file_path").alias("file"),
-            (F.col("_metadata.row_index") + 1).alias("line"),
+            # Delta shows no row index; a block is read by one task in order, so these two order a file's records.
+            F.col("_metadata.file_block_start").alias("block"),
+            F.monotonically_increasing_id().alias("place"),
             F.to_json(F.struct(*[F.col(name) for name in table.columns])).alias("raw"),
         )
         .where(F.col("file").isin(wanted))
         # a file's records in one task and in order: occurrence numbers are counted
         .repartition("file")
-        .sortWithinPartitions("file", "line")
+        .sortWithinPartitions("file", "block", "place")
     )
 
     def parse_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         parsers: dict[str, Any] = {}
+        lines: Counter[str] = Counter()
         for batch in batches:
             found = []
             for row in batch.to_pylist():
-                parse = parsers.setdefault(row["file"], _parser(feed_code, source, zone))
-                path = relative_path(row["file"], landing)
-                found.append(_row(parse(orjson.loads(row["raw"])), row["raw"], path, row["line"]))
+                file = row["file"]
+                lines[file] += 1
+                parse = parsers.setdefault(file, _parser(feed_code, source, zone))
+                parsed = parse(orjson.loads(row["raw"]))
+                found.append(_row(parsed, row["raw"], relative_path(file, landing), lines[file]))
             yield from _to_arrow(iter(found), schema)
 
     return rows.mapInArrow(parse_rows, schema)
