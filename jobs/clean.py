@@ -1,24 +1,28 @@
-"""Clean: normalise and mask texts, replace user ids by keyed hashes."""
+"""Clean: normalise and mask texts, replace user ids by keyed hashes, part good from bad by the quality rules."""
 
 import sys
 
 from reviewgen_spark.assets import user_key
 from reviewgen_spark.job import run_job
 from reviewgen_spark.stage import Stage
-from reviewgen_spark.transforms.clean import clean_reviews
+from reviewgen_spark.transforms.clean import clean_batch
 
 STAGE = Stage(
     name="clean",
-    version=1,
+    version=2,
     scope="batch",
-    reads=("bronze_reviews",),
-    writes=("silver_reviews",),
-    sections=("clean",),
+    reads=("bronze_reviews", "ops_source_files"),
+    writes=("silver_reviews", "silver_reviews_quarantine", "ops_clean_metrics"),
+    sections=("clean", "quality"),
     libraries=("ftfy", "opencc"),
     assets=user_key,
-    run=lambda inputs: {
-        "silver_reviews": clean_reviews(inputs.tables["bronze_reviews"], inputs.config.clean, inputs.assets)
-    },
+    run=lambda inputs: clean_batch(
+        inputs.tables["bronze_reviews"],
+        inputs.tables["ops_source_files"],
+        inputs.config.clean,
+        inputs.config.quality,
+        inputs.assets,
+    ),
 )
 
 if __name__ == "__main__":

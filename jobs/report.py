@@ -16,13 +16,14 @@ def _report(inputs: Inputs) -> dict[str, DataFrame]:
 
 STAGE = Stage(
     name="report",
-    version=1,
+    version=2,
     scope="table",
     reads=(
         "bronze_reviews",
         "bronze_reviews_quarantine",
         "bronze_redeliveries",
         "silver_reviews",
+        "silver_reviews_quarantine",
         "silver_review_clusters",
         "silver_review_splits",
         "silver_tokens",

@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     status = command("status", _status, "show how far every stage is, and which files wait for a decision")
     status.add_argument("--counts", action="store_true", help="count the records of every table; exit 3 if a sum fails")
 
+    quality = command("quality", _quality, "print how many reviews each quality rule met, with its condition")
+    quality.add_argument("--batches", metavar="A-B", help="only batches A to B (default all)")
+
     sql = command("sql", _sql, "run a query on the tables and views, also while a run writes them")
     sql.add_argument("query", help='such as "SELECT sentiment_label, count(*) FROM gold_review_labels GROUP BY 1"')
     sql.add_argument("--rows", type=int, default=50, help="rows to print (default 50)")
@@ -155,6 +158,17 @@ def _status(options: argparse.Namespace) -> int:
             for fault in counts.faults:
                 print(f"does not add up: {fault}", file=sys.stderr)
             return 3 if counts.faults else 0
+    return 0
+
+
+def _quality(options: argparse.Namespace) -> int:
+    from reviewgen_spark.status import quality_lines
+    from reviewgen_spark.tables import Warehouse
+
+    config, batches = _config(options), batch_range(options.batches)
+    with _session(config) as spark:
+        warehouse = Warehouse(spark, config)
+        print("\n".join(quality_lines(warehouse, config.quality.rules, batches)))
     return 0
 
 

@@ -1,7 +1,7 @@
 """YAML files and `--set` overrides, merged and checked into one frozen `Config`.
 
-Later wins: `conf/base.yaml` < `conf/<env>.yaml` < `--set a.b=c`. Every fault is collected and reported at once, each
-with the file it stands in, before Spark starts.
+Later wins: `conf/base.yaml` < `conf/quality.yaml` < `conf/<env>.yaml` < `--set a.b=c`. Every fault is collected and
+reported at once, each with the file it stands in, before Spark starts.
 """
 
 import difflib
@@ -34,6 +34,7 @@ class Config(BaseModel):
     freshness: sections.FreshnessSection = sections.FreshnessSection()
     ingest: sections.IngestSection = sections.IngestSection()
     clean: sections.CleanSection = sections.CleanSection()
+    quality: sections.QualitySection = sections.QualitySection()
     dedup: sections.DedupSection = sections.DedupSection()
     split: sections.SplitSection = sections.SplitSection()
     tokens: sections.TokensSection = sections.TokensSection()
@@ -91,7 +92,7 @@ def load_config(env: str | None = None, overrides: Iterable[str] = (), conf: Pat
     faults: list[str] = []
     merged: dict[str, Any] = {}
     origin: dict[tuple[str, ...], str] = {}
-    for name in ("base", env):
+    for name in ("base", "quality", env):
         path = folder / f"{name}.yaml"
         if not path.is_file():
             known = sorted(p.stem for p in folder.glob("*.yaml") if p.stem not in ("base", "quality"))

@@ -98,7 +98,8 @@ class ReportData:
     """Everything the page shows. An empty field is a table without rows, and the page says so.
 
     `delivered` counts the records of the accepted review files; `rejected_files` were refused whole and are not in
-    it. Days are those of `timezone`. `splits` and the sentiments count labelled reviews that are no copy.
+    it. `broken` reviews broke a quality rule of severity error. Days are those of `timezone`. `splits` and the
+    sentiments count labelled reviews that are no copy.
     """
 
     timezone: str = "UTC"
@@ -110,6 +111,7 @@ class ReportData:
     redelivered: int = 0
     rejected_files: int = 0
     clean: int = 0
+    broken: int = 0
     unique: int = 0
     copies: int = 0
     labelled: int = 0
@@ -120,6 +122,7 @@ class ReportData:
     quarantine: Mapping[str, int] = field(default_factory=dict)
     languages: Mapping[str, int] = field(default_factory=dict)
     masks: Mapping[str, int] = field(default_factory=dict)
+    quality_errors: Mapping[str, int] = field(default_factory=dict)
     quality_flags: Mapping[str, int] = field(default_factory=dict)
     rules: Mapping[str, int] = field(default_factory=dict)
     copy_groups: Mapping[str, int] = field(default_factory=dict)

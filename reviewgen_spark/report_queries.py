@@ -47,6 +47,7 @@ def collect(tables: Mapping[str, DataFrame], section: ReportSection) -> ReportDa
         _volume(tables, section.timezone),
         _refusals(tables["bronze_reviews_quarantine"]),
         _reviews(tables["silver_reviews"]),
+        _broken(tables["silver_reviews_quarantine"]),
         _copies(tables["silver_review_clusters"]),
         _labels(labels),
         _splits_and_votes(tables["silver_review_splits"], tables["silver_weak_labels"], said),
@@ -157,6 +158,19 @@ def _reviews(reviews: DataFrame) -> dict[str, Any]:
     return {
         kind: _by_count((row.name, row.total) for row in rows if row.kind == kind)
         for kind in ("languages", "masks", "quality_flags", "rules")
+    }
+
+
+def _broken(quarantine: DataFrame) -> dict[str, Any]:
+    """Reviews that broke a quality rule of severity error, and how many each rule; a review may break several."""
+    # Each review has one reason that is its first: their sum is the number of reviews.
+    place = F.posexplode("reasons").alias("place", "rule")
+    rows = (
+        quarantine.select(place).groupBy("rule").agg(F.count("*"), F.sum((F.col("place") == 0).cast("int"))).collect()
+    )
+    return {
+        "broken": sum(first for _, _, first in rows),
+        "quality_errors": _by_count((rule, count) for rule, count, _ in rows),
     }
 
 

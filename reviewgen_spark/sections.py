@@ -122,6 +122,20 @@ class CleanSection(Section):
     )
 
 
+class QualityRule(Section):
+    """A condition that a good review does not meet."""
+
+    severity: Literal["error", "warn", "off"]
+    when: str = Field(min_length=1, description="Spark SQL over one cleaned review; see conf/quality.yaml")
+    reason: str = Field(min_length=1)
+
+
+class QualitySection(Section):
+    """What is told apart from a good review, by name; a changed rule cleans again."""
+
+    rules: dict[str, QualityRule] = Field(default_factory=dict)
+
+
 class DedupSection(Section):
     """Which copies are found."""
 

@@ -1,6 +1,6 @@
 """Where a warehouse stands: what each stage has done, which files wait for a decision, whether the counts add up."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,6 +12,7 @@ from reviewgen_spark.errors import ConfigError, DataQualityError
 from reviewgen_spark.freshness import Arrival, check_freshness
 from reviewgen_spark.ledger import Ledger
 from reviewgen_spark.runner import record_source_files
+from reviewgen_spark.sections import QualityRule
 from reviewgen_spark.stage import Stage
 from reviewgen_spark.tables import Warehouse
 from reviewgen_spark.transforms.landing import list_deliveries, undecided
@@ -28,6 +29,7 @@ class Counts:
     redelivered: int
     gold_labels: int
     clean: int
+    refused: int
     unique: int
     duplicates: int
     current: int
@@ -41,6 +43,8 @@ class Counts:
         accounted = self.bronze + self.quarantined + self.redelivered + self.gold_labels
         if self.delivered != accounted:
             faults.append(f"{self.delivered:,} records were delivered, but {accounted:,} are accounted for")
+        if self.bronze != self.clean + self.refused:
+            faults.append(f"{self.bronze:,} bronze reviews, but {self.clean + self.refused:,} were cleaned or refused")
         if self.clean != self.unique + self.duplicates:
             faults.append(
                 f"{self.clean:,} clean reviews, but {self.unique + self.duplicates:,} have a place among copies"
@@ -55,6 +59,9 @@ class Counts:
             f"  + gold labels        {self.gold_labels:>12,}",
             f"  + quarantined        {self.quarantined:>12,}",
             f"  + redelivered        {self.redelivered:>12,}",
+            f"bronze reviews         {self.bronze:>12,}",
+            f"  = clean reviews      {self.clean:>12,}",
+            f"  + broke a rule       {self.refused:>12,}   in silver_reviews_quarantine",
             f"clean reviews          {self.clean:>12,}",
             f"  = unique             {self.unique:>12,}",
             f"  + duplicates         {self.duplicates:>12,}",
@@ -77,6 +84,7 @@ def count_records(warehouse: Warehouse) -> Counts:
         redelivered=warehouse.read("bronze_redeliveries").count(),
         gold_labels=warehouse.read("bronze_gold_labels").count(),
         clean=reviews.count(),
+        refused=warehouse.read("silver_reviews_quarantine").count(),
         unique=clusters.where("duplicate_of IS NULL").count(),
         duplicates=clusters.where("duplicate_of IS NOT NULL").count(),
         current=mark_current(reviews).where("is_current").count(),
@@ -103,6 +111,28 @@ def stage_lines(ledger: Ledger, stages: Sequence[Stage]) -> list[str]:
             at = f"{max(run.at for run in runs):%Y-%m-%d %H:%M:%S}" if runs else ""
         lines.append(f"{stage.name:<14}{state:<34}{rows:>12,}  {at}")
     return lines
+
+
+def quality_lines(
+    warehouse: Warehouse, rules: Mapping[str, QualityRule], batches: tuple[int, int] | None = None
+) -> list[str]:
+    """One line a rule: how many reviews met it, and why it is there; what `reviewgen quality` prints."""
+    metrics = warehouse.read("ops_clean_metrics").where("kind_code IN ('error', 'warning')")
+    reviews = warehouse.read("ops_stage_runs").where("stage = 'clean' AND state = 'succeeded'")
+    if batches:
+        metrics = metrics.where(F.col("batch_id").between(*batches))
+        reviews = reviews.where(F.col("batch_id").between(*batches))
+    newest = reviews.groupBy("batch_id").agg(F.max_by("counts", "sequence").alias("counts"))
+    total = sum(row.counts["silver_reviews"] + row.counts["silver_reviews_quarantine"] for row in newest.collect())
+    found = {row["name"]: row["n"] for row in metrics.groupBy("name").agg(F.sum("review_count").alias("n")).collect()}
+    lines = [f"{'rule':<24}{'severity':<10}{'reviews':>12}{'share':>10}  reason"]
+    for name, rule in sorted(rules.items(), key=lambda item: (item[1].severity, item[0])):
+        count = found.pop(name, 0)
+        share = f"{100 * count / total:.2f} %" if total else "-"
+        lines.append(f"{name:<24}{rule.severity:<10}{count:>12,}{share:>10}  {rule.reason}")
+    # A rule that was taken out since: its batches are cleaned again on the next run.
+    lines += [f"{name:<24}{'gone':<10}{count:>12,}" for name, count in sorted(found.items())]
+    return [*lines, f"{total:,} reviews"]
 
 
 def undecided_files(warehouse: Warehouse, config: Config) -> list[Row]:

@@ -1,14 +1,16 @@
-"""Clean: typed reviews in; the same reviews with normalised, masked text and a keyed hash for the user, out."""
+"""Clean: typed reviews in; out come those fit to use, with normalised, masked text, and apart those that are not."""
 
 from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql.types import StructType
+from pyspark.sql import functions as F
+from pyspark.sql.types import BooleanType, StructField, StructType
 
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.sections import CleanSection
+from reviewgen_spark.sections import CleanSection, QualitySection
 from reviewgen_spark.transforms.arrow import arrow_schema, to_batch
+from reviewgen_spark.transforms.quality import count_findings, judge_reviews
 
 _KEPT = (
     "record_id",
@@ -24,17 +26,46 @@ _KEPT = (
 )
 
 
+def clean_batch(
+    reviews: DataFrame, source_files: DataFrame, clean: CleanSection, quality: QualitySection, user_key: bytes
+) -> dict[str, DataFrame]:
+    """Clean a batch and part it by the quality rules; the tables of the stage, by name.
+
+    Rows in = rows of silver_reviews + rows of silver_reviews_quarantine.
+
+    Args:
+        reviews: bronze_reviews of the batch.
+        source_files: ops_source_files of the batch; the newest `at` is when it was delivered.
+        clean: What the text engine does.
+        quality: The rules.
+        user_key: Secret key of the hash that stands for a user.
+    """
+    delivered_at = source_files.agg(F.max("at")).collect()[0][0]
+    cleaned = clean_reviews(reviews, clean, user_key).persist()
+    judged = judge_reviews(cleaned, quality.rules, delivered_at).persist()
+    is_bad = F.size("quality_errors") > 0
+    return {
+        "silver_reviews": judged.where(~is_bad).select(*TABLES["silver_reviews"].columns.names),
+        "silver_reviews_quarantine": judged.where(is_bad)
+        .withColumnRenamed("quality_errors", "reasons")
+        .select(*TABLES["silver_reviews_quarantine"].columns.names),
+        "ops_clean_metrics": count_findings(judged),
+    }
+
+
 def clean_reviews(reviews: DataFrame, section: CleanSection, user_key: bytes) -> DataFrame:
     """One Python crossing a row: text and title cleaned and masked, user_id replaced by user_key.
 
-    Rows in = rows out. A text that is null or has nothing left gives null text columns and the flag `empty_text`.
+    Rows in = rows out: the columns of silver_reviews but quality_flags, and `is_boilerplate`. A text that is null or
+    has nothing left gives null text columns.
 
     Args:
         reviews: bronze_reviews of a batch.
         section: What the text engine does.
         user_key: Secret key of the hash that stands for a user; never written anywhere.
     """
-    schema: StructType = TABLES["silver_reviews"].columns
+    fields = [field for field in TABLES["silver_reviews"].columns if field.name != "quality_flags"]
+    schema = StructType([*fields, StructField("is_boilerplate", BooleanType(), False)])
 
     def clean_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from reviewgen_spark.text.clean import Cleaner
@@ -58,7 +89,7 @@ def clean_reviews(reviews: DataFrame, section: CleanSection, user_key: bytes) ->
                     _sum(text.pii_counts, title.pii_counts) for text, title in zip(texts, titles, strict=True)
                 ],
                 "rule_counts": [list(text.rule_counts.items()) for text in texts],
-                "quality_flags": [_flags(text.text_clean is None, text.is_boilerplate) for text in texts],
+                "is_boilerplate": [text.is_boilerplate for text in texts],
             }
             yield to_batch(columns, out)
 
@@ -68,7 +99,3 @@ def clean_reviews(reviews: DataFrame, section: CleanSection, user_key: bytes) ->
 
 def _sum(one: dict[str, int], other: dict[str, int]) -> list[tuple[str, int]]:
     return sorted({name: one.get(name, 0) + other.get(name, 0) for name in one.keys() | other.keys()}.items())
-
-
-def _flags(is_empty: bool, is_boilerplate: bool) -> list[str]:
-    return ["empty_text"] * is_empty + ["boilerplate"] * is_boilerplate

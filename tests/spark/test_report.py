@@ -138,6 +138,10 @@ def shop(spark: SparkSession):
         ],
         bronze_redeliveries=[{"record_id": "r1", "source_file": "a.jsonl", "source_line": 8}],
         silver_reviews=silver,
+        silver_reviews_quarantine=[
+            {"record_id": "q1", "reasons": ["binary_noise", "impossible_date"]},
+            {"record_id": "q2", "reasons": ["impossible_date"]},
+        ],
         silver_review_clusters=clusters,
         silver_review_splits=[{"record_id": r, "cluster_id": r, "split": "train"} for r in records],
         silver_weak_labels=[{"record_id": r, "weak_label": w} for r, w in zip(unique, weak, strict=True)],
@@ -175,6 +179,7 @@ def test_figures_of_a_small_shop(data: ReportData) -> None:
     assert data.quarantine == {"product_id_missing": 2, "rating_wrong_type": 1}
     assert data.languages == {"zh-hans": 4, "no text": 1}
     assert (data.masks, data.rules, data.quality_flags) == ({"PHONE": 4}, {"html": 1}, {"empty_text": 1})
+    assert (data.broken, data.quality_errors) == (2, {"impossible_date": 2, "binary_noise": 1})
     assert data.copy_groups == {"once": 3, "twice": 1}
     assert data.splits == (Sentiment("train", 2, 1),)
     # r1 was edited by r5 and is no longer current; r4 has no label

@@ -13,7 +13,7 @@ from reviewgen_spark.products.satisfaction import satisfaction_by_product
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import SatisfactionSection, SplitSection
 from reviewgen_spark.tables import Warehouse
-from reviewgen_spark.transforms.clean import clean_reviews
+from reviewgen_spark.transforms.clean import clean_batch, clean_reviews
 from reviewgen_spark.transforms.corpus import labelled_reviews
 from reviewgen_spark.transforms.dedup import cluster_reviews
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
@@ -72,7 +72,6 @@ def bronze(table: Table) -> DataFrame:
 
 def test_clean_masks_normalises_and_hashes_the_user(table: Table, config: Config) -> None:
     cleaned = clean_reviews(bronze(table), config.clean, b"key")
-    assert cleaned.schema.simpleString() == TABLES["silver_reviews"].columns.simpleString()
     assert "user_id" not in cleaned.columns
     found = {row.record_id: row for row in cleaned.collect()}
     assert "13800000000" not in found["a"].text_clean and "[PHONE]" in found["a"].text_clean
@@ -82,9 +81,9 @@ def test_clean_masks_normalises_and_hashes_the_user(table: Table, config: Config
     assert found["a"].lang_code == "zh-hans"
     assert found["a"].user_key == found["c"].user_key != found["d"].user_key
     assert found["b"].user_key is None
-    assert found["b"].text_clean is None and found["b"].quality_flags == ["empty_text"]
+    assert found["b"].text_clean is None and not found["b"].is_boilerplate
     assert found["c"].text_clean is None and found["c"].text_hash is None
-    assert found["d"].quality_flags == ["boilerplate"]
+    assert found["d"].is_boilerplate
 
 
 def test_another_key_gives_other_user_keys(table: Table, config: Config) -> None:
@@ -276,11 +275,12 @@ def test_the_corpus_takes_the_newest_gold_label_and_no_contradicting_copies(tabl
 
 
 def chain(reviews: DataFrame, table: Table, config: Config) -> dict[str, DataFrame]:
-    cleaned = clean_reviews(reviews, config.clean, b"key")
+    parted = clean_batch(reviews, table("ops_source_files"), config.clean, config.quality, b"key")
+    cleaned = parted["silver_reviews"]
     placed = cluster_reviews(cleaned, table("silver_review_clusters"))
     words = tokenise_reviews(cleaned, placed, config.tokens, driver_dictionaries())
     return {
-        "silver_reviews": cleaned,
+        **parted,
         "silver_review_clusters": placed,
         "silver_review_splits": split_reviews(placed, config.split),
         "silver_tokens": words,

@@ -8,6 +8,7 @@ from reviewgen_spark.errors import ConfigError
 
 def write_conf(folder: Path, base: str, local: str = "paths: {root: /data}") -> Path:
     (folder / "base.yaml").write_text(base, encoding="utf-8")
+    (folder / "quality.yaml").write_text("", encoding="utf-8")
     (folder / "local.yaml").write_text(local, encoding="utf-8")
     return folder
 
@@ -16,6 +17,17 @@ def test_later_wins(tmp_path: Path) -> None:
     conf = write_conf(tmp_path, "ingest: {source: a, timezone: UTC}", "paths: {root: /data}\ningest: {source: b}")
     loaded = load_config("local", ["ingest.max_rows_per_batch=7"], conf)
     assert (loaded.ingest.source, loaded.ingest.timezone, loaded.ingest.max_rows_per_batch) == ("b", "UTC", 7)
+
+
+def test_a_quality_rule_is_changed_by_its_name() -> None:
+    shipped = load_config("local").quality.rules
+    assert shipped["too_short"].severity == "warn"
+    changed = load_config("local", ["quality.rules.too_short.severity=error"]).quality.rules
+    assert changed["too_short"].severity == "error"
+    assert changed["too_short"].when == shipped["too_short"].when
+    assert len(changed) == len(shipped) > 10
+    with pytest.raises(ConfigError, match=r"quality\.rules\.too_short.severity"):
+        load_config("local", ["quality.rules.too_short.severity=fatal"])
 
 
 def test_every_fault_is_reported_at_once_with_its_file(tmp_path: Path) -> None:

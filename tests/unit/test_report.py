@@ -55,8 +55,9 @@ def filled(**changes) -> ReportData:
         "quarantined": 47,
         "redelivered": 30,
         "rejected_files": 1,
-        "clean": 3058,
-        "unique": 2938,
+        "clean": 3056,
+        "broken": 2,
+        "unique": 2936,
         "copies": 120,
         "labelled": 2914,
         "label_errors": 24,
@@ -64,6 +65,8 @@ def filled(**changes) -> ReportData:
         "days": {"2026-01-05": 1300, "2026-01-06": 1758},
         "files": (SourceFile("reviews/broken.jsonl.gz", "rejected", 0, 0, 0),),
         "quarantine": {"malformed_json": 47},
+        "quality_errors": {"impossible_date": 2},
+        "quality_flags": {"too_short": 9},
         "categories": (Sentiment("酒店", 411, 538),),
         "sentiment_days": (Sentiment("2026-01-05", 280, 320),),
         "words": (Word("失望", 402, 40, 17.25), Word("差", 82, 20, 6.45)),
@@ -132,9 +135,9 @@ def test_headline_figures_have_thousands_separators_and_shares():
 
 def test_sums_that_hold_and_sums_that_do_not():
     assert "3,058 bronze + 47 quarantined + 30 redelivered = 3,135 ✓ every record delivered" in text_of(filled())
-    text = text_of(filled(delivered=3136, unique=2937))
+    text = text_of(filled(delivered=3136))
     assert "= 3,135 ✗ 3,136 were delivered" in text
-    assert "✓ every bronze review" in text
+    assert "2,936 unique + 120 copies + 2 that broke a rule = 3,058 ✓ every bronze review" in text
     assert "✗ bronze has 3,057" in text_of(filled(bronze=3057))
 
 
