@@ -1,24 +1,31 @@
-"""De-duplication: find the copies of a text and freeze its cluster."""
+"""De-duplication: find the exact and near copies of a text and freeze its cluster."""
 
 import sys
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame
 
 from reviewgen_spark.job import run_job
-from reviewgen_spark.stage import Stage
+from reviewgen_spark.stage import Inputs, Stage
 from reviewgen_spark.transforms.dedup import cluster_reviews
+
+
+def _cluster(inputs: Inputs) -> Mapping[str, DataFrame]:
+    assert inputs.batch_id is not None
+    names = ("silver_reviews", "silver_review_clusters", "silver_minhash_bands")
+    return cluster_reviews(*(inputs.tables[name] for name in names), inputs.config.dedup, inputs.batch_id)
+
 
 STAGE = Stage(
     name="dedup",
-    version=1,
+    version=2,
     scope="batch",
     reads=("silver_reviews",),
-    history=("silver_review_clusters",),
-    writes=("silver_review_clusters",),
+    history=("silver_reviews", "silver_review_clusters", "silver_minhash_bands"),
+    writes=("silver_review_clusters", "silver_minhash_bands"),
     sections=("dedup",),
-    run=lambda inputs: {
-        "silver_review_clusters": cluster_reviews(
-            inputs.tables["silver_reviews"], inputs.tables["silver_review_clusters"]
-        )
-    },
+    libraries=("numpy",),
+    run=_cluster,
 )
 
 if __name__ == "__main__":

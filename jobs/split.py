@@ -8,7 +8,7 @@ from reviewgen_spark.transforms.split import split_reviews
 
 STAGE = Stage(
     name="split",
-    version=1,
+    version=2,
     scope="batch",
     reads=("silver_review_clusters",),
     writes=("silver_review_splits",),

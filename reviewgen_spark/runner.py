@@ -140,7 +140,9 @@ class Run:
                 else self.warehouse.read(name)
                 for name in stage.reads
             }
-            tables |= {name: self.warehouse.read(name).where(F.col("batch_id") < batch) for name in stage.history}
+            for name in stage.history:
+                last = batch if name in stage.reads else batch - 1
+                tables[name] = self.warehouse.read(name).where(F.col("batch_id") <= last)
             self._execute(stage, batch, print_, tables, f"batch {batch} ({number}/{len(pending)})")
 
     def _table_stage(self, stage: Stage) -> None:

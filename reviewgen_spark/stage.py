@@ -60,7 +60,7 @@ class Stage:
         writes: Tables it writes, in this order.
         run: The work; pure. Returns a DataFrame for each table in `writes`.
         sections: Sections of the configuration whose result part shapes its rows.
-        history: Tables of which a batch sees the batches with lower ids.
+        history: Tables of which a batch sees the batches with lower ids; its own too where `reads` names them.
         uses: Stages whose files (`Inputs.artifacts`) it reads.
         libraries: Distributions whose version shapes its rows.
         assets: Finds models, keys and dictionaries, once a run, on the driver.

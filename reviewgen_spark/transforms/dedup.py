@@ -1,43 +1,152 @@
 """De-duplication: clean reviews in; the place of each among its copies, out. Frozen once written."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
+from typing import Any
+
+import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.sections import DedupSection
+from reviewgen_spark.transforms.arrow import arrow_schema, to_batch
+from reviewgen_spark.transforms.components import connect
 
-def cluster_reviews(reviews: DataFrame, earlier_clusters: DataFrame) -> DataFrame:
-    """Find exact copies by text_hash, in this batch and among the batches before.
+_SEEN = ("batch_id", "created_at", "record_id")  # first seen first
 
-    The first-seen record of a text (lowest batch, then created_at, then record_id) is the canonical one: its
-    record_id is the cluster_id of every later one. A later record of the *same* review is an edit, never a
-    duplicate: it joins the cluster, so that it shares the split, with `duplicate_of` null. A review without text is
-    a cluster of its own. Rows in = rows out.
+
+def cluster_reviews(
+    reviews: DataFrame, clusters: DataFrame, bands: DataFrame, section: DedupSection, batch_id: int
+) -> dict[str, DataFrame]:
+    """Find the copies of a batch's reviews, in the batch and among the batches before; the tables of the stage.
+
+    Exact copies share a text_hash. Near copies share a band of their MinHash signatures and have a true Jaccard
+    similarity of at least `section.min_jaccard`; clusters are the connected components. The first-seen record of a
+    cluster (lowest batch, then created_at, then record_id) is the canonical one, and its record_id the cluster_id of
+    every later one. What earlier batches were told never changes: a review near several earlier clusters joins the
+    first seen, and `near_clusters` names the others, so that the split can keep it out of train and test.
+
+    A later record of the canonical record's *own* review is an edit, never a duplicate: it joins the cluster, so that
+    it shares the split, with `duplicate_of` null. A review without text is a cluster of its own. Rows in = rows out.
 
     Args:
-        reviews: silver_reviews of a batch: record_id, review_id, text_hash, created_at, batch_id.
-        earlier_clusters: silver_review_clusters of the batches before.
+        reviews: silver_reviews up to this batch: record_id, review_id, text_clean, text_hash, created_at, batch_id.
+        clusters: silver_review_clusters of the batches before.
+        bands: silver_minhash_bands of the batches before.
+        section: Which copies are found.
+        batch_id: The batch.
     """
-    canonical = earlier_clusters.where(
-        (F.col("record_id") == F.col("cluster_id")) & F.col("text_hash").isNotNull()
-    ).select("text_hash", F.col("record_id").alias("earlier_id"), F.col("review_id").alias("earlier_review_id"))
-    copies = Window.partitionBy(F.coalesce("text_hash", "record_id")).orderBy("created_at", "record_id")
-    first = F.struct("record_id", "review_id")
-    placed = (
-        reviews.select("record_id", "review_id", "text_hash", "created_at", "batch_id")
-        .withColumn("first_here", F.first(first).over(copies))
-        .join(canonical, on="text_hash", how="left")
-        .withColumn("cluster_id", F.coalesce("earlier_id", "first_here.record_id"))
-        .withColumn("first_review_id", F.coalesce("earlier_review_id", "first_here.review_id"))
-        .withColumn(
-            "is_duplicate",
-            (F.col("cluster_id") != F.col("record_id")) & (F.col("first_review_id") != F.col("review_id")),
-        )
+    new = reviews.where(F.col("batch_id") == batch_id)
+    columns = ("record_id", "review_id", "text_hash", "created_at", "batch_id")
+    order = Window.partitionBy(F.coalesce("text_hash", "record_id")).orderBy("created_at", "record_id")
+    known = clusters.where("is_first_of_text AND text_hash IS NOT NULL").select(
+        "text_hash", F.struct("cluster_id", "near_clusters").alias("known")
     )
-    return placed.select(
-        "record_id",
-        "review_id",
-        "text_hash",
+    texts = (
+        new.select(*columns).withColumn("first_id", F.first("record_id").over(order)).join(known, "text_hash", "left")
+    ).persist()
+    fresh = texts.where("known IS NULL AND text_hash IS NOT NULL AND first_id = record_id").select("record_id")
+    signed = _sign(new.join(fresh, "record_id", "left_semi"), section).persist()
+    components = _near(signed, bands, reviews, clusters, section)
+    # A text is placed by what earlier batches know, else by its component, else it is the first of its own cluster.
+    placed = texts.join(components.withColumnRenamed("record_id", "first_id"), "first_id", "left").select(
+        *columns,
+        F.coalesce("known.cluster_id", "component_id", "first_id").alias("cluster_id"),
+        F.coalesce("known.near_clusters", "component_near", F.array().cast("array<string>")).alias("near_clusters"),
+        (F.col("known").isNull() & (F.col("record_id") == F.col("first_id"))).alias("is_first_of_text"),
+    )
+    own = placed.where("record_id = cluster_id").select("cluster_id", F.col("review_id").alias("canonical_review_id"))
+    earlier = clusters.where("record_id = cluster_id").select(
+        "cluster_id", F.col("review_id").alias("canonical_review_id")
+    )
+    is_duplicate = (F.col("cluster_id") != F.col("record_id")) & (F.col("canonical_review_id") != F.col("review_id"))
+    kind = F.when(F.col("is_first_of_text"), "near").otherwise("exact")
+    told = placed.join(own.unionByName(earlier), "cluster_id", "left").select(
+        *columns,
         "cluster_id",
-        F.when(F.col("is_duplicate"), F.col("cluster_id")).alias("duplicate_of"),
-        F.when(F.col("is_duplicate"), F.lit("exact")).alias("duplicate_kind"),
-        "batch_id",
+        F.when(is_duplicate, F.col("cluster_id")).alias("duplicate_of"),
+        F.when(is_duplicate, kind).alias("duplicate_kind"),
+        "is_first_of_text",
+        "near_clusters",
     )
+    names = ("silver_review_clusters", "silver_minhash_bands")
+    return {name: rows.select(*TABLES[name].columns.names) for name, rows in zip(names, (told, signed), strict=True)}
+
+
+def _sign(reviews: DataFrame, section: DedupSection) -> DataFrame:
+    """The band hashes of each text; none where near copies are not looked for."""
+    schema = TABLES["silver_minhash_bands"].columns
+    kept = [field.name for field in schema if field.name != "band_hashes"]
+    if "near" not in section.kinds:
+        return reviews.select(*kept, F.array().cast("array<bigint>").alias("band_hashes")).limit(0)
+
+    def sign_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from reviewgen_spark.text.clean import key_of
+        from reviewgen_spark.text.minhash import MinHash
+
+        minhash = MinHash(section.ngram, section.bands, section.rows)
+        out = arrow_schema(schema)
+        for batch in batches:
+            hashes = minhash.band_hashes([key_of(text) for text in batch.column("text_clean").to_pylist()])
+            columns: Mapping[str, Any] = {name: batch.column(name) for name in kept}
+            offsets = pa.array(range(0, hashes.size + 1, section.bands), pa.int32())
+            lists = pa.ListArray.from_arrays(offsets, pa.array(hashes.ravel()))
+            yield to_batch({**columns, "band_hashes": lists.cast(out.field("band_hashes").type)}, out)
+
+    return reviews.select(*kept, "text_clean").mapInArrow(sign_batches, schema)
+
+
+def _near(
+    signed: DataFrame, earlier: DataFrame, reviews: DataFrame, clusters: DataFrame, section: DedupSection
+) -> DataFrame:
+    """record_id, component_id and component_near of the new texts that are near another text."""
+    if "near" not in section.kinds:
+        return signed.select("record_id", F.lit("").alias("component_id"), F.array().alias("component_near")).limit(0)
+    seen = F.struct(*_SEEN)
+    fresh = signed.select("record_id", seen.alias("seen"), F.explode("band_hashes").alias("band"))
+    before = earlier.select(seen.alias("seen"), F.explode("band_hashes").alias("band"))
+    # Two stars a bucket, around its first-seen and its last-seen text. A bucket of n texts gives 2n pairs and not n^2,
+    # and the aggregation starts before the shuffle: a text that makes 5 % of the rows costs one row a task.
+    buckets = (
+        fresh.select("seen", "band")
+        .unionByName(before)
+        .groupBy("band")
+        .agg(F.min("seen").alias("first"), F.max("seen").alias("last"))
+        .where("first.record_id != last.record_id")
+    )
+    ends = [
+        fresh.join(buckets, "band").select(
+            F.col("record_id").alias("one"), F.col(f"{end}.record_id").alias("other"), F.col(f"{end}.batch_id")
+        )
+        for end in ("first", "last")
+    ]
+    candidates = reduce(DataFrame.unionByName, ends).where("one != other").dropDuplicates(["one", "other"])
+    text = reviews.select(F.col("record_id"), F.col("text_clean"))
+    pairs = candidates.join(text.toDF("one", "one_text"), "one").join(text.toDF("other", "other_text"), "other")
+    near = _verify(pairs, section)
+    # the cluster of an earlier end, and when that cluster was first seen
+    first = clusters.where("record_id = cluster_id").select("cluster_id", F.struct(*_SEEN).alias("cluster_seen"))
+    places = clusters.select(F.col("record_id").alias("other"), "cluster_id").join(first, "cluster_id")
+    when = signed.select("record_id", seen.alias("seen"))
+    return connect(
+        near.join(when.toDF("one", "one_seen"), "one")
+        .join(when.toDF("other", "other_seen"), "other", "left")
+        .join(places, "other", "left")
+    )
+
+
+def _verify(pairs: DataFrame, section: DedupSection) -> DataFrame:
+    """Only the pairs whose true similarity reaches the bar."""
+
+    def verify_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from reviewgen_spark.text.clean import key_of
+        from reviewgen_spark.text.minhash import jaccard
+
+        for batch in batches:
+            texts = zip(batch.column("one_text").to_pylist(), batch.column("other_text").to_pylist(), strict=True)
+            found = jaccard([(key_of(one), key_of(other)) for one, other in texts], section.ngram)
+            is_near = pa.array([similarity >= section.min_jaccard for similarity in found], pa.bool_())
+            yield batch.select(["one", "other"]).filter(is_near)
+
+    return pairs.select("one", "other", "one_text", "other_text").mapInArrow(verify_batches, "one string, other string")

@@ -12,7 +12,6 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.products.satisfaction import satisfaction_by_product
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import SatisfactionSection, SplitSection
-from reviewgen_spark.tables import Warehouse
 from reviewgen_spark.transforms.clean import clean_batch, clean_reviews
 from reviewgen_spark.transforms.corpus import labelled_reviews
 from reviewgen_spark.transforms.dedup import cluster_reviews
@@ -24,25 +23,6 @@ from reviewgen_spark.transforms.weak_labels import vote_on_reviews
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 Table = Callable[..., DataFrame]
-
-
-@pytest.fixture
-def table(spark: SparkSession, config: Config) -> Table:
-    """A DataFrame of a table's shape from dictionaries; what they leave out has a plain value."""
-    plain = {
-        "product_id": "p",
-        "created_at": DAY,
-        "batch_id": 1,
-        "source": "shop",
-        "source_file": "f",
-        "source_line": 1,
-    }
-
-    def make(name: str, *rows: dict[str, Any]) -> DataFrame:
-        filled = [{**plain, "review_id": row.get("record_id", "r"), **row} for row in rows]
-        return Warehouse(spark, config).rows(name, filled)
-
-    return make
 
 
 def by_id(rows: DataFrame, *columns: str) -> dict[str, Any]:
@@ -92,49 +72,6 @@ def test_another_key_gives_other_user_keys(table: Table, config: Config) -> None
     assert one["a"] != other["a"]
 
 
-# -- dedup ---------------------------------------------------------------------------------------------------------
-
-
-def silver(table: Table, *rows: dict[str, Any]) -> DataFrame:
-    return table("silver_reviews", *rows)
-
-
-def test_the_first_seen_copy_survives(table: Table) -> None:
-    batch = silver(
-        table,
-        {"record_id": "b", "text_hash": "x", "created_at": datetime(2026, 1, 6, tzinfo=UTC)},
-        {"record_id": "a", "text_hash": "x", "created_at": datetime(2026, 1, 6, tzinfo=UTC)},
-        {"record_id": "c", "text_hash": "x", "created_at": datetime(2026, 1, 5, tzinfo=UTC)},
-        {"record_id": "d", "text_hash": None},
-        {"record_id": "e", "text_hash": None},
-    )
-    placed = cluster_reviews(batch, table("silver_review_clusters"))
-    assert by_id(placed, "cluster_id", "duplicate_of", "duplicate_kind") == {
-        "a": ("c", "c", "exact"),
-        "b": ("c", "c", "exact"),
-        "c": ("c", None, None),
-        "d": ("d", None, None),
-        "e": ("e", None, None),
-    }
-
-
-def test_a_later_batch_meets_the_earlier_ones(table: Table) -> None:
-    first = cluster_reviews(silver(table, {"record_id": "z", "text_hash": "x"}), table("silver_review_clusters"))
-    second = cluster_reviews(silver(table, {"record_id": "a", "text_hash": "x", "batch_id": 2}), first)
-    assert by_id(second, "cluster_id", "duplicate_of") == {"a": ("z", "z")}
-
-
-def test_an_edit_is_never_a_duplicate_and_shares_the_cluster(table: Table) -> None:
-    batch = silver(
-        table,
-        {"record_id": "a", "review_id": "r1", "text_hash": "x", "created_at": DAY},
-        {"record_id": "b", "review_id": "r1", "text_hash": "x", "created_at": datetime(2026, 1, 6, tzinfo=UTC)},
-        {"record_id": "c", "review_id": "r2", "text_hash": "x", "created_at": datetime(2026, 1, 7, tzinfo=UTC)},
-    )
-    placed = cluster_reviews(batch, table("silver_review_clusters"))
-    assert by_id(placed, "cluster_id", "duplicate_of") == {"a": ("a", None), "b": ("a", None), "c": ("a", "a")}
-
-
 # -- split ---------------------------------------------------------------------------------------------------------
 
 
@@ -142,6 +79,7 @@ def clusters(spark: SparkSession, count: int, partitions: int) -> DataFrame:
     return spark.range(0, count, 1, partitions).select(
         F.col("id").cast("string").alias("record_id"),
         F.concat(F.lit("c"), F.col("id").cast("string")).alias("cluster_id"),
+        F.array().cast("array<string>").alias("near_clusters"),
         F.lit(1).cast("long").alias("batch_id"),
     )
 
@@ -164,12 +102,23 @@ def test_the_split_ignores_order_partitions_and_growth(spark: SparkSession) -> N
     assert other != few
 
 
+def test_a_record_near_clusters_of_different_splits_has_none(spark: SparkSession) -> None:
+    found = by_id(split_reviews(clusters(spark, 200, 1), SplitSection()), "split")
+    train = [f"c{key}" for key, split in found.items() if split == "train"][:3]
+    test = [f"c{key}" for key, split in found.items() if split == "test"][:1]
+    rows = spark.createDataFrame(
+        [("alike", train[0], train[1:], 1), ("bridge", train[0], test, 1)],
+        "record_id string, cluster_id string, near_clusters array<string>, batch_id long",
+    )
+    assert by_id(split_reviews(rows, SplitSection()), "split") == {"alike": "train", "bridge": "none"}
+
+
 # -- tokens and weak labels ----------------------------------------------------------------------------------------
 
 
 def test_tokens_of_unique_reviews_and_what_the_lexicon_says(table: Table, config: Config) -> None:
-    reviews = silver(
-        table,
+    reviews = table(
+        "silver_reviews",
         {"record_id": "good", "text_clean": "质量非常好，很满意"},
         {"record_id": "bad", "text_clean": "质量太差了，很失望"},
         {"record_id": "copy", "text_clean": "质量太差了，很失望"},
@@ -197,8 +146,8 @@ def test_tokens_of_unique_reviews_and_what_the_lexicon_says(table: Table, config
 
 def test_the_newest_record_of_a_review_is_current(table: Table) -> None:
     later = datetime(2026, 1, 9, tzinfo=UTC)
-    reviews = silver(
-        table,
+    reviews = table(
+        "silver_reviews",
         {"record_id": "old", "review_id": "r", "created_at": DAY},
         {"record_id": "edited", "review_id": "r", "created_at": DAY, "updated_at": later},
         {"record_id": "twin-1", "review_id": "s", "source_line": 1},
@@ -215,8 +164,8 @@ def test_the_newest_record_of_a_review_is_current(table: Table) -> None:
 
 
 def labelled(table: Table, *rows: tuple[str, str | None]) -> DataFrame:
-    reviews = silver(
-        table,
+    reviews = table(
+        "silver_reviews",
         *({"record_id": str(i), "product_id": p, "category": "图书", "rating": 4} for i, (p, _) in enumerate(rows)),
     )
     labels = table(
@@ -242,8 +191,8 @@ def test_satisfaction_is_shrunk_to_the_shop_mean(table: Table) -> None:
 
 def test_the_corpus_takes_the_newest_gold_label_and_no_contradicting_copies(table: Table) -> None:
     ids = ("a", "b", "c", "c2", "e", "n")
-    reviews = silver(
-        table, *({"record_id": i, "text_clean": None if i == "e" else f"text {i}", "rating": 3} for i in ids)
+    reviews = table(
+        "silver_reviews", *({"record_id": i, "text_clean": None if i == "e" else f"text {i}", "rating": 3} for i in ids)
     )
     places = table(
         "silver_review_clusters",
@@ -277,11 +226,13 @@ def test_the_corpus_takes_the_newest_gold_label_and_no_contradicting_copies(tabl
 def chain(reviews: DataFrame, table: Table, config: Config) -> dict[str, DataFrame]:
     parted = clean_batch(reviews, table("ops_source_files"), config.clean, config.quality, b"key")
     cleaned = parted["silver_reviews"]
-    placed = cluster_reviews(cleaned, table("silver_review_clusters"))
+    history = table("silver_review_clusters"), table("silver_minhash_bands")
+    found = cluster_reviews(cleaned, *history, config.dedup, 1)
+    placed = found["silver_review_clusters"]
     words = tokenise_reviews(cleaned, placed, config.tokens, driver_dictionaries())
     return {
         **parted,
-        "silver_review_clusters": placed,
+        **found,
         "silver_review_splits": split_reviews(placed, config.split),
         "silver_tokens": words,
         "silver_weak_labels": vote_on_reviews(words, config.weak_labels, driver_dictionaries()),
