@@ -230,7 +230,7 @@ class Run:
             counts=counts,
             seconds=round(seconds, 3),
         )
-        rows = sum(counts.get(name, 0) for name in stage.writes)
+        rows = counts[stage.writes[0]] if stage.writes else 0  # its main table, as `reviewgen status` counts
         speed = f", {rows / seconds:,.0f} rows/s" if rows else ""
         self.report(f"[{stage.name}] {where}: {rows:,} rows in {seconds:.1f} s{speed}")
 
