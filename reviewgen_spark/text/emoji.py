@@ -71,7 +71,7 @@ _EMOJI_CLASS = (
 )
 # ★☆ are rating marks in reviews (服务★★★), never emoji; ☎ and ✆ introduce phone numbers.
 _KEPT = "★☆☎✆①-⑳"
-_EMOJI = re.compile(f"(?![{_KEPT}])[{_EMOJI_CLASS}]")
+_EMOJI = re.compile(f"[{_EMOJI_CLASS}](?<![{_KEPT}])")  # the class first: it is what is looked for
 _MODIFIER = re.compile("[\U0001f3fb-\U0001f3ff\U0001f1e6-\U0001f1ff]{1,2}")
 _KAOMOJI_HINT = re.compile(r"[\^_:;=∩≧◕●⌒︶╥┬╯⊙→¬¯>`]" "(?:(?<![:;=])|(?<=[:;=])[-'()DPp])")
 HINT = re.compile(rf"[{_EMOJI_CLASS}\^_:;=∩≧◕●⌒︶╥┬╯⊙→¬¯>`]")

@@ -20,6 +20,8 @@ _FOREIGN = re.compile(r"[^\W\d_]")  # any other letter, once Latin, Han and kana
 _NEITHER = re.compile(
     f"[A-Za-z\u00c0-\u024f\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d{characters.HAN}\U00020000-\U0003ffff]+"
 )
+# Anything but ASCII, common marks, accented Latin letters and Han: only then are there letters of other scripts.
+_OTHER_SCRIPT = re.compile(f"[^\x00-\x7f\u00b7\u00c0-\u024f\u2010-\u2027\u3000-\u3020\uff01-\uff20{characters.HAN}]")
 _ACCENT = re.compile(r"[\u00c0-\u024f]")
 
 _CHINESE_SHARE = 0.6  # of the words: below, the text is mixed
@@ -44,13 +46,13 @@ def detect(text: str) -> Language:
     """
     if not _beyond_simplified().search(text):
         # Han, marks and digits only: 7 of 10 Chinese reviews end here.
-        return _SIMPLIFIED if _HAN.search(text) else _NOTHING
+        return SIMPLIFIED if _HAN.search(text) else _NOTHING
     if "[" in text:
         text = _MARKER.sub(" ", text)
     han = 0 if text.isascii() else sum(map(len, _HAN.findall(text)))
     words = _LATIN_WORD.findall(text)
     kana = foreign = 0
-    if not text.isascii():
+    if _OTHER_SCRIPT.search(text):
         kana = len(_KANA.findall(text))
         foreign = len(_FOREIGN.findall(_NEITHER.sub("", text)))
     total = han + len(words) + kana + foreign
@@ -74,7 +76,8 @@ def detect(text: str) -> Language:
     return Language("mixed", round(1 - abs(2 * han / total - 1), 4))
 
 
-_SIMPLIFIED = Language("zh-hans", 1.0)
+SIMPLIFIED = Language("zh-hans", 1.0)
+"""What `detect` says, as this very object, of a text without traditional characters and Latin letters."""
 _NOTHING = Language("other", 0.0)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.text.tokenise import read_lines, read_words
+from reviewgen_spark.text.word_lists import read_lines, read_words
 
 _CLAUSE_ENDS = frozenset("，。！？；：、…,.!?;:~～ \n")
 _NEVER = frozenset(["从来", "从", "从来没有", "从没", "从未", "never"])

@@ -209,11 +209,15 @@ _CARS = Pattern("PLATE", re.compile(_PLATE), _is_plate)
 _CHATS = tuple(pattern for pattern in _NUMBERS if pattern.type == "WECHAT")
 
 # --- gates: one class search each, so that a text without a hint costs under a microsecond
-# A digit, an at sign, the start of a chat word, seven numerals in a row, or a numeral before a word for a building.
+# An at sign, the start of a chat word, a province before a letter, five digits or seven numerals in a row, or a number
+# before a word for a building: one class to look for, then a look around. A lone digit, as in one review of three, is
+# not enough.
 _GATE = re.compile(
-    f"[0-9@\uff10-\uff19\uff20微威薇维WwVv加➕{_NUMERALS}十]"
-    r"(?:(?<=[0-9@\uff10-\uff19\uff20])|(?<=[微威薇维])(?:信|xin)|(?<=[WwVv])[XxEe信]|(?<=[加➕])[vV]"
-    rf"|(?<=[{_NUMERALS}])[ \-]?[{_NUMERALS}0-9 \-]{{5}}|(?<=[{_NUMERALS}十])[一二三四五六七八九十]{{0,3}}[号栋幢单])"
+    f"[0-9@\uff10-\uff19\uff20微威薇维WwVv加➕{_NUMERALS}十{_PROVINCES}新]"
+    r"(?:(?<=[@\uff10-\uff19\uff20])|(?<=[微威薇维])(?:信|xin)|(?<=[WwVv])[XxEe信]|(?<=[加➕])[vV]"
+    rf"|(?<=[0-9])(?:(?:[ \-.()]{{0,2}}[0-9\uff10-\uff19{_NUMERALS}]){{4}}|[0-9A-Za-z一二三四五六七八九十百零〇\-]{{0,5}} ?[号弄栋幢座楼])"
+    rf"|(?<=[{_NUMERALS}])[ \-]?[{_NUMERALS}0-9 \-]{{5}}|(?<=[{_NUMERALS}十])[一二三四五六七八九十]{{0,3}}[号栋幢单]"
+    rf"|(?<=[{_PROVINCES}新])[A-Za-z])"
 )
 _LONG_RUN = re.compile(r"[0-9](?:[ \-.()]{0,2}[0-9]){4}")
 _CHAT_GATE = re.compile(r"[微威薇维wWvV加➕](?:(?<=[微威薇维])(?:信|xin)|(?<=[wWvV])[xXeE信]|(?<=[加➕])[vV])")

@@ -1,24 +1,47 @@
-"""Cut reviews into words: Chinese by jieba's dictionary and model, Latin words, numbers and markers by spans.
+"""Cut reviews into words: Chinese by jieba's dictionary and model, English by spaCy's rules, mixed text by spans.
 
 `rjieba` is jieba in Rust, some ten times faster; `jieba` remains by config. Both take the same user dictionary:
-rjieba has no `load_userdict`, but `add_word` with the file's frequency and tag does the same.
+rjieba has no `load_userdict`, but `add_word` with the file's frequency and tag does the same. English prose, two Latin
+words or more, goes to spaCy's blank English tokenizer; a lone Latin word in Chinese text needs none.
 """
 
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import filterfalse
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.sections import TokensSection
+from reviewgen_spark.text.word_lists import UserWord, read_user_words, read_words
 
-# A marker such as [PHONE] or [开心]; an English word with its apostrophe; a number with its point or percent sign.
-_MARKER = r"\[(?:[A-Z_]{2,9}|[\u4e00-\u9fff]{1,4})\]"
-_WORD = r"[A-Za-z\u00c0-\u024f][A-Za-z0-9\u00c0-\u024f]*(?:['’][A-Za-z]+)*(?:\+\+|#(?![A-Za-z0-9]))?"
-_NUMBER = r"\d+(?:[.,:]\d+)*%?[A-Za-z]*"
-_NEEDS_SPANS = re.compile(r"[A-Za-z\[\u00c0-\u024f]|\d[,:]\d")
-_SPACE = re.compile(r"\s")
+# A marker such as [PHONE] or [开心]; English prose, a word with its apostrophe; a number with its point or percent sign.
+# Each without its first character, which one class finds for all of them: alternatives are slow to look for.
+_LATIN = r"A-Za-z\u00c0-\u024f"
+_MARKER = r"(?<=\[)(?:[A-Z_]{2,9}|[\u4e00-\u9fff]{1,4})\]"
+_WORD = rf"[{_LATIN}0-9]*(?:['’][A-Za-z]+)*(?:\+\+|#(?![A-Za-z0-9]))?"
+_PROSE = rf"(?<=[{_LATIN}]){_WORD}(?:(?:[!-@]* [ -@]*[{_LATIN}]{_WORD})+[.!?]*)?"
+_NUMBER = r"(?<=[0-9])[0-9]*(?:[.,:][0-9]+)*%?[A-Za-z]*"
+# One class to look for, then a look back: two alternatives would take twice the time. Greek and Cyrillic have capitals.
+_NEEDS_SPANS = re.compile(rf"[{_LATIN}\[0-9\u0370-\u052f](?:(?<![0-9])|(?<=[0-9])[,:][0-9])")
+# White space spelled out: a category such as \s is twice as slow to look for.
+_SPACE = re.compile("[ \t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
 _WORDLESS = re.compile(r"[\W_]+")
+_MAX_DROPPED = 50_000  # marks remembered; runs of marks never end
+
+Cut = Callable[[str], list[str]]
+Tag = Callable[[str], list[tuple[str, str]]]
+
+
+class Words(NamedTuple):
+    """What a text is made of.
+
+    `tokens` are its words, numbers, markers and punctuation in order, without spaces. `content_words` leave out stop
+    words, punctuation and, by config, other parts of speech; those with capitals are in lower case.
+    """
+
+    tokens: list[str]
+    content_words: list[str]
 
 
 class Tokeniser:
@@ -28,9 +51,11 @@ class Tokeniser:
         section: the `tokens` section.
         dictionaries: the folder of the word lists that the section names.
 
-    >>> cut = Tokeniser(TokensSection(user_dictionary=None, stop_words=None), Path(".")).tokens
-    >>> cut("手机不错，I don't like it [PHONE] 3.5寸")
-    ['手机', '不错', '，', 'I', "don't", 'like', 'it', '[PHONE]', '3.5', '寸']
+    >>> words = Tokeniser(TokensSection(user_dictionary=None, stop_words=None), Path(".")).words
+    >>> words("手机不错，I don't like it [PHONE] 3.5寸").tokens
+    ['手机', '不错', '，', 'I', 'do', "n't", 'like', 'it', '[PHONE]', '3.5', '寸']
+    >>> words("Good，不").content_words
+    ['good', '不']
     """
 
     def __init__(self, section: TokensSection, dictionaries: Path) -> None:
@@ -38,112 +63,110 @@ class Tokeniser:
         self.dictionaries = dictionaries
         words = read_user_words(dictionaries / section.user_dictionary) if section.user_dictionary else ()
         self.stop_words = read_words(dictionaries / section.stop_words) if section.stop_words else frozenset()
-        self._cut = _engine(section.engine, tuple(words))
+        self._dropped = set(self.stop_words)
+        self._cut, self._tag = _engine(section.engine, tuple(words))
         # A user word that mixes scripts (T恤, 3C数码) would be torn by the spans, so the spans know it first.
-        mixed = [re.escape(word) for word, _, _ in words if re.search(r"[A-Za-z0-9]", word) and not word.isascii()]
-        own = "|".join(sorted(mixed, key=len, reverse=True))
-        self._spans = re.compile(f"({_MARKER}|{own + '|' if own else ''}{_WORD}|{_NUMBER})")
+        own = [word for word, _, _ in words if re.search(r"[A-Za-z0-9]", word) and not word.isascii()]
+        kinds = [f"(?<={re.escape(word[0])}){re.escape(word[1:])}" for word in sorted(own, key=len, reverse=True)]
+        firsts = "".join({re.escape(word[0]) for word in own})
+        self._spans = re.compile(rf"([{_LATIN}\[0-9{firsts}](?:{'|'.join([_MARKER, *kinds, _PROSE, _NUMBER])}))")
+        self._english = _English()
 
     def __reduce__(self) -> tuple[type["Tokeniser"], tuple[TokensSection, Path]]:
         return Tokeniser, (self.section, self.dictionaries)
 
-    def tokens(self, text: str) -> list[str]:
-        """The words, numbers, markers and punctuation of a text in order, without spaces."""
+    def words(self, text: str) -> Words:
+        """Cut a text; never raises, whatever the string holds."""
         try:
-            return self._tokens(text)
+            return self._words(text)
         except UnicodeEncodeError:
             # rjieba takes UTF-8: a lone surrogate, which the clean stage removes, has none.
-            return self._tokens(text.encode("utf-8", "ignore").decode("utf-8"))
+            return self._words(text.encode("utf-8", "ignore").decode("utf-8"))
 
-    def _tokens(self, text: str) -> list[str]:
-        cut = self._cut
+    def _words(self, text: str) -> Words:
         if not _NEEDS_SPANS.search(text):
-            tokens = cut(text)
-            return [token for token in tokens if not token.isspace()] if _SPACE.search(text) else list(tokens)
-        tokens = []
+            tokens = self._cut(text)
+            if _SPACE.search(text):
+                tokens = [token for token in tokens if not token.isspace()]
+            lowered = tokens
+        else:
+            tokens = self._spanned(text)
+            lowered = [token.lower() for token in tokens]
+        if self.section.parts_of_speech:
+            lowered = self._of_wanted_speech(text)
+        kept = list(filterfalse(self._dropped.__contains__, lowered))
+        if not "".join(kept).isalnum():
+            kept = [word for word in kept if word.isalnum() or self._is_word(word)]
+        return Words(tokens, kept)
+
+    def _spanned(self, text: str) -> list[str]:
+        tokens: list[str] = []
         # re.split with one group: what stands between the spans is even, the spans themselves are odd.
         for place, part in enumerate(self._spans.split(text)):
             if place % 2:
-                tokens.append(part)
+                if " " in part:
+                    tokens += self._english.cut(part)
+                else:
+                    tokens.append(part)
             elif part and part != " ":
-                tokens.extend(token for token in cut(part) if not token.isspace())
+                found = self._cut(part)
+                tokens += [token for token in found if not token.isspace()] if _SPACE.search(part) else found
         return tokens
 
-    def content_words(self, tokens: list[str]) -> list[str]:
-        """The tokens without stop words, punctuation and bare marks, Latin ones in lower case.
+    def _of_wanted_speech(self, text: str) -> list[str]:
+        wanted = self.section.parts_of_speech
+        return [word.lower() for word, tag in self._tag(text) if tag.startswith(wanted)]
 
-        >>> section = TokensSection(user_dictionary=None, stop_words=None)
-        >>> Tokeniser(section, Path(".")).content_words(["Good", "，", "不"])
-        ['good', '不']
+    def _is_word(self, token: str) -> bool:
+        """Whether a token with marks in it (3.5, n't) is a word; a bare mark is remembered, as the commonest are."""
+        if not _WORDLESS.fullmatch(token):
+            return True
+        if len(self._dropped) < _MAX_DROPPED:
+            self._dropped.add(token)
+        return False
+
+
+class _English:
+    """spaCy's blank English tokenizer, loaded when the first prose comes."""
+
+    _MAX_STRINGS = 500_000  # spaCy remembers every token it has seen
+
+    def __init__(self) -> None:
+        self._pipeline: Any = None
+
+    def cut(self, text: str) -> list[str]:
+        """The tokens of English prose, without spaces.
+
+        >>> _English().cut("It's great, isn't it?")
+        ['It', "'s", 'great', ',', 'is', "n't", 'it', '?']
         """
-        stops = self.stop_words
-        lowered = (token.lower() for token in tokens)
-        return [
-            token for token in lowered if token not in stops and (token.isalnum() or not _WORDLESS.fullmatch(token))
-        ]
+        if self._pipeline is None or len(self._pipeline.vocab.strings) > self._MAX_STRINGS:
+            import spacy
 
-
-def read_words(path: Path) -> frozenset[str]:
-    """A word list: one word a line, `#` starts a comment line.
-
-    Raises:
-        ConfigError: when the file is missing or is not UTF-8.
-    """
-    return frozenset(line.split()[0] for line in read_lines(path))
-
-
-def read_user_words(path: Path) -> list[tuple[str, int | None, str | None]]:
-    """A user dictionary in jieba's format: `word [frequency] [tag]` a line.
-
-    Raises:
-        ConfigError: when the file is missing, is not UTF-8, or a frequency is no number.
-    """
-    words: list[tuple[str, int | None, str | None]] = []
-    for line in read_lines(path):
-        word, *rest = line.split()
-        frequency = int(rest.pop(0)) if rest and rest[0].isdigit() else None
-        if len(rest) > 1:
-            raise ConfigError(
-                f"{path.name}: got {len(rest) + 1} fields after a word; expected 'word [frequency] [tag]'"
-            )
-        words.append((word, frequency, rest[0] if rest else None))
-    return words
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a dictionary that hold something, without comments.
-
-    Raises:
-        ConfigError: when the file is missing or is not UTF-8.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such dictionary; check the `tokens` section and conf/dictionaries") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: got bytes that are not UTF-8; save the dictionary as UTF-8") from error
-    return [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]
+            self._pipeline = spacy.blank("en")
+            for name in ("C#", "F#", "c#", "f#"):
+                self._pipeline.tokenizer.add_special_case(name, [{"ORTH": name}])
+        return [token.text for token in self._pipeline.tokenizer(text) if not token.is_space]
 
 
 @lru_cache(maxsize=4)
-def _engine(name: str, words: tuple[tuple[str, int | None, str | None], ...]) -> Callable[[str], list[str]]:
-    """A cutting function with the user words added; loaded once a process, 0.1 s for rjieba and 0.7 s for jieba."""
-    cut: Callable[[str], list[str]]
+def _engine(name: str, words: tuple[UserWord, ...]) -> tuple[Cut, Tag]:
+    """To cut and to tag, with the user words added; loaded once a process, 0.1 s for rjieba and 0.7 s for jieba."""
     if name == "rjieba":
         import rjieba
 
         engine = rjieba.Jieba()
         for word, frequency, tag in words:
             engine.add_word(word, frequency, tag)
-        cut = engine.cut
-        return cut
+        return engine.cut, engine.tag
     import logging
 
     import jieba
+    import jieba.posseg
 
     jieba.setLogLevel(logging.WARNING)  # it reports its cache file on stderr otherwise
     tokenizer = jieba.Tokenizer()
     for word, frequency, tag in words:
         tokenizer.add_word(word, frequency, tag)
-    cut = tokenizer.lcut
-    return cut
+    tagger = jieba.posseg.POSTokenizer(tokenizer)
+    return tokenizer.lcut, lambda text: [(pair.word, pair.flag) for pair in tagger.cut(text)]

@@ -22,6 +22,11 @@ def tokenise_reviews(reviews: DataFrame, clusters: DataFrame, section: TokensSec
         section: Engine, user dictionary, stop words.
         dictionaries: Folder on the driver; shipped to the executors.
     """
+    return cut_reviews(unique_reviews(reviews, clusters), section, dictionaries)
+
+
+def cut_reviews(reviews: DataFrame, section: TokensSection, dictionaries: Path) -> DataFrame:
+    """The rows of silver_tokens for reviews of any kind: record_id, text_clean and batch_id are read."""
     schema = TABLES["silver_tokens"].columns
     ship_dictionaries(reviews.sparkSession, dictionaries)
     folder = dictionaries.name
@@ -32,19 +37,17 @@ def tokenise_reviews(reviews: DataFrame, clusters: DataFrame, section: TokensSec
         tokeniser = Tokeniser(section, shipped_dictionaries(folder))
         out = arrow_schema(schema)
         for batch in batches:
-            words = [tokeniser.tokens(text) if text else [] for text in batch.column("text_clean").to_pylist()]
+            words = [tokeniser.words(text or "") for text in batch.column("text_clean").to_pylist()]
             columns = {
                 "record_id": batch.column("record_id"),
-                "tokens": words,
-                "content_words": [tokeniser.content_words(tokens) for tokens in words],
-                "token_count": [len(tokens) for tokens in words],
+                "tokens": [tokens for tokens, _ in words],
+                "content_words": [content_words for _, content_words in words],
+                "token_count": [len(tokens) for tokens, _ in words],
                 "batch_id": batch.column("batch_id"),
             }
             yield to_batch(columns, out)
 
-    return (
-        unique_reviews(reviews, clusters).select("record_id", "text_clean", "batch_id").mapInArrow(cut_batches, schema)
-    )
+    return reviews.select("record_id", "text_clean", "batch_id").mapInArrow(cut_batches, schema)
 
 
 def unique_reviews(reviews: DataFrame, clusters: DataFrame) -> DataFrame:

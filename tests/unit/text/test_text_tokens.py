@@ -2,13 +2,15 @@
 
 import pickle
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.sections import TokensSection
 from reviewgen_spark.text.lexicon import Lexicon
-from reviewgen_spark.text.tokenise import Tokeniser, read_lines, read_words
+from reviewgen_spark.text.tokenise import Tokeniser
+from reviewgen_spark.text.word_lists import read_lines, read_words
 
 DICTIONARIES = Path(__file__).parents[3] / "conf" / "dictionaries"
 
@@ -44,7 +46,7 @@ def lexicon() -> Lexicon:
     [
         ("手机很好", ["手机", "很", "好"]),
         ("电话[PHONE]，[开心]很好", ["电话", "[PHONE]", "，", "[开心]", "很", "好"]),
-        ("I don't like it.", ["I", "don't", "like", "it", "."]),
+        ("I don't like it.", ["I", "do", "n't", "like", "it", "."]),
         ("high-quality C++ C# books", ["high", "-", "quality", "C++", "C#", "books"]),
         ("价格5,999元 降了3.5%", ["价格", "5,999", "元", "降", "了", "3.5%"]),
         ("这件T恤不错", ["这件", "T恤", "不错"]),
@@ -54,18 +56,20 @@ def lexicon() -> Lexicon:
         ("", []),
         ("   ", []),
         ("café très", ["café", "très"]),
+        ("手机is not bad，don't buy", ["手机", "is", "not", "bad", "，", "do", "n't", "buy"]),
+        ("价格$5 a month!很好", ["价格", "$", "5", "a", "month", "!", "很", "好"]),
     ],
 )
 def test_tokens(tokeniser: Tokeniser, text: str, tokens: list[str]) -> None:
-    assert tokeniser.tokens(text) == tokens
+    assert tokeniser.words(text).tokens == tokens
 
 
 def test_user_dictionary_is_honoured(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("# a comment\n超难用神器 100 n\n3C数码城\n", encoding="utf-8")
     text = "这是超难用神器在3C数码城"
     for engine in ("rjieba", "jieba"):
-        with_words = Tokeniser(TokensSection(engine=engine, stop_words=None), tmp_path).tokens(text)
-        without = Tokeniser(TokensSection(engine=engine, stop_words=None, user_dictionary=None), tmp_path).tokens(text)
+        with_words = Tokeniser(TokensSection(engine=engine, stop_words=None), tmp_path).words(text).tokens
+        without = Tokeniser(TokensSection(engine=engine, stop_words=None, user_dictionary=None), tmp_path).words(text).tokens
         assert {"超难用神器", "3C数码城"} <= set(with_words)
         assert not {"超难用神器", "3C数码城"} & set(without)
 
@@ -84,19 +88,32 @@ def test_engines_agree() -> None:
 
     same = total = 0
     for sentence in SENTENCES:
-        ours, theirs = borders(rust.tokens(sentence)), borders(python.tokens(sentence))
+        ours, theirs = borders(rust.words(sentence).tokens), borders(python.words(sentence).tokens)
         same, total = same + len(ours & theirs), total + len(ours | theirs)
     assert same / total > 0.99
 
 
 def test_tokeniser_survives_a_trip_to_an_executor(tokeniser: Tokeniser) -> None:
     copy = pickle.loads(pickle.dumps(tokeniser))
-    assert copy.tokens(SENTENCES[0]) == tokeniser.tokens(SENTENCES[0])
+    assert copy.words(SENTENCES[0]).tokens == tokeniser.words(SENTENCES[0]).tokens
 
 
 def test_content_words_keep_negations_and_degrees(tokeniser: Tokeniser) -> None:
-    words = tokeniser.content_words(tokeniser.tokens("这个手机的屏幕很不好，I don't like this"))
-    assert words == ["手机", "屏幕", "很", "不好", "don't", "like"]
+    words = tokeniser.words("这个手机的屏幕很不好，I don't like this").content_words
+    assert words == ["手机", "屏幕", "很", "不好", "n't", "like"]
+
+
+def test_content_words_of_the_wanted_parts_of_speech() -> None:
+    section = TokensSection(parts_of_speech=("n", "a", "eng"))
+    words = Tokeniser(section, DICTIONARIES).words("这个手机的屏幕非常漂亮，我喜欢 iPhone")
+    assert words.content_words == ["手机", "屏幕", "漂亮", "iphone"]
+    assert "喜欢" in words.tokens
+
+
+@pytest.mark.parametrize("engine", ["rjieba", "jieba"])
+def test_parts_of_speech_of_both_engines(engine: Literal["rjieba", "jieba"]) -> None:
+    words = Tokeniser(TokensSection(engine=engine, parts_of_speech=("n",)), DICTIONARIES).words("手机的屏幕很大")
+    assert words.content_words == ["手机", "屏幕"]
 
 
 def test_stop_words_hold_no_word_that_turns_or_weighs(tokeniser: Tokeniser, lexicon: Lexicon) -> None:
@@ -130,7 +147,7 @@ def test_lists_have_no_double_entries() -> None:
     ],
 )
 def test_lexicon_orders_texts(tokeniser: Tokeniser, lexicon: Lexicon, better: str, worse: str) -> None:
-    assert lexicon.score(tokeniser.tokens(better)) > lexicon.score(tokeniser.tokens(worse))
+    assert lexicon.score(tokeniser.words(better).tokens) > lexicon.score(tokeniser.words(worse).tokens)
 
 
 @pytest.mark.parametrize(
@@ -151,17 +168,17 @@ def test_lexicon_orders_texts(tokeniser: Tokeniser, lexicon: Lexicon, better: st
     ],
 )
 def test_lexicon_sign(tokeniser: Tokeniser, lexicon: Lexicon, text: str, sign: int) -> None:
-    assert lexicon.score(tokeniser.tokens(text)) * sign > 0
+    assert lexicon.score(tokeniser.words(text).tokens) * sign > 0
 
 
 def test_lexicon_abstains_without_matches(tokeniser: Tokeniser, lexicon: Lexicon) -> None:
     for text in ("", "2019年11月", "桌子", "table"):
-        assert lexicon.judge(tokeniser.tokens(text)) == (0.0, 0)
-    assert lexicon.judge(tokeniser.tokens("很好")).matches == 1
+        assert lexicon.judge(tokeniser.words(text).tokens) == (0.0, 0)
+    assert lexicon.judge(tokeniser.words("很好").tokens).matches == 1
 
 
 def test_negation_ends_with_its_clause(tokeniser: Tokeniser, lexicon: Lexicon) -> None:
-    assert lexicon.score(tokeniser.tokens("不，很好")) > 0 > lexicon.score(tokeniser.tokens("不很好"))
+    assert lexicon.score(tokeniser.words("不，很好").tokens) > 0 > lexicon.score(tokeniser.words("不很好").tokens)
 
 
 def test_score_stays_in_its_range(lexicon: Lexicon) -> None:
@@ -196,4 +213,4 @@ def test_broken_user_dictionary_is_a_configuration_error(tmp_path: Path) -> None
 def test_tokens_of_bad_input_do_not_raise(tokeniser: Tokeniser) -> None:
     """The clean stage removes these; a caller may still send them."""
     for text in ("\x00", "a\x00b", "[" * 1000, "'" * 1000, "1," * 1000, "\u202e好", "好\ud800"):
-        assert isinstance(tokeniser.tokens(text), list)
+        assert isinstance(tokeniser.words(text).tokens, list)
