@@ -1,4 +1,4 @@
-"""Rows for the benchmarks: real reviews, with the dirt of a shop."""
+"""Rows for the benchmarks: real reviews, as they are or with the dirt of a shop."""
 
 import random
 from collections.abc import Iterator
@@ -46,10 +46,19 @@ def soiled_reviews(rows: int, seed: int = 11) -> Iterator[str]:
         yield sample_dirt.CHANGES[kind][1](text, draw) if kind else text
 
 
-def write_bronze(folder: Path, rows: int) -> None:
+def plain_reviews(rows: int, seed: int = 11) -> Iterator[str]:
+    """Real reviews over and over, as they are, each round in another order."""
+    draw, lines = random.Random(seed), real_lines()
+    for place in range(rows):
+        if place % len(lines) == 0:
+            draw.shuffle(lines)
+        yield lines[place % len(lines)]
+
+
+def write_bronze(folder: Path, rows: int, soiled: bool = False) -> None:
     """`rows` records in the columns of bronze_reviews that the clean stage reads, as Parquet files."""
     folder.mkdir(parents=True)
-    size, texts = -(-rows // FILES), list(soiled_reviews(rows))
+    size, texts = -(-rows // FILES), list(soiled_reviews(rows) if soiled else plain_reviews(rows))
     for start in range(0, rows, size):
         part = range(start, min(start + size, rows))
         columns = {

@@ -1,6 +1,7 @@
 """Clean: typed reviews in; out come those fit to use, with normalised, masked text, and apart those that are not."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -9,7 +10,7 @@ from pyspark.sql.types import BooleanType, StructField, StructType
 
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import CleanSection, QualitySection
-from reviewgen_spark.transforms.arrow import arrow_schema, to_batch
+from reviewgen_spark.transforms.arrow import arrow_schema, in_slices
 from reviewgen_spark.transforms.quality import count_findings, judge_reviews
 
 _KEPT = (
@@ -24,6 +25,14 @@ _KEPT = (
     "source_line",
     "batch_id",
 )
+
+CLEANED = StructType(
+    [
+        *(field for field in TABLES["silver_reviews"].columns if field.name != "quality_flags"),
+        StructField("is_boilerplate", BooleanType(), False),
+    ]
+)
+"""Columns of a cleaned review that no quality rule has judged yet."""
 
 
 def clean_batch(
@@ -64,38 +73,45 @@ def clean_reviews(reviews: DataFrame, section: CleanSection, user_key: bytes) ->
         section: What the text engine does.
         user_key: Secret key of the hash that stands for a user; never written anywhere.
     """
-    fields = [field for field in TABLES["silver_reviews"].columns if field.name != "quality_flags"]
-    schema = StructType([*fields, StructField("is_boilerplate", BooleanType(), False)])
-
-    def clean_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from reviewgen_spark.text.clean import Cleaner
-        from reviewgen_spark.text.pii import pseudonym
-
-        cleaner = Cleaner(section)
-        out = arrow_schema(schema)
-        for batch in batches:
-            texts = [cleaner.clean(text) for text in batch.column("text_raw").to_pylist()]
-            titles = [cleaner.clean(title) for title in batch.column("title").to_pylist()]
-            users = batch.column("user_id").to_pylist()
-            columns = {name: batch.column(name) for name in _KEPT}
-            columns |= {
-                "user_key": [user and pseudonym(user, user_key) for user in users],
-                "title_clean": [title.text_clean for title in titles],
-                "text_clean": [text.text_clean for text in texts],
-                "text_hash": [text.text_hash for text in texts],
-                "lang_code": [text.lang_code for text in texts],
-                "lang_score": [text.lang_score for text in texts],
-                "pii_counts": [
-                    _sum(text.pii_counts, title.pii_counts) for text, title in zip(texts, titles, strict=True)
-                ],
-                "rule_counts": [list(text.rule_counts.items()) for text in texts],
-                "is_boilerplate": [text.is_boilerplate for text in texts],
-            }
-            yield to_batch(columns, out)
-
-    wanted = (*_KEPT, "user_id", "title", "text_raw")
-    return reviews.select(*wanted).mapInArrow(clean_batches, schema)
+    wanted = reviews.select(*_KEPT, "user_id", "title", "text_raw")
+    return wanted.mapInArrow(lambda batches: clean_batches(batches, section, user_key), CLEANED)
 
 
-def _sum(one: dict[str, int], other: dict[str, int]) -> list[tuple[str, int]]:
+def clean_batches(
+    batches: Iterable[pa.RecordBatch], section: CleanSection, user_key: bytes
+) -> Iterator[pa.RecordBatch]:
+    """`clean_reviews` for Arrow batches, on a worker."""
+    from reviewgen_spark.text.clean import Cleaner
+    from reviewgen_spark.text.pii import pseudonym
+
+    cleaner = Cleaner(section)
+    out = arrow_schema(CLEANED)
+
+    def columns_of(batch: pa.RecordBatch) -> dict[str, Any]:
+        texts = [cleaner.clean(text) for text in batch.column("text_raw").to_pylist()]
+        titles = [cleaner.clean(title) for title in batch.column("title").to_pylist()]
+        users = batch.column("user_id").to_pylist()
+        # a column a field, in the order of CleanText
+        text_clean, text_hash, lang_code, lang_score, pii_counts, rule_counts, is_boilerplate = (
+            zip(*texts, strict=True) if texts else [()] * 7
+        )
+        return {name: batch.column(name) for name in _KEPT} | {
+            "user_key": [user and pseudonym(user, user_key) for user in users],
+            "title_clean": [title.text_clean for title in titles],
+            "text_clean": text_clean,
+            "text_hash": text_hash,
+            "lang_code": lang_code,
+            "lang_score": lang_score,
+            "pii_counts": [_sum(one, title.pii_counts) for one, title in zip(pii_counts, titles, strict=True)],
+            "rule_counts": [list(counts.items()) if counts else () for counts in rule_counts],
+            "is_boilerplate": is_boilerplate,
+        }
+
+    for batch in batches:
+        yield in_slices(batch, columns_of, out)
+
+
+def _sum(one: dict[str, int], other: dict[str, int]) -> Sequence[tuple[str, int]]:
+    if not one and not other:
+        return ()  # nineteen of twenty reviews
     return sorted({name: one.get(name, 0) + other.get(name, 0) for name in one.keys() | other.keys()}.items())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -9,7 +10,7 @@ from pyspark.sql import functions as F
 
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import TokensSection
-from reviewgen_spark.transforms.arrow import arrow_schema, to_batch
+from reviewgen_spark.transforms.arrow import arrow_schema, in_slices
 from reviewgen_spark.transforms.dictionaries import ship_dictionaries, shipped_dictionaries
 
 
@@ -27,27 +28,32 @@ def tokenise_reviews(reviews: DataFrame, clusters: DataFrame, section: TokensSec
 
 def cut_reviews(reviews: DataFrame, section: TokensSection, dictionaries: Path) -> DataFrame:
     """The rows of silver_tokens for reviews of any kind: record_id, text_clean and batch_id are read."""
-    schema = TABLES["silver_tokens"].columns
     ship_dictionaries(reviews.sparkSession, dictionaries)
     folder = dictionaries.name
+    wanted = reviews.select("record_id", "text_clean", "batch_id")
+    return wanted.mapInArrow(lambda batches: cut_batches(batches, section, folder), TABLES["silver_tokens"].columns)
 
-    def cut_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from reviewgen_spark.text.tokenise import Tokeniser
 
-        tokeniser = Tokeniser(section, shipped_dictionaries(folder))
-        out = arrow_schema(schema)
-        for batch in batches:
-            words = [tokeniser.words(text or "") for text in batch.column("text_clean").to_pylist()]
-            columns = {
-                "record_id": batch.column("record_id"),
-                "tokens": [tokens for tokens, _ in words],
-                "content_words": [content_words for _, content_words in words],
-                "token_count": [len(tokens) for tokens, _ in words],
-                "batch_id": batch.column("batch_id"),
-            }
-            yield to_batch(columns, out)
+def cut_batches(batches: Iterable[pa.RecordBatch], section: TokensSection, folder: str) -> Iterator[pa.RecordBatch]:
+    """`cut_reviews` for Arrow batches, on a worker that `folder` was shipped to."""
+    from reviewgen_spark.text.tokenise import Tokeniser
 
-    return reviews.select("record_id", "text_clean", "batch_id").mapInArrow(cut_batches, schema)
+    tokeniser = Tokeniser(section, shipped_dictionaries(folder))
+    out = arrow_schema(TABLES["silver_tokens"].columns)
+
+    def columns_of(batch: pa.RecordBatch) -> dict[str, Any]:
+        words = [tokeniser.words(text or "") for text in batch.column("text_clean").to_pylist()]
+        tokens, content_words = zip(*words, strict=True) if words else ((), ())
+        return {
+            "record_id": batch.column("record_id"),
+            "tokens": tokens,
+            "content_words": content_words,
+            "token_count": list(map(len, tokens)),
+            "batch_id": batch.column("batch_id"),
+        }
+
+    for batch in batches:
+        yield in_slices(batch, columns_of, out)
 
 
 def unique_reviews(reviews: DataFrame, clusters: DataFrame) -> DataFrame:

@@ -69,7 +69,9 @@ def test_user_dictionary_is_honoured(tmp_path: Path) -> None:
     text = "这是超难用神器在3C数码城"
     for engine in ("rjieba", "jieba"):
         with_words = Tokeniser(TokensSection(engine=engine, stop_words=None), tmp_path).words(text).tokens
-        without = Tokeniser(TokensSection(engine=engine, stop_words=None, user_dictionary=None), tmp_path).words(text).tokens
+        without = (
+            Tokeniser(TokensSection(engine=engine, stop_words=None, user_dictionary=None), tmp_path).words(text).tokens
+        )
         assert {"超难用神器", "3C数码城"} <= set(with_words)
         assert not {"超难用神器", "3C数码城"} & set(without)
 
