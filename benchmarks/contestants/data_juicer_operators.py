@@ -1,4 +1,4 @@
-"""Rival (b): py-data-juicer's own operators, in the order of its Chinese recipes, on its own dataset with two processes.
+"""Rival (b): py-data-juicer's own operators, on its own dataset with two processes.
 
 It has operators for broken Unicode, markup, links, white space, traditional script and personal data (phones, e-mail,
 identity cards). It has none that writes words, and its language score needs a model from a hub: both are left out here,

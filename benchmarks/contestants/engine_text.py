@@ -1,4 +1,4 @@
-"""Ours: the clean stage's and the tokens stage's own functions in one pass, Parquet in, Parquet out, on two local cores.
+"""Ours: the clean and tokens stages' own functions in one pass, Parquet in, Parquet out, on two local cores.
 
 Lines: `clean_tokens` (normalise, cut), `full` (also mask, language, traditional to simplified), `clean` (full without
 cutting). Where the time goes: `read`, `arrow` (every row to Python and back, untouched), `python` (full without the

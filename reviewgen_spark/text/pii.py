@@ -212,10 +212,11 @@ _CHATS = tuple(pattern for pattern in _NUMBERS if pattern.type == "WECHAT")
 # An at sign, the start of a chat word, a province before a letter, five digits or seven numerals in a row, or a number
 # before a word for a building: one class to look for, then a look around. A lone digit, as in one review of three, is
 # not enough.
-_GATE = re.compile(
+GATE = re.compile(
     f"[0-9@\uff10-\uff19\uff20微威薇维WwVv加➕{_NUMERALS}十{_PROVINCES}新]"
     r"(?:(?<=[@\uff10-\uff19\uff20])|(?<=[微威薇维])(?:信|xin)|(?<=[WwVv])[XxEe信]|(?<=[加➕])[vV]"
-    rf"|(?<=[0-9])(?:(?:[ \-.()]{{0,2}}[0-9\uff10-\uff19{_NUMERALS}]){{4}}|[0-9A-Za-z一二三四五六七八九十百零〇\-]{{0,5}} ?[号弄栋幢座楼])"
+    rf"|(?<=[0-9])(?:(?:[ \-.()]{{0,2}}[0-9\uff10-\uff19{_NUMERALS}]){{4}}"
+    r"|[0-9A-Za-z一二三四五六七八九十百零〇\-]{0,5} ?[号弄栋幢座楼])"
     rf"|(?<=[{_NUMERALS}])[ \-]?[{_NUMERALS}0-9 \-]{{5}}|(?<=[{_NUMERALS}十])[一二三四五六七八九十]{{0,3}}[号栋幢单]"
     rf"|(?<=[{_PROVINCES}新])[A-Za-z])"
 )
@@ -232,7 +233,7 @@ def mask(text: str) -> Masked:
     >>> mask("2019年买的iPhone 11,5999元")
     Masked(text='2019年买的iPhone 11,5999元', counts={})
     """
-    if not _GATE.search(text):
+    if not GATE.search(text):
         return Masked(text, {})
     counts: dict[str, int] = {}
     while True:

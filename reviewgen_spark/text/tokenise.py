@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from reviewgen_spark.sections import TokensSection
 from reviewgen_spark.text.word_lists import UserWord, read_user_words, read_words
 
-# A marker such as [PHONE] or [开心]; English prose, a word with its apostrophe; a number with its point or percent sign.
+# A marker such as [PHONE] or [开心]; English prose, a word with its apostrophe; a number with its point.
 # Each without its first character, which one class finds for all of them: alternatives are slow to look for.
 _LATIN = r"A-Za-z\u00c0-\u024f"
 _MARKER = r"(?<=\[)(?:[A-Z_]{2,9}|[\u4e00-\u9fff]{1,4})\]"
