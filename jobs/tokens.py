@@ -9,12 +9,12 @@ from reviewgen_spark.transforms.tokens import tokenise_reviews
 
 STAGE = Stage(
     name="tokens",
-    version=1,
+    version=2,
     scope="batch",
     reads=("silver_reviews", "silver_review_clusters"),
     writes=("silver_tokens",),
     sections=("tokens",),
-    libraries=("rjieba", "jieba"),
+    libraries=("rjieba", "jieba", "spacy"),
     assets=dictionaries,
     run=lambda inputs: {
         "silver_tokens": tokenise_reviews(

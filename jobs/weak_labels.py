@@ -1,23 +1,29 @@
-"""Weak labels: what the lexicons say of a review."""
+"""Weak labels: what voters that have seen no gold label say of a review, weighed by a label model."""
 
 import sys
 
 from reviewgen_spark.assets import dictionaries
 from reviewgen_spark.job import run_job
 from reviewgen_spark.stage import Stage
-from reviewgen_spark.transforms.weak_labels import vote_on_reviews
+from reviewgen_spark.transforms.weak_labels import label_weakly
 
 STAGE = Stage(
     name="weak_labels",
-    version=1,
+    version=2,
     scope="batch",
-    reads=("silver_tokens",),
-    writes=("silver_weak_labels",),
+    reads=("silver_tokens", "silver_reviews"),
+    history=("silver_weak_labels",),
+    writes=("silver_weak_labels", "ops_weak_voters"),
     sections=("weak_labels",),
+    libraries=("vaderSentiment", "textblob", "snownlp"),
     assets=dictionaries,
-    run=lambda inputs: {
-        "silver_weak_labels": vote_on_reviews(inputs.tables["silver_tokens"], inputs.config.weak_labels, inputs.assets)
-    },
+    run=lambda inputs: label_weakly(
+        inputs.tables["silver_tokens"],
+        inputs.tables["silver_reviews"],
+        inputs.tables["silver_weak_labels"],
+        inputs.config.weak_labels,
+        inputs.assets,
+    ),
 )
 
 if __name__ == "__main__":

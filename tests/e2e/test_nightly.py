@@ -163,10 +163,10 @@ def test_a_delta_table_is_a_source_and_only_its_new_files_are_read(
 def test_a_changed_rule_computes_its_stage_and_what_follows(
     spark: SparkSession, root: Path, warehouse: Warehouse
 ) -> None:
-    changed = configure(root, "weak_labels.min_abs_score=0.9")
+    changed = configure(root, "weak_labels.lexicon_min_score=0.9")
     stages = {line.split("]")[0].strip("[") for line in started(run(spark, changed, *nightly.PREPARE))}
     assert stages == {"weak_labels"}
-    execution_only = configure(root, "weak_labels.min_abs_score=0.9", "label.tokens_per_batch=512")
+    execution_only = configure(root, "weak_labels.lexicon_min_score=0.9", "label.tokens_per_batch=512")
     assert started(run(spark, execution_only, *nightly.PREPARE, nightly.label.STAGE)) == []
     run(spark, configure(root), *nightly.PREPARE)
 

@@ -19,7 +19,7 @@ from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 from reviewgen_spark.transforms.split import split_reviews
 from reviewgen_spark.transforms.tokens import tokenise_reviews
 from reviewgen_spark.transforms.views import current_unique_reviews, mark_current
-from reviewgen_spark.transforms.weak_labels import vote_on_reviews
+from reviewgen_spark.transforms.weak_labels import label_weakly
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 Table = Callable[..., DataFrame]
@@ -119,8 +119,8 @@ def test_a_record_near_clusters_of_different_splits_has_none(spark: SparkSession
 def test_tokens_of_unique_reviews_and_what_the_lexicon_says(table: Table, config: Config) -> None:
     reviews = table(
         "silver_reviews",
-        {"record_id": "good", "text_clean": "质量非常好，很满意"},
-        {"record_id": "bad", "text_clean": "质量太差了，很失望"},
+        {"record_id": "good", "text_clean": "质量非常好，很满意", "rating": 5},
+        {"record_id": "bad", "text_clean": "质量太差了，很失望", "rating": 5},
         {"record_id": "copy", "text_clean": "质量太差了，很失望"},
         {"record_id": "empty", "text_clean": None},
     )
@@ -135,10 +135,28 @@ def test_tokens_of_unique_reviews_and_what_the_lexicon_says(table: Table, config
     assert tokens["empty"] == []
     assert "".join(tokens["good"]) == "质量非常好，很满意"
     assert {row.token_count == len(row.tokens) for row in words.collect()} == {True}
-    votes = by_id(vote_on_reviews(words, config.weak_labels, driver_dictionaries()), "weak_label", "votes")
-    assert votes["good"] == ("positive", {"lexicon": "positive"})
-    assert votes["bad"] == ("negative", {"lexicon": "negative"})
-    assert votes["empty"] == (None, {})
+    told = label_weakly(words, reviews, table("silver_weak_labels"), config.weak_labels, driver_dictionaries())
+    votes = by_id(told["silver_weak_labels"], "weak_label", "votes", "majority_label")
+    assert votes["good"] == ("positive", {"lexicon": "positive", "rating": "positive"}, "positive")
+    assert votes["bad"] == (None, {"lexicon": "negative", "rating": "positive"}, None)
+    assert votes["empty"] == (None, {}, None)
+    voters = {row.voter: row for row in told["ops_weak_voters"].collect()}
+    assert (voters["lexicon"].row_count, voters["lexicon"].vote_count, voters["lexicon"].conflict_count) == (3, 2, 1)
+    assert voters["vader"].vote_count == 0 and voters["vader"].estimated_accuracy is None
+
+
+def test_the_votes_of_earlier_batches_weigh(table: Table, config: Config) -> None:
+    """By itself a batch with one disputed review knows nothing; the lexicon was right among three voters before."""
+    reviews = table(
+        "silver_reviews", {"record_id": "a", "text_clean": "质量非常好，很满意", "rating": 1, "lang_code": "zh-hans"}
+    )
+    tokens = table("silver_tokens", {"record_id": "a", "tokens": ["质量", "非常", "好"]})
+    right = {"lexicon": "positive", "vader": "positive", "textblob": "positive", "rating": "negative"}
+    earlier = table("silver_weak_labels", *({"record_id": f"e{i}", "votes": right} for i in range(50)))
+    alone = label_weakly(tokens, reviews, table("silver_weak_labels"), config.weak_labels, driver_dictionaries())
+    after = label_weakly(tokens, reviews, earlier, config.weak_labels, driver_dictionaries())
+    assert by_id(alone["silver_weak_labels"], "weak_label") == {"a": None}
+    assert by_id(after["silver_weak_labels"], "weak_label") == {"a": "positive"}
 
 
 # -- views and roll-ups --------------------------------------------------------------------------------------------
@@ -235,7 +253,7 @@ def chain(reviews: DataFrame, table: Table, config: Config) -> dict[str, DataFra
         **found,
         "silver_review_splits": split_reviews(placed, config.split),
         "silver_tokens": words,
-        "silver_weak_labels": vote_on_reviews(words, config.weak_labels, driver_dictionaries()),
+        **label_weakly(words, cleaned, table("silver_weak_labels"), config.weak_labels, driver_dictionaries()),
     }
 
 

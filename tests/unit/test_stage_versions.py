@@ -20,7 +20,7 @@ MODULES = {
     "dedup": ("transforms/dedup",),
     "split": ("transforms/split",),
     "tokens": ("transforms/tokens", "text/tokenise"),
-    "weak_labels": ("transforms/weak_labels", "text/lexicon"),
+    "weak_labels": ("transforms/weak_labels", "text/voters", "text/lexicon", "models/label_model"),
     "label": ("inference/label", "inference/batching", "models/predictor"),
     "satisfaction": ("products/satisfaction", "transforms/views"),
     "corpus": ("transforms/corpus",),
