@@ -16,18 +16,20 @@ def _report(inputs: Inputs) -> dict[str, DataFrame]:
 
 STAGE = Stage(
     name="report",
-    version=2,
+    version=3,
     scope="table",
     reads=(
         "bronze_reviews",
         "bronze_reviews_quarantine",
         "bronze_redeliveries",
+        "bronze_gold_labels",
         "silver_reviews",
         "silver_reviews_quarantine",
         "silver_review_clusters",
         "silver_review_splits",
         "silver_tokens",
         "silver_weak_labels",
+        "ops_weak_voters",
         "gold_review_labels",
         "gold_product_satisfaction",
         "ops_stage_runs",

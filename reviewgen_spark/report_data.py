@@ -94,6 +94,30 @@ class Word:
 
 
 @dataclass(frozen=True)
+class SplitBalance:
+    """How far an attribute depends on the split: Cramér's V, 0 to 1; below 0.1 is negligible."""
+
+    attribute: str
+    cramers_v: float
+
+
+@dataclass(frozen=True)
+class VoterScore:
+    """A voter of weak_labels, or what is made of the votes.
+
+    `conflicts` are its votes on reviews that voters dispute; `estimated` its accuracy by the label model; of `gold`
+    votes on reviews with a gold label `right` agree with it.
+    """
+
+    name: str
+    votes: int
+    conflicts: int
+    estimated: float | None
+    gold: int
+    right: int
+
+
+@dataclass(frozen=True)
 class ReportData:
     """Everything the page shows. An empty field is a table without rows, and the page says so.
 
@@ -127,6 +151,9 @@ class ReportData:
     rules: Mapping[str, int] = field(default_factory=dict)
     copy_groups: Mapping[str, int] = field(default_factory=dict)
     splits: Sequence[Sentiment] = ()
+    split_sizes: Mapping[str, int] = field(default_factory=dict)
+    split_balance: Sequence[SplitBalance] = ()
+    straddling: int = 0
     categories: Sequence[Sentiment] = ()
     sentiment_days: Sequence[Sentiment] = ()
     score_bins: Sequence[int] = ()
@@ -136,6 +163,7 @@ class ReportData:
     worst_products: Sequence[Product] = ()
     product_count: int = 0
     weak_votes: Mapping[tuple[str | None, str | None], int] = field(default_factory=dict)
+    voters: Sequence[VoterScore] = ()
     stages: Sequence[StageTiming] = ()
     models_in_use: Mapping[tuple[str, int], int] = field(default_factory=dict)
     promotions: Sequence[Promotion] = ()

@@ -9,24 +9,24 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from reviewgen_spark import report_labels
 from reviewgen_spark.report_data import (
     Evaluation,
     Product,
     Promotion,
     ReportData,
     Score,
-    Sentiment,
     SourceFile,
     StageTiming,
 )
+from reviewgen_spark.report_labels import MAX_DAYS, day_of
 from reviewgen_spark.report_words import complaint_words
 from reviewgen_spark.sections import ReportSection
 from reviewgen_spark.transforms.views import current_unique_reviews
 
 # Sizes of a group of equal texts: lower bound and name, largest first.
 _GROUP_SIZES = ((10, "10 times or more"), (4, "4 to 9 times"), (3, "3 times"), (2, "twice"), (1, "once"))
-_SCORE_BINS = 20
-MAX_DAYS, MAX_FILES, MAX_CATEGORIES, MAX_PROMOTIONS = 60, 20, 12, 5
+MAX_FILES, MAX_PROMOTIONS = 20, 5
 
 
 def collect(tables: Mapping[str, DataFrame], section: ReportSection) -> ReportData:
@@ -49,9 +49,18 @@ def collect(tables: Mapping[str, DataFrame], section: ReportSection) -> ReportDa
         _reviews(tables["silver_reviews"]),
         _broken(tables["silver_reviews_quarantine"]),
         _copies(tables["silver_review_clusters"]),
-        _labels(labels),
-        _splits_and_votes(tables["silver_review_splits"], tables["silver_weak_labels"], said),
-        _sentiment(current.join(said, on="record_id", how="inner"), section.timezone),
+        report_labels.labels(labels),
+        report_labels.splits_and_votes(tables["silver_review_splits"], tables["silver_weak_labels"], said),
+        report_labels.sentiment(current.join(said, on="record_id", how="inner"), section.timezone),
+        report_labels.split_balance(
+            tables["silver_review_splits"], tables["silver_review_clusters"], tables["silver_reviews"]
+        ),
+        report_labels.voters(
+            tables["silver_weak_labels"],
+            tables["ops_weak_voters"],
+            tables["silver_review_clusters"],
+            tables["bronze_gold_labels"],
+        ),
         _products(tables["gold_product_satisfaction"], section.top_products),
         _stages(tables["ops_stage_runs"]),
     )
@@ -71,7 +80,7 @@ def _volume(tables: Mapping[str, DataFrame], timezone: str) -> dict[str, Any]:
     no_day = F.lit(None).cast("string").alias("day")
     records = (
         tables["bronze_reviews"]
-        .select(F.lit("bronze").alias("kind"), "source_file", _day("created_at", timezone).alias("day"))
+        .select(F.lit("bronze").alias("kind"), "source_file", day_of("created_at", timezone).alias("day"))
         .unionByName(refused.select(F.lit("quarantined").alias("kind"), "source_file", no_day))
         .unionByName(tables["bronze_redeliveries"].select(F.lit("redelivered").alias("kind"), "source_file", no_day))
     )
@@ -110,10 +119,6 @@ def _volume(tables: Mapping[str, DataFrame], timezone: str) -> dict[str, Any]:
         "days": dict(sorted(by_day.items())[-MAX_DAYS:]),
         "files": tuple(files[:MAX_FILES]),
     }
-
-
-def _day(column: str, timezone: str) -> Column:
-    return F.date_format(F.from_utc_timestamp(F.col(column), timezone), "yyyy-MM-dd")
 
 
 def _utc(collected: datetime) -> datetime:
@@ -193,63 +198,6 @@ def _copies(clusters: DataFrame) -> dict[str, Any]:
         "copies": copies,
         "copy_groups": {name: groups[name] for _, name in reversed(_GROUP_SIZES) if groups[name]},
     }
-
-
-def _labels(labels: DataFrame) -> dict[str, Any]:
-    """Labels and errors by model version, and how many scores fall in each twentieth of 0 to 1."""
-    place = F.floor(F.col("sentiment_score") * _SCORE_BINS).alias("place")
-    failed = F.col("error").isNotNull().alias("failed")
-    rows = labels.groupBy("model_name", "model_version", failed, place).count().collect()
-    bins: Counter[int] = Counter()
-    models: Counter[tuple[str, int]] = Counter()
-    for name, version, _, place_found, count in rows:
-        models[name, version] += count
-        if place_found is not None:
-            bins[min(place_found, _SCORE_BINS - 1)] += count  # a score of exactly 1
-    return {
-        "labelled": sum(row[4] for row in rows if not row.failed),
-        "label_errors": sum(row[4] for row in rows if row.failed),
-        "models_in_use": dict(sorted(models.items())),
-        "score_bins": tuple(bins[index] for index in range(_SCORE_BINS)) if bins else (),
-    }
-
-
-def _splits_and_votes(splits: DataFrame, weak_labels: DataFrame, said: DataFrame) -> dict[str, Any]:
-    """What the model says by split, and beside what the lexicons say."""
-    voted = weak_labels.select("record_id", "weak_label", F.lit(True).alias("has_weak"))
-    rows = (
-        said.join(voted, on="record_id", how="full")
-        .join(splits.select("record_id", "split"), on="record_id", how="left")
-        .groupBy("split", "has_weak", "weak_label", "sentiment_label")
-        .count()
-        .collect()
-    )
-    votes: Counter[tuple[str | None, str | None]] = Counter()
-    for row in rows:
-        if row.has_weak:
-            votes[row.weak_label, row.sentiment_label] += row[4]
-    return {
-        "splits": _fold((row.split, row.sentiment_label, row[4]) for row in rows if row.sentiment_label),
-        "weak_votes": dict(votes),
-    }
-
-
-def _fold(rows: Iterable[tuple[str | None, str, int]]) -> tuple[Sentiment, ...]:
-    """Rows of name, sentiment_label and count as one Sentiment a name, by name."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for name, label, count in rows:
-        counts[name or "(none)"][label] += count
-    return tuple(Sentiment(name, c["positive"], c["negative"]) for name, c in sorted(counts.items()))
-
-
-def _sentiment(labelled: DataFrame, timezone: str) -> dict[str, Any]:
-    """Sentiment by category, largest first, and by day."""
-    day = _day("created_at", timezone).alias("day")
-    rows = labelled.groupBy("category", day, "sentiment_label").count().collect()
-    categories = _fold([(row[0], row[2], row[3]) for row in rows])
-    days = _fold([(row[1], row[2], row[3]) for row in rows])
-    largest = sorted(categories, key=lambda group: -(group.positive + group.negative))
-    return {"categories": tuple(largest[:MAX_CATEGORIES]), "sentiment_days": days[-MAX_DAYS:]}
 
 
 def _evaluation(evaluations: DataFrame, promotions: DataFrame) -> Evaluation | None:

@@ -61,14 +61,18 @@ def _label(reviews: DataFrame, gold_labels: DataFrame, weak_labels: DataFrame, l
         votes = weak_labels.select("record_id", F.col("weak_label").alias("label"))
         found = votes.select("record_id", is_positive.alias("label")).where("label IS NOT NULL")
         return reviews.join(found, on="record_id", how="inner")
+    gold = newest_sentiment(gold_labels).select("review_id", is_positive.alias("label")).where("label IS NOT NULL")
+    return reviews.join(gold, on="review_id", how="inner")
+
+
+def newest_sentiment(gold_labels: DataFrame) -> DataFrame:
+    """review_id and label: of each review the sentiment that was said last.
+
+    Args:
+        gold_labels: bronze_gold_labels.
+    """
     newest = Window.partitionBy("review_id").orderBy(
         F.col("batch_id").desc(), F.col("source_file").desc(), F.col("source_line").desc()
     )
-    gold = (
-        gold_labels.where(F.col("task") == "sentiment")
-        .withColumn("place", F.row_number().over(newest))
-        .where("place = 1")
-        .select("review_id", is_positive.alias("label"))
-        .where("label IS NOT NULL")
-    )
-    return reviews.join(gold, on="review_id", how="inner")
+    placed = gold_labels.where(F.col("task") == "sentiment").withColumn("place", F.row_number().over(newest))
+    return placed.where("place = 1").select("review_id", "label")

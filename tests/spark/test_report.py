@@ -7,7 +7,7 @@ from pyspark.sql.types import StructType
 from reviewgen_spark.jobs.report import STAGE
 
 from reviewgen_spark.report import ReportData, collect, render, write_report
-from reviewgen_spark.report_data import Score, Sentiment, SourceFile, StageTiming, Word
+from reviewgen_spark.report_data import Score, Sentiment, SourceFile, StageTiming, VoterScore, Word
 from reviewgen_spark.report_words import PRIOR_WORDS, complaint_words
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import ReportSection
@@ -46,6 +46,7 @@ def shop(spark: SparkSession):
     unique = ["r1", "r3", "r4", "r5"]
     said = ["negative", "positive", None, "positive"]
     weak = ["negative", "negative", None, None]
+    votes = [{"lexicon": "negative"}, {"lexicon": "negative"}, {}, {"lexicon": "negative", "rating": "positive"}]
     review = {"created_at": at(5), "source_file": "a.jsonl"}
     base = [
         {**review, "record_id": r, "review_id": v, "category": c, "created_at": at(5, h), "text_raw": SECRET}
@@ -72,6 +73,7 @@ def shop(spark: SparkSession):
             "cluster_id": "r1" if r == "r2" else r,
             "duplicate_of": "r1" if r == "r2" else None,
             "duplicate_kind": "exact" if r == "r2" else None,
+            "near_clusters": ["r4"] if r == "r3" else [],
             "batch_id": 1,
         }
         for r, v in zip(records, review_ids, strict=True)
@@ -143,8 +145,20 @@ def shop(spark: SparkSession):
             {"record_id": "q2", "reasons": ["impossible_date"]},
         ],
         silver_review_clusters=clusters,
-        silver_review_splits=[{"record_id": r, "cluster_id": r, "split": "train"} for r in records],
-        silver_weak_labels=[{"record_id": r, "weak_label": w} for r, w in zip(unique, weak, strict=True)],
+        silver_review_splits=[
+            {"record_id": r, "cluster_id": r, "split": "test" if r == "r4" else "train"} for r in records
+        ],
+        silver_weak_labels=[
+            {"record_id": r, "weak_label": w, "majority_label": w, "votes": v}
+            for r, w, v in zip(unique, weak, votes, strict=True)
+        ],
+        ops_weak_voters=[
+            {"voter": "lexicon", "estimated_accuracy": 0.5 + batch / 10, "batch_id": batch} for batch in (1, 2)
+        ],
+        bronze_gold_labels=[
+            {"review_id": v, "task": "sentiment", "label": label, "batch_id": batch}
+            for v, label, batch in [("v1", "positive", 1), ("v1", "negative", 2), ("v3", "positive", 1)]
+        ],
         gold_review_labels=labels,
         gold_product_satisfaction=products,
         ops_model_evaluations=evaluations,
@@ -192,6 +206,17 @@ def test_figures_of_a_small_shop(data: ReportData) -> None:
         (None, None): 1,
         (None, "positive"): 1,
     }
+    # r1 and r3 have gold labels, and so has r5, the edit of r1's review
+    assert data.voters == (
+        VoterScore("lexicon", 3, 1, 0.7, 3, 2),
+        VoterScore("rating", 1, 1, None, 1, 0),
+        VoterScore("label model", 2, 0, None, 2, 1),
+        VoterScore("majority vote", 2, 0, None, 2, 1),
+    )
+    assert data.split_sizes == {"train": 3, "test": 1}
+    # r3 is near r4, which stands in the other split
+    assert data.straddling == 1
+    assert {row.attribute for row in data.split_balance} == {"category", "rating", "lang_code"}
     assert data.models_in_use == {("review_sentiment", 2): 4}
     assert data.evaluation is not None and data.evaluation.split == "test"
     assert data.evaluation.scores == (Score("majority", "accuracy", 0.5), Score("model", "accuracy", 0.8))

@@ -13,7 +13,9 @@ from reviewgen_spark.report_data import (
     Score,
     Sentiment,
     SourceFile,
+    SplitBalance,
     StageTiming,
+    VoterScore,
     Word,
 )
 from reviewgen_spark.sections import ReportSection
@@ -79,6 +81,13 @@ def filled(**changes) -> ReportData:
             ("negative", "negative"): 20,
             (None, "positive"): 10,
         },
+        "split_sizes": {"train": 80, "test": 20},
+        "split_balance": (SplitBalance("category", 0.012), SplitBalance("rating", 0.2)),
+        "voters": (
+            VoterScore("lexicon", 90, 9, 0.91, 50, 46),
+            VoterScore("vader", 10, 0, None, 0, 0),
+            VoterScore("label model", 90, 9, None, 50, 47),
+        ),
         "stages": (StageTiming("clean", 2, 1, 3058, 12.5, 6.1),),
         "models_in_use": {("review_sentiment", 3): 2938},
         "promotions": (Promotion("review_sentiment", 3, True, "test F1 0.8000 beats 0.7900", "register", AT),),
@@ -155,6 +164,20 @@ def test_weak_labels_coverage_and_agreement():
     text = text_of(filled())
     assert "With a weak label (coverage) 90 90.0 %" in text  # 60 + 10 + 20 of 100
     assert "the same label (agreement) 80 88.9 %" in text  # 60 + 20 of 90
+
+
+def test_voters_and_what_they_are_worth():
+    text = text_of(filled())
+    assert "lexicon 90 90.0 % 10.0 % 0.910 0.920 50 reviews" in text
+    assert "vader 10 10.0 % 0.0 % – – 0 reviews" in text
+
+
+def test_balance_of_the_splits():
+    text = text_of(filled())
+    assert "train 80 80.0 %" in text
+    assert "dependence on category 0.012 negligible" in text
+    assert "dependence on rating 0.200 splits differ" in text
+    assert "copies that stand in two splits 0" in text
 
 
 def test_stage_speed_and_failures():
