@@ -1,7 +1,6 @@
 """De-duplication: clean reviews in; the place of each among its copies, out. Frozen once written."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import reduce
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +13,8 @@ from reviewgen_spark.transforms.arrow import arrow_schema, to_batch
 from reviewgen_spark.transforms.components import connect
 
 _SEEN = ("batch_id", "created_at", "record_id")  # first seen first
+_ENDS = ("one_seen", "other_seen")
+_PAIRS = 256  # verified together: what fits in the processor's cache
 
 
 def cluster_reviews(
@@ -44,22 +45,26 @@ def cluster_reviews(
         "text_hash", F.struct("cluster_id", "near_clusters").alias("known")
     )
     texts = (
-        new.select(*columns).withColumn("first_id", F.first("record_id").over(order)).join(known, "text_hash", "left")
+        new.select(*columns, "text_clean")
+        .withColumn("first_id", F.first("record_id").over(order))
+        .join(_only(known, new, "text_hash"), "text_hash", "left")
     ).persist()
-    fresh = texts.where("known IS NULL AND text_hash IS NOT NULL AND first_id = record_id").select("record_id")
-    signed = _sign(new.join(fresh, "record_id", "left_semi"), section).persist()
-    components = _near(signed, bands, reviews, clusters, section)
+    signed = _sign(texts.where("known IS NULL AND text_hash IS NOT NULL AND first_id = record_id"), section).persist()
+    components = _near(signed, bands, reviews, clusters, section, batch_id)
     # A text is placed by what earlier batches know, else by its component, else it is the first of its own cluster.
-    placed = texts.join(components.withColumnRenamed("record_id", "first_id"), "first_id", "left").select(
-        *columns,
-        F.coalesce("known.cluster_id", "component_id", "first_id").alias("cluster_id"),
-        F.coalesce("known.near_clusters", "component_near", F.array().cast("array<string>")).alias("near_clusters"),
-        (F.col("known").isNull() & (F.col("record_id") == F.col("first_id"))).alias("is_first_of_text"),
+    placed = (
+        texts.join(components.withColumnRenamed("record_id", "first_id"), "first_id", "left")
+        .select(
+            *columns,
+            F.coalesce("known.cluster_id", "component_id", "first_id").alias("cluster_id"),
+            F.coalesce("known.near_clusters", "component_near", F.array().cast("array<string>")).alias("near_clusters"),
+            (F.col("known").isNull() & (F.col("record_id") == F.col("first_id"))).alias("is_first_of_text"),
+        )
+        .persist()
     )
-    own = placed.where("record_id = cluster_id").select("cluster_id", F.col("review_id").alias("canonical_review_id"))
-    earlier = clusters.where("record_id = cluster_id").select(
-        "cluster_id", F.col("review_id").alias("canonical_review_id")
-    )
+    canonical = ("cluster_id", F.col("review_id").alias("canonical_review_id"))
+    own = placed.where("record_id = cluster_id").select(*canonical)
+    earlier = _only(clusters.where("record_id = cluster_id").select(*canonical), placed, "cluster_id")
     is_duplicate = (F.col("cluster_id") != F.col("record_id")) & (F.col("canonical_review_id") != F.col("review_id"))
     kind = F.when(F.col("is_first_of_text"), "near").otherwise("exact")
     told = placed.join(own.unionByName(earlier), "cluster_id", "left").select(
@@ -72,6 +77,16 @@ def cluster_reviews(
     )
     names = ("silver_review_clusters", "silver_minhash_bands")
     return {name: rows.select(*TABLES[name].columns.names) for name, rows in zip(names, (told, signed), strict=True)}
+
+
+def _only(history: DataFrame, batch: DataFrame, key: str) -> DataFrame:
+    """The rows of a table of all batches that share a key with this batch: sent to the table, not the table to them.
+
+    A batch has at most `ingest.max_rows_per_batch` rows; a table of all batches is never shuffled for it.
+    """
+    if history.isEmpty():
+        return history
+    return history.join(F.broadcast(batch.select(key).distinct()), key, "left_semi")
 
 
 def _sign(reviews: DataFrame, section: DedupSection) -> DataFrame:
@@ -98,42 +113,49 @@ def _sign(reviews: DataFrame, section: DedupSection) -> DataFrame:
 
 
 def _near(
-    signed: DataFrame, earlier: DataFrame, reviews: DataFrame, clusters: DataFrame, section: DedupSection
+    signed: DataFrame, earlier: DataFrame, reviews: DataFrame, clusters: DataFrame, section: DedupSection, batch_id: int
 ) -> DataFrame:
     """record_id, component_id and component_near of the new texts that are near another text."""
     if "near" not in section.kinds:
         return signed.select("record_id", F.lit("").alias("component_id"), F.array().alias("component_near")).limit(0)
-    seen = F.struct(*_SEEN)
-    fresh = signed.select("record_id", seen.alias("seen"), F.explode("band_hashes").alias("band"))
-    before = earlier.select(seen.alias("seen"), F.explode("band_hashes").alias("band"))
+    seen = F.struct(*_SEEN).alias("seen")
+    fresh = signed.select(seen, F.explode("band_hashes").alias("band"))
+    before = _only(earlier.select(seen, F.explode("band_hashes").alias("band")), fresh, "band")
+    everything = fresh.unionByName(before)
+    # Nine of ten bands belong to one text: counting them first, as plain numbers, keeps the rest out of the shuffles.
+    crowded = everything.groupBy("band").count().where("count > 1").select("band").persist()
+    fresh, everything = (rows.join(F.broadcast(crowded), "band", "left_semi") for rows in (fresh, everything))
     # Two stars a bucket, around its first-seen and its last-seen text. A bucket of n texts gives 2n pairs and not n^2,
     # and the aggregation starts before the shuffle: a text that makes 5 % of the rows costs one row a task.
     buckets = (
-        fresh.select("seen", "band")
-        .unionByName(before)
-        .groupBy("band")
+        everything.groupBy("band")
         .agg(F.min("seen").alias("first"), F.max("seen").alias("last"))
         .where("first.record_id != last.record_id")
     )
-    ends = [
-        fresh.join(buckets, "band").select(
-            F.col("record_id").alias("one"), F.col(f"{end}.record_id").alias("other"), F.col(f"{end}.batch_id")
-        )
-        for end in ("first", "last")
-    ]
-    candidates = reduce(DataFrame.unionByName, ends).where("one != other").dropDuplicates(["one", "other"])
-    text = reviews.select(F.col("record_id"), F.col("text_clean"))
-    pairs = candidates.join(text.toDF("one", "one_text"), "one").join(text.toDF("other", "other_text"), "other")
-    near = _verify(pairs, section)
-    # the cluster of an earlier end, and when that cluster was first seen
-    first = clusters.where("record_id = cluster_id").select("cluster_id", F.struct(*_SEEN).alias("cluster_seen"))
-    places = clusters.select(F.col("record_id").alias("other"), "cluster_id").join(first, "cluster_id")
-    when = signed.select("record_id", seen.alias("seen"))
-    return connect(
-        near.join(when.toDF("one", "one_seen"), "one")
-        .join(when.toDF("other", "other_seen"), "other", "left")
-        .join(places, "other", "left")
+    pairs = (
+        fresh.withColumnRenamed("seen", "one_seen")
+        .join(buckets, "band")
+        .select("one_seen", F.explode(F.array("first", "last")).alias("other_seen"))
+        .where("one_seen.record_id != other_seen.record_id")
+        # the later of the two is of this batch
+        .select(F.greatest(*_ENDS).alias("one_seen"), F.least(*_ENDS).alias("other_seen"))
+        .distinct()
+        .select(F.col("one_seen.record_id").alias("one"), F.col("other_seen.record_id").alias("other"), "*")
+        .persist()
     )
+    ends = pairs.select(F.explode(F.array("one", "other")).alias("record_id"))
+    text = _only(reviews.select("record_id", "text_clean"), ends, "record_id").persist()
+    near = _verify(
+        pairs.join(text.toDF("one", "one_text"), "one").join(text.toDF("other", "other_text"), "other"), section
+    )
+    # the cluster of an earlier end, and when that cluster was first seen
+    old = pairs.where(F.col("other_seen.batch_id") < batch_id).select(F.col("other").alias("record_id"))
+    found = _only(clusters.select("record_id", "cluster_id"), old, "record_id")
+    first = clusters.where("record_id = cluster_id").select("cluster_id", F.struct(*_SEEN).alias("cluster_seen"))
+    places = found.join(_only(first, found, "cluster_id"), "cluster_id").select(
+        F.col("record_id").alias("other"), "cluster_seen"
+    )
+    return connect(near.join(places, "other", "left")).persist()
 
 
 def _verify(pairs: DataFrame, section: DedupSection) -> DataFrame:
@@ -145,8 +167,15 @@ def _verify(pairs: DataFrame, section: DedupSection) -> DataFrame:
 
         for batch in batches:
             texts = zip(batch.column("one_text").to_pylist(), batch.column("other_text").to_pylist(), strict=True)
-            found = jaccard([(key_of(one), key_of(other)) for one, other in texts], section.ngram)
+            keys = [(key_of(one), key_of(other)) for one, other in texts]
+            found = [
+                similarity
+                for start in range(0, len(keys), _PAIRS)
+                for similarity in jaccard(keys[start : start + _PAIRS], section.ngram)
+            ]
             is_near = pa.array([similarity >= section.min_jaccard for similarity in found], pa.bool_())
-            yield batch.select(["one", "other"]).filter(is_near)
+            yield batch.select(kept).filter(is_near)
 
-    return pairs.select("one", "other", "one_text", "other_text").mapInArrow(verify_batches, "one string, other string")
+    kept = ["one", "one_seen", "other", "other_seen"]
+    schema = ", ".join(f"{name} {pairs.schema[name].dataType.simpleString()}" for name in kept)
+    return pairs.select(*kept, "one_text", "other_text").mapInArrow(verify_batches, schema)

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from reviewgen_spark.sections import DedupSection
 from reviewgen_spark.text.clean import hash_of, key_of
 from reviewgen_spark.text.minhash import jaccard
-from reviewgen_spark.transforms.components import components
+from reviewgen_spark.transforms.components import Pair, components
 from reviewgen_spark.transforms.dedup import cluster_reviews
 
 Table = Callable[..., DataFrame]
@@ -157,21 +157,20 @@ def test_exact_only_writes_no_bands(table: Table) -> None:
 
 
 def test_components_do_not_depend_on_the_order_of_pairs() -> None:
-    def seen(name: str) -> dict[str, Any]:
-        return {"batch_id": 2, "created_at": day(1), "record_id": name}
+    def seen(name: str, batch: int = 2) -> tuple[int, int, str]:
+        return batch, 0, name
 
     draw = random.Random(3)
     pairs = []
     for _ in range(300):
         one, other = f"n{draw.randrange(400):03}", f"n{draw.randrange(400):03}"
-        pairs.append({"one": one, "one_seen": seen(one), "other": other, "other_seen": seen(other), "cluster_id": None})
+        pairs.append(Pair(seen(one), seen(other), None))
     for _ in range(40):
         one, cluster = f"n{draw.randrange(400):03}", f"c{draw.randrange(30):02}"
-        old = {"batch_id": 1, "created_at": day(1), "record_id": cluster}
-        pairs.append({"one": one, "one_seen": seen(one), "other": "x", "cluster_id": cluster, "cluster_seen": old})
+        pairs.append(Pair(seen(one), None, seen(cluster, batch=1)))
     expected = list(components(pairs))
     ids = {row["record_id"]: row["component_id"] for row in expected}
-    assert all(ids[pair["one"]] == ids[pair["other"]] for pair in pairs if pair["cluster_id"] is None)
+    assert all(ids[pair.one[-1]] == ids[pair.other[-1]] for pair in pairs if pair.other)
     for seed in range(5):
         random.Random(seed).shuffle(pairs)
         assert list(components(pairs)) == expected
