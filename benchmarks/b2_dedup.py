@@ -30,8 +30,8 @@ SAMPLE = 20_000
 def quality(rows: list[Row], found: Path) -> tuple[float, float, float]:
     """Recall of the planted pairs whose true Jaccard reaches the bar; and of the pairs found together two precisions.
 
-    A pair is right when it was planted together or reaches the bar itself; two copies of one original need not reach it,
-    as each differs from the original in its own way. The stricter precision counts only those that do.
+    A pair is right when it was planted together or reaches the bar itself: two copies of one original need not reach
+    it, as each differs from the original in its own way. The stricter precision counts only those that do.
     """
     table = pq.read_table(found / "silver_review_clusters", columns=["record_id", "cluster_id"])
     cluster_of = dict(zip(map(int, table["record_id"].to_pylist()), table["cluster_id"].to_pylist(), strict=True))
