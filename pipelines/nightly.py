@@ -4,6 +4,7 @@ from reviewgen_spark.jobs import (
     clean,
     dedup,
     ingest,
+    keywords,
     label,
     report,
     satisfaction,
@@ -13,4 +14,4 @@ from reviewgen_spark.jobs import (
 )
 
 PREPARE = (ingest.STAGE, clean.STAGE, dedup.STAGE, split.STAGE, tokens.STAGE, weak_labels.STAGE)
-STAGES = (*PREPARE, label.STAGE, satisfaction.STAGE, report.STAGE)
+STAGES = (*PREPARE, keywords.STAGE, label.STAGE, satisfaction.STAGE, report.STAGE)

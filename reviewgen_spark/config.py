@@ -39,6 +39,7 @@ class Config(BaseModel):
     split: sections.SplitSection = sections.SplitSection()
     tokens: sections.TokensSection = sections.TokensSection()
     weak_labels: sections.WeakLabelsSection = sections.WeakLabelsSection()
+    keywords: sections.KeywordsSection = sections.KeywordsSection()
     models: sections.ModelsSection = sections.ModelsSection()
     finetune: sections.FinetuneSection = sections.FinetuneSection()
     evaluate: sections.EvaluateSection = sections.EvaluateSection()

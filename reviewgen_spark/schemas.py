@@ -299,6 +299,21 @@ _TABLES = (
         ),
     ),
     Table(
+        "gold_product_keywords",
+        "What the unique current reviews of a product are about: its first keywords by each method",
+        stage="keywords",
+        key=("product_id", "method_code", "place"),
+        columns=_columns(
+            _column("product_id", STRING, "the shop's product id", False),
+            _column("method_code", STRING, "tfidf or textrank", False),
+            _column("place", INTEGER, "rank among the product's keywords by this method, from 1", False),
+            _column("word", STRING, "content word as in silver_tokens", False),
+            _column("score", DOUBLE, "TF-IDF weight, or TextRank share of 1; comparable within a method only", False),
+            _column("review_count", LONG, "reviews of the product that hold the word, of those read", False),
+        ),
+        checks={"method_is_known": "method_code IN ('tfidf', 'textrank')"},
+    ),
+    Table(
         "gold_review_labels",
         "What the champion model says of a unique review",
         stage="label",

@@ -180,6 +180,17 @@ class WeakLabelsSection(Section):
     min_probability: float = Field(0.6, ge=0.5, le=1, description="below it a review has no weak label")
 
 
+class KeywordsSection(Section):
+    """What the reviews of a product are about: how many words, by which methods, from how many reviews."""
+
+    methods: tuple[Literal["tfidf", "textrank"], ...] = Field(("tfidf", "textrank"), min_length=1)
+    top: int = Field(20, ge=1)
+    min_reviews: int = Field(3, ge=1, description="reviews of the product that a word must stand in")
+    max_reviews: int = Field(5_000, ge=1, description="reviews of a product that are read")
+    window: int = Field(5, ge=2, description="TextRank joins words less than this far apart")
+    max_words: int = Field(300, ge=2, description="TextRank's graph of a product")
+
+
 class ModelsSection(Section):
     """The model: which base, under which registered name."""
 

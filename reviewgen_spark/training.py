@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.stage import Inputs
-from reviewgen_spark.transforms.corpus import labelled_reviews
+from reviewgen_spark.transforms.corpus import labelled_reviews, unlabelled_reviews
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -35,13 +36,36 @@ def write_corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
     counts: dict[str, dict[str, int]] = {split: {} for split in _SPLITS}
     for row in rows.groupBy("split", "label").count().collect():
         counts[row["split"]][str(row["label"])] = row["count"]
-    for split in _SPLITS:
-        part = rows.where(rows["split"] == split).drop("split")
-        part.write.option("maxRecordsPerFile", _SHARD_ROWS).parquet((inputs.out / split).as_uri())
-    manifest = {"fingerprint": inputs.fingerprint, "labels": inputs.assets, "rows_by_split_and_label": counts}
-    (inputs.out / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    _write_shards(inputs, rows, _SPLITS, labels=inputs.assets, rows_by_split_and_label=counts)
     inputs.report(", ".join(f"{split} {sum(counts[split].values()):,}" for split in _SPLITS) + " labelled rows")
     return {}
+
+
+def write_pretraining_corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Write the unlabelled reviews of train and validation the same way."""
+    names = ("silver_reviews", "silver_review_clusters", "silver_review_splits")
+    rows = unlabelled_reviews(*(inputs.tables[name] for name in names)).persist()
+    splits = _SPLITS[:2]
+    sizes = F.sum(F.length("text")).alias("characters")
+    found = {row["split"]: row for row in rows.groupBy("split").agg(F.count("*").alias("rows"), sizes).collect()}
+    counts = {split: found[split]["rows"] if split in found else 0 for split in splits}
+    characters = {split: found[split]["characters"] if split in found else 0 for split in splits}
+    _write_shards(inputs, rows, splits, rows_by_split=counts, characters_by_split=characters)
+    inputs.report(", ".join(f"{split} {counts[split]:,} rows, {characters[split]:,} characters" for split in splits))
+    return {}
+
+
+def _write_shards(inputs: Inputs, rows: "DataFrame", splits: Sequence[str], **said: Any) -> None:
+    """`<split>/*.parquet`, then the manifest: a reader that finds one finds every shard."""
+    for split in splits:
+        part = rows.where(rows["split"] == split).drop("split")
+        part.write.option("maxRecordsPerFile", _SHARD_ROWS).parquet((inputs.out / split).as_uri())
+    shards = {
+        split: {path.name: path.stat().st_size for path in sorted((inputs.out / split).glob("*.parquet"))}
+        for split in splits
+    }
+    manifest = {"fingerprint": inputs.fingerprint, **said, "shards": shards}
+    (inputs.out / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def finetune_model(inputs: Inputs) -> dict[str, "DataFrame"]:

@@ -1,4 +1,4 @@
-"""Corpus: reviews, splits and labels in; the labelled rows that a model learns from, out."""
+"""Corpora: reviews, splits and labels in; the rows that a model learns from, labelled or not, out."""
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -46,6 +46,25 @@ def labelled_reviews(
             "lang_code",
             "split",
         )
+    )
+
+
+def unlabelled_reviews(reviews: DataFrame, clusters: DataFrame, splits: DataFrame) -> DataFrame:
+    """Unique reviews with text that a model may read unlabelled: record_id, text, category, lang_code, split.
+
+    The test split is left out: a model that has read its texts is no longer tested on unseen ones. So are default
+    texts, which are the shop's and not a customer's.
+
+    Args:
+        reviews: silver_reviews.
+        clusters: silver_review_clusters.
+        splits: silver_review_splits.
+    """
+    is_own_text = F.col("text_clean").isNotNull() & ~F.array_contains("quality_flags", "boilerplate")
+    return (
+        unique_reviews(reviews.where(is_own_text), clusters)
+        .join(splits.where(F.col("split").isin("train", "validation")).select("record_id", "split"), "record_id")
+        .select("record_id", F.col("text_clean").alias("text"), "category", "lang_code", "split")
     )
 
 

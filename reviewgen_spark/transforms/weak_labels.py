@@ -8,9 +8,9 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from reviewgen_spark.models.label_model import LabelModel, Pattern, fit_label_model, majority
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import WeakLabelsSection
+from reviewgen_spark.text.label_model import LabelModel, Pattern, fit_label_model, majority
 from reviewgen_spark.text.voters import Ballot, Voters, check_voters
 from reviewgen_spark.transforms.arrow import arrow_schema, in_slices
 from reviewgen_spark.transforms.dictionaries import ship_dictionaries, shipped_dictionaries

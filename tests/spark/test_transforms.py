@@ -1,5 +1,6 @@
 """Each transform on a few rows with values worked out by hand, on no rows, and on 1 against 7 partitions."""
 
+import math
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
@@ -9,11 +10,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from reviewgen_spark.config import Config
+from reviewgen_spark.products.keywords import keywords_by_product
 from reviewgen_spark.products.satisfaction import satisfaction_by_product
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.sections import SatisfactionSection, SplitSection
+from reviewgen_spark.sections import KeywordsSection, SatisfactionSection, SplitSection
 from reviewgen_spark.transforms.clean import clean_batch, clean_reviews
-from reviewgen_spark.transforms.corpus import labelled_reviews
+from reviewgen_spark.transforms.corpus import labelled_reviews, unlabelled_reviews
 from reviewgen_spark.transforms.dedup import cluster_reviews
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 from reviewgen_spark.transforms.split import split_reviews
@@ -236,6 +238,53 @@ def test_the_corpus_takes_the_newest_gold_label_and_no_contradicting_copies(tabl
     assert by_id(labelled_reviews(reviews, places, splits, gold, weak, "gold"), "label") == {"a": 1, "b": 0}
     assert by_id(labelled_reviews(reviews, places, splits, gold, weak, "weak"), "label") == {"n": 1}
     assert by_id(labelled_reviews(reviews, places, splits, gold, weak, "rating"), "label") == {}
+
+
+def test_the_pretraining_corpus_never_reads_the_test_split(table: Table) -> None:
+    ids = {"train": "train", "validation": "validation", "test": "test", "none": "none", "copy": "train"}
+    ids |= {"empty": "train", "default": "train"}
+    reviews = table(
+        "silver_reviews",
+        *(
+            {"record_id": i, "text_clean": None if i == "empty" else f"text {i}", "quality_flags": []}
+            | ({"quality_flags": ["boilerplate"]} if i == "default" else {})
+            for i in ids
+        ),
+    )
+    places = table(
+        "silver_review_clusters",
+        *({"record_id": i, "cluster_id": i} for i in ids if i != "copy"),
+        {"record_id": "copy", "cluster_id": "train", "duplicate_of": "train", "duplicate_kind": "exact"},
+    )
+    splits = table("silver_review_splits", *({"record_id": i, "cluster_id": i, "split": s} for i, s in ids.items()))
+    found = by_id(unlabelled_reviews(reviews, places, splits), "text", "split")
+    assert found == {"train": ("text train", "train"), "validation": ("text validation", "validation")}
+
+
+def test_keywords_of_a_product(table: Table) -> None:
+    words = [
+        ("hotel", ["房间", "干净", "早餐", "[开心]", "2019"]),
+        ("hotel", ["房间", "安静", "早餐", "房间"]),
+        ("hotel", ["房间", "很", "早餐"]),
+        ("book", ["故事", "很", "翻译"]),
+        ("book", ["故事", "很"]),
+    ]
+    rows = table("silver_tokens", *({"record_id": str(i), "content_words": w} for i, (_, w) in enumerate(words)))
+    products = rows.sparkSession.createDataFrame(
+        [(str(i), p) for i, (p, _) in enumerate(words)], "record_id string, product_id string"
+    )
+    section = KeywordsSection(min_reviews=2, top=2)
+    found = keywords_by_product(rows.join(products, "record_id"), section).collect()
+    of = {(row.product_id, row.method_code, row.place): row for row in found}
+    assert {row.word for row in found if row.product_id == "hotel"} == {"房间", "早餐"}
+    # 3 of 3 reviews, in 1 of 2 products
+    assert of["hotel", "tfidf", 1].score == pytest.approx(math.log(3 / 2) + 1)
+    assert (of["hotel", "tfidf", 1].word, of["hotel", "tfidf", 1].review_count) == ("房间", 3)
+    assert of["book", "textrank", 1].score == pytest.approx(0.5)
+    assert {of["book", "textrank", n].word for n in (1, 2)} == {"故事", "很"}
+    few = keywords_by_product(rows.join(products, "record_id"), KeywordsSection(min_reviews=2, max_reviews=1)).count()
+    assert few == 0
+    assert keywords_by_product(rows.join(products, "record_id").limit(0), section).count() == 0
 
 
 # -- no rows, and 1 against 7 partitions ---------------------------------------------------------------------------

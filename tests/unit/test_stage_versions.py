@@ -20,10 +20,12 @@ MODULES = {
     "dedup": ("transforms/dedup", "transforms/components", "text/minhash"),
     "split": ("transforms/split",),
     "tokens": ("transforms/tokens", "text/tokenise", "text/word_lists"),
-    "weak_labels": ("transforms/weak_labels", "text/voters", "text/lexicon", "models/label_model"),
+    "weak_labels": ("transforms/weak_labels", "text/voters", "text/lexicon", "text/label_model"),
+    "keywords": ("products/keywords", "text/textrank", "transforms/views"),
     "label": ("inference/label", "inference/batching", "models/predictor"),
     "satisfaction": ("products/satisfaction", "transforms/views"),
     "corpus": ("transforms/corpus",),
+    "pretraining_corpus": ("transforms/corpus",),
     "finetune": ("models/trainer", "models/encoder", "models/batches", "models/vocabulary"),
     "evaluate": ("models/evaluation", "models/metrics", "models/baselines"),
     "register": ("models/registry", "models/pyfunc"),
@@ -49,9 +51,13 @@ def code_hash(stage: str) -> str:
 
 
 def current() -> dict[str, dict[str, object]]:
-    from reviewgen_spark.pipelines import nightly, train
+    from reviewgen_spark.pipelines import nightly, pretrain, train
 
-    stages = {stage.name: stage.version for stage in (*nightly.STAGES, *train.STAGES) if stage.name in MODULES}
+    stages = {
+        stage.name: stage.version
+        for stage in (*nightly.STAGES, *pretrain.STAGES, *train.STAGES)
+        if stage.name in MODULES
+    }
     return {name: {"version": version, "code": code_hash(name)} for name, version in sorted(stages.items())}
 
 
@@ -66,9 +72,9 @@ def test_code_that_changed_has_a_new_version() -> None:
 
 
 def test_every_stage_that_writes_rows_is_listed() -> None:
-    from reviewgen_spark.pipelines import nightly, train
+    from reviewgen_spark.pipelines import nightly, pretrain, train
 
-    assert {stage.name for stage in (*nightly.STAGES, *train.STAGES)} - set(MODULES) == {"report"}
+    assert {stage.name for stage in (*nightly.STAGES, *pretrain.STAGES, *train.STAGES)} - set(MODULES) == {"report"}
 
 
 if __name__ == "__main__":

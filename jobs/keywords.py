@@ -1,0 +1,32 @@
+"""Keywords: what the reviews of each product are about."""
+
+import sys
+
+from pyspark.sql import DataFrame
+
+from reviewgen_spark.job import run_job
+from reviewgen_spark.products.keywords import keywords_by_product
+from reviewgen_spark.stage import Inputs, Stage
+from reviewgen_spark.transforms.views import current_unique_reviews
+
+
+def _keywords(inputs: Inputs) -> dict[str, DataFrame]:
+    current = current_unique_reviews(inputs.tables["silver_reviews"], inputs.tables["silver_review_clusters"])
+    words = inputs.tables["silver_tokens"].select("record_id", "content_words")
+    found = current.select("product_id", "record_id").join(words, "record_id")
+    return {"gold_product_keywords": keywords_by_product(found, inputs.config.keywords)}
+
+
+STAGE = Stage(
+    name="keywords",
+    version=1,
+    scope="table",
+    reads=("silver_reviews", "silver_review_clusters", "silver_tokens"),
+    writes=("gold_product_keywords",),
+    sections=("keywords",),
+    libraries=("numpy",),
+    run=_keywords,
+)
+
+if __name__ == "__main__":
+    sys.exit(run_job(STAGE))
