@@ -5,7 +5,7 @@ BIN   := $(VENV)/bin
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types docs clean
+.PHONY: help setup demo test lint format types docs clean bench-setup bench bench-full
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,20 @@ types: setup ## mypy, strict on the package
 
 docs: setup ## write docs/data-dictionary.md from schemas.py
 	@$(BIN)/python -m reviewgen_spark.data_dictionary docs/data-dictionary.md
+
+bench-setup: setup ## install the benchmarks' rivals into .bench-venv, an environment of their own
+	@test -x .bench-venv/bin/python || $(BIN)/python -m venv .bench-venv
+	@.bench-venv/bin/python -m pip install --quiet --disable-pip-version-check -c benchmarks/constraints.txt \
+	  pyspark py-data-juicer datatrove text-dedup datasketch beautifulsoup4 py3langid jieba opencc spacy orjson
+
+bench: setup ## every benchmark at a small size, within 15 minutes; its verdict is indicative
+	@$(BIN)/python benchmarks/b1_text.py --rows 50000 --rival-rows 20000 --turns 1
+	@$(BIN)/python benchmarks/b2_dedup.py --rows 50000 --rival-rows 20000 --turns 1
+
+bench-full: bench-setup ## every benchmark at the size of its bars, an hour; writes benchmarks/results
+	@$(BIN)/python benchmarks/b1_text.py --json benchmarks/results/b1_text.json
+	@$(BIN)/python benchmarks/b2_dedup.py --json benchmarks/results/b2_dedup.json
+	@$(BIN)/python benchmarks/dedup_quality.py --json benchmarks/results/dedup_quality.json
 
 clean: ## remove what the demo and local runs wrote (var/); keeps .venv and .jars
 	rm -rf var

@@ -118,9 +118,9 @@ def _near(
     """record_id, component_id and component_near of the new texts that are near another text."""
     if "near" not in section.kinds:
         return signed.select("record_id", F.lit("").alias("component_id"), F.array().alias("component_near")).limit(0)
-    seen = F.struct(*_SEEN).alias("seen")
-    fresh = signed.select(seen, F.explode("band_hashes").alias("band"))
-    before = _only(earlier.select(seen, F.explode("band_hashes").alias("band")), fresh, "band")
+    fresh, before = (rows.select(*_SEEN, F.explode("band_hashes").alias("band")) for rows in (signed, earlier))
+    before = _only(before, fresh, "band").persist()
+    fresh, before = (rows.select(F.struct(*_SEEN).alias("seen"), "band") for rows in (fresh, before))
     everything = fresh.unionByName(before)
     # Nine of ten bands belong to one text: counting them first, as plain numbers, keeps the rest out of the shuffles.
     crowded = everything.groupBy("band").count().where("count > 1").select("band").persist()

@@ -1,6 +1,7 @@
 """Each transform on a few rows with values worked out by hand, on no rows, and on 1 against 7 partitions."""
 
 import math
+import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
@@ -285,6 +286,38 @@ def test_keywords_of_a_product(table: Table) -> None:
     few = keywords_by_product(rows.join(products, "record_id"), KeywordsSection(min_reviews=2, max_reviews=1)).count()
     assert few == 0
     assert keywords_by_product(rows.join(products, "record_id").limit(0), section).count() == 0
+
+
+BAD_TEXTS = {
+    "null": None,
+    "empty": "",
+    "blank": " \t\u3000\u00a0",
+    "long": "".join(chr(0x4E00 + i % 5_000) for i in range(100_000)),
+    "nul": "很\x00好",
+    "controls": "\x01\x02\x7f\u200b",
+    "noise": bytes(random.Random(4).randrange(256) for _ in range(400)).decode("latin-1"),
+    "right_to_left": "\u202e很好\u202c שלום",
+    "replacement": "\ufffd" * 50,
+    "unfinished_markup": "<" * 5_000 + "&" * 5_000,
+    "combining": "a" + "\u0301" * 3_000,
+}
+
+
+def test_bad_texts_are_rows_with_flags_or_quarantined(table: Table, config: Config) -> None:
+    rows = table(
+        "bronze_reviews", *({"record_id": i, "review_id": i, "text_raw": text} for i, text in BAD_TEXTS.items())
+    )
+    told = {name: found.collect() for name, found in chain(rows.coalesce(1), table, config).items()}
+    kept = {row.record_id: row for row in told["silver_reviews"]}
+    refused = {row.record_id for row in told["silver_reviews_quarantine"]}
+    assert set(kept) | refused == set(BAD_TEXTS) and not set(kept) & refused
+    assert {i for i, row in kept.items() if row.text_clean is None} >= {"null", "empty", "blank", "controls"}
+    assert all("empty_text" in row.quality_flags for row in kept.values() if row.text_clean is None)
+    assert kept["long"].rule_counts["truncated"] == 1 and len(kept["long"].text_clean) <= config.clean.max_chars
+    assert kept["nul"].text_clean == "很好" and kept["right_to_left"].text_clean.startswith("很好")
+    for name in ("silver_review_clusters", "silver_review_splits", "silver_tokens", "silver_weak_labels"):
+        assert len(told[name]) <= len(kept)
+    assert len(told["silver_review_clusters"]) == len(kept)
 
 
 # -- no rows, and 1 against 7 partitions ---------------------------------------------------------------------------
