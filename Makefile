@@ -32,7 +32,7 @@ format: setup ## ruff: format the code
 types: setup ## mypy, strict on the package
 	@$(BIN)/mypy
 
-docs: setup ## write docs/data-dictionary.md from schemas.py
+docs: setup ## write docs/data-dictionary.md from schemas/
 	@$(BIN)/python -m reviewgen_spark.data_dictionary docs/data-dictionary.md
 
 bench-setup: setup ## install the benchmarks' rivals into .bench-venv, an environment of their own

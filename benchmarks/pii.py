@@ -357,7 +357,6 @@ def main() -> None:
         print(f"{name:<10} {row['tried']:>6} {row['recall']:>8.4f} {row['fired_pct']:>22.4f}")
     print(
         f"untouched reviews {result['reviews']}, any mask {result['false_alarm_pct']} %, "
-        f""
         f"{result['us_per_review']} us a review"
     )
     bars = [

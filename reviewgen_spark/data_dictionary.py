@@ -1,4 +1,4 @@
-"""`python -m reviewgen_spark.data_dictionary FILE`: the data dictionary, from schemas.py; a test compares the two."""
+"""`python -m reviewgen_spark.data_dictionary FILE`: the data dictionary, from schemas/; a test compares the two."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ from reviewgen_spark.schemas import TABLES, Table
 def render_dictionary() -> str:
     """Every table with its columns, as Markdown."""
     head = (
-        "# Data dictionary\n\nGenerated from `reviewgen_spark/schemas.py` by `make docs`; do not edit.\n\n"
+        "# Data dictionary\n\nGenerated from `reviewgen_spark/schemas/` by `make docs`; do not edit.\n\n"
         "Times are UTC. A table has one writing stage. Review-level tables are partitioned by `batch_id`.\n"
     )
     return head + "".join(_render_table(table) for table in TABLES.values())

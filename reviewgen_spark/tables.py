@@ -91,7 +91,7 @@ class Warehouse:
         extra = sorted(set(rows.columns) - set(columns.names))
         if missing or wrong or extra:
             raise SchemaError(
-                f"{name}: the rows do not fit schemas.py: missing {missing}, wrong {wrong}, unknown {extra}"
+                f"{name}: the rows do not fit schemas/: missing {missing}, wrong {wrong}, unknown {extra}"
             )
         writer = rows.select(*columns.names).write.format("delta").mode(mode)
         for key, value in options.items():
@@ -125,7 +125,7 @@ class Warehouse:
         else:
             files.rename(hadoop_path(staging), hadoop_path(target))
 
-    # -- converging to schemas.py ------------------------------------------------------------------------------
+    # -- converging to schemas/ ------------------------------------------------------------------------------
 
     def converge(self, names: Iterable[str] = tuple(TABLES)) -> None:
         """Create what is missing and add new columns, comments and checks; refuse anything else.
@@ -187,7 +187,7 @@ class Warehouse:
         self, table: Table, stored: StructType, properties: Mapping[str, str], partitions: tuple[str, ...]
     ) -> None:
         wanted = {c.name: c for c in table.columns}
-        faults = [f"column {c.name} is not in schemas.py" for c in stored if c.name not in wanted]
+        faults = [f"column {c.name} is not in schemas/" for c in stored if c.name not in wanted]
         for column in stored:
             want = wanted.get(column.name)
             if want is not None and not _same_type(column.dataType, want.dataType):
@@ -208,7 +208,7 @@ class Warehouse:
         wanted_checks = {f"delta.constraints.{k}".lower(): v for k, v in table.checks.items()}
         for key, condition in stored_checks.items():
             if _condition(wanted_checks.get(key, "")) != _condition(condition):
-                faults.append(f"check {key.removeprefix('delta.constraints.')} differs from schemas.py")
+                faults.append(f"check {key.removeprefix('delta.constraints.')} differs from schemas/")
         if faults:
             raise SchemaError(
                 f"{self.path(table.name)}: {'; '.join(faults)}. Only new nullable columns and new checks are added by "

@@ -20,7 +20,7 @@ def at(day: int, hour: int = 12) -> datetime:
 
 
 def table(spark: SparkSession, name: str, *rows: dict):
-    """The rows as a table of schemas.py; what a row leaves out is null."""
+    """The rows as a table of schemas/; what a row leaves out is null."""
     fields = TABLES[name].columns.fields
     schema = StructType([type(field)(field.name, field.dataType, True) for field in fields])
     return spark.createDataFrame([tuple(row.get(field.name) for field in fields) for row in rows], schema)

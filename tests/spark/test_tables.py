@@ -22,7 +22,7 @@ def warehouse(spark: SparkSession, config: Config) -> Warehouse:
 
 
 def declare(monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
-    """Change the declaration of the table, as an edit of schemas.py would."""
+    """Change the declaration of the table, as an edit of schemas/ would."""
     table = replace(schemas.TABLES[NAME], **changes)  # type: ignore[arg-type]
     monkeypatch.setitem(schemas.TABLES, NAME, table)  # type: ignore[arg-type]
 
@@ -101,7 +101,7 @@ def test_a_new_column_comment_and_check_are_added(warehouse: Warehouse, monkeypa
     [
         (
             lambda t: {"columns": StructType(t.columns.fields[:-2] + t.columns.fields[-1:])},
-            "split is not in schemas.py",
+            "split is not in schemas/",
         ),
         (
             lambda t: {"columns": StructType([StructField("record_id", DoubleType(), False), *t.columns.fields[1:]])},

@@ -1,0 +1,88 @@
+"""What was delivered, as it came, typed or refused."""
+
+from pyspark.sql.types import MapType
+
+from reviewgen_spark.schemas.columns import (
+    BATCH_ID,
+    CATEGORY,
+    CREATED_AT,
+    PRODUCT_ID,
+    RATING,
+    RECORD_ID,
+    REVIEW_ID,
+    SOURCE_FILE,
+    SOURCE_LINE,
+    STRING,
+    STRINGS,
+    UPDATED_AT,
+    Table,
+    column,
+    columns,
+)
+
+TABLES = (
+    Table(
+        "bronze_reviews",
+        "A source record as it came, typed. Restricted: holds user ids and texts in clear",
+        stage="ingest",
+        key=("record_id",),
+        partition_by=("batch_id",),
+        columns=columns(
+            RECORD_ID,
+            REVIEW_ID,
+            PRODUCT_ID,
+            column("user_id", STRING, "the shop's user id, in clear; never copied to silver"),
+            CATEGORY,
+            RATING,
+            column("title", STRING, "headline as typed by the customer"),
+            column("text_raw", STRING, "review as delivered, nothing removed"),
+            CREATED_AT,
+            UPDATED_AT,
+            column("source", STRING, "name of the delivering system (ingest.source)", False),
+            SOURCE_FILE,
+            SOURCE_LINE,
+            column("extra", MapType(STRING, STRING), "columns that the schema does not know, as JSON values"),
+            BATCH_ID,
+        ),
+        checks={"rating_is_1_to_5": "rating IS NULL OR (rating >= 1 AND rating <= 5)"},
+    ),
+    Table(
+        "bronze_reviews_quarantine",
+        "A record or a whole file that ingest refused, with the reasons; never lost. Restricted: raw text",
+        stage="ingest",
+        key=("feed_code", "source_file", "source_line"),
+        partition_by=("batch_id",),
+        columns=columns(
+            column("feed_code", STRING, "what was delivered: reviews or gold_labels", False),
+            column("raw_record", STRING, "the record as delivered; null for a file refused whole"),
+            column("reasons", STRINGS, "why, one code each", False),
+            SOURCE_FILE,
+            SOURCE_LINE,
+            BATCH_ID,
+        ),
+    ),
+    Table(
+        "bronze_redeliveries",
+        "Where a record that is already in bronze_reviews was delivered again and dropped",
+        stage="ingest",
+        key=("source_file", "source_line"),
+        partition_by=("batch_id",),
+        columns=columns(RECORD_ID, SOURCE_FILE, SOURCE_LINE, BATCH_ID),
+    ),
+    Table(
+        "bronze_gold_labels",
+        "A human label of a review; the newest batch wins where a review has several for one task",
+        stage="ingest",
+        key=("task", "review_id", "source_file", "source_line"),
+        partition_by=("batch_id",),
+        columns=columns(
+            REVIEW_ID,
+            column("task", STRING, "what was labelled, such as sentiment", False),
+            column("label", STRING, "the label, such as positive or negative", False),
+            column("source", STRING, "who labelled", False),
+            SOURCE_FILE,
+            SOURCE_LINE,
+            BATCH_ID,
+        ),
+    ),
+)

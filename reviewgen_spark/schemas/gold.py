@@ -1,0 +1,108 @@
+"""What a shop asks for: labels, and what is rolled up to products."""
+
+from pyspark.sql.types import BooleanType, DateType, StructField, StructType
+
+from reviewgen_spark.schemas.columns import (
+    BATCH_ID,
+    DOUBLE,
+    INTEGER,
+    LONG,
+    MODEL_NAME,
+    MODEL_VERSION,
+    PRODUCT_ID,
+    RECORD_ID,
+    STRING,
+    Table,
+    column,
+    columns,
+)
+
+TABLES = (
+    Table(
+        "gold_product_keywords",
+        "What the unique current reviews of a product are about: its first keywords by each method",
+        stage="keywords",
+        key=("product_id", "method_code", "place"),
+        columns=columns(
+            PRODUCT_ID,
+            column("method_code", STRING, "tfidf or textrank", False),
+            column("place", INTEGER, "rank among the product's keywords by this method, from 1", False),
+            column("word", STRING, "content word as in silver_tokens", False),
+            column("score", DOUBLE, "TF-IDF weight, or TextRank share of 1; comparable within a method only", False),
+            column("review_count", LONG, "reviews of the product that hold the word, of those read", False),
+        ),
+        checks={"method_is_known": "method_code IN ('tfidf', 'textrank')"},
+    ),
+    Table(
+        "gold_review_labels",
+        "What the champion model says of a unique review",
+        stage="label",
+        key=("record_id",),
+        partition_by=("batch_id",),
+        columns=columns(
+            RECORD_ID,
+            column("sentiment_label", STRING, "positive or negative; null where error is set"),
+            column("sentiment_score", DOUBLE, "calibrated probability of positive, 0 to 1"),
+            column("category_label", STRING, "predicted category; null while the model has no such head"),
+            column(
+                "toxicity_score",
+                DOUBLE,
+                "probability of toxic, 0 to 1; null while the model has no such head",
+            ),
+            column(
+                "error",
+                StructType(
+                    [
+                        StructField("class", STRING),
+                        StructField("message", STRING),
+                        StructField("stage", STRING),
+                    ]
+                ),
+                "why there is no label; null where there is one; never holds the text",
+            ),
+            column(
+                "meta",
+                StructType([StructField("is_truncated", BooleanType()), StructField("token_count", INTEGER)]),
+                "how the text met the model: cut at max_tokens or not, number of token ids",
+            ),
+            MODEL_NAME,
+            MODEL_VERSION,
+            column("fingerprint", STRING, "of the run that wrote the row, as in ops_stage_runs", False),
+            BATCH_ID,
+        ),
+        checks={
+            "sentiment_score_is_a_share": "sentiment_score IS NULL OR (sentiment_score >= 0 AND sentiment_score <= 1)"
+        },
+    ),
+    Table(
+        "gold_product_satisfaction",
+        "Satisfaction per product, from the labels of its unique current reviews",
+        stage="satisfaction",
+        key=("product_id",),
+        columns=columns(
+            PRODUCT_ID,
+            column("category", STRING, "its most frequent category"),
+            column("review_count", LONG, "unique current reviews with a label", False),
+            column("positive_count", LONG, "of these, labelled positive", False),
+            column("satisfaction_pct", DOUBLE, "positive_count in percent of review_count", False),
+            column(
+                "satisfaction_score",
+                DOUBLE,
+                "the same shrunk to the shop's mean by prior_weight reviews, 0 to 1",
+                False,
+            ),
+            column("rating_mean", DOUBLE, "mean stars, 1 to 5"),
+            column(
+                "has_enough_reviews",
+                BooleanType(),
+                "whether review_count reaches satisfaction.min_reviews",
+                False,
+            ),
+            column("first_review_date", DateType(), "date of the oldest review counted, UTC"),
+            column("last_review_date", DateType(), "date of the newest review counted, UTC"),
+            MODEL_NAME,
+            MODEL_VERSION,
+        ),
+        checks={"satisfaction_is_a_share": "satisfaction_score >= 0 AND satisfaction_score <= 1"},
+    ),
+)
