@@ -5,8 +5,8 @@ Ratner et al. 2017 ("Snorkel"): a review is positive with probability `prior`, a
 accuracy, and voters err independently of each other given the truth. Independence is an approximation: two voters that
 read the same words share errors, and both look better than they are.
 
-Accuracies follow from the votes alone only where three voters meet; below that they lean on the prior, which says that
-a voter is right 7 times in 10.
+Who of two voters is the better one does not follow from their votes: accuracies are told apart only among voters that
+meet two others on at least a hundredth of their reviews. The rest share one, so that they weigh the same.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ Pattern = frozenset[tuple[str, str]]
 
 _PRIOR_RIGHT, _PRIOR_WRONG = 7.0, 3.0  # votes that the prior of an accuracy counts for
 _PRIOR_CLASS = 10.0
+_LEAST_MET = 0.01
 _ROUNDS, _TOLERANCE = 500, 1e-6
 
 
@@ -48,6 +49,7 @@ def fit_label_model(patterns: Mapping[Pattern, int]) -> LabelModel:
     Without any vote every voter keeps the prior's accuracy.
     """
     voters = sorted({voter for pattern in patterns for voter, _ in pattern})
+    pooled = [voter for voter in voters if not _meets_two(voter, patterns)]
     cast = {pattern: count for pattern, count in sorted(patterns.items(), key=lambda item: sorted(item[0])) if pattern}
     start = _PRIOR_RIGHT / (_PRIOR_RIGHT + _PRIOR_WRONG)
     model = LabelModel(0.5, dict.fromkeys(voters, start))
@@ -56,20 +58,26 @@ def fit_label_model(patterns: Mapping[Pattern, int]) -> LabelModel:
         total = sum(cast.values())
         expected = sum(count * positives[pattern] for pattern, count in cast.items())
         prior = (expected + _PRIOR_CLASS / 2) / (total + _PRIOR_CLASS)
-        accuracies = {}
-        for voter in voters:
-            right, spoken = _PRIOR_RIGHT, _PRIOR_RIGHT + _PRIOR_WRONG
-            for pattern, count in cast.items():
-                for name, label in pattern:
-                    if name == voter:
-                        right += count * (positives[pattern] if label == "positive" else 1 - positives[pattern])
-                        spoken += count
-            accuracies[voter] = right / spoken
+        right, spoken = dict.fromkeys(voters, _PRIOR_RIGHT), dict.fromkeys(voters, _PRIOR_RIGHT + _PRIOR_WRONG)
+        for pattern, count in cast.items():
+            for voter, label in pattern:
+                right[voter] += count * (positives[pattern] if label == "positive" else 1 - positives[pattern])
+                spoken[voter] += count
+        accuracies = {voter: right[voter] / spoken[voter] for voter in voters}
+        if pooled:
+            shared = sum(right[voter] for voter in pooled) / sum(spoken[voter] for voter in pooled)
+            accuracies |= dict.fromkeys(pooled, shared)
         step = max([abs(prior - model.prior), *(abs(accuracies[v] - model.accuracies[v]) for v in voters)])
         model = LabelModel(prior, accuracies)
         if step < _TOLERANCE:
             break
     return model
+
+
+def _meets_two(voter: str, patterns: Mapping[Pattern, int]) -> bool:
+    own = {pattern: count for pattern, count in patterns.items() if voter in dict(pattern)}
+    met = sum(count for pattern, count in own.items() if len(pattern) >= 3)
+    return met >= _LEAST_MET * sum(own.values())
 
 
 def majority(pattern: Pattern) -> str | None:
