@@ -86,3 +86,11 @@ def test_an_empty_or_false_file_never_crashes(tmp_path: Path, content: bytes) ->
     with pytest.raises(UnreadableFileError):
         list(read_records(str(path), "parquet", ()))
     assert all(record.reason for record in read_records(str(path), "jsonl", ()))
+
+
+def test_text_that_is_no_utf_8_in_parquet_is_read_on(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    text = pa.array([b"\xe5\xa5\xbd", b"\xff\xe5\xa5", None], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"id": ["1", "2", "3"], "text": text}), path)
+    records = read(path, "parquet")
+    assert [values["text"] for _, _, values, _ in records] == ["好", "��", None]
