@@ -18,7 +18,7 @@ def _cluster(inputs: Inputs) -> Mapping[str, DataFrame]:
 
 STAGE = Stage(
     name="dedup",
-    version=3,
+    version=4,
     scope="batch",
     reads=("silver_reviews",),
     history=("silver_reviews", "silver_review_clusters", "silver_minhash_bands"),

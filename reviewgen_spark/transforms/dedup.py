@@ -11,6 +11,7 @@ from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import DedupSection
 from reviewgen_spark.transforms.arrow import arrow_schema, to_batch
 from reviewgen_spark.transforms.components import connect
+from reviewgen_spark.transforms.plan import keep
 
 _SEEN = ("batch_id", "created_at", "record_id")  # first seen first
 _ENDS = ("one_seen", "other_seen")
@@ -44,23 +45,21 @@ def cluster_reviews(
     known = clusters.where("is_first_of_text AND text_hash IS NOT NULL").select(
         "text_hash", F.struct("cluster_id", "near_clusters").alias("known")
     )
-    texts = (
+    texts = keep(
         new.select(*columns, "text_clean")
         .withColumn("first_id", F.first("record_id").over(order))
         .join(_only(known, new, "text_hash"), "text_hash", "left")
-    ).persist()
-    signed = _sign(texts.where("known IS NULL AND text_hash IS NOT NULL AND first_id = record_id"), section).persist()
+    )
+    signed = keep(_sign(texts.where("known IS NULL AND text_hash IS NOT NULL AND first_id = record_id"), section))
     components = _near(signed, bands, reviews, clusters, section, batch_id)
     # A text is placed by what earlier batches know, else by its component, else it is the first of its own cluster.
-    placed = (
-        texts.join(components.withColumnRenamed("record_id", "first_id"), "first_id", "left")
-        .select(
+    placed = keep(
+        texts.join(components.withColumnRenamed("record_id", "first_id"), "first_id", "left").select(
             *columns,
             F.coalesce("known.cluster_id", "component_id", "first_id").alias("cluster_id"),
             F.coalesce("known.near_clusters", "component_near", F.array().cast("array<string>")).alias("near_clusters"),
             (F.col("known").isNull() & (F.col("record_id") == F.col("first_id"))).alias("is_first_of_text"),
         )
-        .persist()
     )
     canonical = ("cluster_id", F.col("review_id").alias("canonical_review_id"))
     own = placed.where("record_id = cluster_id").select(*canonical)
@@ -119,11 +118,11 @@ def _near(
     if "near" not in section.kinds:
         return signed.select("record_id", F.lit("").alias("component_id"), F.array().alias("component_near")).limit(0)
     fresh, before = (rows.select(*_SEEN, F.explode("band_hashes").alias("band")) for rows in (signed, earlier))
-    before = _only(before, fresh, "band").persist()
+    before = keep(_only(before, fresh, "band"))
     fresh, before = (rows.select(F.struct(*_SEEN).alias("seen"), "band") for rows in (fresh, before))
     everything = fresh.unionByName(before)
     # Nine of ten bands belong to one text: counting them first, as plain numbers, keeps the rest out of the shuffles.
-    crowded = everything.groupBy("band").count().where("count > 1").select("band").persist()
+    crowded = keep(everything.groupBy("band").count().where("count > 1").select("band"))
     fresh, everything = (rows.join(F.broadcast(crowded), "band", "left_semi") for rows in (fresh, everything))
     # Two stars a bucket, around its first-seen and its last-seen text. A bucket of n texts gives 2n pairs and not n^2,
     # and the aggregation starts before the shuffle: a text that makes 5 % of the rows costs one row a task.
@@ -132,7 +131,7 @@ def _near(
         .agg(F.min("seen").alias("first"), F.max("seen").alias("last"))
         .where("first.record_id != last.record_id")
     )
-    pairs = (
+    pairs = keep(
         fresh.withColumnRenamed("seen", "one_seen")
         .join(buckets, "band")
         .select("one_seen", F.explode(F.array("first", "last")).alias("other_seen"))
@@ -141,10 +140,9 @@ def _near(
         .select(F.greatest(*_ENDS).alias("one_seen"), F.least(*_ENDS).alias("other_seen"))
         .distinct()
         .select(F.col("one_seen.record_id").alias("one"), F.col("other_seen.record_id").alias("other"), "*")
-        .persist()
     )
     ends = pairs.select(F.explode(F.array("one", "other")).alias("record_id"))
-    text = _only(reviews.select("record_id", "text_clean"), ends, "record_id").persist()
+    text = keep(_only(reviews.select("record_id", "text_clean"), ends, "record_id"))
     near = _verify(
         pairs.join(text.toDF("one", "one_text"), "one").join(text.toDF("other", "other_text"), "other"), section
     )
@@ -155,7 +153,7 @@ def _near(
     places = found.join(_only(first, found, "cluster_id"), "cluster_id").select(
         F.col("record_id").alias("other"), "cluster_seen"
     )
-    return connect(near.join(places, "other", "left")).persist()
+    return keep(connect(near.join(places, "other", "left")))
 
 
 def _verify(pairs: DataFrame, section: DedupSection) -> DataFrame:

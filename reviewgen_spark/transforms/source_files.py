@@ -146,7 +146,8 @@ def _parquet(filesystem: fs.FileSystem, path: str, required: tuple[str, ...]) ->
 def _parquet_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     """A batch's rows. Parquet does not check its strings: what is no UTF-8 becomes U+FFFD, as in the other formats."""
     try:
-        return batch.to_pylist()
+        rows: list[dict[str, Any]] = batch.to_pylist()
+        return rows
     except UnicodeDecodeError:
         columns = [_readable(column) for column in batch.columns]
         return [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
@@ -156,12 +157,13 @@ def _readable(column: pa.Array) -> list[Any]:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     try:
-        return column.to_pylist()
+        values: list[Any] = column.to_pylist()
+        return values
     except UnicodeDecodeError:
         if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
             raise pa.ArrowInvalid("a nested column holds text that is no UTF-8") from None
-        found = column.cast(pa.large_binary()).to_pylist()
-        return [value if value is None else value.decode("utf-8", errors="replace") for value in found]
+        encoded = column.cast(pa.large_binary()).to_pylist()
+        return [value if value is None else value.decode("utf-8", errors="replace") for value in encoded]
 
 
 def _require(columns: list[str], required: tuple[str, ...]) -> None:
