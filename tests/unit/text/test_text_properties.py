@@ -1,14 +1,20 @@
-"""Properties of the pure functions: idempotent, never raising, nothing personal left."""
+"""Properties of the pure functions: idempotent, never raising, nothing personal left. 7 times 1,500 cases."""
+
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reviewgen_spark.sections import CleanSection
+from reviewgen_spark.sections import CleanSection, DedupSection, TokensSection
 from reviewgen_spark.text import pii
-from reviewgen_spark.text.clean import Cleaner
+from reviewgen_spark.text.clean import Cleaner, key_of
 from reviewgen_spark.text.language import detect
+from reviewgen_spark.text.minhash import MinHash, jaccard
 from reviewgen_spark.text.normalise import Normaliser
+from reviewgen_spark.text.tokenise import Tokeniser
+
+DICTIONARIES = Path(__file__).parents[3] / "conf" / "dictionaries"
 
 # Pieces that rules react to, glued together in any order: random code points alone almost never meet a rule.
 PIECES = st.sampled_from(
@@ -193,6 +199,33 @@ def test_detect_gives_a_known_code_and_a_share(text: str) -> None:
     code, score = detect(text)
     assert code in {"zh-hans", "zh-hant", "en", "mixed", "other"}
     assert 0 <= score <= 1
+
+
+@pytest.fixture(scope="module")
+def tokeniser() -> Tokeniser:
+    return Tokeniser(TokensSection(), DICTIONARIES)
+
+
+@many
+@given(text=TEXTS)
+def test_words_keep_every_sign_of_a_clean_text_and_its_order(tokeniser: Tokeniser, text: str) -> None:
+    clean = Cleaner(CleanSection()).clean(text).text_clean or ""
+    tokens, content_words = tokeniser.words(clean)
+    assert "".join("".join(tokens).split()).casefold() == "".join(clean.split()).casefold()
+    assert set(content_words) <= {token.lower() for token in tokens}
+
+
+@many
+@given(TEXTS, TEXTS)
+def test_similarity_is_symmetric_and_whole_for_equal_keys(one: str, other: str) -> None:
+    section = DedupSection()
+    keys = key_of(one), key_of(other)
+    there, back, same = jaccard([keys, keys[::-1], (keys[0], keys[0])], section.ngram)
+    assert 0 <= there == back <= 1
+    assert not keys[0] or same == 1
+    hashes = MinHash(section.ngram, section.bands, section.rows).band_hashes([keys[0], keys[0], keys[1]])
+    assert hashes.shape == (3, section.bands)
+    assert (hashes[0] == hashes[1]).all()
 
 
 @pytest.mark.parametrize(
