@@ -48,8 +48,7 @@ def quality(rows: list[Row], found: Path) -> tuple[float, float, float]:
         return random.Random(1).sample(pairs, min(len(pairs), SAMPLE))
 
     def similar(pairs: list[tuple[int, int]]) -> list[float]:
-        texts = [(keys[one], keys[other]) for one, other in pairs]
-        return [value for start in range(0, len(texts), 256) for value in jaccard(texts[start : start + 256], 3)]
+        return jaccard([(keys[one], keys[other]) for one, other in pairs], SECTION.ngram)
 
     wanted = pairs_of(list(planted.values()))
     true = [p for p, value in zip(wanted, similar(wanted), strict=True) if value >= SECTION.min_jaccard]

@@ -1,1 +1,20 @@
 """A pipeline is a tuple of stages in the order in which they run."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reviewgen_spark.stage import Stage
+
+PIPELINES = ("nightly", "pretrain", "train")
+
+
+def stages_of(pipeline: str) -> "tuple[Stage, ...]":
+    """The stages of one of PIPELINES; imported when asked for, as they bring Spark with them."""
+    stages: tuple[Stage, ...] = import_module(f"{__name__}.{pipeline}").STAGES
+    return stages
+
+
+def all_stages() -> "tuple[Stage, ...]":
+    """The stages of every pipeline."""
+    return tuple(stage for pipeline in PIPELINES for stage in stages_of(pipeline))

@@ -12,6 +12,7 @@ from reviewgen_spark import __version__
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.job import add_config_options, add_run_options, batch_range, guarded
+from reviewgen_spark.pipelines import PIPELINES, all_stages, stages_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -46,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--seed", type=int, default=7, help="same seed, same bytes (default 7)")
 
     run = command("run", _run, "run a pipeline over everything that is not done yet")
-    run.add_argument("pipeline", choices=("nightly", "train", "pretrain"))
+    run.add_argument("pipeline", choices=PIPELINES)
     run.add_argument("--until", metavar="STAGE", help="stop after this stage")
     add_run_options(run)
 
@@ -116,12 +117,11 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from reviewgen_spark.pipelines import nightly, pretrain, train
     from reviewgen_spark.runner import Force, open_run
     from reviewgen_spark.status import check_night
 
     config = _config(options)
-    stages = {"nightly": nightly.STAGES, "train": train.STAGES, "pretrain": pretrain.STAGES}[options.pipeline]
+    stages = stages_of(options.pipeline)
     names = [stage.name for stage in stages]
     for option, name in (("--until", options.until), ("--force", options.force)):
         if name is not None and name not in names:
@@ -139,7 +139,6 @@ def _run(options: argparse.Namespace) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     from reviewgen_spark.ledger import Ledger
-    from reviewgen_spark.pipelines import nightly, pretrain, train
     from reviewgen_spark.status import count_records, stage_lines, undecided_files
     from reviewgen_spark.tables import Warehouse
 
@@ -149,7 +148,7 @@ def _status(options: argparse.Namespace) -> int:
         if not warehouse.exists("ops_stage_runs"):
             print(f"{config.paths.warehouse}: no run yet; start with `reviewgen run nightly`")
             return 0
-        print("\n".join(stage_lines(Ledger(warehouse, "status"), (*nightly.STAGES, *pretrain.STAGES, *train.STAGES))))
+        print("\n".join(stage_lines(Ledger(warehouse, "status"), all_stages())))
         for row in undecided_files(warehouse, config):
             print(f"refused whole: {row.path}: {row.detail}; `reviewgen ingest accept|retry {row.path}`")
         if options.counts:

@@ -5,12 +5,12 @@ identity cards). It has none that writes words, and its language score needs a m
 and the line `clean` of ours leaves out the words (but detects the language all the same).
 """
 
-import argparse
-import json
 import os
 import sys
 import time
 from pathlib import Path
+
+from contest import arguments, tell
 
 OPERATORS = (
     {"fix_unicode_mapper": {}},
@@ -24,11 +24,7 @@ COLUMNS = ["record_id", "text_raw"]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=Path, required=True)
-    parser.add_argument("--warm", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
+    options = arguments(__doc__).parse_args()
     os.environ["HF_DATASETS_OFFLINE"] = "1"
     output, sys.stdout = sys.stdout, sys.stderr  # its progress is not ours
     from data_juicer.core.data import NestedDataset
@@ -48,7 +44,7 @@ def main() -> None:
 
     seconds = run(options.rows)
     sys.stdout = output
-    print(json.dumps({"seconds": seconds}))
+    tell(seconds)
 
 
 if __name__ == "__main__":

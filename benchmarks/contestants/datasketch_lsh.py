@@ -1,20 +1,15 @@
 """Rival: datasketch's MinHashLSH in one process, as its documentation shows, our bands; candidates verified."""
 
-import argparse
 import json
 import time
-from pathlib import Path
 
 import pyarrow.parquet as pq
+from contest import arguments, tell
 from datasketch import MinHash, MinHashLSH
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=Path, required=True)
-    parser.add_argument("--warm", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
+    options = arguments(__doc__).parse_args()
     texts = [text.replace(" ", "") for text in pq.read_table(options.rows)["text"].to_pylist()]
     started = time.monotonic()
     lsh = MinHashLSH(num_perm=60, params=(12, 5))
@@ -41,7 +36,7 @@ def main() -> None:
     seconds = time.monotonic() - started
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "clusters.json").write_text(json.dumps(clusters))
-    print(json.dumps({"seconds": seconds}))
+    tell(seconds)
 
 
 if __name__ == "__main__":

@@ -4,20 +4,15 @@ Two local tasks. It has no formatter for markup, traditional script or Chinese p
 needs a model from a hub: those steps are left out here.
 """
 
-import argparse
-import json
 import sys
 import tempfile
 import time
-from pathlib import Path
+
+from contest import arguments, tell
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=Path, required=True)
-    parser.add_argument("--warm", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
+    options = arguments(__doc__).parse_args()
     from datatrove.executor import LocalPipelineExecutor
     from datatrove.pipeline.base import PipelineStep
     from datatrove.pipeline.formatters import FTFYFormatter, PIIFormatter
@@ -52,7 +47,7 @@ def main() -> None:
         executor.run()
         seconds = time.monotonic() - started
         sys.stdout = output
-    print(json.dumps({"seconds": seconds}))
+    tell(seconds)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,11 @@
 With `--history` the rows are a second batch: they meet the clusters and bands that an earlier run wrote there.
 """
 
-import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
 
+from contest import arguments, tell
 from pyspark.sql import SparkSession
 
 from reviewgen_spark.config import load_config
@@ -34,11 +33,8 @@ def work(spark: SparkSession, config, rows: Path, history: tuple[Path, Path] | N
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=Path, required=True)
-    parser.add_argument("--warm", type=Path, required=True)
+    parser = arguments(__doc__)
     parser.add_argument("--history", type=Path, nargs=2, help="the rows before, and the folder that their run wrote")
-    parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
         config = load_config("local", [f"paths.root={root}", "spark.master=local[2]"])
@@ -48,7 +44,7 @@ def main() -> None:
         work(spark, config, options.rows, options.history and tuple(options.history), options.out)
         seconds = time.monotonic() - started
         spark.stop()
-    print(json.dumps({"seconds": seconds}))
+    tell(seconds)
 
 
 if __name__ == "__main__":

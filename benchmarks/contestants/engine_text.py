@@ -5,8 +5,6 @@ cutting). Where the time goes: `read`, `arrow` (every row to Python and back, un
 write), each measured up to where it ends.
 """
 
-import argparse
-import json
 import tempfile
 import time
 from collections import deque
@@ -14,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
+from contest import arguments, tell
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
@@ -64,12 +63,7 @@ def tee_batches(batches: Iterable[pa.RecordBatch]) -> tuple[Iterator[pa.RecordBa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=Path, required=True)
-    parser.add_argument("--warm", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--line", choices=LINES, required=True)
-    options = parser.parse_args()
+    options = arguments(__doc__, LINES).parse_args()
     with tempfile.TemporaryDirectory() as root:
         config = load_config("local", [f"paths.root={root}", "spark.master=local[2]"])
         spark = start_session(config)
@@ -82,7 +76,7 @@ def main() -> None:
                 rows.write.mode("overwrite").parquet(str(options.out))
             seconds = time.monotonic() - started
         spark.stop()
-    print(json.dumps({"seconds": seconds}))
+    tell(seconds)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,12 @@
 Texts are in memory before the clock starts. `floor` is what no cleaning at all would cost: NFKC and rjieba.
 """
 
-import argparse
-import json
 import multiprocessing
 import time
 import unicodedata
-from pathlib import Path
 
 import pyarrow.parquet as pq
+from contest import arguments, tell
 
 LINES = ("clean_tokens", "full", "floor")
 CORES = 2
@@ -49,12 +47,7 @@ def run(path: str, line: str, barrier: "multiprocessing.synchronize.Barrier", ti
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=Path, required=True)
-    parser.add_argument("--warm", type=Path)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--line", choices=LINES, required=True)
-    options = parser.parse_args()
+    options = arguments(__doc__, LINES).parse_args()
     files = sorted(str(path) for path in options.rows.glob("*.parquet"))
     seconds = 0.0
     # as many files at a time as there are cores
@@ -68,7 +61,7 @@ def main() -> None:
         for worker in workers:
             worker.join()
         seconds += max(end for _, end in spans) - min(begin for begin, _ in spans)
-    print(json.dumps({"seconds": seconds}))
+    tell(seconds)
 
 
 if __name__ == "__main__":

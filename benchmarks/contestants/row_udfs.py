@@ -4,9 +4,7 @@ BeautifulSoup for markup, `re` for the rest, py3langid, OpenCC, jieba. Personal 
 function, gates and all, so that both sides find the same: a gift to the rival.
 """
 
-import argparse
 import html
-import json
 import re
 import time
 import unicodedata
@@ -14,6 +12,7 @@ import warnings
 from pathlib import Path
 
 from bs4 import BeautifulSoup
+from contest import arguments, tell
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, StringType
@@ -96,12 +95,7 @@ def chain(rows: DataFrame, line: str) -> DataFrame:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=Path, required=True)
-    parser.add_argument("--warm", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--line", choices=("clean_tokens", "full"), required=True)
-    options = parser.parse_args()
+    options = arguments(__doc__, ("clean_tokens", "full")).parse_args()
     spark = (
         SparkSession.builder.master("local[2]")
         .config("spark.driver.memory", "3g")
@@ -118,7 +112,7 @@ def main() -> None:
         chain(rows, options.line).write.mode("overwrite").parquet(str(options.out))
         seconds = time.monotonic() - started
     spark.stop()
-    print(json.dumps({"seconds": seconds}))
+    tell(seconds)
 
 
 if __name__ == "__main__":

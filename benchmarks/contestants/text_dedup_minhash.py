@@ -1,20 +1,15 @@
 """Rival: text-dedup's MinHash command with two processes and our bands; it does not verify candidates."""
 
-import argparse
-import json
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
+
+from contest import arguments, tell
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=Path, required=True)
-    parser.add_argument("--warm", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
+    options = arguments(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as cache:
         command = [sys.executable, "-m", "text_dedup.minhash", "--path", "parquet", "--split", "train"]
         command += ["--data_files", str(next(options.rows.glob("*.parquet"))), "--cache_dir", cache]
@@ -25,7 +20,7 @@ def main() -> None:
         seconds = time.monotonic() - started
     if done.returncode:
         sys.exit(done.stderr[-2000:])
-    print(json.dumps({"seconds": seconds}))
+    tell(seconds)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
 import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import KeywordsSection
 from reviewgen_spark.transforms.arrow import arrow_schema
 
-_RANKED = "product_id string, word string, score double"
+_RANKED = StructType().add("product_id", "string").add("word", "string").add("score", "double")
 _IS_WORD = "word RLIKE '\\\\p{L}' AND NOT word RLIKE '^\\\\['"  # no numbers, no masks or names of emoji
 
 
@@ -76,5 +77,5 @@ def _text_rank(chosen: DataFrame, counts: DataFrame, section: KeywordsSection) -
         columns = [[product.column("product_id")[0].as_py()] * len(ranks), list(ranks), list(ranks.values())]
         return pa.Table.from_arrays([pa.array(column) for column in columns], schema=schema)
 
-    schema = arrow_schema(counts.sparkSession.createDataFrame([], _RANKED).schema)
+    schema = arrow_schema(_RANKED)
     return kept.groupBy("product_id").applyInArrow(rank, _RANKED)

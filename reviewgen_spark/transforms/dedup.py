@@ -15,7 +15,6 @@ from reviewgen_spark.transforms.plan import keep
 
 _SEEN = ("batch_id", "created_at", "record_id")  # first seen first
 _ENDS = ("one_seen", "other_seen")
-_PAIRS = 256  # verified together: what fits in the processor's cache
 
 
 def cluster_reviews(
@@ -165,12 +164,7 @@ def _verify(pairs: DataFrame, section: DedupSection) -> DataFrame:
 
         for batch in batches:
             texts = zip(batch.column("one_text").to_pylist(), batch.column("other_text").to_pylist(), strict=True)
-            keys = [(key_of(one), key_of(other)) for one, other in texts]
-            found = [
-                similarity
-                for start in range(0, len(keys), _PAIRS)
-                for similarity in jaccard(keys[start : start + _PAIRS], section.ngram)
-            ]
+            found = jaccard([(key_of(one), key_of(other)) for one, other in texts], section.ngram)
             is_near = pa.array([similarity >= section.min_jaccard for similarity in found], pa.bool_())
             yield batch.select(kept).filter(is_near)
 

@@ -9,8 +9,8 @@ def keep(rows: DataFrame) -> DataFrame:
     `persist` alone saves the work and not the planning: a cached plan stays inside every plan that reads it, and one
     built of a few such steps, each joined with itself, doubles with each. Analysing it, and describing it anew to
     Spark's listeners at each adaptive step, took most of a small batch's time (de-duplicating 10,000 reviews next to a
-    million: 44 s, and 17 s without). `localCheckpoint` cuts too, but loses the rows with an executor; here they are
-    computed again.
+    million: 44 s, and 15 s without). `localCheckpoint` cuts too (17 s), but loses the rows with an executor; here they
+    are computed again.
 
     Spark's classic sessions only; shuffles before the cut run at once.
     """

@@ -145,21 +145,17 @@ def _parquet(filesystem: fs.FileSystem, path: str, required: tuple[str, ...]) ->
 
 def _parquet_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     """A batch's rows. Parquet does not check its strings: what is no UTF-8 becomes U+FFFD, as in the other formats."""
-    try:
-        rows: list[dict[str, Any]] = batch.to_pylist()
-        return rows
-    except UnicodeDecodeError:
-        columns = [_readable(column) for column in batch.columns]
-        return [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
+    columns = [_readable(column) for column in batch.columns]
+    return [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _readable(column: pa.Array) -> list[Any]:
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
     try:
         values: list[Any] = column.to_pylist()
         return values
     except UnicodeDecodeError:
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
         if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
             raise pa.ArrowInvalid("a nested column holds text that is no UTF-8") from None
         encoded = column.cast(pa.large_binary()).to_pylist()
