@@ -9,7 +9,7 @@ from reviewgen_spark.training import write_corpus
 
 STAGE = Stage(
     name="corpus",
-    version=1,
+    version=2,
     scope="table",
     reads=(
         "silver_reviews",

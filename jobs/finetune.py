@@ -8,7 +8,7 @@ from reviewgen_spark.training import finetune_model
 
 STAGE = Stage(
     name="finetune",
-    version=1,
+    version=2,
     scope="table",
     reads=(),
     uses=("corpus",),

@@ -20,7 +20,7 @@ def _label(inputs: Inputs) -> dict[str, DataFrame]:
 
 STAGE = Stage(
     name="label",
-    version=1,
+    version=2,
     scope="batch",
     reads=("silver_reviews", "silver_review_clusters"),
     writes=("gold_review_labels",),

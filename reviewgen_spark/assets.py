@@ -48,8 +48,9 @@ def dictionaries(config: Config) -> Assets:
 
 
 def corpus_labels(config: Config) -> Assets:
-    """Only the choice of labels shapes a corpus; the other keys of `finetune` must not write it again."""
-    return Assets({"labels": config.finetune.labels}, config.finetune.labels)
+    """Only the choice of labels and tasks shapes a corpus; the other keys of `finetune` must not write it again."""
+    section = config.finetune
+    return Assets({"labels": section.labels, "tasks": ",".join(section.tasks)}, section)
 
 
 def champion(config: Config) -> Assets:

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from reviewgen_spark.report_data import Sentiment, SplitBalance, VoterScore
-from reviewgen_spark.transforms.corpus import newest_sentiment
+from reviewgen_spark.transforms.corpus import newest_label
 
 MAX_DAYS, MAX_CATEGORIES = 60, 12
 _SCORE_BINS = 20
@@ -150,7 +150,7 @@ def voters(weak_labels: DataFrame, estimates: DataFrame, clusters: DataFrame, go
             lambda _, label: label.isNotNull(),
         ),
     )
-    gold = newest_sentiment(gold_labels).select("review_id", F.col("label").alias("gold"))
+    gold = newest_label(gold_labels, "sentiment").select("review_id", F.col("label").alias("gold"))
     disputed = F.size(F.array_distinct(F.map_values("votes"))) > 1
     rows = (
         weak_labels.join(clusters.select("record_id", "review_id"), "record_id")

@@ -200,6 +200,7 @@ class Run:
             assets=self._stage_assets(stage).value,
             artifacts=artifacts or {},
             out=out,
+            checkpoints=self._checkpoints(stage, print_),
             fingerprint=print_,
             batch_id=batch,
             report=lambda line: self.report(f"[{stage.name}] {line}"),
@@ -210,6 +211,7 @@ class Run:
             if stage.makes_files:
                 self.lease.check()
                 self._publish_files(stage, print_, out)
+                shutil.rmtree(self._checkpoints(stage, print_), ignore_errors=True)
         except BaseException as error:
             self._record_failure(stage, batch, print_, error, time.monotonic() - started)
             if isinstance(error, ReviewgenError) or not isinstance(error, Exception):
@@ -298,6 +300,9 @@ class Run:
     def artifact_folder(self, stage: str, print_: str) -> Path:
         """Where the files of a stage's run with this fingerprint lie."""
         return Path(self.config.paths.artifacts) / stage / print_
+
+    def _checkpoints(self, stage: Stage, print_: str) -> Path:
+        return Path(self.config.paths.artifacts) / "_checkpoints" / stage.name / print_
 
     def _staging(self, stage: Stage) -> Path:
         folder = Path(self.config.paths.artifacts) / "_staging" / f"{stage.name}-{self.run_id}"

@@ -202,15 +202,30 @@ class FinetuneSection(Section):
     """How the encoder is trained."""
 
     labels: Literal["gold", "rating", "weak"] = Field("gold", description="where the training labels come from")
+    tasks: tuple[Literal["sentiment", "sentiment3", "stars", "category", "toxicity"], ...] = Field(
+        ("sentiment",), description="one head each on one encoder; sentiment comes first"
+    )
+    two_labels: Literal["softmax", "sigmoid"] = Field(
+        "softmax", description="how tasks of two labels are told apart: two logits, or one with binary cross-entropy"
+    )
+    held_out_categories: tuple[str, ...] = Field((), description="not trained on: to see what carries over to them")
+    rows_per_label: int | None = Field(None, ge=1, description="few-shot: at most so many training rows a label")
     max_tokens: int = Field(128, ge=8, le=512)
     vocabulary_size: int = Field(8_000, ge=500)
     epochs: int = Field(3, ge=1)
     batch_size: int = Field(32, ge=1)
+    optimizer: Literal["adamw", "adam"] = Field("adamw", description="adam takes weight_decay as an L2 penalty")
     learning_rate: float = Field(5e-4, gt=0)
+    schedule: Literal["linear", "plateau", "constant"] = Field(
+        "linear", description="after the warm-up: down to 0, halved after an epoch that is no better, or as it is"
+    )
     weight_decay: float = Field(0.01, ge=0)
     warmup_pct: float = Field(10, ge=0, le=100)
     dropout: float = Field(0.1, ge=0, lt=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    class_weights: Literal["none", "balanced"] = "none"
     max_grad_norm: float = Field(1.0, gt=0, description="gradients longer than this are shortened to it")
+    accumulate: int = execution(1, ge=1)
     embedding_rate: float = Field(
         1.0,
         ge=0,
@@ -222,6 +237,15 @@ class FinetuneSection(Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = execution("auto")
     threads: int | None = execution(None, ge=1)
+    compile: bool = execution(False)
+    processes: int = execution(1, ge=1)
+
+    @field_validator("tasks")
+    @classmethod
+    def _begin_with_sentiment(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:
+        if not tasks or tasks[0] != "sentiment" or len(set(tasks)) != len(tasks):
+            raise ValueError("expected each task once, sentiment first: it is what the label tables and the gate read")
+        return tasks
 
 
 class EvaluateSection(Section):

@@ -33,6 +33,8 @@ class Inputs:
         assets: What `Stage.assets` returned.
         artifacts: Folders that the stages in `uses` made.
         out: An empty folder for a stage that makes files; published by a rename when the stage succeeds.
+        checkpoints: A folder, perhaps not there yet, for what a rerun with this fingerprint goes on from; removed when
+            the stage succeeds.
         fingerprint: Of this run.
         batch_id: The batch; None for a table stage.
         report: Prints a line of progress.
@@ -43,6 +45,7 @@ class Inputs:
     assets: Any
     artifacts: Mapping[str, Path]
     out: Path
+    checkpoints: Path
     fingerprint: str
     batch_id: int | None
     report: Callable[[str], None]

@@ -31,12 +31,15 @@ def write_corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
         splits=inputs.tables["silver_review_splits"],
         gold_labels=inputs.tables["bronze_gold_labels"],
         weak_labels=inputs.tables["silver_weak_labels"],
-        labels=inputs.assets,
+        labels=inputs.assets.labels,
+        tasks=inputs.assets.tasks,
     ).persist()
     counts: dict[str, dict[str, int]] = {split: {} for split in _SPLITS}
     for row in rows.groupBy("split", "label").count().collect():
         counts[row["split"]][str(row["label"])] = row["count"]
-    _write_shards(inputs, rows, _SPLITS, labels=inputs.assets, rows_by_split_and_label=counts)
+    _write_shards(
+        inputs, rows, _SPLITS, labels=inputs.assets.labels, tasks=inputs.assets.tasks, rows_by_split_and_label=counts
+    )
     inputs.report(", ".join(f"{split} {sum(counts[split].values()):,}" for split in _SPLITS) + " labelled rows")
     return {}
 
@@ -70,10 +73,11 @@ def _write_shards(inputs: Inputs, rows: "DataFrame", splits: Sequence[str], **sa
 
 def finetune_model(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Train on the corpus; fills the output folder with the model."""
-    from reviewgen_spark.models.trainer import finetune
+    from reviewgen_spark.models.finetuning import finetune
 
     config = inputs.config
-    finetune(inputs.artifacts["corpus"], config.models.base, config.finetune, inputs.out, inputs.report)
+    checkpoint = inputs.checkpoints / "finetune.pt"
+    finetune(inputs.artifacts["corpus"], config.models.base, config.finetune, inputs.out, inputs.report, checkpoint)
     return {}
 
 

@@ -3,18 +3,23 @@
 Pure Python over lists: Spark hands in texts and takes results, torch is behind the `score` function.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
 
 from reviewgen_spark.models.batches import cut_by_token_budget
 
 if TYPE_CHECKING:
     from reviewgen_spark.models.predictor import Tokens
 
-ScoreRows = Callable[[list[list[int]]], Sequence[float]]
+Score = npt.NDArray[np.float64]
+"""What the model says of a row: the probability of every label of every head, (labels of all heads,)."""
+
+ScoreRows = Callable[[list[list[int]]], Sequence[Score]]
 """Token ids of B rows -> B scores; may raise an out-of-memory error."""
 
 
@@ -30,7 +35,7 @@ class RowError:
 class Scored:
     """A row's result: a score or an error, and what the model read of the text."""
 
-    score: float | None = None
+    score: Score | None = None
     error: RowError | None = None
     is_truncated: bool = False
     token_count: int = 0
@@ -89,10 +94,10 @@ def score_window(
     return results
 
 
-def score_halving(rows: list[list[int]], score: ScoreRows) -> list[float | RowError]:
+def score_halving(rows: list[list[int]], score: ScoreRows) -> list[Score | RowError]:
     """Score a batch; on out-of-memory score its halves, down to one row, which then gets an error."""
     try:
-        return [_checked(float(value)) for value in score(rows)]
+        return [_checked(value) for value in score(rows)]
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -103,8 +108,8 @@ def score_halving(rows: list[list[int]], score: ScoreRows) -> list[float | RowEr
     return list(chain(score_halving(rows[:half], score), score_halving(rows[half:], score)))
 
 
-def _checked(score: float) -> float | RowError:
-    if math.isfinite(score):
+def _checked(score: Score) -> Score | RowError:
+    if np.isfinite(score).all():
         return score
     return RowError("NotFinite", "the model gave no finite score; label.precision float32 may help")
 

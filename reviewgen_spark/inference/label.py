@@ -1,6 +1,6 @@
 """Label reviews with a registered model: `mapInArrow` over texts, one forward pass a row, one result a row."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reviewgen_spark.inference.batching import Scored, score_window
@@ -10,6 +10,10 @@ from reviewgen_spark.sections import LabelSection
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
+
+    from reviewgen_spark.inference.batching import Score
+    from reviewgen_spark.models.folder import ModelSettings
+    from reviewgen_spark.models.heads import Head
 
 LABELS_SCHEMA = (
     "record_id string, sentiment_label string, sentiment_score double, category_label string, "
@@ -77,34 +81,37 @@ def label_window(
         texts=window.column("text_clean").to_pylist(),
         record_ids=window.column("record_id").to_pylist(),
         encode=predictor.tokenizer.encode,
-        score=lambda rows: predictor.probabilities(rows).tolist(),
+        score=lambda rows: list(predictor.all_probabilities(rows)),
         max_chars=section.max_chars,
         tokens_per_batch=section.tokens_per_batch,
     )
-    settings = predictor.settings
-    return to_arrow(window, results, settings.labels, settings.threshold, name, version)
+    return to_arrow(window, results, predictor.settings, name, version)
 
 
 def to_arrow(
-    window: "pa.Table", results: list[Scored], labels: tuple[str, ...], threshold: float, name: str, version: int
+    window: "pa.Table", results: list[Scored], settings: "ModelSettings", name: str, version: int
 ) -> "pa.RecordBatch":
     """Write results as one Arrow batch in the order of LABELS_SCHEMA."""
     import pyarrow as pa
 
     rows = len(results)
+    by_task = split_by_task(results, settings.heads)
+    positive = column_of(by_task["sentiment"], 1)
     errors: list[Any] = [
         found.error and {"class": found.error.error_class, "message": found.error.message, "stage": "label"}
         for found in results
     ]
     meta = [{"is_truncated": found.is_truncated, "token_count": found.token_count} for found in results]
-    decided = [None if found.score is None else labels[int(found.score >= threshold)] for found in results]
+    decided = [None if score is None else settings.labels[int(score >= settings.threshold)] for score in positive]
+    categories = next((head.labels for head in settings.heads if head.task == "category"), ())
+    chosen = [None if scores is None else categories[int(scores.argmax())] for scores in by_task["category"]]
     text = pa.string()
     arrays = {
         "record_id": window.column("record_id").combine_chunks(),
         "sentiment_label": pa.array(decided, text),
-        "sentiment_score": pa.array([found.score for found in results], pa.float64()),
-        "category_label": pa.nulls(rows, text),
-        "toxicity_score": pa.nulls(rows, pa.float64()),
+        "sentiment_score": pa.array(positive, pa.float64()),
+        "category_label": pa.array(chosen, text),
+        "toxicity_score": pa.array(column_of(by_task["toxicity"], 1), pa.float64()),
         "error": pa.array(errors, pa.struct([("class", text), ("message", text), ("stage", text)])),
         "meta": pa.array(meta, pa.struct([("is_truncated", pa.bool_()), ("token_count", pa.int32())])),
         "model_name": pa.array([name] * rows, text),
@@ -112,3 +119,21 @@ def to_arrow(
         "batch_id": window.column("batch_id").combine_chunks(),
     }
     return pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
+
+
+def split_by_task(results: list[Scored], heads: "Sequence[Head]") -> dict[str, list["Score | None"]]:
+    """The part of each row's score that belongs to each task; None where the row or the model has none."""
+    found: dict[str, list[Score | None]] = {
+        task: [None] * len(results) for task in ("sentiment", "category", "toxicity")
+    }
+    start = 0
+    for head in heads:
+        end = start + len(head.labels)
+        found[head.task] = [None if row.score is None else row.score[start:end] for row in results]
+        start = end
+    return found
+
+
+def column_of(scores: list["Score | None"], place: int) -> list[float | None]:
+    """The probability of one label, row by row."""
+    return [None if score is None else float(score[place]) for score in scores]

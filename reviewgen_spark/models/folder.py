@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reviewgen_spark.errors import ModelNotFoundError
+from reviewgen_spark.models.heads import Head
 
 SETTINGS_FILE = "reviewgen.json"
 CURVE_FILE = "training_curve.json"
@@ -22,17 +23,33 @@ MODEL_FILES = ("config.json", "model.safetensors", "reviewgen.json", "tokenizer.
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """What `reviewgen.json` holds; no clock and no path, so that equal training gives an equal file."""
+    """What `reviewgen.json` holds; no clock and no path, so that equal training gives an equal file.
 
-    labels: tuple[str, ...]
+    The first head is the one that names a review's sentiment; `labels`, `temperature` and `task` are its own.
+    """
+
+    heads: tuple[Head, ...]
     max_tokens: int
     base: str
     corpus_fingerprint: str
-    temperature: float = 1.0
     threshold: float = 0.5
-    task: str = "sentiment"
     training: dict[str, Any] = field(default_factory=dict)
-    format: int = 1
+    format: int = 2
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Of the first head."""
+        return self.heads[0].labels
+
+    @property
+    def temperature(self) -> float:
+        """Of the first head."""
+        return self.heads[0].temperature
+
+    @property
+    def task(self) -> str:
+        """Of the first head."""
+        return self.heads[0].task
 
     def write(self, folder: Path) -> None:
         """Write `reviewgen.json` into the folder."""
@@ -57,7 +74,8 @@ def read_settings(folder: Path) -> ModelSettings:
             f"{folder / SETTINGS_FILE}: format {content.get('format')!r}, this version reads "
             f"{ModelSettings.format}; use the version that trained the model, or train it again"
         )
-    return ModelSettings(**{**content, "labels": tuple(content["labels"])})
+    heads = tuple(Head(**{**head, "labels": tuple(head["labels"])}) for head in content["heads"])
+    return ModelSettings(**{**content, "heads": heads})
 
 
 def folder_sha256(folder: Path) -> str:

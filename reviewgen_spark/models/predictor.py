@@ -14,6 +14,7 @@ import torch
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.batches import cut_by_token_budget, pad
 from reviewgen_spark.models.folder import ModelSettings, read_settings
+from reviewgen_spark.models.heads import probabilities
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
@@ -81,9 +82,13 @@ class Predictor:
         return np.asarray(logits.double().cpu().numpy())
 
     def probabilities(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
-        """Calibrated probability of the positive label, (B,)."""
-        margins = positive_margins(self.logits(rows)) / self.settings.temperature
-        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(margins, -60, 60))))
+        """Calibrated probability of the first head's second label, which is positive, (B,)."""
+        return probabilities(self.logits(rows), self.settings.heads[0])[:, 1]
+
+    def all_probabilities(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
+        """Calibrated probabilities of every label of every head, (B, labels of all heads), in the heads' order."""
+        logits = self.logits(rows)
+        return np.concatenate([probabilities(logits, head) for head in self.settings.heads], axis=1)
 
     def score_texts(self, texts: Sequence[str], tokens_per_batch: int = 8192) -> npt.NDArray[np.float64]:
         """Calibrated probability of positive for each text, (N,), in the texts' order."""
@@ -92,11 +97,6 @@ class Predictor:
         for batch in cut_by_token_budget([len(row) for row in rows], texts, tokens_per_batch):
             scores[batch] = self.probabilities([rows[index] for index in batch])
         return scores
-
-
-def positive_margins(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """(N, 2) logits -> (N,) log odds of positive; softmax over two labels is the sigmoid of their difference."""
-    return np.asarray(logits[:, 1] - logits[:, 0])
 
 
 def choose_device(device: Device) -> str:

@@ -44,14 +44,14 @@ class ReviewSentiment(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,m
                 logits = self.model(
                     input_ids=torch.tensor([encoding.ids for encoding in found]),  # (B, T)
                     attention_mask=torch.tensor([encoding.attention_mask for encoding in found]),  # (B, T)
-                ).logits.double()  # (B, 2)
-            margins = (logits[:, 1] - logits[:, 0]) / self.settings["temperature"]
+                ).logits.double()  # (B, width of all heads)
+            head = self.settings["heads"][0]
+            own = logits[:, head["start"] : head["start"] + head["width"]]  # (B, 2), or (B, 1) before a sigmoid
+            margins = (own[:, -1] - (own[:, 0] if head["width"] == 2 else 0.0)) / head["temperature"]
             for index, score in zip(rows, torch.sigmoid(margins).tolist(), strict=True):
                 scores[index] = score
-        labels = [
-            None if score is None else self.settings["labels"][int(score >= self.settings["threshold"])]
-            for score in scores
-        ]
+        names = self.settings["heads"][0]["labels"]
+        labels = [None if score is None else names[int(score >= self.settings["threshold"])] for score in scores]
         return pd.DataFrame(
             {"sentiment_label": pd.Series(labels, dtype=object), "sentiment_score": pd.Series(scores, dtype=float)}
         )

@@ -1,5 +1,7 @@
 """Corpora: reviews, splits and labels in; the rows that a model learns from, labelled or not, out."""
 
+from collections.abc import Sequence
+
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -13,25 +15,40 @@ def labelled_reviews(
     gold_labels: DataFrame,
     weak_labels: DataFrame,
     labels: str,
+    tasks: Sequence[str] = ("sentiment",),
 ) -> DataFrame:
-    """Unique reviews with text, split and a 0/1 label: record_id, text, label, category, rating, lang_code, split.
+    """Unique reviews with text, split and labels.
 
-    Reviews without a label are left out, and so are texts whose copies carry both labels: a copy that says the
-    opposite is noise on either side.
+    The columns: record_id, text, label (0 negative, 1 positive), category, rating, lang_code, sentiment (with neutral),
+    toxicity (clean, toxic), split. Reviews without a sentiment label are left out, unless another task of `tasks` has a
+    label of its own for them; `stars` and `category` ride along. Left out too are texts whose copies carry both
+    sentiments: a copy that says the opposite is noise on either side.
 
     Args:
         reviews: silver_reviews.
         clusters: silver_review_clusters.
         splits: silver_review_splits.
-        gold_labels: bronze_gold_labels; the newest of a review counts.
+        gold_labels: bronze_gold_labels; the newest of a review and task counts.
         weak_labels: silver_weak_labels.
-        labels: `gold`, `rating` (1-2 stars negative, 4-5 positive, 3 none) or `weak`.
+        labels: where sentiment comes from: `gold`, `rating` (1-2 stars negative, 3 neutral, 4-5 positive) or `weak`.
+        tasks: those of `finetune.tasks`.
     """
-    marked = _label(reviews, gold_labels, weak_labels, labels).join(
-        clusters.select("record_id", "cluster_id"), on="record_id", how="inner"
+    told = _sentiment(reviews, gold_labels, weak_labels, labels)
+    toxicity = newest_label(gold_labels, "toxicity").select("review_id", F.col("label").alias("toxicity"))
+    is_positive = F.when(F.col("sentiment") == "positive", 1).when(F.col("sentiment") == "negative", 0)
+    has_label = F.col("label").isNotNull()
+    if "sentiment3" in tasks:
+        has_label = has_label | F.col("sentiment").isNotNull()
+    if "toxicity" in tasks:
+        has_label = has_label | F.col("toxicity").isNotNull()
+    marked = (
+        told.join(toxicity, on="review_id", how="left")
+        .withColumn("label", is_positive)
+        .where(has_label)
+        .join(clusters.select("record_id", "cluster_id"), on="record_id", how="inner")
     )
     agreed = marked.groupBy("cluster_id").agg(F.min("label").alias("low"), F.max("label").alias("high"))
-    agreed = agreed.where(F.col("low") == F.col("high")).select("cluster_id")
+    agreed = agreed.where(F.col("low").eqNullSafe(F.col("high"))).select("cluster_id")
     return (
         unique_reviews(marked, clusters)
         .join(agreed, on="cluster_id", how="left_semi")
@@ -44,6 +61,8 @@ def labelled_reviews(
             "category",
             "rating",
             "lang_code",
+            "sentiment",
+            "toxicity",
             "split",
         )
     )
@@ -68,30 +87,28 @@ def unlabelled_reviews(reviews: DataFrame, clusters: DataFrame, splits: DataFram
     )
 
 
-def _label(reviews: DataFrame, gold_labels: DataFrame, weak_labels: DataFrame, labels: str) -> DataFrame:
-    """The reviews that have a label of the wanted kind, with `label` 0 or 1."""
+def _sentiment(reviews: DataFrame, gold_labels: DataFrame, weak_labels: DataFrame, labels: str) -> DataFrame:
+    """The reviews with `sentiment` of the wanted kind; null where there is none."""
     if labels == "rating":
         stars = F.col("rating")
-        return reviews.withColumn("label", F.when(stars <= 2, 0).when(stars >= 4, 1).cast("int")).where(
-            "label IS NOT NULL"
-        )
-    is_positive = F.when(F.col("label") == "positive", 1).when(F.col("label") == "negative", 0)
+        named = F.when(stars <= 2, "negative").when(stars >= 4, "positive").when(stars == 3, "neutral")
+        return reviews.withColumn("sentiment", named)
     if labels == "weak":
-        votes = weak_labels.select("record_id", F.col("weak_label").alias("label"))
-        found = votes.select("record_id", is_positive.alias("label")).where("label IS NOT NULL")
-        return reviews.join(found, on="record_id", how="inner")
-    gold = newest_sentiment(gold_labels).select("review_id", is_positive.alias("label")).where("label IS NOT NULL")
-    return reviews.join(gold, on="review_id", how="inner")
+        votes = weak_labels.select("record_id", F.col("weak_label").alias("sentiment"))
+        return reviews.join(votes, on="record_id", how="left")
+    gold = newest_label(gold_labels, "sentiment").select("review_id", F.col("label").alias("sentiment"))
+    return reviews.join(gold, on="review_id", how="left")
 
 
-def newest_sentiment(gold_labels: DataFrame) -> DataFrame:
-    """review_id and label: of each review the sentiment that was said last.
+def newest_label(gold_labels: DataFrame, task: str) -> DataFrame:
+    """review_id and label: of each review what was said last for a task.
 
     Args:
         gold_labels: bronze_gold_labels.
+        task: such as `sentiment`.
     """
     newest = Window.partitionBy("review_id").orderBy(
         F.col("batch_id").desc(), F.col("source_file").desc(), F.col("source_line").desc()
     )
-    placed = gold_labels.where(F.col("task") == "sentiment").withColumn("place", F.row_number().over(newest))
+    placed = gold_labels.where(F.col("task") == task).withColumn("place", F.row_number().over(newest))
     return placed.where("place = 1").select("review_id", "label")

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from reviewgen_spark.models.evaluation import Score
-from reviewgen_spark.models.trainer import FinetuneResult, finetune
+from reviewgen_spark.models.finetuning import FinetuneResult, finetune
 from reviewgen_spark.sections import FinetuneSection
 
 GOOD = ("很好", "不错", "喜欢", "满意", "great", "推荐")
@@ -47,6 +47,8 @@ SCHEMA = pa.schema(
         ("category", pa.string()),
         ("rating", pa.int32()),
         ("lang_code", pa.string()),
+        ("sentiment", pa.string()),
+        ("toxicity", pa.string()),
     ]
 )
 

@@ -7,8 +7,8 @@ from safetensors.torch import load_file
 
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.batches import cut_by_token_budget, pad, shuffle_into_batches
+from reviewgen_spark.models.finetuning import FinetuneResult
 from reviewgen_spark.models.predictor import Predictor, load_classifier
-from reviewgen_spark.models.trainer import FinetuneResult
 
 
 def test_padding_changes_no_logit(trained: FinetuneResult) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from reviewgen_spark.errors import ModelNotFoundError
 from reviewgen_spark.models.evaluation import Score, evaluate, find_score
+from reviewgen_spark.models.finetuning import FinetuneResult
 from reviewgen_spark.models.predictor import Predictor
 from reviewgen_spark.models.registry import Decision, list_models, register, resolve, set_champion, store_identity
-from reviewgen_spark.models.trainer import FinetuneResult
 from reviewgen_spark.sections import EvaluateSection, ModelsSection, RegisterSection
 
 MakeScores = Callable[[float], list[Score]]

@@ -10,9 +10,9 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from reviewgen_spark.errors import ModelNotFoundError, StageError
 from reviewgen_spark.inference import shipping
 from reviewgen_spark.inference.label import LABELS_SCHEMA, gather_windows, label_reviews
+from reviewgen_spark.models.finetuning import finetune
 from reviewgen_spark.models.folder import MODEL_FILES, folder_sha256
 from reviewgen_spark.models.predictor import Predictor
-from reviewgen_spark.models.trainer import finetune
 from reviewgen_spark.sections import FinetuneSection, LabelSection
 from tests.models.conftest import BAD, GOOD, THINGS, make_rows, write_corpus
 

@@ -26,7 +26,8 @@ MODULES = {
     "satisfaction": ("products/satisfaction", "transforms/views"),
     "corpus": ("transforms/corpus",),
     "pretraining_corpus": ("transforms/corpus",),
-    "finetune": ("models/trainer", "models/encoder", "models/batches", "models/vocabulary"),
+    "finetune": ("models/finetuning", "models/loop", "models/heads", "models/tasks", "models/corpus", "models/encoder",
+                 "models/embedded", "models/pruning", "models/batches", "models/vocabulary"),
     "evaluate": ("models/evaluation", "models/metrics", "models/baselines"),
     "register": ("models/registry", "models/pyfunc"),
 }  # fmt: skip

@@ -10,10 +10,10 @@ from safetensors.torch import load_file
 
 from reviewgen_spark.errors import ConfigError, DataQualityError, ModelNotFoundError, SchemaError, StageError
 from reviewgen_spark.models.corpus import read_split
+from reviewgen_spark.models.finetuning import FinetuneResult, finetune
 from reviewgen_spark.models.folder import MODEL_FILES, folder_sha256, read_settings
 from reviewgen_spark.models.metrics import confusion, count_metrics
 from reviewgen_spark.models.predictor import Predictor
-from reviewgen_spark.models.trainer import FinetuneResult, finetune, linear_schedule
 
 from .conftest import QUICK, make_rows, write_corpus
 
@@ -27,7 +27,7 @@ def test_learns_what_separates_the_labels(trained: FinetuneResult, corpus: Path)
     scores = Predictor(trained.folder).score_texts(test.texts)
     assert count_metrics(confusion(test.labels, (scores >= 0.5).astype(np.int64)))["f1"] > 0.95
     assert trained.validation_f1 > 0.95
-    assert [point.epoch for point in trained.curve] == [1, 2]
+    assert [point["epoch"] for point in trained.curve] == [1, 2]
 
 
 def test_same_seed_gives_the_same_files(trained: FinetuneResult, corpus: Path, tmp_path: Path) -> None:
@@ -91,7 +91,9 @@ def test_early_stopping_keeps_the_best_epoch(corpus: Path, tmp_path: Path) -> No
     section = QUICK.model_copy(update={"epochs": 9, "patience": 1})
     found = finetune(corpus, "scratch:tiny", section, tmp_path / "m", quiet)
     assert len(found.curve) < 9
-    assert found.best_epoch == max(found.curve, key=lambda point: point.validation_f1).epoch == len(found.curve) - 1
+    assert (
+        found.best_epoch == max(found.curve, key=lambda point: point["validation_f1"])["epoch"] == len(found.curve) - 1
+    )
     validation = read_split(corpus, "validation")
     scores = Predictor(found.folder).score_texts(validation.texts)
     kept = count_metrics(confusion(validation.labels, (scores >= 0.5).astype(np.int64)))["f1"]
@@ -171,5 +173,69 @@ def test_a_failed_training_leaves_no_mixed_folder(corpus: Path, tmp_path: Path) 
         Predictor(tmp_path / "m")
 
 
-def test_schedule_rises_then_falls_to_zero() -> None:
-    assert [linear_schedule(step, 2, 6) for step in range(7)] == [0.5, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
+@pytest.mark.parametrize("two_labels", ["softmax", "sigmoid"])
+def test_many_tasks_in_one_pass(two_labels: str, tmp_path: Path) -> None:
+    """Rows that lack a label for a task teach the others; each head learns its own words."""
+    splits = {"train": make_rows(240, 0), "validation": make_rows(60, 1000)}
+    for rows in splits.values():
+        for index, row in enumerate(rows):
+            row["toxicity"] = None if index % 3 == 0 else ("toxic" if index % 4 < 2 else "clean")
+            row["text"] = f"{'笨蛋' if index % 4 < 2 else '谢谢'}{row['category']}，{row['text']}"
+            row["label"] = None if index % 5 == 4 else row["label"]
+    folder = write_corpus(tmp_path / "corpus", splits)
+    section = QUICK.model_copy(
+        update={
+            "max_tokens": 24,
+            "tasks": ("sentiment", "toxicity", "category"),
+            "two_labels": two_labels,
+            "epochs": 10,
+            "patience": 10,
+        }
+    )
+    found = finetune(folder, "scratch:tiny", section, tmp_path / "model", quiet)
+    last = found.curve[-1]
+    assert min(last["validation_f1"], last["validation_toxicity_accuracy"], last["validation_category_accuracy"]) > 0.9
+    predictor = Predictor(found.folder)
+    heads = predictor.settings.heads
+    assert [head.task for head in heads] == ["sentiment", "toxicity", "category"]
+    assert [head.width for head in heads] == ([1, 1, 1] if two_labels == "sigmoid" else [2, 2, 2])
+    rows = [row.ids for row in predictor.tokenizer.encode(["谢谢书，房间很好", "笨蛋酒店，手机太差"])]
+    together = predictor.all_probabilities(rows)
+    assert together.shape == (2, 6)
+    np.testing.assert_allclose(together.reshape(2, 3, 2).sum(axis=2), 1)
+    np.testing.assert_allclose(together[:, 1], predictor.probabilities(rows))
+    assert (together[0, 3] < 0.5 < together[1, 3]) and heads[1].labels == ("clean", "toxic")
+
+
+def test_a_task_without_labels_is_refused(corpus: Path, tmp_path: Path) -> None:
+    section = QUICK.model_copy(update={"tasks": ("sentiment", "toxicity")})
+    with pytest.raises(DataQualityError, match="hold 0 of the labels of 'toxicity'"):
+        finetune(corpus, "scratch:tiny", section, tmp_path / "m", quiet)
+
+
+def test_few_shot_and_held_out_categories(corpus: Path, tmp_path: Path) -> None:
+    few = QUICK.model_copy(update={"rows_per_label": 8, "epochs": 1})
+    assert finetune(corpus, "scratch:tiny", few, tmp_path / "few", quiet).train_rows == 16
+    train = read_split(corpus, "train")
+    apart = QUICK.model_copy(update={"held_out_categories": ("酒店",), "epochs": 1})
+    expected = int((train.columns["category"] != "酒店").sum())
+    assert 0 < finetune(corpus, "scratch:tiny", apart, tmp_path / "apart", quiet).train_rows == expected < len(train)
+    everything = QUICK.model_copy(update={"held_out_categories": ("酒店", "书")})
+    with pytest.raises(DataQualityError, match="hold out fewer"):
+        finetune(corpus, "scratch:tiny", everything, tmp_path / "none", quiet)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optimizer": "adam", "weight_decay": 0.0001},
+        {"schedule": "plateau"},
+        {"schedule": "constant"},
+        {"label_smoothing": 0.1},
+        {"class_weights": "balanced"},
+    ],
+    ids=str,
+)
+def test_the_other_ways_learn_too(change: dict[str, object], corpus: Path, tmp_path: Path) -> None:
+    found = finetune(corpus, "scratch:tiny", QUICK.model_copy(update={**change, "epochs": 3}), tmp_path / "m", quiet)
+    assert found.validation_f1 > 0.9

@@ -1,0 +1,280 @@
+"""Fine-tune a classifier on a corpus: one encoder, one head a task.
+
+The same seed, corpus, base and number of threads give the same weights.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from reviewgen_spark.errors import DataQualityError
+from reviewgen_spark.models.batches import cut_by_token_budget, pad, shuffle_into_batches
+from reviewgen_spark.models.corpus import Examples, corpus_fingerprint, read_split
+from reviewgen_spark.models.encoder import load_base
+from reviewgen_spark.models.folder import CURVE_FILE, SETTINGS_FILE, ModelSettings
+from reviewgen_spark.models.heads import (
+    MISSING,
+    Head,
+    balanced_weights,
+    margins,
+    multi_task_loss,
+    plan_heads,
+    probabilities,
+)
+from reviewgen_spark.models.loop import (
+    LoopSettings,
+    Point,
+    autocast,
+    choose_precision,
+    place,
+    save_weights,
+    seeded,
+    train,
+)
+from reviewgen_spark.models.metrics import confusion, count_metrics, fit_temperature
+from reviewgen_spark.models.predictor import Tokenizer, choose_device
+from reviewgen_spark.models.tasks import label_names, read_targets
+from reviewgen_spark.sections import FinetuneSection
+
+EVALUATION_TOKENS = 8192
+
+
+@dataclass(frozen=True)
+class FinetuneResult:
+    """Where the model lies and how training went; `validation_f1` is that of the epoch that was kept."""
+
+    folder: Path
+    best_epoch: int
+    validation_f1: float
+    temperature: float
+    curve: tuple[Point, ...]
+    parameters: int
+    trained_parameters: int
+    train_rows: int
+    seconds: float
+    precision: str
+    device: str
+
+
+def finetune(
+    corpus: Path,
+    base: str,
+    section: FinetuneSection,
+    out: Path,
+    progress: Callable[[str], None],
+    checkpoint: Path | None = None,
+) -> FinetuneResult:
+    """Train a classifier and write its folder.
+
+    Args:
+        corpus: a corpus folder; its test split is not opened.
+        base: what `models.base` says.
+        section: the `finetune` section.
+        out: folder to write; files of an earlier training there are replaced.
+        progress: called with a line every few seconds and after each epoch; the lines hold no text.
+        checkpoint: file that an interrupted training goes on from.
+
+    Raises:
+        DataQualityError: a split is empty or holds one label only.
+        ModelNotFoundError: there is no such base.
+        StageError: the loss became NaN or infinite, or the disk is full.
+    """
+    started = time.monotonic()
+    learnt = select_rows(read_split(corpus, "train", every_task=True), section)
+    validation = select_categories(read_split(corpus, "validation", every_task=True), section.held_out_categories)
+    names = label_names(section.tasks, learnt)
+    heads = plan_heads(names, section.two_labels == "sigmoid")
+    targets, validation_targets = read_targets(names, learnt), read_targets(names, validation)
+    device = choose_device(section.device)
+    settings = LoopSettings(
+        stage="finetune",
+        epochs=section.epochs,
+        learning_rate=section.learning_rate,
+        optimizer=section.optimizer,
+        schedule=section.schedule,
+        weight_decay=section.weight_decay,
+        warmup_pct=section.warmup_pct,
+        max_grad_norm=section.max_grad_norm,
+        accumulate=section.accumulate,
+        embedding_rate=section.embedding_rate,
+        patience=section.patience,
+        precision=choose_precision(section.precision, device),
+        device=device,
+        seed=section.seed,
+        compile=section.compile,
+    )
+    rank, world = place()
+
+    with seeded(section.seed, section.threads):
+        encoder = load_base(
+            base, learnt.texts, logit_names(heads), section.max_tokens, section.vocabulary_size, section.dropout
+        )
+        if rank == 0:
+            out.mkdir(parents=True, exist_ok=True)
+            # Written last again: until then a folder of an earlier training is no model folder, and never a mixed one.
+            (out / SETTINGS_FILE).unlink(missing_ok=True)
+            encoder.tokenizer.save_pretrained(out)
+        if world > 1:
+            torch.distributed.barrier()
+        tokenizer = Tokenizer(out / "tokenizer.json", section.max_tokens)
+        ids, validation_ids = ([row.ids for row in tokenizer.encode(part.texts)] for part in (learnt, validation))
+        model = encoder.model.to(device)
+        pad_id = int(model.config.pad_token_id or 0)
+        weights = class_weights(targets, heads, device) if section.class_weights == "balanced" else None
+        wanted = torch.as_tensor(targets, device=device)  # (N, heads)
+
+        def batches(epoch: int, rng: np.random.Generator) -> Sequence[npt.NDArray[np.int64]]:
+            return shuffle_into_batches([len(row) for row in ids], section.batch_size, rng)
+
+        def loss(trained: Any, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> torch.Tensor:
+            tokens, mask = pad([ids[row] for row in rows], pad_id, device)  # (B, T), (B, T)
+            logits = trained(input_ids=tokens, attention_mask=mask).logits  # (B, width of all heads)
+            return multi_task_loss(logits, wanted[rows], heads, weights, section.label_smoothing)
+
+        def predict(model: Any) -> npt.NDArray[np.float64]:
+            return run_model(model, validation_ids, validation.record_ids, pad_id, settings)
+
+        if not section.embedding_rate:
+            model.get_input_embeddings().weight.requires_grad_(False)
+        count = sum(parameter.numel() for parameter in model.parameters())
+        trained_count = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        if rank == 0:
+            progress(
+                f"{base}: {len(learnt):,} rows, {trained_count / 1e6:.1f} of {count / 1e6:.1f} M parameters trained, "
+                f"{settings.precision} on {device}, {world} processes of {torch.get_num_threads()} threads"
+            )
+        result = train(
+            model,
+            batches,
+            loss,
+            settings,
+            validate=lambda model: score_validation(predict(model), validation_targets, heads),
+            selects="validation_f1",
+            progress=progress if rank == 0 else lambda line: None,
+            checkpoint=checkpoint,
+        )
+        model.load_state_dict(result.best_state)
+        logits = predict(model.eval())
+
+    heads = tuple(calibrate(logits, validation_targets[:, column], head) for column, head in enumerate(heads))
+    if rank == 0:
+        save_weights(model.cpu(), out, "finetune")
+        (out / CURVE_FILE).write_text(json.dumps(result.curve, indent=2) + "\n", encoding="utf-8")
+        ModelSettings(
+            heads=heads,
+            max_tokens=section.max_tokens,
+            base=base,
+            corpus_fingerprint=corpus_fingerprint(corpus),
+            training=section.result_part(),
+        ).write(out)
+    return FinetuneResult(
+        folder=out,
+        best_epoch=result.best_epoch,
+        validation_f1=result.curve[result.best_epoch - 1]["validation_f1"],
+        temperature=heads[0].temperature,
+        curve=result.curve,
+        parameters=count,
+        trained_parameters=trained_count,
+        train_rows=len(learnt),
+        seconds=time.monotonic() - started,
+        precision=settings.precision,
+        device=device,
+    )
+
+
+def select_rows(examples: Examples, section: FinetuneSection) -> Examples:
+    """The training rows without the held-out categories; at most `rows_per_label` a sentiment label, drawn by seed.
+
+    Raises:
+        DataQualityError: nothing is left, or one label only.
+    """
+    examples = select_categories(examples, section.held_out_categories)
+    if section.rows_per_label is None:
+        return examples
+    rng = np.random.default_rng(section.seed)
+    rows = [rng.permutation(np.flatnonzero(examples.labels == label))[: section.rows_per_label] for label in (0, 1)]
+    return examples.take(np.sort(np.concatenate(rows)))
+
+
+def select_categories(examples: Examples, held_out: Sequence[str]) -> Examples:
+    """The rows that are not of the held-out categories.
+
+    Raises:
+        DataQualityError: nothing is left, or one label only.
+    """
+    if not held_out:
+        return examples
+    kept = examples.take(np.flatnonzero([value not in held_out for value in examples.columns["category"]]))
+    if len(set(kept.labels) - {MISSING}) < 2:
+        raise DataQualityError(
+            f"finetune.held_out_categories: without them {len(kept):,} rows are left of {kept.split}, not of both "
+            "labels; hold out fewer"
+        )
+    return kept
+
+
+def logit_names(heads: Sequence[Head]) -> tuple[str, ...]:
+    """A name for each logit, as transformers keeps them; those of a lone softmax are its labels."""
+    if len(heads) == 1 and heads[0].width == len(heads[0].labels):
+        return heads[0].labels
+    return tuple(f"{head.task}={name}" for head in heads for name in head.labels[-head.width :])
+
+
+def class_weights(targets: npt.NDArray[np.int64], heads: Sequence[Head], device: str) -> dict[str, torch.Tensor]:
+    """(labels,) by task, so that rare labels count as much as frequent ones."""
+    return {
+        head.task: torch.as_tensor(
+            balanced_weights(targets[:, column], len(head.labels)), dtype=torch.float32, device=device
+        )
+        for column, head in enumerate(heads)
+    }
+
+
+def run_model(
+    model: Any, rows: Sequence[list[int]], keys: Sequence[str], pad_id: int, settings: LoopSettings
+) -> npt.NDArray[np.float64]:
+    """The logits of each row, (N, width of all heads), as training computes them."""
+    found: npt.NDArray[np.float64] | None = None
+    with torch.inference_mode(), autocast(settings.device, settings.precision):
+        for batch in cut_by_token_budget([len(row) for row in rows], keys, EVALUATION_TOKENS):
+            ids, mask = pad([rows[index] for index in batch], pad_id, settings.device)  # (B, T), (B, T)
+            logits = model(input_ids=ids, attention_mask=mask).logits.double().cpu().numpy()  # (B, width)
+            found = np.zeros((len(rows), logits.shape[1])) if found is None else found
+            found[batch] = logits
+    assert found is not None  # an empty split is refused when it is read
+    return found
+
+
+def score_validation(
+    logits: npt.NDArray[np.float64], targets: npt.NDArray[np.int64], heads: Sequence[Head]
+) -> dict[str, float]:
+    """Loss, accuracy and F1 of sentiment, and the accuracy of each other task, on the rows that have a label."""
+    known = targets[:, 0] != MISSING
+    odds, labels = margins(logits[known], heads[0]), targets[known, 0]
+    counts = count_metrics(confusion(labels, (odds >= 0).astype(np.int64)))
+    figures = {
+        "validation_loss": float(np.logaddexp(0, np.where(labels == 1, -odds, odds)).mean()),
+        "validation_accuracy": float(counts["accuracy"]),
+        "validation_f1": float(counts["f1"]),
+    }
+    for column, head in enumerate(heads[1:], start=1):
+        known = targets[:, column] != MISSING
+        if known.any():
+            decided = probabilities(logits[known], head).argmax(axis=1)
+            figures[f"validation_{head.task}_accuracy"] = float((decided == targets[known, column]).mean())
+    return figures
+
+
+def calibrate(logits: npt.NDArray[np.float64], targets: npt.NDArray[np.int64], head: Head) -> Head:
+    """The head with the temperature that fits validation best; heads of more than two labels stay as they are."""
+    known = targets != MISSING
+    if len(head.labels) != 2 or len(set(targets[known])) < 2:
+        return head
+    return replace(head, temperature=round(fit_temperature(margins(logits[known], head), targets[known]), 6))

@@ -1,0 +1,119 @@
+"""Heads: what one encoder says of a text, one head a task, all in one pass.
+
+Linear heads on the same pooled vector are slices of one linear layer, so a model of many tasks is a plain sequence
+classifier as wide as its heads together: nothing of its own to save, ship or load. A text that has no label for a task
+teaches that task nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import torch
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+MISSING = -1  # the target of a row that has no label for a task
+
+
+@dataclass(frozen=True)
+class Head:
+    """One task: its labels in the order of its logits, and where these lie in the classifier's output.
+
+    `width` is the number of labels, or 1 for two labels told apart by a sigmoid. `temperature` divides the logits
+    (Guo et al. 2017), fitted on validation.
+    """
+
+    task: str
+    labels: tuple[str, ...]
+    start: int
+    width: int
+    temperature: float = 1.0
+
+
+def plan_heads(labels: Mapping[str, Sequence[str]], sigmoid: bool) -> tuple[Head, ...]:
+    """Lay the heads side by side.
+
+    Args:
+        labels: label names by task, in the order of the heads.
+        sigmoid: one logit, a sigmoid and binary cross-entropy for tasks of two labels; else softmax over two logits.
+    """
+    heads: list[Head] = []
+    start = 0
+    for task, names in labels.items():
+        width = 1 if sigmoid and len(names) == 2 else len(names)
+        heads.append(Head(task, tuple(names), start, width))
+        start += width
+    return tuple(heads)
+
+
+def total_width(heads: Sequence[Head]) -> int:
+    """The width of the classifier."""
+    return sum(head.width for head in heads)
+
+
+def multi_task_loss(
+    logits: "torch.Tensor",
+    targets: "torch.Tensor",
+    heads: Sequence[Head],
+    weights: Mapping[str, "torch.Tensor"] | None = None,
+    label_smoothing: float = 0.0,
+) -> "torch.Tensor":
+    """The mean over tasks of the mean loss over the rows that have a label for it; a scalar.
+
+    Args:
+        logits: (B, width of all heads).
+        targets: (B, heads) int64, MISSING where there is no label.
+        heads: in the order of the targets' columns.
+        weights: (labels,) by task, how much a row of each label counts; none counts all alike.
+        label_smoothing: share of the target spread over all labels (Szegedy et al. 2016).
+    """
+    import torch
+    import torch.nn.functional as F
+
+    losses: list[Any] = []
+    for column, head in enumerate(heads):
+        known = targets[:, column] != MISSING  # (B,)
+        if not bool(known.any()):
+            continue
+        own = logits[known, head.start : head.start + head.width].float()  # (K, width)
+        wanted = targets[known, column]  # (K,)
+        weight = weights.get(head.task) if weights else None
+        if head.width == 1:
+            smoothed = wanted.float() * (1 - label_smoothing) + label_smoothing / 2
+            found = F.binary_cross_entropy_with_logits(own[:, 0], smoothed, reduction="none")
+            counts = torch.ones_like(found) if weight is None else weight[wanted]
+            losses.append((found * counts).sum() / counts.sum())
+        else:
+            losses.append(F.cross_entropy(own, wanted, weight=weight, label_smoothing=label_smoothing))
+    if not losses:
+        return logits.sum() * 0.0  # no row of the batch is labelled; the graph must hold together all the same
+    return torch.stack(losses).mean()
+
+
+def balanced_weights(targets: Ints, labels: int) -> Floats:
+    """(labels,) weights that make every label count the same in all, as scikit-learn's `balanced`."""
+    counts = np.bincount(targets[targets != MISSING], minlength=labels).astype(np.float64)
+    return np.asarray(counts.sum() / (labels * np.maximum(counts, 1)))
+
+
+def probabilities(logits: Floats, head: Head) -> Floats:
+    """(N, width of all heads) raw logits -> (N, labels) calibrated probabilities of one head."""
+    own = logits[:, head.start : head.start + head.width] / head.temperature
+    if head.width == 1:
+        own = np.concatenate([np.zeros_like(own), own], axis=1)  # softmax over (0, z) is the sigmoid of z
+    own = own - own.max(axis=1, keepdims=True)
+    raised = np.exp(own)
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+
+
+def margins(logits: Floats, head: Head) -> Floats:
+    """(N, width of all heads) raw logits -> (N,) uncalibrated log odds of the second of two labels."""
+    if head.width == 1:
+        return np.asarray(logits[:, head.start])
+    return np.asarray(logits[:, head.start + 1] - logits[:, head.start])

@@ -1,0 +1,350 @@
+"""The one training loop: what fine-tuning and pre-training share. Reads from top to bottom.
+
+A checkpoint holds everything that the next step depends on, so a training that was interrupted goes on to the very
+same weights (same device, precision and number of threads). Under `torch.distributed` each process takes its share of
+every batch, and the gradients add up to those of the whole batch.
+"""
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.distributed
+
+from reviewgen_spark.errors import StageError
+
+REPORT_EVERY_S = 10.0
+CHECKPOINT_EVERY_S = 300.0
+PLATEAU_FACTOR = 0.5
+
+Rows = npt.NDArray[np.int64]
+Point = dict[str, float]
+"""One epoch of the training curve, by name; `epoch` counts from 1."""
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How weights are moved; sections of the configuration say what each field means and allows."""
+
+    stage: str
+    epochs: int
+    learning_rate: float
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    schedule: Literal["linear", "plateau", "constant"] = "linear"
+    weight_decay: float = 0.01
+    warmup_pct: float = 10
+    max_grad_norm: float = 1.0
+    accumulate: int = 1
+    embedding_rate: float = 1.0
+    patience: int = 2
+    precision: str = "float32"
+    device: str = "cpu"
+    seed: int = 42
+    compile: bool = False
+
+
+@dataclass
+class Progress:
+    """Where a training stands; all of it goes into a checkpoint."""
+
+    epoch: int = 1
+    batch: int = 0  # batches of this epoch that are done
+    step: int = 0  # steps of the optimiser, over all epochs
+    total_loss: float = 0.0
+    rows: int = 0
+    seconds: float = 0.0
+    plateau: float = 1.0  # what the schedule `plateau` has made of the rate so far
+    best_epoch: int = 0
+    best_value: float = -math.inf
+    curve: list[Point] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """The curve, and the weights of the epoch that validation liked best."""
+
+    curve: tuple[Point, ...]
+    best_epoch: int
+    best_state: dict[str, torch.Tensor]
+
+
+def train(
+    model: Any,
+    batches: Callable[[int, np.random.Generator], Sequence[Rows]],
+    loss: Callable[[Any, Rows, np.random.Generator], torch.Tensor],
+    settings: LoopSettings,
+    validate: Callable[[Any], Mapping[str, float]],
+    selects: str,
+    progress: Callable[[str], None],
+    checkpoint: Path | None = None,
+    after_step: Callable[[int], None] | None = None,
+) -> TrainResult:
+    """Train a model in place.
+
+    Args:
+        model: on `settings.device`; its parameters that require a gradient are trained.
+        batches: the rows of each batch of an epoch, in order; equal generators give equal batches.
+        loss: the mean loss of some rows, a scalar; gets a generator of its own, so that what is drawn for a batch does
+            not depend on what was drawn before.
+        settings: how weights are moved.
+        validate: figures of the model after an epoch, by name.
+        selects: the figure that chooses the epoch; the higher the better.
+        progress: called with a line every few seconds and after each epoch; the lines hold no text.
+        checkpoint: file to go on from and to write to; it is the caller's to name it by what is trained, and to remove.
+        after_step: called with the number of each step of the optimiser, for methods that change with it.
+
+    Raises:
+        StageError: the loss became NaN or infinite.
+    """
+    optimizer = make_optimizer(model, settings)
+    state, best = Progress(), dict[str, torch.Tensor]()
+    if checkpoint is not None and checkpoint.is_file():
+        state, best = read_checkpoint(checkpoint, model, optimizer, settings)
+        progress(f"goes on from epoch {state.epoch}, batch {state.batch:,}")
+    rank, world = place()
+    trained: Any = model if world == 1 else torch.nn.parallel.DistributedDataParallel(model)
+    trained = torch.compile(trained) if settings.compile else trained
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+    while state.epoch <= settings.epochs:
+        order = batches(state.epoch, np.random.default_rng([settings.seed, state.epoch]))
+        steps = len(order) * settings.epochs
+        warmup = max(1, round(steps * settings.warmup_pct / 100))
+        started = reported = saved = time.monotonic()
+        seconds_before = state.seconds
+        model.train()
+        for batch in range(state.batch, len(order)):
+            scale = rate(settings.schedule, state.step, warmup, steps) * state.plateau
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * scale
+            batch_loss = 0.0
+            parts = [part for part in np.array_split(order[batch][rank::world], settings.accumulate) if len(part)]
+            for number, part in enumerate(parts):
+                rng = np.random.default_rng([settings.seed, state.epoch, batch, rank, number])
+                with autocast(settings.device, settings.precision):
+                    found = loss(trained, part, rng)
+                # Gradients are averaged over processes, so each counts as many times as there are processes.
+                share = len(part) * world / len(order[batch])
+                (found * share).backward()  # type: ignore[no-untyped-call]
+                batch_loss += float(found.detach()) * len(part)
+            if not math.isfinite(batch_loss):
+                raise StageError(
+                    f"{settings.stage}: the loss became {batch_loss} in epoch {state.epoch}; lower "
+                    f"{settings.stage}.learning_rate (now {settings.learning_rate}) or set {settings.stage}.precision "
+                    f"to float32 (now {settings.precision})"
+                )
+            torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
+            optimizer.step()
+            state.step += 1
+            if after_step:
+                after_step(state.step)
+            optimizer.zero_grad(set_to_none=True)
+            state.batch, state.rows = batch + 1, state.rows + len(order[batch][rank::world])
+            state.total_loss += batch_loss
+            now = time.monotonic()
+            state.seconds = seconds_before + now - started
+            if now - reported > REPORT_EVERY_S and rank == 0:
+                reported = now
+                progress(
+                    f"epoch {state.epoch}: batch {state.batch:,} of {len(order):,}, "
+                    f"loss {state.total_loss / state.rows:.3f}, {world * state.rows / state.seconds:.0f} rows/s"
+                )
+            if checkpoint is not None and rank == 0 and now - saved > CHECKPOINT_EVERY_S:
+                saved = now
+                write_checkpoint(checkpoint, model, optimizer, settings, state, best)
+
+        model.eval()
+        point: Point = {
+            "epoch": state.epoch,
+            "train_loss": state.total_loss / max(1, state.rows),
+            "learning_rate": float(optimizer.param_groups[0]["lr"]),
+            "seconds": state.seconds,
+            "rows_per_second": world * state.rows / max(state.seconds, 1e-9),
+            **validate(model),
+        }
+        state.curve.append(point)
+        figures = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in point.items() if "loss" in name)
+        progress(
+            f"epoch {state.epoch}: {figures}, {selects.replace('_', ' ')} {point[selects]:.4f}, "
+            f"{point['seconds']:.0f} s, {point['rows_per_second']:.0f} rows/s"
+        )
+        if point[selects] > state.best_value:
+            state.best_epoch, state.best_value = state.epoch, point[selects]
+            best = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        else:
+            state.plateau *= PLATEAU_FACTOR if settings.schedule == "plateau" else 1.0
+            if state.epoch - state.best_epoch >= settings.patience:
+                progress(f"stopped: {selects.replace('_', ' ')} is no better since epoch {state.best_epoch}")
+                break
+        state = Progress(
+            epoch=state.epoch + 1,
+            step=state.step,
+            plateau=state.plateau,
+            best_epoch=state.best_epoch,
+            best_value=state.best_value,
+            curve=state.curve,
+        )
+        if checkpoint is not None and rank == 0:
+            write_checkpoint(checkpoint, model, optimizer, settings, state, best)
+    return TrainResult(tuple(state.curve), state.best_epoch, best)
+
+
+def rate(schedule: str, step: int, warmup: int, steps: int) -> float:
+    """The share of the learning rate at a step, counted from 0.
+
+    All rise in `warmup` steps. Then `linear` falls to 0 (Devlin et al. 2019, A.3), `constant` stays, and so does
+    `plateau`, which is halved after each epoch that is no better (as Keras' ReduceLROnPlateau).
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    return max(0.0, (steps - step) / max(1, steps - warmup)) if schedule == "linear" else 1.0
+
+
+def make_optimizer(model: Any, settings: LoopSettings) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov and Hutter 2019), or Adam, where decay is an L2 penalty that joins the gradient.
+
+    Biases and layer norms do not decay, as in BERT's own training. Word embeddings have a rate of their own: they are
+    most of a small model's weights, and each is met in few batches. A rate of 0 freezes them.
+    """
+    embeddings = model.get_input_embeddings().weight
+    if settings.embedding_rate == 0:
+        embeddings.requires_grad_(False)
+    others = [p for p in model.parameters() if p.requires_grad and p is not embeddings]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in others if p.ndim >= 2], "weight_decay": settings.weight_decay},
+        {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    if embeddings.requires_grad:
+        speed = settings.learning_rate * settings.embedding_rate
+        groups.append({"params": [embeddings], "weight_decay": settings.weight_decay, "lr": speed})
+    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[settings.optimizer]
+    optimizer: torch.optim.Optimizer = kind(
+        [group for group in groups if group["params"]], lr=settings.learning_rate, fused=True
+    )
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]
+    return optimizer
+
+
+def write_checkpoint(
+    path: Path,
+    model: Any,
+    optimizer: torch.optim.Optimizer,
+    settings: LoopSettings,
+    state: Progress,
+    best: Mapping[str, torch.Tensor],
+) -> None:
+    """Write a checkpoint beside and rename it, so that a kill leaves the one before.
+
+    Raises:
+        StageError: the disk is full, or the folder cannot be written.
+    """
+    content = {
+        "settings": asdict(settings),
+        "state": asdict(state),
+        "model": model.state_dict(),
+        "best": dict(best),
+        "optimizer": optimizer.state_dict(),
+        "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state() if settings.device == "cuda" else None,
+    }
+    staged = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(content, staged)
+        staged.replace(path)
+    except (OSError, RuntimeError) as error:  # torch tells of a full disk by RuntimeError
+        with suppress(OSError):
+            staged.unlink()
+        raise StageError(
+            f"{settings.stage}: the checkpoint could not be written to {path.parent} ({type(error).__name__}); free "
+            "some space there and run again: it goes on from the last checkpoint"
+        ) from error
+
+
+def read_checkpoint(
+    path: Path, model: Any, optimizer: torch.optim.Optimizer, settings: LoopSettings
+) -> tuple[Progress, dict[str, torch.Tensor]]:
+    """Put everything back as it was; only tensors and plain values are read, never code.
+
+    Raises:
+        StageError: it belongs to another training.
+    """
+    content = torch.load(path, map_location=settings.device, weights_only=True)
+    if content["settings"] != asdict(settings):
+        changed = sorted(name for name, value in asdict(settings).items() if content["settings"].get(name) != value)
+        raise StageError(
+            f"{settings.stage}: {path} is of a training with other settings ({', '.join(changed)}); remove it to start "
+            "anew"
+        )
+    model.load_state_dict(content["model"])
+    optimizer.load_state_dict(content["optimizer"])
+    torch.set_rng_state(content["random"].cpu())
+    if content["random_cuda"] is not None:
+        torch.cuda.set_rng_state(content["random_cuda"].cpu())
+    return Progress(**content["state"]), content["best"]
+
+
+def place() -> tuple[int, int]:
+    """The rank of this process, and how many there are; (0, 1) where there is only one."""
+    if not torch.distributed.is_available() or not torch.distributed.is_initialized():
+        return 0, 1
+    return torch.distributed.get_rank(), torch.distributed.get_world_size()
+
+
+def choose_precision(precision: str, device: str) -> str:
+    """Resolve `auto`: bfloat16 where the hardware multiplies it, for elsewhere it is emulated and slower."""
+    if precision != "auto":
+        return precision
+    if device == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    capabilities = torch.cpu.get_capabilities()
+    return "bfloat16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "float32"
+
+
+@contextmanager
+def seeded(seed: int, threads: int | None) -> Iterator[None]:
+    """Seed torch and set its threads, and give both back as they were; a sum over threads depends on their number."""
+    before = torch.get_num_threads()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if threads:
+            torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+def autocast(device: str, precision: str) -> torch.autocast:
+    """Multiply in bfloat16, keep weights and sums in float32; no gradient scaling is needed with bfloat16's range."""
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def save_weights(model: Any, out: Path, stage: str) -> None:
+    """Write config.json and model.safetensors, without the progress bar that transformers draws.
+
+    Raises:
+        StageError: the disk is full, or the folder cannot be written.
+    """
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        model.save_pretrained(out, max_shard_size="100GB")
+    except OSError as error:
+        raise StageError(
+            f"{stage}: the model could not be written to {out} ({os.strerror(error.errno or 0)}); free some space"
+        ) from error
+    finally:
+        if shown:
+            logging.enable_progress_bar()
