@@ -73,6 +73,24 @@ def _parser() -> argparse.ArgumentParser:
         decision.add_argument("file", metavar="FILE", help="as `reviewgen status` names it")
         decision.set_defaults(decision=name)
 
+    evaluate = command("evaluate", _evaluate, "score a registered model on a labelled CSV, TSV or JSON-lines file")
+    evaluate.add_argument("--model", required=True, metavar="NAME@ALIAS", help="or NAME@VERSION")
+    evaluate.add_argument(
+        "--data", type=Path, required=True, metavar="FILE", help=".csv, .tsv, .jsonl, or these with .gz"
+    )
+    evaluate.add_argument("--text", required=True, metavar="COLUMN", help="column of the text")
+    evaluate.add_argument(
+        "--label", required=True, metavar="COLUMN", help="column of the label: 0/1, positive, 差评, …"
+    )
+    evaluate.add_argument("--stars", action="store_true", help="labels are 1 to 5 stars; 3 is left out")
+    evaluate.add_argument("--slice", metavar="COLUMN", help="also by the values of this column")
+    evaluate.add_argument("--delimiter", help="of a delimited file whose name does not say it")
+    evaluate.add_argument("--no-header", action="store_true", help="columns are positions, from 0")
+    evaluate.add_argument(
+        "--raw", action="store_true", help="score texts as they stand, not cleaned as the pipeline does"
+    )
+    evaluate.add_argument("--json", type=Path, metavar="OUT", help="write all figures here too")
+
     models = commands.add_parser("models", help="list, promote and roll back registered models")
     actions = models.add_subparsers(required=True, metavar="ACTION")
     command("list", _models_list, "list every version, newest first", actions)
@@ -210,6 +228,29 @@ def _decide(options: argparse.Namespace) -> int:
     with _session(config) as spark, open_run(spark, config) as run:
         decide_file(run.warehouse, options.file, options.decision)
     print(f"{options.file}: the next `reviewgen run nightly` will {options.decision} it")
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from reviewgen_spark.file_evaluation import evaluate_file, write_json
+    from reviewgen_spark.models.labelled_file import read_labelled_file
+
+    config = _config(options)
+    data = read_labelled_file(
+        options.data,
+        options.text,
+        options.label,
+        options.stars,
+        options.slice,
+        options.delimiter,
+        not options.no_header,
+    )
+    found = evaluate_file(
+        config, options.model, options.data, data, options.raw, lambda line: print(line, file=sys.stderr, flush=True)
+    )
+    print("\n".join(found.lines()))
+    if options.json:
+        write_json(found, options.json)
     return 0
 
 

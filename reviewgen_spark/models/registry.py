@@ -194,17 +194,17 @@ def judge(
 
 
 def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
-    """Pin what an alias means now; call it once a run, on the driver.
+    """Pin what an alias means now, or a version's number; call it once a run, on the driver.
 
     Raises:
         ModelNotFoundError: no version stands under the alias, or its files are gone or damaged.
     """
     with _client(tracking_uri) as client:
-        found = _by_alias(client, name, alias)
+        found = _by_number(client, name, alias) if alias.isdecimal() else _by_alias(client, name, alias)
         if found is None:
             raise ModelNotFoundError(
-                f"models.name: no version of '{name}' has the alias '{alias}' in {tracking_uri}; train and register "
-                "one with `reviewgen run train`, or promote one with `reviewgen models promote`"
+                f"models.name: no version of '{name}' has the alias '{alias}', or that number, in {tracking_uri}; "
+                "train and register one with `reviewgen run train`, or promote one with `reviewgen models promote`"
             )
         return _pin(found)
 
@@ -384,6 +384,11 @@ def _by_alias(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | 
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
+
+
+def _by_number(client: "MlflowClient", name: str, number: str) -> "ModelVersion | None":
+    versions = client.search_model_versions(f"name='{name}'")
+    return next((found for found in versions if str(found.version) == number), None)
 
 
 def _experiment(client: "MlflowClient", name: str, artifact_root: Path) -> str:

@@ -176,22 +176,18 @@ def test_a_failed_training_leaves_no_mixed_folder(corpus: Path, tmp_path: Path) 
 @pytest.mark.parametrize("two_labels", ["softmax", "sigmoid"])
 def test_many_tasks_in_one_pass(two_labels: str, tmp_path: Path) -> None:
     """Rows that lack a label for a task teach the others; each head learns its own words."""
-    splits = {"train": make_rows(240, 0), "validation": make_rows(60, 1000)}
+    splits = {"train": make_rows(960, 0), "validation": make_rows(120, 2000)}
+    drawn = np.random.default_rng(3)  # else the words that tell sentiment would tell toxicity too
     for rows in splits.values():
         for index, row in enumerate(rows):
-            row["toxicity"] = None if index % 3 == 0 else ("toxic" if index % 4 < 2 else "clean")
-            row["text"] = f"{'笨蛋' if index % 4 < 2 else '谢谢'}{row['category']}，{row['text']}"
+            is_toxic = drawn.random() < 0.5
+            row["text"] = f"{'笨蛋' if is_toxic else '谢谢'}{row['category']}，{row['text']}"
+            row["toxicity"] = None if index % 3 == 0 else ("toxic" if is_toxic else "clean")
             row["label"] = None if index % 5 == 4 else row["label"]
     folder = write_corpus(tmp_path / "corpus", splits)
-    section = QUICK.model_copy(
-        update={
-            "max_tokens": 24,
-            "tasks": ("sentiment", "toxicity", "category"),
-            "two_labels": two_labels,
-            "epochs": 10,
-            "patience": 10,
-        }
-    )
+    tasks = ("sentiment", "toxicity", "category")
+    change = {"tasks": tasks, "two_labels": two_labels, "max_tokens": 24, "epochs": 8, "learning_rate": 1e-3}
+    section = QUICK.model_copy(update={**change, "patience": 8})
     found = finetune(folder, "scratch:tiny", section, tmp_path / "model", quiet)
     last = found.curve[-1]
     assert min(last["validation_f1"], last["validation_toxicity_accuracy"], last["validation_category_accuracy"]) > 0.9

@@ -1,0 +1,111 @@
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from reviewgen_spark.cli import main
+from reviewgen_spark.errors import DataQualityError, SchemaError
+from reviewgen_spark.models.evaluation import Score
+from reviewgen_spark.models.finetuning import FinetuneResult
+from reviewgen_spark.models.labelled_file import read_labelled_file
+from reviewgen_spark.models.registry import register
+from reviewgen_spark.sections import ModelsSection, RegisterSection
+
+from .conftest import make_rows
+
+ROWS = make_rows(60, 3000)
+
+
+def write_csv(path: Path) -> Path:
+    lines = ["﻿id,review,label", *(f'{i},"{row["text"]}",{row["label"]}' for i, row in enumerate(ROWS))]
+    path.write_text("\n".join([*lines, '98,"两行\n的评价",', '99,"",1']), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def root(trained: FinetuneResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("root")
+    register(
+        trained.folder,
+        [Score("model", "test", "all", "f1", 0.9, 0.8, 0.95, 40)],
+        "print",
+        {},
+        {},
+        RegisterSection(),
+        ModelsSection(name="sentiment"),
+        f"sqlite:///{root}/mlflow/mlflow.db",
+        root / "mlflow" / "artifacts",
+    )
+    return root
+
+
+def run(root: Path, *arguments: str, model: str = "sentiment@champion") -> int:
+    return main(["evaluate", "--model", model, *arguments, "--set", f"paths.root={root}"])
+
+
+@pytest.mark.parametrize("model", ["sentiment@champion", "sentiment@1"])
+def test_a_csv_is_scored_and_nothing_is_dropped_in_silence(
+    model: str, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = write_csv(tmp_path / "data.csv"), tmp_path / "new" / "out.json"
+    arguments = ("--data", str(data), "--text", "review", "--label", "label", "--json", str(out))
+    assert run(root, *arguments, model=model) == 0
+    printed = capsys.readouterr().out
+    assert "60 of 62 rows, left out: 1 neutral or unlabelled, 1 no text" in printed
+    assert not [row for row in ROWS if str(row["text"]) in printed]
+    found = json.loads(out.read_text())
+    figures = {score["metric"]: score["value"] for score in found["scores"] if score["slice_name"] == "all"}
+    assert figures["f1"] > 0.9 and figures["tp"] + figures["fn"] == 30
+    assert found["data"]["scored"] == 60 and found["model"]["version"] == 1
+
+
+def test_other_forms_of_file_and_label(tmp_path: Path) -> None:
+    lines = [json.dumps({"t": row["text"], "l": ("负面", "正面")[int(str(row["label"]))]}) for row in ROWS]
+    (tmp_path / "data.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    as_json = read_labelled_file(tmp_path / "data.jsonl.gz", "t", "l")
+    (tmp_path / "data.dat").write_text("\n".join(f'{row["text"]}"$LABEL${row["label"]}' for row in ROWS))
+    plain = read_labelled_file(tmp_path / "data.dat", "0", "2", delimiter="$", has_header=False)
+    (tmp_path / "data.tsv").write_text(
+        "s\tt\tc\n" + "\n".join(f"{i % 5 + 1}\t{row['text']}\tx" for i, row in enumerate(ROWS))
+    )
+    stars = read_labelled_file(tmp_path / "data.tsv", "t", "s", stars=True, slice_by="c")
+    assert as_json.texts == [row["text"] for row in ROWS]
+    assert plain.texts == [f'{row["text"]}"' for row in ROWS]
+    assert as_json.labels.tolist() == plain.labels.tolist() == [row["label"] for row in ROWS]
+    assert stars.left_out == {"neutral or unlabelled": 12} and stars.labels.tolist()[:4] == [0, 0, 1, 1]
+    assert set(stars.slices) == {"x"}
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "message"),
+    [
+        ("a,b\n1,2\n", SchemaError, r"has no column text, label; it has a, b\. A file without"),
+        ("text,label\nx,maybe\ny,1\n", SchemaError, r"1 of 2 rows hold no label of sentiment \('maybe'\)"),
+        ("text,label\nx,1\ny,1\n", DataQualityError, "2 of 2 rows can be scored, not of both labels"),
+        ("text,label\n", DataQualityError, "0 of 0 rows"),
+        (b"text,label\n\xff\xfe,1\n", SchemaError, r"UnicodeDecodeError\); expected UTF-8"),
+    ],
+)
+def test_bad_files_say_what_is_wrong(
+    content: str | bytes, error: type[Exception], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "data.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(error, match=message):
+        read_labelled_file(path, "text", "label")
+
+
+def test_a_label_column_that_holds_texts_is_not_told(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("text,label\n1,这是一条很长很长的秘密评价内容\n")
+    with pytest.raises(SchemaError) as caught:
+        read_labelled_file(tmp_path / "d.csv", "text", "label")
+    assert "秘密" not in str(caught.value)
+
+
+def test_errors_have_exit_codes(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = ("--data", str(write_csv(tmp_path / "data.csv")), "--text", "review", "--label", "label")
+    assert run(root, *data, model="sentiment") == 2
+    assert run(root, *data, model="sentiment@nobody") == 5
+    assert run(root, "--data", str(tmp_path / "no.csv"), "--text", "review", "--label", "label") == 5
+    assert "expected NAME@ALIAS or NAME@VERSION" in capsys.readouterr().err
