@@ -9,7 +9,7 @@ from reviewgen_spark.training import register_model
 
 STAGE = Stage(
     name="register",
-    version=1,
+    version=2,
     scope="table",
     reads=(),
     uses=("corpus", "finetune", "evaluate"),

@@ -97,6 +97,14 @@ def _parser() -> argparse.ArgumentParser:
     promote = command("promote", _promote, "make VERSION champion; the next night re-labels with it", actions)
     promote.add_argument("version", type=int, metavar="VERSION")
     promote.add_argument("--reason", required=True, help="why; kept in ops_model_promotions")
+    promote.add_argument("--force", action="store_true", help="past the gate, which the table then says")
+    compare = command(
+        "compare", _compare, "ask the gate about two versions, and count the labels that would flip", actions
+    )
+    compare.add_argument("one", metavar="ONE", help="alias or version that would come")
+    compare.add_argument(
+        "other", metavar="OTHER", nargs="?", default="champion", help="that would go (default champion)"
+    )
     rollback = command("rollback", _rollback, "make the version champion that was it before", actions)
     rollback.add_argument("--reason", required=True, help="why; kept in ops_model_promotions")
 
@@ -270,20 +278,29 @@ def _models_list(options: argparse.Namespace) -> int:
 
 
 def _promote(options: argparse.Namespace) -> int:
-    return _set_champion(options, options.version, "reviewgen models promote")
+    return _set_champion(options, options.version, "reviewgen models promote", options.force)
 
 
 def _rollback(options: argparse.Namespace) -> int:
     return _set_champion(options, None, "reviewgen models rollback")
 
 
-def _set_champion(options: argparse.Namespace, version: int | None, command: str) -> int:
+def _compare(options: argparse.Namespace) -> int:
+    from reviewgen_spark.comparison import compare_models
+
+    config = _config(options)
+    lines = compare_models(config, options.one, options.other, lambda line: print(line, file=sys.stderr, flush=True))
+    print("\n".join(lines))
+    return 0
+
+
+def _set_champion(options: argparse.Namespace, version: int | None, command: str, is_forced: bool = False) -> int:
     from reviewgen_spark.promotion import set_champion
     from reviewgen_spark.runner import open_run
 
     config = _config(options)
     with _session(config) as spark, open_run(spark, config) as run:
-        decision = set_champion(run.warehouse, config, version, options.reason, command)
+        decision = set_champion(run.warehouse, config, version, options.reason, command, is_forced)
     print(
         f"{decision.model.name} version {decision.model.version} is champion (before: {decision.previous_version}); "
         "`reviewgen run nightly` re-labels with it"

@@ -6,18 +6,25 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from reviewgen_spark.config import Config
-from reviewgen_spark.errors import ModelNotFoundError
+from reviewgen_spark.errors import DataQualityError, ModelNotFoundError
 from reviewgen_spark.tables import Warehouse
 
 if TYPE_CHECKING:
     from reviewgen_spark.models.registry import Decision
 
 
-def set_champion(warehouse: Warehouse, config: Config, version: int | None, reason: str, command: str) -> "Decision":
+def set_champion(
+    warehouse: Warehouse, config: Config, version: int | None, reason: str, command: str, is_forced: bool = False
+) -> "Decision":
     """Make `version` champion, or with None the one that was it before the newest promotion.
+
+    A version passes the gate first, against the standing champion and on the newest corpus; going back does not, and
+    neither does a forced promotion, which says so in the table.
 
     Raises:
         ModelNotFoundError: There is no such version, or none to go back to.
+        DataQualityError: The gate refused it.
+        SchemaError: There is no corpus for the gate.
     """
     from reviewgen_spark.models import registry
 
@@ -28,6 +35,10 @@ def set_champion(warehouse: Warehouse, config: Config, version: int | None, reas
         version = newest.previous_version if newest else None
         if version is None:
             raise ModelNotFoundError("there is no earlier champion; `reviewgen models list` shows every version")
+    elif is_forced:
+        reason = f"{reason} (forced past the gate)"
+    else:
+        _pass_gate(config, version)
     decision = registry.set_champion(config.models.name, version, config.paths.tracking_uri, reason)
     now = datetime.now(UTC)
     row = {
@@ -42,3 +53,23 @@ def set_champion(warehouse: Warehouse, config: Config, version: int | None, reas
     }
     warehouse.append("ops_model_promotions", warehouse.rows("ops_model_promotions", [row]))
     return decision
+
+
+def _pass_gate(config: Config, version: int) -> None:
+    from reviewgen_spark.comparison import judge_candidate
+    from reviewgen_spark.models import registry
+
+    name, uri = config.models.name, config.paths.tracking_uri
+    candidate = registry.resolve(name, str(version), uri)
+    try:
+        champion = registry.resolve(name, registry.CHAMPION, uri)
+    except ModelNotFoundError:
+        champion = None  # none stands, or its files are gone: something must label
+    if champion is not None and champion.version == version:
+        return
+    verdict = judge_candidate(config, candidate, champion)
+    if not verdict.promoted:
+        raise DataQualityError(
+            f"models promote {version}: the gate refused it: {verdict.reason}. See `reviewgen models compare {version} "
+            "champion`; --force promotes it all the same, and the table says so"
+        )

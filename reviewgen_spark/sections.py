@@ -256,9 +256,21 @@ class EvaluateSection(Section):
 
 
 class RegisterSection(Section):
-    """When a new model becomes champion."""
+    """When a new model becomes champion; without one, only the limits are asked."""
 
     min_f1_gain: float = Field(0.0, ge=-1, le=1)
+    evidence: Literal["interval", "point"] = Field(
+        "interval", description="what must exceed min_f1_gain: the gain's lower 95 % bound, or the gain itself"
+    )
+    max_slice_drop: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="accuracy that no category or language may lose; 0.05 of 100 rows is one error bar",
+    )
+    min_slice_rows: int = Field(100, ge=1, description="smaller slices are not asked: chance moves them by as much")
+    max_size_mb: float | None = Field(None, gt=0)
+    max_latency_ms: float | None = Field(None, gt=0, description="of one text alone, on one thread of this machine")
 
 
 class LabelSection(Section):

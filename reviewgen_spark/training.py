@@ -17,7 +17,7 @@ from reviewgen_spark.transforms.corpus import labelled_reviews, unlabelled_revie
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from reviewgen_spark.models.evaluation import Score
+    from reviewgen_spark.models.registry import RegisteredModel
 
 _SPLITS = ("train", "validation", "test")
 _SHARD_ROWS = 50_000
@@ -133,11 +133,10 @@ def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
             "reviewgen.corpus": inputs.artifacts["corpus"].name,
             "reviewgen.finetune": folder.name,
         },
-        section=config.register,
-        models_section=config.models,
+        name=config.models.name,
         tracking_uri=config.paths.tracking_uri,
         artifact_root=Path(config.paths.model_artifacts),
-        champion_scores=_champion_scores(inputs),
+        decide=lambda champion: _decide(inputs, champion),
     )
     verdict = "is champion" if decision.promoted else "stays candidate"
     inputs.report(f"{decision.model.name} version {decision.model.version} {verdict}: {decision.reason}")
@@ -155,18 +154,19 @@ def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
     return {"ops_model_promotions": _rows("ops_model_promotions", [row])}
 
 
-def _champion_scores(inputs: Inputs) -> list["Score"] | None:
-    """The standing champion, scored on this corpus: figures from another test split cannot be compared."""
-    from reviewgen_spark.errors import ModelNotFoundError
-    from reviewgen_spark.models.evaluation import evaluate
-    from reviewgen_spark.models.registry import resolve
+def _decide(inputs: Inputs, champion: "RegisteredModel | None") -> tuple[bool, str]:
+    """Candidate and champion on the test rows of this very corpus: figures of another split cannot be compared."""
+    from reviewgen_spark.comparison import contend, snapshot_of
+    from reviewgen_spark.models.corpus import read_split
+    from reviewgen_spark.models.gate import judge, tell_checks
 
-    config = inputs.config
-    try:
-        standing = resolve(config.models.name, "champion", config.paths.tracking_uri)
-    except ModelNotFoundError:
-        return None
-    return evaluate(standing.path, inputs.artifacts["corpus"], config.evaluate, config.finetune.device, ("test",))
+    examples = read_split(inputs.artifacts["corpus"], "test")
+    ours = contend(inputs.config, inputs.artifacts["finetune"], examples)
+    theirs = contend(inputs.config, champion.path, examples) if champion else None
+    verdict = judge(snapshot_of(examples), ours, theirs, inputs.config.register)
+    for line in tell_checks(verdict):
+        inputs.report(line)
+    return verdict.promoted, verdict.reason
 
 
 def _rows(table: str, values: Sequence[Mapping[str, Any]]) -> "DataFrame":

@@ -1,6 +1,7 @@
 """A model folder, loaded to predict. Only safetensors and JSON are read: loading never unpickles anything."""
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -144,3 +145,18 @@ def parameters_on_meta() -> Iterator[None]:
         yield
     finally:
         torch.nn.Module.register_parameter = register  # type: ignore[method-assign]
+
+
+def measure_latency_ms(predictor: Predictor, texts: Sequence[str]) -> float:
+    """The median time of one text alone, in ms, on one thread; the first call, which is slower, does not count."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        times = []
+        for text in (texts[0], *texts):
+            started = time.perf_counter()
+            predictor.score_texts([text])
+            times.append(time.perf_counter() - started)
+    finally:
+        torch.set_num_threads(before)
+    return 1000 * float(np.median(times[1:]))

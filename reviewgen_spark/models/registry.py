@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -20,7 +20,6 @@ from reviewgen_spark.errors import MissingExtraError, ModelNotFoundError
 from reviewgen_spark.models.card import write_card
 from reviewgen_spark.models.evaluation import Score, find_score
 from reviewgen_spark.models.folder import CURVE_FILE, ModelSettings, folder_sha256, read_settings
-from reviewgen_spark.sections import ModelsSection, RegisterSection
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -77,11 +76,10 @@ def register(
     fingerprint: str,
     params: Mapping[str, Any],
     tags: Mapping[str, str],
-    section: RegisterSection,
-    models_section: ModelsSection,
+    name: str,
     tracking_uri: str,
     artifact_root: Path,
-    champion_scores: Sequence[Score] | None = None,
+    decide: Callable[[RegisteredModel | None], tuple[bool, str]],
 ) -> Decision:
     """Log a model with everything known about it, register it as `candidate`, and let it win the champion's place.
 
@@ -94,14 +92,12 @@ def register(
         fingerprint: of this registration; it makes one version, however often it is called.
         params: settings to log, without any text.
         tags: of the run: data versions, fingerprints, who started it.
-        section: the `register` section.
-        models_section: the `models` section; holds the name.
+        name: the registered name.
         tracking_uri: the MLflow store, such as `sqlite:////data/mlflow.db`.
         artifact_root: folder for this experiment's artifacts, used when the experiment is new.
-        champion_scores: what `evaluate` found for the standing champion on this very corpus; needed to compare when
-            it was trained on another one.
+        decide: the gate: given the standing champion, None where there is none that can be read, says whether the
+            model takes its place, and why.
     """
-    name = models_section.name
     with _client(tracking_uri) as client:
         found = _by_fingerprint(client, name, fingerprint)
         if found is None:
@@ -110,13 +106,7 @@ def register(
             )
         if _DECISION not in found.tags:
             previous = _by_alias(client, name, CHAMPION)
-            promoted, reason = judge(
-                f1=find_score(list(scores), "f1"),
-                fingerprint=found.tags["corpus_fingerprint"],
-                champion=_entry(previous, {}) if previous else None,
-                champion_f1=find_score(list(champion_scores), "f1") if champion_scores else None,
-                min_gain=section.min_f1_gain,
-            )
+            promoted, reason = decide(_standing(previous))
             previous_version = int(previous.version) if previous else None
             decided: dict[str, Any] = {"promoted": promoted, "reason": reason, "previous_version": previous_version}
             client.set_model_version_tag(name, str(found.version), _DECISION, json.dumps(decided))
@@ -162,35 +152,6 @@ def _add_version(
         raise
     client.set_terminated(run_id, "FINISHED")
     return found
-
-
-def judge(
-    f1: float, fingerprint: str, champion: ModelEntry | None, champion_f1: float | None, min_gain: float
-) -> tuple[bool, str]:
-    """Decide whether a candidate takes the champion's place; scores of different corpora are never compared.
-
-    Args:
-        f1: the candidate's F1 on test.
-        fingerprint: of the candidate's corpus.
-        champion: the standing one, if any.
-        champion_f1: the champion's F1 on the candidate's corpus, if it was scored there.
-        min_gain: what the candidate must gain more than.
-    """
-    if champion is None:
-        return True, f"no champion stood; test F1 {f1:.4f}"
-    if champion_f1 is None and champion.corpus_fingerprint == fingerprint:
-        champion_f1 = champion.test_f1
-    if champion_f1 is None:
-        return False, (
-            f"the champion, version {champion.version}, was scored on another corpus "
-            f"({champion.corpus_fingerprint[:12]}, this is {fingerprint[:12]}): not comparable"
-        )
-    gain = f1 - champion_f1
-    verdict = "beats" if gain > min_gain else "does not beat"
-    return gain > min_gain, (
-        f"test F1 {f1:.4f} {verdict} the champion's {champion_f1:.4f} (version {champion.version}) "
-        f"by more than {min_gain:g}: {gain:+.4f}"
-    )
 
 
 def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
@@ -318,6 +279,14 @@ def _save_pyfunc(model_dir: Path, out: Path) -> None:
         input_example=pd.DataFrame({"text": [EXAMPLE_TEXT]}),
         pip_requirements=[f"{name}=={_version(name)}" for name in REQUIREMENTS],
     )
+
+
+def _standing(found: "ModelVersion | None") -> RegisteredModel | None:
+    """The champion, if its files are still there: a champion that cannot be read labels nothing."""
+    try:
+        return _pin(found) if found else None
+    except ModelNotFoundError:
+        return None
 
 
 def _registered(client: "MlflowClient", name: str) -> "MlflowRegisteredModel":

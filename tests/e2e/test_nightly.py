@@ -186,7 +186,7 @@ def test_rolling_back_gives_the_labels_of_the_first_version(
 ) -> None:
     run(spark, config, *nightly.STAGES)
     first = labels(warehouse)
-    other = configure(root, "finetune.seed=7", "register.min_f1_gain=-1")
+    other = configure(root, "finetune.seed=7", "register.min_f1_gain=-1", "register.max_slice_drop=1")
     run(spark, other, *train.STAGES)
     run(spark, config, nightly.label.STAGE)
     second = labels(warehouse)

@@ -10,7 +10,6 @@ from reviewgen_spark.models.evaluation import Score
 from reviewgen_spark.models.finetuning import FinetuneResult
 from reviewgen_spark.models.labelled_file import read_labelled_file
 from reviewgen_spark.models.registry import register
-from reviewgen_spark.sections import ModelsSection, RegisterSection
 
 from .conftest import make_rows
 
@@ -32,10 +31,10 @@ def root(trained: FinetuneResult, tmp_path_factory: pytest.TempPathFactory) -> P
         "print",
         {},
         {},
-        RegisterSection(),
-        ModelsSection(name="sentiment"),
+        "sentiment",
         f"sqlite:///{root}/mlflow/mlflow.db",
         root / "mlflow" / "artifacts",
+        lambda champion: (True, "the first"),
     )
     return root
 

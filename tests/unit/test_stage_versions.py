@@ -29,7 +29,7 @@ MODULES = {
     "finetune": ("models/finetuning", "models/loop", "models/heads", "models/tasks", "models/corpus", "models/encoder",
                  "models/embedded", "models/pruning", "models/batches", "models/vocabulary"),
     "evaluate": ("models/evaluation", "models/metrics", "models/baselines"),
-    "register": ("models/registry", "models/pyfunc"),
+    "register": ("models/registry", "models/pyfunc", "models/gate", "comparison"),
 }  # fmt: skip
 
 
