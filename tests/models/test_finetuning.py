@@ -195,15 +195,16 @@ def test_many_tasks_in_one_pass(two_labels: str, tmp_path: Path) -> None:
     heads = predictor.settings.heads
     assert [head.task for head in heads] == ["sentiment", "toxicity", "category"]
     assert [head.width for head in heads] == ([1, 1, 1] if two_labels == "sigmoid" else [2, 2, 2])
-    rows = [
-        row.ids
-        for row in predictor.tokenizer.encode(["谢谢书，房间很好，物流很好。", "笨蛋酒店，手机太差，屏幕太差。"])
-    ]
+    validation = read_split(folder, "validation", every_task=True)
+    rows = [row.ids for row in predictor.tokenizer.encode(validation.texts)]
     together = predictor.all_probabilities(rows)
-    assert together.shape == (2, 6)
-    np.testing.assert_allclose(together.reshape(2, 3, 2).sum(axis=2), 1)
+    assert together.shape == (120, 6)
+    np.testing.assert_allclose(together.reshape(120, 3, 2).sum(axis=2), 1)
     np.testing.assert_allclose(together[:, 1], predictor.probabilities(rows))
-    assert (together[0, 3] < 0.5 < together[1, 3]) and heads[1].labels == ("clean", "toxic")
+    toxicity = validation.columns["toxicity"]
+    assert heads[1].labels == ("clean", "toxic")
+    for name, place in (("clean", 2), ("toxic", 3)):
+        assert (together[toxicity == name, place] > 0.5).mean() > 0.9
 
 
 def test_a_task_without_labels_is_refused(corpus: Path, tmp_path: Path) -> None:
