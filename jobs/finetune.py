@@ -2,6 +2,7 @@
 
 import sys
 
+from reviewgen_spark.assets import base_model
 from reviewgen_spark.job import run_job
 from reviewgen_spark.stage import Stage
 from reviewgen_spark.training import finetune_model
@@ -15,6 +16,7 @@ STAGE = Stage(
     writes=(),
     sections=("models", "finetune"),
     libraries=("torch", "transformers", "tokenizers"),
+    assets=base_model,
     makes_files=True,
     run=finetune_model,
 )

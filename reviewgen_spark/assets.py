@@ -53,6 +53,35 @@ def corpus_labels(config: Config) -> Assets:
     return Assets({"labels": section.labels, "tasks": ",".join(section.tasks)}, section)
 
 
+def base_model(config: Config) -> Assets:
+    """The base that fine-tuning starts from, by what it holds and not only by its name.
+
+    Raises:
+        ModelNotFoundError: Nothing was pre-trained yet, or the registry has no such model.
+    """
+    from reviewgen_spark.errors import ModelNotFoundError
+
+    base = config.models.base
+    if base == "pretrained":
+        latest = Path(config.paths.artifacts) / "pretrain" / "latest"
+        if not latest.is_dir():
+            raise ModelNotFoundError(
+                f"models.base: 'pretrained', but {latest} is not there; make it with `reviewgen run pretrain`"
+            )
+        return Assets({"base": latest.resolve().name}, str(latest.resolve()))  # named by its fingerprint
+    if base.startswith("models:/"):
+        from reviewgen_spark.models.registry import resolve
+
+        name, at, which = base.removeprefix("models:/").replace("/", "@").partition("@")
+        if not (name and at and which):
+            raise ConfigError(f"models.base: {base!r}: expected models:/<name>@<alias> or models:/<name>/<version>")
+        model = resolve(name, which, config.paths.tracking_uri)
+        return Assets({"base": model.sha256}, str(model.path))
+    if (Path(base).expanduser() / "config.json").is_file():
+        return Assets({"base": hash_files(Path(base).expanduser())}, base)
+    return Assets({}, base)
+
+
 def champion(config: Config) -> Assets:
     """The model that labels: its alias is resolved here, once a run, and pinned.
 

@@ -41,6 +41,7 @@ class Config(BaseModel):
     weak_labels: sections.WeakLabelsSection = sections.WeakLabelsSection()
     keywords: sections.KeywordsSection = sections.KeywordsSection()
     models: sections.ModelsSection = sections.ModelsSection()
+    pretrain: sections.PretrainSection = sections.PretrainSection()
     finetune: sections.FinetuneSection = sections.FinetuneSection()
     evaluate: sections.EvaluateSection = sections.EvaluateSection()
     register: sections.RegisterSection = sections.RegisterSection()

@@ -194,8 +194,39 @@ class KeywordsSection(Section):
 class ModelsSection(Section):
     """The model: which base, under which registered name."""
 
-    base: str = "scratch:tiny"
+    base: str = Field(
+        "scratch:tiny",
+        description="scratch:<size>, embedded, embedded:<layers>, pretrained (what `reviewgen run pretrain` made), "
+        "a folder, models:/<name>@<alias> of the registry, or a name on the hub",
+    )
     name: str = "review_sentiment"
+
+
+class PretrainSection(Section):
+    """How a language model is trained on unlabelled reviews."""
+
+    base: str = Field("scratch:tiny", description="as models.base: from nothing, or on from a base")
+    objective: Literal["mlm", "mlm+sop", "clm"] = Field(
+        "mlm", description="masked words; these and the order of sentences; or the next token"
+    )
+    max_tokens: int = Field(128, ge=8, le=512)
+    vocabulary_size: int = Field(8_000, ge=500)
+    mask_pct: float = Field(15, gt=0, lt=100)
+    epochs: int = Field(3, ge=1)
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(5e-4, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup_pct: float = Field(10, ge=0, le=100)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    max_grad_norm: float = Field(1.0, gt=0)
+    embedding_rate: float = Field(1.0, ge=0, le=100, description="as in finetune")
+    patience: int = Field(2, ge=1, description="epochs without a better validation loss before stopping")
+    seed: int = 42
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    accumulate: int = execution(1, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = execution("auto")
+    threads: int | None = execution(None, ge=1)
+    compile: bool = execution(False)
 
 
 class FinetuneSection(Section):
@@ -252,6 +283,7 @@ class EvaluateSection(Section):
     """How a model is scored, and what it is compared with."""
 
     bootstrap_samples: int = Field(1000, ge=100)
+    robustness_rows: int = Field(500, ge=0, description="test rows scored under each perturbation; 0 for none")
     seed: int = 42
 
 

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.sections import FinetuneSection
 from reviewgen_spark.stage import Inputs
 from reviewgen_spark.transforms.corpus import labelled_reviews, unlabelled_reviews
 
@@ -75,9 +76,41 @@ def finetune_model(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Train on the corpus; fills the output folder with the model."""
     from reviewgen_spark.models.finetuning import finetune
 
-    config = inputs.config
-    checkpoint = inputs.checkpoints / "finetune.pt"
-    finetune(inputs.artifacts["corpus"], config.models.base, config.finetune, inputs.out, inputs.report, checkpoint)
+    config, corpus, checkpoint = inputs.config, inputs.artifacts["corpus"], inputs.checkpoints / "finetune.pt"
+    name = config.models.base
+    if config.finetune.processes > 1:
+        finetune_in_processes(corpus, inputs.assets, config.finetune, inputs.out, checkpoint, name)
+    else:
+        finetune(corpus, inputs.assets, config.finetune, inputs.out, inputs.report, checkpoint, name)
+    return {}
+
+
+def finetune_in_processes(
+    corpus: Path, base: str, section: FinetuneSection, out: Path, checkpoint: Path, base_name: str
+) -> None:
+    """Train in `finetune.processes` processes of this machine, by Spark's TorchDistributor."""
+    from pyspark.ml.torch.distributor import TorchDistributor
+
+    from reviewgen_spark.models.distributed import finetune_in_group
+    from reviewgen_spark.models.predictor import choose_device
+
+    distributor = TorchDistributor(section.processes, local_mode=True, use_gpu=choose_device(section.device) == "cuda")
+    plain = section.model_dump(mode="json")
+    distributor.run(finetune_in_group, str(corpus), base, plain, str(out), str(checkpoint), base_name)
+
+
+def pretrain_model(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Train a language model on the unlabelled corpus; fills the output folder with it."""
+    from reviewgen_spark.models.pretraining import pretrain
+
+    pretrain(
+        inputs.artifacts["pretraining_corpus"],
+        inputs.config.pretrain.base,
+        inputs.config.pretrain,
+        inputs.out,
+        inputs.report,
+        checkpoint=inputs.checkpoints / "pretrain.pt",
+    )
     return {}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError
+from reviewgen_spark.models.quiet import quiet_transformers
 from reviewgen_spark.models.vocabulary import train_wordpiece
 
 
@@ -62,7 +63,9 @@ def load_base(
         from reviewgen_spark.models.embedded import load_embedded
 
         return load_embedded(detail, texts, names, max_tokens, dropout)
-    return _pretrained(base, names, dropout)
+    from transformers import AutoModelForSequenceClassification
+
+    return load_checkpoint(base, names, dropout, AutoModelForSequenceClassification)
 
 
 def _scratch(
@@ -70,12 +73,7 @@ def _scratch(
 ) -> Encoder:
     from transformers import BertConfig, BertForSequenceClassification
 
-    if size not in SCRATCH_SHAPES:
-        raise ConfigError(
-            f"models.base: 'scratch:{size}' is no size; choose one of "
-            + ", ".join(f"scratch:{name}" for name in SCRATCH_SHAPES)
-        )
-    shape = SCRATCH_SHAPES[size]
+    shape = _shape(size)
     backend = train_wordpiece(texts, vocabulary_size)
     config = BertConfig(
         vocab_size=backend.get_vocab_size(),
@@ -92,6 +90,15 @@ def _scratch(
     return Encoder(wrap_tokenizer(backend, max_tokens), BertForSequenceClassification(config))
 
 
+def _shape(size: str) -> Shape:
+    if size not in SCRATCH_SHAPES:
+        raise ConfigError(
+            f"models.base: 'scratch:{size}' is no size; choose one of "
+            + ", ".join(f"scratch:{name}" for name in SCRATCH_SHAPES)
+        )
+    return SCRATCH_SHAPES[size]
+
+
 def wrap_tokenizer(backend: Any, max_tokens: int, **specials: str) -> Any:
     """Give a `tokenizers.Tokenizer` the face that `save_pretrained` and other users of transformers expect."""
     from transformers import PreTrainedTokenizerFast
@@ -106,8 +113,19 @@ def wrap_tokenizer(backend: Any, max_tokens: int, **specials: str) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=max_tokens, **{**named, **specials})
 
 
-def _pretrained(base: str, names: dict[str, Any], dropout: float) -> Encoder:
-    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+def load_checkpoint(base: str, names: dict[str, Any], dropout: float, kind: Any) -> Encoder:
+    """Tokenizer and model of a folder, or of a name on the hub.
+
+    Args:
+        base: the folder or name.
+        names: label names, for the head.
+        dropout: of hidden states and attention.
+        kind: the class of transformers that brings the head.
+
+    Raises:
+        ModelNotFoundError: there is no such checkpoint, or not on this machine.
+    """
+    from transformers import AutoConfig, AutoTokenizer
 
     looks_local = base.startswith((".", "/", "~")) or Path(base).exists()
     if looks_local and not (Path(base).expanduser() / "config.json").is_file():
@@ -118,9 +136,10 @@ def _pretrained(base: str, names: dict[str, Any], dropout: float) -> Encoder:
         for field in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             if hasattr(config, field):
                 setattr(config, field, dropout)
-        tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True)
-        # A head of another task is re-drawn: fine-tuning trains the head anyway.
-        model = AutoModelForSequenceClassification.from_pretrained(source, config=config, ignore_mismatched_sizes=True)
+        with quiet_transformers():
+            tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True)
+            # A head of another task is re-drawn: fine-tuning trains the head anyway.
+            model = kind.from_pretrained(source, config=config, ignore_mismatched_sizes=True)
     except (OSError, ValueError, KeyError) as error:
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
         raise ModelNotFoundError(
@@ -131,3 +150,36 @@ def _pretrained(base: str, names: dict[str, Any], dropout: float) -> Encoder:
     if not getattr(tokenizer, "is_fast", False):
         raise ModelNotFoundError(f"models.base: '{base}' has no fast tokenizer (tokenizer.json); choose another base")
     return Encoder(tokenizer, model)
+
+
+def load_decoder(
+    base: str, texts: Sequence[str], max_tokens: int, vocabulary_size: int, dropout: float
+) -> tuple[Any, Any]:
+    """Tokenizer and causal model: `scratch:<size>` (GPT-2's architecture), a folder, or a name on the hub.
+
+    Raises:
+        ConfigError: there is no such size.
+        ModelNotFoundError: there is no such checkpoint, or not on this machine.
+    """
+    from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
+
+    kind, _, size = base.partition(":")
+    if kind == "scratch":
+        shape = _shape(size)
+        backend = train_wordpiece(texts, vocabulary_size)
+        config = GPT2Config(
+            vocab_size=backend.get_vocab_size(),
+            n_positions=max(max_tokens, 128),
+            n_embd=shape.hidden,
+            n_layer=shape.layers,
+            n_head=shape.heads,
+            resid_pdrop=dropout,
+            embd_pdrop=dropout,
+            attn_pdrop=dropout,
+            bos_token_id=backend.token_to_id("[CLS]"),
+            eos_token_id=backend.token_to_id("[SEP]"),
+            pad_token_id=backend.token_to_id("[PAD]"),
+        )
+        return wrap_tokenizer(backend, max_tokens), GPT2LMHeadModel(config)
+    found = load_checkpoint(base, {}, dropout, AutoModelForCausalLM)
+    return found.tokenizer, found.model

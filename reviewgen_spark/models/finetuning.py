@@ -70,16 +70,18 @@ def finetune(
     out: Path,
     progress: Callable[[str], None],
     checkpoint: Path | None = None,
+    base_name: str | None = None,
 ) -> FinetuneResult:
     """Train a classifier and write its folder.
 
     Args:
         corpus: a corpus folder; its test split is not opened.
-        base: what `models.base` says.
+        base: what `models.base` says, or the folder that it means.
         section: the `finetune` section.
         out: folder to write; files of an earlier training there are replaced.
         progress: called with a line every few seconds and after each epoch; the lines hold no text.
         checkpoint: file that an interrupted training goes on from.
+        base_name: what the model's settings call the base, where `base` is a folder of this machine.
 
     Raises:
         DataQualityError: a split is empty or holds one label only.
@@ -170,7 +172,7 @@ def finetune(
         ModelSettings(
             heads=heads,
             max_tokens=section.max_tokens,
-            base=base,
+            base=base_name or base,
             corpus_fingerprint=corpus_fingerprint(corpus),
             training=section.result_part(),
         ).write(out)

@@ -20,6 +20,7 @@ import torch
 import torch.distributed
 
 from reviewgen_spark.errors import StageError
+from reviewgen_spark.models.quiet import quiet_transformers
 
 REPORT_EVERY_S = 10.0
 CHECKPOINT_EVERY_S = 300.0
@@ -126,15 +127,17 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * scale
             batch_loss = 0.0
-            parts = [part for part in np.array_split(order[batch][rank::world], settings.accumulate) if len(part)]
-            for number, part in enumerate(parts):
+            rows = order[batch][rank::world]
+            parts = [part for part in np.array_split(rows, settings.accumulate) if len(part)]
+            # A process without a row in this batch goes along with one that counts for nothing: the others wait for it.
+            for number, part in enumerate(parts or [order[batch][:1]]):
                 rng = np.random.default_rng([settings.seed, state.epoch, batch, rank, number])
                 with autocast(settings.device, settings.precision):
                     found = loss(trained, part, rng)
                 # Gradients are averaged over processes, so each counts as many times as there are processes.
-                share = len(part) * world / len(order[batch])
+                share = len(part) * world / len(order[batch]) if parts else 0.0
                 (found * share).backward()  # type: ignore[no-untyped-call]
-                batch_loss += float(found.detach()) * len(part)
+                batch_loss += float(found.detach()) * len(part) if parts else 0.0
             if not math.isfinite(batch_loss):
                 raise StageError(
                     f"{settings.stage}: the loss became {batch_loss} in epoch {state.epoch}; lower "
@@ -147,7 +150,7 @@ def train(
             if after_step:
                 after_step(state.step)
             optimizer.zero_grad(set_to_none=True)
-            state.batch, state.rows = batch + 1, state.rows + len(order[batch][rank::world])
+            state.batch, state.rows = batch + 1, state.rows + len(rows)
             state.total_loss += batch_loss
             now = time.monotonic()
             state.seconds = seconds_before + now - started
@@ -155,7 +158,7 @@ def train(
                 reported = now
                 progress(
                     f"epoch {state.epoch}: batch {state.batch:,} of {len(order):,}, "
-                    f"loss {state.total_loss / state.rows:.3f}, {world * state.rows / state.seconds:.0f} rows/s"
+                    f"loss {state.total_loss / max(1, state.rows):.3f}, {world * state.rows / state.seconds:.0f} rows/s"
                 )
             if checkpoint is not None and rank == 0 and now - saved > CHECKPOINT_EVERY_S:
                 saved = now
@@ -330,21 +333,15 @@ def autocast(device: str, precision: str) -> torch.autocast:
 
 
 def save_weights(model: Any, out: Path, stage: str) -> None:
-    """Write config.json and model.safetensors, without the progress bar that transformers draws.
+    """Write config.json and model.safetensors.
 
     Raises:
         StageError: the disk is full, or the folder cannot be written.
     """
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
     try:
-        model.save_pretrained(out, max_shard_size="100GB")
+        with quiet_transformers():
+            model.save_pretrained(out, max_shard_size="100GB")
     except OSError as error:
         raise StageError(
             f"{stage}: the model could not be written to {out} ({os.strerror(error.errno or 0)}); free some space"
         ) from error
-    finally:
-        if shown:
-            logging.enable_progress_bar()

@@ -13,6 +13,7 @@ from reviewgen_spark.models.evaluation import Score, evaluate, find_score
 from reviewgen_spark.models.finetuning import FinetuneResult
 from reviewgen_spark.models.predictor import Predictor
 from reviewgen_spark.models.registry import Decision, list_models, register, resolve, set_champion, store_identity
+from reviewgen_spark.models.robustness import PERTURBATIONS
 from reviewgen_spark.sections import EvaluateSection
 
 MakeScores = Callable[[float], list[Score]]
@@ -188,7 +189,10 @@ def test_scores_cover_model_baselines_and_slices(trained: FinetuneResult, corpus
     assert {score.model for score in scores} == {"model", "majority", "tfidf_logistic"}
     assert {score.split for score in scores} == {"validation", "test"}
     slices = {score.slice_name for score in scores}
-    assert {"all", "category=书", "category=酒店", "rating=5", "rating=1", "lang=zh"} == slices
+    perturbed = {f"robust={name}" for name in ("none", *PERTURBATIONS)}
+    lengths = {name for name in slices if name.startswith("length=")}
+    assert {"all", "category=书", "category=酒店", "rating=5", "rating=1", "lang=zh"} == slices - perturbed - lengths
+    assert perturbed <= slices and lengths == {"length=1-20", "length=21-60"}
     cells = [find_score(scores, cell) for cell in ("tn", "fp", "fn", "tp")]
     assert sum(cells) == 40
     assert find_score(scores, "accuracy") == (cells[0] + cells[3]) / 40

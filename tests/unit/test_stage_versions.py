@@ -26,9 +26,11 @@ MODULES = {
     "satisfaction": ("products/satisfaction", "transforms/views"),
     "corpus": ("transforms/corpus",),
     "pretraining_corpus": ("transforms/corpus",),
+    "pretrain": ("models/pretraining", "models/objectives", "models/loop", "models/encoder", "models/vocabulary",
+                 "models/batches"),
     "finetune": ("models/finetuning", "models/loop", "models/heads", "models/tasks", "models/corpus", "models/encoder",
                  "models/embedded", "models/pruning", "models/batches", "models/vocabulary"),
-    "evaluate": ("models/evaluation", "models/metrics", "models/baselines"),
+    "evaluate": ("models/evaluation", "models/metrics", "models/baselines", "models/robustness"),
     "register": ("models/registry", "models/pyfunc", "models/gate", "comparison"),
 }  # fmt: skip
 

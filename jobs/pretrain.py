@@ -1,0 +1,23 @@
+"""Pretrain: a language model on the unlabelled reviews, on the driver; `models.base: pretrained` starts from it."""
+
+import sys
+
+from reviewgen_spark.job import run_job
+from reviewgen_spark.stage import Stage
+from reviewgen_spark.training import pretrain_model
+
+STAGE = Stage(
+    name="pretrain",
+    version=1,
+    scope="table",
+    reads=(),
+    uses=("pretraining_corpus",),
+    writes=(),
+    sections=("pretrain",),
+    libraries=("torch", "transformers", "tokenizers", "rjieba"),
+    makes_files=True,
+    run=pretrain_model,
+)
+
+if __name__ == "__main__":
+    sys.exit(run_job(STAGE))

@@ -1,0 +1,127 @@
+"""What people do to texts, as pure functions, to see whether a model still says the same.
+
+Each perturbation but the last keeps what a text means, so its label stays; `negate` turns it round. What is changed is
+drawn by seed and text, so equal texts change alike. The aim is what Ribeiro et al. (2020, Beyond Accuracy: Behavioral
+Testing of NLP Models with CheckList) call invariance and directional expectation tests.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+EVERY_CHARS = 12  # one change for about so many characters, at least one
+
+# Written by hand: pairs that input methods mix up and readers forgive, as neither half carries the sentiment.
+HOMOPHONES = {
+    "的": "得", "得": "的", "在": "再", "再": "在", "做": "作", "作": "做", "他": "她", "她": "他", "那": "哪",
+    "哪": "那", "像": "象", "以": "已", "已": "以", "和": "合", "是": "事", "事": "是", "帐": "账", "账": "帐",
+    "订": "定", "定": "订", "机": "几", "吧": "把", "觉": "绝", "度": "渡", "住": "注", "房": "防", "屏": "平",
+    "质": "志", "量": "亮", "服": "福", "务": "物", "物": "务", "流": "留", "客": "克",
+}  # fmt: skip
+NEUTRAL_EMOJI = ("📦", "🏠", "📱", "📚")
+# Words that 不 or "not" turns round, and nothing else does in a short text.
+TURNABLE = ("满意", "喜欢", "推荐", "值得", "舒服", "方便", "干净", "实用", "清晰", "划算", "合适", "新鲜", "好吃")
+TURNABLE_ENGLISH = ("good", "great", "satisfied", "recommended", "comfortable", "useful", "worth it")
+MAX_NEGATED_CHARS = 25  # a longer text says more than its one word
+_NEGATIONS = re.compile(r"不|没|別|别|无|未|\bnot?\b|n't|\bnever\b", re.IGNORECASE)
+
+
+def swap(text: str, rng: np.random.Generator) -> str:
+    """Neighbouring characters change places, as fast fingers do."""
+    return _change(text, rng, lambda one, two: two + one, width=2)
+
+
+def drop(text: str, rng: np.random.Generator) -> str:
+    """Characters go missing."""
+    return _change(text, rng, lambda one: "") or text
+
+
+def double(text: str, rng: np.random.Generator) -> str:
+    """Characters are typed twice."""
+    return _change(text, rng, lambda one: one + one)
+
+
+def homophones(text: str, rng: np.random.Generator) -> str:
+    """Characters become others of the same sound, where HOMOPHONES has one."""
+    places = [place for place, character in enumerate(text) if character in HOMOPHONES]
+    chosen = rng.permutation(places)[: max(1, len(text) // EVERY_CHARS)].tolist() if places else []
+    return "".join(HOMOPHONES[one] if place in chosen else one for place, one in enumerate(text))
+
+
+def emoji(text: str, rng: np.random.Generator) -> str:
+    """An emoji that says nothing is put behind."""
+    return text + NEUTRAL_EMOJI[int(rng.integers(len(NEUTRAL_EMOJI)))]
+
+
+def traditional(text: str, rng: np.random.Generator) -> str:
+    """The text in traditional script."""
+    return str(_converter().convert(text))
+
+
+PERTURBATIONS: dict[str, Callable[[str, np.random.Generator], str]] = {
+    "swap": swap,
+    "drop": drop,
+    "double": double,
+    "homophones": homophones,
+    "emoji": emoji,
+    "traditional": traditional,
+}
+
+
+def perturb(name: str, texts: Sequence[str], seed: int) -> list[str]:
+    """Every text under one perturbation."""
+    change = PERTURBATIONS[name]
+    return [change(text, _generator(name, text, seed)) for text in texts]
+
+
+def negate(text: str) -> str | None:
+    """The text with its only sentiment turned round by one word; None where that is not possible.
+
+    >>> negate("房间干净"), negate("房间不干净"), negate("The room is good"), negate("还行")
+    ('房间不干净', '房间干净', 'The room is not good', None)
+    """
+    if len(text) > MAX_NEGATED_CHARS:
+        return None
+    found = [word for word in (*TURNABLE, *TURNABLE_ENGLISH) if word in text.lower()]
+    if len(found) != 1 or text.lower().count(found[0]) != 1:
+        return None
+    place, word = text.lower().index(found[0]), found[0]
+    marks = list(_NEGATIONS.finditer(text))
+    negation = "不" if word in TURNABLE else "not "
+    if not marks:
+        return text[:place] + negation + text[place:]
+    if len(marks) == 1 and text[:place].endswith(negation):
+        return text[: place - len(negation)] + text[place:]
+    return None
+
+
+def _change(text: str, rng: np.random.Generator, change: Callable[..., str], width: int = 1) -> str:
+    """Apply `change` to some runs of `width` letters, far enough apart not to meet."""
+    places = [
+        place for place in range(len(text) - width + 1) if all(one.isalpha() for one in text[place : place + width])
+    ]
+    chosen: list[int] = []
+    for place in rng.permutation(places).tolist() if places else []:
+        if all(abs(place - other) >= width for other in chosen):
+            chosen.append(place)
+        if len(chosen) == max(1, len(text) // EVERY_CHARS):
+            break
+    for place in sorted(chosen, reverse=True):
+        text = text[:place] + change(*text[place : place + width]) + text[place + width :]
+    return text
+
+
+def _generator(name: str, text: str, seed: int) -> np.random.Generator:
+    digest = blake2b(f"{seed}:{name}:{text}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return np.random.default_rng(int.from_bytes(digest, "little"))
+
+
+@cache
+def _converter() -> Any:
+    import opencc
+
+    return opencc.OpenCC("s2t")

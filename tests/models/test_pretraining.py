@@ -1,0 +1,146 @@
+"""Pre-training on a made-up corpus whose words predict each other."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from reviewgen_spark.errors import ConfigError, DataQualityError, ModelNotFoundError, SchemaError, StageError
+from reviewgen_spark.models import loop, pretraining
+from reviewgen_spark.models.finetuning import finetune
+from reviewgen_spark.models.pretraining import FACTS_FILE, encode, load_language_model, make_batch, pretrain
+from reviewgen_spark.sections import PretrainSection
+
+from .conftest import QUICK, make_rows
+
+SECTION = PretrainSection(
+    max_tokens=24, vocabulary_size=500, epochs=3, batch_size=16, learning_rate=2e-3, precision="float32", threads=1
+)
+
+
+def quiet(line: str) -> None:
+    pass
+
+
+def write_texts(folder: Path, train: list[str], validation: list[str]) -> Path:
+    schema = pa.schema([("record_id", pa.string()), ("text", pa.string())])
+    for split, texts in (("train", train), ("validation", validation)):
+        (folder / split).mkdir(parents=True)
+        rows = [{"record_id": f"r{place:05d}", "text": text} for place, text in enumerate(texts)]
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / split / "part.parquet")
+    (folder / "manifest.json").write_text(json.dumps({"fingerprint": "texts-1"}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    train, validation = ([str(row["text"]) for row in make_rows(*size)] for size in ((320, 0), (60, 1000)))
+    return write_texts(tmp_path_factory.mktemp("texts"), train, validation)
+
+
+@pytest.fixture(scope="module")
+def pretrained(texts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return pretrain(texts, "scratch:tiny", SECTION, tmp_path_factory.mktemp("mlm") / "m", quiet).folder
+
+
+@pytest.mark.parametrize("objective", ["mlm", "mlm+sop", "clm"])
+def test_the_loss_falls_and_the_folder_says_how(objective: str, texts: Path, tmp_path: Path) -> None:
+    section = SECTION.model_copy(update={"objective": objective})
+    found = pretrain(texts, "scratch:tiny", section, tmp_path / "m", quiet)
+    facts = json.loads((found.folder / FACTS_FILE).read_text())
+    assert found.validation_loss < facts["before"]["validation_loss"] - 1
+    assert (facts["objective"], facts["corpus"]) == (objective, "texts-1")
+    assert ("validation_order_loss" in facts["curve"][0]) == (objective == "mlm+sop")
+    if objective == "clm":
+        bits = facts["curve"][-1]["validation_bits_per_character"]
+        assert 0 < bits < facts["before"]["validation_bits_per_character"] - 1
+
+
+def test_equal_seeds_give_equal_weights(pretrained: Path, texts: Path, tmp_path: Path) -> None:
+    again = pretrain(texts, "scratch:tiny", SECTION, tmp_path / "m", quiet).folder
+    one, two = (load_file(folder / "model.safetensors") for folder in (pretrained, again))
+    assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
+
+
+def test_going_on_from_a_base_begins_below_a_fresh_one(pretrained: Path, texts: Path, tmp_path: Path) -> None:
+    found = pretrain(texts, str(pretrained), SECTION.model_copy(update={"epochs": 1}), tmp_path / "m", quiet)
+    after, before = (json.loads((folder / FACTS_FILE).read_text()) for folder in (found.folder, pretrained))
+    assert after["before"]["validation_loss"] == pytest.approx(before["curve"][-1]["validation_loss"], rel=0.01)
+
+
+def test_fine_tuning_starts_from_its_weights(pretrained: Path, corpus: Path, tmp_path: Path) -> None:
+    section = QUICK.model_copy(update={"epochs": 1, "learning_rate": 1e-9})
+    found = finetune(corpus, str(pretrained), section, tmp_path / "m", quiet, base_name="pretrained")
+    before, after = (load_file(folder / "model.safetensors") for folder in (pretrained, found.folder))
+    name = "bert.encoder.layer.1.output.dense.weight"
+    torch.testing.assert_close(after[name], before[name])
+    assert json.loads((found.folder / "reviewgen.json").read_text())["base"] == "pretrained"
+
+
+class PowerCutError(Exception):
+    pass
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(
+    pretrained: Path, texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY_S", -1.0)
+    steps, whole = 0, pretraining.losses
+
+    def fail(model: object, batch: dict[str, torch.Tensor]) -> object:
+        nonlocal steps
+        steps += 1
+        if steps == 40:
+            raise PowerCutError
+        return whole(model, batch)
+
+    with monkeypatch.context() as patch, pytest.raises(PowerCutError):
+        patch.setattr(pretraining, "losses", fail)
+        pretrain(texts, "scratch:tiny", SECTION, tmp_path / "m", quiet, tmp_path / "c.pt")
+    lines: list[str] = []
+    resumed = pretrain(texts, "scratch:tiny", SECTION, tmp_path / "m", lines.append, tmp_path / "c.pt").folder
+    assert [line for line in lines if "goes on from" in line]
+    one, two = (load_file(folder / "model.safetensors") for folder in (pretrained, resumed))
+    assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
+
+
+def test_parts_are_exchanged_half_the_time_and_the_order_says_so() -> None:
+    section = SECTION.model_copy(update={"objective": "mlm+sop", "mask_pct": 1})
+    tokenizer, _ = load_language_model("scratch:tiny", ["房间很好，服务"] * 3, section)
+    rows = encode(tokenizer, ["房间很好，服务很好", "很好"] * 200, section)
+    batch = make_batch(rows, section, np.random.default_rng(1), 0, tokenizer.mask_token_id, len(tokenizer), "cpu")
+    order = batch["order"].numpy()
+    assert set(order[1::2]) == {-100} and 0.4 < order[::2].mean() < 0.6
+    swapped = rows[0].swapped
+    assert swapped is not None and sorted(swapped.ids) == sorted(rows[0].ids) and swapped.ids != rows[0].ids
+    assert set(batch["token_type_ids"][0].tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "base", "error", "message"),
+    [
+        ({}, "./nowhere", ModelNotFoundError, r"no folder with a config\.json"),
+        ({}, "scratch:huge", ConfigError, "choose one of scratch:tiny"),
+        ({"objective": "clm"}, "./nowhere", ModelNotFoundError, r"no folder with a config\.json"),
+        ({"learning_rate": 1e38, "max_grad_norm": 1e38}, "scratch:tiny", StageError, r"lower pretrain\.learning_rate"),
+    ],
+)
+def test_what_cannot_be_trained_says_why(
+    change: dict[str, object], base: str, error: type[Exception], message: str, texts: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=message):
+        pretrain(texts, base, SECTION.model_copy(update=change), tmp_path / "m", quiet)
+    assert not (tmp_path / "m" / FACTS_FILE).exists()
+
+
+def test_a_corpus_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match=r"no manifest\.json"):
+        pretrain(tmp_path, "scratch:tiny", SECTION, tmp_path / "m", quiet)
+    folder = write_texts(tmp_path / "c", [" ", "\n"], ["好"])
+    with pytest.raises(DataQualityError, match="train: holds no text to read"):
+        pretrain(folder, "scratch:tiny", SECTION, tmp_path / "m", quiet)
