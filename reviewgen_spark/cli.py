@@ -91,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--json", type=Path, metavar="OUT", help="write all figures here too")
 
+    command("tune", _tune, "search for the settings of fine-tuning on the newest corpus; goes on when run again")
+
     models = commands.add_parser("models", help="list, promote and roll back registered models")
     actions = models.add_subparsers(required=True, metavar="ACTION")
     command("list", _models_list, "list every version, newest first", actions)
@@ -259,6 +261,17 @@ def _evaluate(options: argparse.Namespace) -> int:
     print("\n".join(found.lines()))
     if options.json:
         write_json(found, options.json)
+    return 0
+
+
+def _tune(options: argparse.Namespace) -> int:
+    from reviewgen_spark.search import search_settings
+
+    found = search_settings(_config(options), lambda line: print(line, flush=True))
+    print(f"{found.finished} trials finished, {found.pruned} were cut short, {found.failed} failed")
+    print(f"best validation F1 {found.value:.4f} with")
+    for name, value in found.best.items():
+        print(f"  --set finetune.{name}={value:g}")
     return 0
 
 

@@ -43,6 +43,7 @@ class Config(BaseModel):
     models: sections.ModelsSection = sections.ModelsSection()
     pretrain: sections.PretrainSection = sections.PretrainSection()
     finetune: sections.FinetuneSection = sections.FinetuneSection()
+    tune: sections.TuneSection = sections.TuneSection()
     evaluate: sections.EvaluateSection = sections.EvaluateSection()
     register: sections.RegisterSection = sections.RegisterSection()
     label: sections.LabelSection = sections.LabelSection()

@@ -245,6 +245,17 @@ class FinetuneSection(Section):
     vocabulary_size: int = Field(8_000, ge=500)
     epochs: int = Field(3, ge=1)
     batch_size: int = Field(32, ge=1)
+    method: Literal["full", "frozen", "lora", "adalora"] = Field(
+        "full",
+        description="which weights are trained: all, the head alone, or added ones, merged in afterwards",
+    )
+    rank: int = Field(8, ge=1, description="of the matrices that lora and adalora add")
+    augmentation: tuple[Literal["synonym", "swap", "delete"], ...] = Field((), description="how texts are varied")
+    augmentation_rate: float = Field(0.1, gt=0, le=1, description="share of a text's words that are changed")
+    augmentation_share: float = Field(
+        0.5, gt=0, le=1, description="share of the texts that are varied, anew each epoch"
+    )
+    mixup_alpha: float = Field(0.0, ge=0, description="of the Beta distribution that texts are mixed by; 0 for none")
     optimizer: Literal["adamw", "adam"] = Field("adamw", description="adam takes weight_decay as an L2 penalty")
     learning_rate: float = Field(5e-4, gt=0)
     schedule: Literal["linear", "plateau", "constant"] = Field(
@@ -277,6 +288,21 @@ class FinetuneSection(Section):
         if not tasks or tasks[0] != "sentiment" or len(set(tasks)) != len(tasks):
             raise ValueError("expected each task once, sentiment first: it is what the label tables and the gate read")
         return tasks
+
+
+class TuneSection(Section):
+    """What `reviewgen tune` searches: ranges, both ends included, and how long."""
+
+    trials: int = Field(20, ge=1, description="of the whole study, those of earlier calls included")
+    unpruned_trials: int = Field(5, ge=1, description="before any is cut short for being below the median")
+    learning_rate: tuple[float, float] = (1e-5, 1e-3)
+    batch_size: tuple[int, ...] = (16, 32, 64)
+    epochs: tuple[int, int] = (1, 4)
+    dropout: tuple[float, float] = (0.0, 0.3)
+    weight_decay: tuple[float, float] = (0.0, 0.1)
+    warmup_pct: tuple[float, float] = (0.0, 20.0)
+    label_smoothing: tuple[float, float] = (0.0, 0.1)
+    seed: int = 42
 
 
 class EvaluateSection(Section):

@@ -4,6 +4,7 @@ The same seed, corpus, base and number of threads give the same weights.
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from reviewgen_spark.config import default_conf_folder
 from reviewgen_spark.errors import DataQualityError
+from reviewgen_spark.models.adapters import apply_adapter, merge_adapter
+from reviewgen_spark.models.augmentation import Augmenter, mix_embeddings
 from reviewgen_spark.models.batches import cut_by_token_budget, pad, shuffle_into_batches
 from reviewgen_spark.models.corpus import Examples, corpus_fingerprint, read_split
 from reviewgen_spark.models.encoder import load_base
@@ -71,6 +75,7 @@ def finetune(
     progress: Callable[[str], None],
     checkpoint: Path | None = None,
     base_name: str | None = None,
+    on_epoch: Callable[[int, float], None] | None = None,
 ) -> FinetuneResult:
     """Train a classifier and write its folder.
 
@@ -82,6 +87,7 @@ def finetune(
         progress: called with a line every few seconds and after each epoch; the lines hold no text.
         checkpoint: file that an interrupted training goes on from.
         base_name: what the model's settings call the base, where `base` is a folder of this machine.
+        on_epoch: called with the number and the validation F1 of each epoch; what it raises ends the training.
 
     Raises:
         DataQualityError: a split is empty or holds one label only.
@@ -113,6 +119,9 @@ def finetune(
         compile=section.compile,
     )
     rank, world = place()
+    augmenter = None
+    if section.augmentation:
+        augmenter = Augmenter(section.augmentation, section.augmentation_rate, default_conf_folder() / "dictionaries")
 
     with seeded(section.seed, section.threads):
         encoder = load_base(
@@ -127,7 +136,12 @@ def finetune(
             torch.distributed.barrier()
         tokenizer = Tokenizer(out / "tokenizer.json", section.max_tokens)
         ids, validation_ids = ([row.ids for row in tokenizer.encode(part.texts)] for part in (learnt, validation))
-        model = encoder.model.to(device)
+        steps = math.ceil(len(learnt) / section.batch_size) * section.epochs
+        if not section.embedding_rate:
+            encoder.model.get_input_embeddings().weight.requires_grad_(False)
+        model, after_step = apply_adapter(encoder.model, section.method, section.rank, steps)
+        model = model.to(device)
+        embeddings = model.get_input_embeddings()
         pad_id = int(model.config.pad_token_id or 0)
         weights = class_weights(targets, heads, device) if section.class_weights == "balanced" else None
         wanted = torch.as_tensor(targets, device=device)  # (N, heads)
@@ -135,16 +149,40 @@ def finetune(
         def batches(epoch: int, rng: np.random.Generator) -> Sequence[npt.NDArray[np.int64]]:
             return shuffle_into_batches([len(row) for row in ids], section.batch_size, rng)
 
+        def read(row: int, rng: np.random.Generator) -> list[int]:
+            if augmenter is None or rng.random() >= section.augmentation_share:
+                return ids[row]
+            return tokenizer.encode([augmenter.augment(learnt.texts[row], rng)])[0].ids
+
         def loss(trained: Any, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> torch.Tensor:
-            tokens, mask = pad([ids[row] for row in rows], pad_id, device)  # (B, T), (B, T)
-            logits = trained(input_ids=tokens, attention_mask=mask).logits  # (B, width of all heads)
-            return multi_task_loss(logits, wanted[rows], heads, weights, section.label_smoothing)
+            tokens, mask = pad([read(row, rng) for row in rows], pad_id, device)  # (B, T), (B, T)
+            labels = wanted[rows]  # (B, heads)
+            if not section.mixup_alpha:
+                logits = trained(input_ids=tokens, attention_mask=mask).logits  # (B, width of all heads)
+                return multi_task_loss(logits, labels, heads, weights, section.label_smoothing)
+            share = float(rng.beta(section.mixup_alpha, section.mixup_alpha))
+            order = torch.as_tensor(rng.permutation(len(rows)), device=device)  # (B,)
+            mixed, both = mix_embeddings(embeddings(tokens), mask, share, order)
+            logits = trained(inputs_embeds=mixed, attention_mask=both).logits
+            own, other = (
+                multi_task_loss(logits, told, heads, weights, section.label_smoothing)
+                for told in (labels, labels[order])
+            )
+            return share * own + (1 - share) * other
 
         def predict(model: Any) -> npt.NDArray[np.float64]:
             return run_model(model, validation_ids, validation.record_ids, pad_id, settings)
 
-        if not section.embedding_rate:
-            model.get_input_embeddings().weight.requires_grad_(False)
+        scored = 0
+
+        def validate(model: Any) -> dict[str, float]:
+            nonlocal scored
+            scored += 1
+            figures = score_validation(predict(model), validation_targets, heads)
+            if on_epoch:
+                on_epoch(scored, figures["validation_f1"])
+            return figures
+
         count = sum(parameter.numel() for parameter in model.parameters())
         trained_count = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
         if rank == 0:
@@ -157,12 +195,14 @@ def finetune(
             batches,
             loss,
             settings,
-            validate=lambda model: score_validation(predict(model), validation_targets, heads),
+            validate=validate,
             selects="validation_f1",
             progress=progress if rank == 0 else lambda line: None,
             checkpoint=checkpoint,
+            after_step=after_step,
         )
         model.load_state_dict(result.best_state)
+        model = merge_adapter(model, section.method)
         logits = predict(model.eval())
 
     heads = tuple(calibrate(logits, validation_targets[:, column], head) for column, head in enumerate(heads))

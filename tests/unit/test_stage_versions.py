@@ -29,7 +29,8 @@ MODULES = {
     "pretrain": ("models/pretraining", "models/objectives", "models/loop", "models/encoder", "models/vocabulary",
                  "models/batches"),
     "finetune": ("models/finetuning", "models/loop", "models/heads", "models/tasks", "models/corpus", "models/encoder",
-                 "models/embedded", "models/pruning", "models/batches", "models/vocabulary"),
+                 "models/embedded", "models/pruning", "models/batches", "models/vocabulary", "models/adapters",
+                 "models/augmentation"),
     "evaluate": ("models/evaluation", "models/metrics", "models/baselines", "models/robustness"),
     "register": ("models/registry", "models/pyfunc", "models/gate", "comparison"),
 }  # fmt: skip

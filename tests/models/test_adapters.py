@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from reviewgen_spark.models.adapters import apply_adapter, merge_adapter
+from reviewgen_spark.models.augmentation import mix_embeddings
+from reviewgen_spark.models.encoder import load_base
+from reviewgen_spark.models.finetuning import finetune
+from reviewgen_spark.models.predictor import Predictor
+
+from .conftest import QUICK
+
+TEXTS = ["房间很好", "手机太差，退货"]
+
+
+def logits(model: torch.nn.Module, ids: torch.Tensor) -> torch.Tensor:
+    with torch.inference_mode():
+        return model.eval()(input_ids=ids).logits
+
+
+@pytest.mark.parametrize("method", ["frozen", "lora", "adalora"])
+def test_a_fresh_adapter_is_its_base_and_merging_changes_nothing(method: str) -> None:
+    torch.manual_seed(1)
+    base = load_base("scratch:tiny", TEXTS * 3, ("a", "b"), 16, 500, 0.0)
+    ids = torch.tensor([[2, 5, 6, 7, 3]])
+    before, count = logits(base.model, ids), sum(p.numel() for p in base.model.parameters())
+    adapted, after_step = apply_adapter(base.model, method, rank=4, steps=40)
+    torch.testing.assert_close(logits(adapted, ids), before, atol=1e-5, rtol=1e-4)
+    trained = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+    assert 0 < trained < count / 4
+    assert (after_step is not None) == (method == "adalora")
+    optimizer = torch.optim.SGD([p for p in adapted.parameters() if p.requires_grad], lr=0.5)
+    adapted.train()(input_ids=ids).logits[0, 0].backward()
+    optimizer.step()
+    after = logits(adapted, ids)
+    assert (after - before).abs().max() > 1e-3
+    merged = merge_adapter(adapted, method)
+    torch.testing.assert_close(logits(merged, ids), after, atol=1e-5, rtol=1e-4)
+    assert type(merged).__name__ == "BertForSequenceClassification"
+    assert not [name for name in merged.state_dict() if "lora" in name or "modules_to_save" in name]
+
+
+@pytest.mark.parametrize("method", ["frozen", "lora", "adalora"])
+def test_training_by_each_method_writes_a_plain_folder(method: str, corpus: Path, tmp_path: Path) -> None:
+    section = QUICK.model_copy(update={"method": method, "learning_rate": 1e-2, "epochs": 4, "patience": 4})
+    found = finetune(corpus, "scratch:tiny", section, tmp_path / "m", lambda line: None)
+    assert found.trained_parameters < found.parameters / 4
+    names = set(load_file(found.folder / "model.safetensors"))
+    assert "bert.encoder.layer.0.attention.self.query.weight" in names and "classifier.weight" in names
+    assert Predictor(found.folder).score_texts(TEXTS).shape == (2,)
+    assert found.curve[-1]["train_loss"] < found.curve[0]["train_loss"]
+    if method == "lora":
+        assert found.validation_f1 > 0.6
+
+
+def test_augmented_and_mixed_training_learns(corpus: Path, tmp_path: Path) -> None:
+    varied = QUICK.model_copy(update={"augmentation": ("synonym", "swap", "delete"), "epochs": 3})
+    assert finetune(corpus, "scratch:tiny", varied, tmp_path / "a", lambda line: None).validation_f1 > 0.9
+    mixed = QUICK.model_copy(update={"mixup_alpha": 0.2, "epochs": 4})
+    assert finetune(corpus, "scratch:tiny", mixed, tmp_path / "b", lambda line: None).validation_f1 > 0.9
+
+
+def test_a_share_of_one_is_the_text_itself() -> None:
+    embeddings, order = torch.randn(3, 4, 5), torch.tensor([1, 2, 0])
+    mask = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]])
+    mixed, both = mix_embeddings(embeddings, mask, 1.0, order)
+    torch.testing.assert_close(mixed, embeddings * mask[..., None])
+    half, _ = mix_embeddings(embeddings, mask, 0.5, order)
+    torch.testing.assert_close(half[0, 0], (embeddings[0, 0] + embeddings[1, 0]) / 2)
+    assert both.tolist() == [[1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 0, 0]]

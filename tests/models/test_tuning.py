@@ -1,0 +1,88 @@
+"""The search on a cheap figure, and once on a real training."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reviewgen_spark.errors import StageError
+from reviewgen_spark.models.finetuning import finetune
+from reviewgen_spark.models.registry import TrialLog
+from reviewgen_spark.models.tuning import TuneResult, tune
+from reviewgen_spark.sections import FinetuneSection, TuneSection
+
+from .conftest import QUICK
+
+
+def figure(section: FinetuneSection, tell: Callable[[int, float], None]) -> float:
+    """Best at a rate of 1e-3; half of it is known after each epoch."""
+    value = 1 - abs(math.log10(section.learning_rate) + 3) / 3
+    for epoch in range(1, 5):
+        tell(epoch, value * epoch / 4)
+    return value
+
+
+def search(folder: Path, trials: int, objective: Any = figure, log: Any = lambda *told: None) -> TuneResult:
+    space = TuneSection(trials=trials, unpruned_trials=4, learning_rate=(1e-5, 1e-2))
+    return tune(objective, QUICK, space, folder / "study.db", "s", log, lambda line: None)
+
+
+def test_finds_the_best_and_cuts_the_hopeless(tmp_path: Path) -> None:
+    told: list[tuple[Any, str, float | None]] = []
+    found = search(tmp_path, 30, log=lambda *what: told.append(what))
+    assert found.value > 0.9 and 3e-4 < found.best["learning_rate"] < 3e-3
+    assert found.pruned > 0 and found.finished + found.pruned == 30 == len(told)
+    assert {state for _, state, _ in told} == {"complete", "pruned"}
+
+
+class PowerCutError(BaseException):
+    pass
+
+
+def test_an_interrupted_study_goes_on(tmp_path: Path) -> None:
+    calls = 0
+
+    def fail(section: FinetuneSection, tell: Callable[[int, float], None]) -> float:
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            raise PowerCutError
+        return figure(section, tell)
+
+    with pytest.raises(PowerCutError):
+        search(tmp_path, 12, fail)
+    found = search(tmp_path, 12, fail)
+    assert (found.finished + found.pruned, found.failed, calls) == (12, 1, 13)
+    assert search(tmp_path, 12, fail).finished == found.finished and calls == 13  # nothing is left to do
+
+
+def test_a_trial_that_diverges_does_not_end_the_study(tmp_path: Path) -> None:
+    def fail(section: FinetuneSection, tell: Callable[[int, float], None]) -> float:
+        if section.learning_rate > 1e-3:
+            raise StageError("the loss became nan")
+        return figure(section, tell)
+
+    found = search(tmp_path, 8, fail)
+    assert found.finished > 0 and found.best["learning_rate"] <= 1e-3
+
+
+def test_trials_are_nested_runs_of_real_trainings(corpus: Path, tmp_path: Path) -> None:
+    import mlflow
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+
+    def objective(section: FinetuneSection, tell: Callable[[int, float], None]) -> float:
+        return finetune(corpus, "scratch:tiny", section, tmp_path / "m", lambda line: None, on_epoch=tell).validation_f1
+
+    with TrialLog(uri, "tuning", tmp_path / "artifacts", "study") as log:
+        space = TuneSection(trials=2, epochs=(1, 2), learning_rate=(1e-3, 3e-3))
+        found = tune(objective, QUICK, space, tmp_path / "s.db", "s", log.trial, lambda line: None)
+    assert found.finished == 2
+    client = mlflow.MlflowClient(uri, uri)
+    runs = client.search_runs([client.get_experiment_by_name("tuning").experiment_id])
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    nested = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parents[0].info.run_id]
+    assert (len(parents), len(nested)) == (1, 2) and parents[0].info.status == "FINISHED"
+    assert all("learning_rate" in run.data.params and run.data.metrics["validation_f1"] >= 0 for run in nested)
