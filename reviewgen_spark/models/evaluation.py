@@ -3,21 +3,27 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from reviewgen_spark.models.baselines import Scorer, fit_majority, fit_tfidf_logistic
 from reviewgen_spark.models.corpus import Examples, SplitName, read_split
+from reviewgen_spark.models.heads import MISSING
 from reviewgen_spark.models.metrics import (
     Interval,
+    bootstrap_classes,
     bootstrap_counts,
     bootstrap_scores,
     confusion,
     paired_f1_gain,
 )
+from reviewgen_spark.models.tasks import read_targets
 from reviewgen_spark.sections import EvaluateSection
+
+if TYPE_CHECKING:
+    from reviewgen_spark.models.predictor import Predictor
 
 Floats = npt.NDArray[np.float64]
 MODEL = "model"
@@ -57,7 +63,8 @@ def evaluate(
     """
     from reviewgen_spark.models.predictor import Predictor
 
-    scorers: dict[str, Scorer] = {MODEL: Predictor(model, device).score_texts}
+    predictor = Predictor(model, device)
+    scorers: dict[str, Scorer] = {MODEL: predictor.score_texts}
     if baselines:
         train = read_split(corpus, "train")
         scorers["tfidf_logistic"] = fit_tfidf_logistic(train.texts, train.labels, section.seed)
@@ -74,9 +81,23 @@ def evaluate(
                     examples.labels, decide(found[MODEL]), decide(found[name]), section.bootstrap_samples, section.seed
                 )
                 scores.append(_score(MODEL, examples, "all", f"f1_gain_over_{name}", gain, len(examples)))
+        scores.extend(score_tasks(predictor, read_split(corpus, split, every_task=True), section))
         if split == "test" and section.robustness_rows:
             scores.extend(score_robustness(scorers[MODEL], examples, section))
     return scores
+
+
+def score_tasks(predictor: "Predictor", examples: Examples, section: EvaluateSection) -> Iterator[Score]:
+    """Yield accuracy and macro F1 of each task beside sentiment, as slice `task=…`, on the rows that have a label."""
+    for head in predictor.settings.heads[1:]:
+        targets = read_targets({head.task: head.labels}, examples)[:, 0]
+        rows = np.flatnonzero(targets != MISSING)
+        if not len(rows):
+            continue
+        predictions = predictor.classify_texts([examples.texts[row] for row in rows], head)
+        found = bootstrap_classes(targets[rows], predictions, len(head.labels), section.bootstrap_samples, section.seed)
+        for metric, interval in found.items():
+            yield _score(MODEL, examples, f"task={head.task}", metric, interval, len(rows))
 
 
 def score_robustness(scorer: Scorer, examples: Examples, section: EvaluateSection) -> Iterator[Score]:

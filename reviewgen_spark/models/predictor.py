@@ -15,7 +15,7 @@ import torch
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.batches import cut_by_token_budget, pad
 from reviewgen_spark.models.folder import ModelSettings, read_settings
-from reviewgen_spark.models.heads import probabilities
+from reviewgen_spark.models.heads import Head, probabilities
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
@@ -90,6 +90,14 @@ class Predictor:
         """Calibrated probabilities of every label of every head, (B, labels of all heads), in the heads' order."""
         logits = self.logits(rows)
         return np.concatenate([probabilities(logits, head) for head in self.settings.heads], axis=1)
+
+    def classify_texts(self, texts: Sequence[str], head: Head, tokens_per_batch: int = 8192) -> npt.NDArray[np.int64]:
+        """The most probable label of one head for each text, (N,), in the texts' order."""
+        rows = [found.ids for found in self.tokenizer.encode(texts)]
+        labels = np.zeros(len(rows), dtype=np.int64)
+        for batch in cut_by_token_budget([len(row) for row in rows], texts, tokens_per_batch):
+            labels[batch] = probabilities(self.logits([rows[index] for index in batch]), head).argmax(axis=1)
+        return labels
 
     def score_texts(self, texts: Sequence[str], tokens_per_batch: int = 8192) -> npt.NDArray[np.float64]:
         """Calibrated probability of positive for each text, (N,), in the texts' order."""

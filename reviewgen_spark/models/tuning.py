@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
 
 Objective = Callable[[FinetuneSection, Callable[[int, float], None]], float]
-"""Settings, and what to tell of each epoch (its number, the figure so far), to the figure in the end; more is better."""
+"""Settings, and what to tell of each epoch (number, figure so far), to the figure in the end; more is better."""
 
 
 @dataclass(frozen=True)

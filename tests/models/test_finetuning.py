@@ -10,12 +10,16 @@ from safetensors.torch import load_file
 
 from reviewgen_spark.errors import ConfigError, DataQualityError, ModelNotFoundError, SchemaError, StageError
 from reviewgen_spark.models.corpus import read_split
+from reviewgen_spark.models.evaluation import evaluate
 from reviewgen_spark.models.finetuning import FinetuneResult, finetune
 from reviewgen_spark.models.folder import MODEL_FILES, folder_sha256, read_settings
 from reviewgen_spark.models.metrics import confusion, count_metrics
 from reviewgen_spark.models.predictor import Predictor
+from reviewgen_spark.sections import EvaluateSection
 
 from .conftest import QUICK, make_rows, write_corpus
+
+EVALUATE = EvaluateSection(bootstrap_samples=100)
 
 
 def quiet(line: str) -> None:
@@ -203,6 +207,10 @@ def test_many_tasks_in_one_pass(two_labels: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(together[:, 1], predictor.probabilities(rows))
     toxicity = validation.columns["toxicity"]
     assert heads[1].labels == ("clean", "toxic")
+    scores = evaluate(found.folder, folder, EVALUATE, splits=("validation",), baselines=False)
+    accuracy = {score.slice_name: score for score in scores if score.metric == "accuracy"}
+    assert accuracy["task=toxicity"].value > 0.9 and accuracy["task=toxicity"].rows == 90
+    assert accuracy["task=category"].value > 0.9 and accuracy["task=category"].rows == 120
     for name, place in (("clean", 2), ("toxic", 3)):
         assert (together[toxicity == name, place] > 0.5).mean() > 0.9
 

@@ -76,3 +76,18 @@ def test_temperature_repairs_scores_that_are_too_sure() -> None:
 
 def test_temperature_stays_bounded_when_nothing_is_wrong() -> None:
     assert metrics.fit_temperature(np.array([5.0, -5.0]), np.array([1, 0])) == pytest.approx(0.05, rel=0.01)
+
+
+def test_two_classes_are_the_binary_case_and_many_agree_with_scikit_learn() -> None:
+    from sklearn.metrics import accuracy_score, f1_score
+
+    from reviewgen_spark.models.metrics import bootstrap_classes
+
+    rng = np.random.default_rng(2)
+    for labels in (2, 5):
+        targets = rng.integers(0, labels, 300)
+        predictions = np.where(rng.random(300) < 0.7, targets, rng.integers(0, labels, 300))
+        found = bootstrap_classes(targets, predictions, labels, 200, 1)
+        assert found["accuracy"].value == pytest.approx(accuracy_score(targets, predictions))
+        assert found["f1_macro"].value == pytest.approx(f1_score(targets, predictions, average="macro"))
+        assert all(one.low < one.value < one.high for one in found.values())
