@@ -251,6 +251,9 @@ class FinetuneSection(Section):
     )
     rank: int = Field(8, ge=1, description="of the matrices that lora and adalora add")
     augmentation: tuple[Literal["synonym", "swap", "delete"], ...] = Field((), description="how texts are varied")
+    back_translation: tuple[str, str] | None = Field(
+        None, description="two sequence-to-sequence checkpoints, there and back: texts are varied by a detour"
+    )
     augmentation_rate: float = Field(0.1, gt=0, le=1, description="share of a text's words that are changed")
     augmentation_share: float = Field(
         0.5, gt=0, le=1, description="share of the texts that are varied, anew each epoch"

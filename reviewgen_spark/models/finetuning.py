@@ -19,6 +19,7 @@ from reviewgen_spark.config import default_conf_folder
 from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.models.adapters import apply_adapter, merge_adapter
 from reviewgen_spark.models.augmentation import Augmenter, mix_embeddings
+from reviewgen_spark.models.back_translation import back_translate, load_translator
 from reviewgen_spark.models.batches import cut_by_token_budget, pad, shuffle_into_batches
 from reviewgen_spark.models.corpus import Examples, corpus_fingerprint, read_split
 from reviewgen_spark.models.encoder import load_base
@@ -123,6 +124,11 @@ def finetune(
     if section.augmentation:
         augmenter = Augmenter(section.augmentation, section.augmentation_rate, default_conf_folder() / "dictionaries")
 
+    variants: list[str | None] = []
+    if section.back_translation:
+        there, back = (load_translator(name, device, section.max_tokens) for name in section.back_translation)
+        variants = back_translate(learnt.texts, there, back, progress)
+
     with seeded(section.seed, section.threads):
         encoder = load_base(
             base, learnt.texts, logit_names(heads), section.max_tokens, section.vocabulary_size, section.dropout
@@ -150,9 +156,10 @@ def finetune(
             return shuffle_into_batches([len(row) for row in ids], section.batch_size, rng)
 
         def read(row: int, rng: np.random.Generator) -> list[int]:
-            if augmenter is None or rng.random() >= section.augmentation_share:
+            if not (augmenter or variants) or rng.random() >= section.augmentation_share:
                 return ids[row]
-            return tokenizer.encode([augmenter.augment(learnt.texts[row], rng)])[0].ids
+            text = (variants[row] if variants else None) or learnt.texts[row]
+            return tokenizer.encode([augmenter.augment(text, rng) if augmenter else text])[0].ids
 
         def loss(trained: Any, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> torch.Tensor:
             tokens, mask = pad([read(row, rng) for row in rows], pad_id, device)  # (B, T), (B, T)

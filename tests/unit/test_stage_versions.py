@@ -30,7 +30,7 @@ MODULES = {
                  "models/batches"),
     "finetune": ("models/finetuning", "models/loop", "models/heads", "models/tasks", "models/corpus", "models/encoder",
                  "models/embedded", "models/pruning", "models/batches", "models/vocabulary", "models/adapters",
-                 "models/augmentation"),
+                 "models/augmentation", "models/back_translation"),
     "evaluate": ("models/evaluation", "models/metrics", "models/baselines", "models/robustness"),
     "register": ("models/registry", "models/pyfunc", "models/gate", "comparison"),
 }  # fmt: skip
