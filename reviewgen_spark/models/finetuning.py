@@ -37,6 +37,7 @@ from reviewgen_spark.models.loop import (
     LoopSettings,
     Point,
     autocast,
+    choose_attention,
     choose_precision,
     place,
     save_weights,
@@ -145,7 +146,7 @@ def finetune(
         steps = math.ceil(len(learnt) / section.batch_size) * section.epochs
         if not section.embedding_rate:
             encoder.model.get_input_embeddings().weight.requires_grad_(False)
-        model, after_step = apply_adapter(encoder.model, section.method, section.rank, steps)
+        model, after_step = apply_adapter(choose_attention(encoder.model, device), section.method, section.rank, steps)
         model = model.to(device)
         embeddings = model.get_input_embeddings()
         pad_id = int(model.config.pad_token_id or 0)

@@ -327,6 +327,17 @@ def seeded(seed: int, threads: int | None) -> Iterator[None]:
             torch.set_num_threads(before)
 
 
+def choose_attention(model: Any, device: str) -> Any:
+    """Give a model the attention that trains fastest where it is; the sums are the same.
+
+    On CPU the backward pass of torch's flash attention takes as long as all matrix products together (12 layers of 384,
+    32 rows of 48 tokens: 244 ms of 615), plain products take a tenth of that. GPUs keep the fused kernel.
+    """
+    if device == "cpu":
+        model.set_attn_implementation("eager")
+    return model
+
+
 def autocast(device: str, precision: str) -> torch.autocast:
     """Multiply in bfloat16, keep weights and sums in float32; no gradient scaling is needed with bfloat16's range."""
     return torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16")

