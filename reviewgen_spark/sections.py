@@ -293,6 +293,33 @@ class FinetuneSection(Section):
         return tasks
 
 
+class DistilSection(Section):
+    """How a small model learns from a big one's answers, on labelled and unlabelled reviews."""
+
+    teacher: str = Field("champion", description="alias or version of models.name")
+    base: str = Field("teacher:3", description="teacher:<layers> keeps its lowest layers; else as models.base")
+    temperature: float = Field(2.0, gt=0, description="both models' logits are divided by it")
+    soft_share: float = Field(0.7, ge=0, le=1, description="of the loss: the teacher's answers; the rest, gold labels")
+    max_unlabelled: int = Field(200_000, ge=0, description="unlabelled reviews that the teacher answers")
+    max_tokens: int = Field(128, ge=8, le=512)
+    vocabulary_size: int = Field(8_000, ge=500)
+    epochs: int = Field(4, ge=1)
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(3e-4, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup_pct: float = Field(10, ge=0, le=100)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    max_grad_norm: float = Field(1.0, gt=0)
+    embedding_rate: float = Field(1.0, ge=0, le=100, description="as in finetune")
+    patience: int = Field(2, ge=1, description="epochs without a better validation F1 before stopping")
+    seed: int = 42
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    accumulate: int = execution(1, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = execution("auto")
+    threads: int | None = execution(None, ge=1)
+    compile: bool = execution(False)
+
+
 class TuneSection(Section):
     """What `reviewgen tune` searches: ranges, both ends included, and how long."""
 
