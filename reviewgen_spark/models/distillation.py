@@ -26,8 +26,8 @@ from reviewgen_spark.models.heads import MISSING, Head, multi_task_loss
 from reviewgen_spark.models.loop import (
     LoopSettings,
     Point,
-    choose_attention,
     choose_precision,
+    fit_to_device,
     save_weights,
     seeded,
     train,
@@ -115,7 +115,7 @@ def distil(
         student.tokenizer.save_pretrained(out)
         tokenizer = Tokenizer(out / "tokenizer.json", section.max_tokens)
         ids, validation_ids = ([row.ids for row in tokenizer.encode(part)] for part in (texts, validation.texts))
-        model = choose_attention(student.model, device).to(device)
+        model = fit_to_device(student.model, device)
         pad_id = int(model.config.pad_token_id or 0)
         soft, hard = torch.as_tensor(answers, dtype=torch.float32), torch.as_tensor(targets)  # (N, width), (N, heads)
 

@@ -37,8 +37,8 @@ from reviewgen_spark.models.loop import (
     LoopSettings,
     Point,
     autocast,
-    choose_attention,
     choose_precision,
+    fit_to_device,
     place,
     save_weights,
     seeded,
@@ -146,8 +146,8 @@ def finetune(
         steps = math.ceil(len(learnt) / section.batch_size) * section.epochs
         if not section.embedding_rate:
             encoder.model.get_input_embeddings().weight.requires_grad_(False)
-        model, after_step = apply_adapter(choose_attention(encoder.model, device), section.method, section.rank, steps)
-        model = model.to(device)
+        model, after_step = apply_adapter(fit_to_device(encoder.model, device), section.method, section.rank, steps)
+        model = model.to(device)  # with what the adapter added
         embeddings = model.get_input_embeddings()
         pad_id = int(model.config.pad_token_id or 0)
         weights = class_weights(targets, heads, device) if section.class_weights == "balanced" else None
