@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -353,3 +354,17 @@ def test_partitions_change_nothing(table: Table, config: Config) -> None:
         assert sorted(map(str, one[name].select(columns).collect())) == sorted(
             map(str, seven[name].select(columns).collect())
         ), name
+
+
+def test_corpora_of_benchmarks_are_split_as_the_pipeline_splits(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    from corpora import split_of
+
+    rows = [(f"r{number}", f"c{number}", []) for number in range(200)]
+    clusters = spark.createDataFrame(rows, "record_id string, cluster_id string, near_clusters array<string>")
+    found = split_reviews(clusters.withColumn("batch_id", F.lit(1)), SplitSection(train_pct=75, validation_pct=5))
+    expected = {name: split_of(name) for _, name, _ in rows}
+    assert {row.cluster_id: row.split for row in found.collect()} == expected
+    assert set(expected.values()) == {"train", "validation", "test"}
