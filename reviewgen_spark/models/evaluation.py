@@ -1,6 +1,6 @@
 """Score a model and its baselines on the frozen splits. The model was chosen on validation; test is read here, once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -51,11 +51,13 @@ def evaluate(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     splits: tuple[SplitName, ...] = ("validation", "test"),
     baselines: bool = True,
+    on_split: Callable[[Examples, Mapping[str, Floats]], None] | None = None,
 ) -> list[Score]:
     """Score a model folder, and beside it the majority label and TF-IDF with logistic regression, on the same rows.
 
     The baselines learn from train alone. On `all` rows: every metric, the confusion cells, and the F1 that the model
-    gains over each baseline, paired; on slices: the count metrics.
+    gains over each baseline, paired; on slices: the count metrics. `on_split` is called with the rows of each split
+    and their probabilities of positive by model, for whoever draws curves.
 
     Raises:
         DataQualityError: a split is empty or holds one label only.
@@ -73,6 +75,8 @@ def evaluate(
     for split in splits:
         examples = read_split(corpus, split)
         found = {name: scorer(examples.texts) for name, scorer in scorers.items()}
+        if on_split:
+            on_split(examples, found)
         for name, probabilities in found.items():
             scores.extend(score_split(name, examples, probabilities, section))
         for name in found:
