@@ -2,7 +2,8 @@
 
     python benchmarks/train_classifier.py --corpus CORPUS --base embedded --out RUN --set epochs=3 --set dropout=0
 
-Writes the model to RUN/model, every score to RUN/scores.json, and goes on from RUN/checkpoint.pt when interrupted.
+Writes the model to RUN/model, every score to RUN/scores.json and its page to RUN/model_page.html, and goes on from
+RUN/checkpoint.pt when interrupted.
 """
 
 import argparse
@@ -14,7 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from reviewgen_spark.models.evaluation import evaluate
+from reviewgen_spark.model_page import write_model_page
+from reviewgen_spark.models.evaluation import evaluate_with_curves
 from reviewgen_spark.models.finetuning import finetune
 from reviewgen_spark.sections import EvaluateSection, FinetuneSection
 
@@ -36,7 +38,9 @@ def main() -> int:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--base", default="embedded", help="as models.base")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a key of finetune; repeatable")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a key of finetune; repeatable"
+    )
     parser.add_argument("--robustness-rows", type=int, default=0)
     parser.add_argument("--baselines", action="store_true", help="also TF-IDF with logistic regression, and majority")
     options = parser.parse_args()
@@ -45,17 +49,16 @@ def main() -> int:
     def tell(line: str) -> None:
         print(f"{time.monotonic() - started:7.0f} s  {line}", flush=True)
 
-    found = finetune(
-        options.corpus, options.base, section, options.out / "model", tell, options.out / "checkpoint.pt"
-    )
+    found = finetune(options.corpus, options.base, section, options.out / "model", tell, options.out / "checkpoint.pt")
     (options.out / "checkpoint.pt").unlink(missing_ok=True)
-    scores = evaluate(
+    scores, curves = evaluate_with_curves(
         found.folder,
         options.corpus,
         EvaluateSection(robustness_rows=options.robustness_rows),
         splits=("test",),
         baselines=options.baselines,
     )
+    write_model_page(found.folder, scores, curves, found.train_rows, options.out)
     facts = {
         "base": options.base,
         "corpus": options.corpus.name,
@@ -72,7 +75,9 @@ def main() -> int:
     (options.out / "scores.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for score in scores:
         if score.metric in ("f1", "accuracy", "macro_f1") and score.low is not None:
-            tell(f"{score.model} {score.slice_name} {score.metric} {score.value:.4f} [{score.low:.4f}, {score.high:.4f}]")
+            tell(
+                f"{score.model} {score.slice_name} {score.metric} {score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
+            )
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The curves behind a classifier's figures, thinned to be drawn: ROC, precision and recall, reliability, scores by label.
+"""The curves behind a classifier's figures, thinned to be drawn: ROC, precision-recall, reliability, score histogram.
 
 Only shares and counts, never a row or its text. Numpy only.
 """
@@ -97,7 +97,7 @@ def rank(labels: Ints, scores: Floats) -> Ranking:
 
 
 def roc_curve(labels: Ints, scores: Floats) -> tuple[Floats, Floats]:
-    """False and true positive rates as the threshold falls from above every score to the lowest; both (K,), from 0 to 1.
+    """False and true positive rates as the threshold falls from above every score to the lowest; both (K,), 0 to 1.
 
     Rows of equal scores are taken together, so that ties count half in the area. Source: Fawcett (2006), algorithm 1.
     """

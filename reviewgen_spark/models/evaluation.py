@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from reviewgen_spark.models.baselines import Scorer, fit_majority, fit_tfidf_logistic
 from reviewgen_spark.models.corpus import Examples, SplitName, read_split
+from reviewgen_spark.models.curves import Curves, collect_curves
+from reviewgen_spark.models.folder import read_settings
 from reviewgen_spark.models.heads import MISSING
 from reviewgen_spark.models.metrics import (
     Interval,
@@ -89,6 +91,24 @@ def evaluate(
         if split == "test" and section.robustness_rows:
             scores.extend(score_robustness(scorers[MODEL], examples, section))
     return scores
+
+
+def evaluate_with_curves(
+    model: Path,
+    corpus: Path,
+    section: EvaluateSection,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    splits: tuple[SplitName, ...] = ("validation", "test"),
+    baselines: bool = True,
+) -> tuple[list[Score], Curves]:
+    """What `evaluate` finds, and the curves of the last of the splits."""
+    temperature = read_settings(model).temperature
+    curves: list[Curves] = []
+
+    def keep(examples: Examples, found: Mapping[str, Floats]) -> None:
+        curves.append(collect_curves(examples.split, examples.labels, found, MODEL, temperature))
+
+    return evaluate(model, corpus, section, device, splits, baselines, on_split=keep), curves[-1]
 
 
 def score_tasks(predictor: "Predictor", examples: Examples, section: EvaluateSection) -> Iterator[Score]:
