@@ -302,7 +302,7 @@ def _draw_robustness(scores: Sequence[Score]) -> Markup | None:
             _PERTURBATIONS["negated"], negated.value, negated.low, negated.high, False, f"{negated.rows:,} rows"
         )
         groups.append(("Opposite labels", [row]))
-    return charts.intervals(groups, "Accuracy under perturbations", "accuracy", width=720, reference=plain.value)
+    return charts.intervals(groups, "Accuracy under perturbations", "accuracy", width=560, reference=plain.value)
 
 
 def _task_table(page: ModelPage) -> list[dict[str, Any]]:

@@ -62,6 +62,13 @@ def test_thinned_curves_keep_their_ends_and_nearly_their_area(data):
     assert np.trapezoid(ys, xs) == pytest.approx(np.trapezoid(full[1], full[0]), abs=0.005)
 
 
+def test_thinning_keeps_what_is_far_apart():
+    crowd = np.linspace(0, 0.001, 1_000)  # two long steps after a thousand that cannot be seen
+    xs = np.r_[crowd, 0.5, 0.7, 1.0]
+    assert {(0.5, 0.5), (0.7, 0.7), (1, 1)} <= set(curves.thin(xs, xs))
+    assert curves.thin(xs[-3:], xs[-3:]) == ((0.5, 0.5), (0.7, 0.7), (1, 1))
+
+
 def test_undoing_the_temperature_gives_back_what_the_logits_said():
     margins = np.array([-9.0, -1.0, 0.0, 0.5, 4.0])
     calibrated = 1 / (1 + np.exp(-margins / 2.5))
