@@ -283,7 +283,7 @@ def plane(
         title: What is seen.
         x_unit: Of the axis below.
         y_unit: Of the upright axis.
-        diagonal: Name of the line from (0, 0) to (1, 1) in the legend; none is drawn without one.
+        diagonal: What the dashed line from (0, 0) to (1, 1) means, as a hint; none is drawn without it.
         width: Of the drawing.
         height: Of the drawing.
     """
@@ -309,7 +309,7 @@ def plane(
         places = [(left + x * wide, base - y * tall) for x, y in line.points]
         way = "L".join(f"{x:.1f},{y:.1f}" for x, y in places)
         parts.append(f'<path class="line-{"abcn"[index]}" d="M{way}"/>')
-        for (x, y), hint in zip(places, line.hints, strict=False):
+        for (x, y), hint in zip(places if line.hints else [], line.hints, strict=True):
             parts.append(
                 f'<circle class="fill-{"abcn"[index]}" cx="{x:.1f}" cy="{y:.1f}" r="4">'
                 f"<title>{escape(f'{line.name}: {hint}')}</title></circle>"
