@@ -2,7 +2,8 @@
 
     python benchmarks/train_classifier.py --corpus CORPUS --base embedded --out RUN --set epochs=3 --set dropout=0
 
-Writes the model to RUN/model, every score to RUN/scores.json, and goes on from RUN/checkpoint.pt when interrupted.
+Writes the model to RUN/model, every score to RUN/scores.json and its page to RUN/model_page.html, and goes on from
+RUN/checkpoint.pt when interrupted.
 """
 
 import argparse
@@ -15,7 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from reviewgen_spark.models.evaluation import Score, evaluate
+from reviewgen_spark.model_page import write_model_page
+from reviewgen_spark.models.evaluation import Score, evaluate_with_curves
 from reviewgen_spark.models.finetuning import finetune
 from reviewgen_spark.sections import EvaluateSection, FinetuneSection
 
@@ -58,13 +60,14 @@ def main() -> int:
 
     found = finetune(options.corpus, options.base, section, options.out / "model", tell, options.out / "checkpoint.pt")
     (options.out / "checkpoint.pt").unlink(missing_ok=True)
-    scores = evaluate(
+    scores, curves = evaluate_with_curves(
         found.folder,
         options.corpus,
         EvaluateSection(robustness_rows=options.robustness_rows),
         splits=("test",),
         baselines=options.baselines,
     )
+    write_model_page(found.folder, scores, curves, found.train_rows, options.out)
     facts = {
         "base": options.base,
         "corpus": options.corpus.name,

@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command("tune", _tune, "search for the settings of fine-tuning on the newest corpus; goes on when run again")
 
-    models = commands.add_parser("models", help="list, promote and roll back registered models")
+    models = commands.add_parser("models", help="list, look at, promote and roll back registered models")
     actions = models.add_subparsers(required=True, metavar="ACTION")
     command("list", _models_list, "list every version, newest first", actions)
     promote = command("promote", _promote, "make VERSION champion; the next night re-labels with it", actions)
@@ -107,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "other", metavar="OTHER", nargs="?", default="champion", help="that would go (default champion)"
     )
+    page = command("page", _model_page, "fetch the page of a registered model: curves, slices, robustness", actions)
+    page.add_argument("model", metavar="NAME@ALIAS", help="or NAME@VERSION")
+    page.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file to write")
     rollback = command("rollback", _rollback, "make the version champion that was it before", actions)
     rollback.add_argument("--reason", required=True, help="why; kept in ops_model_promotions")
 
@@ -304,6 +307,19 @@ def _compare(options: argparse.Namespace) -> int:
     config = _config(options)
     lines = compare_models(config, options.one, options.other, lambda line: print(line, file=sys.stderr, flush=True))
     print("\n".join(lines))
+    return 0
+
+
+def _model_page(options: argparse.Namespace) -> int:
+    from reviewgen_spark.model_page import FILE_NAME
+    from reviewgen_spark.models.registry import parse_reference, read_file
+
+    config = _config(options)
+    name, alias = parse_reference(options.model)
+    page = read_file(name, alias, FILE_NAME, config.paths.tracking_uri)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(page, encoding="utf-8")
+    print(f"{options.out}: open it in a browser")
     return 0
 
 

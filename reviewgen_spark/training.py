@@ -115,24 +115,29 @@ def pretrain_model(inputs: Inputs) -> dict[str, "DataFrame"]:
 
 
 def evaluate_model(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Score the model and its baselines; rows for ops_model_evaluations, and scores.json for the registry."""
-    from reviewgen_spark.models.evaluation import evaluate
+    """Score the model and its baselines; rows for ops_model_evaluations, and the files that the registry logs."""
+    from reviewgen_spark.model_page import write_model_page
+    from reviewgen_spark.models.curves import write_curves
+    from reviewgen_spark.models.evaluation import evaluate_with_curves
 
     corpus, model = inputs.artifacts["corpus"], inputs.artifacts["finetune"]
-    scores = evaluate(model, corpus, inputs.config.evaluate, device=inputs.config.finetune.device)
+    manifest = json.loads((corpus / "manifest.json").read_text(encoding="utf-8"))
+    scores, curves = evaluate_with_curves(model, corpus, inputs.config.evaluate, device=inputs.config.finetune.device)
     (inputs.out / "scores.json").write_text(json.dumps([asdict(score) for score in scores]), encoding="utf-8")
+    (inputs.out / "curves.json").write_text(write_curves(curves), encoding="utf-8")
+    train_rows = sum(manifest["rows_by_split_and_label"]["train"].values())
+    write_model_page(model, scores, curves, train_rows, inputs.out)
     for score in scores:
         if (score.split, score.slice_name, score.metric) == ("test", "all", "f1"):
             interval = f" (95 %: {score.low:.4f} to {score.high:.4f})" if score.low is not None else ""
             inputs.report(f"{score.model}: F1 {score.value:.4f}{interval} on {score.rows:,} test rows")
-    labels = json.loads((corpus / "manifest.json").read_text(encoding="utf-8"))["labels"]
     now = datetime.now(UTC)
     rows = [
         {
             "fingerprint": inputs.fingerprint,
             "model_fingerprint": model.name,
             "model": score.model,
-            "labels": labels,
+            "labels": manifest["labels"],
             "split": score.split,
             "slice": score.slice_name,
             "metric": score.metric,
@@ -149,6 +154,7 @@ def evaluate_model(inputs: Inputs) -> dict[str, "DataFrame"]:
 
 def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Log and register the model; it becomes champion when it beats the one there on this very corpus."""
+    from reviewgen_spark.model_page import FILE_NAME as PAGE_FILE
     from reviewgen_spark.models.evaluation import Score
     from reviewgen_spark.models.registry import register
 
@@ -170,6 +176,7 @@ def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
         tracking_uri=config.paths.tracking_uri,
         artifact_root=Path(config.paths.model_artifacts),
         decide=lambda champion: _decide(inputs, champion),
+        files=[inputs.artifacts["evaluate"] / name for name in ("curves.json", PAGE_FILE)],
     )
     verdict = "is champion" if decision.promoted else "stays candidate"
     inputs.report(f"{decision.model.name} version {decision.model.version} {verdict}: {decision.reason}")

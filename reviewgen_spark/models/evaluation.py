@@ -1,6 +1,6 @@
 """Score a model and its baselines on the frozen splits. The model was chosen on validation; test is read here, once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from reviewgen_spark.models.baselines import Scorer, fit_majority, fit_tfidf_logistic
 from reviewgen_spark.models.corpus import Examples, SplitName, read_split
+from reviewgen_spark.models.curves import Curves, collect_curves
+from reviewgen_spark.models.folder import read_settings
 from reviewgen_spark.models.heads import MISSING
 from reviewgen_spark.models.metrics import (
     Interval,
@@ -51,11 +53,13 @@ def evaluate(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     splits: tuple[SplitName, ...] = ("validation", "test"),
     baselines: bool = True,
+    on_split: Callable[[Examples, Mapping[str, Floats]], None] | None = None,
 ) -> list[Score]:
     """Score a model folder, and beside it the majority label and TF-IDF with logistic regression, on the same rows.
 
     The baselines learn from train alone. On `all` rows: every metric, the confusion cells, and the F1 that the model
-    gains over each baseline, paired; on slices: the count metrics.
+    gains over each baseline, paired; on slices: the count metrics. `on_split` is called with the rows of each split
+    and their probabilities of positive by model, for whoever draws curves.
 
     Raises:
         DataQualityError: a split is empty or holds one label only.
@@ -73,6 +77,8 @@ def evaluate(
     for split in splits:
         examples = read_split(corpus, split)
         found = {name: scorer(examples.texts) for name, scorer in scorers.items()}
+        if on_split:
+            on_split(examples, found)
         for name, probabilities in found.items():
             scores.extend(score_split(name, examples, probabilities, section))
         for name in found:
@@ -85,6 +91,24 @@ def evaluate(
         if split == "test" and section.robustness_rows:
             scores.extend(score_robustness(scorers[MODEL], examples, section))
     return scores
+
+
+def evaluate_with_curves(
+    model: Path,
+    corpus: Path,
+    section: EvaluateSection,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    splits: tuple[SplitName, ...] = ("validation", "test"),
+    baselines: bool = True,
+) -> tuple[list[Score], Curves]:
+    """What `evaluate` finds, and the curves of the last of the splits."""
+    temperature = read_settings(model).temperature
+    curves: list[Curves] = []
+
+    def keep(examples: Examples, found: Mapping[str, Floats]) -> None:
+        curves.append(collect_curves(examples.split, examples.labels, found, MODEL, temperature))
+
+    return evaluate(model, corpus, section, device, splits, baselines, on_split=keep), curves[-1]
 
 
 def score_tasks(predictor: "Predictor", examples: Examples, section: EvaluateSection) -> Iterator[Score]:

@@ -129,6 +129,11 @@ def expected_calibration_error(labels: Ints, scores: Floats) -> float:
     return float(_weighted_ece(labels, scores, np.ones((1, len(labels))))[0])
 
 
+def calibration_bins(scores: Floats) -> Ints:
+    """(N,) scores -> (N,) which of the equal bins of 0 to 1 each lies in."""
+    return np.minimum((scores * ECE_BINS).astype(np.int64), ECE_BINS - 1)
+
+
 def bootstrap_scores(labels: Ints, scores: Floats, samples: int, seed: int) -> dict[str, Interval]:
     """Give AUC and ECE their intervals; these need the rows, so the samples are weights on them, chunk by chunk."""
     rows = len(labels)
@@ -180,7 +185,7 @@ def _weighted_auc(labels: Ints, scores: Floats, weights: Floats) -> Floats:
 
 
 def _weighted_ece(labels: Ints, scores: Floats, weights: Floats) -> Floats:
-    bins = np.minimum((scores * ECE_BINS).astype(np.int64), ECE_BINS - 1)
+    bins = calibration_bins(scores)
     gaps = np.zeros((len(labels), ECE_BINS))  # (N, bins)
     gaps[np.arange(len(labels)), bins] = scores - labels
     return np.asarray(np.abs(weights @ gaps).sum(axis=1) / weights.sum(axis=1))

@@ -10,6 +10,7 @@ from reviewgen_spark.pipelines import nightly, train
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import DataQualityError, ErrorShareError
+from reviewgen_spark.models.registry import read_file
 from reviewgen_spark.promotion import set_champion
 from reviewgen_spark.runner import Force, open_run
 from reviewgen_spark.sample import write_sample
@@ -77,6 +78,18 @@ def test_the_report_is_one_file_with_the_figures(config: Config) -> None:
     page = (Path(config.paths.artifacts) / "report" / "latest" / "report.html").read_text(encoding="utf-8")
     assert "<svg" in page and "src=" not in page and "<script" not in page
     assert "malformed_json" in page
+
+
+def test_the_champion_has_a_page(config: Config) -> None:
+    page = read_file(config.models.name, "champion", "model_page.html", config.paths.tracking_uri)
+    for part in (
+        "Loss by epoch",
+        "ROC curve",
+        "Reliability diagram",
+        "TF-IDF + logistic",
+        "Accuracy under perturbations",
+    ):
+        assert part in page
 
 
 def test_a_night_without_a_new_file_computes_nothing(spark: SparkSession, config: Config, warehouse: Warehouse) -> None:
