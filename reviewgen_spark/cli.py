@@ -148,7 +148,8 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from reviewgen_spark.runner import Force, open_run
+    from reviewgen_spark.backlog import Force
+    from reviewgen_spark.runner import open_run
     from reviewgen_spark.status import check_night
 
     config = _config(options)
@@ -161,7 +162,10 @@ def _run(options: argparse.Namespace) -> int:
         stages = stages[: names.index(options.until) + 1]
     batches = batch_range(options.batches)
     force = Force(options.force, *(batches or (None, None))) if options.force else None
-    with _session(config) as spark, open_run(spark, config, force, None if force else batches) as run:
+    with (
+        _session(config) as spark,
+        open_run(spark, config, force, None if force else batches, max_batches=options.max_batches) as run,
+    ):
         run.pipeline(stages)
         if options.pipeline == "nightly":
             check_night(run.warehouse, config)
@@ -169,8 +173,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
+    from reviewgen_spark.backlog import Backlog
     from reviewgen_spark.ledger import Ledger
-    from reviewgen_spark.status import count_records, stage_lines, undecided_files
+    from reviewgen_spark.status import backfill_lines, count_records, stage_lines, undecided_files
     from reviewgen_spark.tables import Warehouse
 
     config = _config(options)
@@ -179,7 +184,10 @@ def _status(options: argparse.Namespace) -> int:
         if not warehouse.exists("ops_stage_runs"):
             print(f"{config.paths.warehouse}: no run yet; start with `reviewgen run nightly`")
             return 0
-        print("\n".join(stage_lines(Ledger(warehouse, "status"), all_stages())))
+        ledger = Ledger(warehouse, "status")
+        print("\n".join(stage_lines(ledger, all_stages())))
+        for line in backfill_lines(Backlog(config, warehouse, ledger), all_stages()):
+            print(line)
         for row in undecided_files(warehouse, config):
             print(f"refused whole: {row.path}: {row.detail}; `reviewgen ingest accept|retry {row.path}`")
         if options.counts:

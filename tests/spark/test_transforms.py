@@ -211,6 +211,18 @@ def test_satisfaction_is_shrunk_to_the_shop_mean(table: Table) -> None:
     assert found["p"].first_review_date == date(2026, 1, 5)
 
 
+def test_satisfaction_never_mixes_the_scores_of_two_models(table: Table) -> None:
+    rows = labelled(table, *[("p", "positive")] * 3, ("q", "negative"), ("q", "positive"), ("r", "negative"))
+    # A new model has come as far as records 4 and 5: one review of q, and all of r.
+    half = rows.withColumn("model_version", F.when(F.col("record_id") >= "4", 2).otherwise(1))
+    found = {row.product_id: row for row in satisfaction_by_product(half, SatisfactionSection()).collect()}
+    assert {row.model_version for row in found.values()} == {1}
+    assert {name: (row.review_count, row.coverage_pct) for name, row in found.items()} == {"p": (3, 100), "q": (1, 50)}
+    even = rows.withColumn("model_version", F.when(F.col("record_id") >= "3", 2).otherwise(1))
+    found = {row.product_id: row for row in satisfaction_by_product(even, SatisfactionSection()).collect()}
+    assert {name: row.model_version for name, row in found.items()} == {"q": 2, "r": 2}  # as many: the newer
+
+
 def test_the_corpus_takes_the_newest_gold_label_and_no_contradicting_copies(table: Table) -> None:
     ids = ("a", "b", "c", "c2", "e", "n")
     reviews = table(
