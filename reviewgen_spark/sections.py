@@ -245,11 +245,14 @@ class FinetuneSection(Section):
     vocabulary_size: int = Field(8_000, ge=500)
     epochs: int = Field(3, ge=1)
     batch_size: int = Field(32, ge=1)
-    method: Literal["full", "frozen", "lora", "adalora"] = Field(
+    method: Literal["full", "frozen", "lora", "adalora", "bottleneck"] = Field(
         "full",
-        description="which weights are trained: all, the head alone, or added ones, merged in afterwards",
+        description="which weights are trained: all, the head alone, or added ones, merged in afterwards; those of "
+        "bottleneck cannot be merged, and such a model is not registered",
     )
-    rank: int = Field(8, ge=1, description="of the matrices that lora and adalora add")
+    rank: int = Field(
+        8, ge=1, description="of the matrices that lora and adalora add; the width of bottleneck adapters"
+    )
     augmentation: tuple[Literal["synonym", "swap", "delete"], ...] = Field((), description="how texts are varied")
     back_translation: tuple[str, str] | None = Field(
         None, description="two sequence-to-sequence checkpoints, there and back: texts are varied by a detour"

@@ -23,7 +23,7 @@ from reviewgen_spark.models.back_translation import back_translate, load_transla
 from reviewgen_spark.models.batches import cut_by_token_budget, pad, shuffle_into_batches
 from reviewgen_spark.models.corpus import Examples, corpus_fingerprint, read_split
 from reviewgen_spark.models.encoder import load_base
-from reviewgen_spark.models.folder import CURVE_FILE, SETTINGS_FILE, ModelSettings
+from reviewgen_spark.models.folder import CURVE_FILE, SETTINGS_FILE, AdapterSettings, ModelSettings
 from reviewgen_spark.models.heads import (
     MISSING,
     Head,
@@ -222,6 +222,7 @@ def finetune(
             max_tokens=section.max_tokens,
             base=base_name or base,
             corpus_fingerprint=corpus_fingerprint(corpus),
+            adapter=AdapterSettings("bottleneck", section.rank) if section.method == "bottleneck" else None,
             training=section.result_part(),
         ).write(out)
     return FinetuneResult(

@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Any
 from reviewgen_spark.errors import MissingExtraError, ModelNotFoundError
 from reviewgen_spark.models.card import write_card
 from reviewgen_spark.models.evaluation import Score, find_score
-from reviewgen_spark.models.folder import CURVE_FILE, ModelSettings, folder_sha256, read_settings
+from reviewgen_spark.models.folder import (
+    CURVE_FILE,
+    ModelSettings,
+    folder_sha256,
+    read_settings,
+    require_plain_sentiment,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -97,7 +103,11 @@ def register(
         artifact_root: folder for this experiment's artifacts, used when the experiment is new.
         decide: the gate: given the standing champion, None where there is none that can be read, says whether the
             model takes its place, and why.
+
+    Raises:
+        ConfigError: the model is not one that the label stage and MLflow's clients could read.
     """
+    require_plain_sentiment(read_settings(model_dir), "register")
     with _client(tracking_uri) as client:
         found = _by_fingerprint(client, name, fingerprint)
         if found is None:
