@@ -66,11 +66,12 @@ def evaluate_file(
         progress: called with a line every few seconds.
 
     Raises:
-        ConfigError: `model` is not of that form.
+        ConfigError: `model` is not of that form, or not a model of sentiment.
         ModelNotFoundError: there is no such model.
         DataQualityError: cleaning leaves rows of one label only.
     """
     from reviewgen_spark.models.evaluation import score_split
+    from reviewgen_spark.models.folder import read_settings, require_sentiment
     from reviewgen_spark.models.predictor import Predictor
     from reviewgen_spark.models.registry import resolve
 
@@ -80,6 +81,7 @@ def evaluate_file(
             f"--model {model}: expected NAME@ALIAS or NAME@VERSION, such as {config.models.name}@champion"
         )
     pinned = resolve(name, alias, config.paths.tracking_uri)
+    require_sentiment(read_settings(pinned.path), f"--model {model}")
     examples, blank = _examples(data, config, is_raw)
     predictor = Predictor(pinned.path, config.label.device, config.label.precision)
     started = reported = time.monotonic()

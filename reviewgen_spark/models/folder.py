@@ -94,8 +94,8 @@ def has_adapter(folder: Path) -> bool:
     return settings.is_file() and bool(json.loads(settings.read_text(encoding="utf-8")).get("adapter"))
 
 
-def require_plain_sentiment(settings: ModelSettings, reader: str) -> None:
-    """Refuse a model that does not say what a text alone feels, or that transformers alone cannot read.
+def require_sentiment(settings: ModelSettings, reader: str) -> None:
+    """Refuse a model that does not say what a text alone feels.
 
     Args:
         settings: of the model.
@@ -107,13 +107,7 @@ def require_plain_sentiment(settings: ModelSettings, reader: str) -> None:
     if settings.task != "sentiment":
         raise ConfigError(
             f"{reader}: expected a model whose first task is 'sentiment', got one of '{settings.task}', which reads a "
-            "text and an aspect; score it with `reviewgen run train --until evaluate`, or use "
-            "models.predictor.Predictor.score_pairs"
-        )
-    if settings.adapter:
-        raise ConfigError(
-            f"{reader}: expected plain weights, got a model with adapters of the kind '{settings.adapter.kind}', which "
-            "only this package can read; train with finetune.method=lora, whose weights are merged"
+            "text and an aspect: `reviewgen run train --until evaluate` scores it, Predictor.score_pairs asks it"
         )
 
 

@@ -14,8 +14,8 @@ import torch
 
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.adapters import insert_bottlenecks
-from reviewgen_spark.models.batches import cut_by_token_budget, pad
-from reviewgen_spark.models.folder import AdapterSettings, ModelSettings, read_settings
+from reviewgen_spark.models.batches import cut_by_token_budget, model_inputs
+from reviewgen_spark.models.folder import AdapterSettings, ModelSettings, read_settings, require_sentiment
 from reviewgen_spark.models.heads import Head, probabilities
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -24,9 +24,10 @@ Precision = Literal["float32", "bfloat16"]
 
 @dataclass(frozen=True)
 class Tokens:
-    """One text as the model reads it, special tokens included."""
+    """One text, or one text and aspect, as the model reads it, special tokens included."""
 
     ids: list[int]
+    types: list[int]  # 0, and from the aspect on 1 where the tokenizer tells the two apart
     is_truncated: bool
     is_blank: bool  # nothing of the text is left but special tokens
 
@@ -44,11 +45,15 @@ class Tokenizer:
         self._tokenizer.enable_truncation(max_length=max_tokens)
         self._specials = len(self._tokenizer.encode("").ids)
 
-    def encode(self, texts: Sequence[str]) -> list[Tokens]:
-        """Cut texts into token ids, in bulk."""
+    def encode(self, texts: Sequence[str], aspects: Sequence[str] | None = None) -> list[Tokens]:
+        """Cut texts into token ids, in bulk; with aspects, pairs by the tokenizer's own template for two texts.
+
+        Of a pair that is too long the longer one is cut, which is the text unless the aspect fills half of all tokens.
+        """
+        inputs = list(texts) if aspects is None else list(zip(texts, aspects, strict=True))
         return [
-            Tokens(found.ids, bool(found.overflowing), len(found.ids) <= self._specials)
-            for found in self._tokenizer.encode_batch(list(texts))
+            Tokens(found.ids, found.type_ids, bool(found.overflowing), len(found.ids) <= self._specials)
+            for found in self._tokenizer.encode_batch(inputs)
         ]
 
 
@@ -75,16 +80,28 @@ class Predictor:
         if precision == "bfloat16":
             self._model.to(torch.bfloat16)
         self.pad_id = int(self._model.config.pad_token_id or 0)
+        self._reads_types = reads_types(self._model.config)
 
-    def logits(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
-        """Run one batch of token ids of any lengths; returns (B, labels) raw logits."""
-        ids, mask = pad(rows, self.pad_id, self.device)  # (B, T), (B, T)
+    def logits(
+        self, rows: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Run one batch of token ids of any lengths; returns (B, labels) raw logits.
+
+        Args:
+            rows: token ids.
+            types: token types of pairs; all 0 without.
+        """
         with torch.inference_mode():
-            logits = self._model(input_ids=ids, attention_mask=mask).logits  # (B, labels)
+            logits = self._model(**model_inputs(rows, types, self.pad_id, self.device)).logits  # (B, labels)
         return np.asarray(logits.double().cpu().numpy())
 
     def probabilities(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
-        """Calibrated probability of the first head's second label, which is positive, (B,)."""
+        """Calibrated probability of the first head's second label, which is positive, (B,).
+
+        Raises:
+            ConfigError: the model needs an aspect beside the text.
+        """
+        require_sentiment(self.settings, "score a text alone")
         return probabilities(self.logits(rows), self.settings.heads[0])[:, 1]
 
     def all_probabilities(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
@@ -99,6 +116,27 @@ class Predictor:
         for batch in cut_by_token_budget([len(row) for row in rows], texts, tokens_per_batch):
             labels[batch] = probabilities(self.logits([rows[index] for index in batch]), head).argmax(axis=1)
         return labels
+
+    def score_pairs(
+        self, texts: Sequence[str], aspects: Sequence[str], tokens_per_batch: int = 8192
+    ) -> npt.NDArray[np.float64]:
+        """What each text says of its aspect: (N, 3) probabilities of negative, neutral and positive, in their order.
+
+        Raises:
+            ConfigError: the model was not taught the task aspect.
+        """
+        if self.settings.task != "aspect":
+            raise ConfigError(
+                f"score pairs: expected a model of the task 'aspect', got one of '{self.settings.task}'; train one "
+                "with finetune.tasks=[aspect]"
+            )
+        rows = self.tokenizer.encode(texts, aspects)
+        scores = np.zeros((len(rows), len(self.settings.labels)))
+        for batch in cut_by_token_budget([len(row.ids) for row in rows], texts, tokens_per_batch):
+            types = [rows[index].types for index in batch] if self._reads_types else None
+            logits = self.logits([rows[index].ids for index in batch], types)
+            scores[batch] = probabilities(logits, self.settings.heads[0])
+        return scores
 
     def score_texts(self, texts: Sequence[str], tokens_per_batch: int = 8192) -> npt.NDArray[np.float64]:
         """Calibrated probability of positive for each text, (N,), in the texts' order."""
@@ -116,6 +154,11 @@ def choose_device(device: Device) -> str:
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device 'cuda' was asked for, but torch sees no GPU here; use 'auto' or 'cpu'")
     return device
+
+
+def reads_types(config: Any) -> bool:
+    """Whether a model has an embedding for the second of two texts; those of RoBERTa's kind have one for all."""
+    return int(getattr(config, "type_vocab_size", 0) or 0) > 1
 
 
 def load_classifier(folder: Path, adapter: AdapterSettings | None = None) -> Any:
