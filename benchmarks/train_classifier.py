@@ -36,7 +36,9 @@ def main() -> int:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--base", default="embedded", help="as models.base")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a key of finetune; repeatable")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a key of finetune; repeatable"
+    )
     parser.add_argument("--robustness-rows", type=int, default=0)
     parser.add_argument("--baselines", action="store_true", help="also TF-IDF with logistic regression, and majority")
     options = parser.parse_args()
@@ -45,9 +47,7 @@ def main() -> int:
     def tell(line: str) -> None:
         print(f"{time.monotonic() - started:7.0f} s  {line}", flush=True)
 
-    found = finetune(
-        options.corpus, options.base, section, options.out / "model", tell, options.out / "checkpoint.pt"
-    )
+    found = finetune(options.corpus, options.base, section, options.out / "model", tell, options.out / "checkpoint.pt")
     (options.out / "checkpoint.pt").unlink(missing_ok=True)
     scores = evaluate(
         found.folder,
@@ -71,8 +71,10 @@ def main() -> int:
     }
     (options.out / "scores.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for score in scores:
-        if score.metric in ("f1", "accuracy", "macro_f1") and score.low is not None:
-            tell(f"{score.model} {score.slice_name} {score.metric} {score.value:.4f} [{score.low:.4f}, {score.high:.4f}]")
+        if score.metric in ("f1", "accuracy", "f1_macro") and score.low is not None:
+            tell(
+                f"{score.model} {score.slice_name} {score.metric} {score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
+            )
     return 0
 
 
