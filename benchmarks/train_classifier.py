@@ -53,7 +53,7 @@ def main() -> int:
         found.folder,
         options.corpus,
         EvaluateSection(robustness_rows=options.robustness_rows),
-        splits=("test",),
+        splits=("validation", "test"),
         baselines=options.baselines,
     )
     facts = {
@@ -72,9 +72,8 @@ def main() -> int:
     (options.out / "scores.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for score in scores:
         if score.metric in ("f1", "accuracy", "f1_macro") and score.low is not None:
-            tell(
-                f"{score.model} {score.slice_name} {score.metric} {score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
-            )
+            interval = f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
+            tell(f"{score.split} {score.model} {score.slice_name} {score.metric} {interval}")
     return 0
 
 
