@@ -65,14 +65,20 @@ def run_methods(methods: Sequence[str], options: argparse.Namespace, rates: Mapp
     """What each method's run wrote, by method.
 
     Raises:
-        SystemExit: a run failed; its own words stand above.
+        SystemExit: a run failed; its own words stand above. Or what is there is of other settings.
     """
     results: dict[str, Any] = {}
     for method in methods:
-        written = options.out / method / "scores.json"
+        written, called = (options.out / method / name for name in ("scores.json", "call.json"))
+        command = command_of(method, options, rates)
+        call = json.dumps(command[2:], indent=1, ensure_ascii=False) + "\n"
+        if called.is_file() and called.read_text(encoding="utf-8") != call:
+            raise SystemExit(f"{called.parent}: is of a call with other settings; remove it, or choose another --out")
         if not written.is_file():
             print(f"{method}:", flush=True)
-            done = subprocess.run(command_of(method, options, rates), check=False)
+            called.parent.mkdir(parents=True, exist_ok=True)
+            called.write_text(call, encoding="utf-8")
+            done = subprocess.run(command, check=False)
             if done.returncode:
                 raise SystemExit(f"{method}: exit code {done.returncode}")
         results[method] = json.loads(written.read_text(encoding="utf-8"))
