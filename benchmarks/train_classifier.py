@@ -64,7 +64,7 @@ def main() -> int:
         found.folder,
         options.corpus,
         EvaluateSection(robustness_rows=options.robustness_rows),
-        splits=("test",),
+        splits=("validation", "test"),
         baselines=options.baselines,
     )
     write_model_page(found.folder, scores, curves, found.train_rows, options.out)
@@ -83,10 +83,9 @@ def main() -> int:
     }
     (options.out / "scores.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for score in scores:
-        if score.metric in ("f1", "accuracy", "macro_f1") and score.low is not None:
-            tell(
-                f"{score.model} {score.slice_name} {score.metric} {score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
-            )
+        if score.metric in ("f1", "accuracy", "f1_macro") and score.low is not None:
+            interval = f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
+            tell(f"{score.split} {score.model} {score.slice_name} {score.metric} {interval} {score.rows:,} rows")
     return 0
 
 

@@ -9,7 +9,7 @@ from reviewgen_spark.transforms.landing import plan_batches
 
 STAGE = Stage(
     name="ingest",
-    version=2,
+    version=3,
     scope="batch",
     reads=("ops_source_files",),
     history=("bronze_reviews",),

@@ -8,7 +8,7 @@ nothing when they change.
 from typing import Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 def execution(default: Any, **constraints: Any) -> Any:
@@ -233,8 +233,10 @@ class FinetuneSection(Section):
     """How the encoder is trained."""
 
     labels: Literal["gold", "rating", "weak"] = Field("gold", description="where the training labels come from")
-    tasks: tuple[Literal["sentiment", "sentiment3", "stars", "category", "toxicity"], ...] = Field(
-        ("sentiment",), description="one head each on one encoder; sentiment comes first"
+    tasks: tuple[Literal["sentiment", "sentiment3", "stars", "category", "toxicity", "aspect"], ...] = Field(
+        ("sentiment",),
+        description="one head each on one encoder; sentiment comes first. Aspect reads a text and an aspect of it, and "
+        "so stands alone",
     )
     two_labels: Literal["softmax", "sigmoid"] = Field(
         "softmax", description="how tasks of two labels are told apart: two logits, or one with binary cross-entropy"
@@ -245,11 +247,14 @@ class FinetuneSection(Section):
     vocabulary_size: int = Field(8_000, ge=500)
     epochs: int = Field(3, ge=1)
     batch_size: int = Field(32, ge=1)
-    method: Literal["full", "frozen", "lora", "adalora"] = Field(
+    method: Literal["full", "frozen", "lora", "adalora", "bottleneck"] = Field(
         "full",
-        description="which weights are trained: all, the head alone, or added ones, merged in afterwards",
+        description="which weights are trained: all, the head alone, or added ones, merged in afterwards; those of "
+        "bottleneck cannot be merged, and such a model is not registered",
     )
-    rank: int = Field(8, ge=1, description="of the matrices that lora and adalora add")
+    rank: int = Field(
+        8, ge=1, description="of the matrices that lora and adalora add; the width of bottleneck adapters"
+    )
     augmentation: tuple[Literal["synonym", "swap", "delete"], ...] = Field((), description="how texts are varied")
     back_translation: tuple[str, str] | None = Field(
         None, description="two sequence-to-sequence checkpoints, there and back: texts are varied by a detour"
@@ -288,9 +293,27 @@ class FinetuneSection(Section):
     @field_validator("tasks")
     @classmethod
     def _begin_with_sentiment(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:
-        if not tasks or tasks[0] != "sentiment" or len(set(tasks)) != len(tasks):
-            raise ValueError("expected each task once, sentiment first: it is what the label tables and the gate read")
+        if tasks == ("aspect",):
+            return tasks
+        if not tasks or tasks[0] != "sentiment" or "aspect" in tasks or len(set(tasks)) != len(tasks):
+            raise ValueError(
+                "expected each task once, sentiment first: it is what the label tables and the gate read; or aspect "
+                "alone, whose input is a text and an aspect"
+            )
         return tasks
+
+    @model_validator(mode="after")
+    def _leave_pairs_as_they_are(self) -> "FinetuneSection":
+        if self.tasks != ("aspect",):
+            return self
+        if self.labels != "gold":
+            raise ValueError(f"labels: got {self.labels!r}; the task aspect has gold labels only")
+        if self.augmentation or self.back_translation or self.mixup_alpha:
+            raise ValueError(
+                "tasks: aspect goes without augmentation, back_translation and mixup_alpha: a text that was varied may "
+                "have lost its aspect"
+            )
+        return self
 
 
 class DistilSection(Section):

@@ -21,7 +21,7 @@ from reviewgen_spark.models.batches import cut_by_token_budget, pad, shuffle_int
 from reviewgen_spark.models.corpus import corpus_fingerprint, read_split
 from reviewgen_spark.models.encoder import Encoder, load_base, load_checkpoint
 from reviewgen_spark.models.finetuning import calibrate, logit_names, run_model, score_validation
-from reviewgen_spark.models.folder import CURVE_FILE, SETTINGS_FILE, ModelSettings
+from reviewgen_spark.models.folder import CURVE_FILE, SETTINGS_FILE, ModelSettings, require_sentiment
 from reviewgen_spark.models.heads import MISSING, Head, multi_task_loss
 from reviewgen_spark.models.loop import (
     LoopSettings,
@@ -76,7 +76,7 @@ def distil(
         checkpoint: file that an interrupted training goes on from; the teacher's answers are kept beside it.
 
     Raises:
-        ConfigError: the student's base is none there is.
+        ConfigError: the student's base is none there is, or the teacher is no model of sentiment.
         DataQualityError: a split is empty or holds one label only.
         ModelNotFoundError: the teacher or the base is not there.
         StageError: the loss became NaN or infinite, or the disk is full.
@@ -87,6 +87,7 @@ def distil(
     device = choose_device(section.device)
     precision = choose_precision(section.precision, device)
     teacher = Predictor(teacher_folder, section.device, "bfloat16" if precision == "bfloat16" else "float32")
+    require_sentiment(teacher.settings, "distil")
     heads = tuple(Head(head.task, head.labels, head.start, head.width) for head in teacher.settings.heads)
     names = {head.task: head.labels for head in heads}
     targets = np.full((len(texts), len(heads)), MISSING, dtype=np.int64)
@@ -114,23 +115,23 @@ def distil(
         (out / SETTINGS_FILE).unlink(missing_ok=True)  # until it is written again this is no model folder
         student.tokenizer.save_pretrained(out)
         tokenizer = Tokenizer(out / "tokenizer.json", section.max_tokens)
-        ids, validation_ids = ([row.ids for row in tokenizer.encode(part)] for part in (texts, validation.texts))
+        tokens, validation_tokens = (tokenizer.encode(part) for part in (texts, validation.texts))
         model = fit_to_device(student.model, device)
         pad_id = int(model.config.pad_token_id or 0)
         soft, hard = torch.as_tensor(answers, dtype=torch.float32), torch.as_tensor(targets)  # (N, width), (N, heads)
 
         def batches(epoch: int, rng: np.random.Generator) -> Sequence[npt.NDArray[np.int64]]:
-            return shuffle_into_batches([len(row) for row in ids], section.batch_size, rng)
+            return shuffle_into_batches([len(row.ids) for row in tokens], section.batch_size, rng)
 
         def loss(trained: Any, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> torch.Tensor:
-            tokens, mask = pad([ids[row] for row in rows], pad_id, device)  # (B, T), (B, T)
-            logits = trained(input_ids=tokens, attention_mask=mask).logits.float()  # (B, width of all heads)
+            ids, mask = pad([tokens[row].ids for row in rows], pad_id, device)  # (B, T), (B, T)
+            logits = trained(input_ids=ids, attention_mask=mask).logits.float()  # (B, width of all heads)
             told = soft_loss(logits, soft[rows].to(device), heads, section.temperature)
             labelled = multi_task_loss(logits, hard[rows].to(device), heads)
             return section.soft_share * told + (1 - section.soft_share) * labelled
 
         def predict(model: Any) -> npt.NDArray[np.float64]:
-            return run_model(model, validation_ids, validation.record_ids, pad_id, settings)
+            return run_model(model, validation_tokens, validation.record_ids, False, pad_id, settings)
 
         count = sum(parameter.numel() for parameter in model.parameters())
         progress(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from reviewgen_spark.errors import ConfigError, MissingExtraError, ModelNotFoundError
 from reviewgen_spark.models.card import write_card
 from reviewgen_spark.models.evaluation import Score, find_score
-from reviewgen_spark.models.folder import CURVE_FILE, ModelSettings, folder_sha256, read_settings
+from reviewgen_spark.models.folder import CURVE_FILE, ModelSettings, folder_sha256, read_settings, require_sentiment
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -99,7 +99,17 @@ def register(
         decide: the gate: given the standing champion, None where there is none that can be read, says whether the
             model takes its place, and why.
         files: what `evaluate` wrote for people, logged as it is.
+
+    Raises:
+        ConfigError: the model is not one that the label stage and MLflow's clients could read.
     """
+    settings = read_settings(model_dir)
+    require_sentiment(settings, "register")
+    if settings.adapter:
+        raise ConfigError(
+            f"register: expected plain weights, got a model with adapters of the kind '{settings.adapter.kind}', which "
+            "only this package can read; train with finetune.method=lora, whose weights are merged"
+        )
     with _client(tracking_uri) as client:
         found = _by_fingerprint(client, name, fingerprint)
         if found is None:

@@ -17,7 +17,7 @@ from reviewgen_spark.products.satisfaction import satisfaction_by_product
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import KeywordsSection, SatisfactionSection, SplitSection
 from reviewgen_spark.transforms.clean import clean_batch, clean_reviews
-from reviewgen_spark.transforms.corpus import labelled_reviews, unlabelled_reviews
+from reviewgen_spark.transforms.corpus import labelled_aspects, labelled_reviews, unlabelled_reviews
 from reviewgen_spark.transforms.dedup import cluster_reviews
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 from reviewgen_spark.transforms.split import split_reviews
@@ -252,6 +252,52 @@ def test_the_corpus_takes_the_newest_gold_label_and_no_contradicting_copies(tabl
     assert by_id(labelled_reviews(reviews, places, splits, gold, weak, "gold"), "label") == {"a": 1, "b": 0}
     assert by_id(labelled_reviews(reviews, places, splits, gold, weak, "weak"), "label") == {"n": 1}
     assert by_id(labelled_reviews(reviews, places, splits, gold, weak, "rating"), "label") == {}
+
+
+def test_a_corpus_of_aspects_has_a_row_a_review_and_aspect(table: Table) -> None:
+    ids = ("a", "b", "c", "c2", "e")
+    reviews = table(
+        "silver_reviews",
+        *(
+            {"record_id": i, "review_id": i, "text_clean": None if i == "e" else f"text {i}", "category": "手机"}
+            for i in ids
+        ),
+    )
+    places = table(
+        "silver_review_clusters",
+        *({"record_id": i, "cluster_id": i} for i in ("a", "b", "c", "e")),
+        {"record_id": "c2", "cluster_id": "c", "duplicate_of": "c", "duplicate_kind": "exact"},
+    )
+    splits = table(
+        "silver_review_splits",
+        *({"record_id": i, "cluster_id": i, "split": "none" if i == "b" else "train"} for i in ids),
+    )
+    gold = table(
+        "bronze_gold_labels",
+        *(
+            {"review_id": i, "task": task, "label": label, "source": "s", "batch_id": batch}
+            for i, task, label, batch in (
+                ("a", "aspect:屏幕", "negative", 1),
+                ("a", "aspect:屏幕", "positive", 2),
+                ("a", "aspect:电池:容量", "neutral", 1),
+                ("a", "sentiment", "negative", 3),
+                ("b", "aspect:屏幕", "positive", 1),
+                ("c", "aspect:屏幕", "negative", 1),
+                ("c", "aspect:电池", "negative", 1),
+                ("c2", "aspect:屏幕", "positive", 1),
+                ("e", "aspect:屏幕", "positive", 1),
+            )
+        ),
+    )
+    found = labelled_aspects(reviews, places, splits, gold)
+    assert sorted(tuple(row) for row in found.select("text", "aspect", "polarity", "category", "split").collect()) == [
+        ("text a", "屏幕", "positive", "手机", "train"),
+        ("text a", "电池:容量", "neutral", "手机", "train"),
+        ("text c", "电池", "negative", "手机", "train"),  # its copy says the opposite of the screen only
+    ]
+    assert labelled_aspects(reviews, places, splits, gold.limit(0)).count() == 0
+    spread = labelled_aspects(reviews.repartition(7), places, splits, gold.repartition(7))
+    assert sorted(map(tuple, spread.collect())) == sorted(map(tuple, found.collect()))
 
 
 def test_the_pretraining_corpus_never_reads_the_test_split(table: Table) -> None:
