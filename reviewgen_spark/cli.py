@@ -204,10 +204,12 @@ def _sql(options: argparse.Namespace) -> int:
 
     from reviewgen_spark.catalog import register_tables
     from reviewgen_spark.errors import SchemaError
+    from reviewgen_spark.functions import register_named
 
     config = _config(options)
     with _session(config) as spark:
         register_tables(spark, config)
+        register_named(spark, config, options.query)
         try:
             spark.sql(options.query).show(options.rows, truncate=80)
         except AnalysisException as error:
@@ -218,15 +220,11 @@ def _sql(options: argparse.Namespace) -> int:
 
 
 def _shell(options: argparse.Namespace) -> int:
-    import code
-
-    from reviewgen_spark.catalog import register_tables
+    from reviewgen_spark.shell import open_shell
 
     config = _config(options)
     with _session(config) as spark:
-        names = register_tables(spark, config)
-        banner = "spark and config are there; tables and views: " + ", ".join(names)
-        code.interact(banner, local={"spark": spark, "config": config}, exitmsg="")
+        open_shell(spark, config)
     return 0
 
 
