@@ -63,6 +63,15 @@ def _parser() -> argparse.ArgumentParser:
 
     command("shell", _shell, "open a Python prompt with `spark`, the tables and the views")
 
+    doctor = command("doctor", _doctor, "check machine, workers, model and tables: a line each, with what to do next")
+    doctor.epilog = "exit codes: 0 nothing failed, 2 a wrong setting, 5 something else failed; warnings do not count"
+
+    estimate = command("estimate", _estimate, "time a sample, and tell what labelling everything will take and cost")
+    estimate.add_argument("stage", choices=("label",))
+    estimate.add_argument("--sample", type=int, default=2_000, help="reviews to time, about (default 2000)")
+    estimate.add_argument("--all", action="store_true", help="every review, not only those that lack a label")
+    estimate.add_argument("--cost-per-hour", type=float, metavar="X", help="of the machines together, any currency")
+
     ingest = commands.add_parser("ingest", help="decide about a file that was refused whole")
     decisions = ingest.add_subparsers(required=True, metavar="DECISION")
     for name, help_ in (
@@ -225,6 +234,26 @@ def _shell(options: argparse.Namespace) -> int:
     config = _config(options)
     with _session(config) as spark:
         open_shell(spark, config)
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from reviewgen_spark.doctor import examine
+
+    return examine(options.env, options.set, lambda line: print(line, flush=True))
+
+
+def _estimate(options: argparse.Namespace) -> int:
+    from reviewgen_spark.estimation import estimate_labelling
+
+    config = _config(options)
+    with _session(config) as spark:
+        found = estimate_labelling(
+            spark, config, options.sample, options.all, options.cost_per_hour, lambda line: print(line, file=sys.stderr)
+        )
+    print("\n".join(found.lines()))
+    if not found.batches:
+        print("nothing to label; --all estimates every review again")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The prompt of `reviewgen shell`: Python with `spark`, `config`, the tables, and SQL functions that come when named."""
+"""The prompt of `reviewgen shell`: Python with `spark`, `config`, the tables, and SQL functions when they are named."""
 
 import code
 import contextlib

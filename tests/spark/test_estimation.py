@@ -1,0 +1,83 @@
+"""An estimate counts what the label stage would do, and comes near to what it then takes."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import Row, SparkSession
+from reviewgen_spark.jobs import clean, dedup, ingest, label
+
+from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError
+from reviewgen_spark.estimation import Estimate, estimate_labelling, length_stratum
+from reviewgen_spark.ledger import Ledger
+from reviewgen_spark.runner import open_run
+from reviewgen_spark.sample import write_sample
+from reviewgen_spark.tables import Warehouse
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession, registry_root: Path) -> Iterator[Config]:
+    """A warehouse whose reviews are clean and without copies, and not labelled yet."""
+    root = tmp_path_factory.mktemp("estimation")
+    write_sample(root / "landing", 400)
+    registry = load_config("local", [f"paths.root={registry_root}"]).paths.tracking_uri
+    settings = (f"paths.root={root}", f"paths.mlflow_uri={registry}", "label.max_error_pct=10")
+    config = load_config("local", settings)
+    with open_run(spark, config, report=lambda line: None) as run:
+        run.pipeline([ingest.STAGE, clean.STAGE, dedup.STAGE])
+    yield config
+
+
+def estimate(spark: SparkSession, config: Config, sample: int = 2_000, is_all: bool = False) -> Estimate:
+    return estimate_labelling(spark, config, sample, is_all, 3.6, lambda line: None)
+
+
+def test_it_comes_near_to_a_real_run(spark: SparkSession, config: Config) -> None:
+    before = sorted(path.name for path in Path(config.paths.root).rglob("*") if "_staging" not in path.parts)
+    found, part = estimate(spark, config), estimate(spark, config, sample=60)
+    assert before == sorted(path.name for path in Path(config.paths.root).rglob("*") if "_staging" not in path.parts)
+    assert not any((Path(config.paths.artifacts) / "_staging").iterdir())
+
+    started = time.perf_counter()
+    with open_run(spark, config, report=lambda line: None) as run:
+        opened = time.perf_counter()
+        run.pipeline([label.STAGE])
+        taken = time.perf_counter() - opened
+    assert taken < time.perf_counter() - started
+    warehouse = Warehouse(spark, config)
+    [truth] = (
+        warehouse.read("gold_review_labels").selectExpr("count(*) AS n", "sum(meta.token_count) AS tokens").collect()
+    )
+    batches = Ledger(warehouse, "test").done("label")
+
+    assert (found.rows, found.batches, found.sampled_rows, found.tokens) == (
+        truth.n, len(batches), truth.n, truth.tokens,
+    )  # fmt: skip
+    assert found.timed_batches >= 20
+    assert 0 < found.seconds.low <= found.seconds.value <= found.seconds.high
+    assert taken / 5 < found.seconds.value < 5 * taken
+    assert f"{found.seconds.value / 1000:.4f}" in found.lines()[-1]  # 3.6 an hour
+
+    assert part.rows == truth.n and 60 <= part.sampled_rows < truth.n
+    assert part.tokens == pytest.approx(truth.tokens, rel=0.3)
+
+    nothing, everything = estimate(spark, config), estimate(spark, config, is_all=True)
+    assert (nothing.rows, nothing.batches) == (0, 0)
+    assert (everything.rows, everything.batches) == (truth.n, len(batches))
+
+
+def test_lengths_fall_into_strata(spark: SparkSession) -> None:
+    texts = spark.createDataFrame(
+        [(None,), ("",), ("好",), ("很好",), ("很好啊",), ("很" * 4,), ("很" * 300,)], "text string"
+    )
+    found = texts.select(length_stratum(texts["text"]).alias("stratum")).collect()
+    assert found == [Row(stratum=value) for value in (0, 0, 1, 2, 2, 3, 9)]
+
+
+def test_what_it_refuses(spark: SparkSession, make_config: type, config: Config) -> None:
+    with pytest.raises(ModelNotFoundError, match="reviewgen run train"):
+        estimate(spark, make_config())
+    with pytest.raises(ConfigError, match="--sample"):
+        estimate(spark, config, sample=0)
