@@ -34,18 +34,20 @@ def estimate(spark: SparkSession, config: Config, sample: int = 2_000, is_all: b
     return estimate_labelling(spark, config, sample, is_all, 3.6, lambda line: None)
 
 
-def test_it_comes_near_to_a_real_run(spark: SparkSession, config: Config) -> None:
-    before = sorted(path.name for path in Path(config.paths.root).rglob("*") if "_staging" not in path.parts)
-    found, part = estimate(spark, config), estimate(spark, config, sample=60)
-    assert before == sorted(path.name for path in Path(config.paths.root).rglob("*") if "_staging" not in path.parts)
-    assert not any((Path(config.paths.artifacts) / "_staging").iterdir())
+def files(folder: str) -> set[str]:
+    return {str(path.relative_to(folder)) for path in Path(folder).rglob("*")}
 
-    started = time.perf_counter()
+
+def test_it_comes_near_to_a_real_run(spark: SparkSession, config: Config) -> None:
+    before = files(config.paths.warehouse)
+    found, part = estimate(spark, config), estimate(spark, config, sample=60)
+    assert files(config.paths.warehouse) == before
+    assert files(config.paths.artifacts) == {"_staging"}
+
     with open_run(spark, config, report=lambda line: None) as run:
-        opened = time.perf_counter()
+        started = time.perf_counter()
         run.pipeline([label.STAGE])
-        taken = time.perf_counter() - opened
-    assert taken < time.perf_counter() - started
+        taken = time.perf_counter() - started
     warehouse = Warehouse(spark, config)
     [truth] = (
         warehouse.read("gold_review_labels").selectExpr("count(*) AS n", "sum(meta.token_count) AS tokens").collect()
@@ -63,6 +65,7 @@ def test_it_comes_near_to_a_real_run(spark: SparkSession, config: Config) -> Non
     assert part.rows == truth.n and 60 <= part.sampled_rows < truth.n
     assert part.tokens == pytest.approx(truth.tokens, rel=0.3)
 
+    print("\n".join(found.lines()), taken)  # shown when what follows fails
     nothing, everything = estimate(spark, config), estimate(spark, config, is_all=True)
     assert (nothing.rows, nothing.batches) == (0, 0)
     assert (everything.rows, everything.batches) == (truth.n, len(batches))
