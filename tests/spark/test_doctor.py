@@ -12,6 +12,8 @@ from reviewgen_spark.findings import GIB, Finding, exit_code
 from reviewgen_spark.lease import Lease
 from reviewgen_spark.tables import Warehouse
 
+WORDS = {"record_id": "r", "tokens": ["好"], "content_words": ["好"], "token_count": 1, "batch_id": 1}
+
 
 def by_what(found: list[Finding]) -> dict[str, Finding]:
     return {finding.what: finding for finding in found}
@@ -25,8 +27,8 @@ def test_a_whole_one_is_well_and_left_alone(spark: SparkSession, registry_root: 
     champion = find_champion(load_config("local", [f"paths.root={registry_root}"]))
     assert champion.finding.level == "ok" and "version 1" in champion.finding.found
     warehouse = Warehouse(spark, config)
-    warehouse.converge(["ops_source_files", "gold_review_labels"])
-    warehouse.append("ops_source_files", warehouse.rows("ops_source_files", [{"sequence": 1, "path": "f"}]))
+    warehouse.converge(["silver_tokens", "gold_review_labels"])
+    warehouse.append("silver_tokens", warehouse.rows("silver_tokens", [WORDS]))
     Path(config.paths.artifacts).mkdir()
     before = files(Path(config.paths.root))
     found = list(examine_spark(spark, config, champion.model_bytes, 16 * GIB))
@@ -52,17 +54,15 @@ def test_every_slot_is_asked(spark: SparkSession, config: Config) -> None:
 
 def test_broken_tables_and_a_held_lease_are_told(spark: SparkSession, config: Config) -> None:
     warehouse = Warehouse(spark, config)
-    names = ["ops_source_files", "gold_review_labels", "silver_tokens", "ops_model_promotions"]
-    warehouse.converge(names)
-    assert warehouse.differences("silver_tokens") == ([], [])
-    warehouse.append("ops_source_files", warehouse.rows("ops_source_files", [{"sequence": 1, "path": "f"}]))
-    for data in Path(warehouse.path("ops_source_files")).rglob("*.parquet"):
-        if "_delta_log" not in data.parts:
-            data.unlink()
+    warehouse.converge(["silver_tokens", "gold_review_labels", "ops_weak_voters", "ops_model_promotions"])
+    warehouse.append("silver_tokens", warehouse.rows("silver_tokens", [WORDS]))
+    [data] = Path(warehouse.path("silver_tokens")).glob("batch_id=1/*.parquet")
+    data.unlink()
     spark.sql(f"ALTER TABLE delta.`{warehouse.path('gold_review_labels')}` ADD COLUMNS (mood STRING)")
-    tokens = f"delta.`{warehouse.path('silver_tokens')}`"
-    spark.sql(f"ALTER TABLE {tokens} SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
-    spark.sql(f"ALTER TABLE {tokens} DROP COLUMN content_words")
+    assert warehouse.differences("ops_weak_voters") == ([], [])
+    voters = f"delta.`{warehouse.path('ops_weak_voters')}`"
+    spark.sql(f"ALTER TABLE {voters} SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
+    spark.sql(f"ALTER TABLE {voters} DROP COLUMN estimated_accuracy")
     shutil.rmtree(Path(warehouse.path("ops_model_promotions")) / "_delta_log")
     lease = Lease(warehouse, config, "a-run")
     lease.acquire()
@@ -71,11 +71,11 @@ def test_broken_tables_and_a_held_lease_are_told(spark: SparkSession, config: Co
     finally:
         lease.release()
     assert found["lease"].level == "warn" and "run a-run holds the warehouse" in found["lease"].found
-    assert found["table ops_source_files"].level == "fail"
-    assert "1 of its 1 files are missing" in found["table ops_source_files"].found
+    assert found["table silver_tokens"].level == "fail"
+    assert "1 of its 1 files are missing" in found["table silver_tokens"].found
     assert found["table gold_review_labels"].level == "fail" and "mood" in found["table gold_review_labels"].found
-    assert found["table silver_tokens"].level in ("warn", "fail")
-    assert "content_words" in found["table silver_tokens"].found
+    assert found["table ops_weak_voters"].level == "warn"
+    assert found["table ops_weak_voters"].found == "lacks column estimated_accuracy"
     assert found["tables"].found.startswith("1 of ")  # the lease's own
     assert by_what(list(examine_warehouse(spark, config)))["lease"].level == "ok"
 
