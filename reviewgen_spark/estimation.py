@@ -34,7 +34,7 @@ from reviewgen_spark.transforms.tokens import unique_reviews
 SEED = 42
 _BOOTSTRAP_SAMPLES = 1_000
 _MIN_STRATUM_ROWS = 20  # a stratum of 20 rows or more is missed by chance once in 10^8 samples
-_MIN_BATCHES, _MAX_PASSES = 20, 5  # a small sample is timed again, or a handful of batches would make the interval
+_MIN_BATCHES, _MAX_PASSES = 20, 4  # a small sample is timed again, or a handful of batches would make the interval
 
 
 @dataclass(frozen=True)

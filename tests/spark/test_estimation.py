@@ -40,7 +40,7 @@ def files(folder: str) -> set[str]:
 
 def test_it_comes_near_to_a_real_run(spark: SparkSession, config: Config) -> None:
     before = files(config.paths.warehouse)
-    found, part = estimate(spark, config), estimate(spark, config, sample=60)
+    found = estimate(spark, config)
     assert files(config.paths.warehouse) == before
     assert files(config.paths.artifacts) == {"_staging"}
 
@@ -57,18 +57,16 @@ def test_it_comes_near_to_a_real_run(spark: SparkSession, config: Config) -> Non
     assert (found.rows, found.batches, found.sampled_rows, found.tokens) == (
         truth.n, len(batches), truth.n, truth.tokens,
     )  # fmt: skip
-    assert found.timed_batches >= 10
+    assert found.timed_batches >= 8
     assert 0 < found.seconds.low <= found.seconds.value <= found.seconds.high
     assert taken / 5 < found.seconds.value < 5 * taken
     assert f"{found.seconds.value / 1000:.4f}" in found.lines()[-1]  # 3.6 an hour
 
-    assert part.rows == truth.n and 60 <= part.sampled_rows < truth.n
-    assert part.tokens == pytest.approx(truth.tokens, rel=0.3)
-
     print("\n".join(found.lines()), taken)  # shown when what follows fails
-    nothing, everything = estimate(spark, config), estimate(spark, config, is_all=True)
+    nothing, part = estimate(spark, config), estimate(spark, config, sample=60, is_all=True)
     assert (nothing.rows, nothing.batches) == (0, 0)
-    assert (everything.rows, everything.batches) == (truth.n, len(batches))
+    assert (part.rows, part.batches) == (truth.n, len(batches)) and 60 <= part.sampled_rows < truth.n
+    assert part.tokens == pytest.approx(truth.tokens, rel=0.3)
 
 
 def test_lengths_fall_into_strata(spark: SparkSession) -> None:
