@@ -1,33 +1,51 @@
 """An estimate counts what the label stage would do, and comes near to what it then takes."""
 
 import time
-from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
 from pyspark.sql import Row, SparkSession
-from reviewgen_spark.jobs import clean, dedup, ingest, label
+from reviewgen_spark.jobs import label
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError
 from reviewgen_spark.estimation import Estimate, estimate_labelling, length_stratum
 from reviewgen_spark.ledger import Ledger
 from reviewgen_spark.runner import open_run
-from reviewgen_spark.sample import write_sample
 from reviewgen_spark.tables import Warehouse
+from tests.models.conftest import make_rows
+from tests.spark.conftest import DAY
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession, registry_root: Path) -> Iterator[Config]:
-    """A warehouse whose reviews are clean and without copies, and not labelled yet."""
-    root = tmp_path_factory.mktemp("estimation")
-    write_sample(root / "landing", 400)
+def config(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession, registry_root: Path) -> Config:
+    """A warehouse with two batches of clean reviews without labels; 1 of the 300 is a copy, 1 has no text."""
     registry = load_config("local", [f"paths.root={registry_root}"]).paths.tracking_uri
-    settings = (f"paths.root={root}", f"paths.mlflow_uri={registry}", "label.max_error_pct=10")
-    config = load_config("local", settings)
-    with open_run(spark, config, report=lambda line: None) as run:
-        run.pipeline([ingest.STAGE, clean.STAGE, dedup.STAGE])
-    yield config
+    root = tmp_path_factory.mktemp("estimation")
+    config = load_config("local", [f"paths.root={root}", f"paths.mlflow_uri={registry}"])
+    warehouse = Warehouse(spark, config)
+    warehouse.converge(["silver_reviews", "silver_review_clusters", "gold_review_labels", "ops_stage_runs"])
+    texts = [None, *(str(row["text"]) * (1 + place % 7) for place, row in enumerate(make_rows(299, 0)))]
+    plain = {"product_id": "p", "created_at": DAY}
+    rows = [
+        {
+            **plain,
+            "record_id": f"{place:03d}",
+            "review_id": f"{place:03d}",
+            "batch_id": 1 + place % 2,
+            "text_clean": text,
+        }
+        for place, text in enumerate(texts)
+    ]
+    clusters = [{**row, "cluster_id": row["record_id"]} for row in rows]
+    clusters[7] |= {"duplicate_of": "005", "duplicate_kind": "exact"}
+    warehouse.append("silver_reviews", warehouse.rows("silver_reviews", rows))
+    warehouse.append("silver_review_clusters", warehouse.rows("silver_review_clusters", clusters))
+    ledger = Ledger(warehouse, "test")
+    for stage, batch in product(("clean", "dedup"), (1, 2)):
+        ledger.record(stage, batch, "succeeded", "fingerprint")
+    return config
 
 
 def estimate(spark: SparkSession, config: Config, sample: int = 2_000, is_all: bool = False) -> Estimate:
@@ -54,6 +72,7 @@ def test_it_comes_near_to_a_real_run(spark: SparkSession, config: Config) -> Non
     )
     batches = Ledger(warehouse, "test").done("label")
 
+    assert (truth.n, list(batches)) == (299, [1, 2])
     assert (found.rows, found.batches, found.sampled_rows, found.tokens) == (
         truth.n, len(batches), truth.n, truth.tokens,
     )  # fmt: skip
