@@ -63,6 +63,15 @@ def _parser() -> argparse.ArgumentParser:
 
     command("shell", _shell, "open a Python prompt with `spark`, the tables and the views")
 
+    doctor = command("doctor", _doctor, "check machine, workers, model and tables: a line each, with what to do next")
+    doctor.epilog = "exit codes: 0 nothing failed, 2 a wrong setting, 5 something else failed; warnings do not count"
+
+    estimate = command("estimate", _estimate, "time a sample, and tell what labelling everything will take and cost")
+    estimate.add_argument("stage", choices=("label",))
+    estimate.add_argument("--sample", type=int, default=2_000, help="reviews to time, about (default 2000)")
+    estimate.add_argument("--all", action="store_true", help="every review, not only those that lack a label")
+    estimate.add_argument("--cost-per-hour", type=float, metavar="X", help="of the machines together, any currency")
+
     ingest = commands.add_parser("ingest", help="decide about a file that was refused whole")
     decisions = ingest.add_subparsers(required=True, metavar="DECISION")
     for name, help_ in (
@@ -215,10 +224,12 @@ def _sql(options: argparse.Namespace) -> int:
 
     from reviewgen_spark.catalog import register_tables
     from reviewgen_spark.errors import SchemaError
+    from reviewgen_spark.functions import register_named
 
     config = _config(options)
     with _session(config) as spark:
         register_tables(spark, config)
+        register_named(spark, config, options.query)
         try:
             spark.sql(options.query).show(options.rows, truncate=80)
         except AnalysisException as error:
@@ -229,15 +240,31 @@ def _sql(options: argparse.Namespace) -> int:
 
 
 def _shell(options: argparse.Namespace) -> int:
-    import code
-
-    from reviewgen_spark.catalog import register_tables
+    from reviewgen_spark.shell import open_shell
 
     config = _config(options)
     with _session(config) as spark:
-        names = register_tables(spark, config)
-        banner = "spark and config are there; tables and views: " + ", ".join(names)
-        code.interact(banner, local={"spark": spark, "config": config}, exitmsg="")
+        open_shell(spark, config)
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from reviewgen_spark.doctor import examine
+
+    return examine(options.env, options.set, lambda line: print(line, flush=True))
+
+
+def _estimate(options: argparse.Namespace) -> int:
+    from reviewgen_spark.estimation import estimate_labelling
+
+    config = _config(options)
+    with _session(config) as spark:
+        found = estimate_labelling(
+            spark, config, options.sample, options.all, options.cost_per_hour, lambda line: print(line, file=sys.stderr)
+        )
+    print("\n".join(found.lines()))
+    if not found.batches:
+        print("nothing to label; --all estimates every review again")
     return 0
 
 
