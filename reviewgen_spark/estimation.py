@@ -2,8 +2,8 @@
 
 A night's labelling takes `load + batches x overhead + tokens x seconds a token / workers`, as the workers run side by
 side. Tokens come from a sample stratified by the length of the texts, the rate from the batches that the model ran on
-it, and its interval from resampling these batches. Reading and writing the rows themselves, some 20 us a row, and the
-start of a session are left out.
+it, and its interval from resampling these batches. Reading and writing the rows themselves
+and the start of a session are left out.
 """
 
 import shutil
@@ -18,16 +18,15 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from reviewgen_spark.backlog import Backlog, Force
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.label import label_reviews
 from reviewgen_spark.inference.timing import time_labelling
 from reviewgen_spark.jobs.label import STAGE
-from reviewgen_spark.lease import Lease
 from reviewgen_spark.ledger import Ledger
 from reviewgen_spark.models.metrics import Interval
 from reviewgen_spark.models.registry import RegisteredModel, resolve
-from reviewgen_spark.runner import Force, Run
 from reviewgen_spark.tables import Warehouse
 from reviewgen_spark.transforms.tokens import unique_reviews
 
@@ -156,17 +155,8 @@ def estimate_labelling(
 
 def pending_batches(warehouse: Warehouse, config: Config, is_all: bool) -> list[int]:
     """The batches that `run nightly` would label now, or with `is_all` every batch that can be labelled."""
-    run = Run(
-        warehouse.spark,
-        config,
-        warehouse,
-        Ledger(warehouse, "estimate"),
-        Lease(warehouse, config, "estimate"),  # never acquired, as nothing is written
-        lambda line: None,
-        "estimate",
-        Force(STAGE.name) if is_all else None,
-    )
-    return list(run.pending(STAGE))
+    force = Force(STAGE.name) if is_all else None
+    return list(Backlog(config, warehouse, Ledger(warehouse, "estimate"), force).pending(STAGE))
 
 
 def reviews_of(warehouse: Warehouse, batches: Sequence[int]) -> DataFrame:
