@@ -75,7 +75,7 @@ def torch_variant(name: str, folder: Path, precision: str = "float32") -> Varian
     elif precision == "int8":
         linear = sum(module.weight.numel() for module in model.modules() if isinstance(module, torch.nn.Linear))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # torchao, which is to come instead, needs a compiler
+            warnings.simplefilter("ignore")  # that torchao is to come instead
             model = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]
         size_mb -= linear * 3 / 1e6  # four bytes become one; a scale a matrix is nothing
 
@@ -118,7 +118,7 @@ def compare_variants(
     figures: list[VariantFigures] = []
     theirs: npt.NDArray[np.int64] | None = None
     for variant, rows, speed in zip(variants, tokens, speeds, strict=True):
-        positive = probabilities(_answer_all(variant.answer, rows), variant.settings.heads[0])[:, 1]
+        positive = probabilities(answer_all(variant.answer, rows), variant.settings.heads[0])[:, 1]
         labels = (positive >= variant.settings.threshold).astype(np.int64)  # (N,)
         theirs = labels if theirs is None else theirs
         f1 = bootstrap_counts(confusion(examples.labels, labels), section.bootstrap_samples, section.seed)["f1"]
@@ -148,15 +148,15 @@ def time_in_turns(answers: Sequence[Answer], samples: Sequence[Sequence[Sequence
         for _ in range(TURNS):
             for taken, answer, rows in zip(seconds, answers, samples, strict=True):
                 started = time.perf_counter()
-                _answer_all(answer, rows)
+                answer_all(answer, rows)
                 taken.append(time.perf_counter() - started)
     finally:
         torch.set_num_threads(before)
     return [len(rows) / statistics.median(taken) for taken, rows in zip(seconds, samples, strict=True)]
 
 
-def _answer_all(answer: Answer, rows: Sequence[Sequence[int]]) -> Floats:
-    """(N, width of all heads) in the rows' order."""
+def answer_all(answer: Answer, rows: Sequence[Sequence[int]]) -> Floats:
+    """(N, width of all heads) logits in the rows' order, batch by batch of like lengths."""
     found: Floats | None = None
     keys = [f"{index:09d}" for index in range(len(rows))]
     for batch in cut_by_token_budget([len(row) for row in rows], keys, TOKENS_PER_BATCH):

@@ -54,7 +54,10 @@ def test_padding_has_no_part_in_what_matters(model: Any) -> None:
     alone = prune_feed_forward(model, 0.75, [ROWS[0]])
     # One batch with a long row pads the short one; the short one a hundred times outweighs the long one.
     padded = prune_feed_forward(model, 0.75, [ROWS[0]] * 200 + [list(range(2, 22))])
-    same = [torch.equal(a.output.dense.weight, b.output.dense.weight) for a, b in zip(layers(alone), layers(padded))]
+    same = [
+        torch.equal(a.output.dense.weight, b.output.dense.weight)
+        for a, b in zip(layers(alone), layers(padded), strict=True)
+    ]
     assert all(same)
 
 
