@@ -7,13 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reviewgen_spark.errors import StageError
 from reviewgen_spark.stage import Inputs
 from reviewgen_spark.training import evaluation_rows, small_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-TEACHER_LOGITS = "teacher_logits.npy"
+    from reviewgen_spark.models.registry import RegisteredModel
+
+TEACHER_LOGITS, TEACHER = "teacher_logits.npy", "teacher.json"
 
 
 def distil_student(inputs: Inputs) -> dict[str, "DataFrame"]:
@@ -36,6 +39,7 @@ def distil_student(inputs: Inputs) -> dict[str, "DataFrame"]:
     )
     # The recovery of a pruned student reads them again: asking a big teacher takes longer than teaching.
     shutil.copyfile(checkpoint.with_name(TEACHER_LOGITS), inputs.out / TEACHER_LOGITS)
+    note_teacher(inputs.out, teacher)
     inputs.report(
         f"taught by {teacher.name} version {teacher.version} on {found.rows:,} labelled and {found.unlabelled_rows:,} "
         f"unlabelled rows: validation F1 {found.validation_f1:.4f}"
@@ -50,6 +54,8 @@ def compress_student(inputs: Inputs) -> dict[str, "DataFrame"]:
     from reviewgen_spark.models.pretraining import read_texts
 
     config, corpus, distilled = inputs.config, inputs.artifacts["corpus"], inputs.artifacts["distil"]
+    check_teacher("compress", distilled, inputs.assets)
+    note_teacher(inputs.out, inputs.assets)
     inputs.checkpoints.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(distilled / TEACHER_LOGITS, inputs.checkpoints / TEACHER_LOGITS)
     compress(
@@ -79,6 +85,7 @@ def register_compressed(inputs: Inputs) -> dict[str, "DataFrame"]:
 
     config, teacher, folder = inputs.config, inputs.assets, inputs.artifacts["compress"]
     section = config.register_compressed
+    check_teacher("register_compressed", folder, teacher)
     table = {figures.name: figures for figures in read_table(folder)}
     verdict = judge_compressed(table["teacher"], table["compressed"], section)
     for line in tell_checks(verdict):
@@ -116,3 +123,23 @@ def register_compressed(inputs: Inputs) -> dict[str, "DataFrame"]:
         "alias": section.alias,
     }
     return {"ops_model_promotions": small_table("ops_model_promotions", [row])}
+
+
+def note_teacher(folder: Path, teacher: "RegisteredModel") -> None:
+    """Write beside a student who taught it."""
+    facts = {"name": teacher.name, "version": teacher.version, "sha256": teacher.sha256}
+    (folder / TEACHER).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def check_teacher(stage: str, folder: Path, teacher: "RegisteredModel") -> None:
+    """Make sure that a student is this teacher's: another may have become champion since.
+
+    Raises:
+        StageError: it is not.
+    """
+    found = json.loads((folder / TEACHER).read_text(encoding="utf-8"))
+    if found["sha256"] != teacher.sha256:
+        raise StageError(
+            f"{stage}: the student was taught by {found['name']} version {found['version']}, and distil.teacher is now "
+            f"version {teacher.version}; run `reviewgen run compress`, which distils again"
+        )

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from reviewgen_spark.pipelines import compress, nightly, train
 
 from reviewgen_spark.config import Config, load_config
-from reviewgen_spark.errors import DataQualityError, ErrorShareError
+from reviewgen_spark.errors import DataQualityError, ErrorShareError, StageError
 from reviewgen_spark.promotion import set_champion
 from reviewgen_spark.runner import Force, open_run
 from reviewgen_spark.sample import write_sample
@@ -221,6 +221,8 @@ def test_a_compressed_model_labels_under_its_own_alias(
         decision = set_champion(opened.warehouse, config, None, "as it was", "a test")
     assert decision.model.version == 2 and decision.model.version != newest.model_version
     run(spark, config, nightly.label.STAGE)
+    with pytest.raises(StageError, match=r"taught by review_sentiment version 1, and distil\.teacher is now version 2"):
+        run(spark, compressing, compress.register_compressed.STAGE)
 
 
 def test_too_many_errors_publish_nothing(spark: SparkSession, root: Path, warehouse: Warehouse) -> None:
