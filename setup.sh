@@ -46,5 +46,5 @@ python=$(find_python) || {
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 echo "installing the pinned dependencies into $venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt setuptools
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[train,serve,weak,embedded,dev]'
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[train,serve,weak,embedded,onnx,dev]'
 "$venv/bin/python" -m reviewgen_spark.jars "$jars"

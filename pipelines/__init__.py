@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reviewgen_spark.stage import Stage
 
-PIPELINES = ("nightly", "pretrain", "train")
+PIPELINES = ("compress", "nightly", "pretrain", "train")
 
 
 def stages_of(pipeline: str) -> "tuple[Stage, ...]":
@@ -16,5 +16,5 @@ def stages_of(pipeline: str) -> "tuple[Stage, ...]":
 
 
 def all_stages() -> "tuple[Stage, ...]":
-    """The stages of every pipeline."""
-    return tuple(stage for pipeline in PIPELINES for stage in stages_of(pipeline))
+    """The stages of every pipeline, each once."""
+    return tuple({stage.name: stage for pipeline in PIPELINES for stage in stages_of(pipeline)}.values())

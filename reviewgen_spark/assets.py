@@ -59,14 +59,17 @@ def base_model(config: Config) -> Assets:
     Raises:
         ModelNotFoundError: Nothing was pre-trained yet, or the registry has no such model.
     """
+    return _base(config, config.models.base, "models.base")
+
+
+def _base(config: Config, base: str, key: str) -> Assets:
     from reviewgen_spark.errors import ModelNotFoundError
 
-    base = config.models.base
     if base == "pretrained":
         latest = Path(config.paths.artifacts) / "pretrain" / "latest"
         if not latest.is_dir():
             raise ModelNotFoundError(
-                f"models.base: 'pretrained', but {latest} is not there; make it with `reviewgen run pretrain`"
+                f"{key}: 'pretrained', but {latest} is not there; make it with `reviewgen run pretrain`"
             )
         return Assets({"base": latest.resolve().name}, str(latest.resolve()))  # named by its fingerprint
     if base.startswith("models:/"):
@@ -74,7 +77,7 @@ def base_model(config: Config) -> Assets:
 
         name, at, which = base.removeprefix("models:/").replace("/", "@").partition("@")
         if not (name and at and which):
-            raise ConfigError(f"models.base: {base!r}: expected models:/<name>@<alias> or models:/<name>/<version>")
+            raise ConfigError(f"{key}: {base!r}: expected models:/<name>@<alias> or models:/<name>/<version>")
         model = resolve(name, which, config.paths.tracking_uri)
         return Assets({"base": model.sha256}, str(model.path))
     if (Path(base).expanduser() / "config.json").is_file():
@@ -92,6 +95,34 @@ def champion(config: Config) -> Assets:
 
     model = resolve(config.models.name, config.label.alias, config.paths.tracking_uri)
     return Assets({"model": model.sha256, "version": f"{model.name}/{model.version}"}, model)
+
+
+def teacher(config: Config) -> Assets:
+    """The registered model that a student learns from, pinned.
+
+    Raises:
+        ModelNotFoundError: When no model has the alias or number.
+    """
+    from reviewgen_spark.models.registry import resolve
+
+    model = resolve(config.models.name, config.distil.teacher, config.paths.tracking_uri)
+    return Assets({"teacher": model.sha256, "version": f"{model.name}/{model.version}"}, model)
+
+
+def teacher_and_base(config: Config) -> Assets:
+    """The teacher, and what the student begins as where that is no part of the teacher.
+
+    Raises:
+        ModelNotFoundError: When there is no such teacher or base.
+    """
+    found, base = teacher(config), _base(config, config.distil.base, "distil.base")
+    return Assets({**found.hashes, **base.hashes}, (found.value, base.value))
+
+
+def registry_and_teacher(config: Config) -> Assets:
+    """Which registry, and the teacher in it that a compressed model names."""
+    store, found = registry_store(config), teacher(config)
+    return Assets({**store.hashes, **found.hashes}, found.value)
 
 
 def registry_store(config: Config) -> Assets:

@@ -324,7 +324,8 @@ def _models_list(options: argparse.Namespace) -> int:
         f1 = "unknown" if entry.test_f1 is None else f"{entry.test_f1:.4f}"
         at = datetime.fromtimestamp(entry.created_ms / 1000, UTC)
         aliases = ", ".join(entry.aliases) or "-"
-        print(f"{entry.name} version {entry.version}  {aliases}  {entry.base}  test F1 {f1}  {at:%Y-%m-%d %H:%M} UTC")
+        base = f"{entry.base}, taught by {entry.teacher}" if entry.teacher else entry.base
+        print(f"{entry.name} version {entry.version}  {aliases}  {base}  test F1 {f1}  {at:%Y-%m-%d %H:%M} UTC")
     return 0
 
 

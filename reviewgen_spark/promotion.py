@@ -30,7 +30,7 @@ def set_champion(
 
     warehouse.converge(["ops_model_promotions"])
     if version is None:
-        promotions = warehouse.read("ops_model_promotions").where(F.col("is_promoted"))
+        promotions = warehouse.read("ops_model_promotions").where("is_promoted AND alias IS NULL")  # of champions
         newest = promotions.orderBy(F.col("decided_at").desc()).select("previous_version").head()
         version = newest.previous_version if newest else None
         if version is None:

@@ -202,7 +202,7 @@ def _copies(clusters: DataFrame) -> dict[str, Any]:
 
 def _evaluation(evaluations: DataFrame, promotions: DataFrame) -> Evaluation | None:
     """The champion's newest evaluation, on the test split, or on validation where there is none."""
-    champion = promotions.where("is_promoted").orderBy(F.desc("decided_at")).head()
+    champion = promotions.where("is_promoted AND alias IS NULL").orderBy(F.desc("decided_at")).head()
     if champion is not None:
         # A champion set by hand was registered before, and that decision knows which model it is.
         same = (F.col("model_name") == champion.model_name) & (F.col("model_version") == champion.model_version)
@@ -267,7 +267,7 @@ def _stages(runs: DataFrame) -> dict[str, Any]:
 
 
 def _promotions(promotions: DataFrame) -> tuple[Promotion, ...]:
-    rows = promotions.orderBy(F.desc("decided_at")).limit(MAX_PROMOTIONS).collect()
+    rows = promotions.where("alias IS NULL").orderBy(F.desc("decided_at")).limit(MAX_PROMOTIONS).collect()
     return tuple(
         Promotion(r.model_name, r.model_version, r.is_promoted, r.reason, r.decided_by, _utc(r.decided_at))
         for r in rows

@@ -95,7 +95,7 @@ class Run:
             made = self.ledger.last(name, None)
             folder = self.artifact_folder(name, made.fingerprint) if made else None
             if made is None or folder is None or made.state != "succeeded" or not folder.is_dir():
-                raise StageError(f"{stage.name}: it needs what the stage {name} makes; run `reviewgen run train`")
+                raise StageError(f"{stage.name}: it needs what the stage {name} makes; run its whole pipeline")
             artifacts[name] = folder
             inputs[name] = made.fingerprint
         print_ = fingerprint(stage, self.config, self.backlog.assets(stage), inputs)

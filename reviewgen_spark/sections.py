@@ -343,6 +343,37 @@ class DistilSection(Section):
     compile: bool = execution(False)
 
 
+class CompressSection(Section):
+    """How a distilled student is made smaller still, and what its table says."""
+
+    methods: tuple[Literal["feed_forward", "heads", "magnitudes"], ...] = Field(
+        ("feed_forward",),
+        description="feed_forward takes units out, which is faster; heads and magnitudes only set weights to zero",
+    )
+    feed_forward_share: float = Field(0.5, gt=0, lt=1, description="of each layer's feed-forward units, taken out")
+    heads_share: float = Field(0.2, gt=0, lt=1, description="of all attention heads, switched off")
+    magnitudes_share: float = Field(0.3, gt=0, lt=1, description="of each layer's weights, the smallest, set to zero")
+    recovery_epochs: int = Field(
+        1, ge=0, description="of distillation after units were taken out, by the settings of distil"
+    )
+    onnx: bool = Field(True, description="also write model.onnx; needs the extra onnx")
+    timed_rows: int = execution(512, ge=1)
+
+
+class RegisterCompressedSection(Section):
+    """Which alias a compressed model takes, and what it may cost: never champion, as it never is better."""
+
+    alias: str = Field("compressed", pattern="^[a-z][a-z0-9_-]*$", description="`label.alias` labels with it")
+    max_f1_loss: float = Field(0.007, ge=0, le=1, description="test F1 against the teacher's, by the point estimate")
+
+    @field_validator("alias")
+    @classmethod
+    def _is_its_own(cls, alias: str) -> str:
+        if alias in ("candidate", "champion"):
+            raise ValueError("expected an alias of its own; candidate and champion are for `reviewgen run train`")
+        return alias
+
+
 class TuneSection(Section):
     """What `reviewgen tune` searches: ranges, both ends included, and how long."""
 

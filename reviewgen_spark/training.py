@@ -18,6 +18,7 @@ from reviewgen_spark.transforms.corpus import labelled_aspects, labelled_reviews
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from reviewgen_spark.models.evaluation import Score
     from reviewgen_spark.models.registry import RegisteredModel
 
 _SPLITS = ("train", "validation", "test")
@@ -137,11 +138,17 @@ def evaluate_model(inputs: Inputs) -> dict[str, "DataFrame"]:
         if (score.split, score.slice_name, score.metric) == ("test", "all", metric):
             interval = f" (95 %: {score.low:.4f} to {score.high:.4f})" if score.low is not None else ""
             inputs.report(f"{score.model}: {name} {score.value:.4f}{interval} on {score.rows:,} test rows")
+    return {"ops_model_evaluations": evaluation_rows(inputs, scores, model.name)}
+
+
+def evaluation_rows(inputs: Inputs, scores: "Sequence[Score]", model_fingerprint: str) -> "DataFrame":
+    """Scores as rows of ops_model_evaluations."""
+    manifest = json.loads((inputs.artifacts["corpus"] / "manifest.json").read_text(encoding="utf-8"))
     now = datetime.now(UTC)
     rows = [
         {
             "fingerprint": inputs.fingerprint,
-            "model_fingerprint": model.name,
+            "model_fingerprint": model_fingerprint,
             "model": score.model,
             "labels": manifest["labels"],
             "split": score.split,
@@ -155,7 +162,7 @@ def evaluate_model(inputs: Inputs) -> dict[str, "DataFrame"]:
         }
         for score in scores
     ]
-    return {"ops_model_evaluations": _rows("ops_model_evaluations", rows)}
+    return small_table("ops_model_evaluations", rows)
 
 
 def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
@@ -197,7 +204,7 @@ def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
         "decided_at": datetime.now(UTC),
         "model_fingerprint": folder.name,
     }
-    return {"ops_model_promotions": _rows("ops_model_promotions", [row])}
+    return {"ops_model_promotions": small_table("ops_model_promotions", [row])}
 
 
 def _decide(inputs: Inputs, champion: "RegisteredModel | None") -> tuple[bool, str]:
@@ -215,7 +222,7 @@ def _decide(inputs: Inputs, champion: "RegisteredModel | None") -> tuple[bool, s
     return verdict.promoted, verdict.reason
 
 
-def _rows(table: str, values: Sequence[Mapping[str, Any]]) -> "DataFrame":
+def small_table(table: str, values: Sequence[Mapping[str, Any]]) -> "DataFrame":
     """A small DataFrame of a table's shape."""
     columns = TABLES[table].columns
     records = [tuple(value.get(column.name) for column in columns) for value in values]

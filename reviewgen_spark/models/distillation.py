@@ -63,6 +63,7 @@ def distil(
     out: Path,
     progress: Callable[[str], None],
     checkpoint: Path | None = None,
+    base: str | None = None,
 ) -> DistilResult:
     """Train a student and write its folder, a model folder like any other.
 
@@ -74,6 +75,7 @@ def distil(
         out: folder to write.
         progress: called with a line every few seconds and after each epoch; the lines hold no text.
         checkpoint: file that an interrupted training goes on from; the teacher's answers are kept beside it.
+        base: where `section.base` lies, where that is only its name.
 
     Raises:
         ConfigError: the student's base is none there is, or the teacher is no model of sentiment.
@@ -110,7 +112,8 @@ def distil(
         compile=section.compile,
     )
     with seeded(section.seed, section.threads):
-        student = load_student(section, teacher_folder, texts, heads)
+        start = section.model_copy(update={"base": base or section.base})
+        student = load_student(start, teacher_folder, texts, heads)
         out.mkdir(parents=True, exist_ok=True)
         (out / SETTINGS_FILE).unlink(missing_ok=True)  # until it is written again this is no model folder
         student.tokenizer.save_pretrained(out)

@@ -6,12 +6,16 @@ validation, so test is nobody's yet. Numpy only; who runs the models is not this
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from reviewgen_spark.models.metrics import confusion, count_metrics, paired_f1_gain
-from reviewgen_spark.sections import RegisterSection
+from reviewgen_spark.sections import RegisterCompressedSection, RegisterSection
+
+if TYPE_CHECKING:
+    from reviewgen_spark.models.compression_table import VariantFigures
 
 SLICES = ("category", "lang")  # a slice by stars holds one label almost by definition
 SAMPLES = 1000
@@ -83,6 +87,30 @@ def judge(snapshot: Snapshot, candidate: Contender, champion: Contender | None, 
     checks.insert(0, Check("signature", same, told if same else f"{told}; the champion's {', '.join(champion.labels)}"))
     checks[1:1] = [_gain(snapshot, candidate, champion, section), _slices(snapshot, candidate, champion, section)]
     return Verdict(tuple(checks))
+
+
+def judge_compressed(
+    teacher: "VariantFigures", compressed: "VariantFigures", section: RegisterCompressedSection
+) -> Verdict:
+    """Whether a compressed model takes its alias: little F1 lost for less weight and more rows a second."""
+    lost, speedup = compressed.f1_lost, compressed.rows_per_s / teacher.rows_per_s
+    return Verdict(
+        (
+            Check(
+                "F1 lost",
+                lost <= section.max_f1_loss,
+                f"test F1 {compressed.f1:.4f} against the teacher's {teacher.f1:.4f}, {lost:+.4f} lost (95 %: "
+                f"{compressed.f1_lost_low:+.4f} to {compressed.f1_lost_high:+.4f}), allowed are "
+                f"{section.max_f1_loss:g}",
+            ),
+            Check(
+                "size",
+                compressed.size_mb < teacher.size_mb,
+                f"{compressed.size_mb:.1f} MB of weights, the teacher has {teacher.size_mb:.1f}",
+            ),
+            Check("speed", speedup > 1, f"{speedup:.2f} times the teacher's rows a second on one thread"),
+        )
+    )
 
 
 def flips(snapshot: Snapshot, ours: Ints, theirs: Ints) -> list[tuple[str, int, int, int]]:

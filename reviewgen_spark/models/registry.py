@@ -58,11 +58,12 @@ class ModelEntry:
     corpus_fingerprint: str
     sha256: str
     created_ms: int
+    teacher: str = ""  # name and version that it was distilled from
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a version became champion, why, and which one stood before; a row of `ops_model_promotions`."""
+    """Whether a version took the alias it was for, why, and which one stood before; a row of `ops_model_promotions`."""
 
     model: RegisteredModel
     promoted: bool
@@ -80,6 +81,8 @@ def register(
     tracking_uri: str,
     artifact_root: Path,
     decide: Callable[[RegisteredModel | None], tuple[bool, str]],
+    alias: str = CHAMPION,
+    teacher: RegisteredModel | None = None,
     files: Sequence[Path] = (),
 ) -> Decision:
     """Log a model with everything known about it, register it as `candidate`, and let it win the champion's place.
@@ -98,7 +101,9 @@ def register(
         artifact_root: folder for this experiment's artifacts, used when the experiment is new.
         decide: the gate: given the standing champion, None where there is none that can be read, says whether the
             model takes its place, and why.
-        files: what `evaluate` wrote for people, logged as it is.
+        alias: the place; only who competes for the champion's is `candidate`.
+        teacher: the version that this one was distilled from.
+        files: what `evaluate` and `compress` wrote for people, logged as it is.
 
     Raises:
         ConfigError: the model is not one that the label stage and MLflow's clients could read.
@@ -121,11 +126,12 @@ def register(
                 fingerprint,
                 params,
                 tags,
-                files,
                 _experiment(client, name, artifact_root),
+                _lineage(teacher),
+                files,
             )
         if _DECISION not in found.tags:
-            previous = _by_alias(client, name, CHAMPION)
+            previous = _by_alias(client, name, alias)
             promoted, reason = decide(_standing(previous))
             previous_version = int(previous.version) if previous else None
             decided: dict[str, Any] = {"promoted": promoted, "reason": reason, "previous_version": previous_version}
@@ -133,9 +139,10 @@ def register(
         else:
             decided = json.loads(found.tags[_DECISION])
         if _SETTLED not in found.tags:
-            client.set_registered_model_alias(name, CANDIDATE, str(found.version))
+            if alias == CHAMPION:
+                client.set_registered_model_alias(name, CANDIDATE, str(found.version))
             if decided["promoted"]:
-                client.set_registered_model_alias(name, CHAMPION, str(found.version))
+                client.set_registered_model_alias(name, alias, str(found.version))
             client.set_model_version_tag(name, str(found.version), _SETTLED, "true")
         return Decision(_pin(found), **decided)
 
@@ -148,8 +155,9 @@ def _add_version(
     fingerprint: str,
     params: Mapping[str, Any],
     tags: Mapping[str, str],
-    files: Sequence[Path],
     experiment_id: str,
+    lineage: Mapping[str, str],
+    files: Sequence[Path],
 ) -> "ModelVersion":
     settings, sha256 = read_settings(model_dir), folder_sha256(model_dir)
     run_id = client.create_run(experiment_id, run_name=settings.base).info.run_id
@@ -160,6 +168,8 @@ def _add_version(
         with tempfile.TemporaryDirectory() as folder:
             _save_pyfunc(model_dir, Path(folder) / MODEL_ARTIFACT)
             client.log_artifacts(run_id, str(Path(folder) / MODEL_ARTIFACT), MODEL_ARTIFACT)
+        for file in files:
+            client.log_artifact(run_id, str(file))
         _registered(client, name)
         source = f"{client.get_run(run_id).info.artifact_uri}/{MODEL_ARTIFACT}"
         version_tags = {
@@ -168,6 +178,7 @@ def _add_version(
             "base": settings.base,
             "corpus_fingerprint": settings.corpus_fingerprint,
             "test_f1": repr(find_score(list(scores), "f1")),
+            **lineage,
         }
         found = client.create_model_version(name, source, run_id, tags=version_tags)
     except BaseException:
@@ -187,6 +198,16 @@ def parse_reference(model: str) -> tuple[str, str]:
     if not (name and at and alias):
         raise ConfigError(f"model {model!r}: expected NAME@ALIAS or NAME@VERSION, such as review_sentiment@champion")
     return name, alias
+
+
+def _lineage(teacher: RegisteredModel | None) -> dict[str, str]:
+    if teacher is None:
+        return {}
+    return {
+        "teacher_name": teacher.name,
+        "teacher_version": str(teacher.version),
+        "teacher_sha256": teacher.sha256,
+    }
 
 
 def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
@@ -425,6 +446,9 @@ def _entry(found: "ModelVersion", aliases: Mapping[str, str]) -> ModelEntry:
         corpus_fingerprint=found.tags.get("corpus_fingerprint", ""),
         sha256=found.tags.get("sha256", ""),
         created_ms=int(found.creation_timestamp),
+        teacher=f"{found.tags['teacher_name']} version {found.tags['teacher_version']}"
+        if "teacher_version" in found.tags
+        else "",
     )
 
 

@@ -122,7 +122,9 @@ TABLES = (
         key=("fingerprint", "model", "split", "slice", "metric"),
         columns=columns(
             column("fingerprint", STRING, "of the evaluate run that wrote the row", False),
-            column("model_fingerprint", STRING, "fingerprint of the finetune run that made the model", False),
+            column(
+                "model_fingerprint", STRING, "fingerprint of the finetune or compress run that made the model", False
+            ),
             column("model", STRING, "what was scored: model, majority, tfidf_logistic", False),
             column("labels", STRING, "where the labels come from: gold, rating or weak", False),
             column("split", STRING, "validation or test", False),
@@ -137,7 +139,7 @@ TABLES = (
     ),
     Table(
         "ops_model_promotions",
-        "Which version became champion, or did not, and why",
+        "Which version became champion or took another alias, or did not, and why",
         stage="register",
         key=("fingerprint",),
         columns=columns(
@@ -149,12 +151,18 @@ TABLES = (
             ),
             MODEL_NAME,
             MODEL_VERSION,
-            column("is_promoted", BooleanType(), "whether it became champion", False),
-            column("previous_version", LONG, "champion before; null where there was none"),
+            column("is_promoted", BooleanType(), "whether it became champion, or took the alias", False),
+            column("previous_version", LONG, "which had that place before; null where there was none"),
             column("reason", STRING, "why", False),
-            column("decided_by", STRING, "register for the gate, otherwise the command that was used", False),
+            column(
+                "decided_by",
+                STRING,
+                "register or register_compressed for a gate, otherwise the command that was used",
+                False,
+            ),
             column("decided_at", TIMESTAMP, "when, UTC", False),
             column("model_fingerprint", STRING, "as in ops_model_evaluations; null for a decision by hand"),
+            column("alias", STRING, "which place it was for where that is not the champion's; else null"),
         ),
     ),
 )

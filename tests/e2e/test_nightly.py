@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from reviewgen_spark.pipelines import nightly, train
+from reviewgen_spark.pipelines import compress, nightly, train
 
 from reviewgen_spark.backlog import Backlog, Force
 from reviewgen_spark.config import Config, load_config
-from reviewgen_spark.errors import DataQualityError, ErrorShareError
+from reviewgen_spark.errors import DataQualityError, ErrorShareError, StageError
 from reviewgen_spark.ledger import Ledger
 from reviewgen_spark.models.registry import read_file
 from reviewgen_spark.promotion import set_champion
@@ -233,6 +233,31 @@ def test_rolling_back_gives_the_labels_of_the_first_version(
     assert labels(warehouse) == first
     promotions = warehouse.read("ops_model_promotions").orderBy("decided_at").collect()
     assert [(row.model_version, row.is_promoted) for row in promotions] == [(1, True), (2, True), (1, True)]
+
+
+def test_a_compressed_model_labels_under_its_own_alias(
+    spark: SparkSession, config: Config, root: Path, warehouse: Warehouse
+) -> None:
+    quick = ("distil.base=teacher:1", "distil.epochs=1", "distil.max_tokens=32", "compress.onnx=false",
+             "compress.timed_rows=64", "register_compressed.max_f1_loss=1", "label.alias=compressed")  # fmt: skip
+    compressing = configure(root, *quick)
+    with open_run(spark, config) as opened:
+        set_champion(opened.warehouse, config, 1, "as it was", "a test", is_forced=True)
+    lines = run(spark, compressing, *compress.STAGES)
+    assert started(lines)[-4:] == [
+        f"[{name}] whole tables" for name in ("pretraining_corpus", "distil", "compress", "register_compressed")
+    ]
+    assert started(run(spark, compressing, *compress.STAGES)) == []
+    *before, newest = warehouse.read("ops_model_promotions").orderBy("decided_at").collect()
+    assert (newest.alias, newest.is_promoted, newest.previous_version) == ("compressed", True, None)
+    assert {row.alias for row in before} == {None}
+    run(spark, compressing, nightly.label.STAGE)
+    assert {row[3] for row in labels(warehouse)} == {newest.model_version}
+    with open_run(spark, config) as opened:  # the way back is that of champions
+        assert set_champion(opened.warehouse, config, None, "as it was", "a test").model.version == 1
+    other = configure(root, *quick, f"distil.teacher='{newest.model_version}'")
+    with pytest.raises(StageError, match=r"taught by review_sentiment version 1, and distil\.teacher is now version"):
+        run(spark, other, compress.register_compressed.STAGE)
 
 
 def test_too_many_errors_publish_nothing(spark: SparkSession, root: Path, warehouse: Warehouse) -> None:

@@ -99,6 +99,39 @@ def test_one_registration_makes_one_version(registry: Registry, make_scores: Mak
     assert len(list_models(registry.uri)) == 2
 
 
+def test_a_compressed_model_takes_its_own_alias_and_names_its_teacher(
+    registry: Registry, make_scores: MakeScores
+) -> None:
+    teacher = registry.add(make_scores(0.90)).model
+    table = registry.folder / "compression.json"
+    table.write_text("{}")
+
+    def add(promoted: bool) -> Decision:
+        return register(
+            registry.model, make_scores(0.89), uuid.uuid4().hex, {}, {}, "sentiment", registry.uri,
+            registry.folder / "artifacts", lambda standing: (promoted, f"instead of {standing and standing.version}"),
+            alias="compressed", teacher=teacher, files=[table],
+        )  # fmt: skip
+
+    refused = add(promoted=False)
+    with pytest.raises(ModelNotFoundError, match="the alias 'compressed'"):
+        resolve("sentiment", "compressed", registry.uri)
+    first, second = add(promoted=True), add(promoted=True)
+    assert [found.reason for found in (refused, first, second)] == ["instead of None"] * 2 + ["instead of 3"]
+    assert (second.promoted, second.previous_version) == (True, 3)
+    listed = [(entry.version, entry.aliases, entry.teacher) for entry in list_models(registry.uri)]
+    assert listed == [
+        (4, ("compressed",), "sentiment version 1"),
+        (3, (), "sentiment version 1"),
+        (2, (), "sentiment version 1"),
+        (1, ("candidate", "champion"), ""),
+    ]
+    client = mlflow.MlflowClient(registry.uri, registry.uri)
+    version = client.get_model_version("sentiment", "4")
+    assert version.tags["teacher_sha256"] == teacher.sha256
+    assert "compression.json" in {item.path for item in client.list_artifacts(version.run_id)}
+
+
 @pytest.mark.parametrize("dies_at", ["set_model_version_tag", "set_registered_model_alias"])
 def test_a_killed_registration_goes_on_with_its_version(
     registry: Registry, make_scores: MakeScores, monkeypatch: pytest.MonkeyPatch, dies_at: str

@@ -18,7 +18,7 @@ RANKS = {
     "inference": 3,
     "products": 4,
     "stage": 5, "backlog": 5, "tables": 5, "session": 5, "jars": 5, "ledger": 5, "lease": 5, "runner": 5, "assets": 5,
-    "training": 5, "comparison": 5, "job": 5, "charts": 5, "sample": 5, "report": 5, "freshness": 5,
+    "training": 5, "compression": 5, "comparison": 5, "job": 5, "charts": 5, "sample": 5, "report": 5, "freshness": 5,
     "page": 5, "score_charts": 5, "model_page": 5,
     "jobs": 6,
     "pipelines": 7,

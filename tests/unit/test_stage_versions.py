@@ -33,6 +33,11 @@ MODULES = {
                  "models/augmentation", "models/back_translation"),
     "evaluate": ("models/evaluation", "models/metrics", "models/baselines", "models/robustness",
                  "models/curves"),
+    "distil": ("models/distillation", "models/loop", "models/heads", "models/tasks", "models/corpus", "models/encoder",
+               "models/embedded", "models/pruning", "models/batches", "models/vocabulary"),
+    "compress": ("models/compression", "models/compression_table", "models/weight_pruning", "models/onnx_export",
+                 "models/distillation", "models/loop", "models/evaluation", "models/metrics", "models/robustness"),
+    "register_compressed": ("models/registry", "models/pyfunc", "models/gate", "compression"),
     "register": ("models/registry", "models/pyfunc", "models/gate", "comparison"),
 }  # fmt: skip
 

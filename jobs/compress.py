@@ -1,0 +1,26 @@
+"""Compress: the student is pruned, recovers, is exported, and measured beside its teacher."""
+
+import sys
+
+from reviewgen_spark.assets import teacher
+from reviewgen_spark.compression import compress_student
+from reviewgen_spark.job import run_job
+from reviewgen_spark.stage import Stage
+
+STAGE = Stage(
+    name="compress",
+    version=1,
+    scope="table",
+    reads=(),
+    uses=("corpus", "pretraining_corpus", "distil"),
+    writes=("ops_model_evaluations",),
+    sections=("compress", "evaluate"),
+    libraries=("torch", "transformers", "tokenizers"),
+    mode="by_fingerprint",
+    assets=teacher,
+    makes_files=True,
+    run=compress_student,
+)
+
+if __name__ == "__main__":
+    sys.exit(run_job(STAGE))

@@ -1,0 +1,182 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reviewgen_spark.errors import ModelNotFoundError
+from reviewgen_spark.models import compression_table
+from reviewgen_spark.models.compression import compress, read_table
+from reviewgen_spark.models.compression_table import VariantFigures, compare_variants, torch_variant
+from reviewgen_spark.models.corpus import read_split
+from reviewgen_spark.models.distillation import distil
+from reviewgen_spark.models.finetuning import FinetuneResult
+from reviewgen_spark.models.folder import folder_sha256, read_settings
+from reviewgen_spark.models.gate import judge_compressed
+from reviewgen_spark.models.predictor import load_classifier
+from reviewgen_spark.sections import CompressSection, DistilSection, EvaluateSection, RegisterCompressedSection
+
+DISTIL = DistilSection(
+    base="teacher:1", max_tokens=16, epochs=2, batch_size=16, learning_rate=3e-3, precision="float32", threads=1
+)
+EVALUATE = EvaluateSection(bootstrap_samples=100)
+UNLABELLED = ["屏幕很好，电池很好", "服务太差，物流太差"] * 4
+
+
+def quiet(line: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def student(trained: FinetuneResult, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return distil(corpus, UNLABELLED, trained.folder, DISTIL, tmp_path_factory.mktemp("student"), quiet).folder
+
+
+def run(
+    corpus: Path, teacher: Path, student: Path, out: Path, lines: list[str] | None = None, **settings: object
+) -> list[VariantFigures]:
+    section = CompressSection(onnx=False, timed_rows=20, **settings)  # type: ignore[arg-type]
+    tell = quiet if lines is None else lines.append
+    return compress(
+        corpus, UNLABELLED, teacher, student, section, DISTIL, EVALUATE, out, tell, out.parent / "checkpoints" / "c.pt"
+    )
+
+
+def test_a_student_is_pruned_recovers_and_is_measured(
+    trained: FinetuneResult, student: Path, corpus: Path, tmp_path: Path
+) -> None:
+    before, lines = folder_sha256(student), list[str]()
+    figures = run(
+        corpus, trained.folder, student, tmp_path / "out", lines, methods=("feed_forward", "heads", "magnitudes"),
+        heads_share=0.5,
+    )  # fmt: skip
+    assert folder_sha256(student) == before
+    assert [row.name for row in figures] == [
+        "teacher", "student", "compressed", "compressed_bfloat16", "compressed_int8",
+    ]  # fmt: skip
+    assert read_table(tmp_path / "out") == figures
+    found = {row.name: row for row in figures}
+    assert found["teacher"].parameters > found["student"].parameters > found["compressed"].parameters
+    assert found["teacher"].size_mb > found["student"].size_mb > found["compressed"].size_mb
+    assert found["compressed"].size_mb / found["compressed_bfloat16"].size_mb == pytest.approx(2, abs=0.01)
+    assert found["compressed_int8"].size_mb < found["compressed"].size_mb
+    assert all(row.rows_per_s > 0 for row in figures)
+    assert (found["teacher"].f1_lost, found["teacher"].agreement) == (0, 1)
+    assert found["compressed"].f1_lost == pytest.approx(found["teacher"].f1 - found["compressed"].f1)
+    assert found["compressed"].agreement > 0.8
+    model = load_classifier(tmp_path / "out" / "model")
+    assert model.config.intermediate_size == 256 and model.config.num_hidden_layers == 1
+    layer = model.bert.encoder.layer[0]
+    assert float((layer.intermediate.dense.weight == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
+    assert lines[-7] == "1 heads switched off" and lines[-6].endswith("weights set to zero")
+    settings = read_settings(tmp_path / "out" / "model")
+    assert settings.base == "teacher:1 of scratch:tiny, pruned (feed_forward, heads, magnitudes)"
+    assert (settings.training["temperature"], settings.training["compress.heads_share"]) == (2.0, 0.5)
+
+
+def test_recovery_repairs_what_pruning_broke(
+    trained: FinetuneResult, student: Path, corpus: Path, tmp_path: Path
+) -> None:
+    hard = {"feed_forward_share": 0.95}
+    gone = run(corpus, trained.folder, student, tmp_path / "gone", recovery_epochs=0, **hard)
+    mended = run(corpus, trained.folder, student, tmp_path / "mended", recovery_epochs=4, **hard)
+    assert mended[2].agreement >= gone[2].agreement and mended[2].agreement > 0.9
+    texts = read_split(corpus, "test").texts
+    teacher = torch_variant("teacher", trained.folder)
+    rows = [row.ids for row in teacher.tokenizer.encode(texts)]
+    told = teacher.answer(rows)
+    far = [
+        float(np.abs(torch_variant("c", tmp_path / name / "model").answer(rows) - told).mean())
+        for name in ("gone", "mended")
+    ]
+    assert far[1] < far[0]
+
+
+def test_without_methods_the_student_is_only_measured(
+    trained: FinetuneResult, student: Path, corpus: Path, tmp_path: Path
+) -> None:
+    figures = run(corpus, trained.folder, student, tmp_path / "out", methods=())
+    assert (figures[1].f1, figures[1].parameters) == (figures[2].f1, figures[2].parameters)
+    weights = [folder / "model.safetensors" for folder in (student, tmp_path / "out" / "model")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    assert json.loads((tmp_path / "out" / "compression.json").read_text())["onnx_difference"] is None
+
+
+def test_8_bits_answer_nearly_as_32(trained: FinetuneResult, corpus: Path) -> None:
+    whole, small = torch_variant("a", trained.folder), torch_variant("b", trained.folder, "int8")
+    rows = [row.ids for row in whole.tokenizer.encode(read_split(corpus, "test").texts)]
+    difference = np.abs(whole.answer(rows) - small.answer(rows)).max()
+    assert 0 < difference < 0.2 * np.abs(whole.answer(rows)).max()
+
+
+def test_variants_are_timed_in_turns_on_the_same_rows(
+    trained: FinetuneResult, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def noting(name: str) -> compression_table.Variant:
+        variant = torch_variant(name, trained.folder)
+
+        def answer(rows: list[list[int]]) -> np.ndarray:
+            asked.append((name, len(rows)))
+            return variant.answer(rows)
+
+        return compression_table.Variant(name, answer, variant.tokenizer, variant.settings, 1.0, 1)
+
+    compare_variants([noting("a"), noting("b")], read_split(corpus, "test"), EVALUATE, 12, quiet)
+    assert asked[:2] == [("a", 1), ("b", 1)]  # warmed up
+    assert asked[2:8] == [("a", 12), ("b", 12)] * 3
+    assert asked[8:] == [("a", 40), ("b", 40)]  # F1 is of all rows
+
+
+def figures(name: str, **more: float) -> VariantFigures:
+    values = {
+        "size_mb": 10.0, "parameters": 5, "rows_per_s": 100.0, "f1": 0.9, "f1_low": 0.88, "f1_high": 0.92,
+        "f1_lost": 0.0, "f1_lost_low": -0.01, "f1_lost_high": 0.01, "agreement": 1.0,
+    }  # fmt: skip
+    return VariantFigures(name, **{**values, **more})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("more", "failed"),
+    [
+        ({"f1_lost": 0.0069}, set()),
+        ({"f1_lost": 0.0071}, {"F1 lost"}),
+        ({"f1_lost": -0.02}, set()),
+        ({"size_mb": 10.0}, {"size"}),
+        ({"rows_per_s": 100.0, "f1_lost": 0.5}, {"F1 lost", "speed"}),
+    ],
+)
+def test_the_gate_of_compressed_models(more: dict[str, float], failed: set[str]) -> None:
+    compressed = figures("compressed", **{"size_mb": 2.0, "rows_per_s": 800.0, "f1": 0.89, **more})
+    verdict = judge_compressed(figures("teacher"), compressed, RegisterCompressedSection())
+    assert {check.name for check in verdict.checks if not check.passed} == failed
+    assert verdict.promoted == (not failed)
+    assert "(95 %: -0.0100 to +0.0100)" in verdict.checks[0].found
+    if failed:
+        assert all(name in verdict.reason for name in failed)
+
+
+def test_the_benchmark_scores_both_at_their_settings(
+    trained: FinetuneResult, student: Path, corpus: Path, tmp_path: Path
+) -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "b4_compressed.py"
+    given = ("--teacher", trained.folder, "--student", student, "--corpus", corpus, "--json", tmp_path / "b4.json")
+    command = [sys.executable, script, *given, "--turns", "1", "--settings", "float32"]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    told = json.loads((tmp_path / "b4.json").read_text(encoding="utf-8"))
+    assert told["rows"] == 40 and told["best"] == {"teacher": "teacher float32", "student": "student float32"}
+    speed, lost = told["bars"]
+    assert speed["value"] > 0 and (speed["bar"], lost["bar"]) == (8, 0.007)
+    variants = [torch_variant("teacher", trained.folder), torch_variant("student", student)]
+    expected = compare_variants(variants, read_split(corpus, "test"), EVALUATE, 4, quiet)
+    assert told["settings"]["student float32"]["f1"]["value"] == pytest.approx(expected[1].f1)
+    assert lost["value"] == pytest.approx(expected[1].f1_lost, abs=1e-4)
+
+
+def test_a_missing_teacher_is_told(student: Path, corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="is no model folder"):
+        run(corpus, tmp_path / "nowhere", student, tmp_path / "out", methods=())

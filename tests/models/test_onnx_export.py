@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reviewgen_spark.errors import MissingExtraError, StageError
+from reviewgen_spark.models import onnx_export
+from reviewgen_spark.models.compression_table import onnx_variant, torch_variant
+from reviewgen_spark.models.corpus import read_split
+from reviewgen_spark.models.finetuning import FinetuneResult
+from reviewgen_spark.models.onnx_export import LIBRARIES, export_onnx, require_onnx
+
+
+def test_the_file_answers_as_torch_at_any_batch_and_length(
+    trained: FinetuneResult, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for library in LIBRARIES:
+        pytest.importorskip(library, reason="the extra onnx is not installed")
+    file = tmp_path / "model.onnx"
+    assert 0 <= export_onnx(trained.folder, file) < 1e-4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.onnx"]  # weights inside, nothing beside it
+    torch_, onnx = torch_variant("a", trained.folder), onnx_variant("b", file, trained.folder)
+    rows = [row.ids for row in torch_.tokenizer.encode(read_split(corpus, "test").texts)]
+    for batch in (rows, rows[:1], [[2, 3]], [rows[0], [2, 3], rows[1]]):
+        assert np.abs(torch_.answer(batch) - onnx.answer(batch)).max() < 1e-4
+    monkeypatch.setattr(onnx_export, "MAX_DIFFERENCE", -1.0)
+    with pytest.raises(StageError, match="answers otherwise than torch"):
+        export_onnx(trained.folder, file)
+    assert not file.exists()
+
+
+def test_a_missing_extra_is_named_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_export, "LIBRARIES", ("json", "no_such_runtime"))
+    with pytest.raises(MissingExtraError, match=r"no_such_runtime not installed; install reviewgen-spark\[onnx\]"):
+        require_onnx()
