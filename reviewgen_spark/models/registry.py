@@ -139,7 +139,7 @@ def _add_version(
     try:
         _log_facts(client, run_id, model_dir, settings, scores, params, tags, sha256)
         with tempfile.TemporaryDirectory() as folder:
-            _save_pyfunc(model_dir, Path(folder) / MODEL_ARTIFACT)
+            save_pyfunc(model_dir, Path(folder) / MODEL_ARTIFACT)
             client.log_artifacts(run_id, str(Path(folder) / MODEL_ARTIFACT), MODEL_ARTIFACT)
         _registered(client, name)
         source = f"{client.get_run(run_id).info.artifact_uri}/{MODEL_ARTIFACT}"
@@ -260,7 +260,8 @@ def _log_facts(
     client.log_text(run_id, write_card(settings, scores, params, sha256), "model_card.md")
 
 
-def _save_pyfunc(model_dir: Path, out: Path) -> None:
+def save_pyfunc(model_dir: Path, out: Path) -> None:
+    """Write a model folder as what is registered: an MLflow model that needs nothing of this package."""
     import mlflow.pyfunc
     import pandas as pd
     from mlflow.models import ModelSignature

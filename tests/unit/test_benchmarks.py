@@ -56,3 +56,13 @@ def test_spliced_rows_spread_alike_at_every_size(spliced: ModuleType, rows: int)
     assert sum(size == 2 for size in sizes.values()) / len(sizes) == pytest.approx(0.6, abs=0.06)
     hot = [row.text for row in spliced.spliced_rows(rows, hot=True)]
     assert max(hot.count(text) for text in set(hot)) == round(rows * spliced.HOT_SHARE)
+
+
+def test_rivals_are_compared_at_our_size(turns: ModuleType) -> None:
+    from b3_label import rows_per_s
+
+    # 10 s to start and 0.1 s a row: 1,000 rows take 110 s, 500 take 60
+    assert rows_per_s(1_000, 110, 60, at=10_000) == pytest.approx(10_000 / 1_010)
+    # noise that would make a row cost nothing, or starting, leaves what was measured
+    assert rows_per_s(1_000, 110, 120, at=10_000) == pytest.approx(1_000 / 110)
+    assert rows_per_s(1_000, 110, 40, at=10_000) == pytest.approx(1_000 / 110)
