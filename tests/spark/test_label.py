@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
+from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ModelNotFoundError, StageError
 from reviewgen_spark.inference import shipping
 from reviewgen_spark.inference.label import (
@@ -21,6 +22,7 @@ from reviewgen_spark.models.folder import MODEL_FILES, folder_sha256
 from reviewgen_spark.models.predictor import Predictor
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import FinetuneSection, LabelSection
+from reviewgen_spark.tables import Warehouse
 from tests.models.conftest import BAD, GOOD, THINGS, make_rows, write_corpus
 
 INPUT = "record_id string, batch_id long, text_clean string"
@@ -151,13 +153,15 @@ def test_batches_go_out_in_slices_of_bounded_bytes() -> None:
     assert [part.num_rows for part in cut_by_bytes(batch, 10_000)] == [100]
 
 
-def test_one_pass_fills_three_tables(spark: SparkSession, model: Model, tmp_path: Path) -> None:
+def test_one_pass_fills_three_tables(spark: SparkSession, model: Model, config: Config) -> None:
     section = SECTION.model_copy(update={"embeddings": True, "window_rows": 20})
     lines: list[str] = []
-    tables = label_batch(make_reviews(spark), model, section, "print", lines.append)
-    assert {name: set(rows.columns) for name, rows in tables.items()} == {
-        name: set(TABLES[name].columns.names) for name in tables
-    }
+    warehouse = Warehouse(spark, config)
+    warehouse.converge(["gold_review_labels", "gold_review_embeddings", "ops_label_metrics"])
+    tables = {}
+    for name, rows in label_batch(make_reviews(spark), model, section, "print", lines.append).items():
+        warehouse.replace_batch(name, rows, 7)
+        tables[name] = warehouse.read(name)
     labels, vectors = by_id(tables["gold_review_labels"]), by_id(tables["gold_review_embeddings"])
     assert set(labels) == set(vectors) and len(labels) == 125
     for key, row in vectors.items():
