@@ -16,15 +16,15 @@ def main() -> None:
     options = parser.parse_args()
     folder = options.model
 
-    @pandas_udf("label string, score double")
-    def classify(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
-        from transformers import pipeline
-
-        pipe = pipeline("text-classification", model=folder, batch_size=32, truncation=True, max_length=128)
-        for texts in batches:
-            yield pd.DataFrame(pipe(texts.tolist()))
-
     def work(spark: SparkSession, rows: DataFrame, out: Path) -> None:
+        @pandas_udf("label string, score double")
+        def classify(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
+            from transformers import pipeline
+
+            pipe = pipeline("text-classification", model=folder, batch_size=32, truncation=True, max_length=128)
+            for texts in batches:
+                yield pd.DataFrame(pipe(texts.tolist()))
+
         write_delta(rows.select("record_id", classify("text_clean").alias("found")), out)
 
     tell(race(options, work)[0])
