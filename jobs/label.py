@@ -1,12 +1,11 @@
-"""Label: the champion model says what each unique review feels."""
+"""Label: the champion model says what each unique review feels, and gives its vector where that is asked for."""
 
 import sys
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from reviewgen_spark.assets import champion
-from reviewgen_spark.inference.label import label_reviews
+from reviewgen_spark.inference.label import label_batch
 from reviewgen_spark.job import run_job
 from reviewgen_spark.stage import Inputs, Stage
 from reviewgen_spark.transforms.tokens import unique_reviews
@@ -14,16 +13,15 @@ from reviewgen_spark.transforms.tokens import unique_reviews
 
 def _label(inputs: Inputs) -> dict[str, DataFrame]:
     reviews = unique_reviews(inputs.tables["silver_reviews"], inputs.tables["silver_review_clusters"])
-    labels = label_reviews(reviews, inputs.assets, inputs.config.label)
-    return {"gold_review_labels": labels.withColumn("fingerprint", F.lit(inputs.fingerprint))}
+    return label_batch(reviews, inputs.assets, inputs.config.label, inputs.fingerprint, inputs.report)
 
 
 STAGE = Stage(
     name="label",
-    version=2,
+    version=3,
     scope="batch",
     reads=("silver_reviews", "silver_review_clusters"),
-    writes=("gold_review_labels",),
+    writes=("gold_review_labels", "gold_review_embeddings", "ops_label_metrics"),
     sections=("label",),
     libraries=("tokenizers",),
     assets=champion,

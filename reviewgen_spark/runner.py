@@ -183,8 +183,8 @@ class Run:
         versions: dict[str, int] = {}
         for name in stage.writes:
             rows = outputs[name]
-            if stage.max_error_pct is not None:
-                # Counting and then writing would call the model twice.
+            if stage.max_error_pct is not None and name == stage.writes[0]:
+                # Counting and then writing would call the model twice. A stage with more tables persists their source.
                 rows = rows.persist(StorageLevel.DISK_ONLY)
                 counts["errors"] = self._check_errors(stage, rows)
             self.lease.check()

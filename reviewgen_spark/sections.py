@@ -420,10 +420,18 @@ class LabelSection(Section):
 
     alias: str = "champion"
     max_chars: int = Field(20_000, ge=1)
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "int8"] = Field(
+        "float32", description="of weights and activations; int8, linear layers in 8 bits, is for CPUs"
+    )
+    embeddings: bool = Field(False, description="also write gold_review_embeddings, from the same pass")
     max_error_pct: float = Field(1.0, ge=0, le=100)
-    tokens_per_batch: int = execution(4096, ge=64)
-    window_rows: int = execution(8_192, ge=1)
+    weights: Literal["broadcast", "localcache"] = execution(
+        "broadcast", description="from the driver, or by each node from the registry's artifact store"
+    )
+    broadcast_max_mb: int = execution(512, ge=1, description="a bigger model goes by localcache")
+    compile: bool = execution(False, description="by torch.compile; needs a C++ compiler on the executors")
+    tokens_per_batch: int = execution(2048, ge=64, description="rows x longest row; a GPU wants 32768")
+    window_rows: int = execution(8_192, ge=1, description="rows that are sorted by length together")
     partitions: int | None = execution(None, ge=1)
     device: Literal["auto", "cpu", "cuda"] = execution("auto")
     threads: int = execution(1, ge=1)

@@ -16,6 +16,6 @@ def arguments(description: str | None, lines: Sequence[str] = ()) -> argparse.Ar
     return parser
 
 
-def tell(seconds: float) -> None:
-    """The time of the work itself."""
-    print(json.dumps({"seconds": seconds}))
+def tell(seconds: float, **more: float) -> None:
+    """The time of the work itself, and what else is worth telling."""
+    print(json.dumps({"seconds": seconds, **more}))

@@ -1,9 +1,11 @@
 """Label reviews with a registered model: `mapInArrow` over texts, one forward pass a row, one result a row."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reviewgen_spark.inference.batching import Scored, score_window
+from reviewgen_spark.inference.gpu import turn_on
+from reviewgen_spark.inference.metering import WINDOW_TYPE, Meter, describe_metrics, summarise_windows, window_type
 from reviewgen_spark.inference.shipping import ModelLike, ShippedModel, load_predictor, ship
 from reviewgen_spark.models.folder import read_settings, require_sentiment
 from reviewgen_spark.sections import LabelSection
@@ -15,21 +17,68 @@ if TYPE_CHECKING:
     from reviewgen_spark.inference.batching import Score
     from reviewgen_spark.models.folder import ModelSettings
     from reviewgen_spark.models.heads import Head
+    from reviewgen_spark.models.predictor import Tokens
 
 LABELS_SCHEMA = (
     "record_id string, sentiment_label string, sentiment_score double, category_label string, "
     "toxicity_score double, error struct<class: string, message: string, stage: string>, "
     "meta struct<is_truncated: boolean, token_count: int>, model_name string, model_version long, batch_id long"
 )
+SCORED_SCHEMA = f"{LABELS_SCHEMA}, embedding array<float>, window {WINDOW_TYPE}"
+
+WINDOW_BYTES = 64 * 2**20
+OUTPUT_BYTES = 16 * 2**20
+
+
+def label_batch(
+    reviews: "DataFrame",
+    model: ModelLike,
+    section: LabelSection,
+    fingerprint: str,
+    report: Callable[[str], None],
+) -> dict[str, "DataFrame"]:
+    """Run the model over a batch, once a row; the tables of the stage, by name.
+
+    Args:
+        reviews: unique reviews of one batch: record_id, batch_id, text_clean.
+        model: a registered model.
+        section: the `label` section; `embeddings` fills gold_review_embeddings, which has no rows without.
+        fingerprint: of the run, for the rows.
+        report: gets one line of what it took.
+
+    Raises:
+        ModelNotFoundError: the model's files are missing or damaged.
+    """
+    from pyspark import StorageLevel
+    from pyspark.sql import functions as F
+
+    # Three tables of one pass: without persist each would call the model again.
+    scored = score_reviews(reviews, model, section).persist(StorageLevel.DISK_ONLY)
+    metrics = summarise_windows(scored)
+    for row in metrics.collect():  # one
+        report(describe_metrics(row))
+    marked = scored.drop("window").withColumn("fingerprint", F.lit(fingerprint))
+    labels = ("sentiment_label", "sentiment_score", "category_label", "toxicity_score")
+    return {
+        "gold_review_labels": marked.drop("embedding"),
+        "gold_review_embeddings": marked.drop(*labels).where(F.lit(section.embeddings)),
+        "ops_label_metrics": metrics,
+    }
 
 
 def label_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection) -> "DataFrame":
-    """Give every review its sentiment.
+    """`score_reviews` without embeddings: the columns of LABELS_SCHEMA."""
+    return score_reviews(reviews, model, section).drop("embedding", "window")
+
+
+def score_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection) -> "DataFrame":
+    """Give every review its sentiment, and its embedding where `label.embeddings` asks for it: SCORED_SCHEMA.
 
     Reads record_id, batch_id, text_clean. Rows in = rows out: a text that is null, empty, longer than
     `label.max_chars`, or too big for memory even alone has null results and an `error`; the others are unaffected.
     A text over the model's `max_tokens` is cut, and `meta.is_truncated` says so. `category_label` and
-    `toxicity_score` are null with a model that has no such head.
+    `toxicity_score` are null with a model that has no such head. `window` holds what a window of rows took, on its
+    first row, and is null on the others.
 
     Rows are first spread by record_id, so that every task has its share whatever the files looked like.
 
@@ -43,52 +92,86 @@ def label_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection)
         ModelNotFoundError: the model's files are missing or damaged.
     """
     spark = reviews.sparkSession
-    shipped = ship(spark, model)
+    shipped = ship(spark, model, section.weights, section.broadcast_max_mb)
     require_sentiment(read_settings(model.path), f"label: {model.name} version {model.version}")
     partitions = section.partitions or spark.sparkContext.defaultParallelism
     name, version = model.name, model.version
 
-    def label_partition(batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
+    def score_partition(batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
         for window in gather_windows(batches, section.window_rows):
-            yield label_window(window, shipped, section, name, version)
+            yield from cut_by_bytes(label_window(window, shipped, section, name, version), OUTPUT_BYTES)
 
     return (
         reviews.select("record_id", "batch_id", "text_clean")
         .repartition(partitions, "record_id")
-        .mapInArrow(label_partition, LABELS_SCHEMA)
+        .mapInArrow(score_partition, SCORED_SCHEMA)
     )
 
 
-def gather_windows(batches: Iterable["pa.RecordBatch"], window_rows: int) -> Iterator["pa.Table"]:
-    """Join Arrow batches until a window has enough rows to sort; the last one may be smaller, none is empty."""
+def gather_windows(
+    batches: Iterable["pa.RecordBatch"], window_rows: int, window_bytes: int = WINDOW_BYTES
+) -> Iterator["pa.Table"]:
+    """Join Arrow batches until a window has enough rows to sort, or so many bytes; the last may be smaller.
+
+    None is empty, so that a task without rows never meets the model.
+    """
     import pyarrow as pa
 
     held: list[pa.RecordBatch] = []
-    rows = 0
+    rows = size = 0
     for batch in batches:
         held.append(batch)
         rows += batch.num_rows
-        if rows >= window_rows:
+        size += batch.nbytes
+        if rows >= window_rows or (rows and size >= window_bytes):
             yield pa.Table.from_batches(held)
-            held, rows = [], 0
+            held, rows, size = [], 0, 0
     if rows:
         yield pa.Table.from_batches(held)
+
+
+def cut_by_bytes(batch: "pa.RecordBatch", limit: int) -> Iterator["pa.RecordBatch"]:
+    """Cut a batch into slices of some `limit` bytes at most: 8,192 embeddings of 1,024 are 32 MB."""
+    step = max(1, batch.num_rows * limit // max(batch.nbytes, limit))
+    for start in range(0, batch.num_rows, step):
+        yield batch.slice(start, step)
 
 
 def label_window(
     window: "pa.Table", shipped: ShippedModel, section: LabelSection, name: str, version: int
 ) -> "pa.RecordBatch":
-    """Label one window on an executor; the model is loaded here, so a task without rows loads nothing."""
-    predictor = load_predictor(shipped, section.device, section.precision, section.threads)
+    """Label one window on an executor: SCORED_SCHEMA. It loads the model, so a task without rows loads nothing."""
+    import pyarrow as pa
+
+    meter = Meter()
+    with meter.time("load"):
+        predictor = load_predictor(shipped, section.device, section.precision, section.threads, section.compile)
+    predict = predictor.probabilities_and_embeddings if section.embeddings else predictor.all_probabilities
+
+    def encode(texts: list[str]) -> "list[Tokens]":
+        with meter.time("tokenise"):
+            return predictor.tokenizer.encode(texts)
+
+    def score(rows: list[list[int]]) -> "list[Score]":
+        with turn_on(predictor.device), meter.time("forward"):
+            found = list(predict(rows))
+        meter.count(rows)
+        return found
+
     results = score_window(
         texts=window.column("text_clean").to_pylist(),
         record_ids=window.column("record_id").to_pylist(),
-        encode=predictor.tokenizer.encode,
-        score=lambda rows: list(predictor.all_probabilities(rows)),
+        encode=encode,
+        score=score,
         max_chars=section.max_chars,
         tokens_per_batch=section.tokens_per_batch,
     )
-    return to_arrow(window, results, predictor.settings, name, version)
+    labels = to_arrow(window, results, predictor.settings, name, version)
+    start = sum(len(head.labels) for head in predictor.settings.heads)
+    vectors = [found.score[start:] if section.embeddings and found.score is not None else None for found in results]
+    facts = [meter.facts(len(results)), *[None] * (len(results) - 1)]
+    columns = [*labels.columns, pa.array(vectors, pa.list_(pa.float32())), pa.array(facts, window_type())]
+    return pa.RecordBatch.from_arrays(columns, names=[*labels.schema.names, "embedding", "window"])
 
 
 def to_arrow(

@@ -1,6 +1,7 @@
 """Get a model's files to every worker once, and keep the loaded model for the worker's life.
 
-The driver broadcasts the files' bytes (Spark's torrent sends them once an executor). On a node the first worker that
+The driver broadcasts the files' bytes (Spark's torrent sends them once an executor), or, for `label.weights:
+localcache` and big models, each node fetches them from the registry's artifact store. On a node the first worker that
 has rows writes them to one folder under a file lock; every worker maps that folder's weights, so that N workers share
 one copy of the pages. A worker that gets no row touches nothing.
 """
@@ -11,7 +12,8 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+from urllib.parse import unquote, urlsplit
 
 from reviewgen_spark.errors import ModelNotFoundError, StageError
 from reviewgen_spark.models.folder import MODEL_FILES, folder_sha256
@@ -19,7 +21,8 @@ from reviewgen_spark.models.folder import MODEL_FILES, folder_sha256
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from reviewgen_spark.models.predictor import Device, Precision, Predictor
+    from reviewgen_spark.models.predictor import Device, Predictor
+    from reviewgen_spark.models.runtime import Precision
 
 CACHE_VARIABLE = "REVIEWGEN_MODEL_CACHE"
 
@@ -43,28 +46,53 @@ class ModelLike(Protocol):
     def path(self) -> Path:
         """The model folder, as the driver sees it."""
 
+    @property
+    def uri(self) -> str:
+        """The same in the artifact store; a path or URI that executors reach. Asked for by localcache only."""
+
 
 @dataclass(frozen=True)
 class ShippedModel:
-    """A handle that travels in a task's closure: the hash, and the broadcast that holds {file name: bytes}."""
+    """A handle that travels in a task's closure: the hash, and where the files are.
+
+    Attributes:
+        sha256: what `folder_sha256` must give.
+        files: Broadcast[dict[str, bytes]] by file name; None where the node fetches them.
+        uri: the folder in the artifact store.
+    """
 
     sha256: str
-    files: Any  # Broadcast[dict[str, bytes]]
+    files: Any = None
+    uri: str = ""
 
 
 # One broadcast an application and model, on the driver: each batch of a night labels with the same one.
-_SHIPPED: dict[tuple[str, str], ShippedModel] = {}
-# One loaded model a worker process: (sha256, device, precision) -> Predictor.
+_SHIPPED: dict[tuple[str, str, bool], ShippedModel] = {}
+# One loaded model a worker process: (sha256, device, precision) -> Predictor; and how often it loaded one.
 _LOADED: dict[tuple[str, str, str], "Predictor"] = {}
+_load_count = 0
 
 
-def ship(spark: "SparkSession", model: ModelLike) -> ShippedModel:
-    """Broadcast a model's files, or take the broadcast that this application already has.
+def ship(
+    spark: "SparkSession",
+    model: ModelLike,
+    weights: Literal["broadcast", "localcache"] = "broadcast",
+    broadcast_max_mb: int = 512,
+) -> ShippedModel:
+    """Broadcast a model's files, or take the broadcast that this application already has; or only say where they are.
+
+    Args:
+        spark: the session.
+        model: a registered model.
+        weights: `broadcast` from the driver, or `localcache`: each node fetches them from the artifact store.
+        broadcast_max_mb: a bigger model goes by localcache: the driver holds what it broadcasts in memory.
 
     Raises:
         ModelNotFoundError: a file is missing, or the files are not those that were registered.
     """
-    key = (spark.sparkContext.applicationId, model.sha256)
+    is_big = sum(file.stat().st_size for file in model.path.glob("*")) > broadcast_max_mb * 10**6
+    is_fetched = weights == "localcache" or is_big
+    key = (spark.sparkContext.applicationId, model.sha256, is_fetched)
     if key not in _SHIPPED:
         missing = [name for name in MODEL_FILES if not (model.path / name).is_file()]
         if missing or folder_sha256(model.path) != model.sha256:
@@ -73,13 +101,24 @@ def ship(spark: "SparkSession", model: ModelLike) -> ShippedModel:
                 f"({'missing: ' + ', '.join(missing) if missing else 'sha256 differs from the registered one'}); "
                 "promote another version, or train again with `reviewgen run train`"
             )
-        files = {name: (model.path / name).read_bytes() for name in MODEL_FILES}
-        _SHIPPED[key] = ShippedModel(model.sha256, spark.sparkContext.broadcast(files))
+        if is_fetched:
+            _SHIPPED[key] = ShippedModel(model.sha256, uri=model.uri)
+        else:
+            files = {name: (model.path / name).read_bytes() for name in MODEL_FILES}
+            _SHIPPED[key] = ShippedModel(model.sha256, spark.sparkContext.broadcast(files))
     return _SHIPPED[key]
 
 
-def load_predictor(shipped: ShippedModel, device: "Device", precision: "Precision", threads: int) -> "Predictor":
+def load_count() -> int:
+    """How often this process has loaded a model: once, if all is well."""
+    return _load_count
+
+
+def load_predictor(
+    shipped: ShippedModel, device: "Device", precision: "Precision", threads: int, compiled: bool = False
+) -> "Predictor":
     """Give the worker's model; loads it the first time this process needs it. Runs on an executor."""
+    global _load_count
     import torch
 
     from reviewgen_spark.models.predictor import Predictor, choose_device
@@ -90,7 +129,8 @@ def load_predictor(shipped: ShippedModel, device: "Device", precision: "Precisio
         torch.set_num_threads(threads)
         folder = local_folder(shipped)
         _LOADED.clear()  # a new champion replaces the old one; two would double a worker's memory
-        _LOADED[key] = Predictor(folder, resolved, precision)
+        _LOADED[key] = Predictor(folder, resolved, precision, compiled)
+        _load_count += 1
     return _LOADED[key]
 
 
@@ -98,7 +138,7 @@ def local_folder(shipped: ShippedModel) -> Path:
     """The model's folder on this node; written once, by whoever holds the lock first, and checked by every worker.
 
     Raises:
-        StageError: what arrived is not what was sent.
+        StageError: what arrived is not what was sent, or the artifact store cannot be read from here.
     """
     cache = cache_folder()
     folder = cache / shipped.sha256
@@ -107,8 +147,11 @@ def local_folder(shipped: ShippedModel) -> Path:
         if not _is_whole(folder, shipped.sha256):
             staged = Path(tempfile.mkdtemp(prefix="staged-", dir=cache))
             try:
-                for name, content in shipped.files.value.items():
-                    (staged / name).write_bytes(content)
+                if shipped.files is None:
+                    _fetch(shipped.uri, staged)
+                else:
+                    for name, content in shipped.files.value.items():
+                        (staged / name).write_bytes(content)
                 if not _is_whole(staged, shipped.sha256):
                     raise StageError(f"label: the model's files arrived damaged, expected sha256 {shipped.sha256}")
                 # A damaged folder goes by rename too: another worker may have its old files mapped.
@@ -117,6 +160,26 @@ def local_folder(shipped: ShippedModel) -> Path:
             finally:
                 shutil.rmtree(staged, ignore_errors=True)
     return folder
+
+
+def _fetch(uri: str, folder: Path) -> None:
+    """Copy a model's files from the artifact store into a folder: a path that this node sees, or a URI by MLflow."""
+    parts = urlsplit(uri)
+    try:
+        if parts.scheme in ("", "file"):
+            source = Path(unquote(parts.path))
+        else:
+            from reviewgen_spark.models.registry import download
+
+            source = download(uri, folder / "fetched")
+        for name in MODEL_FILES:
+            shutil.copyfile(source / name, folder / name)
+        shutil.rmtree(folder / "fetched", ignore_errors=True)
+    except Exception as error:  # a store's client raises what it likes
+        raise StageError(
+            f"label: the artifact store at {uri} cannot be read from this executor ({type(error).__name__}); make it "
+            "reachable, or set label.weights: broadcast and label.broadcast_max_mb above the model's size"
+        ) from error
 
 
 def cache_folder() -> Path:

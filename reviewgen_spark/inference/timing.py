@@ -33,7 +33,7 @@ def time_labelling(reviews: "DataFrame", model: ModelLike, section: LabelSection
         ModelNotFoundError: the model's files are missing or damaged.
     """
     spark = reviews.sparkSession
-    shipped = ship(spark, model)
+    shipped = ship(spark, model, section.weights, section.broadcast_max_mb)
     partitions = section.partitions or spark.sparkContext.defaultParallelism
     name, version = model.name, model.version
 
@@ -55,7 +55,7 @@ def time_window(
     import pyarrow as pa
 
     started = time.perf_counter()
-    predictor = load_predictor(shipped, section.device, section.precision, section.threads)
+    predictor = load_predictor(shipped, section.device, section.precision, section.threads, section.compile)
     loaded = time.perf_counter()
     batches: list[dict[str, float]] = []
 

@@ -17,9 +17,9 @@ from reviewgen_spark.models.adapters import insert_bottlenecks
 from reviewgen_spark.models.batches import cut_by_token_budget, model_inputs
 from reviewgen_spark.models.folder import AdapterSettings, ModelSettings, read_settings, require_sentiment
 from reviewgen_spark.models.heads import Head, probabilities
+from reviewgen_spark.models.runtime import Precision, prepare
 
 Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -60,27 +60,28 @@ class Tokenizer:
 class Predictor:
     """A classifier in evaluation mode, on one device, in one precision."""
 
-    def __init__(self, folder: Path, device: Device = "auto", precision: Precision = "float32") -> None:
+    def __init__(
+        self, folder: Path, device: Device = "auto", precision: Precision = "float32", compiled: bool = False
+    ) -> None:
         """Load the folder.
 
         Args:
             folder: a model folder.
             device: `auto` takes a GPU when this very process sees one.
             precision: the type of weights and activations; scores leave as float64 either way.
+            compiled: see `runtime.prepare`.
 
         Raises:
             ModelNotFoundError: it is no model folder.
-            ConfigError: `cuda` was asked for and is not there.
+            ConfigError: `cuda` was asked for and is not there, or int8 on it.
         """
         self.settings: ModelSettings = read_settings(folder)
         self.device = choose_device(device)
         self.tokenizer = Tokenizer(folder / "tokenizer.json", self.settings.max_tokens)
-        self._model: Any = load_classifier(folder, self.settings.adapter)
-        self._model.eval().to(self.device)
-        if precision == "bfloat16":
-            self._model.to(torch.bfloat16)
-        self.pad_id = int(self._model.config.pad_token_id or 0)
-        self._reads_types = reads_types(self._model.config)
+        model = load_classifier(folder, self.settings.adapter)
+        self.pad_id = int(model.config.pad_token_id or 0)
+        self._reads_types = reads_types(model.config)
+        self._model: Any = prepare(model, self.device, precision, compiled)
 
     def logits(
         self, rows: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None = None
@@ -106,7 +107,17 @@ class Predictor:
 
     def all_probabilities(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
         """Calibrated probabilities of every label of every head, (B, labels of all heads), in the heads' order."""
-        logits = self.logits(rows)
+        return self._of_all_heads(self.logits(rows))
+
+    def probabilities_and_embeddings(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
+        """`all_probabilities`, and in the same pass what `mean_pool` gives: (B, labels of all heads + hidden)."""
+        inputs = model_inputs(rows, None, self.pad_id, self.device)
+        with torch.inference_mode():
+            found = self._model(**inputs, output_hidden_states=True)
+            vectors = mean_pool(found.hidden_states[-1], inputs["attention_mask"]).cpu().numpy()  # (B, hidden)
+        return np.concatenate([self._of_all_heads(found.logits.double().cpu().numpy()), vectors], axis=1)
+
+    def _of_all_heads(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return np.concatenate([probabilities(logits, head) for head in self.settings.heads], axis=1)
 
     def classify_texts(self, texts: Sequence[str], head: Head, tokens_per_batch: int = 8192) -> npt.NDArray[np.int64]:
@@ -159,6 +170,17 @@ def choose_device(device: Device) -> str:
 def reads_types(config: Any) -> bool:
     """Whether a model has an embedding for the second of two texts; those of RoBERTa's kind have one for all."""
     return int(getattr(config, "type_vocab_size", 0) or 0) > 1
+
+
+def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Token states (B, T, hidden) and their mask (B, T) -> float32 vectors of length 1, (B, hidden).
+
+    The mean of the last layer over a text's tokens, as sentence encoders are trained (Reimers and Gurevych 2019; Wang
+    et al. 2024), and not the pooled vector: that one is the input of the heads, which training bends to their labels.
+    """
+    weights = mask.unsqueeze(2).float()  # (B, T, 1)
+    means = (states.float() * weights).sum(1) / weights.sum(1)  # (B, hidden)
+    return torch.nn.functional.normalize(means, dim=1)
 
 
 def load_classifier(folder: Path, adapter: AdapterSettings | None = None) -> Any:

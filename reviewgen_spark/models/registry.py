@@ -37,13 +37,17 @@ ENVIRONMENT = (*REQUIREMENTS, "numpy", "scikit-learn", "pyarrow", "reviewgen-spa
 
 @dataclass(frozen=True)
 class RegisteredModel:
-    """One version, pinned: name and number for the tables, the hash for fingerprints, the folder to load."""
+    """One version, pinned: name and number for the tables, the hash for fingerprints, the folder to load.
+
+    `uri` is the same folder in the artifact store, for machines that do not see `path`.
+    """
 
     name: str
     version: int
     sha256: str
     path: Path
     corpus_fingerprint: str
+    uri: str
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,7 @@ def _add_version(
         for file in files:
             client.log_artifact(run_id, str(file))
         with tempfile.TemporaryDirectory() as folder:
-            _save_pyfunc(model_dir, Path(folder) / MODEL_ARTIFACT)
+            save_pyfunc(model_dir, Path(folder) / MODEL_ARTIFACT)
             client.log_artifacts(run_id, str(Path(folder) / MODEL_ARTIFACT), MODEL_ARTIFACT)
         for file in files:
             client.log_artifact(run_id, str(file))
@@ -337,7 +341,8 @@ def _log_facts(
     client.log_text(run_id, write_card(settings, scores, params, sha256), "model_card.md")
 
 
-def _save_pyfunc(model_dir: Path, out: Path) -> None:
+def save_pyfunc(model_dir: Path, out: Path) -> None:
+    """Write a model folder as what is registered: an MLflow model that needs nothing of this package."""
     import mlflow.pyfunc
     import pandas as pd
     from mlflow.models import ModelSignature
@@ -421,7 +426,8 @@ def _pin(found: "ModelVersion") -> RegisteredModel:
     try:
         local = Path(mlflow.artifacts.download_artifacts(artifact_uri=found.source))
         flavors = yaml.safe_load((local / "MLmodel").read_text(encoding="utf-8"))["flavors"]
-        path = local / flavors["python_function"]["artifacts"][MODEL_ARTIFACT]["path"]
+        inside = flavors["python_function"]["artifacts"][MODEL_ARTIFACT]["path"]
+        path = local / inside
         settings, sha256 = read_settings(path), folder_sha256(path)
     except (OSError, MlflowException, ModelNotFoundError) as error:
         raise ModelNotFoundError(
@@ -433,7 +439,18 @@ def _pin(found: "ModelVersion") -> RegisteredModel:
             f"{label}: its files in {path} are not those that were registered (sha256 {sha256[:12]}, expected "
             f"{found.tags['sha256'][:12]}); promote another version with `reviewgen models promote`"
         )
-    return RegisteredModel(found.name, int(found.version), sha256, path, settings.corpus_fingerprint)
+    uri = f"{str(found.source).rstrip('/')}/{inside}"
+    return RegisteredModel(found.name, int(found.version), sha256, path, settings.corpus_fingerprint, uri)
+
+
+def download(uri: str, folder: Path) -> Path:
+    """Copy a folder of an artifact store that MLflow knows (s3, hdfs, a tracking server) below another, and name it."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    try:
+        import mlflow.artifacts
+    except ImportError as error:
+        raise MissingExtraError("mlflow is not installed; install reviewgen-spark[serve] on the executors") from error
+    return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
 
 
 def _entry(found: "ModelVersion", aliases: Mapping[str, str]) -> ModelEntry:

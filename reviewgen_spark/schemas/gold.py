@@ -1,6 +1,6 @@
 """What a shop asks for: labels, and what is rolled up to products."""
 
-from pyspark.sql.types import BooleanType, DateType, StructField, StructType
+from pyspark.sql.types import ArrayType, BooleanType, DateType, FloatType, StructField, StructType
 
 from reviewgen_spark.schemas.columns import (
     BATCH_ID,
@@ -16,6 +16,18 @@ from reviewgen_spark.schemas.columns import (
     column,
     columns,
 )
+
+ERROR = column(
+    "error",
+    StructType([StructField("class", STRING), StructField("message", STRING), StructField("stage", STRING)]),
+    "why the model says nothing; null where it does; never holds the text",
+)
+META = column(
+    "meta",
+    StructType([StructField("is_truncated", BooleanType()), StructField("token_count", INTEGER)]),
+    "how the text met the model: cut at max_tokens or not, number of token ids",
+)
+FINGERPRINT = column("fingerprint", STRING, "of the run that wrote the row, as in ops_stage_runs", False)
 
 TABLES = (
     Table(
@@ -49,30 +61,38 @@ TABLES = (
                 DOUBLE,
                 "probability of toxic, 0 to 1; null while the model has no such head",
             ),
-            column(
-                "error",
-                StructType(
-                    [
-                        StructField("class", STRING),
-                        StructField("message", STRING),
-                        StructField("stage", STRING),
-                    ]
-                ),
-                "why there is no label; null where there is one; never holds the text",
-            ),
-            column(
-                "meta",
-                StructType([StructField("is_truncated", BooleanType()), StructField("token_count", INTEGER)]),
-                "how the text met the model: cut at max_tokens or not, number of token ids",
-            ),
+            ERROR,
+            META,
             MODEL_NAME,
             MODEL_VERSION,
-            column("fingerprint", STRING, "of the run that wrote the row, as in ops_stage_runs", False),
+            FINGERPRINT,
             BATCH_ID,
         ),
         checks={
             "sentiment_score_is_a_share": "sentiment_score IS NULL OR (sentiment_score >= 0 AND sentiment_score <= 1)"
         },
+    ),
+    Table(
+        "gold_review_embeddings",
+        "The vector of a unique review by the champion model; no rows where label.embeddings is off",
+        stage="label",
+        key=("record_id",),
+        partition_by=("batch_id",),
+        columns=columns(
+            RECORD_ID,
+            column(
+                "embedding",
+                ArrayType(FloatType(), containsNull=False),
+                "mean of the last layer over the tokens, of length 1; null where error is set",
+            ),
+            ERROR,
+            META,
+            MODEL_NAME,
+            MODEL_VERSION,
+            FINGERPRINT,
+            BATCH_ID,
+        ),
+        checks={"embedding_is_bounded": "embedding IS NULL OR size(embedding) <= 4096"},
     ),
     Table(
         "gold_product_satisfaction",

@@ -33,6 +33,27 @@ TABLES = (
         checks={"kind_is_known": "kind_code IN ('error', 'warning', 'normalise', 'mask')"},
     ),
     Table(
+        "ops_label_metrics",
+        "What labelling a batch took, summed over the workers; a task that was tried again counts once",
+        stage="label",
+        key=("batch_id",),
+        partition_by=("batch_id",),
+        columns=columns(
+            column("worker_count", LONG, "worker processes that labelled a row", False),
+            column("load_count", LONG, "times that one of them loaded the model; 0 where all had it", False),
+            column("row_count", LONG, "reviews, those without a label too", False),
+            column("token_count", LONG, "token ids that the model read", False),
+            column(
+                "padding_pct", DOUBLE, "share of padding in what the model read, in percent; null where it read nothing"
+            ),
+            column("load_seconds", DOUBLE, "loading, imports included", False),
+            column("tokenise_seconds", DOUBLE, "cutting texts into token ids", False),
+            column("forward_seconds", DOUBLE, "in the model", False),
+            column("peak_memory_mb", DOUBLE, "of the biggest worker: resident, shared pages included", False),
+            BATCH_ID,
+        ),
+    ),
+    Table(
         "ops_weak_voters",
         "How often each voter of weak_labels spoke, and how often it is right by the label model's estimate",
         stage="weak_labels",

@@ -27,14 +27,22 @@ def run_benchmark(script: str, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("script", "name", "bars"),
+    ("script", "name", "bars", "given"),
     [
-        ("b1_text.py", "B1", {"clean + tokenise / pure functions", "pure full chain / (NFKC + rjieba)"}),
-        ("b2_dedup.py", "B2", {"recall of planted pairs with Jaccard >= 0.8", "time of 1 % more / time of all rows"}),
+        ("b1_text.py", "B1", {"clean + tokenise / pure functions", "pure full chain / (NFKC + rjieba)"}, ()),
+        (
+            "b2_dedup.py",
+            "B2",
+            {"recall of planted pairs with Jaccard >= 0.8", "time of 1 % more / time of all rows"},
+            (),
+        ),
+        ("b3_label.py", "B3", {"float32 / torch alone", "loads a worker"}, ("--model", "scratch:tiny")),
     ],
 )
-def test_a_benchmark_writes_its_bars(script: str, name: str, bars: set[str], tmp_path: Path) -> None:
-    run_benchmark(script, "--rows", "400", *ALONE, "--json", str(tmp_path / "out.json"))
+def test_a_benchmark_writes_its_bars(
+    script: str, name: str, bars: set[str], given: tuple[str, ...], tmp_path: Path
+) -> None:
+    run_benchmark(script, "--rows", "400", *ALONE, *given, "--json", str(tmp_path / "out.json"))
     told = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert (told["bench"], told["rows"]) == (name, 400)
     assert bars <= {bar["name"] for bar in told["bars"]}

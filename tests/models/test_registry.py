@@ -14,9 +14,11 @@ from reviewgen_spark.model_page import write_model_page
 from reviewgen_spark.models.curves import calibration_error
 from reviewgen_spark.models.evaluation import Score, evaluate, evaluate_with_curves, find_score
 from reviewgen_spark.models.finetuning import FinetuneResult
+from reviewgen_spark.models.folder import folder_sha256
 from reviewgen_spark.models.predictor import Predictor
 from reviewgen_spark.models.registry import (
     Decision,
+    download,
     list_models,
     read_file,
     register,
@@ -155,6 +157,8 @@ def test_files_keep_their_hash_and_damage_is_found(registry: Registry, make_scor
     assert resolve("sentiment", "champion", registry.uri).sha256 == model.sha256
     second = registry.add(make_scores(0.70), promoted=False).model
     assert second.sha256 == model.sha256  # the same files are the same model
+    (registry.folder / "node").mkdir()
+    assert folder_sha256(download(model.uri, registry.folder / "node")) == model.sha256  # as a node fetches it
 
     weights = second.path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")

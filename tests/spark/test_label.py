@@ -7,13 +7,22 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
+from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError, StageError
 from reviewgen_spark.inference import shipping
-from reviewgen_spark.inference.label import LABELS_SCHEMA, gather_windows, label_reviews
+from reviewgen_spark.inference.label import (
+    LABELS_SCHEMA,
+    cut_by_bytes,
+    gather_windows,
+    label_batch,
+    label_reviews,
+)
 from reviewgen_spark.models.finetuning import finetune
 from reviewgen_spark.models.folder import MODEL_FILES, folder_sha256
 from reviewgen_spark.models.predictor import Predictor
+from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import FinetuneSection, LabelSection
+from reviewgen_spark.tables import Warehouse
 from tests.models.conftest import ASPECT_SCHEMA, BAD, GOOD, QUICK, THINGS, make_aspects, make_rows, write_corpus
 
 INPUT = "record_id string, batch_id long, text_clean string"
@@ -26,6 +35,10 @@ class Model:
     version: int
     sha256: str
     path: Path
+
+    @property
+    def uri(self) -> str:
+        return self.path.as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +151,53 @@ def test_windows_join_batches_and_lose_no_row() -> None:
     windows = list(gather_windows(batches, 7))
     assert [window.num_rows for window in windows] == [8, 8, 4]
     assert [value for window in windows for value in window.column("n").to_pylist()] == list(range(20))
+    assert [window.num_rows for window in gather_windows(batches, 1000, window_bytes=batches[0].nbytes)] == [4] * 5
+
+
+def test_batches_go_out_in_slices_of_bounded_bytes() -> None:
+    batch = pa.RecordBatch.from_pydict({"n": list(range(100))})  # 800 bytes
+    parts = list(cut_by_bytes(batch, 200))
+    assert [part.num_rows for part in parts] == [25] * 4
+    assert pa.Table.from_batches(parts).column("n").to_pylist() == list(range(100))
+    assert [part.num_rows for part in cut_by_bytes(batch, 3)] == [1] * 100
+    assert [part.num_rows for part in cut_by_bytes(batch, 10_000)] == [100]
+
+
+def test_one_pass_fills_three_tables(spark: SparkSession, model: Model, config: Config) -> None:
+    section = SECTION.model_copy(update={"embeddings": True, "window_rows": 20})
+    lines: list[str] = []
+    warehouse = Warehouse(spark, config)
+    warehouse.converge(["gold_review_labels", "gold_review_embeddings", "ops_label_metrics"])
+    tables = {}
+    for name, rows in label_batch(make_reviews(spark), model, section, "print", lines.append).items():
+        warehouse.replace_batch(name, rows, 7)
+        tables[name] = warehouse.read(name)
+    labels, vectors = by_id(tables["gold_review_labels"]), by_id(tables["gold_review_embeddings"])
+    assert set(labels) == set(vectors) and len(labels) == 125
+    for key, row in vectors.items():
+        assert (row.error, row.meta, row.fingerprint) == (labels[key].error, labels[key].meta, "print")
+        if row.error is None:
+            assert len(row.embedding) == 128 and sum(value**2 for value in row.embedding) == pytest.approx(1, abs=1e-4)
+        else:
+            assert row.embedding is None
+    [metrics] = tables["ops_label_metrics"].collect()
+    tokens = sum(row.meta.token_count for row in labels.values())
+    assert (metrics.batch_id, metrics.row_count, metrics.token_count) == (7, 125, tokens)
+    assert metrics.load_count <= metrics.worker_count <= 2
+    assert 0 <= metrics.padding_pct < 30 and metrics.forward_seconds > 0 and metrics.peak_memory_mb > 50
+    assert len(lines) == 1 and "125 rows" in lines[0]
+
+
+def test_without_embeddings_their_table_has_no_row(spark: SparkSession, model: Model) -> None:
+    tables = label_batch(make_reviews(spark), model, SECTION, "print", lambda line: None)
+    assert tables["gold_review_embeddings"].collect() == []
+    assert set(tables["gold_review_embeddings"].columns) == set(TABLES["gold_review_embeddings"].columns.names)
+
+
+def test_a_batch_without_rows_has_no_metrics(spark: SparkSession, model: Model) -> None:
+    lines: list[str] = []
+    tables = label_batch(spark.createDataFrame([], INPUT), model, SECTION, "print", lines.append)
+    assert [rows.count() for rows in tables.values()] == [0, 0, 0] and lines == []
 
 
 def test_a_process_loads_a_model_once_and_holds_one(
@@ -148,8 +208,10 @@ def test_a_process_loads_a_model_once_and_holds_one(
     shipped = shipping.ShippedModel(model.sha256, Held(read_files(model)))
     first = shipping.load_predictor(shipped, "auto", "float32", 1)
     assert shipping.load_predictor(shipped, "auto", "float32", 1) is first
+    before = shipping.load_count()
     assert shipping.load_predictor(shipped, "auto", "bfloat16", 1) is not first
-    assert len(shipping._LOADED) == 1
+    assert shipping.load_predictor(shipped, "auto", "bfloat16", 1) is not first
+    assert len(shipping._LOADED) == 1 and shipping.load_count() == before + 1
 
 
 def test_a_spark_worker_holds_one_model_over_many_tasks(spark: SparkSession, model: Model) -> None:
@@ -164,6 +226,36 @@ def test_a_spark_worker_holds_one_model_over_many_tasks(spark: SparkSession, mod
         label_reviews(make_reviews(spark, 4), model, SECTION).collect()
     held = {row["keys"] for row in spark.range(0, 8, 1, 4).mapInArrow(count_loaded, "keys string").collect()}
     assert f"{model.sha256}|cpu|float32" in held  # the model outlived the tasks that loaded it
+
+
+def test_a_node_fetches_a_model_once(
+    spark: SparkSession, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(shipping.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(shipping, "_SHIPPED", {})
+    store = Model(model.name, model.version, model.sha256, tmp_path / "the store")  # a URI with %20
+    shutil.copytree(model.path, store.path)
+    shipped = shipping.ship(spark, store, "localcache")
+    assert (shipped.files, shipped.uri) == (None, store.uri)
+    assert shipping.ship(spark, store, "broadcast", broadcast_max_mb=1).files is None  # bigger than 1 MB
+    assert shipping.ship(spark, store).files is not None
+    folder = shipping.local_folder(shipped)
+    assert folder_sha256(folder) == model.sha256
+    (store.path / "config.json").write_text("{}")  # never read again while the node has the model
+    assert shipping.local_folder(shipped) == folder
+    shutil.rmtree(folder)
+    with pytest.raises(StageError, match="arrived damaged"):
+        shipping.local_folder(shipped)
+    shutil.rmtree(store.path)
+    with pytest.raises(StageError, match=r"cannot be read from this executor \(FileNotFoundError\)"):
+        shipping.local_folder(shipped)
+    assert [path for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
+
+
+def test_labels_by_localcache(spark: SparkSession, model: Model) -> None:
+    section = SECTION.model_copy(update={"weights": "localcache"})
+    found = by_id(label_reviews(make_reviews(spark), model, section))
+    assert sum(row.sentiment_label is not None for row in found.values()) == 121
 
 
 def test_damaged_files_are_refused_on_the_driver(spark: SparkSession, model: Model, tmp_path: Path) -> None:

@@ -122,3 +122,13 @@ def test_a_table_of_methods(finetune_methods: ModuleType) -> None:
     assert len(lines) == 4 and "validation F1 [95 %]" in lines[0]
     assert lines[3] == "| lora | 0.002 | 50 (5.0 %) | 7 | 900 | 2 | 0.8000 [0.5000, 1.0000] | 0.7000 [0.5000, 1.0000] |"
     assert "test macro F1" in finetune_methods.table_of({"full": facts("aspect", "f1_macro")})[0]
+
+
+def test_rivals_are_compared_at_our_size(turns: ModuleType) -> None:
+    from b3_label import rows_per_s
+
+    # 10 s to start and 0.1 s a row: 1,000 rows take 110 s, 500 take 60
+    assert rows_per_s(1_000, 110, 60, at=10_000) == pytest.approx(10_000 / 1_010)
+    # noise that would make a row cost nothing, or starting, leaves what was measured
+    assert rows_per_s(1_000, 110, 120, at=10_000) == pytest.approx(1_000 / 110)
+    assert rows_per_s(1_000, 110, 40, at=10_000) == pytest.approx(1_000 / 110)

@@ -22,7 +22,7 @@ MODULES = {
     "tokens": ("transforms/tokens", "text/tokenise", "text/word_lists"),
     "weak_labels": ("transforms/weak_labels", "text/voters", "text/lexicon", "text/label_model"),
     "keywords": ("products/keywords", "text/textrank", "transforms/views"),
-    "label": ("inference/label", "inference/batching", "models/predictor"),
+    "label": ("inference/label", "inference/batching", "inference/metering", "models/predictor", "models/runtime"),
     "satisfaction": ("products/satisfaction", "transforms/views"),
     "corpus": ("transforms/corpus",),
     "pretraining_corpus": ("transforms/corpus",),

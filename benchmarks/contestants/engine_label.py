@@ -1,0 +1,35 @@
+"""Ours: the label stage's own function, with the options that a user would set in `label`."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from contest import arguments, tell
+from delta_to_delta import race, write_delta
+from pyspark.sql import DataFrame, Row, SparkSession
+
+from reviewgen_spark.inference.label import label_batch
+from reviewgen_spark.models.folder import folder_sha256
+from reviewgen_spark.sections import LabelSection
+
+
+def main() -> None:
+    parser = arguments(__doc__, ("float32", "bfloat16", "int8"))
+    parser.add_argument("--model", type=Path, required=True, help="a model folder")
+    options = parser.parse_args()
+    folder = options.model
+    model = SimpleNamespace(
+        name="b3", version=1, sha256=folder_sha256(folder), path=folder, uri=folder.resolve().as_uri()
+    )
+    section = LabelSection(precision=options.line)
+
+    def work(spark: SparkSession, rows: DataFrame, out: Path) -> Row:
+        tables = label_batch(rows, model, section, "b3", lambda line: None)
+        write_delta(tables["gold_review_labels"], out)
+        return tables["ops_label_metrics"].collect()[0]
+
+    seconds, metrics = race(options, work)
+    tell(seconds, **{name: round(value, 3) for name, value in metrics.asDict().items() if name != "batch_id"})
+
+
+if __name__ == "__main__":
+    main()

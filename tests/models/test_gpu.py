@@ -1,0 +1,37 @@
+import threading
+from pathlib import Path
+
+import pytest
+
+from reviewgen_spark.inference import shipping
+from reviewgen_spark.inference.gpu import turn_on
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(shipping.CACHE_VARIABLE, str(tmp_path))
+    return tmp_path
+
+
+def take_turn(device: str) -> threading.Event:
+    entered = threading.Event()
+
+    def work() -> None:
+        with turn_on(device):
+            entered.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    return entered
+
+
+def test_a_gpu_has_one_task_at_a_time() -> None:
+    with turn_on("cuda"):
+        other = take_turn("cuda")
+        assert not other.wait(0.3)
+    assert other.wait(30)
+
+
+def test_nobody_waits_for_a_cpu(cache: Path) -> None:
+    with turn_on("cpu"):
+        assert take_turn("cpu").wait(30)
+    assert list(cache.iterdir()) == []

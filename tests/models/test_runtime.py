@@ -1,0 +1,70 @@
+"""What makes a model fast must not change what it says."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.models.finetuning import FinetuneResult
+from reviewgen_spark.models.predictor import Predictor, load_classifier, mean_pool
+from reviewgen_spark.models.runtime import PackedLinear, packs, prepare
+
+TEXTS = ["房间很好，手机不错", "太差了，退货", "好", "服务太差，失望，包装太差，失望"]
+
+
+def plain_logits(trained: FinetuneResult, rows: list[list[int]]) -> np.ndarray:
+    model = load_classifier(trained.folder).eval()
+    with torch.inference_mode():
+        return np.concatenate([model(input_ids=torch.tensor([row])).logits.double().numpy() for row in rows])
+
+
+@pytest.fixture
+def rows(trained: FinetuneResult) -> list[list[int]]:
+    return [found.ids for found in Predictor(trained.folder).tokenizer.encode(TEXTS)]
+
+
+@pytest.mark.skipif(not packs("float32"), reason="this CPU has no packed layout")
+def test_packed_layers_say_what_plain_ones_do(trained: FinetuneResult, rows: list[list[int]]) -> None:
+    predictor = Predictor(trained.folder, device="cpu")
+    layers = [module for module in predictor._model.modules() if isinstance(module, PackedLinear)]
+    assert layers and not any(type(module) is torch.nn.Linear for module in predictor._model.modules())
+    np.testing.assert_allclose(predictor.logits(rows), plain_logits(trained, rows), atol=1e-5)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.02), ("int8", 0.05)])
+def test_fewer_bits_stay_close(trained: FinetuneResult, precision: str, tolerance: float) -> None:
+    exact = Predictor(trained.folder, device="cpu").score_texts(TEXTS)
+    rough = Predictor(trained.folder, "cpu", precision).score_texts(TEXTS)  # type: ignore[arg-type]
+    np.testing.assert_allclose(rough, exact, atol=tolerance)
+    assert not np.array_equal(rough, exact)
+
+
+def test_int8_is_refused_on_a_gpu(trained: FinetuneResult) -> None:
+    with pytest.raises(ConfigError, match="int8"):
+        prepare(load_classifier(trained.folder), "cuda", "int8")
+
+
+def test_a_compiled_model_is_not_packed(trained: FinetuneResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.nn.Module] = []
+    compiler: Callable[..., object] = lambda model, dynamic: seen.append(model) or model  # noqa: E731
+    monkeypatch.setattr(torch, "compile", compiler)
+    prepare(load_classifier(trained.folder), "cpu", "float32", compiled=True)
+    assert len(seen) == 1 and not any(isinstance(module, PackedLinear) for module in seen[0].modules())
+
+
+def test_embeddings_come_from_the_same_pass(trained: FinetuneResult, rows: list[list[int]]) -> None:
+    predictor = Predictor(trained.folder, device="cpu")
+    both, labels = predictor.probabilities_and_embeddings(rows), predictor.all_probabilities(rows)
+    np.testing.assert_allclose(both[:, : labels.shape[1]], labels, atol=1e-6)
+    base = load_classifier(trained.folder).eval().base_model
+    for row, vector in zip(rows, both[:, labels.shape[1] :], strict=True):
+        with torch.inference_mode():
+            mean = base(input_ids=torch.tensor([row])).last_hidden_state[0].mean(0)  # alone, so nothing is padded
+        np.testing.assert_allclose(vector, (mean / mean.norm()).numpy(), atol=1e-5)
+
+
+def test_padding_does_not_count_in_the_mean() -> None:
+    states = torch.tensor([[[3.0, 4.0], [100.0, -7.0]]])
+    assert mean_pool(states, torch.tensor([[1, 0]])).tolist() == [pytest.approx([0.6, 0.8])]
