@@ -21,7 +21,7 @@ RANKS = {
     "training": 5, "comparison": 5, "job": 5, "charts": 5, "sample": 5, "report": 5, "freshness": 5,
     "jobs": 6,
     "pipelines": 7,
-    "file_evaluation": 8, "search": 8,
+    "file_evaluation": 8, "search": 8, "erasure": 8, "erasure_log": 8, "learnt": 8, "leftovers": 8, "maintenance": 8,
     "status": 8, "catalog": 8, "promotion": 8, "demo": 8, "cli": 8, "data_dictionary": 8,
 }  # fmt: skip
 FORBIDDEN = {
