@@ -192,9 +192,9 @@ class _Erasing:
             self._warehouse.read(name).join(gone, "record_id", "left_semi").select(reviews, *PLACE[1:])
             for name in ("bronze_reviews", "bronze_redeliveries")
         ]
-        self._refused = keep(refused_of(self._warehouse.read("bronze_reviews_quarantine"), self._erased()))
-        self._labels = keep(labels_of(self._warehouse.read("bronze_gold_labels"), self._erased()))
-        places = parts[0].unionByName(parts[1]).unionByName(self._refused).unionByName(self._labels)
+        refused = refused_of(self._warehouse.read("bronze_reviews_quarantine"), self._erased())
+        labels = labels_of(self._warehouse.read("bronze_gold_labels"), self._erased())
+        places = parts[0].unionByName(parts[1]).unionByName(refused).unionByName(labels)
         places = keep(places.distinct().withColumn("is_gone", F.lit(False)))
         self._warehouse.edit("bronze_erasures", places, PLACE)
 
@@ -358,7 +358,7 @@ class _Erasing:
                 self._warehouse.forget_history(name)
 
     def _search(self) -> None:
-        """Look for ids and texts in every file; an id that names a cluster, or a text that others wrote too, may stay."""
+        """Look for ids and texts in every file; a cluster's name, or a text that others wrote too, may stay."""
         values = self._values - self._kept()
         paths = self._config.paths
         folders = [
@@ -371,15 +371,13 @@ class _Erasing:
         kept: set[str] = set()
         ids = F.broadcast(self._spark.createDataFrame([(value,) for value in sorted(self._values)], "value string"))
         places = {
-            _CLUSTERS: ("cluster_id", F.explode("near_clusters")),
-            "bronze_reviews": ("title", "text_raw"),
-            "silver_reviews": ("title_clean", "text_clean"),
+            _CLUSTERS: F.concat(F.array("cluster_id"), "near_clusters"),
+            "bronze_reviews": F.array("title", "text_raw"),
+            "silver_reviews": F.array("title_clean", "text_clean"),
         }
-        for name, columns in places.items():
-            for column in columns if name in self._tables else ():
-                rows = self._warehouse.read(name).select(
-                    (F.col(column) if isinstance(column, str) else column).alias("value")
-                )
+        for name, found in places.items():
+            if name in self._tables:
+                rows = self._warehouse.read(name).select(F.explode(found).alias("value"))
                 kept |= {row.value for row in rows.join(ids, "value", "left_semi").distinct().collect()}
         return kept
 
@@ -395,10 +393,7 @@ def _after_clusters() -> list[str]:
 
 
 def _tell(found: Found) -> str:
+    """A file with the lines that hold a record, 20 at most."""
     lines = ", ".join(map(str, found.lines[:20])) + (", …" if len(found.lines) > 20 else "")
-    said = (
-        f"{found.delivery.path}, {'lines' if len(found.lines) > 1 else 'line'} {lines}"
-        if lines
-        else found.delivery.path
-    )
-    return said + (" (cannot be read to its end: look yourself)" if found.is_damaged else "")
+    place = f", line {lines}" if lines else ""
+    return found.delivery.path + place + (" (cannot be read to its end: look yourself)" if found.is_damaged else "")

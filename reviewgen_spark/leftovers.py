@@ -21,13 +21,13 @@ class Values:
 
     Attributes:
         exact: values that give themselves away as a whole cell.
-        inside: of these, what is long enough to be told inside another text or any bytes.
     """
 
     exact: frozenset[str]
 
     @property
     def inside(self) -> list[str]:
+        """Those that are searched for inside texts and bytes too."""
         return sorted(value for value in self.exact if len(value.encode("utf-8", "surrogatepass")) >= MIN_BYTES)
 
 

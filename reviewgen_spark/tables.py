@@ -102,7 +102,7 @@ class Warehouse:
         merge.execute()
 
     def delete(self, name: str, rows: DataFrame, on: Sequence[str]) -> bool:
-        """Delete the rows that share the columns `on` with `rows`; whether there were any. Deleted rows stay in history."""
+        """Delete the rows that share the columns `on` with `rows`; whether there were any. They stay in history."""
         keys = rows.select(*on).distinct()
         if self.read(name).join(F.broadcast(keys), list(on), "left_semi").isEmpty():
             return False

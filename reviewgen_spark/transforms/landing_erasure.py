@@ -118,7 +118,7 @@ def empty_records(file: Path, format_code: str, ordinals: Collection[int]) -> Pa
             else:
                 target.writelines(lines)
     stat = file.stat()
-    os.chmod(copy, stat.st_mode & 0o777)
+    copy.chmod(stat.st_mode & 0o777)
     os.utime(copy, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     return copy
 
