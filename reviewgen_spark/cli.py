@@ -85,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
         erasing.add_argument(f"--{kind}-file", metavar="FILE", help="ids, one a line; - reads standard input")
     erasing.add_argument("--rewrite-landing", action="store_true", help="empty the records in delivered files too")
 
+    tending = command("maintain", _maintain, "pack and order the tables, remove what is older than retention")
+    tending.add_argument("--dry-run", action="store_true", help="only say what would go")
+
     evaluate = command("evaluate", _evaluate, "score a registered model on a labelled CSV, TSV or JSON-lines file")
     evaluate.add_argument("--model", required=True, metavar="NAME@ALIAS", help="or NAME@VERSION")
     evaluate.add_argument(
@@ -269,6 +272,16 @@ def _erase(options: argparse.Namespace) -> int:
     print("\n".join(outcome.lines()))
     print("run `reviewgen run nightly` now: it completes what stood on the erased records")
     return 3 if outcome.leftovers else 0
+
+
+def _maintain(options: argparse.Namespace) -> int:
+    from reviewgen_spark.maintenance import maintain
+    from reviewgen_spark.runner import open_run
+
+    config = _config(options)
+    with _session(config) as spark, open_run(spark, config) as run:
+        print("\n".join(maintain(run, options.dry_run).lines()))
+    return 0
 
 
 def _ids(named: Sequence[str], file: str | None) -> frozenset[str]:

@@ -25,6 +25,19 @@ class Written:
     row_count: int
 
 
+@dataclass(frozen=True)
+class Size:
+    """What a table takes on disk, the files of earlier versions and Delta's log included."""
+
+    files: int
+    bytes: int
+
+    @property
+    def megabytes(self) -> float:
+        """Decimal megabytes."""
+        return self.bytes / 1e6
+
+
 class Warehouse:
     """The tables of one `paths.warehouse`.
 
@@ -160,6 +173,28 @@ class Warehouse:
         return sorted(int(found.removeprefix("batch_id=")) for found in names if found.startswith("batch_id="))
 
     # -- keeping house ---------------------------------------------------------------------------------------
+
+    def size(self, name: str) -> Size:
+        """Its files as they lie there."""
+        files, folder = self._files(self.path(name))
+        found = files.getContentSummary(folder)
+        return Size(int(found.getFileCount()), int(found.getLength()))
+
+    def compact(self, name: str, order_by: Sequence[str]) -> None:
+        """Pack small files into large ones, rows with near values of `order_by` together.
+
+        A partitioned table is ordered inside its batches, by Z-order; Delta has clustering, which stays with the
+        table, for the others alone. What is packed and in order is left as it is.
+        """
+        identifier, table = f"delta.`{self.path(name)}`", TABLES[name]
+        if order_by and not table.partition_by:
+            self.spark.sql(f"ALTER TABLE {identifier} CLUSTER BY ({', '.join(order_by)})")
+        is_ordered = order_by and table.partition_by
+        self.spark.sql(f"OPTIMIZE {identifier}" + (f" ZORDER BY ({', '.join(order_by)})" if is_ordered else ""))
+
+    def vacuum(self, name: str) -> None:
+        """Remove files that no version within `tables.retention_days` needs."""
+        self.spark.sql(f"VACUUM delta.`{self.path(name)}`")
 
     def forget_history(self, name: str) -> bool:
         """Remove for good what a table does not hold any more; whether there was anything.

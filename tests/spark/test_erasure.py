@@ -81,8 +81,8 @@ def deliver(landing: Path) -> None:
 
 
 def configure(root: Path, *overrides: str) -> Config:
-    settings = ("ingest.max_rows_per_batch=24", "finetune.labels=rating", "ingest.max_quarantine_pct=60",
-                "keywords.min_reviews=1", "tables.parquet_exports=[silver_tokens,silver_reviews]")  # fmt: skip
+    settings = ("ingest.max_rows_per_batch=26", "finetune.labels=rating", "ingest.max_quarantine_pct=60",
+                "keywords.min_reviews=1", "lease.ttl_s=3600", "tables.parquet_exports=[silver_tokens,silver_reviews]")  # fmt: skip
     return load_config("local", [f"paths.root={root}", *settings, *overrides])
 
 
@@ -155,9 +155,10 @@ def holding(root: Path, *needles: str) -> set[str]:
 
 def test_before_it_the_records_are_everywhere(night: Path) -> None:
     found = holding(night, USER, CANARY)
-    for place in ("landing", "warehouse/bronze_reviews", "warehouse/bronze_reviews_quarantine", "warehouse/silver_tokens",
-                  "warehouse/silver_reviews/_delta_log", "warehouse/gold_product_keywords", "exports/silver_reviews",
-                  "artifacts/corpus"):  # fmt: skip
+    places = ("landing", "warehouse/bronze_reviews/", "warehouse/bronze_reviews_quarantine/", "warehouse/silver_tokens",
+              "warehouse/silver_reviews/_delta_log", "warehouse/gold_product_keywords", "exports/silver_reviews",
+              "artifacts/corpus")  # fmt: skip
+    for place in places:
         assert any(name.startswith(place) for name in found), place
 
 
@@ -247,10 +248,7 @@ def test_the_next_night_completes_what_stood_on_them_and_counts_add_up(
     assert {line for line in started if "whole" in line} == {"[keywords] whole tables", "[corpus] whole tables"}
     assert warehouse.read("silver_tokens").where(f"record_id = '{promoted.record_id}'").count() == 1
     counts = count_records(warehouse)
-    assert counts.faults == [] or all("clean" not in fault for fault in counts.faults)
-    assert (
-        counts.delivered == counts.bronze + counts.quarantined + counts.redelivered + counts.gold_labels + counts.erased
-    )
+    assert counts.faults == []
     assert counts.erased == 10
     assert run(spark, config, *STAGES) == []
 
@@ -284,7 +282,7 @@ def test_a_later_delivery_and_a_rerun_from_landing_stay_erased(
     assert contents(spark, config) == unchanged
     for file in ("a.jsonl", "b.jsonl.gz", "c.csv", "d.parquet"):
         shutil.copy2(night / "landing" / "reviews" / file, Path(config.paths.landing) / "reviews" / file)
-    run(spark, config, nightly.ingest.STAGE, force=Force("ingest", 1, 3))
+    run(spark, config, nightly.ingest.STAGE, force=Force("ingest", 1, 2))
     assert {name: rows for name, rows in contents(spark, config).items() if name.startswith("bronze")} == {
         name: rows for name, rows in unchanged.items() if name.startswith("bronze")
     }
