@@ -82,7 +82,8 @@ def deliver(landing: Path) -> None:
 
 def configure(root: Path, *overrides: str) -> Config:
     settings = ("ingest.max_rows_per_batch=26", "finetune.labels=rating", "ingest.max_quarantine_pct=60",
-                "keywords.min_reviews=1", "lease.ttl_s=3600", "tables.parquet_exports=[silver_tokens,silver_reviews]")  # fmt: skip
+                "keywords.min_reviews=1", "lease.ttl_s=3600",
+                "tables.parquet_exports=[silver_tokens,silver_reviews]")  # fmt: skip
     return load_config("local", [f"paths.root={root}", *settings, *overrides])
 
 
