@@ -321,7 +321,7 @@ class _Erasing:
         if found.is_damaged:
             return "damaged; have it delivered again without them"
         if said is None or said.state != "reserved":
-            return "not ingested; run the night, then erase again"
+            return "not ingested yet, or refused: run the night, decide about it, then erase again"
         return None
 
     def _rewrite(self, found: Found, known: list[Row]) -> None:

@@ -221,6 +221,10 @@ class Warehouse:
         files, _ = self._files(log)
         for path in self._log_files(log, below=int(snapshot.version())):
             files.delete(path, False)
+        # What this session knows of the table is made of files that are gone now.
+        jvm: Any = self.spark._jvm
+        _, table = self._files(self.path(name))
+        jvm.org.apache.spark.sql.delta.DeltaLog.invalidateCache(self.spark._jsparkSession, table)
         return True
 
     def _log_files(self, log: str, below: int) -> list[Any]:

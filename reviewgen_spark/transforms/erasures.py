@@ -26,7 +26,7 @@ def read_erased(erasures: DataFrame, key: bytes, places: DataFrame | None = None
         ConfigError: The hashes were made with another secret: nothing would be recognised, and what was erased would
             come back.
     """
-    rows = erasures.select("erasure_key", "key_fingerprint").distinct().collect()
+    rows = erasures.select("erasure_key", "key_fingerprint").collect()
     if any(row.key_fingerprint != key_fingerprint(key) for row in rows):
         raise ConfigError(
             "ops_erasures: its hashes were made with another REVIEWGEN_USER_KEY, so what was erased would come back; "
