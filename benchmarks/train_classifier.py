@@ -2,7 +2,8 @@
 
     python benchmarks/train_classifier.py --corpus CORPUS --base embedded --out RUN --set epochs=3 --set dropout=0
 
-Writes the model to RUN/model, every score to RUN/scores.json, and goes on from RUN/checkpoint.pt when interrupted.
+Writes the model to RUN/model, every score to RUN/scores.json and its page to RUN/model_page.html, and goes on from
+RUN/checkpoint.pt when interrupted.
 """
 
 import argparse
@@ -10,17 +11,19 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from reviewgen_spark.models.evaluation import evaluate
+from reviewgen_spark.model_page import write_model_page
+from reviewgen_spark.models.evaluation import Score, evaluate_with_curves
 from reviewgen_spark.models.finetuning import finetune
 from reviewgen_spark.sections import EvaluateSection, FinetuneSection
 
 
-def settings_of(pairs: list[str]) -> FinetuneSection:
-    """`name=value` pairs as a section; values are JSON where they parse, else words."""
+def values_of(pairs: Sequence[str]) -> dict[str, Any]:
+    """`name=value` pairs; values are JSON where they parse, else words."""
     values: dict[str, Any] = {}
     for pair in pairs:
         name, _, value = pair.partition("=")
@@ -28,7 +31,15 @@ def settings_of(pairs: list[str]) -> FinetuneSection:
             values[name] = json.loads(value)
         except json.JSONDecodeError:
             values[name] = value
-    return FinetuneSection(**values)
+    return values
+
+
+def tell_scores(scores: Sequence[Score], tell: Callable[[str], None]) -> None:
+    """A line a figure: F1 and accuracy with their intervals."""
+    for score in scores:
+        if score.metric in ("f1", "accuracy", "f1_macro") and score.low is not None:
+            interval = f"[{score.low:.4f}, {score.high:.4f}]"
+            tell(f"{score.model} {score.slice_name} {score.metric} {score.value:.4f} {interval} {score.rows} rows")
 
 
 def main() -> int:
@@ -36,26 +47,27 @@ def main() -> int:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--base", default="embedded", help="as models.base")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a key of finetune; repeatable")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a key of finetune; repeatable"
+    )
     parser.add_argument("--robustness-rows", type=int, default=0)
     parser.add_argument("--baselines", action="store_true", help="also TF-IDF with logistic regression, and majority")
     options = parser.parse_args()
-    section, started = settings_of(options.set), time.monotonic()
+    section, started = FinetuneSection(**values_of(options.set)), time.monotonic()
 
     def tell(line: str) -> None:
         print(f"{time.monotonic() - started:7.0f} s  {line}", flush=True)
 
-    found = finetune(
-        options.corpus, options.base, section, options.out / "model", tell, options.out / "checkpoint.pt"
-    )
+    found = finetune(options.corpus, options.base, section, options.out / "model", tell, options.out / "checkpoint.pt")
     (options.out / "checkpoint.pt").unlink(missing_ok=True)
-    scores = evaluate(
+    scores, curves = evaluate_with_curves(
         found.folder,
         options.corpus,
         EvaluateSection(robustness_rows=options.robustness_rows),
-        splits=("test",),
+        splits=("validation", "test"),
         baselines=options.baselines,
     )
+    write_model_page(found.folder, scores, curves, found.train_rows, options.out)
     facts = {
         "base": options.base,
         "corpus": options.corpus.name,
@@ -71,8 +83,9 @@ def main() -> int:
     }
     (options.out / "scores.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for score in scores:
-        if score.metric in ("f1", "accuracy", "macro_f1") and score.low is not None:
-            tell(f"{score.model} {score.slice_name} {score.metric} {score.value:.4f} [{score.low:.4f}, {score.high:.4f}]")
+        if score.metric in ("f1", "accuracy", "f1_macro") and score.low is not None:
+            interval = f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
+            tell(f"{score.split} {score.model} {score.slice_name} {score.metric} {interval} {score.rows:,} rows")
     return 0
 
 

@@ -8,7 +8,7 @@ from reviewgen_spark.training import evaluate_model
 
 STAGE = Stage(
     name="evaluate",
-    version=2,
+    version=3,
     scope="table",
     reads=(),
     uses=("corpus", "finetune"),

@@ -9,7 +9,7 @@ from reviewgen_spark.training import finetune_model
 
 STAGE = Stage(
     name="finetune",
-    version=2,
+    version=3,
     scope="table",
     reads=(),
     uses=("corpus",),

@@ -11,7 +11,7 @@ from reviewgen_spark.transforms.landing import plan_batches
 
 STAGE = Stage(
     name="ingest",
-    version=2,
+    version=3,
     scope="batch",
     reads=("ops_source_files", "ops_erasures", "bronze_erasures"),
     history=("bronze_reviews",),

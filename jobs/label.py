@@ -29,6 +29,7 @@ STAGE = Stage(
     assets=champion,
     expected_errors=("NullText", "EmptyText"),
     max_error_pct=lambda config: config.label.max_error_pct,
+    newest_first=True,
     run=_label,
 )
 

@@ -9,7 +9,7 @@ from reviewgen_spark.transforms.views import VIEWS
 
 STAGE = Stage(
     name="satisfaction",
-    version=1,
+    version=2,
     scope="table",
     reads=("silver_reviews", "silver_review_clusters", "gold_review_labels"),
     writes=("gold_product_satisfaction",),

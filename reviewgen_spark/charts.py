@@ -28,13 +28,26 @@ class Bar:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A point with its interval, on a row of its own; `is_main` sets ours apart from what it is compared with."""
+    """A point with its interval, on a row of its own; `is_main` sets ours apart from what it is compared with.
+
+    `note` stands behind the value, such as a number of rows.
+    """
 
     label: str
     value: float
     low: float | None = None
     high: float | None = None
     is_main: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve through points of a plane; the hint of a point is shown when a mouse rests on it."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    hints: Sequence[str] = ()  # none, or one a point; points with hints are drawn as dots
 
 
 def number(value: float, digits: int = 0) -> str:
@@ -158,8 +171,10 @@ def lines(
     width: int = 520,
     height: int = 242,
     top_value: float | None = None,
+    bottom_value: float = 0.0,
+    digits: int = 1,
 ) -> Markup:
-    """Lines over an ordered axis from zero; None leaves a gap. A single point is still seen as a dot.
+    """Lines over an ordered axis; None leaves a gap. A single point is still seen as a dot.
 
     Args:
         labels: The axis, one a point.
@@ -169,13 +184,15 @@ def lines(
         width: Of the drawing.
         height: Of the drawing.
         top_value: Upper end of the axis, such as 100 for percent; default: from the values.
+        bottom_value: Lower end of the axis, or a little above it; positions may be compared from anywhere.
+        digits: Decimals of the values in hints.
     """
     known = [value for _, values in series for value in values if value is not None]
     if not known:
         return NO_DATA
     left, top, bottom, right = 52, 56, 26, 24
-    ticks = _ticks(top_value or max(known))
-    base, scale = height - bottom, (height - top - bottom) / ticks[-1]
+    ticks = _ticks(top_value or max(known), bottom_value)
+    base, scale = height - bottom, (height - top - bottom) / (ticks[-1] - ticks[0])
     step = (width - left - right * 2) / max(len(labels) - 1, 1)
     xs = [left + right + index * step for index in range(len(labels))]
     parts = _legend([name for name, _ in series], left)
@@ -188,9 +205,9 @@ def lines(
             if value is None:
                 path += " "
                 continue
-            y = base - value * scale
+            y = base - (value - ticks[0]) * scale
             path += f"{'L' if path and path[-1] != ' ' else 'M'}{x:.1f},{y:.1f}"
-            hint = escape(f"{label}, {name}: {number(value, 1)} {unit}")
+            hint = escape(f"{label}, {name}: {number(value, digits)} {unit}")
             parts.append(
                 f'<circle class="fill-{tone}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>{hint}</title></circle>'
             )
@@ -198,25 +215,137 @@ def lines(
     return _svg(width, height, title, parts)
 
 
-def intervals(groups: Sequence[tuple[str, Sequence[Estimate]]], title: str, unit: str, width: int = 520) -> Markup:
+def mirrored_columns(
+    labels: Sequence[str],
+    above: tuple[str, Sequence[int]],
+    below: tuple[str, Sequence[int]],
+    title: str,
+    unit: str,
+    width: int = 520,
+    height: int = 300,
+) -> Markup:
+    """Two series of counts over one ordered axis: the first stands on it, the second hangs from it, on one scale.
+
+    Args:
+        labels: The axis, one a place.
+        above: Name and counts of the upper series.
+        below: Of the lower.
+        title: What is seen.
+        unit: Of the counts.
+        width: Of the drawing.
+        height: Of the drawing.
+    """
+    if not any([*above[1], *below[1]]):
+        return NO_DATA
+    left, top, bottom = 52, 56, 26
+    every_tick = _ticks(max(*above[1], *below[1]))[1]
+    up, down = (
+        [every_tick * index for index in range(math.ceil(max(counts) / every_tick - 1e-9) + 1)]
+        for counts in (above[1], below[1])
+    )
+    scale = (height - top - bottom) / (up[-1] + down[-1])
+    base = top + up[-1] * scale
+    parts = [*_legend([above[0], below[0]], left), _text(0, top - 18, unit, "start", "unit")]
+    for tick, y in [*((tick, base - tick * scale) for tick in up), *((tick, base + tick * scale) for tick in down[1:])]:
+        parts.append(f'<path class="grid" d="M{left},{y:.1f}H{width}"/>')
+        parts.append(_text(left - 8, y + 4, f"{tick:,g}", "end"))
+    step = (width - left) / len(labels)
+    every = _label_step(labels, step)
+    for tone, sign, (name, counts) in (("a", -1, above), ("b", 1, below)):
+        for index, (label, count) in enumerate(zip(labels, counts, strict=True)):
+            size = count * scale
+            parts.append(
+                f'<rect class="fill-{tone}" x="{left + (index + 0.08) * step:.1f}" '
+                f'y="{base - size if sign < 0 else base:.1f}" width="{step * 0.84:.1f}" height="{size:.1f}">'
+                f"<title>{escape(f'{label}, {name}: {number(count)} {unit}')}</title></rect>"
+            )
+    parts += [
+        _text(left + (index + 0.5) * step, height - 8, label, "middle")
+        for index, label in enumerate(labels)
+        if index % every == 0
+    ]
+    return _svg(width, height, title, parts)
+
+
+def plane(
+    series: Sequence[Line],
+    title: str,
+    x_unit: str,
+    y_unit: str,
+    diagonal: str = "",
+    width: int = 520,
+    height: int = 420,
+) -> Markup:
+    """Curves in the square from 0 to 1, such as a ROC curve.
+
+    Args:
+        series: The curves, at most four; ours first.
+        title: What is seen.
+        x_unit: Of the axis below.
+        y_unit: Of the upright axis.
+        diagonal: What the dashed line from (0, 0) to (1, 1) means, as a hint; none is drawn without it.
+        width: Of the drawing.
+        height: Of the drawing.
+    """
+    series = [line for line in series if line.points]
+    if not series:
+        return NO_DATA
+    left, top, bottom, right = 52, 56, 44, 10
+    base, tall, wide = height - bottom, height - top - bottom, width - left - right
+    ticks = _ticks(1.0)
+    parts = _legend([line.name for line in series], left)
+    parts += _grid(ticks, left, width - right, base, tall, y_unit)
+    for tick in ticks:
+        x = left + tick * wide
+        parts.append(f'<path class="grid" d="M{x:.1f},{top}V{base}"/>')
+        parts.append(_text(x, base + 17, f"{tick:g}", "middle"))
+    parts.append(_text(width - right, height - 6, x_unit, "end", "unit"))
+    if diagonal:
+        parts.append(
+            f'<path class="guide" d="M{left},{base}L{left + wide},{top}"><title>{escape(diagonal)}</title></path>'
+        )
+    # ours last, to lie on top
+    for index, line in reversed(list(enumerate(series))):
+        places = [(left + x * wide, base - y * tall) for x, y in line.points]
+        way = "L".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        parts.append(f'<path class="line-{"abcn"[index]}" d="M{way}"/>')
+        for (x, y), hint in zip(places if line.hints else [], line.hints, strict=True):
+            parts.append(
+                f'<circle class="fill-{"abcn"[index]}" cx="{x:.1f}" cy="{y:.1f}" r="4">'
+                f"<title>{escape(f'{line.name}: {hint}')}</title></circle>"
+            )
+    return _svg(width, height, title, parts)
+
+
+def intervals(
+    groups: Sequence[tuple[str, Sequence[Estimate]]],
+    title: str,
+    unit: str,
+    width: int = 520,
+    reference: float | None = None,
+) -> Markup:
     """Points with their intervals, grouped under headings, on one axis that spans what is shown.
 
-    The axis need not start at zero: positions are compared here, not lengths.
+    The axis need not start at zero: positions are compared here, not lengths. A group without a name has no heading.
+    `reference` is drawn as a dashed line through all rows.
     """
     groups = [(name, rows) for name, rows in groups if rows]
     if not groups:
         return NO_DATA
     every = [row for _, rows in groups for row in rows]
-    low = min(min(row.value, row.value if row.low is None else row.low) for row in every)
-    high = max(max(row.value, row.value if row.high is None else row.high) for row in every)
+    shown = [] if reference is None else [reference]
+    low = min([*shown, *(min(row.value, row.value if row.low is None else row.low) for row in every)])
+    high = max([*shown, *(max(row.value, row.value if row.high is None else row.high) for row in every)])
     start, end = math.floor(low * 10) / 10, math.ceil(high * 10) / 10
     left = min(max(_text_width(row.label) for row in every) + 24, width * 0.46)
-    right = 60
+    values = {row: f"{row.value:.3f}" + (f" · {row.note}" if row.note else "") for row in every}
+    right = max(60, *(_text_width(text) + 14 for text in values.values()))
     scale = (width - left - right) / ((end - start) or 1)
     parts, y = [], 0.0
     for name, rows in groups:
-        parts.append(_text(0, y + 17, name, "start", "group"))
-        y += 24
+        if name:
+            parts.append(_text(0, y + 17, name, "start", "group"))
+            y += 24
         for row in rows:
             tone, x = ("a" if row.is_main else "n"), left + (row.value - start) * scale
             parts.append(_text(left - 12, y + 15, _clip(row.label, left - 16), "end"))
@@ -225,9 +354,11 @@ def intervals(groups: Sequence[tuple[str, Sequence[Estimate]]], title: str, unit
                 whisker = f"M{x1:.1f},{y + 6}v10M{x2:.1f},{y + 6}v10M{x1:.1f},{y + 11}H{x2:.1f}"
                 parts.append(f'<path class="line-{tone}" d="{whisker}"/>')
             parts.append(f'<circle class="fill-{tone}" cx="{x:.1f}" cy="{y + 11}" r="4"/>')
-            parts.append(_text(width, y + 15, f"{row.value:.3f}", "end", "value"))
+            parts.append(_text(width, y + 15, values[row], "end", "value"))
             y += 22
         y += 8
+    if reference is not None:
+        parts.insert(0, f'<path class="guide" d="M{left + (reference - start) * scale:.1f},0V{y}"/>')
     axis = [f'<path class="grid" d="M{left:.1f},{y}H{width - right}"/>']
     # tenths, fewer where they would touch
     count = round((end - start) * 10)
@@ -297,21 +428,23 @@ def _legend(series: Sequence[str], left: float) -> list[str]:
 
 
 def _grid(ticks: Sequence[float], left: float, width: float, base: float, scale: float, unit: str) -> list[str]:
-    parts = [_text(0, base - ticks[-1] * scale - 18, unit, "start", "unit")]
+    parts = [_text(0, base - (ticks[-1] - ticks[0]) * scale - 18, unit, "start", "unit")]
     for tick in ticks:
-        y = base - tick * scale
+        y = base - (tick - ticks[0]) * scale
         parts.append(f'<path class="grid" d="M{left},{y:.1f}H{width}"/>')
         parts.append(_text(left - 8, y + 4, f"{tick:,g}", "end"))
     return parts
 
 
-def _ticks(top: float) -> list[float]:
-    """From 0 to at least `top` in steps of 1, 2 or 5 times a power of ten: 2 to 6 of them."""
-    if top <= 0:
-        return [0.0, 1.0]
-    power = 10.0 ** math.floor(math.log10(top / 4))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * 5 >= top)
-    return [step * index for index in range(math.ceil(top / step - 1e-9) + 1)]
+def _ticks(top: float, bottom: float = 0.0) -> list[float]:
+    """From 0, or at most `bottom`, to at least `top` in steps of 1, 2 or 5 times a power of ten: 2 to 7 of them."""
+    span = top - bottom
+    if span <= 0:
+        return [bottom, bottom + 1.0]
+    power = 10.0 ** math.floor(math.log10(span / 4))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * 5 >= span * (1 - 1e-9))
+    first, last = math.floor(bottom / step + 1e-9), math.ceil(top / step - 1e-9)
+    return [step * index for index in range(first, last + 1)]
 
 
 def _label_step(labels: Sequence[str], step: float) -> int:

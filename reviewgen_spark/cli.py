@@ -63,6 +63,15 @@ def _parser() -> argparse.ArgumentParser:
 
     command("shell", _shell, "open a Python prompt with `spark`, the tables and the views")
 
+    doctor = command("doctor", _doctor, "check machine, workers, model and tables: a line each, with what to do next")
+    doctor.epilog = "exit codes: 0 nothing failed, 2 a wrong setting, 5 something else failed; warnings do not count"
+
+    estimate = command("estimate", _estimate, "time a sample, and tell what labelling everything will take and cost")
+    estimate.add_argument("stage", choices=("label",))
+    estimate.add_argument("--sample", type=int, default=2_000, help="reviews to time, about (default 2000)")
+    estimate.add_argument("--all", action="store_true", help="every review, not only those that lack a label")
+    estimate.add_argument("--cost-per-hour", type=float, metavar="X", help="of the machines together, any currency")
+
     ingest = commands.add_parser("ingest", help="decide about a file that was refused whole")
     decisions = ingest.add_subparsers(required=True, metavar="DECISION")
     for name, help_ in (
@@ -108,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command("tune", _tune, "search for the settings of fine-tuning on the newest corpus; goes on when run again")
 
-    models = commands.add_parser("models", help="list, promote and roll back registered models")
+    models = commands.add_parser("models", help="list, look at, promote and roll back registered models")
     actions = models.add_subparsers(required=True, metavar="ACTION")
     command("list", _models_list, "list every version, newest first", actions)
     promote = command("promote", _promote, "make VERSION champion; the next night re-labels with it", actions)
@@ -122,6 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "other", metavar="OTHER", nargs="?", default="champion", help="that would go (default champion)"
     )
+    page = command("page", _model_page, "fetch the page of a registered model: curves, slices, robustness", actions)
+    page.add_argument("model", metavar="NAME@ALIAS", help="or NAME@VERSION")
+    page.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file to write")
     rollback = command("rollback", _rollback, "make the version champion that was it before", actions)
     rollback.add_argument("--reason", required=True, help="why; kept in ops_model_promotions")
 
@@ -160,7 +172,8 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from reviewgen_spark.runner import Force, open_run
+    from reviewgen_spark.backlog import Force
+    from reviewgen_spark.runner import open_run
     from reviewgen_spark.status import check_night
 
     config = _config(options)
@@ -173,7 +186,10 @@ def _run(options: argparse.Namespace) -> int:
         stages = stages[: names.index(options.until) + 1]
     batches = batch_range(options.batches)
     force = Force(options.force, *(batches or (None, None))) if options.force else None
-    with _session(config) as spark, open_run(spark, config, force, None if force else batches) as run:
+    with (
+        _session(config) as spark,
+        open_run(spark, config, force, None if force else batches, max_batches=options.max_batches) as run,
+    ):
         run.pipeline(stages)
         if options.pipeline == "nightly":
             check_night(run.warehouse, config)
@@ -181,9 +197,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
+    from reviewgen_spark.backlog import Backlog
     from reviewgen_spark.erasure_log import open_erasures
     from reviewgen_spark.ledger import Ledger
-    from reviewgen_spark.status import count_records, stage_lines, undecided_files
+    from reviewgen_spark.status import backfill_lines, count_records, stage_lines, undecided_files
     from reviewgen_spark.tables import Warehouse
 
     config = _config(options)
@@ -192,8 +209,9 @@ def _status(options: argparse.Namespace) -> int:
         if not warehouse.exists("ops_stage_runs"):
             print(f"{config.paths.warehouse}: no run yet; start with `reviewgen run nightly`")
             return 0
-        print("\n".join(stage_lines(Ledger(warehouse, "status"), all_stages())))
-        for line in open_erasures(warehouse):
+        ledger = Ledger(warehouse, "status")
+        print("\n".join(stage_lines(ledger, all_stages())))
+        for line in (*backfill_lines(Backlog(config, warehouse, ledger), all_stages()), *open_erasures(warehouse)):
             print(line)
         for row in undecided_files(warehouse, config):
             print(f"refused whole: {row.path}: {row.detail}; `reviewgen ingest accept|retry {row.path}`")
@@ -222,10 +240,12 @@ def _sql(options: argparse.Namespace) -> int:
 
     from reviewgen_spark.catalog import register_tables
     from reviewgen_spark.errors import SchemaError
+    from reviewgen_spark.functions import register_named
 
     config = _config(options)
     with _session(config) as spark:
         register_tables(spark, config)
+        register_named(spark, config, options.query)
         try:
             spark.sql(options.query).show(options.rows, truncate=80)
         except AnalysisException as error:
@@ -236,15 +256,31 @@ def _sql(options: argparse.Namespace) -> int:
 
 
 def _shell(options: argparse.Namespace) -> int:
-    import code
-
-    from reviewgen_spark.catalog import register_tables
+    from reviewgen_spark.shell import open_shell
 
     config = _config(options)
     with _session(config) as spark:
-        names = register_tables(spark, config)
-        banner = "spark and config are there; tables and views: " + ", ".join(names)
-        code.interact(banner, local={"spark": spark, "config": config}, exitmsg="")
+        open_shell(spark, config)
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from reviewgen_spark.doctor import examine
+
+    return examine(options.env, options.set, lambda line: print(line, flush=True))
+
+
+def _estimate(options: argparse.Namespace) -> int:
+    from reviewgen_spark.estimation import estimate_labelling
+
+    config = _config(options)
+    with _session(config) as spark:
+        found = estimate_labelling(
+            spark, config, options.sample, options.all, options.cost_per_hour, lambda line: print(line, file=sys.stderr)
+        )
+    print("\n".join(found.lines()))
+    if not found.batches:
+        print("nothing to label; --all estimates every review again")
     return 0
 
 
@@ -358,6 +394,19 @@ def _compare(options: argparse.Namespace) -> int:
     config = _config(options)
     lines = compare_models(config, options.one, options.other, lambda line: print(line, file=sys.stderr, flush=True))
     print("\n".join(lines))
+    return 0
+
+
+def _model_page(options: argparse.Namespace) -> int:
+    from reviewgen_spark.model_page import FILE_NAME
+    from reviewgen_spark.models.registry import parse_reference, read_file
+
+    config = _config(options)
+    name, alias = parse_reference(options.model)
+    page = read_file(name, alias, FILE_NAME, config.paths.tracking_uri)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(page, encoding="utf-8")
+    print(f"{options.out}: open it in a browser")
     return 0
 
 

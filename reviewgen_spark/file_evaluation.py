@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from reviewgen_spark.config import Config
-from reviewgen_spark.errors import ConfigError, DataQualityError
+from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.models.corpus import Examples
 from reviewgen_spark.models.labelled_file import LabelledTexts
 
@@ -66,20 +66,18 @@ def evaluate_file(
         progress: called with a line every few seconds.
 
     Raises:
-        ConfigError: `model` is not of that form.
+        ConfigError: `model` is not of that form, or not a model of sentiment.
         ModelNotFoundError: there is no such model.
         DataQualityError: cleaning leaves rows of one label only.
     """
     from reviewgen_spark.models.evaluation import score_split
+    from reviewgen_spark.models.folder import read_settings, require_sentiment
     from reviewgen_spark.models.predictor import Predictor
-    from reviewgen_spark.models.registry import resolve
+    from reviewgen_spark.models.registry import parse_reference, resolve
 
-    name, at, alias = model.partition("@")
-    if not (name and at and alias):
-        raise ConfigError(
-            f"--model {model}: expected NAME@ALIAS or NAME@VERSION, such as {config.models.name}@champion"
-        )
+    name, alias = parse_reference(model)
     pinned = resolve(name, alias, config.paths.tracking_uri)
+    require_sentiment(read_settings(pinned.path), f"--model {model}")
     examples, blank = _examples(data, config, is_raw)
     predictor = Predictor(pinned.path, config.label.device, config.label.precision)
     started = reported = time.monotonic()

@@ -20,6 +20,12 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """The options of commands that run stages."""
     parser.add_argument("--batches", metavar="A-B", help="only batches A to B, such as 3-7 or 3: a back-fill by range")
+    parser.add_argument(
+        "--max-batches",
+        type=positive,
+        metavar="N",
+        help="label at most N batches in this run, the newest first; the next run goes on",
+    )
     parser.add_argument("--force", metavar="STAGE", help="run STAGE again although it is done (all, or --batches A-B)")
 
 
@@ -43,6 +49,13 @@ def batch_range(text: str | None) -> tuple[int, int] | None:
     return bounds
 
 
+def positive(text: str) -> int:
+    """A count on the command line."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1")
+    return int(text)
+
+
 def run_job(stage: Stage, arguments: Sequence[str] | None = None) -> int:
     """Run one stage over what it has not done yet; what `spark-submit jobs/<stage>.py` does."""
     parser = argparse.ArgumentParser(prog=f"jobs/{stage.name}.py", description=f"Run the stage {stage.name}.")
@@ -53,14 +66,15 @@ def run_job(stage: Stage, arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(stage: Stage, config: Config, options: argparse.Namespace) -> int:
-    from reviewgen_spark.runner import Force, open_run
+    from reviewgen_spark.backlog import Force
+    from reviewgen_spark.runner import open_run
     from reviewgen_spark.session import start_session
 
     batches = batch_range(options.batches)
     force = Force(options.force, *(batches or (None, None))) if options.force else None
     spark = start_session(config, f"reviewgen {stage.name}")
     try:
-        with open_run(spark, config, force, batches) as run:
+        with open_run(spark, config, force, batches, max_batches=options.max_batches) as run:
             run.pipeline([stage])
     finally:
         spark.stop()

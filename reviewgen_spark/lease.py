@@ -136,6 +136,16 @@ class Lease:
         return self._warehouse.read(_TABLE).where(F.col("name") == _NAME).collect()[0]
 
 
+def describe_holder(warehouse: Warehouse) -> str | None:
+    """Who holds the warehouse now; None while it is free or its holder is dead. Takes nothing, creates nothing."""
+    if not warehouse.exists(_TABLE):
+        return None
+    for held in warehouse.read(_TABLE).where(F.col("name") == _NAME).collect():
+        if held.owner and held.expires_at.replace(tzinfo=UTC) > datetime.now(UTC) and not _is_dead(held):
+            return _describe(held)
+    return None
+
+
 def _describe(held: Row) -> str:
     return (
         f"run {held.owner} holds the warehouse (process {held.pid} on {held.host}, last sign of life "

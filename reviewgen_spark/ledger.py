@@ -17,6 +17,7 @@ class StageRun:
     fingerprint: str
     counts: Mapping[str, int]
     at: datetime
+    seconds: float | None = None
 
 
 class Ledger:
@@ -32,10 +33,11 @@ class Ledger:
         self._last: dict[tuple[str, int | None], StageRun] = {}
         self._sequence = 0
         if warehouse.exists(_TABLE):
-            columns = ("sequence", "stage", "batch_id", "state", "fingerprint", "counts", "at")
+            columns = ("sequence", "stage", "batch_id", "state", "fingerprint", "counts", "at", "seconds")
             for row in sorted(warehouse.read(_TABLE).select(*columns).collect(), key=lambda row: int(row.sequence)):
                 self._sequence = row.sequence
-                self._last[row.stage, row.batch_id] = StageRun(row.state, row.fingerprint, row.counts or {}, row.at)
+                found = StageRun(row.state, row.fingerprint, row.counts or {}, row.at, row.seconds)
+                self._last[row.stage, row.batch_id] = found
 
     def last(self, stage: str, batch_id: int | None) -> StageRun | None:
         """The last row of a stage and batch, if there is any."""
@@ -89,4 +91,4 @@ class Ledger:
         }
         self._warehouse.append(_TABLE, self._warehouse.rows(_TABLE, [row]))
         self._sequence += 1
-        self._last[stage, batch_id] = StageRun(state, fingerprint, dict(counts or {}), at)
+        self._last[stage, batch_id] = StageRun(state, fingerprint, dict(counts or {}), at, seconds)

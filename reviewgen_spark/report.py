@@ -6,15 +6,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from reviewgen_spark import charts
-from reviewgen_spark.charts import Bar, Estimate
-from reviewgen_spark.report_data import Evaluation, ReportData, Sentiment, Word
+from reviewgen_spark.charts import Bar
+from reviewgen_spark.page import LANGUAGES, fill, share
+from reviewgen_spark.report_data import ReportData, Sentiment, Word
 from reviewgen_spark.report_queries import collect
+from reviewgen_spark.score_charts import METRICS, SIDES, draw_confusion, draw_scores, score_table, tell_gains
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -24,27 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["ReportData", "collect", "render", "write_report"]
 
 FILE_NAME = "report.html"
-
-_MODELS = {"model": "fine-tuned model", "tfidf_logistic": "TF-IDF + logistic", "majority": "majority class"}
-_METRICS = {
-    "accuracy": "Accuracy",
-    "f1": "F1",
-    "f1_macro": "F1, mean of classes",
-    "precision": "Precision",
-    "recall": "Recall",
-    "auc": "AUC",
-    "ece": "Calibration error",
-}
-# The F1 of a majority that says negative is 0 and would squeeze the axis; the mean of both classes' F1 is fair to it.
-_DRAWN_METRICS = ("accuracy", "f1_macro", "auc")
-_LANGUAGES = {
-    "zh-hans": "Chinese, simplified",
-    "zh-hant": "Chinese, traditional",
-    "en": "English",
-    "mixed": "mixed",
-    "other": "other",
-}
-_SIDES = ("positive", "negative")
 
 
 def write_report(tables: Mapping[str, "DataFrame"], section: "ReportSection", out: Path) -> Path:
@@ -57,28 +37,23 @@ def write_report(tables: Mapping[str, "DataFrame"], section: "ReportSection", ou
 
 def render(data: ReportData) -> str:
     """Turn the figures into the page; names and reasons are escaped, sections without data say so."""
-    environment = Environment(
-        loader=PackageLoader("reviewgen_spark", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=charts.number, share=_share)
-    return environment.get_template(FILE_NAME).render(
+    scores = data.evaluation.scores if data.evaluation else ()
+    return fill(
+        FILE_NAME,
         data=data,
         charts=_draw(data),
         words=_word_charts(data.words),
-        gains=_gains(data.evaluation),
-        scores=_score_table(data.evaluation),
+        gains=tell_gains(scores),
+        scores=score_table(scores),
         weak=_weak_summary(data),
-        metric_names=_METRICS,
+        metric_names=METRICS,
         caveat=_caveat,
     )
 
 
 def _draw(data: ReportData) -> dict[str, Markup]:
     """Every chart of the page by name."""
+    scores = data.evaluation.scores if data.evaluation else ()
     return {
         "days": charts.columns(
             [Bar(day[5:], count) for day, count in data.days.items()], "Reviews by day of writing", "reviews"
@@ -90,7 +65,7 @@ def _draw(data: ReportData) -> dict[str, Markup]:
             tone="b",
         ),
         "languages": _counts(
-            {_LANGUAGES.get(code, code): count for code, count in data.languages.items()}, "Language", "reviews"
+            {LANGUAGES.get(code, code): count for code, count in data.languages.items()}, "Language", "reviews"
         ),
         "masks": charts.bars(
             [Bar(kind, count) for kind, count in data.masks.items()], "Personal data masked", "masks set", tone="n"
@@ -118,8 +93,8 @@ def _draw(data: ReportData) -> dict[str, Markup]:
             "Probability of positive",
             "reviews",
         ),
-        "scores": _score_chart(data.evaluation),
-        "confusion": _confusion(data.evaluation),
+        "scores": draw_scores(scores),
+        "confusion": draw_confusion(scores),
         "weak": _weak_matrix(data),
         "stages": charts.bars(
             [Bar(stage.stage, stage.seconds) for stage in data.stages if stage.runs],
@@ -134,12 +109,12 @@ def _draw(data: ReportData) -> dict[str, Markup]:
 def _counts(counts: Mapping[str, int], title: str, unit: str) -> Markup:
     """Bars with each count's share of all."""
     total = sum(counts.values())
-    return charts.bars([Bar(name, n, _share(n, total)) for name, n in counts.items()], title, unit)
+    return charts.bars([Bar(name, n, share(n, total)) for name, n in counts.items()], title, unit)
 
 
 def _sentiments(groups: Sequence[Sentiment], title: str) -> Markup:
     rows = [(group.name, (group.positive, group.negative)) for group in groups]
-    return charts.stacked_bars(rows, _SIDES, title, "reviews")
+    return charts.stacked_bars(rows, SIDES, title, "reviews")
 
 
 def _word_charts(words: Sequence[Word]) -> list[Markup]:
@@ -151,62 +126,9 @@ def _word_charts(words: Sequence[Word]) -> list[Markup]:
     return [charts.bars(part, "Words of complaint", unit, tone="b", digits=1, top_value=top) for part in halves]
 
 
-def _score_chart(evaluation: Evaluation | None) -> Markup:
-    if evaluation is None:
-        return charts.NO_DATA
-    groups = []
-    for metric in _DRAWN_METRICS:
-        found = {score.model: score for score in evaluation.scores if score.metric == metric}
-        rows = [
-            Estimate(
-                _MODELS.get(model, model), found[model].value, found[model].low, found[model].high, model == "model"
-            )
-            for model in _model_order(found)
-        ]
-        groups.append((_METRICS[metric], rows))
-    return charts.intervals(groups, "Scores with 95 % intervals", "score")
-
-
-def _confusion(evaluation: Evaluation | None) -> Markup:
-    scores = evaluation.scores if evaluation else ()
-    cells = {score.metric: int(score.value) for score in scores if score.model == "model"}
-    if not {"tn", "fp", "fn", "tp"} <= set(cells):
-        return charts.NO_DATA
-    rows = ((cells["tp"], cells["fn"]), (cells["fp"], cells["tn"]))
-    return charts.matrix(_SIDES, _SIDES, rows, "Confusion matrix", "true label", "predicted by the model")
-
-
-def _score_table(evaluation: Evaluation | None) -> list[dict[str, Any]]:
-    """One row a model: its name, whether it is ours, and its scores by metric."""
-    by_model: dict[str, dict[str, Any]] = {}
-    for score in evaluation.scores if evaluation else ():
-        if score.metric in _METRICS:
-            by_model.setdefault(score.model, {})[score.metric] = score
-    return [
-        {"name": _MODELS.get(model, model), "is_main": model == "model", "scores": by_model[model]}
-        for model in _model_order(by_model)
-    ]
-
-
-def _gains(evaluation: Evaluation | None) -> list[str]:
-    """How much F1 ours gains over each baseline on the same rows, with its paired interval."""
-    gains = []
-    for score in evaluation.scores if evaluation else ():
-        over = score.metric.removeprefix("f1_gain_over_")
-        if over != score.metric and score.low is not None and score.high is not None:
-            interval = f"{score.value:+.3f} ({score.low:+.3f} to {score.high:+.3f})"
-            gains.append(f"{interval} over {_MODELS.get(over, over)}")
-    return gains
-
-
-def _model_order(models: Mapping[str, Any]) -> list[str]:
-    """Ours, then the baselines, then whatever else was scored."""
-    return [name for name in _MODELS if name in models] + sorted(name for name in models if name not in _MODELS)
-
-
 def _weak_matrix(data: ReportData) -> Markup:
-    cells = [[data.weak_votes.get((weak, label), 0) for label in _SIDES] for weak in _SIDES]
-    return charts.matrix(_SIDES, _SIDES, cells, "Weak label against model", "weak label", "model")
+    cells = [[data.weak_votes.get((weak, label), 0) for label in SIDES] for weak in SIDES]
+    return charts.matrix(SIDES, SIDES, cells, "Weak label against model", "weak label", "model")
 
 
 def _weak_summary(data: ReportData) -> dict[str, int]:
@@ -227,10 +149,6 @@ def _caveat(data: ReportData, *columns: str) -> str:
     if not made_up:
         return ""
     return f" Synthetic here: {', '.join(made_up)}; the figures show the pipeline, not the world."
-
-
-def _share(part: float, whole: float) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
 def _first(counts: Mapping[str, int], top: int) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Runs stages: decides what is not done yet, hands each stage its inputs, writes its outputs, keeps the ledger."""
+"""Runs stages: hands each its inputs, writes its outputs, keeps the ledger; what is not done yet, the backlog says."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,30 +18,14 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from reviewgen_spark.backlog import Backlog, Force, upstream
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ErrorShareError, ReviewgenError, StageError
 from reviewgen_spark.lease import Lease
 from reviewgen_spark.ledger import Ledger
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.stage import Assets, Inputs, Stage, fingerprint
+from reviewgen_spark.stage import Inputs, Stage, fingerprint
 from reviewgen_spark.tables import Warehouse, Written
-
-
-@dataclass(frozen=True)
-class Force:
-    """Run a stage again although it is done: all its batches, or those from first to last."""
-
-    stage: str
-    first: int | None = None
-    last: int | None = None
-
-    def covers(self, stage: str, batch_id: int | None) -> bool:
-        """Whether this batch of this stage is to be run again."""
-        if stage != self.stage:
-            return False
-        if batch_id is None or self.first is None:
-            return True
-        return self.first <= batch_id <= (self.first if self.last is None else self.last)
 
 
 @dataclass
@@ -55,9 +39,7 @@ class Run:
     lease: Lease
     report: Callable[[str], None]
     run_id: str
-    force: Force | None = None
-    batches: tuple[int, int] | None = None
-    _assets: dict[str, Assets] = field(default_factory=dict)
+    backlog: Backlog
     _erased: str | None = None
 
     def pipeline(self, stages: Sequence[Stage]) -> None:
@@ -84,58 +66,15 @@ class Run:
         finally:
             self.spark.catalog.clearCache()
 
-    # -- deciding ----------------------------------------------------------------------------------------------
-
-    def pending(self, stage: Stage) -> dict[int, str]:
-        """The batches that a batch stage still has to run, ascending, with the fingerprint that each will have."""
-        assets = self._stage_assets(stage)
-        wanted: dict[int, str] = {}
-        previous = ""
-        for batch, inputs in self._input_batches(stage).items():
-            if stage.history:
-                # What a batch sees of its predecessors enters its fingerprint through the one before it.
-                inputs = {**inputs, "previous": previous}
-            print_ = fingerprint(stage, self.config, assets, inputs)
-            recorded = self.ledger.last(stage.name, batch)
-            is_done = self.ledger.is_done(stage.name, batch, print_)
-            if stage.keeps_done and recorded is not None and recorded.state == "succeeded":
-                is_done, print_ = True, recorded.fingerprint
-            if self._is_in_range(batch) and (not is_done or self._is_forced(stage, batch)):
-                wanted[batch] = print_
-            previous = print_
-        return wanted
-
-    def _is_forced(self, stage: Stage, batch_id: int | None) -> bool:
-        return self.force is not None and self.force.covers(stage.name, batch_id)
-
-    def _is_in_range(self, batch: int) -> bool:
-        return self.batches is None or self.batches[0] <= batch <= self.batches[1]
-
-    def _input_batches(self, stage: Stage) -> dict[int, dict[str, str]]:
-        """The batches whose inputs are all finished, with the fingerprints of these inputs."""
-        if stage.plan is not None:
-            return {batch: {"files": digest} for batch, digest in self._reserved().items()}
-        finished = {name: self.ledger.done(name) for name in self._upstream(stage)}
-        batches = set.intersection(*(set(done) for done in finished.values())) if finished else set()
-        return {batch: {name: done[batch] for name, done in finished.items()} for batch in sorted(batches)}
-
-    def _upstream(self, stage: Stage) -> list[str]:
-        """The stages that write what this one reads."""
-        writers = {TABLES[name].stage for name in stage.reads if not TABLES[name].name.startswith("ops_")}
-        return sorted(writers - {stage.name, "(runner)"})
-
-    def _stage_assets(self, stage: Stage) -> Assets:
-        if stage.name not in self._assets:
-            self._assets[stage.name] = stage.assets(self.config)
-        return self._assets[stage.name]
-
     # -- running -----------------------------------------------------------------------------------------------
 
     def _batch_stage(self, stage: Stage) -> None:
-        pending = self.pending(stage)
+        pending = self.backlog.pending(stage)
+        now = self.backlog.this_run(stage, pending)
         if not pending:
             self.report(f"[{stage.name}] nothing to do")
-        for number, (batch, print_) in enumerate(pending.items(), start=1):
+        for number, batch in enumerate(now, start=1):
+            print_ = pending[batch]
             tables = {
                 name: self.warehouse.read(name).where(F.col("batch_id") == batch)
                 if "batch_id" in TABLES[name].columns.names
@@ -145,13 +84,13 @@ class Run:
             for name in stage.history:
                 last = batch if name in stage.reads else batch - 1
                 tables[name] = self.warehouse.read(name).where(F.col("batch_id") <= last)
-            self._execute(stage, batch, print_, tables, f"batch {batch} ({number}/{len(pending)})")
+            self._execute(stage, batch, print_, tables, f"batch {batch} ({number}/{len(now)})")
+        if len(now) < len(pending):
+            self.report(f"[{stage.name}] {len(pending) - len(now):,} batches wait for the next run (--max-batches)")
 
     def _table_stage(self, stage: Stage) -> None:
         inputs = {
-            f"{name}/{batch}": print_
-            for name in self._upstream(stage)
-            for batch, print_ in self._finished(name).items()
+            f"{name}/{batch}": print_ for name in upstream(stage) for batch, print_ in self._finished(name).items()
         }
         artifacts: dict[str, Path] = {}
         for name in stage.uses:
@@ -163,9 +102,9 @@ class Run:
             inputs[name] = made.fingerprint
         if any(TABLES[name].is_review_level for name in stage.reads) and (erased := self._erasures()):
             inputs["erasures"] = erased  # rows are gone, and no batch has another fingerprint for it
-        print_ = fingerprint(stage, self.config, self._stage_assets(stage), inputs)
+        print_ = fingerprint(stage, self.config, self.backlog.assets(stage), inputs)
         is_there = not stage.makes_files or self.artifact_folder(stage.name, print_).is_dir()
-        if self.ledger.is_done(stage.name, None, print_) and is_there and not self._is_forced(stage, None):
+        if self.ledger.is_done(stage.name, None, print_) and is_there and not self.backlog.is_forced(stage, None):
             self.report(f"[{stage.name}] nothing to do")
             return
         tables = {name: self._finished_rows(name) for name in stage.reads}
@@ -213,7 +152,7 @@ class Run:
         inputs = Inputs(
             tables=tables,
             config=self.config,
-            assets=self._stage_assets(stage).value,
+            assets=self.backlog.assets(stage).value,
             artifacts=artifacts or {},
             out=out,
             checkpoints=self._checkpoints(stage, print_),
@@ -353,15 +292,6 @@ class Run:
             for path in rejected:
                 self.report(f"[{stage.name}] {path} was refused whole; see `reviewgen status`")
 
-    def _reserved(self) -> dict[int, str]:
-        """A digest by batch of the slices that it takes."""
-        slices: dict[int, list[str]] = {}
-        columns = ("batch_id", "path", "sha256", "first_row", "last_row", "state")
-        for row in self.warehouse.read("ops_source_files").select(*columns).collect():
-            if row.batch_id is not None and row.state in ("reserved", "rejected"):
-                slices.setdefault(row.batch_id, []).append(f"{row.path}:{row.sha256}:{row.first_row}:{row.last_row}")
-        return {batch: "\n".join(sorted(parts)) for batch, parts in sorted(slices.items())}
-
 
 def record_source_files(warehouse: Warehouse, known: Iterable[Any], rows: Sequence[Mapping[str, Any]]) -> None:
     """Append rows to ops_source_files, numbered after the known ones."""
@@ -378,6 +308,7 @@ def open_run(
     force: Force | None = None,
     batches: tuple[int, int] | None = None,
     report: Callable[[str], None] | None = None,
+    max_batches: int | None = None,
 ) -> Iterator[Run]:
     """Take the warehouse for writing, and give it back at the end.
 
@@ -391,7 +322,8 @@ def open_run(
     try:
         warehouse.converge(["ops_stage_runs", "ops_source_files"])
         ledger = Ledger(warehouse, run_id)
-        yield Run(spark, config, warehouse, ledger, lease, report or _print_progress, run_id, force, batches)
+        backlog = Backlog(config, warehouse, ledger, force, batches, max_batches)
+        yield Run(spark, config, warehouse, ledger, lease, report or _print_progress, run_id, backlog)
     finally:
         lease.release()
 

@@ -8,7 +8,7 @@ nothing when they change.
 from typing import Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 def execution(default: Any, **constraints: Any) -> Any:
@@ -233,8 +233,10 @@ class FinetuneSection(Section):
     """How the encoder is trained."""
 
     labels: Literal["gold", "rating", "weak"] = Field("gold", description="where the training labels come from")
-    tasks: tuple[Literal["sentiment", "sentiment3", "stars", "category", "toxicity"], ...] = Field(
-        ("sentiment",), description="one head each on one encoder; sentiment comes first"
+    tasks: tuple[Literal["sentiment", "sentiment3", "stars", "category", "toxicity", "aspect"], ...] = Field(
+        ("sentiment",),
+        description="one head each on one encoder; sentiment comes first. Aspect reads a text and an aspect of it, and "
+        "so stands alone",
     )
     two_labels: Literal["softmax", "sigmoid"] = Field(
         "softmax", description="how tasks of two labels are told apart: two logits, or one with binary cross-entropy"
@@ -245,11 +247,14 @@ class FinetuneSection(Section):
     vocabulary_size: int = Field(8_000, ge=500)
     epochs: int = Field(3, ge=1)
     batch_size: int = Field(32, ge=1)
-    method: Literal["full", "frozen", "lora", "adalora"] = Field(
+    method: Literal["full", "frozen", "lora", "adalora", "bottleneck"] = Field(
         "full",
-        description="which weights are trained: all, the head alone, or added ones, merged in afterwards",
+        description="which weights are trained: all, the head alone, or added ones, merged in afterwards; those of "
+        "bottleneck cannot be merged, and such a model is not registered",
     )
-    rank: int = Field(8, ge=1, description="of the matrices that lora and adalora add")
+    rank: int = Field(
+        8, ge=1, description="of the matrices that lora and adalora add; the width of bottleneck adapters"
+    )
     augmentation: tuple[Literal["synonym", "swap", "delete"], ...] = Field((), description="how texts are varied")
     back_translation: tuple[str, str] | None = Field(
         None, description="two sequence-to-sequence checkpoints, there and back: texts are varied by a detour"
@@ -288,9 +293,54 @@ class FinetuneSection(Section):
     @field_validator("tasks")
     @classmethod
     def _begin_with_sentiment(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:
-        if not tasks or tasks[0] != "sentiment" or len(set(tasks)) != len(tasks):
-            raise ValueError("expected each task once, sentiment first: it is what the label tables and the gate read")
+        if tasks == ("aspect",):
+            return tasks
+        if not tasks or tasks[0] != "sentiment" or "aspect" in tasks or len(set(tasks)) != len(tasks):
+            raise ValueError(
+                "expected each task once, sentiment first: it is what the label tables and the gate read; or aspect "
+                "alone, whose input is a text and an aspect"
+            )
         return tasks
+
+    @model_validator(mode="after")
+    def _leave_pairs_as_they_are(self) -> "FinetuneSection":
+        if self.tasks != ("aspect",):
+            return self
+        if self.labels != "gold":
+            raise ValueError(f"labels: got {self.labels!r}; the task aspect has gold labels only")
+        if self.augmentation or self.back_translation or self.mixup_alpha:
+            raise ValueError(
+                "tasks: aspect goes without augmentation, back_translation and mixup_alpha: a text that was varied may "
+                "have lost its aspect"
+            )
+        return self
+
+
+class DistilSection(Section):
+    """How a small model learns from a big one's answers, on labelled and unlabelled reviews."""
+
+    teacher: str = Field("champion", description="alias or version of models.name")
+    base: str = Field("teacher:3", description="teacher:<layers> keeps its lowest layers; else as models.base")
+    temperature: float = Field(2.0, gt=0, description="both models' logits are divided by it")
+    soft_share: float = Field(0.7, ge=0, le=1, description="of the loss: the teacher's answers; the rest, gold labels")
+    max_unlabelled: int = Field(200_000, ge=0, description="unlabelled reviews that the teacher answers")
+    max_tokens: int = Field(128, ge=8, le=512)
+    vocabulary_size: int = Field(8_000, ge=500)
+    epochs: int = Field(4, ge=1)
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(3e-4, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup_pct: float = Field(10, ge=0, le=100)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    max_grad_norm: float = Field(1.0, gt=0)
+    embedding_rate: float = Field(1.0, ge=0, le=100, description="as in finetune")
+    patience: int = Field(2, ge=1, description="epochs without a better validation F1 before stopping")
+    seed: int = 42
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    accumulate: int = execution(1, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = execution("auto")
+    threads: int | None = execution(None, ge=1)
+    compile: bool = execution(False)
 
 
 class TuneSection(Section):

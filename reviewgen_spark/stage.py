@@ -75,6 +75,8 @@ class Stage:
         makes_files: Whether it fills `Inputs.out`.
         keeps_done: Whether a finished batch stays finished when the fingerprint changes (ingest: the delivered
             files may be gone by then).
+        newest_first: Whether waiting batches run from the newest down, at most `--max-batches` of them a run: for a
+            stage that a new model makes do everything again. Not for one with `history`.
         plan: Finds new input and returns the rows of ops_source_files that reserve it; for ingest.
     """
 
@@ -94,6 +96,7 @@ class Stage:
     expected_errors: tuple[str, ...] = ()
     makes_files: bool = False
     keeps_done: bool = False
+    newest_first: bool = False
     plan: "Callable[[SparkSession, Config, Sequence[Row]], list[dict[str, Any]]] | None" = None
 
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
+from reviewgen_spark.backlog import Backlog
 from reviewgen_spark.config import Config
 from reviewgen_spark.erasure_log import open_erasures
-from reviewgen_spark.errors import ConfigError, DataQualityError
+from reviewgen_spark.errors import ConfigError, DataQualityError, ModelNotFoundError
 from reviewgen_spark.freshness import Arrival, check_freshness
 from reviewgen_spark.ledger import Ledger
 from reviewgen_spark.runner import record_source_files
@@ -116,6 +117,57 @@ def stage_lines(ledger: Ledger, stages: Sequence[Stage]) -> list[str]:
             at = f"{max(run.at for run in runs):%Y-%m-%d %H:%M:%S}" if runs else ""
         lines.append(f"{stage.name:<14}{state:<34}{rows:>12,}  {at}")
     return lines
+
+
+def backfill_lines(backlog: Backlog, stages: Sequence[Stage]) -> list[str]:
+    """One line for each stage that goes over old batches again, such as label with a new champion.
+
+    How long the rest takes is told from what the batches that are done took, by their rows; the rows that wait are
+    those that the stage wrote for them before.
+    """
+    lines = []
+    for stage in stages:
+        if not stage.newest_first:
+            continue
+        try:
+            pending = backlog.pending(stage)
+        except ModelNotFoundError as error:
+            lines.append(f"{stage.name}: {error}")
+            continue
+        again = [batch for batch in pending if backlog.ledger.last(stage.name, batch) is not None]
+        if not again:
+            continue
+        fresh = [batch for batch in backlog.ledger.done(stage.name) if batch not in pending]
+        done, waiting = _work(backlog.ledger, stage, fresh), _work(backlog.ledger, stage, again)
+        left = f"about {_duration(waiting.rows * done.seconds / done.rows)} left" if done.rows else "no batch done yet"
+        lines.append(
+            f"{stage.name}: {len(fresh):,} of {len(fresh) + len(pending):,} batches are as wanted now, the newest "
+            f"first; {len(again):,} still show what was there before; {left}"
+        )
+    return lines
+
+
+@dataclass(frozen=True)
+class _Work:
+    rows: int
+    seconds: float
+
+
+def _work(ledger: Ledger, stage: Stage, batches: Sequence[int]) -> _Work:
+    runs = [run for batch in batches if (run := ledger.last(stage.name, batch))]
+    return _Work(sum(run.counts.get(stage.writes[0], 0) for run in runs), sum(run.seconds or 0.0 for run in runs))
+
+
+def _duration(seconds: float) -> str:
+    """For people, such as 2 h 5 min.
+
+    >>> _duration(7500), _duration(130), _duration(4)
+    ('2 h 5 min', '2 min', '4 s')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def quality_lines(

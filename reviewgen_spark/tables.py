@@ -288,12 +288,28 @@ class Warehouse:
         }
         return retention | {f"delta.constraints.{check}": condition for check, condition in table.checks.items()}
 
-    def _converge_existing(self, table: Table) -> None:
+    def differences(self, name: str) -> tuple[list[str], list[str]]:
+        """How a table on disk differs from schemas/: what its owner must decide about, and what `converge` adds."""
+        table = TABLES[name]
+        stored, properties, partitions = self._stored(table)
+        known = {key.lower() for key in properties}
+        additions = [f"column {c.name}" for c in table.columns if c.name not in stored.names]
+        additions += [f"check {c}" for c in table.checks if f"delta.constraints.{c.lower()}" not in known]
+        return self._faults(table, stored, properties, partitions), additions
+
+    def _stored(self, table: Table) -> tuple[StructType, dict[str, str], tuple[str, ...]]:
+        """Columns, properties and partition columns of a table as they stand."""
         metadata = self._snapshot(table.name).metadata()
-        stored = StructType.fromJson(json.loads(metadata.schemaString()))
-        properties = _java_map(metadata.configuration())
-        partitions = tuple(metadata.partitionColumns().apply(i) for i in range(metadata.partitionColumns().size()))
-        self._refuse_differences(table, stored, properties, partitions)
+        partitions = metadata.partitionColumns()
+        return (
+            StructType.fromJson(json.loads(metadata.schemaString())),
+            _java_map(metadata.configuration()),
+            tuple(partitions.apply(i) for i in range(partitions.size())),
+        )
+
+    def _converge_existing(self, table: Table) -> None:
+        stored, properties, partitions = self._stored(table)
+        self._refuse(table, self._faults(table, stored, properties, partitions))
         identifier = f"delta.`{self.path(table.name)}`"
         known = {c.name: c for c in stored}
         for column in table.columns:
@@ -311,9 +327,9 @@ class Warehouse:
             pairs = ", ".join(f"'{k}' = '{v}'" for k, v in changed.items())
             self.spark.sql(f"ALTER TABLE {identifier} SET TBLPROPERTIES ({pairs})")
 
-    def _refuse_differences(
+    def _faults(
         self, table: Table, stored: StructType, properties: Mapping[str, str], partitions: tuple[str, ...]
-    ) -> None:
+    ) -> list[str]:
         wanted = {c.name: c for c in table.columns}
         faults = [f"column {c.name} is not in schemas/" for c in stored if c.name not in wanted]
         for column in stored:
@@ -337,6 +353,9 @@ class Warehouse:
         for key, condition in stored_checks.items():
             if _condition(wanted_checks.get(key, "")) != _condition(condition):
                 faults.append(f"check {key.removeprefix('delta.constraints.')} differs from schemas/")
+        return faults
+
+    def _refuse(self, table: Table, faults: Sequence[str]) -> None:
         if faults:
             raise SchemaError(
                 f"{self.path(table.name)}: {'; '.join(faults)}. Only new nullable columns and new checks are added by "

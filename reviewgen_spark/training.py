@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import FinetuneSection
 from reviewgen_spark.stage import Inputs
-from reviewgen_spark.transforms.corpus import labelled_reviews, unlabelled_reviews
+from reviewgen_spark.transforms.corpus import labelled_aspects, labelled_reviews, unlabelled_reviews
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -26,21 +26,25 @@ _SHARD_ROWS = 50_000
 
 def write_corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Write the labelled reviews as `<split>/*.parquet`, and the manifest last: a folder without one is no corpus."""
-    rows = labelled_reviews(
-        reviews=inputs.tables["silver_reviews"],
-        clusters=inputs.tables["silver_review_clusters"],
-        splits=inputs.tables["silver_review_splits"],
-        gold_labels=inputs.tables["bronze_gold_labels"],
-        weak_labels=inputs.tables["silver_weak_labels"],
-        labels=inputs.assets.labels,
-        tasks=inputs.assets.tasks,
-    ).persist()
-    counts: dict[str, dict[str, int]] = {split: {} for split in _SPLITS}
-    for row in rows.groupBy("split", "label").count().collect():
-        counts[row["split"]][str(row["label"])] = row["count"]
-    _write_shards(
-        inputs, rows, _SPLITS, labels=inputs.assets.labels, tasks=inputs.assets.tasks, rows_by_split_and_label=counts
+    section = inputs.assets
+    reviews, clusters, splits, gold_labels = (
+        inputs.tables[name]
+        for name in ("silver_reviews", "silver_review_clusters", "silver_review_splits", "bronze_gold_labels")
     )
+    if section.tasks == ("aspect",):
+        label = "polarity"
+        rows = labelled_aspects(reviews, clusters, splits, gold_labels)
+    else:
+        label = "label"
+        weak_labels = inputs.tables["silver_weak_labels"]
+        rows = labelled_reviews(
+            reviews, clusters, splits, gold_labels, weak_labels, labels=section.labels, tasks=section.tasks
+        )
+    rows = rows.persist()
+    counts: dict[str, dict[str, int]] = {split: {} for split in _SPLITS}
+    for row in rows.groupBy("split", label).count().collect():
+        counts[row["split"]][str(row[label])] = row["count"]
+    _write_shards(inputs, rows, _SPLITS, labels=section.labels, tasks=section.tasks, rows_by_split_and_label=counts)
     inputs.report(", ".join(f"{split} {sum(counts[split].values()):,}" for split in _SPLITS) + " labelled rows")
     return {}
 
@@ -115,24 +119,31 @@ def pretrain_model(inputs: Inputs) -> dict[str, "DataFrame"]:
 
 
 def evaluate_model(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Score the model and its baselines; rows for ops_model_evaluations, and scores.json for the registry."""
-    from reviewgen_spark.models.evaluation import evaluate
+    """Score the model and its baselines; rows for ops_model_evaluations, and the files that the registry logs."""
+    from reviewgen_spark.model_page import write_model_page
+    from reviewgen_spark.models.curves import write_curves
+    from reviewgen_spark.models.evaluation import evaluate_with_curves
 
     corpus, model = inputs.artifacts["corpus"], inputs.artifacts["finetune"]
-    scores = evaluate(model, corpus, inputs.config.evaluate, device=inputs.config.finetune.device)
+    manifest = json.loads((corpus / "manifest.json").read_text(encoding="utf-8"))
+    scores, curves = evaluate_with_curves(model, corpus, inputs.config.evaluate, device=inputs.config.finetune.device)
     (inputs.out / "scores.json").write_text(json.dumps([asdict(score) for score in scores]), encoding="utf-8")
+    if curves is not None:
+        (inputs.out / "curves.json").write_text(write_curves(curves), encoding="utf-8")
+    train_rows = sum(manifest["rows_by_split_and_label"]["train"].values())
+    write_model_page(model, scores, curves, train_rows, inputs.out)
+    metric, name = ("f1_macro", "macro F1") if inputs.config.finetune.tasks == ("aspect",) else ("f1", "F1")
     for score in scores:
-        if (score.split, score.slice_name, score.metric) == ("test", "all", "f1"):
+        if (score.split, score.slice_name, score.metric) == ("test", "all", metric):
             interval = f" (95 %: {score.low:.4f} to {score.high:.4f})" if score.low is not None else ""
-            inputs.report(f"{score.model}: F1 {score.value:.4f}{interval} on {score.rows:,} test rows")
-    labels = json.loads((corpus / "manifest.json").read_text(encoding="utf-8"))["labels"]
+            inputs.report(f"{score.model}: {name} {score.value:.4f}{interval} on {score.rows:,} test rows")
     now = datetime.now(UTC)
     rows = [
         {
             "fingerprint": inputs.fingerprint,
             "model_fingerprint": model.name,
             "model": score.model,
-            "labels": labels,
+            "labels": manifest["labels"],
             "split": score.split,
             "slice": score.slice_name,
             "metric": score.metric,
@@ -149,6 +160,7 @@ def evaluate_model(inputs: Inputs) -> dict[str, "DataFrame"]:
 
 def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Log and register the model; it becomes champion when it beats the one there on this very corpus."""
+    from reviewgen_spark.model_page import FILE_NAME as PAGE_FILE
     from reviewgen_spark.models.evaluation import Score
     from reviewgen_spark.models.registry import register
 
@@ -170,6 +182,7 @@ def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
         tracking_uri=config.paths.tracking_uri,
         artifact_root=Path(config.paths.model_artifacts),
         decide=lambda champion: _decide(inputs, champion),
+        files=[inputs.artifacts["evaluate"] / name for name in ("curves.json", PAGE_FILE)],
     )
     verdict = "is champion" if decision.promoted else "stays candidate"
     inputs.report(f"{decision.model.name} version {decision.model.version} {verdict}: {decision.reason}")

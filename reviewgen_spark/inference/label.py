@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from reviewgen_spark.inference.batching import Scored, score_window
 from reviewgen_spark.inference.shipping import ModelLike, ShippedModel, load_predictor, ship
+from reviewgen_spark.models.folder import read_settings, require_sentiment
 from reviewgen_spark.sections import LabelSection
 
 if TYPE_CHECKING:
@@ -38,10 +39,12 @@ def label_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection)
         section: the `label` section.
 
     Raises:
+        ConfigError: the model is not one of sentiment.
         ModelNotFoundError: the model's files are missing or damaged.
     """
     spark = reviews.sparkSession
     shipped = ship(spark, model)
+    require_sentiment(read_settings(model.path), f"label: {model.name} version {model.version}")
     partitions = section.partitions or spark.sparkContext.defaultParallelism
     name, version = model.name, model.version
 

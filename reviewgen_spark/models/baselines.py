@@ -1,12 +1,16 @@
 """The baselines every published figure stands beside: a model that does not beat them is not worth shipping."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Scorer = Callable[[Sequence[str]], npt.NDArray[np.float64]]
 """Texts -> (N,) probability of positive."""
+
+Classifier = Callable[[Sequence[str]], npt.NDArray[np.int64]]
+"""Texts -> (N,) labels."""
 
 
 def fit_majority(labels: npt.NDArray[np.int64]) -> Scorer:
@@ -22,10 +26,29 @@ def fit_tfidf_logistic(texts: Sequence[str], labels: npt.NDArray[np.int64], seed
     costs no F1 and halves the memory.
     Source: Wang and Manning, Baselines and Bigrams (2012): linear models on n-grams are hard to beat on sentiment.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    vectorizer = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=2, sublinear_tf=True, dtype=np.float32)
-    classifier = LogisticRegression(C=4.0, solver="liblinear", random_state=seed)
+    vectorizer, classifier = _vectorizer(), LogisticRegression(C=4.0, solver="liblinear", random_state=seed)
     classifier.fit(vectorizer.fit_transform(texts), labels)
     return lambda unseen: np.asarray(classifier.predict_proba(vectorizer.transform(unseen))[:, 1], dtype=np.float64)
+
+
+def fit_majority_class(labels: npt.NDArray[np.int64]) -> Classifier:
+    """Give every text the most frequent label of train."""
+    most = int(np.bincount(labels).argmax())
+    return lambda texts: np.full(len(texts), most, dtype=np.int64)
+
+
+def fit_tfidf_classes(texts: Sequence[str], labels: npt.NDArray[np.int64], seed: int) -> Classifier:
+    """`fit_tfidf_logistic` for any number of labels, as one softmax."""
+    from sklearn.linear_model import LogisticRegression
+
+    vectorizer, classifier = _vectorizer(), LogisticRegression(C=4.0, max_iter=1000, random_state=seed)
+    classifier.fit(vectorizer.fit_transform(texts), labels)
+    return lambda unseen: np.asarray(classifier.predict(vectorizer.transform(unseen)), dtype=np.int64)
+
+
+def _vectorizer() -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=2, sublinear_tf=True, dtype=np.float32)

@@ -63,3 +63,14 @@ def pad(rows: Sequence[Sequence[int]], pad_id: int, device: str = "cpu") -> "tup
         ids[index, : len(row)] = torch.as_tensor(row, dtype=torch.int64)
         mask[index, : len(row)] = 1
     return ids.to(device), mask.to(device)
+
+
+def model_inputs(
+    rows: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None, pad_id: int, device: str
+) -> "dict[str, torch.Tensor]":
+    """What a model reads, each (B, T) int64: input_ids, attention_mask, and with `types` token_type_ids."""
+    ids, mask = pad(rows, pad_id, device)
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    if types is not None:
+        inputs["token_type_ids"], _ = pad(types, 0, device)
+    return inputs

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError
+from reviewgen_spark.models.folder import has_adapter
 from reviewgen_spark.models.quiet import quiet_transformers
 from reviewgen_spark.models.vocabulary import train_wordpiece
 
@@ -123,6 +124,7 @@ def load_checkpoint(base: str, names: dict[str, Any], dropout: float, kind: Any)
         kind: the class of transformers that brings the head.
 
     Raises:
+        ConfigError: it is a model of ours that transformers cannot read whole.
         ModelNotFoundError: there is no such checkpoint, or not on this machine.
     """
     from transformers import AutoConfig, AutoTokenizer
@@ -131,6 +133,11 @@ def load_checkpoint(base: str, names: dict[str, Any], dropout: float, kind: Any)
     if looks_local and not (Path(base).expanduser() / "config.json").is_file():
         raise ModelNotFoundError(f"models.base: '{base}' is no folder with a config.json; save_pretrained writes one")
     source = str(Path(base).expanduser()) if looks_local else base
+    if looks_local and has_adapter(Path(source)):
+        raise ConfigError(
+            f"models.base: '{base}' was trained with finetune.method 'bottleneck', and transformers would leave its "
+            "adapters out; start from a model of another method"
+        )
     try:
         config = AutoConfig.from_pretrained(source, **names)
         for field in ("hidden_dropout_prob", "attention_probs_dropout_prob"):

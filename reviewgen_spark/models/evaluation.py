@@ -1,6 +1,6 @@
 """Score a model and its baselines on the frozen splits. The model was chosen on validation; test is read here, once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from reviewgen_spark.models.baselines import Scorer, fit_majority, fit_tfidf_logistic
-from reviewgen_spark.models.corpus import Examples, SplitName, read_split
+from reviewgen_spark.models.baselines import (
+    Scorer,
+    fit_majority,
+    fit_majority_class,
+    fit_tfidf_classes,
+    fit_tfidf_logistic,
+)
+from reviewgen_spark.models.corpus import POLARITIES, Examples, SplitName, read_aspects, read_split
+from reviewgen_spark.models.curves import Curves, collect_curves
+from reviewgen_spark.models.folder import read_settings
 from reviewgen_spark.models.heads import MISSING
 from reviewgen_spark.models.metrics import (
     Interval,
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
     from reviewgen_spark.models.predictor import Predictor
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 MODEL = "model"
 CELLS = ("tn", "fp", "fn", "tp")
 
@@ -51,11 +60,13 @@ def evaluate(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     splits: tuple[SplitName, ...] = ("validation", "test"),
     baselines: bool = True,
+    on_split: Callable[[Examples, Mapping[str, Floats]], None] | None = None,
 ) -> list[Score]:
     """Score a model folder, and beside it the majority label and TF-IDF with logistic regression, on the same rows.
 
     The baselines learn from train alone. On `all` rows: every metric, the confusion cells, and the F1 that the model
-    gains over each baseline, paired; on slices: the count metrics.
+    gains over each baseline, paired; on slices: the count metrics. `on_split` is called with the rows of each split
+    and their probabilities of positive by model, for whoever draws curves. A model of aspects: see `evaluate_aspects`.
 
     Raises:
         DataQualityError: a split is empty or holds one label only.
@@ -64,6 +75,8 @@ def evaluate(
     from reviewgen_spark.models.predictor import Predictor
 
     predictor = Predictor(model, device)
+    if predictor.settings.task == "aspect":
+        return evaluate_aspects(predictor, corpus, section, splits, baselines)
     scorers: dict[str, Scorer] = {MODEL: predictor.score_texts}
     if baselines:
         train = read_split(corpus, "train")
@@ -73,6 +86,8 @@ def evaluate(
     for split in splits:
         examples = read_split(corpus, split)
         found = {name: scorer(examples.texts) for name, scorer in scorers.items()}
+        if on_split:
+            on_split(examples, found)
         for name, probabilities in found.items():
             scores.extend(score_split(name, examples, probabilities, section))
         for name in found:
@@ -85,6 +100,67 @@ def evaluate(
         if split == "test" and section.robustness_rows:
             scores.extend(score_robustness(scorers[MODEL], examples, section))
     return scores
+
+
+def evaluate_with_curves(
+    model: Path,
+    corpus: Path,
+    section: EvaluateSection,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    splits: tuple[SplitName, ...] = ("validation", "test"),
+    baselines: bool = True,
+) -> tuple[list[Score], Curves | None]:
+    """What `evaluate` finds, and the curves of the last of the splits; none of a model of aspects."""
+    temperature = read_settings(model).temperature
+    curves: list[Curves] = []
+
+    def keep(examples: Examples, found: Mapping[str, Floats]) -> None:
+        curves.append(collect_curves(examples.split, examples.labels, found, MODEL, temperature))
+
+    scores = evaluate(model, corpus, section, device, splits, baselines, on_split=keep)
+    return scores, curves[-1] if curves else None
+
+
+def evaluate_aspects(
+    predictor: "Predictor", corpus: Path, section: EvaluateSection, splits: tuple[SplitName, ...], baselines: bool
+) -> list[Score]:
+    """Accuracy and macro F1 of a model of aspects, and of the same two baselines, on all rows and by category.
+
+    TF-IDF reads text and aspect as one text, and so cannot tell two aspects of a text apart but by their words.
+    """
+    classifiers: dict[str, Callable[[Examples], Ints]] = {
+        MODEL: lambda rows: predictor.score_pairs(rows.texts, rows.aspects or []).argmax(axis=1)
+    }
+    if baselines:
+        train = read_aspects(corpus, "train")
+        words = fit_tfidf_classes(join_aspects(train), train.labels, section.seed)
+        majority = fit_majority_class(train.labels)
+        classifiers |= {
+            "tfidf_logistic": lambda rows: words(join_aspects(rows)),
+            "majority": lambda rows: majority(rows.texts),
+        }
+    scores: list[Score] = []
+    for split in splits:
+        examples = read_aspects(corpus, split)
+        categories = examples.columns["category"]
+        slices = {"all": np.arange(len(examples))} | {
+            f"category={value}": np.flatnonzero(categories == value)
+            for value in sorted({value for value in categories if value is not None})
+        }
+        for name, classify in classifiers.items():
+            given = classify(examples)
+            for slice_name, rows in slices.items():
+                found = bootstrap_classes(
+                    examples.labels[rows], given[rows], len(POLARITIES), section.bootstrap_samples, section.seed
+                )
+                for metric, interval in found.items():
+                    scores.append(_score(name, examples, slice_name, metric, interval, len(rows)))
+    return scores
+
+
+def join_aspects(examples: Examples) -> list[str]:
+    """Each text with its aspect behind it, as one text."""
+    return [f"{text}\n{aspect}" for text, aspect in zip(examples.texts, examples.aspects or [], strict=True)]
 
 
 def score_tasks(predictor: "Predictor", examples: Examples, section: EvaluateSection) -> Iterator[Score]:

@@ -20,10 +20,10 @@ from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.models.adapters import apply_adapter, merge_adapter
 from reviewgen_spark.models.augmentation import Augmenter, mix_embeddings
 from reviewgen_spark.models.back_translation import back_translate, load_translator
-from reviewgen_spark.models.batches import cut_by_token_budget, pad, shuffle_into_batches
-from reviewgen_spark.models.corpus import Examples, corpus_fingerprint, read_split
+from reviewgen_spark.models.batches import cut_by_token_budget, model_inputs, pad, shuffle_into_batches
+from reviewgen_spark.models.corpus import Examples, SplitName, corpus_fingerprint, read_aspects, read_split
 from reviewgen_spark.models.encoder import load_base
-from reviewgen_spark.models.folder import CURVE_FILE, SETTINGS_FILE, ModelSettings
+from reviewgen_spark.models.folder import CURVE_FILE, SETTINGS_FILE, AdapterSettings, ModelSettings
 from reviewgen_spark.models.heads import (
     MISSING,
     Head,
@@ -37,15 +37,15 @@ from reviewgen_spark.models.loop import (
     LoopSettings,
     Point,
     autocast,
-    choose_attention,
     choose_precision,
+    fit_to_device,
     place,
     save_weights,
     seeded,
     train,
 )
-from reviewgen_spark.models.metrics import confusion, count_metrics, fit_temperature
-from reviewgen_spark.models.predictor import Tokenizer, choose_device
+from reviewgen_spark.models.metrics import class_cells, class_metrics, confusion, count_metrics, fit_temperature
+from reviewgen_spark.models.predictor import Tokenizer, Tokens, choose_device, reads_types
 from reviewgen_spark.models.tasks import label_names, read_targets
 from reviewgen_spark.sections import FinetuneSection
 
@@ -97,8 +97,8 @@ def finetune(
         StageError: the loss became NaN or infinite, or the disk is full.
     """
     started = time.monotonic()
-    learnt = select_rows(read_split(corpus, "train", every_task=True), section)
-    validation = select_categories(read_split(corpus, "validation", every_task=True), section.held_out_categories)
+    learnt = select_rows(read_examples(corpus, "train", section), section)
+    validation = select_categories(read_examples(corpus, "validation", section), section.held_out_categories)
     names = label_names(section.tasks, learnt)
     heads = plan_heads(names, section.two_labels == "sigmoid")
     targets, validation_targets = read_targets(names, learnt), read_targets(names, validation)
@@ -132,7 +132,12 @@ def finetune(
 
     with seeded(section.seed, section.threads):
         encoder = load_base(
-            base, learnt.texts, logit_names(heads), section.max_tokens, section.vocabulary_size, section.dropout
+            base,
+            [*learnt.texts, *(learnt.aspects or ())],
+            logit_names(heads),
+            section.max_tokens,
+            section.vocabulary_size,
+            section.dropout,
         )
         if rank == 0:
             out.mkdir(parents=True, exist_ok=True)
@@ -142,35 +147,37 @@ def finetune(
         if world > 1:
             torch.distributed.barrier()
         tokenizer = Tokenizer(out / "tokenizer.json", section.max_tokens)
-        ids, validation_ids = ([row.ids for row in tokenizer.encode(part.texts)] for part in (learnt, validation))
+        tokens, validation_tokens = (tokenizer.encode(part.texts, part.aspects) for part in (learnt, validation))
         steps = math.ceil(len(learnt) / section.batch_size) * section.epochs
         if not section.embedding_rate:
             encoder.model.get_input_embeddings().weight.requires_grad_(False)
-        model, after_step = apply_adapter(choose_attention(encoder.model, device), section.method, section.rank, steps)
-        model = model.to(device)
+        model, after_step = apply_adapter(fit_to_device(encoder.model, device), section.method, section.rank, steps)
+        model = model.to(device)  # with what the adapter added
         embeddings = model.get_input_embeddings()
+        has_types = learnt.aspects is not None and reads_types(model.config)
         pad_id = int(model.config.pad_token_id or 0)
         weights = class_weights(targets, heads, device) if section.class_weights == "balanced" else None
         wanted = torch.as_tensor(targets, device=device)  # (N, heads)
 
         def batches(epoch: int, rng: np.random.Generator) -> Sequence[npt.NDArray[np.int64]]:
-            return shuffle_into_batches([len(row) for row in ids], section.batch_size, rng)
+            return shuffle_into_batches([len(row.ids) for row in tokens], section.batch_size, rng)
 
-        def read(row: int, rng: np.random.Generator) -> list[int]:
+        def read(row: int, rng: np.random.Generator) -> Tokens:
             if not (augmenter or variants) or rng.random() >= section.augmentation_share:
-                return ids[row]
+                return tokens[row]
             text = (variants[row] if variants else None) or learnt.texts[row]
-            return tokenizer.encode([augmenter.augment(text, rng) if augmenter else text])[0].ids
+            return tokenizer.encode([augmenter.augment(text, rng) if augmenter else text])[0]
 
         def loss(trained: Any, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> torch.Tensor:
-            tokens, mask = pad([read(row, rng) for row in rows], pad_id, device)  # (B, T), (B, T)
+            found = [read(row, rng) for row in rows]
             labels = wanted[rows]  # (B, heads)
             if not section.mixup_alpha:
-                logits = trained(input_ids=tokens, attention_mask=mask).logits  # (B, width of all heads)
+                logits = trained(**inputs_of(found, has_types, pad_id, device)).logits  # (B, width of all heads)
                 return multi_task_loss(logits, labels, heads, weights, section.label_smoothing)
             share = float(rng.beta(section.mixup_alpha, section.mixup_alpha))
             order = torch.as_tensor(rng.permutation(len(rows)), device=device)  # (B,)
-            mixed, both = mix_embeddings(embeddings(tokens), mask, share, order)
+            ids, mask = pad([row.ids for row in found], pad_id, device)  # (B, T), (B, T)
+            mixed, both = mix_embeddings(embeddings(ids), mask, share, order)
             logits = trained(inputs_embeds=mixed, attention_mask=both).logits
             own, other = (
                 multi_task_loss(logits, told, heads, weights, section.label_smoothing)
@@ -179,7 +186,7 @@ def finetune(
             return share * own + (1 - share) * other
 
         def predict(model: Any) -> npt.NDArray[np.float64]:
-            return run_model(model, validation_ids, validation.record_ids, pad_id, settings)
+            return run_model(model, validation_tokens, validation.record_ids, has_types, pad_id, settings)
 
         scored = 0
 
@@ -222,6 +229,7 @@ def finetune(
             max_tokens=section.max_tokens,
             base=base_name or base,
             corpus_fingerprint=corpus_fingerprint(corpus),
+            adapter=AdapterSettings("bottleneck", section.rank) if section.method == "bottleneck" else None,
             training=section.result_part(),
         ).write(out)
     return FinetuneResult(
@@ -239,8 +247,17 @@ def finetune(
     )
 
 
+def read_examples(corpus: Path, split: SplitName, section: FinetuneSection) -> Examples:
+    """The rows of a split that the section's tasks may learn from."""
+    if section.tasks == ("aspect",):
+        return read_aspects(corpus, split)
+    return read_split(corpus, split, every_task=True)
+
+
 def select_rows(examples: Examples, section: FinetuneSection) -> Examples:
-    """The training rows without the held-out categories; at most `rows_per_label` a sentiment label, drawn by seed.
+    """The training rows without the held-out categories; at most `rows_per_label` of each label, drawn by seed.
+
+    Labels are those of sentiment, or of aspect.
 
     Raises:
         DataQualityError: nothing is left, or one label only.
@@ -249,7 +266,8 @@ def select_rows(examples: Examples, section: FinetuneSection) -> Examples:
     if section.rows_per_label is None:
         return examples
     rng = np.random.default_rng(section.seed)
-    rows = [rng.permutation(np.flatnonzero(examples.labels == label))[: section.rows_per_label] for label in (0, 1)]
+    labels = sorted(set(examples.labels) - {MISSING})
+    rows = [rng.permutation(np.flatnonzero(examples.labels == label))[: section.rows_per_label] for label in labels]
     return examples.take(np.sort(np.concatenate(rows)))
 
 
@@ -264,7 +282,7 @@ def select_categories(examples: Examples, held_out: Sequence[str]) -> Examples:
     kept = examples.take(np.flatnonzero([value not in held_out for value in examples.columns["category"]]))
     if len(set(kept.labels) - {MISSING}) < 2:
         raise DataQualityError(
-            f"finetune.held_out_categories: without them {len(kept):,} rows are left of {kept.split}, not of both "
+            f"finetune.held_out_categories: without them {len(kept):,} rows are left of {kept.split}, not of two "
             "labels; hold out fewer"
         )
     return kept
@@ -287,15 +305,21 @@ def class_weights(targets: npt.NDArray[np.int64], heads: Sequence[Head], device:
     }
 
 
+def inputs_of(rows: Sequence[Tokens], has_types: bool, pad_id: int, device: str) -> dict[str, torch.Tensor]:
+    """What the model reads of some rows, each (B, T)."""
+    types = [row.types for row in rows] if has_types else None
+    return model_inputs([row.ids for row in rows], types, pad_id, device)
+
+
 def run_model(
-    model: Any, rows: Sequence[list[int]], keys: Sequence[str], pad_id: int, settings: LoopSettings
+    model: Any, rows: Sequence[Tokens], keys: Sequence[str], has_types: bool, pad_id: int, settings: LoopSettings
 ) -> npt.NDArray[np.float64]:
     """The logits of each row, (N, width of all heads), as training computes them."""
     found: npt.NDArray[np.float64] | None = None
     with torch.inference_mode(), autocast(settings.device, settings.precision):
-        for batch in cut_by_token_budget([len(row) for row in rows], keys, EVALUATION_TOKENS):
-            ids, mask = pad([rows[index] for index in batch], pad_id, settings.device)  # (B, T), (B, T)
-            logits = model(input_ids=ids, attention_mask=mask).logits.double().cpu().numpy()  # (B, width)
+        for batch in cut_by_token_budget([len(row.ids) for row in rows], keys, EVALUATION_TOKENS):
+            inputs = inputs_of([rows[index] for index in batch], has_types, pad_id, settings.device)
+            logits = model(**inputs).logits.double().cpu().numpy()  # (B, width)
             found = np.zeros((len(rows), logits.shape[1])) if found is None else found
             found[batch] = logits
     assert found is not None  # an empty split is refused when it is read
@@ -305,7 +329,12 @@ def run_model(
 def score_validation(
     logits: npt.NDArray[np.float64], targets: npt.NDArray[np.int64], heads: Sequence[Head]
 ) -> dict[str, float]:
-    """Loss, accuracy and F1 of sentiment, and the accuracy of each other task, on the rows that have a label."""
+    """Loss, accuracy and F1 of sentiment, and the accuracy of each other task, on the rows that have a label.
+
+    Of aspect, which stands alone, the F1 is the mean of its labels'.
+    """
+    if heads[0].task == "aspect":
+        return score_polarities(probabilities(logits, heads[0]), targets[:, 0])
     known = targets[:, 0] != MISSING
     odds, labels = margins(logits[known], heads[0]), targets[known, 0]
     counts = count_metrics(confusion(labels, (odds >= 0).astype(np.int64)))
@@ -320,6 +349,18 @@ def score_validation(
             decided = probabilities(logits[known], head).argmax(axis=1)
             figures[f"validation_{head.task}_accuracy"] = float((decided == targets[known, column]).mean())
     return figures
+
+
+def score_polarities(given: npt.NDArray[np.float64], targets: npt.NDArray[np.int64]) -> dict[str, float]:
+    """The same figures of (N, labels) probabilities and (N,) right labels of any number."""
+    labels = given.shape[1]
+    found = class_metrics(class_cells(targets, given.argmax(axis=1), labels), labels)
+    right = given[np.arange(len(targets)), targets]
+    return {
+        "validation_loss": float(-np.log(np.maximum(right, np.finfo(np.float64).tiny)).mean()),
+        "validation_accuracy": float(found["accuracy"]),
+        "validation_f1": float(found["f1_macro"]),
+    }
 
 
 def calibrate(logits: npt.NDArray[np.float64], targets: npt.NDArray[np.int64], head: Head) -> Head:

@@ -12,13 +12,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reviewgen_spark.errors import ModelNotFoundError
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError
 from reviewgen_spark.models.heads import Head
 
 SETTINGS_FILE = "reviewgen.json"
 CURVE_FILE = "training_curve.json"
 # Training seconds, in the curve, differ between two equal models: only what shapes a prediction is hashed.
 MODEL_FILES = ("config.json", "model.safetensors", "reviewgen.json", "tokenizer.json")
+
+
+@dataclass(frozen=True)
+class AdapterSettings:
+    """What stands in the model beside the layers that `config.json` describes: `bottleneck` of `models.adapters`."""
+
+    kind: str
+    size: int
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,7 @@ class ModelSettings:
     base: str
     corpus_fingerprint: str
     threshold: float = 0.5
+    adapter: AdapterSettings | None = None  # None: plain weights, which transformers reads by itself
     training: dict[str, Any] = field(default_factory=dict)
     format: int = 2
 
@@ -75,7 +84,31 @@ def read_settings(folder: Path) -> ModelSettings:
             f"{ModelSettings.format}; use the version that trained the model, or train it again"
         )
     heads = tuple(Head(**{**head, "labels": tuple(head["labels"])}) for head in content["heads"])
-    return ModelSettings(**{**content, "heads": heads})
+    adapter = AdapterSettings(**content["adapter"]) if content.get("adapter") else None
+    return ModelSettings(**{**content, "heads": heads, "adapter": adapter})
+
+
+def has_adapter(folder: Path) -> bool:
+    """Whether a folder, of ours or not, is a model with adapters that `config.json` does not tell of."""
+    settings = folder / SETTINGS_FILE
+    return settings.is_file() and bool(json.loads(settings.read_text(encoding="utf-8")).get("adapter"))
+
+
+def require_sentiment(settings: ModelSettings, reader: str) -> None:
+    """Refuse a model that does not say what a text alone feels.
+
+    Args:
+        settings: of the model.
+        reader: who asks, for the message.
+
+    Raises:
+        ConfigError: it is such a model.
+    """
+    if settings.task != "sentiment":
+        raise ConfigError(
+            f"{reader}: expected a model whose first task is 'sentiment', got one of '{settings.task}', which reads a "
+            "text and an aspect: `reviewgen run train --until evaluate` scores it, Predictor.score_pairs asks it"
+        )
 
 
 def folder_sha256(folder: Path) -> str:

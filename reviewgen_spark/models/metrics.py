@@ -1,4 +1,4 @@
-"""What a binary classifier is scored by, and how sure the figure is. Numpy only.
+"""What a classifier is scored by, and how sure the figure is. Numpy only.
 
 Everything that is a ratio of counts is computed from the confusion cells, so that 1,000 bootstrap samples are one
 multinomial draw: drawing N rows with replacement and counting them by cell *is* a multinomial over the cells.
@@ -83,6 +83,32 @@ def paired_f1_gain(labels: Ints, ours: Ints, theirs: Ints, samples: int, seed: i
     return _interval(float(gain(cells.astype(np.int64))), gain(drawn))
 
 
+def class_cells(targets: Ints, predictions: Ints, labels: int) -> Ints:
+    """(labels^2,) counts, by right label and then by given label."""
+    return np.bincount(targets * labels + predictions, minlength=labels * labels).astype(np.int64)
+
+
+def class_metrics(cells: npt.NDArray[np.number], labels: int) -> dict[str, Floats]:
+    """Accuracy, and the mean F1 over the labels that occur, of a task of any number of labels.
+
+    Args:
+        cells: (..., labels^2) counts, by right label and then by given label.
+        labels: how many labels there are.
+
+    Returns:
+        Arrays of shape (...), by metric name.
+    """
+    square = cells.reshape(*cells.shape[:-1], labels, labels).astype(np.float64)  # (..., right, given)
+    right = np.diagonal(square, axis1=-2, axis2=-1)
+    told, given = square.sum(axis=-1), square.sum(axis=-2)
+    occurs = (told + given) > 0
+    f1 = _ratio(2 * right, told + given)
+    return {
+        "accuracy": _ratio(right.sum(axis=-1), square.sum(axis=(-2, -1))),
+        "f1_macro": _ratio(f1.sum(axis=-1), occurs.sum(axis=-1)),
+    }
+
+
 def bootstrap_classes(targets: Ints, predictions: Ints, labels: int, samples: int, seed: int) -> dict[str, Interval]:
     """Accuracy, and the mean F1 over the labels that occur, of a task of any number of labels, with 95 % intervals.
 
@@ -93,22 +119,10 @@ def bootstrap_classes(targets: Ints, predictions: Ints, labels: int, samples: in
         samples: bootstrap samples.
         seed: of the samples.
     """
-    cells = np.bincount(targets * labels + predictions, minlength=labels * labels)
+    cells = class_cells(targets, predictions, labels)
     rows = int(cells.sum())
     drawn = np.random.default_rng(seed).multinomial(rows, cells / rows, size=samples)  # (samples, labels^2)
-
-    def measure(counts: npt.NDArray[np.int64]) -> dict[str, Floats]:
-        square = counts.reshape(*counts.shape[:-1], labels, labels).astype(np.float64)  # (..., right, given)
-        right = np.diagonal(square, axis1=-2, axis2=-1)
-        told, given = square.sum(axis=-1), square.sum(axis=-2)
-        occurs = (told + given) > 0
-        f1 = _ratio(2 * right, told + given)
-        return {
-            "accuracy": _ratio(right.sum(axis=-1), square.sum(axis=(-2, -1))),
-            "f1_macro": _ratio(f1.sum(axis=-1), occurs.sum(axis=-1)),
-        }
-
-    values, resampled = measure(cells.astype(np.int64)), measure(drawn)
+    values, resampled = class_metrics(cells, labels), class_metrics(drawn, labels)
     return {name: _interval(float(values[name]), resampled[name]) for name in values}
 
 
@@ -127,6 +141,11 @@ def expected_calibration_error(labels: Ints, scores: Floats) -> float:
     the positive class' probability, which is what the tables publish.
     """
     return float(_weighted_ece(labels, scores, np.ones((1, len(labels))))[0])
+
+
+def calibration_bins(scores: Floats) -> Ints:
+    """(N,) scores -> (N,) which of the equal bins of 0 to 1 each lies in."""
+    return np.minimum((scores * ECE_BINS).astype(np.int64), ECE_BINS - 1)
 
 
 def bootstrap_scores(labels: Ints, scores: Floats, samples: int, seed: int) -> dict[str, Interval]:
@@ -180,7 +199,7 @@ def _weighted_auc(labels: Ints, scores: Floats, weights: Floats) -> Floats:
 
 
 def _weighted_ece(labels: Ints, scores: Floats, weights: Floats) -> Floats:
-    bins = np.minimum((scores * ECE_BINS).astype(np.int64), ECE_BINS - 1)
+    bins = calibration_bins(scores)
     gaps = np.zeros((len(labels), ECE_BINS))  # (N, bins)
     gaps[np.arange(len(labels)), bins] = scores - labels
     return np.asarray(np.abs(weights @ gaps).sum(axis=1) / weights.sum(axis=1))

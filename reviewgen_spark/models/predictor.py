@@ -13,8 +13,9 @@ import numpy.typing as npt
 import torch
 
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.models.batches import cut_by_token_budget, pad
-from reviewgen_spark.models.folder import ModelSettings, read_settings
+from reviewgen_spark.models.adapters import insert_bottlenecks
+from reviewgen_spark.models.batches import cut_by_token_budget, model_inputs
+from reviewgen_spark.models.folder import AdapterSettings, ModelSettings, read_settings, require_sentiment
 from reviewgen_spark.models.heads import Head, probabilities
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -23,9 +24,10 @@ Precision = Literal["float32", "bfloat16"]
 
 @dataclass(frozen=True)
 class Tokens:
-    """One text as the model reads it, special tokens included."""
+    """One text, or one text and aspect, as the model reads it, special tokens included."""
 
     ids: list[int]
+    types: list[int]  # 0, and from the aspect on 1 where the tokenizer tells the two apart
     is_truncated: bool
     is_blank: bool  # nothing of the text is left but special tokens
 
@@ -43,11 +45,15 @@ class Tokenizer:
         self._tokenizer.enable_truncation(max_length=max_tokens)
         self._specials = len(self._tokenizer.encode("").ids)
 
-    def encode(self, texts: Sequence[str]) -> list[Tokens]:
-        """Cut texts into token ids, in bulk."""
+    def encode(self, texts: Sequence[str], aspects: Sequence[str] | None = None) -> list[Tokens]:
+        """Cut texts into token ids, in bulk; with aspects, pairs by the tokenizer's own template for two texts.
+
+        Of a pair that is too long the longer one is cut, which is the text unless the aspect fills half of all tokens.
+        """
+        inputs = list(texts) if aspects is None else list(zip(texts, aspects, strict=True))
         return [
-            Tokens(found.ids, bool(found.overflowing), len(found.ids) <= self._specials)
-            for found in self._tokenizer.encode_batch(list(texts))
+            Tokens(found.ids, found.type_ids, bool(found.overflowing), len(found.ids) <= self._specials)
+            for found in self._tokenizer.encode_batch(inputs)
         ]
 
 
@@ -69,21 +75,33 @@ class Predictor:
         self.settings: ModelSettings = read_settings(folder)
         self.device = choose_device(device)
         self.tokenizer = Tokenizer(folder / "tokenizer.json", self.settings.max_tokens)
-        self._model: Any = load_classifier(folder)
+        self._model: Any = load_classifier(folder, self.settings.adapter)
         self._model.eval().to(self.device)
         if precision == "bfloat16":
             self._model.to(torch.bfloat16)
         self.pad_id = int(self._model.config.pad_token_id or 0)
+        self._reads_types = reads_types(self._model.config)
 
-    def logits(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
-        """Run one batch of token ids of any lengths; returns (B, labels) raw logits."""
-        ids, mask = pad(rows, self.pad_id, self.device)  # (B, T), (B, T)
+    def logits(
+        self, rows: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Run one batch of token ids of any lengths; returns (B, labels) raw logits.
+
+        Args:
+            rows: token ids.
+            types: token types of pairs; all 0 without.
+        """
         with torch.inference_mode():
-            logits = self._model(input_ids=ids, attention_mask=mask).logits  # (B, labels)
+            logits = self._model(**model_inputs(rows, types, self.pad_id, self.device)).logits  # (B, labels)
         return np.asarray(logits.double().cpu().numpy())
 
     def probabilities(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
-        """Calibrated probability of the first head's second label, which is positive, (B,)."""
+        """Calibrated probability of the first head's second label, which is positive, (B,).
+
+        Raises:
+            ConfigError: the model needs an aspect beside the text.
+        """
+        require_sentiment(self.settings, "score a text alone")
         return probabilities(self.logits(rows), self.settings.heads[0])[:, 1]
 
     def all_probabilities(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
@@ -98,6 +116,27 @@ class Predictor:
         for batch in cut_by_token_budget([len(row) for row in rows], texts, tokens_per_batch):
             labels[batch] = probabilities(self.logits([rows[index] for index in batch]), head).argmax(axis=1)
         return labels
+
+    def score_pairs(
+        self, texts: Sequence[str], aspects: Sequence[str], tokens_per_batch: int = 8192
+    ) -> npt.NDArray[np.float64]:
+        """What each text says of its aspect: (N, 3) probabilities of negative, neutral and positive, in their order.
+
+        Raises:
+            ConfigError: the model was not taught the task aspect.
+        """
+        if self.settings.task != "aspect":
+            raise ConfigError(
+                f"score pairs: expected a model of the task 'aspect', got one of '{self.settings.task}'; train one "
+                "with finetune.tasks=[aspect]"
+            )
+        rows = self.tokenizer.encode(texts, aspects)
+        scores = np.zeros((len(rows), len(self.settings.labels)))
+        for batch in cut_by_token_budget([len(row.ids) for row in rows], texts, tokens_per_batch):
+            types = [rows[index].types for index in batch] if self._reads_types else None
+            logits = self.logits([rows[index].ids for index in batch], types)
+            scores[batch] = probabilities(logits, self.settings.heads[0])
+        return scores
 
     def score_texts(self, texts: Sequence[str], tokens_per_batch: int = 8192) -> npt.NDArray[np.float64]:
         """Calibrated probability of positive for each text, (N,), in the texts' order."""
@@ -117,8 +156,13 @@ def choose_device(device: Device) -> str:
     return device
 
 
-def load_classifier(folder: Path) -> Any:
-    """Build the folder's classifier on mapped weights.
+def reads_types(config: Any) -> bool:
+    """Whether a model has an embedding for the second of two texts; those of RoBERTa's kind have one for all."""
+    return int(getattr(config, "type_vocab_size", 0) or 0) > 1
+
+
+def load_classifier(folder: Path, adapter: AdapterSettings | None = None) -> Any:
+    """Build the folder's classifier on mapped weights, with its adapters if it has any.
 
     The tensors of safetensors are views of the mapped file, and `assign` makes them the parameters: processes that
     load one file share its pages, where `from_pretrained` copies them (measured: 0 against 32 MB private for a model
@@ -129,6 +173,8 @@ def load_classifier(folder: Path) -> Any:
 
     with parameters_on_meta():
         model = AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(folder))
+        if adapter:
+            insert_bottlenecks(model, adapter.size)
     model.load_state_dict(load_file(folder / "model.safetensors"), strict=True, assign=True)
     model.requires_grad_(False)
     return model

@@ -25,8 +25,8 @@ from reviewgen_spark.models.loop import (
     LoopSettings,
     Point,
     autocast,
-    choose_attention,
     choose_precision,
+    fit_to_device,
     save_weights,
     seeded,
     train,
@@ -111,7 +111,7 @@ def pretrain(
         (out / FACTS_FILE).unlink(missing_ok=True)  # until it is written again this is no finished model
         tokenizer.save_pretrained(out)
         rows = {split: encode(tokenizer, part, section) for split, part in texts.items()}
-        model = choose_attention(model, device).to(device)
+        model = fit_to_device(model, device)
         pad_id, mask_id = int(tokenizer.pad_token_id), tokenizer.mask_token_id
         vocabulary = len(tokenizer)
 

@@ -1,12 +1,17 @@
 """Make an encoder smaller without training: drop the pieces that a corpus does not use, and layers."""
 
+import copy
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from reviewgen_spark.errors import ConfigError
+
 # Common punctuation and full-width forms, which reviews use whether or not the training split happens to.
+_LAYER_NAME = re.compile(r"(\blayers?\.)(\d+)\.")
 PUNCTUATION_RANGES = ((0x0020, 0x007F), (0x3000, 0x3040), (0xFF01, 0xFF5F))
 
 
@@ -57,3 +62,31 @@ def choose_layers(layers: int, keep: int) -> list[int]:
     three, 0.9143 with three evenly spread ones.
     """
     return list(range(min(keep, layers)))
+
+
+def keep_layers(model: Any, layers: Sequence[int]) -> Any:
+    """A classifier of some of a classifier's layers, with its embeddings, pooler and head; nothing is trained.
+
+    Args:
+        model: a sequence classifier of transformers whose layers are numbered in its weights' names, as BERT's are.
+        layers: which to keep, from 0, in order.
+
+    Raises:
+        ConfigError: there is no such layer.
+    """
+    count = int(model.config.num_hidden_layers)
+    if not layers or not all(0 <= layer < count for layer in layers):
+        raise ConfigError(f"keep_layers: {list(layers)}: expected layers from 0 to {count - 1}")
+    config = copy.deepcopy(model.config)
+    config.num_hidden_layers = len(layers)
+    places = {layer: place for place, layer in enumerate(layers)}
+    kept = {}
+    for name, weight in model.state_dict().items():
+        found = _LAYER_NAME.search(name)
+        if not found:
+            kept[name] = weight.clone()
+        elif int(found[2]) in places:
+            kept[f"{name[: found.start()]}{found[1]}{places[int(found[2])]}.{name[found.end() :]}"] = weight.clone()
+    pruned = type(model)(config)
+    pruned.load_state_dict(kept)
+    return pruned

@@ -16,10 +16,10 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING, Any
 
-from reviewgen_spark.errors import MissingExtraError, ModelNotFoundError
+from reviewgen_spark.errors import ConfigError, MissingExtraError, ModelNotFoundError
 from reviewgen_spark.models.card import write_card
 from reviewgen_spark.models.evaluation import Score, find_score
-from reviewgen_spark.models.folder import CURVE_FILE, ModelSettings, folder_sha256, read_settings
+from reviewgen_spark.models.folder import CURVE_FILE, ModelSettings, folder_sha256, read_settings, require_sentiment
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -80,6 +80,7 @@ def register(
     tracking_uri: str,
     artifact_root: Path,
     decide: Callable[[RegisteredModel | None], tuple[bool, str]],
+    files: Sequence[Path] = (),
 ) -> Decision:
     """Log a model with everything known about it, register it as `candidate`, and let it win the champion's place.
 
@@ -97,12 +98,31 @@ def register(
         artifact_root: folder for this experiment's artifacts, used when the experiment is new.
         decide: the gate: given the standing champion, None where there is none that can be read, says whether the
             model takes its place, and why.
+        files: what `evaluate` wrote for people, logged as it is.
+
+    Raises:
+        ConfigError: the model is not one that the label stage and MLflow's clients could read.
     """
+    settings = read_settings(model_dir)
+    require_sentiment(settings, "register")
+    if settings.adapter:
+        raise ConfigError(
+            f"register: expected plain weights, got a model with adapters of the kind '{settings.adapter.kind}', which "
+            "only this package can read; train with finetune.method=lora, whose weights are merged"
+        )
     with _client(tracking_uri) as client:
         found = _by_fingerprint(client, name, fingerprint)
         if found is None:
             found = _add_version(
-                client, name, model_dir, scores, fingerprint, params, tags, _experiment(client, name, artifact_root)
+                client,
+                name,
+                model_dir,
+                scores,
+                fingerprint,
+                params,
+                tags,
+                files,
+                _experiment(client, name, artifact_root),
             )
         if _DECISION not in found.tags:
             previous = _by_alias(client, name, CHAMPION)
@@ -128,12 +148,15 @@ def _add_version(
     fingerprint: str,
     params: Mapping[str, Any],
     tags: Mapping[str, str],
+    files: Sequence[Path],
     experiment_id: str,
 ) -> "ModelVersion":
     settings, sha256 = read_settings(model_dir), folder_sha256(model_dir)
     run_id = client.create_run(experiment_id, run_name=settings.base).info.run_id
     try:
         _log_facts(client, run_id, model_dir, settings, scores, params, tags, sha256)
+        for file in files:
+            client.log_artifact(run_id, str(file))
         with tempfile.TemporaryDirectory() as folder:
             _save_pyfunc(model_dir, Path(folder) / MODEL_ARTIFACT)
             client.log_artifacts(run_id, str(Path(folder) / MODEL_ARTIFACT), MODEL_ARTIFACT)
@@ -154,6 +177,18 @@ def _add_version(
     return found
 
 
+def parse_reference(model: str) -> tuple[str, str]:
+    """Take NAME@ALIAS or NAME@VERSION apart.
+
+    Raises:
+        ConfigError: it is not of that form.
+    """
+    name, at, alias = model.partition("@")
+    if not (name and at and alias):
+        raise ConfigError(f"model {model!r}: expected NAME@ALIAS or NAME@VERSION, such as review_sentiment@champion")
+    return name, alias
+
+
 def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
     """Pin what an alias means now, or a version's number; call it once a run, on the driver.
 
@@ -161,13 +196,38 @@ def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
         ModelNotFoundError: no version stands under the alias, or its files are gone or damaged.
     """
     with _client(tracking_uri) as client:
-        found = _by_number(client, name, alias) if alias.isdecimal() else _by_alias(client, name, alias)
-        if found is None:
+        return _pin(_find(client, name, alias, tracking_uri))
+
+
+def read_file(name: str, alias: str, file: str, tracking_uri: str) -> str:
+    """A text file that was logged with a version; its weights are not looked at.
+
+    Args:
+        name: the registered name.
+        alias: an alias, or a version's number.
+        file: its name, as `register` was given it.
+        tracking_uri: the MLflow store.
+
+    Raises:
+        ModelNotFoundError: there is no such version, or its run has no such file.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with _client(tracking_uri) as client:
+        found = _find(client, name, alias, tracking_uri)
+        label, run_id = f"'{name}' version {found.version}", found.run_id or ""
+        if not run_id or file not in {artifact.path for artifact in client.list_artifacts(run_id)}:
             raise ModelNotFoundError(
-                f"models.name: no version of '{name}' has the alias '{alias}', or that number, in {tracking_uri}; "
-                "train and register one with `reviewgen run train`, or promote one with `reviewgen models promote`"
+                f"{label}: its run has no {file}; it was registered before there was one, or its files are gone. "
+                "`reviewgen run train` registers the model anew, with it"
             )
-        return _pin(found)
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                return Path(client.download_artifacts(run_id, file, folder)).read_text(encoding="utf-8")
+            except (OSError, MlflowException) as error:
+                raise ModelNotFoundError(
+                    f"{label}: {file} of its run {run_id} cannot be read ({type(error).__name__}); restore it"
+                ) from error
 
 
 def set_champion(name: str, version_number: int, tracking_uri: str, reason: str = "set by hand") -> Decision:
@@ -366,6 +426,16 @@ def _entry(found: "ModelVersion", aliases: Mapping[str, str]) -> ModelEntry:
         sha256=found.tags.get("sha256", ""),
         created_ms=int(found.creation_timestamp),
     )
+
+
+def _find(client: "MlflowClient", name: str, alias: str, tracking_uri: str) -> "ModelVersion":
+    found = _by_number(client, name, alias) if alias.isdecimal() else _by_alias(client, name, alias)
+    if found is None:
+        raise ModelNotFoundError(
+            f"models.name: no version of '{name}' has the alias '{alias}', or that number, in {tracking_uri}; "
+            "train and register one with `reviewgen run train`, or promote one with `reviewgen models promote`"
+        )
+    return found
 
 
 def _by_fingerprint(client: "MlflowClient", name: str, fingerprint: str) -> "ModelVersion | None":

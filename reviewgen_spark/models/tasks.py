@@ -7,6 +7,7 @@
 | stars | 1 to 5 | column `rating` |
 | category | those of the training split | column `category` |
 | toxicity | clean, toxic | column `toxicity` |
+| aspect | negative, neutral, positive | column `polarity`, one row a text and `aspect` |
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reviewgen_spark.errors import DataQualityError
-from reviewgen_spark.models.corpus import LABELS, Examples
+from reviewgen_spark.models.corpus import LABELS, POLARITIES, Examples
 from reviewgen_spark.models.heads import MISSING
 
 FIXED = {
@@ -23,8 +24,10 @@ FIXED = {
     "sentiment3": ("negative", "neutral", "positive"),
     "stars": ("1", "2", "3", "4", "5"),
     "toxicity": ("clean", "toxic"),
+    "aspect": POLARITIES,
 }
 COLUMNS = {"sentiment3": "sentiment", "stars": "rating", "category": "category", "toxicity": "toxicity"}
+OWN_LABEL = ("sentiment", "aspect")  # the tasks whose label is that of the row
 
 
 def label_names(tasks: Sequence[str], train: Examples) -> dict[str, tuple[str, ...]]:
@@ -35,7 +38,7 @@ def label_names(tasks: Sequence[str], train: Examples) -> dict[str, tuple[str, .
     """
     names: dict[str, tuple[str, ...]] = {}
     for task in tasks:
-        found = set(train.labels[train.labels != MISSING]) if task == "sentiment" else _values(train, task)
+        found = set(train.labels[train.labels != MISSING]) if task in OWN_LABEL else _values(train, task)
         if len(found) < 2:
             raise DataQualityError(
                 f"finetune.tasks: the training rows hold {len(found)} of the labels of '{task}', a task needs 2; "
@@ -49,7 +52,7 @@ def read_targets(names: Mapping[str, Sequence[str]], examples: Examples) -> npt.
     """(N, tasks) positions in the labels of each task; MISSING where a row has none, or one that train never had."""
     targets = np.full((len(examples), len(names)), MISSING, dtype=np.int64)
     for column, (task, labels) in enumerate(names.items()):
-        if task == "sentiment":
+        if task in OWN_LABEL:
             targets[:, column] = examples.labels
             continue
         places = {label: place for place, label in enumerate(labels)}

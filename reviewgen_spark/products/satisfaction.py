@@ -14,12 +14,22 @@ def satisfaction_by_product(labelled: DataFrame, section: SatisfactionSection) -
     added: three lucky reviews do not beat three hundred good ones. It is the posterior mean of a beta-binomial
     model with a prior of that weight (Gelman et al., Bayesian Data Analysis, 3rd ed., section 5.1).
 
+    While a new model's labels replace an old one's, batch by batch, only the model version that has labelled the most
+    reviews counts (of two with as many, the newer): scores of two models are never mixed. `coverage_pct` says how much
+    of a product it has labelled; a product of which it has labelled nothing is left out until it has.
+
     Args:
         labelled: product_id, category, rating, created_at, sentiment_label, model_name, model_version; rows without
             a label are not counted.
         section: `prior_weight`, `min_reviews`.
     """
-    counted = labelled.where(F.col("sentiment_label").isNotNull()).withColumn(
+    version = F.struct("model_name", "model_version")
+    spoken = labelled.where(F.col("sentiment_label").isNotNull())
+    by_version = spoken.groupBy("model_name", "model_version").count()
+    pinned = by_version.agg(F.max_by(version, F.struct("count", "model_version")).alias("pinned"))
+    told = spoken.crossJoin(F.broadcast(pinned))
+    whole = told.groupBy("product_id").agg(F.count("*").alias("labelled_count"))
+    counted = told.where(version == F.col("pinned")).withColumn(
         "is_positive", (F.col("sentiment_label") == "positive").cast("long")
     )
     shop = counted.agg(F.avg("is_positive").alias("shop_mean"))
@@ -35,7 +45,9 @@ def satisfaction_by_product(labelled: DataFrame, section: SatisfactionSection) -
     )
     weight = F.lit(section.prior_weight)
     return (
-        products.crossJoin(F.broadcast(shop))
+        products.join(whole, on="product_id", how="inner")
+        .crossJoin(F.broadcast(shop))
+        .withColumn("coverage_pct", 100.0 * F.col("review_count") / F.col("labelled_count"))
         .withColumn("satisfaction_pct", 100.0 * F.col("positive_count") / F.col("review_count"))
         .withColumn(
             "satisfaction_score",

@@ -90,7 +90,7 @@ TABLES = (
         partition_by=("batch_id",),
         columns=columns(
             REVIEW_ID,
-            column("task", STRING, "what was labelled, such as sentiment", False),
+            column("task", STRING, "what was labelled, such as sentiment, or aspect:battery", False),
             column("label", STRING, "the label, such as positive or negative", False),
             column("source", STRING, "who labelled", False),
             SOURCE_FILE,

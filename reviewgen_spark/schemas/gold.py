@@ -100,6 +100,12 @@ TABLES = (
             ),
             column("first_review_date", DateType(), "date of the oldest review counted, UTC"),
             column("last_review_date", DateType(), "date of the newest review counted, UTC"),
+            column(
+                "coverage_pct",
+                DOUBLE,
+                "review_count in percent of the product's labelled reviews, those of other model versions included; "
+                "below 100 while a new model's labels replace an old one's",
+            ),
             MODEL_NAME,
             MODEL_VERSION,
         ),

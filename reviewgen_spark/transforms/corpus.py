@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from reviewgen_spark.transforms.records import ASPECT_TASK
 from reviewgen_spark.transforms.tokens import unique_reviews
 
 
@@ -68,6 +69,46 @@ def labelled_reviews(
     )
 
 
+def labelled_aspects(reviews: DataFrame, clusters: DataFrame, splits: DataFrame, gold_labels: DataFrame) -> DataFrame:
+    """Unique reviews with text and split, one row a review and aspect that was labelled by people.
+
+    The columns: record_id, text, aspect, polarity (negative, neutral, positive), category, rating, lang_code, split.
+    Aspects of a text whose copies disagree on them are left out.
+
+    Args:
+        reviews: silver_reviews.
+        clusters: silver_review_clusters.
+        splits: silver_review_splits.
+        gold_labels: bronze_gold_labels; of each review and task `aspect:<aspect>` the newest counts.
+    """
+    told = newest_labels(gold_labels.where(F.col("task").startswith(ASPECT_TASK))).select(
+        "review_id", F.substring(F.col("task"), len(ASPECT_TASK) + 1, 2**31 - 1).alias("aspect"), "label"
+    )
+    marked = (
+        reviews.join(told, on="review_id", how="inner")
+        .withColumnRenamed("label", "polarity")
+        .join(clusters.select("record_id", "cluster_id"), on="record_id", how="inner")
+    )
+    agreed = marked.groupBy("cluster_id", "aspect").agg(F.countDistinct("polarity").alias("polarities"))
+    agreed = agreed.where("polarities = 1").select("cluster_id", "aspect")
+    return (
+        unique_reviews(marked, clusters)
+        .join(agreed, on=["cluster_id", "aspect"], how="left_semi")
+        .join(splits.select("record_id", "split"), on="record_id", how="inner")
+        .where(F.col("text_clean").isNotNull() & F.col("split").isin("train", "validation", "test"))
+        .select(
+            "record_id",
+            F.col("text_clean").alias("text"),
+            "aspect",
+            "polarity",
+            "category",
+            "rating",
+            "lang_code",
+            "split",
+        )
+    )
+
+
 def unlabelled_reviews(reviews: DataFrame, clusters: DataFrame, splits: DataFrame) -> DataFrame:
     """Unique reviews with text that a model may read unlabelled: record_id, text, category, lang_code, split.
 
@@ -107,8 +148,12 @@ def newest_label(gold_labels: DataFrame, task: str) -> DataFrame:
         gold_labels: bronze_gold_labels.
         task: such as `sentiment`.
     """
-    newest = Window.partitionBy("review_id").orderBy(
+    return newest_labels(gold_labels.where(F.col("task") == task)).select("review_id", "label")
+
+
+def newest_labels(gold_labels: DataFrame) -> DataFrame:
+    """The rows of bronze_gold_labels that were said last of a review and task."""
+    newest = Window.partitionBy("review_id", "task").orderBy(
         F.col("batch_id").desc(), F.col("source_file").desc(), F.col("source_line").desc()
     )
-    placed = gold_labels.where(F.col("task") == task).withColumn("place", F.row_number().over(newest))
-    return placed.where("place = 1").select("review_id", "label")
+    return gold_labels.withColumn("place", F.row_number().over(newest)).where("place = 1").drop("place")

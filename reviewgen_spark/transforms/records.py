@@ -27,6 +27,8 @@ REVIEW_COLUMNS = (
     "updated_at",
 )
 REQUIRED_GOLD_COLUMNS = ("review_id", "task", "label")
+ASPECT_TASK = "aspect:"  # and the aspect behind it: a gold label of what a review says of that aspect
+ASPECT_LABELS = ("negative", "neutral", "positive")
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,22 @@ class ReviewParser:
 
 
 def parse_gold_label(record: Mapping[str, Any]) -> Parsed:
-    """Type a human label; reasons as for a review."""
+    """Type a human label; reasons as for a review.
+
+    A task `aspect:<aspect>` without its aspect is `aspect_missing`, with another label than negative, neutral or
+    positive `polarity_unknown`. Other tasks and their labels are for whoever reads them.
+    """
     reasons: list[str] = []
     values = {name: _identifier(record, name, reasons, required=True) for name in REQUIRED_GOLD_COLUMNS}
     values["source"] = _identifier(record, "source", reasons) or "unknown"
+    task = values["task"] or ""
+    if task.startswith(ASPECT_TASK):
+        aspect = task.removeprefix(ASPECT_TASK).strip()
+        values["task"] = ASPECT_TASK + aspect
+        if not aspect:
+            reasons.append("aspect_missing")
+        if values["label"] is not None and values["label"] not in ASPECT_LABELS:
+            reasons.append("polarity_unknown")
     return Parsed({} if reasons else values, tuple(reasons))
 
 

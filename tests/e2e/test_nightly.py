@@ -8,12 +8,15 @@ import pytest
 from pyspark.sql import SparkSession
 from reviewgen_spark.pipelines import nightly, train
 
+from reviewgen_spark.backlog import Backlog, Force
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import DataQualityError, ErrorShareError
+from reviewgen_spark.ledger import Ledger
+from reviewgen_spark.models.registry import read_file
 from reviewgen_spark.promotion import set_champion
-from reviewgen_spark.runner import Force, open_run
+from reviewgen_spark.runner import open_run
 from reviewgen_spark.sample import write_sample
-from reviewgen_spark.status import check_night, count_records, decide_file, undecided_files
+from reviewgen_spark.status import backfill_lines, check_night, count_records, decide_file, undecided_files
 from reviewgen_spark.tables import Warehouse
 from reviewgen_spark.transforms.source_files import UnreadableFileError, read_records
 
@@ -77,6 +80,18 @@ def test_the_report_is_one_file_with_the_figures(config: Config) -> None:
     page = (Path(config.paths.artifacts) / "report" / "latest" / "report.html").read_text(encoding="utf-8")
     assert "<svg" in page and "src=" not in page and "<script" not in page
     assert "malformed_json" in page
+
+
+def test_the_champion_has_a_page(config: Config) -> None:
+    page = read_file(config.models.name, "champion", "model_page.html", config.paths.tracking_uri)
+    for part in (
+        "Loss by epoch",
+        "ROC curve",
+        "Reliability diagram",
+        "TF-IDF + logistic",
+        "Accuracy under perturbations",
+    ):
+        assert part in page
 
 
 def test_a_night_without_a_new_file_computes_nothing(spark: SparkSession, config: Config, warehouse: Warehouse) -> None:
@@ -181,6 +196,24 @@ def labels(warehouse: Warehouse) -> list[tuple[object, ...]]:
     return sorted(tuple(row) for row in warehouse.read("gold_review_labels").select(*columns).collect())
 
 
+def only_newest_relabelled(spark: SparkSession, config: Config, warehouse: Warehouse) -> bool:
+    """Label one batch only; whether it was the newest, the others still answer, and status and roll-up say so."""
+    batches = sorted({row.batch_id for row in warehouse.read("gold_review_labels").select("batch_id").collect()})
+    assert len(batches) > 1
+    lines: list[str] = []
+    with open_run(spark, config, report=lines.append, max_batches=1) as opened:
+        opened.pipeline([nightly.label.STAGE, nightly.satisfaction.STAGE])
+    assert f"[label] {len(batches) - 1} batches wait for the next run (--max-batches)" in lines
+    told = backfill_lines(Backlog(config, warehouse, Ledger(warehouse, "a test")), nightly.STAGES)
+    assert len(told) == 1 and told[0].startswith(f"label: 1 of {len(batches)} batches are as wanted now")
+    assert " left" in told[0]
+    products = warehouse.read("gold_product_satisfaction")
+    assert products.select("model_version").distinct().count() == 1  # never two models in one figure
+    assert products.where("coverage_pct <= 0 OR coverage_pct > 100").count() == 0
+    found = {(row.batch_id, row.model_version) for row in warehouse.read("gold_review_labels").collect()}
+    return found == {(batch, 2 if batch == batches[-1] else 1) for batch in batches}
+
+
 def test_rolling_back_gives_the_labels_of_the_first_version(
     spark: SparkSession, config: Config, root: Path, warehouse: Warehouse
 ) -> None:
@@ -188,6 +221,7 @@ def test_rolling_back_gives_the_labels_of_the_first_version(
     first = labels(warehouse)
     other = configure(root, "finetune.seed=7", "register.min_f1_gain=-1", "register.max_slice_drop=1")
     run(spark, other, *train.STAGES)
+    assert only_newest_relabelled(spark, config, warehouse)
     run(spark, config, nightly.label.STAGE)
     second = labels(warehouse)
     assert {row[3] for row in second} == {2}

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from reviewgen_spark.models.corpus import POLARITIES
 from reviewgen_spark.models.evaluation import Score
 from reviewgen_spark.models.finetuning import FinetuneResult, finetune
 from reviewgen_spark.sections import FinetuneSection
@@ -53,11 +54,13 @@ SCHEMA = pa.schema(
 )
 
 
-def write_corpus(folder: Path, splits: dict[str, list[dict[str, object]]], shards: int = 2) -> Path:
+def write_corpus(
+    folder: Path, splits: dict[str, list[dict[str, object]]], shards: int = 2, schema: pa.Schema = SCHEMA
+) -> Path:
     for split, rows in splits.items():
         (folder / split).mkdir(parents=True)
         for shard in range(shards):
-            table = pa.Table.from_pylist(rows[shard::shards], schema=SCHEMA)
+            table = pa.Table.from_pylist(rows[shard::shards], schema=schema)
             pq.write_table(table, folder / split / f"part-{shard}.parquet")
     (folder / "manifest.json").write_text(json.dumps({"fingerprint": "corpus-1"}))
     return folder
@@ -69,6 +72,35 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tmp_path_factory.mktemp("corpus"),
         {"train": make_rows(160, 0), "validation": make_rows(40, 1000), "test": make_rows(40, 2000)},
     )
+
+
+def make_aspects(count: int, start: int) -> list[dict[str, object]]:
+    """Three rows a text: it says of the quality what it says, of the price nothing good, of the colour nothing.
+
+    Neither the text alone nor the aspect alone tells.
+    """
+    rows: list[dict[str, object]] = []
+    for index in range(start, start + count // 3):
+        is_high = index % 2 == 1
+        for aspect, polarity in (("价格", 0), ("质量", 2 if is_high else 0), ("颜色", 1)):
+            rows.append(
+                {
+                    "record_id": f"r{index:05d}",
+                    "text": f"{THINGS[index // 2 % 8]}很{'高' if is_high else '低'}，{THINGS[index // 16 % 8]}",
+                    "aspect": aspect,
+                    "polarity": POLARITIES[polarity],
+                    "category": ("书", "酒店")[index % 3 == 0],
+                    "rating": None,
+                    "lang_code": "zh",
+                }
+            )
+    return rows
+
+
+ASPECT_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("record_id", "text", "aspect", "polarity", "category")]
+    + [("rating", pa.int32()), ("lang_code", pa.string())]
+)
 
 
 @pytest.fixture(scope="session")

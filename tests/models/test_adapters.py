@@ -4,11 +4,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from reviewgen_spark.models.adapters import apply_adapter, merge_adapter
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.models.adapters import apply_adapter, insert_bottlenecks, merge_adapter
 from reviewgen_spark.models.augmentation import mix_embeddings
+from reviewgen_spark.models.corpus import read_split
 from reviewgen_spark.models.encoder import load_base
 from reviewgen_spark.models.finetuning import finetune
+from reviewgen_spark.models.folder import AdapterSettings, read_settings
+from reviewgen_spark.models.metrics import confusion, count_metrics
 from reviewgen_spark.models.predictor import Predictor
+from reviewgen_spark.models.registry import register
 
 from .conftest import QUICK
 
@@ -40,6 +45,48 @@ def test_a_fresh_adapter_is_its_base_and_merging_changes_nothing(method: str) ->
     torch.testing.assert_close(logits(merged, ids), after, atol=1e-5, rtol=1e-4)
     assert type(merged).__name__ == "BertForSequenceClassification"
     assert not [name for name in merged.state_dict() if "lora" in name or "modules_to_save" in name]
+
+
+def test_fresh_bottlenecks_are_their_base_and_only_they_norms_and_head_learn() -> None:
+    torch.manual_seed(1)
+    base = load_base("scratch:tiny", TEXTS * 3, ("a", "b"), 16, 500, 0.0)
+    ids, old = torch.tensor([[2, 5, 6, 7, 3]]), {name: value.clone() for name, value in base.model.state_dict().items()}
+    before = logits(base.model, ids)
+    adapted, after_step = apply_adapter(base.model, "bottleneck", rank=4, steps=40)
+    assert torch.equal(logits(adapted, ids), before) and after_step is None
+    added = set(adapted.state_dict()) - set(old)
+    assert len(added) == 2 * 2 * 4 and old.keys() <= adapted.state_dict().keys()  # layers, places, tensors
+    optimizer = torch.optim.SGD([p for p in adapted.parameters() if p.requires_grad], lr=0.5)
+    for _ in range(2):  # the way down gets no gradient while the way up is 0
+        optimizer.zero_grad()
+        adapted.train()(input_ids=ids).logits[0, 0].backward()
+        optimizer.step()
+    changed = {
+        name for name, value in adapted.state_dict().items() if name in old and not torch.equal(value, old[name])
+    }
+    assert all(name.startswith(("classifier", "bert.pooler")) or "LayerNorm" in name for name in changed)
+    assert any("LayerNorm" in name for name in changed)
+    fresh = insert_bottlenecks(load_base("scratch:tiny", TEXTS * 3, ("a", "b"), 16, 500, 0.0).model, 4).state_dict()
+    learnt = {name for name in added if name.endswith("up.weight") and adapted.state_dict()[name].abs().max() > 0}
+    assert len(learnt) == 4 and all(fresh[name].abs().max() == 0 for name in learnt)
+
+
+def test_a_model_with_bottlenecks_is_read_whole_or_not_at_all(corpus: Path, tmp_path: Path) -> None:
+    section = QUICK.model_copy(update={"method": "bottleneck", "epochs": 20, "patience": 20})
+    found = finetune(corpus, "scratch:tiny", section, tmp_path / "m", lambda line: None)
+    assert found.trained_parameters < found.parameters / 4
+    assert read_settings(found.folder).adapter == AdapterSettings("bottleneck", 8)
+    validation = read_split(corpus, "validation")
+    decided = (Predictor(found.folder).score_texts(validation.texts) >= 0.5).astype(int)
+    f1 = float(count_metrics(confusion(validation.labels, decided))["f1"])
+    assert f1 == pytest.approx(found.validation_f1) and f1 > 0.9  # as trained: no adapter was lost on the way
+    with pytest.raises(ConfigError, match="transformers would leave its adapters out"):
+        finetune(corpus, str(found.folder), QUICK, tmp_path / "next", lambda line: None)
+    with pytest.raises(ConfigError, match=r"register: .* 'bottleneck'.* train with finetune.method=lora"):
+        register(
+            found.folder, [], "f", {}, {}, "sentiment", f"sqlite:///{tmp_path}/m.db", tmp_path, lambda c: (True, "")
+        )
+    assert not (tmp_path / "m.db").exists()
 
 
 @pytest.mark.parametrize("method", ["frozen", "lora", "adalora"])

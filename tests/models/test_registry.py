@@ -1,20 +1,33 @@
 import dataclasses
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mlflow.pyfunc
 import pandas as pd
 import pytest
 
+from reviewgen_spark.cli import main
 from reviewgen_spark.errors import ModelNotFoundError
-from reviewgen_spark.models.evaluation import Score, evaluate, find_score
+from reviewgen_spark.model_page import write_model_page
+from reviewgen_spark.models.curves import calibration_error
+from reviewgen_spark.models.evaluation import Score, evaluate, evaluate_with_curves, find_score
 from reviewgen_spark.models.finetuning import FinetuneResult
 from reviewgen_spark.models.predictor import Predictor
-from reviewgen_spark.models.registry import Decision, list_models, register, resolve, set_champion, store_identity
+from reviewgen_spark.models.registry import (
+    Decision,
+    list_models,
+    read_file,
+    register,
+    resolve,
+    set_champion,
+    store_identity,
+)
 from reviewgen_spark.models.robustness import PERTURBATIONS
 from reviewgen_spark.sections import EvaluateSection
+
+from .conftest import THINGS
 
 MakeScores = Callable[[float], list[Score]]
 
@@ -30,6 +43,7 @@ class Registry:
         scores: list[Score],
         promoted: bool = True,
         fingerprint: str | None = None,
+        files: Sequence[Path] = (),
     ) -> Decision:
         return register(
             self.model,
@@ -41,6 +55,7 @@ class Registry:
             self.uri,
             self.folder / "artifacts",
             lambda champion: (promoted, f"instead of {champion and champion.version}"),
+            files,
         )
 
 
@@ -201,3 +216,44 @@ def test_scores_cover_model_baselines_and_slices(trained: FinetuneResult, corpus
     for score in scores:
         if score.low is not None and score.high is not None:
             assert score.low <= score.high
+
+
+def test_files_for_people_are_logged_and_read_back(registry: Registry, make_scores: MakeScores) -> None:
+    page = registry.folder / "model_page.html"
+    page.write_text("<h1>酒店</h1>", encoding="utf-8")
+    registry.add(make_scores(0.80), files=[page])
+    assert read_file("sentiment", "champion", "model_page.html", registry.uri) == "<h1>酒店</h1>"
+    assert read_file("sentiment", "1", "model_page.html", registry.uri) == "<h1>酒店</h1>"
+    registry.add(make_scores(0.85))
+    with pytest.raises(ModelNotFoundError, match=r"version 2: its run has no model_page.html; .*reviewgen run train"):
+        read_file("sentiment", "champion", "model_page.html", registry.uri)
+    with pytest.raises(ModelNotFoundError, match="the alias 'shadow'"):
+        read_file("sentiment", "shadow", "model_page.html", registry.uri)
+
+
+def test_the_page_of_a_real_evaluation_is_fetched_by_the_command(
+    registry: Registry, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores, curves = evaluate_with_curves(registry.model, corpus, EvaluateSection(bootstrap_samples=100))
+    assert (curves.split, curves.rows) == ("test", 40)
+    assert curves.rankings["model"].auc == pytest.approx(find_score(scores, "auc"), abs=1e-6)
+    baseline = curves.rankings["tfidf_logistic"].auc
+    assert baseline == pytest.approx(find_score(scores, "auc", model="tfidf_logistic"), abs=1e-6)
+    assert calibration_error(curves.calibrated) == pytest.approx(find_score(scores, "ece"), abs=1e-6)
+    page = write_model_page(registry.model, scores, curves, 160, registry.folder)
+    html = page.read_text(encoding="utf-8")
+    assert "Reliability diagram" in html and not [thing for thing in THINGS if thing in html]  # no text of a review
+
+    registry.add(scores, files=[page])
+    out, where = registry.folder / "new" / "page.html", ["--set", f"paths.mlflow_uri={registry.uri}"]
+    assert main(["models", "page", "sentiment@champion", "--out", str(out), *where]) == 0
+    assert out.read_text(encoding="utf-8") == html
+    assert str(out) in capsys.readouterr().out
+
+    registry.add(scores)
+    out.unlink()
+    assert main(["models", "page", "sentiment@2", "--out", str(out), *where]) == 5
+    assert "has no model_page.html" in capsys.readouterr().err
+    assert main(["models", "page", "sentiment", "--out", str(out), *where]) == 2
+    assert "expected NAME@ALIAS" in capsys.readouterr().err
+    assert not out.exists()

@@ -2,13 +2,18 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from reviewgen_spark.config import Config
+from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.models.evaluation import Score
+from reviewgen_spark.models.finetuning import finetune
+from reviewgen_spark.models.registry import register
 from reviewgen_spark.tables import Warehouse
+from tests.models.conftest import QUICK, make_rows, write_corpus
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 Table = Callable[..., DataFrame]
@@ -31,3 +36,23 @@ def table(spark: SparkSession, config: Config) -> Table:
         return Warehouse(spark, config).rows(name, filled)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def registry_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root folder whose registry has a champion, version 1 of `review_sentiment`, tiny and trained for seconds."""
+    root = tmp_path_factory.mktemp("registry")
+    corpus = write_corpus(root / "corpus", {"train": make_rows(160, 0), "validation": make_rows(40, 1000)})
+    model = finetune(corpus, "scratch:tiny", QUICK, root / "model", lambda line: None)
+    register(
+        model.folder,
+        [Score("model", "test", "all", "f1", 0.9, 0.8, 0.95, 40)],
+        "first",
+        {},
+        {},
+        "review_sentiment",
+        load_config("local", [f"paths.root={root}"]).paths.tracking_uri,
+        root / "mlflow" / "artifacts",
+        lambda champion: (True, "the first"),
+    )
+    return root

@@ -13,11 +13,12 @@ from pyspark.sql import SparkSession
 from reviewgen_spark.jobs import keywords
 from reviewgen_spark.pipelines import nightly
 
+from reviewgen_spark.backlog import Force
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.erasure import Outcome, Request, erase
 from reviewgen_spark.erasure_log import open_erasures
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.runner import Force, open_run
+from reviewgen_spark.runner import open_run
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.status import count_records
 from reviewgen_spark.tables import Warehouse

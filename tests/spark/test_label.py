@@ -7,14 +7,14 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from reviewgen_spark.errors import ModelNotFoundError, StageError
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError, StageError
 from reviewgen_spark.inference import shipping
 from reviewgen_spark.inference.label import LABELS_SCHEMA, gather_windows, label_reviews
 from reviewgen_spark.models.finetuning import finetune
 from reviewgen_spark.models.folder import MODEL_FILES, folder_sha256
 from reviewgen_spark.models.predictor import Predictor
 from reviewgen_spark.sections import FinetuneSection, LabelSection
-from tests.models.conftest import BAD, GOOD, THINGS, make_rows, write_corpus
+from tests.models.conftest import ASPECT_SCHEMA, BAD, GOOD, QUICK, THINGS, make_aspects, make_rows, write_corpus
 
 INPUT = "record_id string, batch_id long, text_clean string"
 SECTION = LabelSection(max_chars=200, tokens_per_batch=256)
@@ -63,6 +63,16 @@ def by_id(labels: DataFrame) -> dict[str, Row]:
     found = {row.record_id: row for row in rows}
     assert len(found) == len(rows)
     return found
+
+
+def test_a_model_of_aspects_labels_nothing(spark: SparkSession, tmp_path: Path) -> None:
+    splits = {"train": make_aspects(60, 0), "validation": make_aspects(30, 5000)}
+    corpus = write_corpus(tmp_path / "corpus", splits, schema=ASPECT_SCHEMA)
+    section = QUICK.model_copy(update={"tasks": ("aspect",), "epochs": 1})
+    finetune(corpus, "scratch:tiny", section, tmp_path / "m", lambda line: None)
+    model = Model("aspects", 1, folder_sha256(tmp_path / "m"), tmp_path / "m")
+    with pytest.raises(ConfigError, match=r"label: aspects version 1: expected .*'sentiment', got one of 'aspect'"):
+        label_reviews(make_reviews(spark), model, SECTION)
 
 
 def test_every_row_has_one_label_or_one_error(spark: SparkSession, model: Model) -> None:

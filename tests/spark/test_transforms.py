@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from reviewgen_spark.products.satisfaction import satisfaction_by_product
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import KeywordsSection, SatisfactionSection, SplitSection
 from reviewgen_spark.transforms.clean import clean_batch, clean_reviews
-from reviewgen_spark.transforms.corpus import labelled_reviews, unlabelled_reviews
+from reviewgen_spark.transforms.corpus import labelled_aspects, labelled_reviews, unlabelled_reviews
 from reviewgen_spark.transforms.dedup import cluster_reviews
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 from reviewgen_spark.transforms.split import split_reviews
@@ -210,6 +211,18 @@ def test_satisfaction_is_shrunk_to_the_shop_mean(table: Table) -> None:
     assert found["p"].first_review_date == date(2026, 1, 5)
 
 
+def test_satisfaction_never_mixes_the_scores_of_two_models(table: Table) -> None:
+    rows = labelled(table, *[("p", "positive")] * 3, ("q", "negative"), ("q", "positive"), ("r", "negative"))
+    # A new model has come as far as records 4 and 5: one review of q, and all of r.
+    half = rows.withColumn("model_version", F.when(F.col("record_id") >= "4", 2).otherwise(1))
+    found = {row.product_id: row for row in satisfaction_by_product(half, SatisfactionSection()).collect()}
+    assert {row.model_version for row in found.values()} == {1}
+    assert {name: (row.review_count, row.coverage_pct) for name, row in found.items()} == {"p": (3, 100), "q": (1, 50)}
+    even = rows.withColumn("model_version", F.when(F.col("record_id") >= "3", 2).otherwise(1))
+    found = {row.product_id: row for row in satisfaction_by_product(even, SatisfactionSection()).collect()}
+    assert {name: row.model_version for name, row in found.items()} == {"q": 2, "r": 2}  # as many: the newer
+
+
 def test_the_corpus_takes_the_newest_gold_label_and_no_contradicting_copies(table: Table) -> None:
     ids = ("a", "b", "c", "c2", "e", "n")
     reviews = table(
@@ -239,6 +252,52 @@ def test_the_corpus_takes_the_newest_gold_label_and_no_contradicting_copies(tabl
     assert by_id(labelled_reviews(reviews, places, splits, gold, weak, "gold"), "label") == {"a": 1, "b": 0}
     assert by_id(labelled_reviews(reviews, places, splits, gold, weak, "weak"), "label") == {"n": 1}
     assert by_id(labelled_reviews(reviews, places, splits, gold, weak, "rating"), "label") == {}
+
+
+def test_a_corpus_of_aspects_has_a_row_a_review_and_aspect(table: Table) -> None:
+    ids = ("a", "b", "c", "c2", "e")
+    reviews = table(
+        "silver_reviews",
+        *(
+            {"record_id": i, "review_id": i, "text_clean": None if i == "e" else f"text {i}", "category": "手机"}
+            for i in ids
+        ),
+    )
+    places = table(
+        "silver_review_clusters",
+        *({"record_id": i, "cluster_id": i} for i in ("a", "b", "c", "e")),
+        {"record_id": "c2", "cluster_id": "c", "duplicate_of": "c", "duplicate_kind": "exact"},
+    )
+    splits = table(
+        "silver_review_splits",
+        *({"record_id": i, "cluster_id": i, "split": "none" if i == "b" else "train"} for i in ids),
+    )
+    gold = table(
+        "bronze_gold_labels",
+        *(
+            {"review_id": i, "task": task, "label": label, "source": "s", "batch_id": batch}
+            for i, task, label, batch in (
+                ("a", "aspect:屏幕", "negative", 1),
+                ("a", "aspect:屏幕", "positive", 2),
+                ("a", "aspect:电池:容量", "neutral", 1),
+                ("a", "sentiment", "negative", 3),
+                ("b", "aspect:屏幕", "positive", 1),
+                ("c", "aspect:屏幕", "negative", 1),
+                ("c", "aspect:电池", "negative", 1),
+                ("c2", "aspect:屏幕", "positive", 1),
+                ("e", "aspect:屏幕", "positive", 1),
+            )
+        ),
+    )
+    found = labelled_aspects(reviews, places, splits, gold)
+    assert sorted(tuple(row) for row in found.select("text", "aspect", "polarity", "category", "split").collect()) == [
+        ("text a", "屏幕", "positive", "手机", "train"),
+        ("text a", "电池:容量", "neutral", "手机", "train"),
+        ("text c", "电池", "negative", "手机", "train"),  # its copy says the opposite of the screen only
+    ]
+    assert labelled_aspects(reviews, places, splits, gold.limit(0)).count() == 0
+    spread = labelled_aspects(reviews.repartition(7), places, splits, gold.repartition(7))
+    assert sorted(map(tuple, spread.collect())) == sorted(map(tuple, found.collect()))
 
 
 def test_the_pretraining_corpus_never_reads_the_test_split(table: Table) -> None:
@@ -353,3 +412,17 @@ def test_partitions_change_nothing(table: Table, config: Config) -> None:
         assert sorted(map(str, one[name].select(columns).collect())) == sorted(
             map(str, seven[name].select(columns).collect())
         ), name
+
+
+def test_corpora_of_benchmarks_are_split_as_the_pipeline_splits(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    from corpora import split_of
+
+    rows = [(f"r{number}", f"c{number}", []) for number in range(200)]
+    clusters = spark.createDataFrame(rows, "record_id string, cluster_id string, near_clusters array<string>")
+    found = split_reviews(clusters.withColumn("batch_id", F.lit(1)), SplitSection(train_pct=75, validation_pct=5))
+    expected = {name: split_of(name) for _, name, _ in rows}
+    assert {row.cluster_id: row.split for row in found.collect()} == expected
+    assert set(expected.values()) == {"train", "validation", "test"}

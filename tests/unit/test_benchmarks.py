@@ -26,6 +26,22 @@ def spliced(turns: ModuleType) -> ModuleType:
     return spliced
 
 
+@pytest.fixture
+def corpora(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import corpora
+
+    return corpora
+
+
+@pytest.fixture
+def finetune_methods(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import finetune_methods
+
+    return finetune_methods
+
+
 def test_a_contestant_says_how_long_it_took_or_fails(turns: ModuleType, tmp_path: Path) -> None:
     from reviews import write_bronze
 
@@ -56,3 +72,53 @@ def test_spliced_rows_spread_alike_at_every_size(spliced: ModuleType, rows: int)
     assert sum(size == 2 for size in sizes.values()) / len(sizes) == pytest.approx(0.6, abs=0.06)
     hot = [row.text for row in spliced.spliced_rows(rows, hot=True)]
     assert max(hot.count(text) for text in set(hot)) == round(rows * spliced.HOT_SHARE)
+
+
+def test_all_aspects_of_a_text_are_in_one_split_and_doubtful_ones_in_none(corpora: ModuleType, tmp_path: Path) -> None:
+    from reviewgen_spark.models.corpus import read_aspects
+
+    opinions = ("很好用，我非常喜欢它的做工", "太差，用了一天就坏掉了", "还行，没有什么特别的地方")
+    texts = [
+        f"{thing}第{number}版{opinion}" for number in range(40) for thing in ("键盘", "鼠标") for opinion in opinions
+    ]
+    items = [(f"{text}，价格$T$", "偏高", "Negative") for text in texts]
+    items += [(f"{text}，$T$偏高", "价格", "Neutral") for text in texts]
+    items += [("只有一个词：$T$", "电池", polarity) for polarity in ("Positive", "Negative")]
+    (tmp_path / "absa_en").mkdir()
+    for name in ("Laptops", "Restaurants"):
+        lines = [line for item in (items if name == "Laptops" else items[:3]) for line in item]
+        (tmp_path / "absa_en" / f"{name}_Train.xml.seg").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    rows = list(corpora.absa_en(tmp_path))
+    assert rows[0].text == f"{texts[0]}，价格偏高" and rows[0].polarity == "negative"
+    counts = corpora.write_aspect_corpus("made", rows, tmp_path / "out")
+    assert counts.read == len(items) + 3 and counts.contradicted == 1  # the second is a repeated pair: a copy
+    assert sum(counts.by_split.values()) + counts.copies + counts.contradicted + counts.empty == counts.read
+    found = {split: read_aspects(tmp_path / "out", split) for split in ("train", "test")}
+    train, test = (set(found[split].texts) for split in ("train", "test"))
+    assert train and test and not train & test
+    assert all(sum(text == other for other in found["train"].texts) == 2 for text in train)  # both aspects
+    assert not any("电池" in text for text in train | test)
+
+
+def test_a_table_of_methods(finetune_methods: ModuleType) -> None:
+    def facts(task: str, metric: str) -> dict[str, object]:
+        scores = [
+            {
+                "model": model,
+                "split": split,
+                "slice_name": "all",
+                "metric": metric,
+                "value": value,
+                "low": 0.5,
+                "high": 1,
+            }
+            for model, split, value in (("model", "validation", 0.8), ("model", "test", 0.7), ("majority", "test", 0.1))
+        ]
+        settings = {"tasks": [task], "learning_rate": 0.002}
+        sizes = {"parameters": 1000, "trained_parameters": 50, "seconds": 7, "peak_memory_mb": 900, "best_epoch": 2}
+        return {"settings": settings, "scores": scores, **sizes}
+
+    lines = finetune_methods.table_of({"full": facts("sentiment", "f1"), "lora": facts("sentiment", "f1")})
+    assert len(lines) == 4 and "validation F1 [95 %]" in lines[0]
+    assert lines[3] == "| lora | 0.002 | 50 (5.0 %) | 7 | 900 | 2 | 0.8000 [0.5000, 1.0000] | 0.7000 [0.5000, 1.0000] |"
+    assert "test macro F1" in finetune_methods.table_of({"full": facts("aspect", "f1_macro")})[0]

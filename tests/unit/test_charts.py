@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 import pytest
 
 from reviewgen_spark import charts
-from reviewgen_spark.charts import Bar, Estimate
+from reviewgen_spark.charts import Bar, Estimate, Line
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -72,6 +72,45 @@ def test_intervals_place_values_on_an_axis_of_tenths():
     assert "AUC" not in labels
 
 
+def test_intervals_show_notes_and_the_reference():
+    rows = [Estimate("x", 0.75, 0.7, 0.8, note="1,234 rows")]
+    chart = charts.intervals([("", rows)], "t", "score", reference=0.9)
+    labels = texts(chart)
+    assert "0.750 · 1,234 rows" in labels and "" not in labels
+    at = {t.text: float(t.get("x")) for t in drawn(chart).iter(f"{SVG}text") if t.get("text-anchor") == "middle"}
+    (guide,) = [p.get("d") for p in drawn(chart).iter(f"{SVG}path") if p.get("class") == "guide"]
+    assert float(guide.removeprefix("M").partition(",")[0]) == pytest.approx(at["0.9"], abs=0.1)
+
+
+def test_lines_may_start_above_zero():
+    chart = charts.lines(["1", "2"], [("s", [0.8, 0.9])], "t", "share", bottom_value=0.79, height=242, digits=3)
+    assert {"0.75", "0.9"} <= set(texts(chart)) and "0" not in texts(chart)
+    low, high = (float(c.get("cy")) for c in drawn(chart).iter(f"{SVG}circle"))
+    assert high == 56  # the top tick is 0.9: 56 px for legend and unit
+    assert (216 - low) / (216 - high) == pytest.approx(0.05 / 0.15, abs=0.01)
+
+
+def test_plane_puts_the_corners_in_the_corners():
+    line = Line("ours", [(0, 0), (0.5, 1), (1, 1)], ["a", "b", "c"])
+    chart = charts.plane(
+        [line, Line("theirs", [(0, 0), (1, 1)])], "t", "x", "y", diagonal="chance", width=520, height=420
+    )
+    ways = {p.get("class"): p.get("d") for p in drawn(chart).iter(f"{SVG}path") if p.get("class") != "grid"}
+    assert ways["line-a"] == "M52.0,376.0L281.0,56.0L510.0,56.0"
+    assert ways["line-b"] == "M52.0,376.0L510.0,56.0"
+    assert ways["guide"] == "M52,376L510,56"
+    assert [t.text for t in drawn(chart).iter(f"{SVG}title")][2:] == ["ours: a", "ours: b", "ours: c"]
+    assert list(ways).index("line-b") < list(ways).index("line-a")  # ours lies on top
+
+
+def test_mirrored_columns_share_a_scale_and_meet_at_the_axis():
+    chart = charts.mirrored_columns(["0", "1"], ("up", [0, 400]), ("down", [200, 0]), "t", "reviews")
+    (_, up), (down, _) = rects(chart, "fill-a")[1:], rects(chart, "fill-b")[1:]  # the first are the legend's
+    height, y = (float(up.get(name)) for name in ("height", "y"))
+    assert float(down.get("height")) == pytest.approx(height / 2, abs=0.1)
+    assert float(down.get("y")) == pytest.approx(y + height, abs=0.1)
+
+
 def test_matrix_shades_by_share_of_the_row():
     chart = charts.matrix(("p", "n"), ("p", "n"), ((90, 10), (0, 50)), "t", "true", "predicted")
     shades = [float(r.get("fill-opacity")) for r in rects(chart, "fill-a")]
@@ -89,6 +128,8 @@ def test_matrix_shades_by_share_of_the_row():
         charts.lines(["a"], [("s", [None])], "t", "u"),
         charts.intervals([("Accuracy", [])], "t", "u"),
         charts.matrix(("p", "n"), ("p", "n"), ((0, 0), (0, 0)), "t", "r", "c"),
+        charts.plane([Line("a", [])], "t", "x", "y"),
+        charts.mirrored_columns(["0"], ("a", [0]), ("b", [0]), "t", "u"),
     ],
 )
 def test_nothing_to_draw_says_so(chart):
@@ -111,6 +152,9 @@ def test_every_text_is_escaped(evil):
         charts.lines([evil], [(evil, [1.0])], evil, evil),
         charts.intervals([(evil, [Estimate(evil, 0.5, 0.4, 0.6)])], evil, evil),
         charts.matrix((evil, evil), (evil, evil), ((1, 2), (3, 4)), evil, evil, evil),
+        charts.intervals([(evil, [Estimate(evil, 0.5, note=evil)])], evil, evil, reference=0.5),
+        charts.plane([Line(evil, [(0, 1)], [evil])], evil, evil, evil, diagonal=evil),
+        charts.mirrored_columns([evil], (evil, [1]), (evil, [2]), evil, evil),
     ):
         names = {element.tag.removeprefix(SVG) for element in drawn(chart).iter()}
         assert names <= {"svg", "title", "rect", "text", "path", "circle"}
@@ -129,6 +173,12 @@ def test_every_text_is_escaped(evil):
 )
 def test_ticks_are_round_and_reach_the_top(top, ticks):
     assert charts._ticks(top) == pytest.approx(ticks)
+
+
+def test_ticks_may_start_above_zero():
+    assert charts._ticks(0.8, 0.7) == pytest.approx([0.7, 0.72, 0.74, 0.76, 0.78, 0.8])
+    assert charts._ticks(0.91, 0.79) == pytest.approx([0.75, 0.8, 0.85, 0.9, 0.95])
+    assert charts._ticks(0.5, 0.5) == [0.5, 1.5]
 
 
 def test_long_labels_are_cut_and_chinese_counts_double():

@@ -88,6 +88,24 @@ def test_sections_must_agree(override: str, expected: str) -> None:
         load_config("local", [override])
 
 
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("finetune.tasks=[aspect, sentiment]", "or aspect alone"),
+        ("finetune.tasks=[sentiment, aspect]", "or aspect alone"),
+        ("finetune.tasks=[stars]", "sentiment first"),
+        ("finetune.labels=weak", "has gold labels only"),
+        ("finetune.mixup_alpha=0.2", "goes without augmentation"),
+        ("finetune.augmentation=[swap]", "goes without augmentation"),
+    ],
+)
+def test_aspect_stands_alone(override: str, expected: str) -> None:
+    alone = "finetune.tasks=[aspect]"
+    assert load_config("local", [alone]).finetune.tasks == ("aspect",)
+    with pytest.raises(ConfigError, match=expected):
+        load_config("local", [alone, override])
+
+
 def test_execution_fields_stay_out_of_the_result_part() -> None:
     label = load_config("local", ["label.tokens_per_batch=128"]).label
     assert "tokens_per_batch" not in label.result_part()

@@ -97,3 +97,14 @@ def test_gold_labels() -> None:
     good = parse_gold_label({"review_id": 7, "task": "sentiment", "label": "positive"})
     assert good.values == {"review_id": "7", "task": "sentiment", "label": "positive", "source": "unknown"}
     assert parse_gold_label({"review_id": "7", "task": "sentiment"}).reasons == ("label_missing",)
+
+
+def test_gold_labels_of_aspects() -> None:
+    def parse(task: str, label: str) -> object:
+        found = parse_gold_label({"review_id": "7", "task": task, "label": label})
+        return found.reasons or (found.values["task"], found.values["label"])
+
+    assert parse("aspect: 电池 ", "neutral") == ("aspect:电池", "neutral")
+    assert parse("aspect:a:b", "negative") == ("aspect:a:b", "negative")
+    assert parse("aspect: ", "good") == ("aspect_missing", "polarity_unknown")
+    assert parse("aspectual", "good") == ("aspectual", "good")

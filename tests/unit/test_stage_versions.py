@@ -31,7 +31,8 @@ MODULES = {
     "finetune": ("models/finetuning", "models/loop", "models/heads", "models/tasks", "models/corpus", "models/encoder",
                  "models/embedded", "models/pruning", "models/batches", "models/vocabulary", "models/adapters",
                  "models/augmentation", "models/back_translation"),
-    "evaluate": ("models/evaluation", "models/metrics", "models/baselines", "models/robustness"),
+    "evaluate": ("models/evaluation", "models/metrics", "models/baselines", "models/robustness",
+                 "models/curves"),
     "register": ("models/registry", "models/pyfunc", "models/gate", "comparison"),
 }  # fmt: skip
 

@@ -1,0 +1,71 @@
+"""Distil a model folder into a small one on a corpus folder and score it: the product's own code, without Spark.
+
+    python benchmarks/distil_classifier.py --corpus CORPUS --teacher RUN/model --unlabelled CORPUS --out RUN2 \
+        --set base=teacher:3 --set epochs=6
+
+Writes what train_classifier.py writes. Unlabelled texts that are copies of test rows are left out.
+"""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from train_classifier import tell_scores, values_of
+
+from reviewgen_spark.models.corpus import read_split
+from reviewgen_spark.models.distillation import distil
+from reviewgen_spark.models.evaluation import evaluate
+from reviewgen_spark.sections import DistilSection, EvaluateSection
+from reviewgen_spark.text.clean import key_of
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, required=True, help="a model folder")
+    parser.add_argument("--unlabelled", type=Path, nargs="*", default=[], help="corpus folders; their train is read")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a key of distil; repeatable")
+    options = parser.parse_args()
+    section, started = DistilSection(**values_of(options.set)), time.monotonic()
+
+    def tell(line: str) -> None:
+        print(f"{time.monotonic() - started:7.0f} s  {line}", flush=True)
+
+    unseen = {key_of(text) for text in read_split(options.corpus, "test").texts}
+    texts = [
+        text
+        for folder in options.unlabelled
+        for text in pq.read_table(folder / "train", columns=["text"]).column("text").to_pylist()
+        if key_of(text) not in unseen
+    ]
+    found = distil(
+        options.corpus, texts, options.teacher, section, options.out / "model", tell, options.out / "checkpoint.pt"
+    )
+    (options.out / "checkpoint.pt").unlink(missing_ok=True)
+    scores = evaluate(
+        found.folder, options.corpus, EvaluateSection(robustness_rows=0), splits=("test",), baselines=False
+    )
+    facts = {
+        "teacher": str(options.teacher.parent.name),
+        "corpus": options.corpus.name,
+        "settings": section.result_part(),
+        "rows": found.rows,
+        "unlabelled_rows": found.unlabelled_rows,
+        "parameters": found.parameters,
+        "best_epoch": found.best_epoch,
+        "validation_f1": found.validation_f1,
+        "seconds": round(found.seconds),
+        "scores": [asdict(score) for score in scores],
+    }
+    (options.out / "scores.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    tell_scores(scores, tell)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,282 @@
+"""What a fact about a machine or a warehouse means for a run: ok, warn or fail, and what to do next.
+
+Pure functions from facts to findings; `doctor` gathers the facts. No Spark here, as there may be none to start.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+JAVA_VERSIONS = (17, 21)  # those that Spark 4.1 runs on
+GIB = 2**30
+WORKER_BYTES = 350 * 2**20  # of its own: torch and transformers imported, measured 325 MiB, and a batch on its way
+_MAX_ARROW_BYTES = 256 * 2**20  # Spark's own default of a later version; more fills a worker with long texts
+_MIN_FREE_BYTES, _LOW_FREE_BYTES = GIB, 10 * GIB
+_MIN_KEY = 16
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A line of `reviewgen doctor`. `is_configuration` tells a wrong setting from a broken machine."""
+
+    level: Literal["ok", "warn", "fail"]
+    what: str
+    found: str
+    next_step: str = ""
+    is_configuration: bool = False
+
+    def line(self) -> str:
+        """As it is printed.
+
+        >>> Finding("warn", "disk", "2 GiB free", "make room").line()
+        'warn  disk: 2 GiB free; make room'
+        """
+        return f"{self.level:<4}  {self.what}: {self.found}" + (f"; {self.next_step}" if self.next_step else "")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a Python process sees: the driver itself, or a worker on an executor.
+
+    Attributes:
+        host: Name of its machine.
+        python: Version, such as 3.11.
+        libraries: Version by library; None for one that cannot be imported.
+        has_gpu: Whether torch sees one.
+        available_bytes: Memory that is free for new processes there.
+        sees_artifacts: Whether it reads the file that the driver has just written; None when that was not asked.
+    """
+
+    host: str
+    python: str
+    libraries: dict[str, str | None]
+    has_gpu: bool
+    available_bytes: int
+    sees_artifacts: bool | None = None
+
+
+def exit_code(findings: Sequence[Finding]) -> int:
+    """0 without a failure, 2 when a setting is wrong, which may be why the rest fails, else 5."""
+    failures = [finding for finding in findings if finding.level == "fail"]
+    if any(finding.is_configuration for finding in failures):
+        return 2
+    return 5 if failures else 0
+
+
+def check_java(version_text: str | None) -> Finding:
+    """Judge what `java -version` printed; None when there is no such command.
+
+    >>> check_java('openjdk version "17.0.15" 2025-04-15').level, check_java('java version "1.8.0_392"').found
+    ('ok', 'version 8')
+    """
+    install = "install Java 17 (`apt-get install openjdk-17-jre-headless`), or point JAVA_HOME to one"
+    if version_text is None:
+        return Finding("fail", "java", "none on JAVA_HOME or PATH", install)
+    numbers = re.search(r'version "(\d+)(?:\.(\d+))?', version_text)
+    if numbers is None:
+        return Finding("fail", "java", "a command that tells no version", install)
+    major = int(numbers[2] or 0) if numbers[1] == "1" else int(numbers[1])  # 1.8 is 8
+    if major not in JAVA_VERSIONS:
+        return Finding("fail", "java", f"version {major}", install)
+    return Finding("ok", "java", f"version {major}")
+
+
+def check_jars(folder: str, names: Sequence[str], package: str) -> Finding:
+    """Judge the folder of the Delta jars by the names in it.
+
+    Args:
+        folder: `paths.jars`.
+        names: Of the files in it; none when it is not there.
+        package: Maven coordinates of Delta.
+    """
+    _, artifact, version = package.split(":")
+    wanted = (f"{artifact}-{version}.jar", f"delta-storage-{version}.jar")
+    missing = [jar for jar in wanted if not any(name.endswith(jar) for name in names)]
+    if missing:
+        others = sorted(name for name in names if "delta-spark" in name)
+        found = f"{', '.join(missing)} missing from {folder}" + (f", which has {', '.join(others)}" if others else "")
+        return Finding("fail", "delta jars", found, "empty the folder, then run `make setup` with a network", True)
+    return Finding("ok", "delta jars", f"{artifact} {version}")
+
+
+def check_user_key(value: str, key_file: Path | None, variable: str) -> Finding:
+    """Judge where the key of user_key would come from, without making one and without reading the file.
+
+    Args:
+        value: Of the environment variable; empty when it is not set.
+        key_file: `clean.user_key_file` below root; None when the configuration names none.
+        variable: Its name.
+    """
+    advice = f"export {variable}=$(openssl rand -hex 32), once and for ever, in every run's environment"
+    if value:
+        if len(value) < _MIN_KEY:
+            found = f"{variable} is shorter than {_MIN_KEY} characters"
+            return Finding("fail", "user key", found, advice, True)
+        return Finding("ok", "user key", f"from {variable}")
+    if key_file is None:
+        return Finding(
+            "fail", "user key", f"{variable} is not set, and clean.user_key_file names no file", advice, True
+        )
+    if not key_file.is_file():
+        return Finding("ok", "user key", f"{key_file} will be made by the first run")
+    if key_file.stat().st_mode & 0o077:
+        return Finding("warn", "user key", f"{key_file} is open to other users", f"chmod 600 {key_file}")
+    return Finding("ok", "user key", f"from {key_file}")
+
+
+def check_arrow(max_rows: int, max_bytes: int, workers: int, available_bytes: int) -> Finding:
+    """Judge the limits of an Arrow batch: of each, a worker holds one on its way in and one on its way out."""
+    found = f"{max_rows:,} rows or {max_bytes / 2**20:,.0f} MiB a batch"
+    if max_rows <= 0 or max_bytes <= 0 or max_bytes >= 2**31 - 1:
+        found = f"batches without a limit ({max_rows} rows, {max_bytes} bytes)"
+        return Finding("fail", "arrow", found, "set spark.arrow_max_rows 4096 and spark.arrow_max_bytes 16777216", True)
+    if max_bytes > _MAX_ARROW_BYTES or 2 * workers * max_bytes > available_bytes / 2:
+        return Finding("warn", "arrow", found, "lower spark.arrow_max_bytes: very long texts may fill the workers")
+    return Finding("ok", "arrow", found)
+
+
+def check_memory(model_bytes: int, workers: int, available_bytes: int) -> Finding:
+    """Judge whether every worker can hold the champion.
+
+    Workers of a node share the pages of float32 weights; in bfloat16 each has its own copy. So this is the most that
+    it can take.
+    """
+    each = WORKER_BYTES + model_bytes
+    found = (
+        f"{workers} workers x {each / GIB:.2f} GiB (the model is {model_bytes / 2**20:,.0f} MiB) of "
+        f"{available_bytes / GIB:.1f} GiB available"
+    )
+    if each > available_bytes:
+        return Finding("fail", "memory", found, "not even one fits: take a larger machine, or a smaller models.base")
+    if workers * each > available_bytes:
+        fitting = available_bytes // each
+        advice = f"run fewer at once (spark.master local[{fitting}]), or lower spark.driver_memory"
+        return Finding("warn", "memory", found, advice)
+    return Finding("ok", "memory", found)
+
+
+def check_disk(where: str, free_bytes: int, total_bytes: int) -> Finding:
+    """Judge the room that is left in a file system."""
+    found = f"{free_bytes / GIB:,.1f} of {total_bytes / GIB:,.1f} GiB free at {where}"
+    if free_bytes < _MIN_FREE_BYTES:
+        return Finding("fail", "disk", found, "make room, or move paths.root")
+    if free_bytes < _LOW_FREE_BYTES:
+        return Finding("warn", "disk", found, "make room: a batch is written before the one it replaces is dropped")
+    return Finding("ok", "disk", found)
+
+
+def check_landing(folder: str, exists: bool) -> Finding:
+    """Judge whether the folder that deliveries come to is there."""
+    if exists:
+        return Finding("ok", "landing folder", folder)
+    return Finding(
+        "warn", "landing folder", f"{folder} is not there", "have files delivered to it, or set paths.landing"
+    )
+
+
+def check_champion(name: str, version: int | None, problem: str, is_damaged: bool) -> Finding:
+    """Judge what the registry says of the champion.
+
+    Args:
+        name: `models.name`.
+        version: Of the champion whose files are whole; None when there is none.
+        problem: Why there is none.
+        is_damaged: Whether one stands there, but cannot be used.
+    """
+    if version is not None:
+        return Finding("ok", "champion", f"{name} version {version}, its files as registered (sha256)")
+    if is_damaged:
+        return Finding("fail", "champion", problem, "`reviewgen models list`, then promote a version that is whole")
+    return Finding("warn", "champion", problem, "`reviewgen run train`, or `reviewgen models promote`")
+
+
+def check_workers(driver: Surroundings, workers: Sequence[Surroundings]) -> list[Finding]:
+    """Judge the workers against the driver: the same Python, and the same libraries, which can be imported."""
+    found: list[Finding] = []
+    hosts = len({worker.host for worker in workers})
+    others = sorted({worker.python for worker in workers} - {driver.python})
+    if others:
+        advice = f"set PYSPARK_PYTHON to a Python {driver.python} that every executor has"
+        text = f"the driver has {driver.python}, workers have {', '.join(others)}"
+        found.append(Finding("fail", "worker python", text, advice))
+    else:
+        found.append(Finding("ok", "worker python", f"{driver.python}, as the driver, on {hosts} machines"))
+    for library, own in driver.libraries.items():
+        versions = {worker.libraries.get(library) for worker in workers}
+        if None in versions:
+            lacking = sorted({worker.host for worker in workers if worker.libraries.get(library) is None})
+            advice = "install reviewgen-spark[serve] with constraints.txt there"
+            found.append(Finding("fail", library, f"workers on {', '.join(lacking)} cannot import it", advice))
+        elif versions != {own} and own is not None:
+            text = f"the driver has {own}, workers have {', '.join(sorted(str(v) for v in versions - {own}))}"
+            found.append(Finding("warn", library, text, "install the versions of constraints.txt everywhere"))
+        else:
+            found.append(Finding("ok", library, f"{', '.join(sorted(str(v) for v in versions))} on every worker"))
+    return found
+
+
+def check_gpu(wanted: str, driver: Surroundings, workers: Sequence[Surroundings]) -> Finding:
+    """Judge who sees a GPU: labelling needs it where the tasks run."""
+    seeing = sum(worker.has_gpu for worker in workers)
+    found = f"seen by the driver: {'yes' if driver.has_gpu else 'no'}, by {seeing} of {len(workers)} workers"
+    if wanted == "cuda" and seeing < len(workers):
+        return Finding("fail", "gpu", found, "set label.device to auto, or give every executor a GPU", True)
+    if wanted == "auto" and 0 < seeing < len(workers):
+        return Finding("warn", "gpu", found, "labelling is as slow as its slowest worker; give every executor a GPU")
+    if wanted == "auto" and driver.has_gpu and not seeing:
+        return Finding(
+            "warn", "gpu", found, "executors label on their CPUs; give them the GPU, or set label.device cpu"
+        )
+    return Finding("ok", "gpu", f"{found}; label.device is {wanted}")
+
+
+def check_artifacts(folder: str, workers: Sequence[Surroundings]) -> Finding:
+    """Judge whether every worker reads what the driver writes below the artifact root."""
+    blind = sorted({worker.host for worker in workers if not worker.sees_artifacts})
+    if blind:
+        found = f"workers on {', '.join(blind)} do not see what the driver writes to {folder}"
+        return Finding("fail", "artifact root", found, "mount one shared folder as paths.root everywhere", True)
+    return Finding("ok", "artifact root", f"{folder}, seen by every worker")
+
+
+def check_lease(holder: str | None) -> Finding:
+    """Judge who may write to the warehouse: a run that goes on is no fault, but the next one waits for it."""
+    if holder is None:
+        return Finding("ok", "lease", "free")
+    return Finding("warn", "lease", holder)
+
+
+@dataclass(frozen=True)
+class TableState:
+    """A table as it stands: what keeps a run from using it, what the next run adds, or why it cannot be read."""
+
+    name: str
+    faults: tuple[str, ...] = ()
+    additions: tuple[str, ...] = ()
+    unreadable: str | None = None
+
+
+def check_tables(states: Sequence[TableState], declared: int) -> list[Finding]:
+    """Judge the tables that exist: one line for all that are well, one for each that is not."""
+    if not states:
+        return [Finding("warn", "tables", "none yet", "`reviewgen run nightly` makes them")]
+    found: list[Finding] = []
+    for state in states:
+        if state.unreadable is not None:
+            advice = "restore the files that are missing, or run `reviewgen run nightly --force` with the stage of it"
+            found.append(Finding("fail", f"table {state.name}", f"cannot be read ({state.unreadable})", advice))
+        elif state.faults:
+            advice = "migrate it by hand, or move its folder away and run its stage with --force"
+            found.append(Finding("fail", f"table {state.name}", "; ".join(state.faults), advice))
+        elif state.additions:
+            advice = "the next run adds it"
+            found.append(Finding("warn", f"table {state.name}", f"lacks {', '.join(state.additions)}", advice))
+    well = len(states) - len(found)
+    return [
+        Finding(
+            "ok", "tables", f"{well} of {declared} readable and as in schemas/, {declared - len(states)} not made yet"
+        ),
+        *found,
+    ]

@@ -1,0 +1,41 @@
+"""The benchmarks run, on a few rows and without rivals; what they measure here says nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+ALONE = ("--without-rivals", "--turns", "1")
+
+pytestmark = pytest.mark.e2e
+
+
+def run_benchmark(script: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / script), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("script", "name", "bars"),
+    [
+        ("b1_text.py", "B1", {"clean + tokenise / pure functions", "pure full chain / (NFKC + rjieba)"}),
+        ("b2_dedup.py", "B2", {"recall of planted pairs with Jaccard >= 0.8", "time of 1 % more / time of all rows"}),
+    ],
+)
+def test_a_benchmark_writes_its_bars(script: str, name: str, bars: set[str], tmp_path: Path) -> None:
+    run_benchmark(script, "--rows", "400", *ALONE, "--json", str(tmp_path / "out.json"))
+    told = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert (told["bench"], told["rows"]) == (name, 400)
+    assert bars <= {bar["name"] for bar in told["bars"]}
+    assert all(bar["value"] > 0 and bar["holds"] in (True, False) for bar in told["bars"])

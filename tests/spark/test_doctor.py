@@ -1,0 +1,106 @@
+"""The doctor's looks at a real session, a real warehouse and a real registry, whole and broken."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.doctor import examine_spark, examine_warehouse, find_champion, survey_workers
+from reviewgen_spark.findings import GIB, Finding, exit_code
+from reviewgen_spark.lease import Lease
+from reviewgen_spark.tables import Warehouse
+
+WORDS = {"record_id": "r", "tokens": ["好"], "content_words": ["好"], "token_count": 1, "batch_id": 1}
+
+
+def by_what(found: list[Finding]) -> dict[str, Finding]:
+    return {finding.what: finding for finding in found}
+
+
+def files(root: Path) -> set[str]:
+    return {str(path) for path in root.rglob("*")}
+
+
+def test_a_whole_one_is_well_and_left_alone(spark: SparkSession, registry_root: Path, config: Config) -> None:
+    champion = find_champion(load_config("local", [f"paths.root={registry_root}"]))
+    assert champion.finding.level == "ok" and "version 1" in champion.finding.found
+    warehouse = Warehouse(spark, config)
+    warehouse.converge(["silver_tokens", "gold_review_labels"])
+    warehouse.append("silver_tokens", warehouse.rows("silver_tokens", [WORDS]))
+    Path(config.paths.artifacts).mkdir()
+    before = files(Path(config.paths.root))
+    found = list(examine_spark(spark, config, champion.model_bytes, 16 * GIB))
+    assert files(Path(config.paths.root)) == before
+    assert {finding.level for finding in found} == {"ok"} and exit_code(found) == 0
+    assert {"worker python", "pyarrow", "torch", "reviewgen_spark", "gpu", "artifact root", "arrow", "memory", "lease",
+            "tables"} == set(by_what(found))  # fmt: skip
+    assert by_what(found)["tables"].found.startswith("2 of ")
+
+
+def test_too_little_memory_is_told(spark: SparkSession, config: Config) -> None:
+    found = by_what(list(examine_spark(spark, config, 2 * GIB, 8 * GIB)))
+    assert found["memory"].level == "ok"
+    found = by_what(list(examine_spark(spark, config, 2 * GIB, 7 * GIB)))
+    assert found["memory"].level == "warn" and "2 workers" in found["memory"].found
+
+
+def test_every_slot_is_asked(spark: SparkSession, config: Config) -> None:
+    workers = survey_workers(spark, config)
+    assert len(workers) == spark.sparkContext.defaultParallelism == 2
+    assert all(worker.sees_artifacts and worker.libraries["torch"] for worker in workers)
+
+
+def test_broken_tables_and_a_held_lease_are_told(spark: SparkSession, config: Config) -> None:
+    warehouse = Warehouse(spark, config)
+    warehouse.converge(["silver_tokens", "gold_review_labels", "ops_weak_voters", "ops_model_promotions"])
+    warehouse.append("silver_tokens", warehouse.rows("silver_tokens", [WORDS]))
+    [data] = Path(warehouse.path("silver_tokens")).glob("batch_id=1/*.parquet")
+    data.unlink()
+    spark.sql(f"ALTER TABLE delta.`{warehouse.path('gold_review_labels')}` ADD COLUMNS (mood STRING)")
+    assert warehouse.differences("ops_weak_voters") == ([], [])
+    voters = f"delta.`{warehouse.path('ops_weak_voters')}`"
+    spark.sql(f"ALTER TABLE {voters} SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
+    spark.sql(f"ALTER TABLE {voters} DROP COLUMN estimated_accuracy")
+    shutil.rmtree(Path(warehouse.path("ops_model_promotions")) / "_delta_log")
+    lease = Lease(warehouse, config, "a-run")
+    lease.acquire()
+    try:
+        found = by_what(list(examine_warehouse(spark, config)))
+    finally:
+        lease.release()
+    assert found["lease"].level == "warn" and "run a-run holds the warehouse" in found["lease"].found
+    assert found["table silver_tokens"].level == "fail"
+    assert "1 of its 1 files are missing" in found["table silver_tokens"].found
+    assert found["table gold_review_labels"].level == "fail" and "mood" in found["table gold_review_labels"].found
+    assert found["table ops_weak_voters"].level == "warn"
+    assert found["table ops_weak_voters"].found == "lacks column estimated_accuracy"
+    assert found["tables"].found.startswith("1 of ")  # the lease's own
+    assert by_what(list(examine_warehouse(spark, config)))["lease"].level == "ok"
+
+
+def test_a_damaged_champion_fails(registry_root: Path, tmp_path: Path) -> None:
+    config = load_config("local", [f"paths.root={registry_root}"])
+    [weights] = (registry_root / "mlflow" / "artifacts").rglob("model.safetensors")
+    kept = weights.read_bytes()
+    weights.write_bytes(kept[:-1] + b"\x01")
+    try:
+        found = find_champion(config).finding
+    finally:
+        weights.write_bytes(kept)
+    assert found.level == "fail" and "not those that were registered" in found.found
+    assert find_champion(config).finding.level == "ok"
+
+
+@pytest.mark.parametrize("python", ["/nowhere/python"])
+def test_workers_that_cannot_start_are_told(spark: SparkSession, config: Config, python: str) -> None:
+    context = spark.sparkContext
+    kept = context.pythonExec
+    context.pythonExec = python
+    try:
+        found = by_what(list(examine_spark(spark, config, None, 8 * GIB)))
+    finally:
+        context.pythonExec = kept
+    assert found["workers"].level == "fail" and "PYSPARK_PYTHON" in found["workers"].next_step
+    assert found["lease"].level == "ok"

@@ -1,0 +1,103 @@
+"""An estimate counts what the label stage would do, and comes near to what it then takes."""
+
+import time
+from itertools import product
+from pathlib import Path
+
+import pytest
+from pyspark.sql import Row, SparkSession
+from reviewgen_spark.jobs import label
+
+from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError
+from reviewgen_spark.estimation import Estimate, estimate_labelling, length_stratum
+from reviewgen_spark.ledger import Ledger
+from reviewgen_spark.runner import open_run
+from reviewgen_spark.tables import Warehouse
+from tests.models.conftest import make_rows
+from tests.spark.conftest import DAY
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession, registry_root: Path) -> Config:
+    """A warehouse with two batches of clean reviews without labels; 1 of the 300 is a copy, 1 has no text."""
+    registry = load_config("local", [f"paths.root={registry_root}"]).paths.tracking_uri
+    root = tmp_path_factory.mktemp("estimation")
+    config = load_config("local", [f"paths.root={root}", f"paths.mlflow_uri={registry}"])
+    warehouse = Warehouse(spark, config)
+    warehouse.converge(["silver_reviews", "silver_review_clusters", "gold_review_labels", "ops_stage_runs"])
+    texts = [None, *(str(row["text"]) * (1 + place % 7) for place, row in enumerate(make_rows(299, 0)))]
+    plain = {"product_id": "p", "created_at": DAY}
+    rows = [
+        {
+            **plain,
+            "record_id": f"{place:03d}",
+            "review_id": f"{place:03d}",
+            "batch_id": 1 + place % 2,
+            "text_clean": text,
+        }
+        for place, text in enumerate(texts)
+    ]
+    clusters = [{**row, "cluster_id": row["record_id"]} for row in rows]
+    clusters[7] |= {"duplicate_of": "005", "duplicate_kind": "exact"}
+    warehouse.append("silver_reviews", warehouse.rows("silver_reviews", rows))
+    warehouse.append("silver_review_clusters", warehouse.rows("silver_review_clusters", clusters))
+    ledger = Ledger(warehouse, "test")
+    for stage, batch in product(("clean", "dedup"), (1, 2)):
+        ledger.record(stage, batch, "succeeded", "fingerprint")
+    return config
+
+
+def estimate(spark: SparkSession, config: Config, sample: int = 2_000, is_all: bool = False) -> Estimate:
+    return estimate_labelling(spark, config, sample, is_all, 3.6, lambda line: None)
+
+
+def files(folder: str) -> set[str]:
+    return {str(path.relative_to(folder)) for path in Path(folder).rglob("*")}
+
+
+def test_it_comes_near_to_a_real_run(spark: SparkSession, config: Config) -> None:
+    before = files(config.paths.warehouse)
+    found = estimate(spark, config)
+    assert files(config.paths.warehouse) == before
+    assert files(config.paths.artifacts) == {"_staging"}
+
+    with open_run(spark, config, report=lambda line: None) as run:
+        started = time.perf_counter()
+        run.pipeline([label.STAGE])
+        taken = time.perf_counter() - started
+    warehouse = Warehouse(spark, config)
+    [truth] = (
+        warehouse.read("gold_review_labels").selectExpr("count(*) AS n", "sum(meta.token_count) AS tokens").collect()
+    )
+    batches = Ledger(warehouse, "test").done("label")
+
+    assert (truth.n, list(batches)) == (299, [1, 2])
+    assert (found.rows, found.batches, found.sampled_rows, found.tokens) == (
+        truth.n, len(batches), truth.n, truth.tokens,
+    )  # fmt: skip
+    assert found.timed_batches >= 8
+    assert 0 < found.seconds.low <= found.seconds.value <= found.seconds.high
+    assert taken / 5 < found.seconds.value < 5 * taken
+    assert f"{found.seconds.value / 1000:.4f}" in found.lines()[-1]  # 3.6 an hour
+
+    print("\n".join(found.lines()), taken)  # shown when what follows fails
+    nothing, part = estimate(spark, config), estimate(spark, config, sample=60, is_all=True)
+    assert (nothing.rows, nothing.batches) == (0, 0)
+    assert (part.rows, part.batches) == (truth.n, len(batches)) and 60 <= part.sampled_rows < truth.n
+    assert part.tokens == pytest.approx(truth.tokens, rel=0.3)
+
+
+def test_lengths_fall_into_strata(spark: SparkSession) -> None:
+    texts = spark.createDataFrame(
+        [(None,), ("",), ("好",), ("很好",), ("很好啊",), ("很" * 4,), ("很" * 300,)], "text string"
+    )
+    found = texts.select(length_stratum(texts["text"]).alias("stratum")).collect()
+    assert found == [Row(stratum=value) for value in (0, 0, 1, 2, 2, 3, 9)]
+
+
+def test_what_it_refuses(spark: SparkSession, make_config: type, config: Config) -> None:
+    with pytest.raises(ModelNotFoundError, match="reviewgen run train"):
+        estimate(spark, make_config())
+    with pytest.raises(ConfigError, match="--sample"):
+        estimate(spark, config, sample=0)

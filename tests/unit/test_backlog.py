@@ -1,0 +1,34 @@
+import doctest
+from argparse import ArgumentTypeError
+
+import pytest
+from reviewgen_spark.pipelines import all_stages
+
+from reviewgen_spark import backlog, status
+from reviewgen_spark.backlog import Force
+from reviewgen_spark.job import positive
+
+
+@pytest.mark.parametrize("module", [backlog, status])
+def test_examples(module: object) -> None:
+    found = doctest.testmod(module)  # type: ignore[arg-type]
+    assert found.attempted > 0 and found.failed == 0
+
+
+def test_force_covers_a_stage_a_batch_or_a_range() -> None:
+    assert Force("clean").covers("clean", 3) and Force("clean").covers("clean", None)
+    assert not Force("clean").covers("dedup", 3)
+    assert [batch for batch in range(6) if Force("clean", 2, 4).covers("clean", batch)] == [2, 3, 4]
+    assert [batch for batch in range(6) if Force("clean", 2).covers("clean", batch)] == [2]
+
+
+def test_only_stages_without_history_go_newest_first() -> None:
+    assert [stage.name for stage in all_stages() if stage.newest_first] == ["label"]
+    assert not any(stage.history for stage in all_stages() if stage.newest_first)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "²"])
+def test_max_batches_is_a_count(text: str) -> None:
+    assert positive("12") == 12
+    with pytest.raises(ArgumentTypeError, match="from 1"):
+        positive(text)
