@@ -2,8 +2,10 @@
 
 import sys
 
+from reviewgen_spark.assets import user_key
 from reviewgen_spark.job import run_job
 from reviewgen_spark.stage import Stage
+from reviewgen_spark.transforms.erasures import read_erased
 from reviewgen_spark.transforms.ingest import ingest_batch
 from reviewgen_spark.transforms.landing import plan_batches
 
@@ -11,14 +13,25 @@ STAGE = Stage(
     name="ingest",
     version=3,
     scope="batch",
-    reads=("ops_source_files",),
+    reads=("ops_source_files", "ops_erasures", "bronze_erasures"),
     history=("bronze_reviews",),
-    writes=("bronze_reviews", "bronze_reviews_quarantine", "bronze_redeliveries", "bronze_gold_labels"),
+    writes=(
+        "bronze_reviews",
+        "bronze_reviews_quarantine",
+        "bronze_redeliveries",
+        "bronze_gold_labels",
+        "bronze_erasures",
+    ),
     sections=("ingest",),
     plan=plan_batches,
+    assets=user_key,
     keeps_done=True,
     run=lambda inputs: ingest_batch(
-        inputs.tables["ops_source_files"], inputs.tables["bronze_reviews"], inputs.config, inputs.batch_id
+        inputs.tables["ops_source_files"],
+        inputs.tables["bronze_reviews"],
+        read_erased(inputs.tables["ops_erasures"], inputs.assets, inputs.tables["bronze_erasures"]),
+        inputs.config,
+        inputs.batch_id,
     ),
 )
 

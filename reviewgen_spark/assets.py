@@ -8,6 +8,7 @@ from pathlib import Path
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.stage import Assets, hash_files
+from reviewgen_spark.text.erasure import key_fingerprint
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 
 KEY_VARIABLE = "REVIEWGEN_USER_KEY"
@@ -28,8 +29,8 @@ def user_key(config: Config) -> Assets:
             f"hashes. Set it to a secret that never changes: export {KEY_VARIABLE}=$(openssl rand -hex 32)"
         )
     key = hashlib.blake2b(value.encode(), digest_size=32).digest()
-    # A hash of a 256-bit secret tells nothing of it, and another key must re-compute user_key.
-    return Assets({"user_key": hashlib.blake2b(key, digest_size=8, person=b"fingerprint").hexdigest()}, key)
+    # Another key must re-compute user_key.
+    return Assets({"user_key": key_fingerprint(key)}, key)
 
 
 def _key_file(path: Path) -> str:

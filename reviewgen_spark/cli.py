@@ -82,6 +82,21 @@ def _parser() -> argparse.ArgumentParser:
         decision.add_argument("file", metavar="FILE", help="as `reviewgen status` names it")
         decision.set_defaults(decision=name)
 
+    erasing = command("erase", _erase, "erase users' or reviews' records for good; without ids, finish what is open")
+    for kind in ("user", "review"):
+        erasing.add_argument(
+            f"--{kind}",
+            action="append",
+            default=[],
+            metavar="ID",
+            help="repeatable; a shell keeps it in its history",
+        )
+        erasing.add_argument(f"--{kind}-file", metavar="FILE", help="ids, one a line; - reads standard input")
+    erasing.add_argument("--rewrite-landing", action="store_true", help="empty the records in delivered files too")
+
+    tending = command("maintain", _maintain, "pack and order the tables, remove what is older than retention")
+    tending.add_argument("--dry-run", action="store_true", help="only say what would go")
+
     evaluate = command("evaluate", _evaluate, "score a registered model on a labelled CSV, TSV or JSON-lines file")
     evaluate.add_argument("--model", required=True, metavar="NAME@ALIAS", help="or NAME@VERSION")
     evaluate.add_argument(
@@ -183,6 +198,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     from reviewgen_spark.backlog import Backlog
+    from reviewgen_spark.erasure_log import open_erasures
     from reviewgen_spark.ledger import Ledger
     from reviewgen_spark.status import backfill_lines, count_records, stage_lines, undecided_files
     from reviewgen_spark.tables import Warehouse
@@ -195,7 +211,7 @@ def _status(options: argparse.Namespace) -> int:
             return 0
         ledger = Ledger(warehouse, "status")
         print("\n".join(stage_lines(ledger, all_stages())))
-        for line in backfill_lines(Backlog(config, warehouse, ledger), all_stages()):
+        for line in (*backfill_lines(Backlog(config, warehouse, ledger), all_stages()), *open_erasures(warehouse)):
             print(line)
         for row in undecided_files(warehouse, config):
             print(f"refused whole: {row.path}: {row.detail}; `reviewgen ingest accept|retry {row.path}`")
@@ -277,6 +293,42 @@ def _decide(options: argparse.Namespace) -> int:
         decide_file(run.warehouse, options.file, options.decision)
     print(f"{options.file}: the next `reviewgen run nightly` will {options.decision} it")
     return 0
+
+
+def _erase(options: argparse.Namespace) -> int:
+    from reviewgen_spark.erasure import Request, erase
+    from reviewgen_spark.runner import open_run
+
+    config = _config(options)
+    if options.user_file == options.review_file == "-":
+        raise ConfigError("--user-file - --review-file -: only one of them can be standard input")
+    request = Request(_ids(options.user, options.user_file), _ids(options.review, options.review_file))
+    with _session(config) as spark, open_run(spark, config) as run:
+        outcome = erase(run, request, options.rewrite_landing)
+    print("\n".join(outcome.lines()))
+    print("run `reviewgen run nightly` now: it completes what stood on the erased records")
+    return 3 if outcome.leftovers else 0
+
+
+def _maintain(options: argparse.Namespace) -> int:
+    from reviewgen_spark.maintenance import maintain
+    from reviewgen_spark.runner import open_run
+
+    config = _config(options)
+    with _session(config) as spark, open_run(spark, config) as run:
+        print("\n".join(maintain(run, options.dry_run).lines()))
+    return 0
+
+
+def _ids(named: Sequence[str], file: str | None) -> frozenset[str]:
+    """Identifiers from the command line and, one a line, from a file; empty lines are none."""
+    if file is None:
+        return frozenset(named)
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read as UTF-8 text ({type(error).__name__})") from None
+    return frozenset(named) | {line for line in text.splitlines() if line}
 
 
 def _evaluate(options: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """Runs stages: hands each its inputs, writes its outputs, keeps the ledger; what is not done yet, the backlog says."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -39,6 +40,7 @@ class Run:
     report: Callable[[str], None]
     run_id: str
     backlog: Backlog
+    _erased: str | None = None
 
     def pipeline(self, stages: Sequence[Stage]) -> None:
         """Run stages in order, each over everything it has not done yet.
@@ -98,6 +100,8 @@ class Run:
                 raise StageError(f"{stage.name}: it needs what the stage {name} makes; run its whole pipeline")
             artifacts[name] = folder
             inputs[name] = made.fingerprint
+        if any(TABLES[name].is_review_level for name in stage.reads) and (erased := self._erasures()):
+            inputs["erasures"] = erased  # rows are gone, and no batch has another fingerprint for it
         print_ = fingerprint(stage, self.config, self.backlog.assets(stage), inputs)
         is_there = not stage.makes_files or self.artifact_folder(stage.name, print_).is_dir()
         if self.ledger.is_done(stage.name, None, print_) and is_there and not self.backlog.is_forced(stage, None):
@@ -105,6 +109,18 @@ class Run:
             return
         tables = {name: self._finished_rows(name) for name in stage.reads}
         self._execute(stage, None, print_, tables, "whole tables", artifacts)
+
+    def _erasures(self) -> str:
+        """A digest of what was erased and how far; empty when nothing ever was."""
+        if self._erased is None:
+            newest: dict[str, str] = {}
+            if self.warehouse.exists("ops_erasures"):
+                columns = ("sequence", "erasure_key", "state")
+                for row in sorted(self.warehouse.read("ops_erasures").select(*columns).collect()):
+                    newest[row.erasure_key] = row.state
+            said = "\n".join(f"{key} {state}" for key, state in sorted(newest.items()))
+            self._erased = hashlib.sha256(said.encode()).hexdigest()[:32] if newest else ""
+        return self._erased
 
     def _finished(self, stage: str) -> dict[Any, str]:
         table_run = self.ledger.last(stage, None)

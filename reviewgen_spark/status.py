@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from reviewgen_spark.backlog import Backlog
 from reviewgen_spark.config import Config
+from reviewgen_spark.erasure_log import open_erasures
 from reviewgen_spark.errors import ConfigError, DataQualityError, ModelNotFoundError
 from reviewgen_spark.freshness import Arrival, check_freshness
 from reviewgen_spark.ledger import Ledger
@@ -28,6 +29,7 @@ class Counts:
     bronze: int
     quarantined: int
     redelivered: int
+    erased: int
     gold_labels: int
     clean: int
     refused: int
@@ -41,7 +43,7 @@ class Counts:
     def faults(self) -> list[str]:
         """The sums that do not hold."""
         faults = []
-        accounted = self.bronze + self.quarantined + self.redelivered + self.gold_labels
+        accounted = self.bronze + self.quarantined + self.redelivered + self.gold_labels + self.erased
         if self.delivered != accounted:
             faults.append(f"{self.delivered:,} records were delivered, but {accounted:,} are accounted for")
         if self.bronze != self.clean + self.refused:
@@ -60,6 +62,7 @@ class Counts:
             f"  + gold labels        {self.gold_labels:>12,}",
             f"  + quarantined        {self.quarantined:>12,}",
             f"  + redelivered        {self.redelivered:>12,}",
+            f"  + erased             {self.erased:>12,}   by `reviewgen erase`",
             f"bronze reviews         {self.bronze:>12,}",
             f"  = clean reviews      {self.clean:>12,}",
             f"  + broke a rule       {self.refused:>12,}   in silver_reviews_quarantine",
@@ -83,6 +86,8 @@ def count_records(warehouse: Warehouse) -> Counts:
         bronze=warehouse.read("bronze_reviews").count(),
         quarantined=warehouse.read("bronze_reviews_quarantine").where("source_line IS NOT NULL").count(),
         redelivered=warehouse.read("bronze_redeliveries").count(),
+        # A warehouse that no night has visited since erasing came has no such table.
+        erased=warehouse.read("bronze_erasures").count() if warehouse.exists("bronze_erasures") else 0,
         gold_labels=warehouse.read("bronze_gold_labels").count(),
         clean=reviews.count(),
         refused=warehouse.read("silver_reviews_quarantine").count(),
@@ -206,6 +211,7 @@ def check_night(warehouse: Warehouse, config: Config) -> None:
     ]
     taken = warehouse.read("ops_source_files").where("state = 'reserved' AND feed_code = 'reviews'").collect()
     arrivals = [Arrival(row.modified_at.replace(tzinfo=UTC), row.last_row - row.first_row + 1) for row in taken]
+    faults += open_erasures(warehouse)
     faults += check_freshness(arrivals, config.freshness, datetime.now(UTC))
     if faults:
         raise DataQualityError("\n".join(faults))

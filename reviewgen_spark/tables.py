@@ -1,7 +1,8 @@
 """Logical table names and the Delta folders behind them: the only code that reads or writes tables."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +23,19 @@ class Written:
 
     version: int
     row_count: int
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a table takes on disk, the files of earlier versions and Delta's log included."""
+
+    files: int
+    bytes: int
+
+    @property
+    def megabytes(self) -> float:
+        """Decimal megabytes."""
+        return self.bytes / 1e6
 
 
 class Warehouse:
@@ -80,6 +94,34 @@ class Warehouse:
         records = [tuple(_utc_naive(value.get(column.name)) for column in columns) for value in values]
         return self.spark.createDataFrame(records, columns, verifySchema=False)
 
+    def edit(self, name: str, rows: DataFrame, on: Sequence[str], *, updates: Sequence[str] = ()) -> None:
+        """Change single rows of a table in one commit; done twice it changes nothing more.
+
+        Args:
+            name: The table.
+            rows: `is_gone` and the columns `on`, each row once: rows that are gone are deleted. The others are updated
+                in the columns of `updates`; with none, they are added where they are not there yet.
+            on: What a row is known by.
+            updates: Columns.
+        """
+        table = DeltaTable.forPath(self.spark, self.path(name)).alias("t")
+        is_same = " AND ".join(f"t.{column} = s.{column}" for column in on)
+        merge = table.merge(rows.alias("s"), is_same).whenMatchedDelete("s.is_gone")
+        if updates:
+            merge = merge.whenMatchedUpdate("NOT s.is_gone", {column: f"s.{column}" for column in updates})
+        elif set(TABLES[name].columns.names) <= set(rows.columns):
+            values = {column: f"s.{column}" for column in TABLES[name].columns.names}
+            merge = merge.whenNotMatchedInsert("NOT s.is_gone", values)
+        merge.execute()
+
+    def delete(self, name: str, rows: DataFrame, on: Sequence[str]) -> bool:
+        """Delete the rows that share the columns `on` with `rows`; whether there were any. They stay in history."""
+        keys = rows.select(*on).distinct()
+        if self.read(name).join(F.broadcast(keys), list(on), "left_semi").isEmpty():
+            return False
+        self.edit(name, keys.withColumn("is_gone", F.lit(True)), on)
+        return True
+
     def _write(self, name: str, rows: DataFrame, mode: str, options: Mapping[str, str]) -> Written:
         columns = TABLES[name].columns
         missing = [c.name for c in columns if c.name not in rows.columns]
@@ -116,14 +158,100 @@ class Warehouse:
         rows = self.read(name).where(F.col("batch_id") == batch_id).drop("batch_id")
         rows.write.mode("overwrite").parquet(staging)
         is_empty = self.spark.read.parquet(staging).isEmpty()
-        jvm: Any = self.spark._jvm
-        hadoop_path = jvm.org.apache.hadoop.fs.Path
-        files = hadoop_path(staging).getFileSystem(self.spark._jsc.hadoopConfiguration())
-        files.delete(hadoop_path(target), True)
+        files, staged = self._files(staging)
+        _, target_path = self._files(target)
+        files.delete(target_path, True)
         if is_empty:
-            files.delete(hadoop_path(staging), True)
+            files.delete(staged, True)
         else:
-            files.rename(hadoop_path(staging), hadoop_path(target))
+            files.rename(staged, target_path)
+
+    def exported_batches(self, name: str) -> list[int]:
+        """The batches of a table that lie in `paths.exports` as plain Parquet."""
+        files, folder = self._files(f"{self._exports}/{name}")
+        names = [status.getPath().getName() for status in files.listStatus(folder)] if files.exists(folder) else []
+        return sorted(int(found.removeprefix("batch_id=")) for found in names if found.startswith("batch_id="))
+
+    # -- keeping house ---------------------------------------------------------------------------------------
+
+    def size(self, name: str) -> Size:
+        """Its files as they lie there."""
+        files, folder = self._files(self.path(name))
+        found = files.getContentSummary(folder)
+        return Size(int(found.getFileCount()), int(found.getLength()))
+
+    def compact(self, name: str, order_by: Sequence[str]) -> None:
+        """Pack small files into large ones, rows with near values of `order_by` together.
+
+        A partitioned table is ordered inside its batches, by Z-order; Delta has clustering, which stays with the
+        table, for the others alone. What is packed and in order is left as it is.
+        """
+        identifier, table = f"delta.`{self.path(name)}`", TABLES[name]
+        if order_by and not table.partition_by:
+            self.spark.sql(f"ALTER TABLE {identifier} CLUSTER BY ({', '.join(order_by)})")
+        is_ordered = order_by and table.partition_by
+        self.spark.sql(f"OPTIMIZE {identifier}" + (f" ZORDER BY ({', '.join(order_by)})" if is_ordered else ""))
+
+    def vacuum(self, name: str) -> None:
+        """Remove files that no version within `tables.retention_days` needs."""
+        self.spark.sql(f"VACUUM delta.`{self.path(name)}`")
+
+    def forget_history(self, name: str) -> bool:
+        """Remove for good what a table does not hold any more; whether there was anything.
+
+        Deleted rows live on in three places: in files of earlier versions, in files that a deletion vector hides rows
+        of, and in Delta's own log, whose statistics keep the smallest and largest value of each column of each file,
+        removed ones too. Afterwards the table has one version. A query that started before may fail, and can be run
+        again.
+        """
+        log = f"{self.path(name)}/_delta_log"
+        version = self.version(name)
+        if self._log_files(log, below=version) == []:
+            return False
+        identifier = f"delta.`{self.path(name)}`"
+        if _java_map(self._snapshot(name).metadata().configuration()).get("delta.enableDeletionVectors") == "true":
+            self.spark.sql(f"REORG TABLE {identifier} APPLY (PURGE)")
+        with self._retention_unchecked():
+            self.spark.sql(f"VACUUM {identifier} RETAIN 0 HOURS")
+        # The last commit may be the deletion itself, with statistics of what it removed: one more that holds nothing.
+        now = datetime.now(UTC).isoformat()
+        self.spark.sql(f"ALTER TABLE {identifier} SET TBLPROPERTIES ('reviewgen.history_from' = '{now}')")
+        snapshot = self._snapshot(name)
+        snapshot.deltaLog().checkpoint(snapshot, self._scala_none())
+        files, _ = self._files(log)
+        for path in self._log_files(log, below=int(snapshot.version())):
+            files.delete(path, False)
+        # What this session knows of the table is made of files that are gone now.
+        jvm: Any = self.spark._jvm
+        _, table = self._files(self.path(name))
+        jvm.org.apache.spark.sql.delta.DeltaLog.invalidateCache(self.spark._jsparkSession, table)
+        return True
+
+    def _log_files(self, log: str, below: int) -> list[Any]:
+        """Commits, checksums and checkpoints of versions below one."""
+        files, folder = self._files(log)
+        paths = [status.getPath() for status in files.listStatus(folder)]
+        versions = ((path, path.getName().split(".")[0]) for path in paths)
+        return [path for path, version in versions if version.isdigit() and int(version) < below]
+
+    @contextmanager
+    def _retention_unchecked(self) -> Iterator[None]:
+        key = "spark.databricks.delta.retentionDurationCheck.enabled"
+        before = self.spark.conf.get(key, None)
+        self.spark.conf.set(key, "false")
+        try:
+            yield
+        finally:
+            if before is None:
+                self.spark.conf.unset(key)
+            else:
+                self.spark.conf.set(key, before)
+
+    def _files(self, folder: str) -> tuple[Any, Any]:
+        """Hadoop's file system of a folder or URI, and its path."""
+        jvm: Any = self.spark._jvm
+        path = jvm.org.apache.hadoop.fs.Path(folder)
+        return path.getFileSystem(self.spark._jsc.hadoopConfiguration()), path
 
     # -- converging to schemas/ ------------------------------------------------------------------------------
 
@@ -237,9 +365,13 @@ class Warehouse:
 
     def _snapshot(self, name: str) -> Any:
         jvm: Any = self.spark._jvm
-        none = jvm.scala.Option.apply(None)
+        none = self._scala_none()
         log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(self.spark._jsparkSession, self.path(name))
         return log.update(False, none, none)
+
+    def _scala_none(self) -> Any:
+        jvm: Any = self.spark._jvm
+        return jvm.scala.Option.apply(None)
 
 
 def _same_type(one: Any, other: Any) -> bool:

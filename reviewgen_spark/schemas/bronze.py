@@ -70,6 +70,19 @@ TABLES = (
         columns=columns(RECORD_ID, SOURCE_FILE, SOURCE_LINE, BATCH_ID),
     ),
     Table(
+        "bronze_erasures",
+        "Where a record was delivered that must stay erased; nothing of what it held is kept",
+        stage="ingest",
+        key=("feed_code", "source_file", "source_line", "batch_id"),
+        partition_by=("batch_id",),
+        columns=columns(
+            column("feed_code", STRING, "what was delivered: reviews or gold_labels", False),
+            SOURCE_FILE,
+            SOURCE_LINE,
+            BATCH_ID,
+        ),
+    ),
+    Table(
         "bronze_gold_labels",
         "A human label of a review; the newest batch wins where a review has several for one task",
         stage="ingest",

@@ -77,7 +77,7 @@ TABLES = (
     ),
     Table(
         "silver_review_clusters",
-        "The place of a review among its copies. Frozen: later batches never change it",
+        "The place of a review among its copies. Frozen: later batches never change it, an erasure moves no cluster",
         stage="dedup",
         key=("record_id",),
         partition_by=("batch_id",),
@@ -85,11 +85,16 @@ TABLES = (
             RECORD_ID,
             REVIEW_ID,
             column("text_hash", STRING, "as in silver_reviews; what later batches meet"),
-            column("cluster_id", STRING, "record_id of the first-seen record of its exact and near copies", False),
+            column(
+                "cluster_id",
+                STRING,
+                "record_id of the first-seen record of its exact and near copies, also when that one was erased",
+                False,
+            ),
             column(
                 "duplicate_of",
                 STRING,
-                "cluster_id where this record is a copy from another review, else null",
+                "the cluster's first record where this one is a copy from another review, else null",
             ),
             column("duplicate_kind", STRING, "exact (a text seen before) or near; null where duplicate_of is"),
             column("created_at", TIMESTAMP, "when the review was written, UTC; with batch_id what first-seen means"),

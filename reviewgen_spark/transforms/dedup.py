@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from reviewgen_spark.schemas import TABLES
@@ -60,15 +60,14 @@ def cluster_reviews(
             (F.col("known").isNull() & (F.col("record_id") == F.col("first_id"))).alias("is_first_of_text"),
         )
     )
-    canonical = ("cluster_id", F.col("review_id").alias("canonical_review_id"))
-    own = placed.where("record_id = cluster_id").select(*canonical)
-    earlier = _only(clusters.where("record_id = cluster_id").select(*canonical), placed, "cluster_id")
-    is_duplicate = (F.col("cluster_id") != F.col("record_id")) & (F.col("canonical_review_id") != F.col("review_id"))
+    own = placed.where("record_id = cluster_id").select("cluster_id", F.struct("record_id", "review_id").alias("first"))
+    earlier = _first(_only(clusters, placed, "cluster_id"), "record_id", "review_id")
+    is_duplicate = (F.col("first.record_id") != F.col("record_id")) & (F.col("first.review_id") != F.col("review_id"))
     kind = F.when(F.col("is_first_of_text"), "near").otherwise("exact")
     told = placed.join(own.unionByName(earlier), "cluster_id", "left").select(
-        *columns,
+        *(F.col(name) for name in columns),
         "cluster_id",
-        F.when(is_duplicate, F.col("cluster_id")).alias("duplicate_of"),
+        F.when(is_duplicate, F.col("first.record_id")).alias("duplicate_of"),
         F.when(is_duplicate, kind).alias("duplicate_kind"),
         "is_first_of_text",
         "near_clusters",
@@ -85,6 +84,17 @@ def _only(history: DataFrame, batch: DataFrame, key: str) -> DataFrame:
     if history.isEmpty():
         return history
     return history.join(F.broadcast(batch.select(key).distinct()), key, "left_semi")
+
+
+def _first(clusters: DataFrame, *columns: Column | str) -> DataFrame:
+    """cluster_id and `first`: these columns of the cluster's canonical record.
+
+    It is the first of those that are no copies, the others being its edits: where the record that gave the cluster its
+    id was erased, the next one has taken its place.
+    """
+    seen, wanted = F.struct(*_SEEN), F.struct(*columns)
+    canonical = clusters.where("duplicate_of IS NULL")
+    return canonical.groupBy("cluster_id").agg(F.min_by(wanted, seen).alias("first"))
 
 
 def _sign(reviews: DataFrame, section: DedupSection) -> DataFrame:
@@ -148,9 +158,11 @@ def _near(
     # the cluster of an earlier end, and when that cluster was first seen
     old = pairs.where(F.col("other_seen.batch_id") < batch_id).select(F.col("other").alias("record_id"))
     found = _only(clusters.select("record_id", "cluster_id"), old, "record_id")
-    first = clusters.where("record_id = cluster_id").select("cluster_id", F.struct(*_SEEN).alias("cluster_seen"))
-    places = found.join(_only(first, found, "cluster_id"), "cluster_id").select(
-        F.col("record_id").alias("other"), "cluster_seen"
+    first = _first(
+        _only(clusters, found, "cluster_id"), "batch_id", "created_at", F.col("cluster_id").alias("record_id")
+    )
+    places = found.join(first, "cluster_id").select(
+        F.col("record_id").alias("other"), F.col("first").alias("cluster_seen")
     )
     return keep(connect(near.join(places, "other", "left")))
 

@@ -227,7 +227,7 @@ def scan_deliveries(spark: SparkSession, config: Config, deliveries: Sequence[De
                     error = str(reason)
                 found = {
                     "path": row["path"],
-                    "sha256": _file_hash(location),
+                    "sha256": file_hash(location),
                     "row_count": rows,
                     "bad_row_count": bad,
                     "error": error,
@@ -273,7 +273,8 @@ def _is_directory(filesystem: fs.FileSystem, path: str) -> bool:
     return bool(filesystem.get_file_info(path).type == fs.FileType.Directory)
 
 
-def _file_hash(location: str) -> str:
+def file_hash(location: str) -> str:
+    """sha256 of a file's bytes, hex."""
     filesystem, path = open_filesystem(location)
     digest = hashlib.sha256()
     with filesystem.open_input_stream(path, compression=None) as stream:

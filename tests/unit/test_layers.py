@@ -22,7 +22,8 @@ RANKS = {
     "page": 5, "score_charts": 5, "model_page": 5,
     "jobs": 6,
     "pipelines": 7,
-    "file_evaluation": 8, "search": 8, "functions": 8, "shell": 8, "doctor": 8, "findings": 8, "estimation": 8,
+    "file_evaluation": 8, "search": 8, "erasure": 8, "erasure_log": 8, "learnt": 8, "leftovers": 8, "maintenance": 8,
+    "functions": 8, "shell": 8, "doctor": 8, "findings": 8, "estimation": 8,
     "status": 8, "catalog": 8, "promotion": 8, "demo": 8, "cli": 8, "data_dictionary": 8,
 }  # fmt: skip
 FORBIDDEN = {

@@ -1,0 +1,399 @@
+"""The right to erasure: every row, file and version that holds a user's or a review's records goes (docs/adr/0008).
+
+The order makes a kill at any moment harmless: what must go is recorded first, bronze_reviews, which everything else is
+found by, is emptied last, and the erasure counts as done only after the search of every file. Each step done twice
+changes nothing more, so the same command, or one without any id, goes on from where the last one ended.
+"""
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+from reviewgen_spark.assets import user_key
+from reviewgen_spark.erasure_log import ErasureLog
+from reviewgen_spark.learnt import corpora_with, models_of
+from reviewgen_spark.leftovers import Values, search_files
+from reviewgen_spark.pipelines import all_stages
+from reviewgen_spark.runner import Run, record_source_files
+from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.text.erasure import Erased, Kind, erasure_key
+from reviewgen_spark.text.pii import pseudonym
+from reviewgen_spark.transforms.erasures import (
+    PLACE,
+    inherited_bands,
+    labels_of,
+    read_erased,
+    records_of,
+    refused_of,
+    survivors,
+)
+from reviewgen_spark.transforms.landing import Delivery, list_deliveries
+from reviewgen_spark.transforms.landing_erasure import Found, empty_records, find_in_landing
+from reviewgen_spark.transforms.plan import keep
+
+_BRONZE = ("bronze_reviews", "bronze_reviews_quarantine", "bronze_redeliveries", "bronze_gold_labels")
+_CLUSTERS, _BANDS = "silver_review_clusters", "silver_minhash_bands"
+
+
+@dataclass(frozen=True)
+class Request:
+    """Who and what is to be erased; neither is ever printed."""
+
+    users: frozenset[str] = frozenset()
+    reviews: frozenset[str] = frozenset()
+
+    @property
+    def keyed(self) -> Iterable[tuple[Kind, str]]:
+        """Kind and id of each."""
+        yield from (("user", user) for user in sorted(self.users))
+        yield from (("review", review) for review in sorted(self.reviews))
+
+
+@dataclass
+class Outcome:
+    """What an erasure did, and what is left to do by hand.
+
+    Attributes:
+        record_count: records that were in bronze_reviews.
+        tables: that held a row.
+        landing: delivered files that still hold a record, with the lines.
+        rewritten: delivered files whose records were emptied.
+        models: models and model folders that learnt from the records, or perhaps did.
+        leftovers: files outside the landing folder that still hold an id or a text.
+    """
+
+    record_count: int = 0
+    tables: list[str] = field(default_factory=list)
+    landing: list[str] = field(default_factory=list)
+    rewritten: list[str] = field(default_factory=list)
+    models: list[str] = field(default_factory=list)
+    leftovers: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """What `reviewgen erase` prints."""
+        lines = [f"{self.record_count:,} records erased; rows went from: {', '.join(self.tables) or 'no table'}"]
+        lines += [f"emptied in the landing folder: {found}" for found in self.rewritten]
+        lines += [f"still in the landing folder: {found}" for found in self.landing]
+        lines += [f"trained on the records: {model}" for model in self.models]
+        lines += [f"still holds an id or a text: {file}" for file in self.leftovers]
+        return lines
+
+
+def erase(run: Run, request: Request, rewrite_landing: bool = False) -> Outcome:
+    """Erase what the request names, and finish what an earlier one left open.
+
+    Args:
+        run: Holds the warehouse.
+        request: May be empty: then only what is open is finished.
+        rewrite_landing: Empty the records in delivered files too; else the files are listed.
+    """
+    key: bytes = user_key(run.config).value
+    run.warehouse.converge(["ops_erasures", "bronze_erasures", *_BRONZE])
+    read_erased(run.warehouse.read("ops_erasures"), key)  # refuses another secret before anything is written
+    log = ErasureLog(run.warehouse, run.run_id)
+    asked = {erasure_key(kind, name, key): kind for kind, name in request.keyed}
+    run.lease.check()
+    log.append({hashed: kind for hashed, kind in asked.items() if hashed not in log.open}, "recorded", key)
+    if not log.open:
+        return Outcome()
+    return _Erasing(run, log, key, request).finish(rewrite_landing)
+
+
+class _Erasing:
+    """One pass over everything that may hold the records of the open erasures."""
+
+    def __init__(self, run: Run, log: ErasureLog, key: bytes, request: Request) -> None:
+        self._run, self._log, self._key, self._request = run, log, key, request
+        self._warehouse, self._spark, self._config = run.warehouse, run.spark, run.config
+        self._outcome = Outcome()
+        self._values: set[str] = set(request.users | request.reviews)
+        self._rows: list[Row] = []
+        self._tables = [name for name in TABLES if self._warehouse.exists(name)]
+
+    def finish(self, rewrite_landing: bool) -> Outcome:
+        for name, step in (
+            ("which records", self._find),
+            ("models and corpora", self._trace),
+            ("places", self._note_places),
+            ("refused and repeated records, gold labels", self._delete_delivered),
+            ("copies", self._promote),
+            ("tables", self._delete_derived),
+            ("exports", self._export),
+            ("corpora", self._remove_corpora),
+            ("bronze_reviews", self._delete_bronze),
+            ("landing folder", lambda: self._empty_landing(rewrite_landing)),
+            ("earlier versions", self._forget),
+            ("search of every file", self._search),
+        ):
+            self._run.lease.check()
+            self._run.report(f"[erase] {name}")
+            step()
+            self._spark.catalog.clearCache()
+        self._run.lease.check()
+        self._outcome.models = self._log.models
+        self._log.append(self._log.open, "done", self._key)
+        return self._outcome
+
+    # -- finding -----------------------------------------------------------------------------------------------
+
+    def _erased(self) -> Erased:
+        return Erased(frozenset(self._log.open), self._key)
+
+    def _find(self) -> None:
+        """Records by user and review; the reviews of a user are recorded too, for edits and labels that come later."""
+        reviews = self._warehouse.read("bronze_reviews")
+        self._rows = records_of(reviews, self._erased()).collect()
+        theirs: dict[str, Kind] = {erasure_key("review", row.review_id, self._key): "review" for row in self._rows}
+        if new := {hashed: kind for hashed, kind in theirs.items() if hashed not in self._log.open}:
+            self._log.append(new, "recorded", self._key)
+            self._rows = records_of(reviews, self._erased()).collect()  # edits that name no user
+        self._outcome.record_count = len(self._rows)
+        batches = sorted({row.batch_id for row in self._rows})
+        gone = F.broadcast(self._gone().select("record_id"))
+        self._values |= {row.record_id for row in self._rows} | {row.review_id for row in self._rows}
+        self._values |= {row.user_id for row in self._rows if row.user_id and self._erased().has_user(row.user_id)}
+        for name, columns in (
+            ("bronze_reviews", ("title", "text_raw")),
+            ("silver_reviews", ("title_clean", "text_clean")),
+        ):
+            if name in self._tables and batches:
+                found = (
+                    self._warehouse.read(name)
+                    .where(F.col("batch_id").isin(batches))
+                    .join(gone, "record_id", "left_semi")
+                )
+                self._values |= {value for row in found.select(*columns).collect() for value in row if value}
+
+    def _gone(self) -> DataFrame:
+        return self._spark.createDataFrame(
+            [tuple(row) for row in self._rows], "record_id string, review_id string, user_id string, batch_id bigint"
+        )
+
+    def _trace(self) -> None:
+        """Models that learnt from the records, told before the corpora that say so are removed."""
+        if corpora := self._corpora():
+            models = models_of(self._config, {folder.name for folder in corpora})
+            self._log.append(self._log.open, "traced", self._key, models)
+
+    def _corpora(self) -> list[Path]:
+        return corpora_with(self._config, {row.record_id for row in self._rows})
+
+    # -- deleting ----------------------------------------------------------------------------------------------
+
+    def _note_places(self) -> None:
+        """Where the records were delivered, so that counts add up and a file that is read again gives none of them."""
+        gone = F.broadcast(self._gone().select("record_id"))
+        reviews = F.lit("reviews").alias("feed_code")
+        parts = [
+            self._warehouse.read(name).join(gone, "record_id", "left_semi").select(reviews, *PLACE[1:])
+            for name in ("bronze_reviews", "bronze_redeliveries")
+        ]
+        refused = refused_of(self._warehouse.read("bronze_reviews_quarantine"), self._erased())
+        labels = labels_of(self._warehouse.read("bronze_gold_labels"), self._erased())
+        places = parts[0].unionByName(parts[1]).unionByName(refused).unionByName(labels)
+        places = keep(places.distinct().withColumn("is_gone", F.lit(False)))
+        self._warehouse.edit("bronze_erasures", places, PLACE)
+
+    def _delete_delivered(self) -> None:
+        quarantine = refused_of(self._warehouse.read("bronze_reviews_quarantine"), self._erased())
+        labels = labels_of(self._warehouse.read("bronze_gold_labels"), self._erased())
+        self._delete("bronze_reviews_quarantine", keep(quarantine), PLACE)
+        self._delete("bronze_gold_labels", keep(labels), PLACE[1:])
+        self._delete("bronze_redeliveries", self._gone(), ("record_id",))
+
+    def _delete(self, name: str, rows: DataFrame, on: Iterable[str]) -> None:
+        self._run.lease.check()
+        if self._warehouse.delete(name, rows, tuple(on)):
+            self._outcome.tables.append(name)
+
+    def _promote(self) -> None:
+        """The next record of a cluster takes the place of one that goes; its batch is labelled and cut again.
+
+        Signatures first and the clusters last, in one commit: until then all of it can be found out again.
+        """
+        if _CLUSTERS not in self._tables or _BANDS not in self._tables or not self._rows:
+            return
+        clusters, bands = self._warehouse.read(_CLUSTERS), self._warehouse.read(_BANDS)
+        gone = self._gone().select("record_id").distinct()
+        heirs = keep(survivors(clusters, gone))
+        heir_bands = keep(inherited_bands(bands, clusters, gone, heirs)).withColumn("is_gone", F.lit(False))
+        nothing = {
+            field.name: F.lit(None).cast(field.dataType) for field in heir_bands.schema if field.name != "record_id"
+        }
+        gone_bands = gone.select("record_id", *(value.alias(name) for name, value in nothing.items()))
+        self._warehouse.edit(
+            _BANDS, heir_bands.unionByName(gone_bands.withColumn("is_gone", F.lit(True))), ("record_id",)
+        )
+        promoted = heirs.where("is_promoted").select("batch_id").distinct().collect()
+        self._redo(sorted(row.batch_id for row in promoted))
+        changes = ("duplicate_of", "duplicate_kind", "is_first_of_text")
+        changed = heirs.select("record_id", *changes, F.lit(False).alias("is_gone"))
+        leaving = gone.select(
+            "record_id",
+            *(F.lit(None).cast(clusters.schema[name].dataType).alias(name) for name in changes),
+            F.lit(True).alias("is_gone"),
+        )
+        self._run.lease.check()
+        self._warehouse.edit(_CLUSTERS, keep(changed.unionByName(leaving)), ("record_id",), updates=changes)
+        self._outcome.tables.append(_CLUSTERS)
+
+    def _redo(self, batches: Iterable[int]) -> None:
+        """Say that what follows de-duplication is not finished for these batches: the next night completes them."""
+        for batch in batches:
+            for stage in _after_clusters():
+                last = self._run.ledger.last(stage, batch)
+                if last is not None and last.state == "succeeded":
+                    self._run.ledger.record(stage, batch, "started", last.fingerprint)
+
+    def _delete_derived(self) -> None:
+        """Every other table, by the most telling of its columns; what is rolled up by product is made anew."""
+        gone = self._gone()
+        products = self._warehouse.read("bronze_reviews").join(
+            F.broadcast(gone.select("record_id")), "record_id", "left_semi"
+        )
+        products = keep(products.select("product_id").distinct())
+        users = {pseudonym(row.user_id, self._key) for row in self._rows if self._erased().has_user(row.user_id)}
+        user_keys = self._spark.createDataFrame([(user,) for user in sorted(users)], "user_key string")
+        for name in self._tables:
+            columns = TABLES[name].columns.names
+            if name in (*_BRONZE, "bronze_erasures", _CLUSTERS) or name.startswith("ops_"):
+                continue
+            if "record_id" in columns:
+                self._delete(name, gone, ("record_id",))
+            elif "review_id" in columns:
+                self._delete(name, gone, ("review_id",))
+            elif "user_key" in columns:
+                self._delete(name, user_keys, ("user_key",))
+            if "source_record_ids" in columns:
+                source = F.explode("source_record_ids").alias("record_id")
+                rows = self._warehouse.read(name).select(*TABLES[name].key, source)
+                self._delete(name, keep(rows.join(F.broadcast(gone), "record_id", "left_semi")), TABLES[name].key)
+            elif "product_id" in columns and not {"record_id", "review_id"} & set(columns):
+                self._delete(name, products, ("product_id",))
+
+    def _export(self) -> None:
+        batches = {row.batch_id for row in self._rows}
+        for name in self._tables:
+            for batch in sorted(batches.intersection(self._warehouse.exported_batches(name))):
+                self._run.lease.check()
+                self._warehouse.export_batch(name, batch)
+
+    def _remove_corpora(self) -> None:
+        """A corpus is known by its fingerprint, so it is not rewritten; the next training writes another."""
+        removed = self._corpora()
+        for folder in removed:
+            shutil.rmtree(folder)
+            latest = folder.parent / "latest"
+            if latest.is_symlink() and not latest.exists():
+                latest.unlink()
+        if removed:
+            for name in ("_checkpoints", "_staging"):  # of trainings that can no more be gone on with
+                shutil.rmtree(Path(self._config.paths.artifacts) / name, ignore_errors=True)
+
+    def _delete_bronze(self) -> None:
+        self._delete("bronze_reviews", self._gone(), ("record_id",))
+
+    # -- landing folder ----------------------------------------------------------------------------------------
+
+    def _empty_landing(self, is_wanted: bool) -> None:
+        deliveries = list_deliveries(self._spark, self._config.paths.landing, self._config.ingest)
+        known = self._warehouse.read("ops_source_files").collect()
+        last = {row.path: row for row in sorted(known, key=lambda row: int(row.sequence))}
+        for found in find_in_landing(self._spark, self._config, deliveries, self._erased()):
+            said = last.get(found.delivery.path)
+            if is_wanted and found.ordinals and (why := self._why_not(found, said)) is None:
+                self._rewrite(found, known)
+                self._outcome.rewritten.append(_tell(found))
+            elif found.ordinals:
+                self._outcome.landing.append(_tell(found) + (f": {why}" if is_wanted else ""))
+            elif said is None or said.state != "reserved":
+                self._outcome.landing.append(_tell(found))
+
+    def _why_not(self, found: Found, said: Row | None) -> str | None:
+        if "://" in self._config.paths.landing:
+            return "rewritten only on a mounted folder; have it delivered again without them"
+        if found.delivery.format_code == "delta":
+            return "a Delta table: delete there, then VACUUM it"
+        if found.is_damaged:
+            return "damaged; have it delivered again without them"
+        if said is None or said.state != "reserved":
+            return "not ingested yet, or refused: run the night, decide about it, then erase again"
+        return None
+
+    def _rewrite(self, found: Found, known: list[Row]) -> None:
+        """The copy is known to ops_source_files before it takes the file's place, so that it never looks new."""
+        from reviewgen_spark.transforms.landing import file_hash
+
+        delivery = found.delivery
+        file = Path(self._config.paths.landing) / delivery.path
+        copy = empty_records(file, delivery.format_code, set(found.ordinals))
+        row = {
+            **vars(
+                Delivery(
+                    delivery.feed_code, delivery.path, delivery.format_code, copy.stat().st_size, delivery.modified_at
+                )
+            ),
+            "sha256": file_hash(str(copy)),
+            # a slice of no records in no batch: what was reserved stays as it was
+            "first_row": 1,
+            "last_row": 0,
+            "state": "reserved",
+            "detail": "rewritten by reviewgen erase",
+        }
+        self._run.lease.check()
+        known[:] = self._warehouse.read("ops_source_files").collect()
+        record_source_files(self._warehouse, known, [row])
+        copy.replace(file)
+
+    # -- proving -----------------------------------------------------------------------------------------------
+
+    def _forget(self) -> None:
+        for name in self._tables:
+            if not name.startswith("ops_"):
+                self._run.lease.check()
+                self._warehouse.forget_history(name)
+
+    def _search(self) -> None:
+        """Look for ids and texts in every file; a cluster's name, or a text that others wrote too, may stay."""
+        values = self._values - self._kept()
+        paths = self._config.paths
+        folders = [
+            Path(path) for path in (paths.root, paths.warehouse, paths.exports, paths.artifacts) if "://" not in path
+        ]
+        landing = () if "://" in paths.landing else (Path(paths.landing),)
+        self._outcome.leftovers = [str(file) for file in search_files(folders, Values(frozenset(values)), landing)]
+
+    def _kept(self) -> set[str]:
+        kept: set[str] = set()
+        ids = F.broadcast(self._spark.createDataFrame([(value,) for value in sorted(self._values)], "value string"))
+        places = {
+            _CLUSTERS: F.concat(F.array("cluster_id"), "near_clusters"),
+            "bronze_reviews": F.array("title", "text_raw"),
+            "silver_reviews": F.array("title_clean", "text_clean"),
+        }
+        for name, found in places.items():
+            if name in self._tables:
+                rows = self._warehouse.read(name).select(F.explode(found).alias("value"))
+                kept |= {row.value for row in rows.join(ids, "value", "left_semi").distinct().collect()}
+        return kept
+
+
+def _after_clusters() -> list[str]:
+    """The batch stages that read, at first or second hand, which reviews are unique."""
+    reached, stages = {_CLUSTERS}, []
+    for stage in all_stages():
+        if stage.scope == "batch" and stage.name not in ("ingest", "clean", "dedup") and reached & set(stage.reads):
+            reached |= set(stage.writes)
+            stages.append(stage.name)
+    return stages
+
+
+def _tell(found: Found) -> str:
+    """A file with the lines that hold a record, 20 at most."""
+    lines = ", ".join(map(str, found.lines[:20])) + (", …" if len(found.lines) > 20 else "")
+    place = f", line {lines}" if lines else ""
+    return found.delivery.path + place + (" (cannot be read to its end: look yourself)" if found.is_damaged else "")

@@ -1,0 +1,125 @@
+"""A search of every file for values that must not be in any: what an erasure proves itself by. Never prints a value."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+MIN_BYTES = 8
+"""Shorter values stand in any file by chance: they count only where they are a whole cell of a Parquet file."""
+_CHUNK = 8 * 2**20
+
+
+@dataclass(frozen=True)
+class Values:
+    """What is searched for.
+
+    Attributes:
+        exact: values that give themselves away as a whole cell.
+    """
+
+    exact: frozenset[str]
+
+    @property
+    def inside(self) -> list[str]:
+        """Those that are searched for inside texts and bytes too."""
+        return sorted(value for value in self.exact if len(value.encode("utf-8", "surrogatepass")) >= MIN_BYTES)
+
+
+def search_files(folders: Iterable[Path], values: Values, skipped: Collection[Path] = ()) -> list[Path]:
+    """The files below some folders that hold one of the values, packed columns of Parquet files included.
+
+    Args:
+        folders: Each is walked once, also when one lies in another; links are not followed.
+        values: What is searched for.
+        skipped: Files and folders that are left out.
+    """
+    if not values.exact:
+        return []
+    inside = values.inside
+    needles = re.compile(b"|".join(re.escape(spelt) for value in inside for spelt in _spellings(value)) or rb"(?!)")
+    texts = re.compile("|".join(map(re.escape, inside)) or "(?!)")
+    exact = pa.array(sorted(values.exact), pa.string())
+    files = sorted({file for folder in folders for file in _walk(folder, set(skipped))})
+    return [file for file in files if _holds(file, needles, texts, exact)]
+
+
+def _walk(folder: Path, skipped: set[Path]) -> Iterator[Path]:
+    if folder in skipped or folder.is_symlink() or not folder.exists():
+        return
+    if folder.is_file():
+        yield folder
+        return
+    for child in folder.iterdir():
+        yield from _walk(child, skipped)
+
+
+def _spellings(value: str) -> set[bytes]:
+    """As UTF-8, and as JSON writes what is not ASCII."""
+    import json
+
+    plain = value.encode("utf-8", "surrogatepass")
+    return {
+        plain,
+        json.dumps(value)[1:-1].encode(),
+        json.dumps(value, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass"),
+    }
+
+
+def _holds(file: Path, needles: re.Pattern[bytes], texts: re.Pattern[str], exact: pa.Array) -> bool:
+    try:
+        if _holds_bytes(file, needles):
+            return True
+        return file.name.endswith(".parquet") and _holds_cell(file, texts, exact)
+    except FileNotFoundError:
+        return False  # a temporary file of somebody else, gone since
+
+
+def _holds_bytes(file: Path, needles: re.Pattern[bytes]) -> bool:
+    import gzip
+
+    is_packed = file.name.lower().endswith(".gz")
+    with gzip.open(file) if is_packed else file.open("rb") as stream:
+        before = b""
+        try:
+            while chunk := stream.read(_CHUNK):
+                if needles.search(before + chunk):
+                    return True
+                before = chunk[-4096:]
+        except (EOFError, OSError):
+            return False  # a damaged delivery: what could be unpacked was searched
+    return False
+
+
+def _holds_cell(file: Path, texts: re.Pattern[str], exact: pa.Array) -> bool:
+    try:
+        with pq.ParquetFile(file) as source:
+            return any(
+                _column_holds(column, texts, exact)
+                for batch in source.iter_batches(batch_size=8192)
+                for column in batch.columns
+            )
+    except pa.ArrowException:
+        return False  # no Parquet file after all: its bytes were searched
+
+
+def _column_holds(column: Any, texts: re.Pattern[str], exact: pa.Array) -> bool:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _column_holds(column.dictionary, texts, exact)
+    if pa.types.is_struct(kind):
+        return any(_column_holds(child, texts, exact) for child in column.flatten())
+    if pa.types.is_map(kind):
+        return any(_column_holds(child, texts, exact) for child in (column.keys, column.items))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _column_holds(column.flatten(), texts, exact)
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return False
+    if pc.any(pc.is_in(column.cast(pa.string()), value_set=exact)).as_py():
+        return True
+    return any(cell and texts.search(cell) for cell in column.to_pylist())

@@ -1,0 +1,77 @@
+"""What must stay erased: identifiers as keyed hashes, and how a record is asked whether it names one of them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Literal
+
+Kind = Literal["user", "review"]
+KINDS: tuple[Kind, ...] = ("user", "review")
+
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_BARE = re.compile(r'[^\s,:;{}\[\]"]+')
+
+
+def erasure_key(kind: Kind, identifier: str, key: bytes) -> str:
+    """The keyed hash that stands for an erased user or review; no other hash of the project is like it.
+
+    Args:
+        kind: `user` or `review`: the same id of both kinds gives two hashes.
+        identifier: as the source delivers it.
+        key: the secret of user_key.
+
+    >>> erasure_key("user", "u1", b"k") == erasure_key("review", "u1", b"k")
+    False
+    """
+    content = f"{kind}:{identifier}".encode("utf-8", "surrogatepass")
+    return blake2b(content, key=key, digest_size=16, person=b"erasure").hexdigest()
+
+
+def key_fingerprint(key: bytes) -> str:
+    """Names a secret key; a hash of 256 secret bits tells nothing of them."""
+    return blake2b(key, digest_size=8, person=b"fingerprint").hexdigest()
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What must stay erased.
+
+    Attributes:
+        keys: `erasure_key` of each user and review.
+        key: the secret they were made with.
+        places: source_file and source_line of records that are known to be erased, whatever they hold by now.
+    """
+
+    keys: frozenset[str]
+    key: bytes
+    places: frozenset[tuple[str, int]] = frozenset()
+
+    def has_user(self, user_id: str | None) -> bool:
+        """Whether the user is erased."""
+        return bool(self.keys) and user_id is not None and erasure_key("user", user_id, self.key) in self.keys
+
+    def has_review(self, review_id: str | None) -> bool:
+        """Whether the review is erased."""
+        return bool(self.keys) and review_id is not None and erasure_key("review", review_id, self.key) in self.keys
+
+    def is_named_in(self, raw_record: str | None) -> bool:
+        """Whether a record that cannot be typed names an erased user or review anywhere."""
+        if not self.keys or not raw_record:
+            return False
+        return any(self.has_user(name) or self.has_review(name) for name in set(candidate_ids(raw_record)))
+
+
+def candidate_ids(raw_record: str) -> Iterator[str]:
+    """Everything in a malformed record that may be an identifier: quoted strings, fields between commas, bare words.
+
+    >>> sorted(set(candidate_ids('{"user_id": "u 1", "n": 7')))
+    ['"n": 7', '1', '7', 'n', 'u', 'u 1', 'user_id', '{"user_id": "u 1"']
+    """
+    for found in _QUOTED.findall(raw_record):
+        yield found
+        if "\\" in found:
+            yield re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), found).replace("\\", "")
+    for field in raw_record.split(","):
+        yield field.strip()
+    yield from _BARE.findall(raw_record)
