@@ -57,7 +57,7 @@ class Registry:
             self.uri,
             self.folder / "artifacts",
             lambda champion: (promoted, f"instead of {champion and champion.version}"),
-            files,
+            files=files,
         )
 
 
