@@ -33,6 +33,8 @@ def session_settings(config: Config) -> dict[str, str]:
         "spark.sql.execution.arrow.maxBytesPerBatch": str(spark.arrow_max_bytes),
         # A worker that dies of a bad native library must not take the reason with it, yet stay free of values.
         "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "true",
+        # The log level below holds for executors too: what they log of a failing task quotes its rows.
+        "spark.executor.syncLogLevel.enabled": "true",
         # The query context that Spark prints with an error quotes literals and columns.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
         # A corrupt file must fail or be quarantined, never deliver half its rows.
@@ -56,8 +58,11 @@ def start_session(config: Config, app: str = "reviewgen") -> "SparkSession":
     # Workers must run this interpreter, whatever `python3` means on the machine.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
+    # A wheel is a zip that Python imports from, yet Spark puts only these on the executors' path.
+    SparkContext.PACKAGE_EXTENSIONS = (".zip", ".egg", ".jar", ".whl")
     # PySpark logs the query context of a failure, values included, even with Spark's log off.
     logging.getLogger("SQLQueryContextLogger").disabled = True
     logging.getLogger("DataFrameQueryContextLogger").disabled = True
