@@ -33,8 +33,6 @@ def session_settings(config: Config) -> dict[str, str]:
         "spark.sql.execution.arrow.maxBytesPerBatch": str(spark.arrow_max_bytes),
         # A worker that dies of a bad native library must not take the reason with it, yet stay free of values.
         "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "true",
-        # The log level below holds for executors too: what they log of a failing task quotes its rows.
-        "spark.executor.syncLogLevel.enabled": "true",
         # The query context that Spark prints with an error quotes literals and columns.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
         # A corrupt file must fail or be quarantined, never deliver half its rows.
