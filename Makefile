@@ -5,7 +5,7 @@ BIN   := $(VENV)/bin
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types docs clean bench-setup bench bench-full
+.PHONY: help setup demo test lint format types docs clean bench-setup bench bench-full pack
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ bench-full: bench-setup ## every benchmark at the size of its bars, an hour; wri
 	@$(BIN)/python benchmarks/b2_dedup.py --json benchmarks/results/b2_dedup.json
 	@$(BIN)/python benchmarks/b3_label.py --json benchmarks/results/b3_label.json
 	@$(BIN)/python benchmarks/dedup_quality.py --json benchmarks/results/dedup_quality.json
+
+pack: setup ## dist/: the wheel, and the executors' libraries as an archive; EXTRAS=weak,serve packs torch too
+	@./pack.sh $(VENV) dist $(EXTRAS)
 
 clean: ## remove what the demo and local runs wrote (var/); keeps .venv and .jars
 	rm -rf var

@@ -1,5 +1,12 @@
 """Compression: the champion teaches a small model, pruned, exported, and registered under its own alias."""
 
+import sys
+
 from reviewgen_spark.jobs import compress, corpus, distil, pretraining_corpus, register_compressed
 
+from reviewgen_spark.job import run_pipeline
+
 STAGES = (corpus.STAGE, pretraining_corpus.STAGE, distil.STAGE, compress.STAGE, register_compressed.STAGE)
+
+if __name__ == "__main__":
+    sys.exit(run_pipeline("compress", STAGES))

@@ -1,5 +1,7 @@
 """The night: what came is cleaned, placed, cut, labelled and rolled up."""
 
+import sys
+
 from reviewgen_spark.jobs import (
     clean,
     dedup,
@@ -13,5 +15,10 @@ from reviewgen_spark.jobs import (
     weak_labels,
 )
 
+from reviewgen_spark.job import run_pipeline
+
 PREPARE = (ingest.STAGE, clean.STAGE, dedup.STAGE, split.STAGE, tokens.STAGE, weak_labels.STAGE)
 STAGES = (*PREPARE, keywords.STAGE, label.STAGE, satisfaction.STAGE, report.STAGE)
+
+if __name__ == "__main__":
+    sys.exit(run_pipeline("nightly", STAGES))

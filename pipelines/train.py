@@ -1,5 +1,12 @@
 """Training: a corpus from the tables, a model from the corpus, its figures, its place in the registry."""
 
+import sys
+
 from reviewgen_spark.jobs import corpus, evaluate, finetune, register
 
+from reviewgen_spark.job import run_pipeline
+
 STAGES = (corpus.STAGE, finetune.STAGE, evaluate.STAGE, register.STAGE)
+
+if __name__ == "__main__":
+    sys.exit(run_pipeline("train", STAGES))

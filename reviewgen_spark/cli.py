@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from reviewgen_spark import __version__
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.job import add_config_options, add_run_options, batch_range, guarded
+from reviewgen_spark.job import add_config_options, add_pipeline_options, batch_range, guarded, run_stages
 from reviewgen_spark.pipelines import PIPELINES, all_stages, stages_of
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = command("run", _run, "run a pipeline over everything that is not done yet")
     run.add_argument("pipeline", choices=PIPELINES)
-    run.add_argument("--until", metavar="STAGE", help="stop after this stage")
-    add_run_options(run)
+    add_pipeline_options(run)
 
     status = command("status", _status, "show how far every stage is, and which files wait for a decision")
     status.add_argument("--counts", action="store_true", help="count the records of every table; exit 3 if a sum fails")
@@ -172,28 +171,7 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from reviewgen_spark.backlog import Force
-    from reviewgen_spark.runner import open_run
-    from reviewgen_spark.status import check_night
-
-    config = _config(options)
-    stages = stages_of(options.pipeline)
-    names = [stage.name for stage in stages]
-    for option, name in (("--until", options.until), ("--force", options.force)):
-        if name is not None and name not in names:
-            raise ConfigError(f"{option} {name}: no stage of {options.pipeline}; it has {', '.join(names)}")
-    if options.until:
-        stages = stages[: names.index(options.until) + 1]
-    batches = batch_range(options.batches)
-    force = Force(options.force, *(batches or (None, None))) if options.force else None
-    with (
-        _session(config) as spark,
-        open_run(spark, config, force, None if force else batches, max_batches=options.max_batches) as run,
-    ):
-        run.pipeline(stages)
-        if options.pipeline == "nightly":
-            check_night(run.warehouse, config)
-    return 0
+    return run_stages(options.pipeline, stages_of(options.pipeline), _config(options), options)
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -4,10 +4,15 @@ Later wins: `conf/base.yaml` < `conf/quality.yaml` < `conf/<env>.yaml` < `--set 
 reported at once, each with the file it stands in, before Spark starts.
 """
 
+import atexit
 import difflib
 import os
+import shutil
+import tempfile
 import warnings
+import zipfile
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -74,12 +79,24 @@ class Config(BaseModel):
 
 
 def default_conf_folder() -> Path:
-    """`REVIEWGEN_CONF`, or `conf` of the checkout, or the copy inside the installed package."""
+    """`REVIEWGEN_CONF`, or `conf` of the checkout, or the copy inside the installed package or its wheel."""
     if named := os.environ.get("REVIEWGEN_CONF"):
         return Path(named).resolve()
     package = Path(__file__).resolve().parent
     checkout = package.parent / "conf"
-    return checkout if (checkout / "base.yaml").is_file() else package / "conf"
+    if (checkout / "base.yaml").is_file():
+        return checkout
+    return _unpacked_conf(package.parent) if package.parent.is_file() else package / "conf"
+
+
+@cache
+def _unpacked_conf(wheel: Path) -> Path:
+    """`conf` of a wheel that is imported as it stands (`spark-submit --py-files`), in a folder for this process."""
+    folder = Path(tempfile.mkdtemp(prefix="reviewgen-conf-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder, [name for name in archive.namelist() if name.startswith("reviewgen_spark/conf/")])
+    return folder / "reviewgen_spark" / "conf"
 
 
 def load_config(env: str | None = None, overrides: Iterable[str] = (), conf: Path | None = None) -> Config:

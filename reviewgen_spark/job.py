@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from reviewgen_spark.config import Config, load_config
-from reviewgen_spark.errors import ReviewgenError
+from reviewgen_spark.errors import ConfigError, ReviewgenError
 from reviewgen_spark.stage import Stage
 
 
@@ -29,6 +29,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", metavar="STAGE", help="run STAGE again although it is done (all, or --batches A-B)")
 
 
+def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
+    """The options of commands that run a pipeline."""
+    parser.add_argument("--until", metavar="STAGE", help="stop after this stage")
+    add_run_options(parser)
+
+
 def batch_range(text: str | None) -> tuple[int, int] | None:
     """`3-7` or `3` as first and last.
 
@@ -43,8 +49,6 @@ def batch_range(text: str | None) -> tuple[int, int] | None:
     except ValueError:
         bounds = (1, 0)
     if not 1 <= bounds[0] <= bounds[1]:
-        from reviewgen_spark.errors import ConfigError
-
         raise ConfigError(f"--batches {text}: expected A-B with 1 <= A <= B, such as 3-7")
     return bounds
 
@@ -62,20 +66,42 @@ def run_job(stage: Stage, arguments: Sequence[str] | None = None) -> int:
     add_config_options(parser)
     add_run_options(parser)
     options = parser.parse_args(arguments)
-    return guarded(lambda: _run(stage, load_config(options.env, options.set), options))
+    return guarded(lambda: _run(stage.name, [stage], load_config(options.env, options.set), options))
 
 
-def _run(stage: Stage, config: Config, options: argparse.Namespace) -> int:
+def run_pipeline(name: str, stages: Sequence[Stage], arguments: Sequence[str] | None = None) -> int:
+    """Run a pipeline over what it has not done yet; what `spark-submit pipelines/<name>.py` does."""
+    parser = argparse.ArgumentParser(prog=f"pipelines/{name}.py", description=f"Run the pipeline {name}.")
+    add_config_options(parser)
+    add_pipeline_options(parser)
+    options = parser.parse_args(arguments)
+    return guarded(lambda: run_stages(name, stages, load_config(options.env, options.set), options))
+
+
+def run_stages(name: str, stages: Sequence[Stage], config: Config, options: argparse.Namespace) -> int:
+    """Run the stages of a pipeline with the options of `add_pipeline_options`."""
+    names = [stage.name for stage in stages]
+    for option, stage in (("--until", options.until), ("--force", options.force)):
+        if stage is not None and stage not in names:
+            raise ConfigError(f"{option} {stage}: no stage of {name}; it has {', '.join(names)}")
+    wanted = stages[: names.index(options.until) + 1] if options.until else stages
+    return _run(name, wanted, config, options)
+
+
+def _run(name: str, stages: Sequence[Stage], config: Config, options: argparse.Namespace) -> int:
     from reviewgen_spark.backlog import Force
     from reviewgen_spark.runner import open_run
     from reviewgen_spark.session import start_session
+    from reviewgen_spark.status import check_night
 
     batches = batch_range(options.batches)
     force = Force(options.force, *(batches or (None, None))) if options.force else None
-    spark = start_session(config, f"reviewgen {stage.name}")
+    spark = start_session(config, f"reviewgen {name}")
     try:
-        with open_run(spark, config, force, batches, max_batches=options.max_batches) as run:
-            run.pipeline([stage])
+        with open_run(spark, config, force, None if force else batches, max_batches=options.max_batches) as run:
+            run.pipeline(stages)
+            if name == "nightly":
+                check_night(run.warehouse, config)
     finally:
         spark.stop()
     return 0

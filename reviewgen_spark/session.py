@@ -56,8 +56,11 @@ def start_session(config: Config, app: str = "reviewgen") -> "SparkSession":
     # Workers must run this interpreter, whatever `python3` means on the machine.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
+    # A wheel is a zip that Python imports from, yet Spark puts only these on the executors' path.
+    SparkContext.PACKAGE_EXTENSIONS = (".zip", ".egg", ".jar", ".whl")
     # PySpark logs the query context of a failure, values included, even with Spark's log off.
     logging.getLogger("SQLQueryContextLogger").disabled = True
     logging.getLogger("DataFrameQueryContextLogger").disabled = True

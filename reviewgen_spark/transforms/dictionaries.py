@@ -1,5 +1,9 @@
 """Word lists on their way to the executors: a dictionary loaded on the driver never reaches them by itself."""
 
+import atexit
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 
 from pyspark import SparkFiles
@@ -14,8 +18,17 @@ def driver_dictionaries() -> Path:
 
 
 def ship_dictionaries(spark: SparkSession, folder: Path) -> None:
-    """Send the folder to every executor; workers find it with `shipped_dictionaries`."""
-    spark.sparkContext.addFile(str(folder), recursive=True)
+    """Send the folder to every executor, once an application; workers find it with `shipped_dictionaries`."""
+    context = spark.sparkContext
+    context.addArchive(f"{_archive_of(folder, context.applicationId)}#{folder.name}")
+
+
+@cache
+def _archive_of(folder: Path, application: str) -> Path:
+    """The folder as a zip, for as long as this process: outside local mode Spark refuses to send a local folder."""
+    scratch = Path(tempfile.mkdtemp(prefix="reviewgen-dictionaries-"))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    return Path(shutil.make_archive(str(scratch / application), "zip", folder))
 
 
 def shipped_dictionaries(name: str) -> Path:
