@@ -156,6 +156,7 @@ def test_one_new_file_computes_only_its_batch(spark: SparkSession, config: Confi
         "bronze_redeliveries": 1,
         "bronze_reviews_quarantine": 0,
         "bronze_gold_labels": 0,
+        "bronze_erasures": 0,
     }
 
 
