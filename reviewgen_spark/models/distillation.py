@@ -24,10 +24,10 @@ from reviewgen_spark.models.finetuning import calibrate, logit_names, run_model,
 from reviewgen_spark.models.folder import CURVE_FILE, SETTINGS_FILE, ModelSettings, require_sentiment
 from reviewgen_spark.models.heads import MISSING, Head, multi_task_loss
 from reviewgen_spark.models.loop import (
-    LoopSettings,
     Point,
     choose_precision,
     fit_to_device,
+    loop_settings,
     save_weights,
     seeded,
     train,
@@ -96,21 +96,7 @@ def distil(
     targets[: len(learnt)] = read_targets(names, learnt)
     validation_targets = read_targets(names, validation)
     answers = teacher_logits(teacher, texts, progress, checkpoint and checkpoint.with_name("teacher_logits.npy"))
-    settings = LoopSettings(
-        stage="distil",
-        epochs=section.epochs,
-        learning_rate=section.learning_rate,
-        weight_decay=section.weight_decay,
-        warmup_pct=section.warmup_pct,
-        max_grad_norm=section.max_grad_norm,
-        accumulate=section.accumulate,
-        embedding_rate=section.embedding_rate,
-        patience=section.patience,
-        precision=precision,
-        device=device,
-        seed=section.seed,
-        compile=section.compile,
-    )
+    settings = loop_settings("distil", section, device)
     with seeded(section.seed, section.threads):
         start = section.model_copy(update={"base": base or section.base})
         student = load_student(start, teacher_folder, texts, heads)

@@ -37,8 +37,8 @@ from reviewgen_spark.models.loop import (
     LoopSettings,
     Point,
     autocast,
-    choose_precision,
     fit_to_device,
+    loop_settings,
     place,
     save_weights,
     seeded,
@@ -103,23 +103,7 @@ def finetune(
     heads = plan_heads(names, section.two_labels == "sigmoid")
     targets, validation_targets = read_targets(names, learnt), read_targets(names, validation)
     device = choose_device(section.device)
-    settings = LoopSettings(
-        stage="finetune",
-        epochs=section.epochs,
-        learning_rate=section.learning_rate,
-        optimizer=section.optimizer,
-        schedule=section.schedule,
-        weight_decay=section.weight_decay,
-        warmup_pct=section.warmup_pct,
-        max_grad_norm=section.max_grad_norm,
-        accumulate=section.accumulate,
-        embedding_rate=section.embedding_rate,
-        patience=section.patience,
-        precision=choose_precision(section.precision, device),
-        device=device,
-        seed=section.seed,
-        compile=section.compile,
-    )
+    settings = loop_settings("finetune", section, device)
     rank, world = place()
     augmenter = None
     if section.augmentation:

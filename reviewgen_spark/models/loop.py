@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ import torch.distributed
 from reviewgen_spark.errors import StageError
 from reviewgen_spark.models.dropout import replace_dropout
 from reviewgen_spark.models.quiet import quiet_transformers
+from reviewgen_spark.sections import DistilSection, FinetuneSection, PretrainSection
 
 REPORT_EVERY_S = 10.0
 CHECKPOINT_EVERY_S = 300.0
@@ -51,6 +52,14 @@ class LoopSettings:
     device: str = "cpu"
     seed: int = 42
     compile: bool = False
+
+
+def loop_settings(stage: str, section: FinetuneSection | PretrainSection | DistilSection, device: str) -> LoopSettings:
+    """What a section says of the loop; what it has no key for stays as it is by default."""
+    told = {item.name: getattr(section, item.name) for item in fields(LoopSettings) if hasattr(section, item.name)}
+    return LoopSettings(
+        **{**told, "stage": stage, "precision": choose_precision(section.precision, device), "device": device}
+    )
 
 
 @dataclass

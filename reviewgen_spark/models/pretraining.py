@@ -25,8 +25,8 @@ from reviewgen_spark.models.loop import (
     LoopSettings,
     Point,
     autocast,
-    choose_precision,
     fit_to_device,
+    loop_settings,
     save_weights,
     seeded,
     train,
@@ -90,21 +90,7 @@ def pretrain(
     started = time.monotonic()
     texts = {split: read_texts(corpus, split) for split in ("train", "validation")}
     device = choose_device(section.device)
-    settings = LoopSettings(
-        stage="pretrain",
-        epochs=section.epochs,
-        learning_rate=section.learning_rate,
-        weight_decay=section.weight_decay,
-        warmup_pct=section.warmup_pct,
-        max_grad_norm=section.max_grad_norm,
-        accumulate=section.accumulate,
-        embedding_rate=section.embedding_rate,
-        patience=section.patience,
-        precision=choose_precision(section.precision, device),
-        device=device,
-        seed=section.seed,
-        compile=section.compile,
-    )
+    settings = loop_settings("pretrain", section, device)
     with seeded(section.seed, section.threads):
         tokenizer, model = load_language_model(base, texts["train"], section)
         out.mkdir(parents=True, exist_ok=True)
