@@ -20,7 +20,8 @@ import torch.nn.functional as F
 
 from reviewgen_spark.errors import ConfigError, DataQualityError, SchemaError
 from reviewgen_spark.models.batches import cut_by_token_budget, pad, shuffle_into_batches
-from reviewgen_spark.models.encoder import load_base, load_checkpoint, load_decoder
+from reviewgen_spark.models.decoder import load_decoder
+from reviewgen_spark.models.encoder import load_base, load_checkpoint
 from reviewgen_spark.models.loop import (
     LoopSettings,
     Point,
@@ -74,7 +75,7 @@ def pretrain(
 
     Args:
         corpus: folder of the stage `pretraining_corpus`.
-        base: as `models.base`; for the objective `clm`, `scratch:<size>` or a causal checkpoint.
+        base: as `models.base`; for the objective `clm`, see `models.decoder`.
         section: the `pretrain` section.
         out: folder to write.
         progress: called with a line every few seconds and after each epoch; the lines hold no text.
