@@ -232,8 +232,19 @@ def _encode(backend: Any, texts: list[Any]) -> list[Row]:
                 for place, group in zip(places, numbers, strict=True):
                     groups[place] = group + first if group >= 0 else -1
                 first = max([*groups, -1]) + 1
-            rows.append(Row(found.ids, groups, found.type_ids, sum(map(len, segments))))
+            rows.append(Row(found.ids, groups, found.type_ids, _characters(found, segments)))
     return rows
+
+
+def _characters(found: Any, segments: Sequence[str]) -> int:
+    """The characters that the tokens stand for: of a text that was cut, those up to the cut."""
+    if not found.overflowing:
+        return sum(map(len, segments))
+    ends = [0] * len(segments)
+    for (_start, end), of in zip(found.offsets, found.sequence_ids, strict=True):
+        if of is not None:
+            ends[of] = max(ends[of], end)
+    return sum(ends)
 
 
 def make_batch(
