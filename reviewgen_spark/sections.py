@@ -316,6 +316,67 @@ class FinetuneSection(Section):
         return self
 
 
+class FinetuneGeneratorSection(Section):
+    """How a generator learns to write what is asked for."""
+
+    base: str = Field(
+        "pretrained",
+        description="pretrained (what pretrain_generator made), scratch:<size>, embedded, embedded:<layers>, a folder, "
+        "or the name of a causal or seq2seq checkpoint on the hub",
+    )
+    examples: str | None = Field(
+        None, description="JSON lines of {request, text} beside the reviews: replies, product copy, summaries"
+    )
+    method: Literal["full", "lora"] = Field("full", description="all weights, or additions, merged in afterwards")
+    rank: int = Field(8, ge=1, description="of the matrices that lora adds")
+    max_tokens: int = Field(192, ge=32, le=2048, description="of a prompt and its text together")
+    text_tokens: int = Field(96, ge=16, le=1024, description="of them, kept free for the text")
+    vocabulary_size: int = Field(8_000, ge=500, description="of bases that are made here")
+    max_keywords: int = Field(3, ge=0, description="of a review, that its request names: content words of its text")
+    codes_dropped: float = Field(
+        0.2, ge=0, lt=1, description="share of the codes that examples leave out, so that a request may too"
+    )
+    epochs: int = Field(2, ge=1)
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(3e-4, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup_pct: float = Field(10, ge=0, le=100)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    max_grad_norm: float = Field(1.0, gt=0)
+    embedding_rate: float = Field(1.0, gt=0, le=100, description="as in finetune")
+    patience: int = Field(1, ge=1, description="epochs without a better validation loss before stopping")
+    seed: int = 42
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    accumulate: int = execution(1, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = execution("auto")
+    threads: int | None = execution(None, ge=1)
+    compile: bool = execution(False)
+
+    @model_validator(mode="after")
+    def _leave_room_for_prompts(self) -> "FinetuneGeneratorSection":
+        if self.text_tokens > self.max_tokens - 16:
+            raise ValueError(
+                f"text_tokens: got {self.text_tokens} of max_tokens {self.max_tokens}; a prompt needs 16 at least"
+            )
+        return self
+
+
+class EvaluateGeneratorSection(Section):
+    """What is measured of a generator's texts before it is registered."""
+
+    texts: int = Field(200, ge=20, description="that it writes for requests of the test split")
+    temperature: float = Field(0.9, gt=0)
+    top_p: float = Field(0.95, gt=0, le=1)
+    seed: int = 42
+
+
+class RegisterGeneratorSection(Section):
+    """Where a generator is registered."""
+
+    name: str = "review_generator"
+    alias: str = Field("generator", pattern="^[a-z][a-z0-9_-]*$")
+
+
 class DistilSection(Section):
     """How a small model learns from a big one's answers, on labelled and unlabelled reviews."""
 
