@@ -192,9 +192,7 @@ def text_loss(model: Any, rows: Sequence[Row], kind: Kind, pad_id: int, device: 
     return F.cross_entropy(logits[asked].float(), labels[asked], reduction="sum"), int(asked.sum())
 
 
-def score_texts(
-    model: Any, rows: Sequence[Row], kind: Kind, pad_id: int, settings: LoopSettings
-) -> dict[str, float]:
+def score_texts(model: Any, rows: Sequence[Row], kind: Kind, pad_id: int, settings: LoopSettings) -> dict[str, float]:
     """Loss a token and bits a character of texts, their ends included, given their requests."""
     total, tokens = 0.0, 0
     keys = [str(place) for place in range(len(rows))]
