@@ -61,6 +61,9 @@ class Config(BaseModel):
     label: sections.LabelSection = sections.LabelSection()
     satisfaction: sections.SatisfactionSection = sections.SatisfactionSection()
     report: sections.ReportSection = sections.ReportSection()
+    generation: sections.GenerationSection = sections.GenerationSection()
+    reply: sections.ReplySection = sections.ReplySection()
+    generate: sections.GenerateSection = sections.GenerateSection()
 
     @model_validator(mode="after")
     def _agree(self) -> "Config":
