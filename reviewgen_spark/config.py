@@ -51,7 +51,6 @@ class Config(BaseModel):
     pretrain_generator: sections.PretrainSection = sections.PretrainSection(objective="clm", max_tokens=96)
     finetune_generator: sections.FinetuneGeneratorSection = sections.FinetuneGeneratorSection()
     evaluate_generator: sections.EvaluateGeneratorSection = sections.EvaluateGeneratorSection()
-    register_generator: sections.RegisterGeneratorSection = sections.RegisterGeneratorSection()
     distil: sections.DistilSection = sections.DistilSection()
     compress: sections.CompressSection = sections.CompressSection()
     register_compressed: sections.RegisterCompressedSection = sections.RegisterCompressedSection()

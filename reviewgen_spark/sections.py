@@ -339,7 +339,7 @@ class FinetuneGeneratorSection(Section):
     vocabulary_size: int = Field(8_000, ge=500, description="of bases that are made here")
     max_keywords: int = Field(3, ge=0, description="of a review, that its request names: content words of its text")
     codes_dropped: float = Field(
-        0.2, ge=0, lt=1, description="share of the codes that examples leave out, so that a request may too"
+        0.2, ge=0, lt=1, description="share of category, sentiment and stars that examples leave out, as a request may"
     )
     epochs: int = Field(2, ge=1)
     batch_size: int = Field(32, ge=1)
@@ -373,13 +373,6 @@ class EvaluateGeneratorSection(Section):
     temperature: float = Field(0.9, gt=0)
     top_p: float = Field(0.95, gt=0, le=1)
     seed: int = 42
-
-
-class RegisterGeneratorSection(Section):
-    """Where a generator is registered."""
-
-    name: str = "review_generator"
-    alias: str = Field("generator", pattern="^[a-z][a-z0-9_-]*$")
 
 
 class DistilSection(Section):
@@ -588,7 +581,9 @@ class GenerationSection(Section):
     decoding: DecodingSection = DecodingSection()
     watermark: WatermarkSection = WatermarkSection()
     endpoint: EndpointSection = EndpointSection()
-    max_attempts: int = Field(3, ge=1, description="a text that fails its checks is asked for again, with the next seed")
+    max_attempts: int = Field(
+        3, ge=1, description="a text that fails its checks is asked for again, with the next seed"
+    )
     labeller: str = Field("champion", description="alias of models.name that checks sentiment and toxicity; or none")
     seed: int = Field(1, ge=0, le=2**31)
     weights: Literal["broadcast", "localcache"] = execution("broadcast", description="as label.weights")

@@ -16,10 +16,12 @@ import torch
 import torch.nn.functional as F
 
 from reviewgen_spark.models.batches import pad
+from reviewgen_spark.models.decoding import Prompt, Specials, continue_prompts
 from reviewgen_spark.models.encoder import Shape
 from reviewgen_spark.models.generator_training import Row, text_loss
 from reviewgen_spark.models.loop import autocast
 from reviewgen_spark.models.objectives import IGNORED
+from reviewgen_spark.sections import DecodingSection
 
 Ids = list[int]
 Reward = Callable[[Sequence[Ids]], npt.NDArray[np.float64]]
@@ -115,9 +117,7 @@ class Discriminator:
 def train_adversarially(
     model: Any,
     rows: Sequence[Row],
-    end_id: int,
-    pad_id: int,
-    banned_ids: Sequence[int],
+    specials: Specials,
     settings: AdversarialSettings,
     progress: Callable[[str], None],
     reward: Reward | None = None,
@@ -127,9 +127,7 @@ def train_adversarially(
     Args:
         model: trained by likelihood before.
         rows: real examples: requests to answer, and the texts that are real.
-        end_id: the token that ends a text.
-        pad_id: what fills shorter rows.
-        banned_ids: tokens that no text holds.
+        specials: of its tokenizer.
         settings: how.
         progress: called with a line now and then; the lines hold no text.
         reward: in place of the discriminator's verdict.
@@ -139,15 +137,14 @@ def train_adversarially(
         texts that it has not learnt from.
     """
     rng = np.random.default_rng(settings.seed)
-    generator = torch.Generator(settings.device).manual_seed(settings.seed)
     vocabulary = model.get_input_embeddings().num_embeddings
-    discriminator = Discriminator(vocabulary, pad_id, settings.text_tokens + 1, settings)
+    discriminator = Discriminator(vocabulary, specials.pad_id, settings.text_tokens + 1, settings)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=0.0)
 
     def draw() -> tuple[list[Row], list[Ids]]:
         chosen = [rows[place] for place in rng.integers(0, len(rows), settings.batch_size)]
-        return chosen, sample(model, [row.prompt for row in chosen], end_id, pad_id, banned_ids, settings, generator)
+        return chosen, sample(model, [row.prompt for row in chosen], specials, settings, rng)
 
     for _ in range(settings.warmup_steps if reward is None else 0):
         real, written = draw()
@@ -164,12 +161,12 @@ def train_adversarially(
         model.train()
         answered = [Row(row.prompt, text, 0) for row, text in zip(real, written, strict=True)]
         with autocast(settings.device, settings.precision):
-            log_probabilities, lengths = text_log_probabilities(model, answered, pad_id, banned_ids, settings)
+            log_probabilities, lengths = text_log_probabilities(model, answered, specials, settings)
             wanted = torch.as_tensor(advantage, dtype=torch.float32, device=settings.device)
             # Over the length of a batch's texts and not of each, which would reward long texts that are bad.
             loss = -(wanted * log_probabilities).sum() / lengths.sum() * (1 - settings.likelihood_share)
             if settings.likelihood_share:
-                total, tokens = text_loss(model, real, "causal", pad_id, settings.device)
+                total, tokens = text_loss(model, real, "causal", specials.pad_id, settings.device)
                 loss = loss + settings.likelihood_share * total / max(1, tokens)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -188,56 +185,35 @@ def train_adversarially(
 
 
 def text_log_probabilities(
-    model: Any, rows: Sequence[Row], pad_id: int, banned_ids: Sequence[int], settings: AdversarialSettings
+    model: Any, rows: Sequence[Row], specials: Specials, settings: AdversarialSettings
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(B,) the log probability of each text as it was drawn, and (B,) how many tokens it has."""
-    ids, mask = pad([row.prompt + row.text for row in rows], pad_id, settings.device)  # (B, T), (B, T)
+    ids, mask = pad([row.prompt + row.text for row in rows], specials.pad_id, settings.device)  # (B, T), (B, T)
     labels, _ = pad([[IGNORED] * len(row.prompt) + row.text for row in rows], IGNORED, settings.device)
     logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1].float() / settings.temperature  # (B, T - 1, V)
-    logits[..., list(banned_ids)] = -torch.inf
+    logits[..., list(specials.banned)] = -torch.inf
     labels = labels[:, 1:]  # (B, T - 1)
     losses = F.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="none")  # (B, T - 1)
     return -losses.sum(1), (labels != IGNORED).sum(1)
 
 
-@torch.inference_mode()
 def sample(
-    model: Any,
-    prompts: Sequence[Ids],
-    end_id: int,
-    pad_id: int,
-    banned_ids: Sequence[int],
-    settings: AdversarialSettings,
-    generator: torch.Generator,
+    model: Any, prompts: Sequence[Ids], specials: Specials, settings: AdversarialSettings, rng: np.random.Generator
 ) -> list[Ids]:
-    """Draw one text for each prompt, all at once, from the model's own distribution; the end is part of a text.
-
-    A text that has no end within `text_tokens` is cut there.
-    """
+    """One text for each prompt, from the model's own distribution; its end, if it has one, is part of it."""
     model.eval()
-    width, count = max(map(len, prompts)), len(prompts)
-    # Padded on the left, so that every row goes on at the same place.
-    ids = torch.tensor([[pad_id] * (width - len(row)) + row for row in prompts], device=settings.device)  # (B, S)
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts], device=settings.device)
-    past, texts = None, list[torch.Tensor]()
-    is_done = torch.zeros(count, dtype=torch.bool, device=settings.device)
-    banned = list(banned_ids)
-    while len(texts) < settings.text_tokens:
-        places = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]  # (B, S), then (B, 1)
-        with autocast(settings.device, settings.precision):
-            said = model(input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=past, use_cache=True)
-        past = said.past_key_values
-        logits = said.logits[:, -1].float() / settings.temperature  # (B, V)
-        logits[:, banned] = -torch.inf
-        found = torch.multinomial(logits.softmax(1), 1, generator=generator)[:, 0]  # (B,)
-        texts.append(torch.where(is_done, pad_id, found))
-        is_done |= found == end_id
-        if bool(is_done.all()):
-            break
-        ids = torch.where(is_done, pad_id, found)[:, None]
-        mask = torch.cat([mask, torch.ones(count, 1, dtype=mask.dtype, device=mask.device)], dim=1)
-    rows: list[Ids] = torch.stack(texts, dim=1).tolist()
-    return [row[: row.index(end_id) + 1] if end_id in row else row for row in rows]
+    asked = [Prompt(ids, int(seed)) for ids, seed in zip(prompts, rng.integers(0, 2**62, len(prompts)), strict=True)]
+    plain = DecodingSection(
+        temperature=settings.temperature,
+        top_k=0,
+        top_p=1,
+        repetition_penalty=1,
+        no_repeat_ngram=0,
+        max_new_tokens=settings.text_tokens,
+    )
+    with autocast(settings.device, settings.precision):
+        found = continue_prompts(model, asked, plain, specials)
+    return [[*text.ids, specials.end_id] if text.is_finished else text.ids for text in found]
 
 
 def choose_best(
