@@ -59,6 +59,7 @@ class Config(BaseModel):
     register: sections.RegisterSection = sections.RegisterSection()
     label: sections.LabelSection = sections.LabelSection()
     satisfaction: sections.SatisfactionSection = sections.SatisfactionSection()
+    provenance: sections.ProvenanceSection = sections.ProvenanceSection()
     report: sections.ReportSection = sections.ReportSection()
     generation: sections.GenerationSection = sections.GenerationSection()
     reply: sections.ReplySection = sections.ReplySection()
