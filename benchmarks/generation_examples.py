@@ -1,7 +1,7 @@
 """Replies and product copy from public sets, as examples that `finetune_generator.examples` names: JSON lines.
 
-`stc3_helpdesk`: a customer's turn is the source, the helpdesk's answer the text, in dialogues whose customer the mean of
-the annotators found not dissatisfied (S, from -2 to 2). `advertisegen`: attributes and the copy that states them; copy
+`stc3_helpdesk`: the turn of a customer is the source, that of the helpdesk the text, if the customer is by the mean of
+the annotators not dissatisfied (S, from -2 to 2). `advertisegen`: attributes and the copy that states them; copy
 with a word replaced by <UNK> is left out. Texts are cleaned by the stage clean's own function, personal data masked.
 
 A tenth, by the hash of the text, goes to a second file that nothing is trained on.
