@@ -167,8 +167,6 @@ def _add_version(
     run_id = client.create_run(experiment_id, run_name=settings.base).info.run_id
     try:
         _log_facts(client, run_id, model_dir, settings, scores, params, tags, sha256)
-        for file in files:
-            client.log_artifact(run_id, str(file))
         with tempfile.TemporaryDirectory() as folder:
             save_pyfunc(model_dir, Path(folder) / MODEL_ARTIFACT)
             client.log_artifacts(run_id, str(Path(folder) / MODEL_ARTIFACT), MODEL_ARTIFACT)
