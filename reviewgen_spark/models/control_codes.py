@@ -180,6 +180,12 @@ class PromptTokenizer:
         ids = [*self._plain(text), self.end_id]
         return ids if len(ids) <= (self.max_tokens if self.is_seq2seq else self.text_tokens) else None
 
+    def count_unknown(self, text: str) -> int:
+        """The characters of a text that there is no token for."""
+        found = self._backend.encode(text, add_special_tokens=False)
+        parts = zip(found.ids, found.offsets, strict=True)
+        return sum(end - start for number, (start, end) in parts if number == self._unknown_id)
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of generated tokens, up to its end."""
         kept = list(ids)[: list(ids).index(self.end_id)] if self.end_id in ids else list(ids)

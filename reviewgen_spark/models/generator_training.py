@@ -177,22 +177,43 @@ def encode_examples(prompts: PromptTokenizer, examples: Sequence[Example]) -> li
     return rows
 
 
-def text_loss(model: Any, rows: Sequence[Row], kind: Kind, pad_id: int, device: str) -> tuple[torch.Tensor, int]:
-    """The summed loss of the texts' tokens, each said from the prompt and the text before it, and how many they are."""
+def said_and_asked(
+    model: Any, rows: Sequence[Row], kind: str, pad_id: int, device: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits (B, T, V) and the tokens that should be said (B, T), IGNORED where none of a text is."""
     if kind == "seq2seq":
         ids, mask = pad([row.prompt for row in rows], pad_id, device)  # (B, S), (B, S)
         labels, _ = pad([row.text for row in rows], IGNORED, device)  # (B, T)
-        logits = model(input_ids=ids, attention_mask=mask, labels=labels).logits  # (B, T, V)
-    else:
-        ids, mask = pad([row.prompt + row.text for row in rows], pad_id, device)  # (B, T), (B, T)
-        labels, _ = pad([[IGNORED] * len(row.prompt) + row.text for row in rows], IGNORED, device)  # (B, T)
-        logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1]  # (B, T - 1, V)
-        labels = labels[:, 1:]
+        logits: torch.Tensor = model(input_ids=ids, attention_mask=mask, labels=labels).logits
+        return logits, labels
+    ids, mask = pad([row.prompt + row.text for row in rows], pad_id, device)  # (B, T + 1), (B, T + 1)
+    labels, _ = pad([[IGNORED] * len(row.prompt) + row.text for row in rows], IGNORED, device)
+    logits = model(input_ids=ids, attention_mask=mask).logits
+    return logits[:, :-1], labels[:, 1:]  # each token is said from those before it
+
+
+def text_loss(model: Any, rows: Sequence[Row], kind: str, pad_id: int, device: str) -> tuple[torch.Tensor, int]:
+    """The summed loss of the texts' tokens, said from the request and the text before them, and how many they are."""
+    logits, labels = said_and_asked(model, rows, kind, pad_id, device)
     asked = labels != IGNORED
     return F.cross_entropy(logits[asked].float(), labels[asked], reduction="sum"), int(asked.sum())
 
 
-def score_texts(model: Any, rows: Sequence[Row], kind: Kind, pad_id: int, settings: LoopSettings) -> dict[str, float]:
+def text_bits(
+    model: Any, rows: Sequence[Row], kind: str, device: str, pad_id: int = 0, tokens_per_batch: int = EVALUATION_TOKENS
+) -> npt.NDArray[np.float64]:
+    """(N,) what each text costs given its request, its end included, in bits."""
+    bits = np.zeros(len(rows))
+    keys = [str(place) for place in range(len(rows))]
+    with torch.inference_mode():
+        for part in cut_by_token_budget([row.length for row in rows], keys, tokens_per_batch):
+            logits, labels = said_and_asked(model, [rows[row] for row in part], kind, pad_id, device)
+            losses = F.cross_entropy(logits.transpose(1, 2).float(), labels, ignore_index=IGNORED, reduction="none")
+            bits[part] = losses.sum(1).double().cpu().numpy() / math.log(2)
+    return bits
+
+
+def score_texts(model: Any, rows: Sequence[Row], kind: str, pad_id: int, settings: LoopSettings) -> dict[str, float]:
     """Loss a token and bits a character of texts, their ends included, given their requests."""
     total, tokens = 0.0, 0
     keys = [str(place) for place in range(len(rows))]
