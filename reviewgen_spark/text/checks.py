@@ -161,7 +161,9 @@ _US_SOCIAL_SECURITY = re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])")
 
 
 def check_personal_data(text: str, request: Request) -> Check:
-    """No personal data; in what may be shown no mask either, which stands where a customer wrote some."""
+    """No personal data but the shop's own; in what may be shown no mask, which stands where a customer wrote some."""
+    for pair in request.attributes:  # the shop's hotline
+        text = text.replace(pair.value, " ") if pair.value else text
     kinds = set(pii.mask(text).counts)
     if _NORTH_AMERICAN_PHONE.search(text):
         kinds.add("PHONE")
@@ -240,11 +242,14 @@ def check_category(request: Request, judged: Judged) -> tuple[Check, ...]:
 
 
 def check_copying(text: str, request: Request, limits: ChecksSection, training: CopyIndex | None) -> Check:
-    """No long run that stands in a source or in what the model was trained on. Source: Carlini et al. 2023."""
+    """No long run that stands in a source or in what the model was trained on. Source: Carlini et al. 2023.
+
+    Answers are not compared with what was trained on: a fifth of real ones share a polite turn of phrase with another.
+    """
     most = limits.max_copied_zh if request.lang_code == "zh" else limits.max_copied_en
     run = longest_common_run(text, (source.text for source in request.sources), request.lang_code)
     place = "a source"
-    if training is not None and (trained := training.longest_run(text)) > run:
+    if training is not None and request.purpose != "reply" and (trained := training.longest_run(text)) > run:
         run, place = trained, "training data"
     size = len(units(text, request.lang_code))
     reason = None if run <= most else f"{run} in a row as in {place}; at most {most}"

@@ -18,6 +18,9 @@ class Refusal(NamedTuple):
     reason: str
 
 
+_OF_A_SHOP = {"LANDLINE"}  # a hotline, which an answer may name
+
+
 def refusal(request: Request, refused: PhraseList) -> Refusal | None:
     """Why a request is refused, or None.
 
@@ -29,8 +32,8 @@ def refusal(request: Request, refused: PhraseList) -> Refusal | None:
         for word in words:
             if found := refused.find(word):
                 return Refusal(found[0].kind, f"{name}: asks for what is refused: {found[0].kind} ({found[0].phrase})")
-            if counts := pii.mask(word).counts:
-                return Refusal("personal_data", f"{name}: holds personal data: {', '.join(sorted(counts))}")
+            if kinds := set(pii.mask(word).counts) - (_OF_A_SHOP if name == "attributes" else set()):
+                return Refusal("personal_data", f"{name}: holds personal data: {', '.join(sorted(kinds))}")
     return None
 
 

@@ -18,8 +18,8 @@ _CUSTOMER: dict[LangCode, re.Pattern[str]] = {
         "|(?:已|果断|必须|还会|会再)回购|收到货(?:了|后|，).{0,6}(?:试|穿|用)了"
     ),
     "en": re.compile(
-        r"\bi(?:'ve| have| had|'d)?(?: just| already| recently| also)? (?:bought|ordered|purchased|received|returned|wore|"
-        r"tried (?:it|them|this)|own|love (?:this|it|these)|got (?:this|it|mine|these))\b"
+        r"\bi(?:'ve| have| had|'d)?(?: just| already| recently| also)? (?:bought|ordered|purchased|received|"
+        r"returned|wore|tried (?:it|them|this)|own|love (?:this|it|these)|got (?:this|it|mine|these))\b"
         r"|\bmy (?:husband|wife|son|daughter|kids?|mom|mother|dad|father|boyfriend|girlfriend|sister|brother|family)\b"
         r"|\bas an? (?:\w+ )?(?:customer|buyer|shopper|user|owner)\b|\bwe (?:bought|ordered|purchased)\b"
         r"|\b(?:would|will) (?:definitely )?(?:buy|order|purchase) (?:it |this |these |them )?again\b",
@@ -31,12 +31,12 @@ _MODEL = re.compile(
     r"|以下是(?:根据|按照|为您|一[条段篇])|根据(?:您|你)的(?:要求|指令|提示)"
     r"|\bas an? (?:ai|artificial intelligence|large language model|language model)\b"
     r"|\bi(?:'m| am) (?:an ai|a language model)\b"
-    r"|\bi (?:cannot|can't|am unable to) (?:assist|help|provide|generate|fulfil)|\bhere(?:'s| is) (?:a|an|the|your) "
-    r"(?:\w+ )?(?:review|summary|reply|response|description|draft)\b"
+    r"|\bi (?:cannot|can't|am unable to) (?:assist|help(?! but| it)|provide|generate|fulfil)"
+    r"|\bhere(?:'s| is) (?:a|an|the|your) (?:\w+ )?(?:review|summary|reply|response|description|draft)\b"
     r"|\bbased on your (?:instructions?|request|prompt)\b",
     re.IGNORECASE,
 )
-# What control codes, chat templates, tokenisers and our own prompt are made of; masks such as [PHONE] are not among them.
+# What control codes, chat templates, tokenisers and our own prompt are made of; masks such as [PHONE] are none.
 _CODES = re.compile(
     r"</?\|?[A-Za-z_][A-Za-z_0-9:=./ \u4e00-\u9fff-]{0,30}\|?>|\[/?(?:INST|UNK|PAD|CLS|SEP|MASK|BOS|EOS)\]|<</?SYS>>"
     r"|\\u[0-9a-f]{4}|\"(?:reviews|wanted|attributes|category|number|text)\"\s*:|^\s*(?:system|user|assistant)\s*[:：]"
