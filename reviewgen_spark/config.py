@@ -48,6 +48,9 @@ class Config(BaseModel):
     models: sections.ModelsSection = sections.ModelsSection()
     pretrain: sections.PretrainSection = sections.PretrainSection()
     finetune: sections.FinetuneSection = sections.FinetuneSection()
+    pretrain_generator: sections.PretrainSection = sections.PretrainSection(objective="clm", max_tokens=96)
+    finetune_generator: sections.FinetuneGeneratorSection = sections.FinetuneGeneratorSection()
+    evaluate_generator: sections.EvaluateGeneratorSection = sections.EvaluateGeneratorSection()
     distil: sections.DistilSection = sections.DistilSection()
     compress: sections.CompressSection = sections.CompressSection()
     register_compressed: sections.RegisterCompressedSection = sections.RegisterCompressedSection()
@@ -59,6 +62,9 @@ class Config(BaseModel):
     checks: sections.ChecksSection = sections.ChecksSection()
     provenance: sections.ProvenanceSection = sections.ProvenanceSection()
     report: sections.ReportSection = sections.ReportSection()
+    generation: sections.GenerationSection = sections.GenerationSection()
+    reply: sections.ReplySection = sections.ReplySection()
+    generate: sections.GenerateSection = sections.GenerateSection()
 
     @model_validator(mode="after")
     def _agree(self) -> "Config":

@@ -37,6 +37,10 @@ class MissingExtraError(ReviewgenError, ImportError):
     """A library of an optional extra is not installed; the message names the extra."""
 
 
+class RequestError(ReviewgenError, ValueError):
+    """A request for a text asks for what cannot be written; its own row fails, and no other."""
+
+
 class StageError(ReviewgenError, RuntimeError):
     """A stage failed on a batch. The cause is named by its class only: its message could hold review text."""
 

@@ -6,7 +6,7 @@ Pure Python over lists: Spark hands in texts and takes results, torch is behind 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ from reviewgen_spark.models.batches import cut_by_token_budget
 
 if TYPE_CHECKING:
     from reviewgen_spark.models.predictor import Tokens
+
+Row = TypeVar("Row")
+Result = TypeVar("Result")
 
 Score = npt.NDArray[np.float64]
 """What the model says of a row: the probability of every label of every head, (labels of all heads,)."""
@@ -95,17 +98,31 @@ def score_window(
 
 
 def score_halving(rows: list[list[int]], score: ScoreRows) -> list[Score | RowError]:
-    """Score a batch; on out-of-memory score its halves, down to one row, which then gets an error."""
+    """Score a batch as `run_halving` does; a score that is no number is an error too."""
+    found = run_halving(rows, score, len)
+    return [value if isinstance(value, RowError) else _checked(value) for value in found]
+
+
+def run_halving(
+    rows: list[Row], run: Callable[[list[Row]], Sequence[Result]], tokens: Callable[[Row], int]
+) -> list[Result | RowError]:
+    """Run a batch; on out-of-memory run its halves, down to one row, which then gets an error.
+
+    Args:
+        rows: at least one.
+        run: rows -> as many results; may raise an out-of-memory error.
+        tokens: of a row, for the message.
+    """
     try:
-        return [_checked(value) for value in score(rows)]
+        return list(run(rows))
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
     # Outside the except block: the traceback there would keep the failed batch's tensors alive.
     if len(rows) == 1:
-        return [RowError("OutOfMemory", f"no memory for a batch of one row with {len(rows[0])} tokens")]
+        return [RowError("OutOfMemory", f"no memory for a batch of one row with {tokens(rows[0])} tokens")]
     half = len(rows) // 2
-    return list(chain(score_halving(rows[:half], score), score_halving(rows[half:], score)))
+    return list(chain(run_halving(rows[:half], run, tokens), run_halving(rows[half:], run, tokens)))
 
 
 def _checked(score: Score) -> Score | RowError:

@@ -1,4 +1,4 @@
-"""Get a model's files to every worker once, and keep the loaded model for the worker's life.
+"""Get the files of a labeller or a generator to every worker once, and keep the loaded model for the worker's life.
 
 The driver broadcasts the files' bytes (Spark's torrent sends them once an executor), or, for `label.weights:
 localcache` and big models, each node fetches them from the registry's artifact store. On a node the first worker that
@@ -10,17 +10,19 @@ import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
 from reviewgen_spark.errors import ModelNotFoundError, StageError
-from reviewgen_spark.models.folder import MODEL_FILES, folder_sha256
+from reviewgen_spark.models.folder import MODEL_FILES, files_sha256
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from reviewgen_spark.models.generator import Generator
     from reviewgen_spark.models.predictor import Device, Predictor
     from reviewgen_spark.models.runtime import Precision
 
@@ -40,7 +42,7 @@ class ModelLike(Protocol):
 
     @property
     def sha256(self) -> str:
-        """`folder_sha256` of its files."""
+        """`files_sha256` of its files."""
 
     @property
     def path(self) -> Path:
@@ -56,20 +58,24 @@ class ShippedModel:
     """A handle that travels in a task's closure: the hash, and where the files are.
 
     Attributes:
-        sha256: what `folder_sha256` must give.
+        sha256: what `files_sha256` must give.
         files: Broadcast[dict[str, bytes]] by file name; None where the node fetches them.
         uri: the folder in the artifact store.
+        names: the files that the model is made of.
     """
 
     sha256: str
     files: Any = None
     uri: str = ""
+    names: tuple[str, ...] = MODEL_FILES
 
 
 # One broadcast an application and model, on the driver: each batch of a night labels with the same one.
 _SHIPPED: dict[tuple[str, str, bool], ShippedModel] = {}
-# One loaded model a worker process: (sha256, device, precision) -> Predictor; and how often it loaded one.
-_LOADED: dict[tuple[str, str, str], "Predictor"] = {}
+# One loaded labeller and one generator a worker process, by (sha256, device, precision); and how often it loaded one.
+_Key = tuple[str, str, str]
+_LOADED: dict[_Key, "Predictor"] = {}
+_GENERATORS: dict[_Key, "Generator"] = {}
 _load_count = 0
 
 
@@ -78,6 +84,7 @@ def ship(
     model: ModelLike,
     weights: Literal["broadcast", "localcache"] = "broadcast",
     broadcast_max_mb: int = 512,
+    names: tuple[str, ...] = MODEL_FILES,
 ) -> ShippedModel:
     """Broadcast a model's files, or take the broadcast that this application already has; or only say where they are.
 
@@ -86,6 +93,7 @@ def ship(
         model: a registered model.
         weights: `broadcast` from the driver, or `localcache`: each node fetches them from the artifact store.
         broadcast_max_mb: a bigger model goes by localcache: the driver holds what it broadcasts in memory.
+        names: the files that it is made of; those of a labeller, or `generator.GENERATOR_FILES`.
 
     Raises:
         ModelNotFoundError: a file is missing, or the files are not those that were registered.
@@ -94,18 +102,18 @@ def ship(
     is_fetched = weights == "localcache" or is_big
     key = (spark.sparkContext.applicationId, model.sha256, is_fetched)
     if key not in _SHIPPED:
-        missing = [name for name in MODEL_FILES if not (model.path / name).is_file()]
-        if missing or folder_sha256(model.path) != model.sha256:
+        missing = [name for name in names if not (model.path / name).is_file()]
+        if missing or files_sha256(model.path, names) != model.sha256:
             raise ModelNotFoundError(
                 f"{model.name} version {model.version}: the files in {model.path} are damaged "
                 f"({'missing: ' + ', '.join(missing) if missing else 'sha256 differs from the registered one'}); "
-                "promote another version, or train again with `reviewgen run train`"
+                "take another version, or train again with `reviewgen run train` (or train_generator)"
             )
         if is_fetched:
-            _SHIPPED[key] = ShippedModel(model.sha256, uri=model.uri)
+            _SHIPPED[key] = ShippedModel(model.sha256, uri=model.uri, names=names)
         else:
-            files = {name: (model.path / name).read_bytes() for name in MODEL_FILES}
-            _SHIPPED[key] = ShippedModel(model.sha256, spark.sparkContext.broadcast(files))
+            files = {name: (model.path / name).read_bytes() for name in names}
+            _SHIPPED[key] = ShippedModel(model.sha256, spark.sparkContext.broadcast(files), names=names)
     return _SHIPPED[key]
 
 
@@ -117,21 +125,45 @@ def load_count() -> int:
 def load_predictor(
     shipped: ShippedModel, device: "Device", precision: "Precision", threads: int, compiled: bool = False
 ) -> "Predictor":
-    """Give the worker's model; loads it the first time this process needs it. Runs on an executor."""
+    """Give the worker's labeller; loads it the first time this process needs it. Runs on an executor."""
+    from reviewgen_spark.models.predictor import Predictor
+
+    return _hold(_LOADED, shipped, device, precision, threads, lambda folder, on: Predictor(folder, on, precision, compiled))
+
+
+def load_shipped_generator(
+    shipped: ShippedModel, device: "Device", precision: "Precision", threads: int
+) -> "Generator":
+    """Give the worker's generator, as `load_predictor` gives its labeller."""
+    from reviewgen_spark.models.generator import load_generator
+
+    return _hold(
+        _GENERATORS, shipped, device, precision, threads, lambda folder, on: load_generator(folder, on, precision)
+    )
+
+
+def _hold(
+    loaded: "dict[_Key, Any]",
+    shipped: ShippedModel,
+    device: "Device",
+    precision: "Precision",
+    threads: int,
+    load: "Callable[[Path, Device], Any]",
+) -> Any:
     global _load_count
     import torch
 
-    from reviewgen_spark.models.predictor import Predictor, choose_device
+    from reviewgen_spark.models.predictor import choose_device
 
     resolved: Device = "cuda" if choose_device(device) == "cuda" else "cpu"
     key = (shipped.sha256, resolved, precision)
-    if key not in _LOADED:
+    if key not in loaded:
         torch.set_num_threads(threads)
         folder = local_folder(shipped)
-        _LOADED.clear()  # a new champion replaces the old one; two would double a worker's memory
-        _LOADED[key] = Predictor(folder, resolved, precision, compiled)
+        loaded.clear()  # a new champion replaces the old one; two would double a worker's memory
+        loaded[key] = load(folder, resolved)
         _load_count += 1
-    return _LOADED[key]
+    return loaded[key]
 
 
 def local_folder(shipped: ShippedModel) -> Path:
@@ -144,16 +176,16 @@ def local_folder(shipped: ShippedModel) -> Path:
     folder = cache / shipped.sha256
     with (cache / f"{shipped.sha256}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _is_whole(folder, shipped.sha256):
+        if not _is_whole(folder, shipped):
             staged = Path(tempfile.mkdtemp(prefix="staged-", dir=cache))
             try:
                 if shipped.files is None:
-                    _fetch(shipped.uri, staged)
+                    _fetch(shipped, staged)
                 else:
                     for name, content in shipped.files.value.items():
                         (staged / name).write_bytes(content)
-                if not _is_whole(staged, shipped.sha256):
-                    raise StageError(f"label: the model's files arrived damaged, expected sha256 {shipped.sha256}")
+                if not _is_whole(staged, shipped):
+                    raise StageError(f"the model's files arrived damaged, expected sha256 {shipped.sha256}")
                 # A damaged folder goes by rename too: another worker may have its old files mapped.
                 shutil.rmtree(folder, ignore_errors=True)
                 staged.rename(folder)
@@ -162,23 +194,24 @@ def local_folder(shipped: ShippedModel) -> Path:
     return folder
 
 
-def _fetch(uri: str, folder: Path) -> None:
+def _fetch(shipped: ShippedModel, folder: Path) -> None:
     """Copy a model's files from the artifact store into a folder: a path that this node sees, or a URI by MLflow."""
+    uri = shipped.uri
     parts = urlsplit(uri)
     try:
         if parts.scheme in ("", "file"):
             source = Path(unquote(parts.path))
         else:
-            from reviewgen_spark.models.registry import download
+            from reviewgen_spark.models.mlflow_store import download
 
             source = download(uri, folder / "fetched")
-        for name in MODEL_FILES:
+        for name in shipped.names:
             shutil.copyfile(source / name, folder / name)
         shutil.rmtree(folder / "fetched", ignore_errors=True)
     except Exception as error:  # a store's client raises what it likes
         raise StageError(
-            f"label: the artifact store at {uri} cannot be read from this executor ({type(error).__name__}); make it "
-            "reachable, or set label.weights: broadcast and label.broadcast_max_mb above the model's size"
+            f"the artifact store at {uri} cannot be read from this executor ({type(error).__name__}); make it reachable, "
+            "or set weights: broadcast and broadcast_max_mb above the model's size, in the section label or generation"
         ) from error
 
 
@@ -196,5 +229,6 @@ def cache_folder() -> Path:
     return cache
 
 
-def _is_whole(folder: Path, sha256: str) -> bool:
-    return all((folder / name).is_file() for name in MODEL_FILES) and folder_sha256(folder) == sha256
+def _is_whole(folder: Path, shipped: ShippedModel) -> bool:
+    names = shipped.names
+    return all((folder / name).is_file() for name in names) and files_sha256(folder, names) == shipped.sha256

@@ -135,7 +135,13 @@ def unpack_blocks(blocks: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 
 def load_embedded(
-    detail: str, texts: Sequence[str], names: dict[str, Any], max_tokens: int, dropout: float, path: Path | None = None
+    detail: str,
+    texts: Sequence[str],
+    names: dict[str, Any],
+    max_tokens: int,
+    dropout: float,
+    path: Path | None = None,
+    vocabulary_size: int | None = None,
 ) -> Encoder:
     """Load `embedded` or `embedded:<layers>`.
 
@@ -146,6 +152,7 @@ def load_embedded(
         max_tokens: the longest input.
         dropout: of hidden states and attention.
         path: the file; default: the one in the package.
+        vocabulary_size: pieces of the texts that are kept at most, beside single characters; default: all.
 
     Raises:
         ConfigError: there are not so many layers, or `max_tokens` is more than its positions.
@@ -159,7 +166,7 @@ def load_embedded(
     if max_tokens > size.positions:
         raise ConfigError(f"finetune.max_tokens: {max_tokens}, but this base has {size.positions} positions")
     layers = choose_layers(size.layers, int(detail or size.layers))
-    kept = keep_pieces(build_tokenizer(source.pieces, source.unk_id), source.pieces, texts)
+    kept = keep_pieces(build_tokenizer(source.pieces, source.unk_id), source.pieces, texts, vocabulary_size)
     return build_encoder(source, kept, layers, names, max_tokens, dropout)
 
 

@@ -74,7 +74,7 @@ def _scratch(
 ) -> Encoder:
     from transformers import BertConfig, BertForSequenceClassification
 
-    shape = _shape(size)
+    shape = find_shape(size)
     backend = train_wordpiece(texts, vocabulary_size)
     config = BertConfig(
         vocab_size=backend.get_vocab_size(),
@@ -91,7 +91,12 @@ def _scratch(
     return Encoder(wrap_tokenizer(backend, max_tokens), BertForSequenceClassification(config))
 
 
-def _shape(size: str) -> Shape:
+def find_shape(size: str) -> Shape:
+    """The shape of `scratch:<size>`.
+
+    Raises:
+        ConfigError: there is no such size.
+    """
     if size not in SCRATCH_SHAPES:
         raise ConfigError(
             f"models.base: 'scratch:{size}' is no size; choose one of "
@@ -157,36 +162,3 @@ def load_checkpoint(base: str, names: dict[str, Any], dropout: float, kind: Any)
     if not getattr(tokenizer, "is_fast", False):
         raise ModelNotFoundError(f"models.base: '{base}' has no fast tokenizer (tokenizer.json); choose another base")
     return Encoder(tokenizer, model)
-
-
-def load_decoder(
-    base: str, texts: Sequence[str], max_tokens: int, vocabulary_size: int, dropout: float
-) -> tuple[Any, Any]:
-    """Tokenizer and causal model: `scratch:<size>` (GPT-2's architecture), a folder, or a name on the hub.
-
-    Raises:
-        ConfigError: there is no such size.
-        ModelNotFoundError: there is no such checkpoint, or not on this machine.
-    """
-    from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
-
-    kind, _, size = base.partition(":")
-    if kind == "scratch":
-        shape = _shape(size)
-        backend = train_wordpiece(texts, vocabulary_size)
-        config = GPT2Config(
-            vocab_size=backend.get_vocab_size(),
-            n_positions=max(max_tokens, 128),
-            n_embd=shape.hidden,
-            n_layer=shape.layers,
-            n_head=shape.heads,
-            resid_pdrop=dropout,
-            embd_pdrop=dropout,
-            attn_pdrop=dropout,
-            bos_token_id=backend.token_to_id("[CLS]"),
-            eos_token_id=backend.token_to_id("[SEP]"),
-            pad_token_id=backend.token_to_id("[PAD]"),
-        )
-        return wrap_tokenizer(backend, max_tokens), GPT2LMHeadModel(config)
-    found = load_checkpoint(base, {}, dropout, AutoModelForCausalLM)
-    return found.tokenizer, found.model

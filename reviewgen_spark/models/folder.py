@@ -8,6 +8,7 @@ No torch here: the driver of a label job hashes and ships a folder that only the
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,8 +114,13 @@ def require_sentiment(settings: ModelSettings, reader: str) -> None:
 
 def folder_sha256(folder: Path) -> str:
     """The sha256 of a model: over the names and hashes of the files that shape its predictions."""
+    return files_sha256(folder, MODEL_FILES)
+
+
+def files_sha256(folder: Path, names: Sequence[str]) -> str:
+    """The sha256 over the names and hashes of some files of a folder."""
     total = hashlib.sha256()
-    for name in MODEL_FILES:
+    for name in names:
         with (folder / name).open("rb") as file:
             total.update(f"{name}:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return total.hexdigest()

@@ -20,7 +20,8 @@ import torch.nn.functional as F
 
 from reviewgen_spark.errors import ConfigError, DataQualityError, SchemaError
 from reviewgen_spark.models.batches import cut_by_token_budget, pad, shuffle_into_batches
-from reviewgen_spark.models.encoder import load_base, load_checkpoint, load_decoder
+from reviewgen_spark.models.decoder import load_decoder
+from reviewgen_spark.models.encoder import load_base, load_checkpoint
 from reviewgen_spark.models.loop import (
     LoopSettings,
     Point,
@@ -74,7 +75,7 @@ def pretrain(
 
     Args:
         corpus: folder of the stage `pretraining_corpus`.
-        base: as `models.base`; for the objective `clm`, `scratch:<size>` or a causal checkpoint.
+        base: as `models.base`; for the objective `clm`, see `models.decoder`.
         section: the `pretrain` section.
         out: folder to write.
         progress: called with a line every few seconds and after each epoch; the lines hold no text.
@@ -231,8 +232,19 @@ def _encode(backend: Any, texts: list[Any]) -> list[Row]:
                 for place, group in zip(places, numbers, strict=True):
                     groups[place] = group + first if group >= 0 else -1
                 first = max([*groups, -1]) + 1
-            rows.append(Row(found.ids, groups, found.type_ids, sum(map(len, segments))))
+            rows.append(Row(found.ids, groups, found.type_ids, _characters(found, segments)))
     return rows
+
+
+def _characters(found: Any, segments: Sequence[str]) -> int:
+    """The characters that the tokens stand for: of a text that was cut, those up to the cut."""
+    if not found.overflowing:
+        return sum(map(len, segments))
+    ends = [0] * len(segments)
+    for (_start, end), of in zip(found.offsets, found.sequence_ids, strict=True):
+        if of is not None:
+            ends[of] = max(ends[of], end)
+    return sum(ends)
 
 
 def make_batch(

@@ -15,7 +15,9 @@ _LAYER_NAME = re.compile(r"(\blayers?\.)(\d+)\.")
 PUNCTUATION_RANGES = ((0x0020, 0x007F), (0x3000, 0x3040), (0xFF01, 0xFF5F))
 
 
-def keep_pieces(tokenizer: Any, pieces: Sequence[tuple[str, float]], texts: Sequence[str]) -> npt.NDArray[np.int64]:
+def keep_pieces(
+    tokenizer: Any, pieces: Sequence[tuple[str, float]], texts: Sequence[str], most: int | None = None
+) -> npt.NDArray[np.int64]:
     """Choose the pieces of a unigram vocabulary to keep; returns their ids, ascending.
 
     Kept are the pieces that the texts are cut into, the special ones, and every single character of ASCII, of common
@@ -23,11 +25,21 @@ def keep_pieces(tokenizer: Any, pieces: Sequence[tuple[str, float]], texts: Sequ
     by character and not as unknown. The texts are cut as before: a unigram tokeniser takes the path of the highest
     score, all pieces of that path are still there, and no path is new. An unknown character scores 10 below the
     worst piece, so that piece stays too.
+
+    Args:
+        tokenizer: of all pieces.
+        pieces: each with its score.
+        texts: what is to be read.
+        most: keep only so many of the pieces that the texts are cut into, the most frequent; texts with another are
+            then cut into smaller ones. A decoder's output is as wide as its vocabulary, and most pieces are rare.
     """
-    used = np.zeros(len(pieces), dtype=bool)
+    counts = np.zeros(len(pieces), dtype=np.int64)
     for start in range(0, len(texts), 4096):
         for encoding in tokenizer.encode_batch(list(texts[start : start + 4096])):
-            used[encoding.ids] = True
+            np.add.at(counts, encoding.ids, 1)
+    used = counts > 0
+    if most is not None and used.sum() > most:
+        used[np.argsort(-counts, kind="stable")[most:]] = False
     for added in tokenizer.get_added_tokens_decoder():
         used[added] = True
     ids = {piece: index for index, (piece, _score) in enumerate(pieces)}

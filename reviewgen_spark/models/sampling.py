@@ -1,0 +1,188 @@
+"""The next token of every row of a batch, each row by a random generator of its own.
+
+A row draws one uniform number a token from a Philox generator (Salmon et al. 2011) that its seed alone sets, and takes
+the token where the distribution over the kept tokens, in the order of their ids, passes it. Neighbours in a batch change
+logits in the last bits only, so a text does not depend on who it was written with; an order by probability would, as
+near ties change places.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+NUCLEUS = 256  # tokens that are sorted first: nearly always they hold top_p of the probability
+
+
+class Decoding(Protocol):
+    """How a token is chosen; the section `generation.decoding`."""
+
+    @property
+    def temperature(self) -> float:
+        """Logits are divided by it; 0 takes the most probable token."""
+
+    @property
+    def top_k(self) -> int:
+        """Most probable tokens that are kept; 0 for all."""
+
+    @property
+    def top_p(self) -> float:
+        """Probability of the most probable tokens that are kept."""
+
+    @property
+    def repetition_penalty(self) -> float:
+        """What the text already has is made less likely (Keskar et al. 2019); 1 for not."""
+
+    @property
+    def no_repeat_ngram(self) -> int:
+        """No run of so many tokens comes twice in a text; 0 for any."""
+
+    @property
+    def min_new_tokens(self) -> int:
+        """A text does not end before."""
+
+    @property
+    def max_new_tokens(self) -> int:
+        """A text ends there."""
+
+
+class Sampler:
+    """Chooses the next token of each row; remembers what each row has."""
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        decoding: Decoding,
+        end_id: int,
+        banned: Sequence[int],
+        device: str,
+        watermark: Any = None,
+    ) -> None:
+        """Begin a batch.
+
+        Args:
+            seeds: of each row.
+            decoding: how a token is chosen.
+            end_id: the token that ends a text.
+            banned: tokens that no text may hold.
+            device: of the logits.
+            watermark: a logits processor of transformers, asked last; its state is that of one batch.
+        """
+        self._decoding, self._end_id, self._watermark = decoding, end_id, watermark
+        self._banned = torch.tensor(banned, dtype=torch.int64, device=device)
+        length = decoding.max_new_tokens
+        draws = np.stack([np.random.Generator(np.random.Philox(seed)).random(length) for seed in seeds])
+        self._draws = torch.from_numpy(draws).to(device)  # (B, max_new_tokens) float64
+        self._written = torch.zeros((len(seeds), length), dtype=torch.int64, device=device)
+        self._step = 0
+        self._runs: list[_Runs] = [_Runs(decoding.no_repeat_ngram) for _ in seeds]
+
+    def choose(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Choose from logits (B, V), which are changed in place; returns tokens (B,) int64, and where logits were no
+        numbers, (B,) bool.
+        """
+        logits = self._penalise(logits.float())
+        if self._decoding.temperature == 0 and self._watermark is None:
+            best, tokens = logits.max(dim=1)  # (B,), (B,)
+        else:
+            if self._decoding.temperature:
+                logits /= self._decoding.temperature
+            values, ids = keep_likely(logits, self._decoding.top_k, self._decoding.top_p)  # (B, K), (B, K)
+            if self._watermark is not None:
+                values = self._mark(logits, values, ids)
+            best = values.amax(dim=1)
+            tokens = draw(values, ids, self._draws[:, self._step])
+        is_broken = ~torch.isfinite(best)
+        tokens = torch.where(is_broken, self._end_id, tokens)
+        self._written[:, self._step] = tokens
+        self._step += 1
+        if self._decoding.no_repeat_ngram:
+            for runs, token in zip(self._runs, tokens.tolist(), strict=True):
+                runs.add(token)
+        return tokens, is_broken
+
+    def keep(self, kept: Sequence[int]) -> None:
+        """Drop the other rows: place i then holds what was row `kept[i]`."""
+        index = torch.tensor(kept, device=self._draws.device)
+        self._draws, self._written = self._draws[index], self._written[index]
+        self._runs = [self._runs[row] for row in kept]
+        if self._watermark is not None:
+            state = self._watermark.state
+            state.context, state.context_history = state.context[index], state.context_history[index]
+
+    def _penalise(self, logits: torch.Tensor) -> torch.Tensor:
+        """What may not come, and what should not come again; the prompt does not count, a text should speak of it."""
+        logits.index_fill_(1, self._banned, -torch.inf)
+        if self._step < self._decoding.min_new_tokens:
+            logits[:, self._end_id] = -torch.inf
+        penalty = self._decoding.repetition_penalty
+        if penalty != 1 and self._step:
+            written = self._written[:, : self._step]  # (B, step)
+            found = logits.gather(1, written)
+            logits.scatter_(1, written, torch.where(found > 0, found / penalty, found * penalty))
+        if self._decoding.no_repeat_ngram:
+            for row, runs in enumerate(self._runs):
+                if refused := runs.refused():
+                    logits[row, refused] = -torch.inf
+        return logits
+
+    def _mark(self, logits: torch.Tensor, values: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+        whole = torch.full_like(logits, -torch.inf).scatter_(1, ids, values)  # (B, V)
+        last = self._written[:, max(self._step - 1, 0)].unsqueeze(1)  # (B, 1)
+        return self._watermark(last, whole).gather(1, ids)  # type: ignore[no-any-return]
+
+
+def keep_likely(logits: torch.Tensor, top_k: int, top_p: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """The tokens that a draw may take: their logits (B, K), -inf for those left out, and ids (B, K) ascending.
+
+    Args:
+        logits: (B, V).
+        top_k: the most probable tokens that are kept; 0 for all.
+        top_p: of these, the most probable ones that together have this share of their probability, at least one.
+    """
+    size = logits.shape[1]
+    if top_k and top_k < size:
+        values, ids = logits.topk(top_k, dim=1)
+        total = values.logsumexp(1, keepdim=True)
+    elif top_p >= 1:
+        return logits, torch.arange(size, device=logits.device).expand_as(logits)
+    else:
+        total = logits.logsumexp(1, keepdim=True)
+        values, ids = logits.topk(min(NUCLEUS, size), dim=1)
+        if bool(((values - total).exp().sum(1) < top_p).any()):
+            values, ids = logits.sort(dim=1, descending=True)
+    if top_p < 1:
+        shares = (values - total).exp()  # (B, K)
+        before = shares.cumsum(1) - shares
+        before[:, 0] = 0
+        values = values.masked_fill(before >= top_p, -torch.inf)
+    ids, order = ids.sort(dim=1)
+    return values.gather(1, order), ids
+
+
+def draw(values: torch.Tensor, ids: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    """The token of each row where its cumulative probability passes a uniform number: logits and ids (B, K), (B,)."""
+    edges = values.double().softmax(1).cumsum(1)  # (B, K)
+    places = (edges <= (uniform * edges[:, -1]).unsqueeze(1)).sum(1).clamp(max=values.shape[1] - 1)
+    return ids.gather(1, places.unsqueeze(1)).squeeze(1)
+
+
+class _Runs:
+    """The runs of `size` tokens that a text has."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._tokens: list[int] = []
+        self._next: dict[tuple[int, ...], list[int]] = {}
+
+    def add(self, token: int) -> None:
+        self._tokens.append(token)
+        if len(self._tokens) >= self._size:
+            *start, last = self._tokens[-self._size :]
+            self._next.setdefault(tuple(start), []).append(last)
+
+    def refused(self) -> list[int]:
+        """Tokens that would make a run that the text already has."""
+        start = self._tokens[len(self._tokens) - self._size + 1 :] if self._size > 1 else []
+        return self._next.get(tuple(start), []) if len(start) == self._size - 1 else []

@@ -1,0 +1,255 @@
+"""The endpoint writer against a real server that misbehaves as told; and against `transformers serve`."""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.inference.endpoint import EndpointSpec, endpoint_spec
+from reviewgen_spark.inference.writers import Written
+from reviewgen_spark.sections import EndpointSection, GenerationSection
+from reviewgen_spark.text.requests import Attribute, Request
+
+
+class Server:
+    """Answers by the word that a request holds as its attribute; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        outer = self
+        self.asked: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.at: list[float] = []
+        self.tries: Counter[str] = Counter()
+        self.under_way = self.most_under_way = 0
+        self.lock = threading.Lock()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                words = json.loads(body["messages"][1]["content"].split("\n")[1])["attributes"]["do"].split()
+                with outer.lock:
+                    outer.asked.append(body)
+                    outer.headers.append(dict(self.headers))
+                    outer.at.append(time.monotonic())
+                    outer.tries[" ".join(words)] += 1
+                    tries = outer.tries[" ".join(words)]
+                    outer.under_way += 1
+                    outer.most_under_way = max(outer.most_under_way, outer.under_way)
+                try:
+                    self.answer(words, tries)
+                finally:
+                    with outer.lock:
+                        outer.under_way -= 1
+
+            def answer(self, words: list[str], tries: int) -> None:
+                what = words[0]
+                if what == "then-well" and tries <= int(words[2]):
+                    self.say(int(words[1]), b"{}", {"Retry-After": words[3]} if len(words) > 3 else {})
+                elif what == "status":
+                    self.say(int(words[1]), b"secret " + b"x" * 50, {"Location": "/elsewhere"})
+                elif what == "half":
+                    self.say(200, b'{"choices": [{"message": {"content": "secr')
+                elif what == "half-once" and tries == 1:
+                    self.say(200, b'{"choices": ')
+                elif what == "list":
+                    self.say(200, b"[1, 2]")
+                elif what == "empty":
+                    self.say(200, completion(" \n"))
+                elif what == "null":
+                    self.say(200, completion(None))
+                elif what == "filter":
+                    self.say(200, completion("", "content_filter"))
+                elif what == "slow":
+                    time.sleep(0.6)
+                    self.say(200, completion("late"))
+                elif what == "cut":
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{")
+                    self.close_connection = True
+                elif what == "length":
+                    self.say(200, completion("a long text", "length"))
+                else:
+                    time.sleep(0.02)
+                    self.say(200, completion(f"wrote {' '.join(words)} "))
+
+            def say(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+            def handle(self) -> None:
+                try:
+                    super().handle()
+                except ConnectionError:  # a client that did not wait
+                    pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+
+def completion(text: str | None, reason: str = "stop") -> bytes:
+    choice = {"message": {"role": "assistant", "content": text}, "finish_reason": reason}
+    return json.dumps({"choices": [choice], "usage": {"prompt_tokens": 30, "completion_tokens": 10}}).encode()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    found = Server()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+
+
+def make_spec(url: str, **settings: Any) -> EndpointSpec:
+    plain = {"backoff_s": 0.01, "max_wait_s": 2.0, "retries": 2, "concurrency": 4, "timeout_s": 5.0}
+    endpoint = EndpointSection(url=url, model="some-model", **{**plain, **settings})
+    return endpoint_spec(GenerationSection(endpoint=endpoint))
+
+
+def ask(*what: str, seed: int = 0) -> list[Request]:
+    return [Request("product_copy", "p", "en", attributes=(Attribute("do", word),), seed=seed) for word in what]
+
+
+def write(server: Server, *what: str, **settings: Any) -> list[Written]:
+    return make_spec(server.url, **settings).open().write(ask(*what))
+
+
+def error_of(found: Written) -> str | None:
+    assert (found.text is None) == (found.error is not None)
+    return found.error and found.error.error_class
+
+
+def test_texts_come_back_in_order_and_requests_are_bounded(server: Server) -> None:
+    found = write(server, *(f"well {number}" for number in range(20)), concurrency=3)
+    assert [text.text for text in found] == [f"wrote well {number}" for number in range(20)]
+    assert {(text.prompt_tokens, text.new_tokens, text.is_truncated) for text in found} == {(30, 10, False)}
+    assert 1 < server.most_under_way <= 3
+
+
+def test_what_is_sent(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_KEY", "key-4711")
+    spec = make_spec(server.url, key_variable="SOME_KEY", extra={"top_k": 5})
+    spec.open().write(ask("well", seed=2**31 + 7))
+    [body], [headers] = server.asked, server.headers
+    assert (body["model"], body["seed"], body["temperature"], body["max_tokens"]) == ("some-model", 7, 0.8, 128)
+    assert body["top_k"] == 5 and [message["role"] for message in body["messages"]] == ["system", "user"]
+    assert headers["Authorization"] == "Bearer key-4711"
+    assert "4711" not in repr(spec) and "4711" not in str(spec.decoding)
+    monkeypatch.delenv("SOME_KEY")
+    make_spec(server.url, key_variable="SOME_KEY").open().write(ask("well"))
+    assert "Authorization" not in server.headers[1]
+
+
+@pytest.mark.parametrize(
+    ("what", "error", "tries"),
+    [
+        ("status 429", "Http429", 3),
+        ("status 500", "Http500", 3),
+        ("status 400", "Http400", 1),
+        ("status 302", "Http302", 1),
+        ("half", "BadAnswer", 3),
+        ("list", "BadAnswer", 3),
+        ("cut", "NoConnection", 3),
+        ("empty", "EmptyText", 1),
+        ("null", "EmptyText", 1),
+        ("filter", "Refused", 1),
+    ],
+)
+def test_a_row_that_fails_harms_no_other(server: Server, what: str, error: str, tries: int) -> None:
+    found = write(server, "well 1", what, "well 2", concurrency=2)
+    assert [error_of(text) for text in found] == [None, error, None]
+    assert server.tries[what] == tries
+    assert found[1].error is not None and "secr" not in found[1].error.message
+
+
+@pytest.mark.parametrize("what", ["then-well 503 2", "then-well 429 1", "half-once"])
+def test_what_passes_is_asked_again(server: Server, what: str) -> None:
+    assert write(server, what)[0].text == f"wrote {what}"
+
+
+def test_a_timeout(server: Server) -> None:
+    slow, well = write(server, "slow", "well", timeout_s=0.15, retries=1)
+    assert (error_of(slow), well.text) == ("Timeout", "wrote well")
+    assert server.tries["slow"] == 2
+
+
+def test_a_cut_text_says_so(server: Server) -> None:
+    assert write(server, "length")[0].is_truncated
+
+
+def test_the_server_says_how_long_to_wait(server: Server) -> None:
+    started = time.monotonic()
+    found = write(server, "then-well 429 1 1", "well", concurrency=1)
+    assert [error_of(text) for text in found] == [None, None]
+    assert server.at[1] - started >= 0.95  # and not the 0.01 s of back-off
+    assert error_of(write(server, "then-well 429 1 7", concurrency=1)[0]) == "Http429"  # more than max_wait_s
+    assert time.monotonic() - started < 4
+
+
+def test_waits_grow_and_are_the_same_each_time(server: Server) -> None:
+    def waits() -> list[float]:
+        server.at.clear()
+        write(server, "status 500", retries=3, backoff_s=0.04)
+        return [after - before for before, after in zip(server.at, server.at[1:], strict=False)]
+
+    first, second = waits(), waits()
+    assert first == pytest.approx(second, abs=0.03)
+    assert [0.02 <= first[0], 0.04 <= first[1], 0.08 <= first[2]] == [True] * 3
+
+
+def test_the_rate_is_kept(server: Server) -> None:
+    write(server, *(f"well {number}" for number in range(6)), requests_per_minute=1200, concurrency=6)
+    gaps = [after - before for before, after in zip(sorted(server.at), sorted(server.at)[1:], strict=False)]
+    assert sorted(server.at)[-1] - sorted(server.at)[0] >= 5 * 0.05 - 0.04 and min(gaps) > 0.01
+
+
+def test_what_is_spent_ends_the_rest_unasked(server: Server) -> None:
+    rows = [f"well {number}" for number in range(8)]
+    found = write(server, *rows, max_requests=5, concurrency=2)
+    assert [error_of(text) for text in found] == [None] * 5 + ["CostLimit"] * 3
+    assert len(server.asked) == 5
+    found = write(server, *rows, max_tokens=100, concurrency=1)
+    assert [error_of(text) for text in found] == [None] * 3 + ["CostLimit"] * 5  # 40 tokens each
+    assert "max_tokens, 100" in str(found[-1].error)
+
+
+def test_limits_count_over_the_life_of_a_writer(server: Server) -> None:
+    writer = make_spec(server.url, max_requests=3).open()
+    assert [error_of(text) for text in writer.write(ask("well 1", "well 2"))] == [None, None]
+    assert [error_of(text) for text in writer.write(ask("well 3", "well 4"))] == [None, "CostLimit"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_wrong_key_or_model_is_asked_once(server: Server, status: int) -> None:
+    found = write(server, f"status {status}", "well 1", "well 2", concurrency=1)
+    assert [error_of(text) for text in found] == [f"Http{status}"] * 3
+    assert len(server.asked) == 1
+
+
+def test_a_server_that_is_gone_is_not_asked_for_every_row(server: Server) -> None:
+    server.server.shutdown()
+    server.server.server_close()
+    found = write(server, *(f"well {number}" for number in range(40)), give_up_after=5, concurrency=2, retries=1)
+    errors = Counter(error_of(text) for text in found)
+    assert 5 <= errors["NoConnection"] <= 6 and errors["EndpointDown"] == 40 - errors["NoConnection"]
+
+
+def test_an_endpoint_must_be_told() -> None:
+    with pytest.raises(ConfigError, match=r"generation\.endpoint\.url: not set"):
+        endpoint_spec(GenerationSection())
+    with pytest.raises(ConfigError, match=r"generation\.endpoint\.model: not set"):
+        endpoint_spec(GenerationSection(endpoint=EndpointSection(url="http://localhost:1/v1/")))
+    with pytest.raises(ValueError, match="begins with http"):
+        EndpointSection(url="file:///etc/passwd")
