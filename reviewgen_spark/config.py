@@ -56,6 +56,8 @@ class Config(BaseModel):
     register: sections.RegisterSection = sections.RegisterSection()
     label: sections.LabelSection = sections.LabelSection()
     satisfaction: sections.SatisfactionSection = sections.SatisfactionSection()
+    checks: sections.ChecksSection = sections.ChecksSection()
+    provenance: sections.ProvenanceSection = sections.ProvenanceSection()
     report: sections.ReportSection = sections.ReportSection()
     generation: sections.GenerationSection = sections.GenerationSection()
     reply: sections.ReplySection = sections.ReplySection()
