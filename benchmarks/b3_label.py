@@ -83,10 +83,9 @@ def main() -> int:
             return Contestant(name, script, (*given, *(["--line", line] if line else [])))
 
         ours = [contestant(f"ours: {line}", "engine_label.py", "rows", line) for line in ("float32", "bfloat16")]
-        limits = [
-            contestant(f"torch alone: {line}", "torch_alone.py", "rows", line)
-            for line in ("float32", "bfloat16", "plain")
-        ]
+        # `plain` is transformers without packed layers: what rivals run, told beside them.
+        lines = ("float32", "bfloat16") if options.without_rivals else ("float32", "bfloat16", "plain")
+        limits = [contestant(f"torch alone: {line}", "torch_alone.py", "rows", line) for line in lines]
         rivals = [
             contestant(f"{name}{' / 2' if rows == 'half' else ''}", script, rows)
             for name, script in RIVALS.items()

@@ -227,7 +227,7 @@ def write_corpus(name: str, rows: Sequence[Row], out: Path) -> Counts:
                 "toxicity": row.toxicity,
             }
         )
-    write_parts(parts, out, name, _SCHEMA, "sentiment")
+    write_parts(parts, out, name, SCHEMA, "sentiment")
     by_split = {split: len(part) for split, part in parts.items()}
     return Counts(len(rows), len(cleaned) - len(kept), copies, contradicted, by_split)
 
@@ -281,7 +281,7 @@ _ASPECT_SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("record_id", "text", "aspect", "polarity", "category")]
     + [("rating", pa.int32()), ("lang_code", pa.string())]
 )
-_SCHEMA = pa.schema(
+SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("record_id", "text")]
     + [("label", pa.int32()), ("category", pa.string()), ("rating", pa.int32())]
     + [(name, pa.string()) for name in ("lang_code", "sentiment", "toxicity")]

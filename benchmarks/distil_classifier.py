@@ -1,9 +1,10 @@
 """Distil a model folder into a small one on a corpus folder and score it: the product's own code, without Spark.
 
     python benchmarks/distil_classifier.py --corpus CORPUS --teacher RUN/model --unlabelled CORPUS --out RUN2 \
-        --set base=teacher:3 --set epochs=6
+        --set base=teacher:3 --set epochs=6 --prune feed_forward_share=0.5
 
-Writes what train_classifier.py writes. Unlabelled texts that are copies of test rows are left out.
+Writes what train_classifier.py writes; with --prune also RUN2/compressed, as the stage `compress` fills it. Unlabelled
+texts that are copies of test rows are left out.
 """
 
 import argparse
@@ -16,10 +17,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from train_classifier import tell_scores, values_of
 
+from reviewgen_spark.models.compression import compress
 from reviewgen_spark.models.corpus import read_split
 from reviewgen_spark.models.distillation import distil
 from reviewgen_spark.models.evaluation import evaluate
-from reviewgen_spark.sections import DistilSection, EvaluateSection
+from reviewgen_spark.sections import CompressSection, DistilSection, EvaluateSection
 from reviewgen_spark.text.clean import key_of
 
 
@@ -30,6 +32,7 @@ def main() -> int:
     parser.add_argument("--unlabelled", type=Path, nargs="*", default=[], help="corpus folders; their train is read")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a key of distil; repeatable")
+    parser.add_argument("--prune", action="append", default=[], metavar="NAME=VALUE", help="a key of compress")
     options = parser.parse_args()
     section, started = DistilSection(**values_of(options.set)), time.monotonic()
 
@@ -64,6 +67,20 @@ def main() -> int:
     }
     (options.out / "scores.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     tell_scores(scores, tell)
+    if options.prune:
+        compress(
+            options.corpus,
+            texts,
+            options.teacher,
+            found.folder,
+            CompressSection(**values_of(options.prune)),
+            section,
+            EvaluateSection(robustness_rows=0),
+            options.out / "compressed",
+            tell,
+            options.out / "recovery.pt",
+        )
+        (options.out / "recovery.pt").unlink(missing_ok=True)
     return 0
 
 

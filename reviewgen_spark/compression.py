@@ -2,14 +2,12 @@
 
 import json
 import shutil
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reviewgen_spark.errors import StageError
+from reviewgen_spark.model_log import evaluation_rows, promotion_rows, read_scores, write_scores
 from reviewgen_spark.stage import Inputs
-from reviewgen_spark.training import evaluation_rows, small_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -71,14 +69,13 @@ def compress_student(inputs: Inputs) -> dict[str, "DataFrame"]:
         checkpoint=inputs.checkpoints / "compress.pt",
     )
     scores = evaluate(inputs.out / "model", corpus, config.evaluate, device=config.distil.device, baselines=False)
-    (inputs.out / "scores.json").write_text(json.dumps([asdict(score) for score in scores]), encoding="utf-8")
+    write_scores(inputs.out, scores)
     return {"ops_model_evaluations": evaluation_rows(inputs, scores, inputs.fingerprint)}
 
 
 def register_compressed(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Log and register the compressed model with its table; it takes its alias when it costs little F1."""
     from reviewgen_spark.models.compression import TABLE_FILE, read_table
-    from reviewgen_spark.models.evaluation import Score
     from reviewgen_spark.models.gate import judge_compressed, tell_checks
     from reviewgen_spark.models.onnx_export import ONNX_FILE
     from reviewgen_spark.models.registry import register
@@ -92,7 +89,7 @@ def register_compressed(inputs: Inputs) -> dict[str, "DataFrame"]:
         inputs.report(line)
     decision = register(
         model_dir=folder / "model",
-        scores=[Score(**row) for row in json.loads((folder / "scores.json").read_text(encoding="utf-8"))],
+        scores=read_scores(folder),
         fingerprint=inputs.fingerprint,
         params={},
         tags={
@@ -110,19 +107,11 @@ def register_compressed(inputs: Inputs) -> dict[str, "DataFrame"]:
     )
     did = f"is {section.alias}" if decision.promoted else f"does not become {section.alias}"
     inputs.report(f"{decision.model.name} version {decision.model.version} {did}: {decision.reason}")
-    row = {
-        "fingerprint": inputs.fingerprint,
-        "model_name": decision.model.name,
-        "model_version": decision.model.version,
-        "is_promoted": decision.promoted,
-        "previous_version": decision.previous_version,
-        "reason": decision.reason,
-        "decided_by": "register_compressed",
-        "decided_at": datetime.now(UTC),
-        "model_fingerprint": folder.name,
-        "alias": section.alias,
+    return {
+        "ops_model_promotions": promotion_rows(
+            inputs, decision, "register_compressed", folder.name, alias=section.alias
+        )
     }
-    return {"ops_model_promotions": small_table("ops_model_promotions", [row])}
 
 
 def note_teacher(folder: Path, teacher: "RegisteredModel") -> None:

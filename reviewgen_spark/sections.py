@@ -207,25 +207,22 @@ class ModelsSection(Section):
     name: str = "review_sentiment"
 
 
-class PretrainSection(Section):
-    """How a language model is trained on unlabelled reviews."""
+class TrainingSection(Section):
+    """What every training says of its model's input and of the loop (`models.loop`)."""
 
-    base: str = Field("scratch:tiny", description="as models.base: from nothing, or on from a base")
-    objective: Literal["mlm", "mlm+sop", "clm"] = Field(
-        "mlm", description="masked words; these and the order of sentences; or the next token"
-    )
     max_tokens: int = Field(128, ge=8, le=512)
-    vocabulary_size: int = Field(8_000, ge=500)
-    mask_pct: float = Field(15, gt=0, lt=100)
+    vocabulary_size: int = Field(8_000, ge=500, description="of a scratch base")
     epochs: int = Field(3, ge=1)
     batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(5e-4, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     warmup_pct: float = Field(10, ge=0, le=100)
     dropout: float = Field(0.1, ge=0, lt=1)
-    max_grad_norm: float = Field(1.0, gt=0)
-    embedding_rate: float = Field(1.0, ge=0, le=100, description="as in finetune")
-    patience: int = Field(2, ge=1, description="epochs without a better validation loss before stopping")
+    max_grad_norm: float = Field(1.0, gt=0, description="gradients longer than this are shortened to it")
+    embedding_rate: float = Field(
+        1.0, ge=0, le=100, description="of the word embeddings, as a multiple of learning_rate; 0 freezes them"
+    )
+    patience: int = Field(2, ge=1, description="epochs without a better validation figure before stopping")
     seed: int = 42
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     accumulate: int = execution(1, ge=1)
@@ -234,7 +231,17 @@ class PretrainSection(Section):
     compile: bool = execution(False)
 
 
-class FinetuneSection(Section):
+class PretrainSection(TrainingSection):
+    """How a language model is trained on unlabelled reviews."""
+
+    base: str = Field("scratch:tiny", description="as models.base: from nothing, or on from a base")
+    objective: Literal["mlm", "mlm+sop", "clm"] = Field(
+        "mlm", description="masked words; these and the order of sentences; or the next token"
+    )
+    mask_pct: float = Field(15, gt=0, lt=100)
+
+
+class FinetuneSection(TrainingSection):
     """How the encoder is trained."""
 
     labels: Literal["gold", "rating", "weak"] = Field("gold", description="where the training labels come from")
@@ -248,10 +255,6 @@ class FinetuneSection(Section):
     )
     held_out_categories: tuple[str, ...] = Field((), description="not trained on: to see what carries over to them")
     rows_per_label: int | None = Field(None, ge=1, description="few-shot: at most so many training rows a label")
-    max_tokens: int = Field(128, ge=8, le=512)
-    vocabulary_size: int = Field(8_000, ge=500)
-    epochs: int = Field(3, ge=1)
-    batch_size: int = Field(32, ge=1)
     method: Literal["full", "frozen", "lora", "adalora", "bottleneck"] = Field(
         "full",
         description="which weights are trained: all, the head alone, or added ones, merged in afterwards; those of "
@@ -270,29 +273,11 @@ class FinetuneSection(Section):
     )
     mixup_alpha: float = Field(0.0, ge=0, description="of the Beta distribution that texts are mixed by; 0 for none")
     optimizer: Literal["adamw", "adam"] = Field("adamw", description="adam takes weight_decay as an L2 penalty")
-    learning_rate: float = Field(5e-4, gt=0)
     schedule: Literal["linear", "plateau", "constant"] = Field(
         "linear", description="after the warm-up: down to 0, halved after an epoch that is no better, or as it is"
     )
-    weight_decay: float = Field(0.01, ge=0)
-    warmup_pct: float = Field(10, ge=0, le=100)
-    dropout: float = Field(0.1, ge=0, lt=1)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     class_weights: Literal["none", "balanced"] = "none"
-    max_grad_norm: float = Field(1.0, gt=0, description="gradients longer than this are shortened to it")
-    accumulate: int = execution(1, ge=1)
-    embedding_rate: float = Field(
-        1.0,
-        ge=0,
-        le=100,
-        description="of the word embeddings, as a multiple of learning_rate; 0 freezes them",
-    )
-    patience: int = Field(2, ge=1, description="epochs without a better validation F1 before stopping")
-    seed: int = 42
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    device: Literal["auto", "cpu", "cuda"] = execution("auto")
-    threads: int | None = execution(None, ge=1)
-    compile: bool = execution(False)
     processes: int = execution(1, ge=1)
 
     @field_validator("tasks")
@@ -321,7 +306,51 @@ class FinetuneSection(Section):
         return self
 
 
-class DistilSection(Section):
+class FinetuneGeneratorSection(TrainingSection):
+    """How a generator learns to write what is asked for."""
+
+    base: str = Field(
+        "pretrained",
+        description="pretrained (what pretrain_generator made), scratch:<size>, embedded, embedded:<layers>, a folder, "
+        "or the name of a causal or seq2seq checkpoint on the hub",
+    )
+    examples: str | None = Field(
+        None, description="JSON lines of {request, text} beside the reviews: replies, product copy, summaries"
+    )
+    method: Literal["full", "lora"] = Field("full", description="all weights, or additions, merged in afterwards")
+    rank: int = Field(8, ge=1, description="of the matrices that lora adds")
+    max_tokens: int = Field(192, ge=32, le=2048, description="of a prompt and its text together")
+    text_tokens: int = Field(96, ge=16, le=1024, description="of them, kept free for the text")
+    max_keywords: int = Field(3, ge=0, description="of a review, that its request names: content words of its text")
+    codes_dropped: float = Field(
+        0.2, ge=0, lt=1, description="share of category, sentiment and stars that examples leave out, as a request may"
+    )
+    epochs: int = Field(2, ge=1)
+    learning_rate: float = Field(3e-4, gt=0)
+    embedding_rate: float = Field(
+        1.0, gt=0, le=100, description="as in finetune, but for 0: control codes are new, and must be learnt"
+    )
+    patience: int = Field(1, ge=1, description="epochs without a better validation loss before stopping")
+
+    @model_validator(mode="after")
+    def _leave_room_for_prompts(self) -> "FinetuneGeneratorSection":
+        if self.text_tokens > self.max_tokens - 16:
+            raise ValueError(
+                f"text_tokens: got {self.text_tokens} of max_tokens {self.max_tokens}; a prompt needs 16 at least"
+            )
+        return self
+
+
+class EvaluateGeneratorSection(Section):
+    """What is measured of a generator's texts before it is registered."""
+
+    texts: int = Field(200, ge=20, description="that it writes for requests of the test split")
+    temperature: float = Field(0.9, gt=0)
+    top_p: float = Field(0.95, gt=0, le=1)
+    seed: int = 42
+
+
+class DistilSection(TrainingSection):
     """How a small model learns from a big one's answers, on labelled and unlabelled reviews."""
 
     teacher: str = Field("champion", description="alias or version of models.name")
@@ -329,23 +358,9 @@ class DistilSection(Section):
     temperature: float = Field(2.0, gt=0, description="both models' logits are divided by it")
     soft_share: float = Field(0.7, ge=0, le=1, description="of the loss: the teacher's answers; the rest, gold labels")
     max_unlabelled: int = Field(200_000, ge=0, description="unlabelled reviews that the teacher answers")
-    max_tokens: int = Field(128, ge=8, le=512)
-    vocabulary_size: int = Field(8_000, ge=500)
     epochs: int = Field(4, ge=1)
-    batch_size: int = Field(32, ge=1)
     learning_rate: float = Field(3e-4, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
-    warmup_pct: float = Field(10, ge=0, le=100)
     dropout: float = Field(0.0, ge=0, lt=1)
-    max_grad_norm: float = Field(1.0, gt=0)
-    embedding_rate: float = Field(1.0, ge=0, le=100, description="as in finetune")
-    patience: int = Field(2, ge=1, description="epochs without a better validation F1 before stopping")
-    seed: int = 42
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    accumulate: int = execution(1, ge=1)
-    device: Literal["auto", "cpu", "cuda"] = execution("auto")
-    threads: int | None = execution(None, ge=1)
-    compile: bool = execution(False)
 
 
 class CompressSection(Section):
@@ -546,7 +561,9 @@ class GenerationSection(Section):
     decoding: DecodingSection = DecodingSection()
     watermark: WatermarkSection = WatermarkSection()
     endpoint: EndpointSection = EndpointSection()
-    max_attempts: int = Field(3, ge=1, description="a text that fails its checks is asked for again, with the next seed")
+    max_attempts: int = Field(
+        3, ge=1, description="a text that fails its checks is asked for again, with the next seed"
+    )
     labeller: str = Field("champion", description="alias of models.name that checks sentiment and toxicity; or none")
     seed: int = Field(1, ge=0, le=2**31)
     weights: Literal["broadcast", "localcache"] = execution("broadcast", description="as label.weights")

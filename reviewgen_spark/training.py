@@ -1,16 +1,13 @@
 """The stages of the pipeline `train`, between the runner and the models: files in, files and rows out."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.model_log import evaluation_rows, promotion_rows, read_scores, write_scores
 from reviewgen_spark.sections import FinetuneSection
 from reviewgen_spark.stage import Inputs
 from reviewgen_spark.transforms.corpus import labelled_aspects, labelled_reviews, unlabelled_reviews
@@ -18,7 +15,6 @@ from reviewgen_spark.transforms.corpus import labelled_aspects, labelled_reviews
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from reviewgen_spark.models.evaluation import Score
     from reviewgen_spark.models.registry import RegisteredModel
 
 _SPLITS = ("train", "validation", "test")
@@ -128,7 +124,7 @@ def evaluate_model(inputs: Inputs) -> dict[str, "DataFrame"]:
     corpus, model = inputs.artifacts["corpus"], inputs.artifacts["finetune"]
     manifest = json.loads((corpus / "manifest.json").read_text(encoding="utf-8"))
     scores, curves = evaluate_with_curves(model, corpus, inputs.config.evaluate, device=inputs.config.finetune.device)
-    (inputs.out / "scores.json").write_text(json.dumps([asdict(score) for score in scores]), encoding="utf-8")
+    write_scores(inputs.out, scores)
     if curves is not None:
         (inputs.out / "curves.json").write_text(write_curves(curves), encoding="utf-8")
     train_rows = sum(manifest["rows_by_split_and_label"]["train"].values())
@@ -141,43 +137,17 @@ def evaluate_model(inputs: Inputs) -> dict[str, "DataFrame"]:
     return {"ops_model_evaluations": evaluation_rows(inputs, scores, model.name)}
 
 
-def evaluation_rows(inputs: Inputs, scores: "Sequence[Score]", model_fingerprint: str) -> "DataFrame":
-    """Scores as rows of ops_model_evaluations."""
-    manifest = json.loads((inputs.artifacts["corpus"] / "manifest.json").read_text(encoding="utf-8"))
-    now = datetime.now(UTC)
-    rows = [
-        {
-            "fingerprint": inputs.fingerprint,
-            "model_fingerprint": model_fingerprint,
-            "model": score.model,
-            "labels": manifest["labels"],
-            "split": score.split,
-            "slice": score.slice_name,
-            "metric": score.metric,
-            "value": score.value,
-            "low": score.low,
-            "high": score.high,
-            "row_count": score.rows,
-            "evaluated_at": now,
-        }
-        for score in scores
-    ]
-    return small_table("ops_model_evaluations", rows)
-
-
 def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Log and register the model; it becomes champion when it beats the one there on this very corpus."""
     from reviewgen_spark.model_page import FILE_NAME as PAGE_FILE
-    from reviewgen_spark.models.evaluation import Score
     from reviewgen_spark.models.registry import register
 
     config = inputs.config
     folder = inputs.artifacts["finetune"]
-    scores = [Score(**row) for row in json.loads((inputs.artifacts["evaluate"] / "scores.json").read_text("utf-8"))]
     manifest = json.loads((inputs.artifacts["corpus"] / "manifest.json").read_text(encoding="utf-8"))
     decision = register(
         model_dir=folder,
-        scores=scores,
+        scores=read_scores(inputs.artifacts["evaluate"]),
         fingerprint=inputs.fingerprint,
         params={"labels": manifest["labels"]},
         tags={
@@ -193,18 +163,7 @@ def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
     )
     verdict = "is champion" if decision.promoted else "stays candidate"
     inputs.report(f"{decision.model.name} version {decision.model.version} {verdict}: {decision.reason}")
-    row = {
-        "fingerprint": inputs.fingerprint,
-        "model_name": decision.model.name,
-        "model_version": decision.model.version,
-        "is_promoted": decision.promoted,
-        "previous_version": decision.previous_version,
-        "reason": decision.reason,
-        "decided_by": "register",
-        "decided_at": datetime.now(UTC),
-        "model_fingerprint": folder.name,
-    }
-    return {"ops_model_promotions": small_table("ops_model_promotions", [row])}
+    return {"ops_model_promotions": promotion_rows(inputs, decision, "register", folder.name)}
 
 
 def _decide(inputs: Inputs, champion: "RegisteredModel | None") -> tuple[bool, str]:
@@ -220,11 +179,3 @@ def _decide(inputs: Inputs, champion: "RegisteredModel | None") -> tuple[bool, s
     for line in tell_checks(verdict):
         inputs.report(line)
     return verdict.promoted, verdict.reason
-
-
-def small_table(table: str, values: Sequence[Mapping[str, Any]]) -> "DataFrame":
-    """A small DataFrame of a table's shape."""
-    columns = TABLES[table].columns
-    records = [tuple(value.get(column.name) for column in columns) for value in values]
-    spark = SparkSession.active()
-    return spark.createDataFrame(records, columns)

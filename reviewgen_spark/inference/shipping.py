@@ -202,7 +202,7 @@ def _fetch(shipped: ShippedModel, folder: Path) -> None:
         if parts.scheme in ("", "file"):
             source = Path(unquote(parts.path))
         else:
-            from reviewgen_spark.models.registry import download
+            from reviewgen_spark.models.mlflow_store import download
 
             source = download(uri, folder / "fetched")
         for name in shipped.names:

@@ -15,15 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reviewgen_spark.errors import RequestError
+from reviewgen_spark.text.purposes import PURPOSES
+from reviewgen_spark.text.requests import LANG_CODES, LENGTHS, SENTIMENTS
 
 if TYPE_CHECKING:
     from reviewgen_spark.text.requests import Request
 
+CODES_VERSION = "codes-1"
+"""Changes whenever prompts are laid out in another way: it enters every prompt's fingerprint."""
 CODES: Mapping[str, tuple[str, ...]] = {
-    "purpose": ("augmentation", "summary", "product_copy", "reply", "draft_for_verified_buyer"),
-    "language": ("zh", "en"),
-    "length": ("short", "medium", "long"),
-    "sentiment": ("negative", "neutral", "positive"),
+    "purpose": PURPOSES,
+    "language": LANG_CODES,
+    "length": LENGTHS,
+    "sentiment": SENTIMENTS,
     "stars": ("1", "2", "3", "4", "5"),
 }
 CATEGORY, ASPECTS, KEYWORDS, ATTRIBUTES, SOURCE, AND, TEXT = SEPARATORS = (
@@ -156,7 +160,7 @@ class PromptTokenizer:
         if request.category:
             head += [self._codes[CATEGORY], *self._plain(request.category)]
         head += self._list(ASPECTS, request.aspects)
-        attributes = self._list(ATTRIBUTES, [f"{name} {value}" for name, value in request.attributes.items()])
+        attributes = self._list(ATTRIBUTES, [f"{pair.name} {pair.value}" for pair in request.attributes])
         end = [self.end_id] if self.is_seq2seq else [self._codes[TEXT]]
         room = self.prompt_tokens - len(head) - len(attributes) - len(end)
         if room < 0:
@@ -175,6 +179,12 @@ class PromptTokenizer:
         """The tokens of a text, its end included; None where it is longer than what is kept free for it."""
         ids = [*self._plain(text), self.end_id]
         return ids if len(ids) <= (self.max_tokens if self.is_seq2seq else self.text_tokens) else None
+
+    def count_unknown(self, text: str) -> int:
+        """The characters of a text that there is no token for."""
+        found = self._backend.encode(text, add_special_tokens=False)
+        parts = zip(found.ids, found.offsets, strict=True)
+        return sum(end - start for number, (start, end) in parts if number == self._unknown_id)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of generated tokens, up to its end."""
@@ -212,7 +222,7 @@ def closed_codes(request: "Request") -> Iterator[str]:
     """
     values = {
         "purpose": request.purpose,
-        "language": request.language,
+        "language": request.lang_code,
         "length": request.length,
         "sentiment": request.sentiment,
         "stars": request.stars,

@@ -22,7 +22,7 @@ import torch.distributed
 from reviewgen_spark.errors import StageError
 from reviewgen_spark.models.dropout import replace_dropout
 from reviewgen_spark.models.quiet import quiet_transformers
-from reviewgen_spark.sections import DistilSection, FinetuneSection, PretrainSection
+from reviewgen_spark.sections import TrainingSection
 
 REPORT_EVERY_S = 10.0
 CHECKPOINT_EVERY_S = 300.0
@@ -54,7 +54,7 @@ class LoopSettings:
     compile: bool = False
 
 
-def loop_settings(stage: str, section: FinetuneSection | PretrainSection | DistilSection, device: str) -> LoopSettings:
+def loop_settings(stage: str, section: TrainingSection, device: str) -> LoopSettings:
     """What a section says of the loop; what it has no key for stays as it is by default."""
     told = {item.name: getattr(section, item.name) for item in fields(LoopSettings) if hasattr(section, item.name)}
     return LoopSettings(

@@ -1,38 +1,41 @@
-"""The model registry: the only module that knows MLflow.
+"""The register of classifiers, in MLflow.
 
 A version's artifacts are the pyfunc (models-from-code) with the plain `save_pretrained` files inside it. Aliases say
 what a version is for: `candidate` is the newest that was registered, `champion` the one that labels.
 """
 
 import json
-import logging
-import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from platform import python_version
 from typing import TYPE_CHECKING, Any
 
-from reviewgen_spark.errors import ConfigError, MissingExtraError, ModelNotFoundError
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError
 from reviewgen_spark.models.card import write_card
 from reviewgen_spark.models.evaluation import Score, find_score
 from reviewgen_spark.models.folder import CURVE_FILE, ModelSettings, folder_sha256, read_settings, require_sentiment
+from reviewgen_spark.models.mlflow_store import (
+    REQUIREMENTS,
+    by_alias,
+    by_fingerprint,
+    by_number,
+    describe_environment,
+    find_experiment,
+    installed_version,
+    open_client,
+    registered_model,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
-    from mlflow.entities.model_registry import RegisteredModel as MlflowRegisteredModel
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 MODEL_ARTIFACT = "model"
 _DECISION, _SETTLED = "decision", "settled"  # tags of a version: what was decided, and that the aliases say so
 # Made up, and fixed: MLflow shows the input example to everybody, so it must be nobody's review.
 EXAMPLE_TEXT = "物流很快，质量不错，会再来。"
-REQUIREMENTS = ("torch", "transformers", "tokenizers", "safetensors", "pandas", "mlflow")
-ENVIRONMENT = (*REQUIREMENTS, "numpy", "scikit-learn", "pyarrow", "reviewgen-spark")
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,8 @@ def register(
             f"register: expected plain weights, got a model with adapters of the kind '{settings.adapter.kind}', which "
             "only this package can read; train with finetune.method=lora, whose weights are merged"
         )
-    with _client(tracking_uri) as client:
-        found = _by_fingerprint(client, name, fingerprint)
+    with open_client(tracking_uri) as client:
+        found = by_fingerprint(client, name, fingerprint)
         if found is None:
             found = _add_version(
                 client,
@@ -130,12 +133,12 @@ def register(
                 fingerprint,
                 params,
                 tags,
-                _experiment(client, name, artifact_root),
+                find_experiment(client, name, artifact_root),
                 _lineage(teacher),
                 files,
             )
         if _DECISION not in found.tags:
-            previous = _by_alias(client, name, alias)
+            previous = by_alias(client, name, alias)
             promoted, reason = decide(_standing(previous))
             previous_version = int(previous.version) if previous else None
             decided: dict[str, Any] = {"promoted": promoted, "reason": reason, "previous_version": previous_version}
@@ -167,14 +170,12 @@ def _add_version(
     run_id = client.create_run(experiment_id, run_name=settings.base).info.run_id
     try:
         _log_facts(client, run_id, model_dir, settings, scores, params, tags, sha256)
-        for file in files:
-            client.log_artifact(run_id, str(file))
         with tempfile.TemporaryDirectory() as folder:
             save_pyfunc(model_dir, Path(folder) / MODEL_ARTIFACT)
             client.log_artifacts(run_id, str(Path(folder) / MODEL_ARTIFACT), MODEL_ARTIFACT)
         for file in files:
             client.log_artifact(run_id, str(file))
-        _registered(client, name)
+        registered_model(client, name)
         source = f"{client.get_run(run_id).info.artifact_uri}/{MODEL_ARTIFACT}"
         version_tags = {
             "fingerprint": fingerprint,
@@ -220,7 +221,7 @@ def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
     Raises:
         ModelNotFoundError: no version stands under the alias, or its files are gone or damaged.
     """
-    with _client(tracking_uri) as client:
+    with open_client(tracking_uri) as client:
         return _pin(_find(client, name, alias, tracking_uri))
 
 
@@ -238,7 +239,7 @@ def read_file(name: str, alias: str, file: str, tracking_uri: str) -> str:
     """
     from mlflow.exceptions import MlflowException
 
-    with _client(tracking_uri) as client:
+    with open_client(tracking_uri) as client:
         found = _find(client, name, alias, tracking_uri)
         label, run_id = f"'{name}' version {found.version}", found.run_id or ""
         if not run_id or file not in {artifact.path for artifact in client.list_artifacts(run_id)}:
@@ -263,8 +264,8 @@ def set_champion(name: str, version_number: int, tracking_uri: str, reason: str 
     """
     from mlflow.exceptions import MlflowException
 
-    with _client(tracking_uri) as client:
-        previous = _by_alias(client, name, CHAMPION)
+    with open_client(tracking_uri) as client:
+        previous = by_alias(client, name, CHAMPION)
         try:
             found = client.get_model_version(name, str(version_number))
         except MlflowException as error:
@@ -278,7 +279,7 @@ def set_champion(name: str, version_number: int, tracking_uri: str, reason: str 
 
 def list_models(tracking_uri: str, name: str | None = None) -> list[ModelEntry]:
     """List every version, newest first, of one name or of all."""
-    with _client(tracking_uri) as client:
+    with open_client(tracking_uri) as client:
         entries: list[ModelEntry] = []
         for registered in client.search_registered_models():
             if name in (None, registered.name):
@@ -293,8 +294,8 @@ def store_identity(tracking_uri: str, name: str) -> str:
 
     The name is entered here if need be, so that the answer is the same before and after the first version.
     """
-    with _client(tracking_uri) as client:
-        return str(_registered(client, name).creation_timestamp)
+    with open_client(tracking_uri) as client:
+        return str(registered_model(client, name).creation_timestamp)
 
 
 def _log_facts(
@@ -337,7 +338,7 @@ def _log_facts(
         client.log_batch(run_id, metrics=metrics[start : start + 1000])
     client.log_dict(run_id, {"scores": [asdict(score) for score in scores]}, "scores.json")
     client.log_dict(run_id, {"curve": curve}, "training_curve.json")
-    client.log_dict(run_id, _environment(), "environment.json")
+    client.log_dict(run_id, describe_environment(), "environment.json")
     client.log_text(run_id, write_card(settings, scores, params, sha256), "model_card.md")
 
 
@@ -363,7 +364,7 @@ def save_pyfunc(model_dir: Path, out: Path) -> None:
         artifacts={MODEL_ARTIFACT: str(model_dir)},
         signature=signature,
         input_example=pd.DataFrame({"text": [EXAMPLE_TEXT]}),
-        pip_requirements=[f"{name}=={_version(name)}" for name in REQUIREMENTS],
+        pip_requirements=[f"{name}=={installed_version(name)}" for name in REQUIREMENTS],
     )
 
 
@@ -384,36 +385,25 @@ class TrialLog:
 
     def __enter__(self) -> "TrialLog":
         """Open the run of the search."""
-        with _client(self._uri) as client:
-            self._id = _experiment(client, self._experiment, self._root)
+        with open_client(self._uri) as client:
+            self._id = find_experiment(client, self._experiment, self._root)
             self._run = client.create_run(self._id, run_name=self._name).info.run_id
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *ignored: object) -> None:
         """Close it: failed, when the search was cut off."""
-        with _client(self._uri) as client:
+        with open_client(self._uri) as client:
             client.set_terminated(self._run, "FAILED" if kind else "FINISHED")
 
     def trial(self, params: Mapping[str, Any], state: str, value: float | None) -> None:
         """Log a trial that ended; its state is `complete`, `pruned` or `failed`."""
-        with _client(self._uri) as client:
+        with open_client(self._uri) as client:
             run = client.create_run(self._id, tags={"mlflow.parentRunId": self._run, "reviewgen.state": state})
             for name, found in params.items():
                 client.log_param(run.info.run_id, name, found)
             if value is not None:
                 client.log_metric(run.info.run_id, "validation_f1", value)
             client.set_terminated(run.info.run_id, "FAILED" if state == "failed" else "FINISHED")
-
-
-def _registered(client: "MlflowClient", name: str) -> "MlflowRegisteredModel":
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return client.get_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return client.create_registered_model(name)
 
 
 def _pin(found: "ModelVersion") -> RegisteredModel:
@@ -443,16 +433,6 @@ def _pin(found: "ModelVersion") -> RegisteredModel:
     return RegisteredModel(found.name, int(found.version), sha256, path, settings.corpus_fingerprint, uri)
 
 
-def download(uri: str, folder: Path) -> Path:
-    """Copy a folder of an artifact store that MLflow knows (s3, hdfs, a tracking server) below another, and name it."""
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    try:
-        import mlflow.artifacts
-    except ImportError as error:
-        raise MissingExtraError("mlflow is not installed; install reviewgen-spark[serve] on the executors") from error
-    return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
-
-
 def _entry(found: "ModelVersion", aliases: Mapping[str, str]) -> ModelEntry:
     return ModelEntry(
         name=found.name,
@@ -470,74 +450,10 @@ def _entry(found: "ModelVersion", aliases: Mapping[str, str]) -> ModelEntry:
 
 
 def _find(client: "MlflowClient", name: str, alias: str, tracking_uri: str) -> "ModelVersion":
-    found = _by_number(client, name, alias) if alias.isdecimal() else _by_alias(client, name, alias)
+    found = by_number(client, name, alias) if alias.isdecimal() else by_alias(client, name, alias)
     if found is None:
         raise ModelNotFoundError(
             f"models.name: no version of '{name}' has the alias '{alias}', or that number, in {tracking_uri}; "
             "train and register one with `reviewgen run train`, or promote one with `reviewgen models promote`"
         )
     return found
-
-
-def _by_fingerprint(client: "MlflowClient", name: str, fingerprint: str) -> "ModelVersion | None":
-    versions = client.search_model_versions(f"name='{name}'")
-    return next((found for found in versions if found.tags.get("fingerprint") == fingerprint), None)
-
-
-def _by_alias(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | None":
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return client.get_model_version_by_alias(name, alias)
-    except MlflowException as error:
-        # INVALID_PARAMETER_VALUE is how the store answers for an alias that a known model does not have.
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None
-        raise
-
-
-def _by_number(client: "MlflowClient", name: str, number: str) -> "ModelVersion | None":
-    versions = client.search_model_versions(f"name='{name}'")
-    return next((found for found in versions if str(found.version) == number), None)
-
-
-def _experiment(client: "MlflowClient", name: str, artifact_root: Path) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    artifact_root.mkdir(parents=True, exist_ok=True)
-    return str(client.create_experiment(name, artifact_location=artifact_root.resolve().as_uri()))
-
-
-def _environment() -> dict[str, str]:
-    return {"python": python_version(), **{name: _version(name) for name in ENVIRONMENT}}
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-@contextmanager
-def _client(tracking_uri: str) -> "Iterator[MlflowClient]":
-    """Open the store, quietly: MLflow reports usage, logs each migration of a new sqlite file, and draws bars."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    try:
-        from mlflow import MlflowClient
-    except ImportError as error:
-        raise MissingExtraError("mlflow is not installed; install reviewgen-spark[train] or [serve]") from error
-    noisy = [logging.getLogger(name) for name in ("mlflow", "alembic")]
-    levels = [logger.level for logger in noisy]
-    for logger in noisy:
-        logger.setLevel(logging.ERROR)
-    try:
-        if tracking_uri.startswith("sqlite:///"):
-            Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        yield MlflowClient(tracking_uri, tracking_uri)
-    finally:
-        for logger, level in zip(noisy, levels, strict=True):
-            logger.setLevel(level)

@@ -1,0 +1,111 @@
+"""The MLflow store: the one place that opens it, and what registers of models and of generators share."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+from typing import TYPE_CHECKING
+
+from reviewgen_spark.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+
+REQUIREMENTS = ("torch", "transformers", "tokenizers", "safetensors", "pandas", "mlflow")
+ENVIRONMENT = (*REQUIREMENTS, "numpy", "scikit-learn", "pyarrow", "reviewgen-spark")
+
+
+def registered_model(client: "MlflowClient", name: str) -> "RegisteredModel":
+    """The entry of a name, made if need be."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return client.create_registered_model(name)
+
+
+def download(uri: str, folder: Path) -> Path:
+    """Copy a folder of an artifact store that MLflow knows (s3, hdfs, a tracking server) below another, and name it."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    try:
+        import mlflow.artifacts
+    except ImportError as error:
+        raise MissingExtraError("mlflow is not installed; install reviewgen-spark[serve] on the executors") from error
+    return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+
+
+def by_fingerprint(client: "MlflowClient", name: str, fingerprint: str) -> "ModelVersion | None":
+    """The version that a registration made, if it did."""
+    versions = client.search_model_versions(f"name='{name}'")
+    return next((found for found in versions if found.tags.get("fingerprint") == fingerprint), None)
+
+
+def by_alias(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | None":
+    """The version that an alias means, if any."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        # INVALID_PARAMETER_VALUE is how the store answers for an alias that a known model does not have.
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def by_number(client: "MlflowClient", name: str, number: str) -> "ModelVersion | None":
+    """The version of a number, if there is one."""
+    versions = client.search_model_versions(f"name='{name}'")
+    return next((found for found in versions if str(found.version) == number), None)
+
+
+def find_experiment(client: "MlflowClient", name: str, artifact_root: Path) -> str:
+    """The id of an experiment, made if need be with its artifacts below a folder."""
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    artifact_root.mkdir(parents=True, exist_ok=True)
+    return str(client.create_experiment(name, artifact_location=artifact_root.resolve().as_uri()))
+
+
+def describe_environment() -> dict[str, str]:
+    """Python and the libraries that a model depends on, each with its version."""
+    return {"python": python_version(), **{name: installed_version(name) for name in ENVIRONMENT}}
+
+
+def installed_version(name: str) -> str:
+    """Of a library; `not installed` where it is not."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+@contextmanager
+def open_client(tracking_uri: str) -> "Iterator[MlflowClient]":
+    """Open the store, quietly: MLflow reports usage, logs each migration of a new sqlite file, and draws bars."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    try:
+        from mlflow import MlflowClient
+    except ImportError as error:
+        raise MissingExtraError("mlflow is not installed; install reviewgen-spark[train] or [serve]") from error
+    noisy = [logging.getLogger(name) for name in ("mlflow", "alembic")]
+    levels = [logger.level for logger in noisy]
+    for logger in noisy:
+        logger.setLevel(logging.ERROR)
+    try:
+        if tracking_uri.startswith("sqlite:///"):
+            Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        yield MlflowClient(tracking_uri, tracking_uri)
+    finally:
+        for logger, level in zip(noisy, levels, strict=True):
+            logger.setLevel(level)

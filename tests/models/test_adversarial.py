@@ -1,0 +1,104 @@
+"""A reward moves a generator, a discriminator learns, and what it likes best is chosen."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from reviewgen_spark.models.adversarial import (
+    AdversarialSettings,
+    Discriminator,
+    choose_best,
+    sample,
+    text_log_probabilities,
+    train_adversarially,
+)
+from reviewgen_spark.models.control_codes import PromptTokenizer
+from reviewgen_spark.models.decoding import Specials
+from reviewgen_spark.models.generator import load_tokenizer
+from reviewgen_spark.models.generator_training import Row, text_bits
+from reviewgen_spark.text.requests import Request
+from tests.models.generators import make_generator
+
+SETTINGS = AdversarialSettings(
+    steps=60, batch_size=16, learning_rate=3e-3, likelihood_share=0.0, warmup_steps=10, text_tokens=8
+)
+
+
+@pytest.fixture(params=["causal", "gpt2"])
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, PromptTokenizer, Specials]:
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(1)
+    make_generator(tmp_path, request.param)
+    tokenizer = load_tokenizer(tmp_path)
+    specials = Specials(tokenizer.end_id, tokenizer.pad_id, tuple(tokenizer.banned_ids))
+    return AutoModelForCausalLM.from_pretrained(tmp_path), tokenizer, specials
+
+
+def make_rows(tokenizer: PromptTokenizer, texts: Sequence[str]) -> list[Row]:
+    prompts = [Request("augmentation", "p", "zh", category=name) for name in ("手机", None)]
+    return [
+        Row(tokenizer.encode_prompt(prompts[place % 2]), tokenizer.encode_text(text) or [], len(text))
+        for place, text in enumerate(texts)
+    ]
+
+
+def test_the_reward_moves_the_generator(made: tuple[Any, PromptTokenizer, Specials]) -> None:
+    model, tokenizer, specials = made
+    wanted = (tokenizer.encode_text("好") or [])[0]
+
+    def share(texts: Sequence[list[int]]) -> npt.NDArray[np.float64]:
+        return np.asarray([text.count(wanted) / SETTINGS.text_tokens for text in texts])
+
+    rows = make_rows(tokenizer, ["好好", "房间"])
+    _discriminator, curve = train_adversarially(model, rows, specials, SETTINGS, lambda line: None, reward=share)
+    before, after = (np.mean([point["reward"] for point in part]) for part in (curve[:5], curve[-5:]))
+    assert before < 0.1 and after > 0.5
+
+
+def test_likelihood_keeps_the_generator_with_the_real_texts(made: tuple[Any, PromptTokenizer, Specials]) -> None:
+    """No reward at all, so that what is left is the likelihood of the real texts."""
+    model, tokenizer, specials = made
+    rows = make_rows(tokenizer, ["房间很好", "服务不错"] * 4)
+    before = text_bits(model.eval(), rows, "causal", "cpu", specials.pad_id).mean()
+    settings = AdversarialSettings(steps=20, batch_size=8, learning_rate=3e-3, likelihood_share=1.0, text_tokens=8)
+    train_adversarially(model, rows, specials, settings, lambda line: None, reward=lambda texts: np.zeros(len(texts)))
+    assert text_bits(model.eval(), rows, "causal", "cpu", specials.pad_id).mean() < before / 2
+
+
+def test_a_text_is_as_probable_alone_as_beside_a_longer_one(made: tuple[Any, PromptTokenizer, Specials]) -> None:
+    model, tokenizer, specials = made
+    rows = make_rows(tokenizer, ["房间很好服务不错", "好"])
+    model.eval()
+    both, lengths = text_log_probabilities(model, rows, specials, SETTINGS)
+    alone, _ = text_log_probabilities(model, rows[1:], specials, SETTINGS)
+    torch.testing.assert_close(both[1:], alone, atol=1e-4, rtol=1e-4)
+    assert lengths.tolist() == [9, 2] and bool((both < 0).all())
+
+
+def test_the_discriminator_learns_and_ranks() -> None:
+    torch.manual_seed(1)
+    settings = AdversarialSettings(discriminator_rate=3e-3)
+    discriminator = Discriminator(60, 0, 8, settings)
+    rng = np.random.default_rng(1)
+    real = [[10, *rng.integers(20, 40, 4).tolist(), 3] for _ in range(64)]
+    written = [[11, *rng.integers(20, 40, 4).tolist(), 3] for _ in range(64)]
+    accuracies = [discriminator.learn(real[:32], written[:32]) for _ in range(25)]
+    assert accuracies[0] < 0.8 and accuracies[-1] > 0.95
+    assert discriminator.score(real[32:]).mean() > 0.9 > 0.1 > discriminator.score(written[32:]).mean()
+    chosen, scores = choose_best(discriminator, [[written[40], real[40]], [real[41]], [written[42], written[43]]])
+    assert chosen[:2] == [real[40], real[41]] and chosen[2] in written[42:44]
+    assert scores[0] > 0.9 > scores[2]
+
+
+def test_drawn_texts_are_of_the_seed_and_hold_nothing_banned(made: tuple[Any, PromptTokenizer, Specials]) -> None:
+    model, tokenizer, specials = made
+    prompts = [row.prompt for row in make_rows(tokenizer, ["好"] * 6)]
+    one, two = (sample(model, prompts, specials, SETTINGS, np.random.default_rng(5)) for _ in range(2))
+    assert one == two and all(0 < len(text) <= SETTINGS.text_tokens + 1 for text in one)
+    assert not {number for text in one for number in text} & set(specials.banned)
