@@ -444,6 +444,16 @@ class SatisfactionSection(Section):
     prior_weight: float = Field(10, ge=0, description="reviews that the shop-wide mean counts for")
 
 
+class SummariseSection(Section):
+    """What customers say of a product: quotes that most reviews would agree with, and how many name which aspect."""
+
+    max_reviews: int = Field(400, ge=1, description="reviews of a product that are read; it counts among these")
+    max_words: int = Field(50, ge=5, description="of all quotes together; 50 is what people write (docs/experiments.md)")
+    max_counts: int = Field(3, ge=0, description="aspects that are counted, the most frequent first")
+    min_mentions: int = Field(3, ge=1, description="reviews that must name an aspect for it to be counted")
+    keywords: int = Field(5, ge=0, description="first keywords of the product that are aspects too")
+
+
 class ReportSection(Section):
     """The HTML page."""
 
