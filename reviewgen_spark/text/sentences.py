@@ -3,11 +3,12 @@
 import re
 
 # A run of closing marks with the quotes and brackets behind it. An English full stop ends a sentence only before a
-# space, or, as reviews leave that out, between a small letter and a capital: "on her.I love it", never 3.5 or e.g.
+# space, or, as reviews leave that out, between a small letter and a capital (on her.I love it) or behind a Chinese character.
 _END = re.compile(
     r"[。！？!?…]+[。！？!?….~～]*[\"'”’」』）)\]]*[.。]*\s*"
     r"|(?<!\be\.g)(?<!\bi\.e)(?<!\b[A-Za-z])(?<!\b(?:Mr|Dr|vs))\.+[\"'”’)\]]*(?:\s+|$)"
     r"|(?<=[a-z]{2})\.(?=[A-Z])"
+    r"|(?<=[\u3400-\u9fff])\.+(?![0-9A-Za-z])\s*"
     r"|\.{3,}\s*"
     r"|\s*[\n\r\u2028\u2029]+\s*"
 )

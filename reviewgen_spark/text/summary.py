@@ -23,9 +23,12 @@ METHOD_VERSION = 1
 
 # In words of overlap; tuned on the training products of FewSum (docs/experiments.md).
 _PERSONAL = 4.0  # what a word such as I or my costs
+_FUNCTION = 1.0
 _ASPECT = 2.0  # what the first mention of an aspect that every review names is worth
 _BALANCE = 2.0  # what praise alone costs where every review blames
 _SHORTEST = 3  # words of a quote: below, it says nothing without what stood before it
+_BULLET = re.compile(r"^\s*(?:[（(]?\d{1,2}[）)、.．:：](?!\d)|[一二三四五六七八九十][、.．:：]|[-*·—、，,]+)\s*")
+_OPEN_END = " ，,；;、:："
 _MASK = re.compile(r"\[[A-Z_]{2,9}\]")
 
 
@@ -139,7 +142,7 @@ def read_sentences(review: Review, reader: OpinionReader, keywords: frozenset[st
     for text in cut_sentences(review.text):
         said = reader.read(text, keywords)
         words = tuple(token for token in said.tokens if any(map(str.isalnum, token)))
-        found.append(Sentence(review.record_id, text, said, words))
+        found.append(Sentence(review.record_id, _BULLET.sub("", text).rstrip(_OPEN_END), said, words))
     return found
 
 
@@ -219,11 +222,12 @@ class _Worth:
         """Words that a review is expected to share with the sentence, beyond those that it shares already."""
         total = 0.0
         copies: dict[str, int] = {}
+        content = set(sentence.said.content_words)
         for word in sentence.words:
             copies[word] = copies.get(word, chosen.words[word]) + 1
             worth = self._words[word]
             if copies[word] <= len(worth):
-                total += worth[copies[word] - 1]
+                total += worth[copies[word] - 1] * (1 if word in content else _FUNCTION)
         return total
 
     def value(self, chosen: _Chosen, sentence: Sentence) -> float:
@@ -297,8 +301,11 @@ def _say_count(
 
 
 def _is_quotable(sentence: Sentence, max_words: int) -> bool:
-    """Whether it says something alone, fits, and shows no place where personal data was masked."""
-    return _SHORTEST <= len(sentence.words) <= max_words and not _MASK.search(sentence.text)
+    """Whether it states something of the product, alone, fits, and shows no place where personal data was masked."""
+    states = sentence.said.aspects or is_positive(sentence.said.score) or is_negative(sentence.said.score)
+    is_asking = sentence.text.rstrip("\"'”’」』）) ").endswith(("?", "？"))
+    fits = _SHORTEST <= len(sentence.words) <= max_words
+    return bool(states) and fits and not is_asking and not _MASK.search(sentence.text)
 
 
 def _family(code: str) -> str:
