@@ -56,6 +56,8 @@ class Config(BaseModel):
     register: sections.RegisterSection = sections.RegisterSection()
     label: sections.LabelSection = sections.LabelSection()
     satisfaction: sections.SatisfactionSection = sections.SatisfactionSection()
+    provenance: sections.ProvenanceSection = sections.ProvenanceSection()
+    summarise: sections.SummariseSection = sections.SummariseSection()
     report: sections.ReportSection = sections.ReportSection()
 
     @model_validator(mode="after")

@@ -444,6 +444,13 @@ class SatisfactionSection(Section):
     prior_weight: float = Field(10, ge=0, description="reviews that the shop-wide mean counts for")
 
 
+class ProvenanceSection(Section):
+    """Who stands for generated texts, in their metadata by GB 45438-2025; names or codes, such as a credit code."""
+
+    content_producer: str = Field("reviewgen", min_length=1, description="who offers the generating service")
+    content_propagator: str = execution("", description="who spreads an export; empty leaves it to the platform")
+
+
 class SummariseSection(Section):
     """What customers say of a product: quotes that most reviews would agree with, and how many name which aspect."""
 

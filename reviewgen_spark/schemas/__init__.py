@@ -5,9 +5,11 @@ Tables converge to this package when a run starts, and `docs/data-dictionary.md`
 
 from collections.abc import Mapping
 
-from reviewgen_spark.schemas import bronze, gold, ops, silver
+from reviewgen_spark.schemas import bronze, generated, gold, ops, silver
 from reviewgen_spark.schemas.columns import Table
 
 __all__ = ["TABLES", "Table"]
 
-TABLES: Mapping[str, Table] = {table.name: table for layer in (bronze, silver, gold, ops) for table in layer.TABLES}
+TABLES: Mapping[str, Table] = {
+    table.name: table for layer in (bronze, silver, gold, generated, ops) for table in layer.TABLES
+}

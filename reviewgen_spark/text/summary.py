@@ -16,14 +16,15 @@ from typing import NamedTuple
 
 from reviewgen_spark.sections import SummariseSection
 from reviewgen_spark.text.aspects import OpinionReader, Said, is_negative, is_positive
+from reviewgen_spark.text.requests import LANG_CODES, LangCode
 from reviewgen_spark.text.sentences import cut_sentences
 
 METHOD_VERSION = 1
 """Of the choice and the templates; it goes up when they give other summaries."""
 
 # In words of overlap; tuned on the training products of FewSum (docs/experiments.md).
+_FUNCTION = 0.5  # what a stop word is worth, where a content word is worth 1
 _PERSONAL = 4.0  # what a word such as I or my costs
-_FUNCTION = 1.0
 _ASPECT = 2.0  # what the first mention of an aspect that every review names is worth
 _BALANCE = 2.0  # what praise alone costs where every review blames
 _SHORTEST = 3  # words of a quote: below, it says nothing without what stood before it
@@ -37,7 +38,7 @@ class Review(NamedTuple):
 
     record_id: str
     text: str
-    language: str
+    language: str | None
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Summary:
     """The claims of a product, quotes first; `text` is all of them, in the language of most reviews."""
 
     text: str
-    language: str
+    language: LangCode
     claims: tuple[Claim, ...]
 
     @property
@@ -111,7 +112,7 @@ def summarise(
         return None
     named = reader.keywords(keywords, section.keywords)
     read = {review.record_id: read_sentences(review, reader, named) for review in ordered}
-    spoken = [read[review.record_id] for review in ordered if _family(review.language) == _family(language)]
+    spoken = [read[review.record_id] for review in ordered if _family(review.language) == language]
     quotes = [
         Claim("quote", sentence.text, (sentence.record_id,)) for sentence in choose_sentences(spoken, section.max_words)
     ]
@@ -120,20 +121,14 @@ def summarise(
     return Summary(compose(claims, language), language, claims) if claims else None
 
 
-def main_language(codes: Iterable[str]) -> str | None:
-    """The code of most reviews among those of the commoner of Chinese and English; None where there is neither.
+def main_language(codes: Iterable[str | None]) -> LangCode | None:
+    """The commoner of Chinese and English, Chinese of two with as many; None where there is neither.
 
     >>> main_language(["en", "zh-hans", "zh-hant", "other"]), main_language(["other"])
-    ('zh-hans', None)
+    ('zh', None)
     """
-    counts = Counter(code for code in codes if _family(code))
-    families = Counter[str]()
-    for code, count in counts.items():
-        families[_family(code)] += count
-    if not counts:
-        return None
-    family = max(sorted(families, reverse=True), key=families.__getitem__)  # zh of two with as many
-    return max(sorted(code for code in counts if _family(code) == family), key=counts.__getitem__)
+    counts = Counter(lang for code in codes if (lang := _family(code)))
+    return max(LANG_CODES, key=counts.__getitem__) if counts else None
 
 
 def read_sentences(review: Review, reader: OpinionReader, keywords: frozenset[str] = frozenset()) -> list[Sentence]:
@@ -247,7 +242,7 @@ def count_aspects(
     review_count: int,
     reader: OpinionReader,
     section: SummariseSection,
-    language: str,
+    language: LangCode,
 ) -> list[Claim]:
     """How many reviews name which aspect, and how many of these praise or blame it; the most frequent first.
 
@@ -275,7 +270,7 @@ def count_aspects(
     return claims
 
 
-def compose(claims: Iterable[Claim], language: str) -> str:
+def compose(claims: Iterable[Claim], language: LangCode) -> str:
     """The claims as one text, quotes in the marks of their language.
 
     >>> compose([Claim("quote", "It fits.", ("a",)), Claim("count", "2 of 3 reviews mention it.", ("a", "b"))], "en")
@@ -287,7 +282,7 @@ def compose(claims: Iterable[Claim], language: str) -> str:
 
 
 def _say_count(
-    name: str, is_keyword: bool, language: str, read: int, review_count: int, mentions: int, praise: int, blame: int
+    name: str, is_keyword: bool, language: LangCode, read: int, review_count: int, mentions: int, praise: int, blame: int
 ) -> str:
     good, bad = (round(100 * count / mentions) for count in (praise, blame))
     if language == "en":
@@ -308,6 +303,6 @@ def _is_quotable(sentence: Sentence, max_words: int) -> bool:
     return bool(states) and fits and not is_asking and not _MASK.search(sentence.text)
 
 
-def _family(code: str) -> str:
-    """`zh`, `en` or nothing: the languages that there are word lists and templates for."""
-    return "zh" if code.startswith("zh") else "en" if code == "en" else ""
+def _family(code: str | None) -> LangCode | None:
+    """Chinese, in either script, or English: the languages that there are word lists and templates for."""
+    return "en" if code == "en" else "zh" if (code or "").startswith("zh") else None

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from reviewgen_spark.text.purposes import PUBLISHABLE
 from reviewgen_spark.transforms.tokens import unique_reviews
 
 Read = Callable[[str], DataFrame]
@@ -26,6 +27,48 @@ def current_unique_reviews(reviews: DataFrame, clusters: DataFrame) -> DataFrame
     return unique_reviews(mark_current(reviews).where("is_current").drop("is_current"), clusters)
 
 
+def published_texts(generated: DataFrame, replies: DataFrame, summaries: DataFrame) -> DataFrame:
+    """Generated texts that may be shown, each behind its visible label.
+
+    Left out: training data, what failed its checks, and product copy that a later batch wrote anew.
+
+    Args:
+        generated: gold_generated_texts.
+        replies: gold_review_replies.
+        summaries: gold_product_summaries.
+    """
+    newest = Window.partitionBy("product_id", "lang_code").orderBy(F.col("batch_id").desc(), "text_id")
+    product_copy = _without_error(generated.where("purpose = 'product_copy'"))
+    copies = product_copy.withColumn("place", F.row_number().over(newest)).where("place = 1")
+    parts = [part.select(*_PUBLISHED) for part in (copies, _without_error(replies), _without_error(summaries))]
+    gap = F.when(F.col("lang_code") == "zh", "").otherwise(" ")
+    return (
+        parts[0]
+        .unionByName(parts[1])
+        .unionByName(parts[2])
+        .where(F.col("purpose").isin(sorted(PUBLISHABLE)))
+        .withColumn("text", F.concat("visible_label", gap, "text"))
+    )
+
+
+def _without_error(texts: DataFrame) -> DataFrame:
+    return texts.where("error IS NULL AND text IS NOT NULL")
+
+
+_PUBLISHED = (
+    "text_id",
+    "purpose",
+    "product_id",
+    "record_id",
+    "lang_code",
+    "text",
+    "visible_label",
+    "aigc",
+    "model_name",
+    "model_version",
+    "source_record_ids",
+)
+
 VIEWS: Mapping[str, Callable[[Read], DataFrame]] = {
     "silver_unique_reviews": lambda read: current_unique_reviews(
         read("silver_reviews"), read("silver_review_clusters")
@@ -33,4 +76,7 @@ VIEWS: Mapping[str, Callable[[Read], DataFrame]] = {
     "gold_labelled_reviews": lambda read: current_unique_reviews(
         read("silver_reviews"), read("silver_review_clusters")
     ).join(read("gold_review_labels").drop("batch_id"), on="record_id", how="inner"),
+    "gold_published_texts": lambda read: published_texts(
+        read("gold_generated_texts"), read("gold_review_replies"), read("gold_product_summaries")
+    ),
 }
