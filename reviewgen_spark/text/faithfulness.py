@@ -20,7 +20,7 @@ from reviewgen_spark.text.aspects import OpinionReader, Said, is_negative, is_po
 from reviewgen_spark.text.requests import Source
 from reviewgen_spark.text.sentences import cut_sentences
 
-MIN_SUPPORT = 0.3
+MIN_SUPPORT = 0.35
 """Chosen on the training products of FewSum: below, a sentence is dropped as unsupported."""
 MIN_COSINE = 0.9
 """Of two sentences that say the same in other words. Depends on the encoder: choose it anew for another one."""
@@ -31,6 +31,7 @@ Vectors = npt.NDArray[np.float32]
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _ENDINGS = ("ing", "ed", "es", "ly", "s", "e")
 _SHORTEST_STEM = 3
+_NEAR = 0.34  # share of the words of a sentence that a source must have to contradict it
 
 
 class Judgement(NamedTuple):
@@ -133,12 +134,12 @@ class Evidence:
     def _judge(self, text: str, cosine: Vectors | None, min_support: float, min_cosine: float) -> Judgement:
         said = self._reader.read(text)
         stems = _stems(said)
-        shares = [len(stems & source.stems) / max(len(stems), 1) for source in self._read]
+        shares = [_share(stems, source.stems) for source in self._read]
         near = shares if cosine is None else [max(share, float(c)) for share, c in zip(shares, cosine, strict=True)]
         best = max(range(len(near)), key=near.__getitem__, default=None)
         if best is None:
             return Judgement(text, 0.0, "unsupported", None)
-        support = (len(stems & self._stems) / max(len(stems), 1) + shares[best]) / 2
+        support = (_share(stems, self._stems) + shares[best]) / 2
         record_id = self._read[best].record_id if near[best] else None
         is_near = cosine is not None and float(cosine.max()) >= min_cosine
         reason: Reason | None = None
@@ -161,12 +162,17 @@ class Evidence:
         return not polar and _opposes(_sign(said.score), told)
 
 
+def _share(stems: frozenset[str], told: frozenset[str]) -> float:
+    """The share of the stems that is told."""
+    return len(stems & told) / len(stems) if stems else 0.0
+
+
 def _opposes(sign: int, told: Iterable[tuple[float, int]]) -> bool:
-    """Whether the nearest of (nearness, sign) with the other sign is nearer than the nearest with this one."""
+    """Whether the nearest of (nearness, sign) with the other sign is nearer than the nearest with this one, and near."""
     nearest = {1: 0.0, -1: 0.0, 0: 0.0}
     for nearness, other in told:
         nearest[other] = max(nearest[other], nearness)
-    return sign != 0 and nearest[-sign] > nearest[sign]
+    return sign != 0 and nearest[-sign] >= _NEAR and nearest[-sign] > nearest[sign]
 
 
 def _sign(score: float) -> int:
