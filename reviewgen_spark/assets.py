@@ -9,7 +9,7 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.stage import Assets, hash_files
 from reviewgen_spark.text.erasure import key_fingerprint
-from reviewgen_spark.transforms.dictionaries import driver_dictionaries
+from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_safety_lists
 
 KEY_VARIABLE = "REVIEWGEN_USER_KEY"
 
@@ -46,6 +46,12 @@ def dictionaries(config: Config) -> Assets:
     """The folder of word lists, by the hash of its content."""
     folder = driver_dictionaries()
     return Assets({"dictionaries": hash_files(folder)}, folder)
+
+
+def safety_lists(config: Config) -> Assets:
+    """The folder of lists that generated texts are checked by, by the hash of its content."""
+    folder = driver_safety_lists()
+    return Assets({"safety": hash_files(folder)}, folder)
 
 
 def corpus_labels(config: Config) -> Assets:

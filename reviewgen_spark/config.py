@@ -56,6 +56,7 @@ class Config(BaseModel):
     register: sections.RegisterSection = sections.RegisterSection()
     label: sections.LabelSection = sections.LabelSection()
     satisfaction: sections.SatisfactionSection = sections.SatisfactionSection()
+    checks: sections.ChecksSection = sections.ChecksSection()
     provenance: sections.ProvenanceSection = sections.ProvenanceSection()
     summarise: sections.SummariseSection = sections.SummariseSection()
     report: sections.ReportSection = sections.ReportSection()

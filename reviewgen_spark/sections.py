@@ -444,6 +444,18 @@ class SatisfactionSection(Section):
     prior_weight: float = Field(10, ge=0, description="reviews that the shop-wide mean counts for")
 
 
+class ChecksSection(Section):
+    """What a generated text may be like and still be published; docs/experiments.md has the figures behind it."""
+
+    length_tolerance_pct: float = Field(50, ge=0, le=100, description="over or under the length that was asked for")
+    min_language_score: float = Field(0.6, ge=0, le=1, description="below it, another language is only a guess")
+    max_repetition: float = Field(0.2, ge=0, le=1, description="share of n-grams that stood before in the text")
+    max_toxicity: float = Field(0.5, ge=0, le=1, description="probability by the labeller")
+    max_contradiction: float = Field(0.7, ge=0, le=1, description="probability of the sentiment not asked for")
+    max_copied_zh: int = Field(15, ge=1, description="characters in a row as in a source or in training data")
+    max_copied_en: int = Field(8, ge=1, description="words in a row, likewise")
+
+
 class ProvenanceSection(Section):
     """Who stands for generated texts, in their metadata by GB 45438-2025; names or codes, such as a credit code."""
 
