@@ -7,6 +7,7 @@ one copy of the pages. A worker that gets no row touches nothing.
 """
 
 import fcntl
+import hashlib
 import os
 import shutil
 import tempfile
@@ -15,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
-from reviewgen_spark.errors import ModelNotFoundError, StageError
-from reviewgen_spark.models.folder import MODEL_FILES, folder_sha256
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError, StageError
+from reviewgen_spark.models.folder import MODEL_FILES, ONNX_FILE, folder_sha256
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -59,16 +60,23 @@ class ShippedModel:
         sha256: what `folder_sha256` must give.
         files: Broadcast[dict[str, bytes]] by file name; None where the node fetches them.
         uri: the folder in the artifact store.
+        onnx_sha256: of the ONNX file that the worker runs; empty where it runs torch.
     """
 
     sha256: str
     files: Any = None
     uri: str = ""
+    onnx_sha256: str = ""
+
+    @property
+    def folder_name(self) -> str:
+        """Of its folder on a node."""
+        return f"{self.sha256}-{self.onnx_sha256}" if self.onnx_sha256 else self.sha256
 
 
 # One broadcast an application and model, on the driver: each batch of a night labels with the same one.
-_SHIPPED: dict[tuple[str, str, bool], ShippedModel] = {}
-# One loaded model a worker process: (sha256, device, precision) -> Predictor; and how often it loaded one.
+_SHIPPED: dict[tuple[str, str, bool, str], ShippedModel] = {}
+# One loaded model a worker process: (sha256, device, precision or onnx) -> Predictor; and how often it loaded one.
 _LOADED: dict[tuple[str, str, str], "Predictor"] = {}
 _load_count = 0
 
@@ -78,6 +86,7 @@ def ship(
     model: ModelLike,
     weights: Literal["broadcast", "localcache"] = "broadcast",
     broadcast_max_mb: int = 512,
+    runtime: Literal["torch", "onnx"] = "torch",
 ) -> ShippedModel:
     """Broadcast a model's files, or take the broadcast that this application already has; or only say where they are.
 
@@ -86,13 +95,20 @@ def ship(
         model: a registered model.
         weights: `broadcast` from the driver, or `localcache`: each node fetches them from the artifact store.
         broadcast_max_mb: a bigger model goes by localcache: the driver holds what it broadcasts in memory.
+        runtime: what workers run: the weights, or the ONNX file in the model's folder, which is broadcast only.
 
     Raises:
+        ConfigError: the ONNX file would have to go by localcache.
         ModelNotFoundError: a file is missing, or the files are not those that were registered.
     """
     is_big = sum(file.stat().st_size for file in model.path.glob("*")) > broadcast_max_mb * 10**6
     is_fetched = weights == "localcache" or is_big
-    key = (spark.sparkContext.applicationId, model.sha256, is_fetched)
+    if runtime == "onnx" and is_fetched:
+        raise ConfigError(
+            f"label.runtime: onnx: the files in {model.path} are broadcast, and are more than label.broadcast_max_mb "
+            f"({broadcast_max_mb}) allows; raise it"
+        )
+    key = (spark.sparkContext.applicationId, model.sha256, is_fetched, runtime)
     if key not in _SHIPPED:
         missing = [name for name in MODEL_FILES if not (model.path / name).is_file()]
         if missing or folder_sha256(model.path) != model.sha256:
@@ -104,8 +120,11 @@ def ship(
         if is_fetched:
             _SHIPPED[key] = ShippedModel(model.sha256, uri=model.uri)
         else:
-            files = {name: (model.path / name).read_bytes() for name in MODEL_FILES}
-            _SHIPPED[key] = ShippedModel(model.sha256, spark.sparkContext.broadcast(files))
+            names = (*MODEL_FILES, ONNX_FILE) if runtime == "onnx" else MODEL_FILES
+            files = {name: (model.path / name).read_bytes() for name in names}
+            onnx_sha256 = hashlib.sha256(files[ONNX_FILE]).hexdigest() if runtime == "onnx" else ""
+            broadcast = spark.sparkContext.broadcast(files)
+            _SHIPPED[key] = ShippedModel(model.sha256, broadcast, onnx_sha256=onnx_sha256)
     return _SHIPPED[key]
 
 
@@ -123,13 +142,19 @@ def load_predictor(
 
     from reviewgen_spark.models.predictor import Predictor, choose_device
 
-    resolved: Device = "cuda" if choose_device(device) == "cuda" else "cpu"
-    key = (shipped.sha256, resolved, precision)
+    is_on_gpu = not shipped.onnx_sha256 and choose_device(device) == "cuda"
+    resolved: Device = "cuda" if is_on_gpu else "cpu"
+    key = (shipped.sha256, resolved, "onnx" if shipped.onnx_sha256 else precision)
     if key not in _LOADED:
         torch.set_num_threads(threads)
         folder = local_folder(shipped)
         _LOADED.clear()  # a new champion replaces the old one; two would double a worker's memory
-        _LOADED[key] = Predictor(folder, resolved, precision, compiled)
+        if shipped.onnx_sha256:
+            from reviewgen_spark.models.onnx_predictor import OnnxPredictor
+
+            _LOADED[key] = OnnxPredictor(folder, threads)
+        else:
+            _LOADED[key] = Predictor(folder, resolved, precision, compiled)
         _load_count += 1
     return _LOADED[key]
 
@@ -141,10 +166,10 @@ def local_folder(shipped: ShippedModel) -> Path:
         StageError: what arrived is not what was sent, or the artifact store cannot be read from here.
     """
     cache = cache_folder()
-    folder = cache / shipped.sha256
-    with (cache / f"{shipped.sha256}.lock").open("w") as lock:
+    folder = cache / shipped.folder_name
+    with (cache / f"{shipped.folder_name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _is_whole(folder, shipped.sha256):
+        if not _is_whole(folder, shipped):
             staged = Path(tempfile.mkdtemp(prefix="staged-", dir=cache))
             try:
                 if shipped.files is None:
@@ -152,7 +177,7 @@ def local_folder(shipped: ShippedModel) -> Path:
                 else:
                     for name, content in shipped.files.value.items():
                         (staged / name).write_bytes(content)
-                if not _is_whole(staged, shipped.sha256):
+                if not _is_whole(staged, shipped):
                     raise StageError(f"label: the model's files arrived damaged, expected sha256 {shipped.sha256}")
                 # A damaged folder goes by rename too: another worker may have its old files mapped.
                 shutil.rmtree(folder, ignore_errors=True)
@@ -196,5 +221,10 @@ def cache_folder() -> Path:
     return cache
 
 
-def _is_whole(folder: Path, sha256: str) -> bool:
-    return all((folder / name).is_file() for name in MODEL_FILES) and folder_sha256(folder) == sha256
+def _is_whole(folder: Path, shipped: ShippedModel) -> bool:
+    if not all((folder / name).is_file() for name in MODEL_FILES) or folder_sha256(folder) != shipped.sha256:
+        return False
+    return not shipped.onnx_sha256 or (
+        (folder / ONNX_FILE).is_file()
+        and hashlib.sha256((folder / ONNX_FILE).read_bytes()).hexdigest() == shipped.onnx_sha256
+    )

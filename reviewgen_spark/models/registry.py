@@ -7,6 +7,7 @@ what a version is for: `candidate` is the newest that was registered, `champion`
 import json
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING, Any
 
-from reviewgen_spark.errors import ConfigError, MissingExtraError, ModelNotFoundError
+from reviewgen_spark.errors import ConfigError, MissingExtraError, ModelNotFoundError, RegistryError, ReviewgenError
 from reviewgen_spark.models.card import write_card
 from reviewgen_spark.models.evaluation import Score, find_score
 from reviewgen_spark.models.folder import CURVE_FILE, ModelSettings, folder_sha256, read_settings, require_sentiment
@@ -219,9 +220,38 @@ def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
 
     Raises:
         ModelNotFoundError: no version stands under the alias, or its files are gone or damaged.
+        RegistryError: the store gives no answer.
     """
     with _client(tracking_uri) as client:
-        return _pin(_find(client, name, alias, tracking_uri))
+        try:
+            found = _find(client, name, alias, tracking_uri)
+        except ReviewgenError:
+            raise
+        except Exception as error:  # a server that is down, a database that cannot be opened: each raises its own
+            raise RegistryError(
+                f"the registry at {_without_password(tracking_uri)} does not answer ({type(error).__name__}); start it, "
+                "or set paths.mlflow_uri"
+            ) from error
+        return _pin(found)
+
+
+def download_file(model: RegisteredModel, file: str, folder: Path, tracking_uri: str) -> Path:
+    """Copy a file that was logged beside a version into a folder, and name it.
+
+    Raises:
+        ModelNotFoundError: its run has no such file, or it cannot be read.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with _client(tracking_uri) as client:
+        run_id = client.get_model_version(model.name, str(model.version)).run_id or ""
+        try:
+            return Path(client.download_artifacts(run_id, file, str(folder)))
+        except (OSError, MlflowException) as error:
+            raise ModelNotFoundError(
+                f"'{model.name}' version {model.version}: its run has no {file} that can be read "
+                f"({type(error).__name__}); `reviewgen run compress` registers one where compress.onnx is true"
+            ) from error
 
 
 def read_file(name: str, alias: str, file: str, tracking_uri: str) -> str:
@@ -509,6 +539,15 @@ def _experiment(client: "MlflowClient", name: str, artifact_root: Path) -> str:
     return str(client.create_experiment(name, artifact_location=artifact_root.resolve().as_uri()))
 
 
+def _without_password(uri: str) -> str:
+    """A store's address as it may be shown.
+
+    >>> _without_password("postgresql://me:secret@db/mlflow")
+    'postgresql://db/mlflow'
+    """
+    return re.sub(r"//[^/@]*@", "//", uri)
+
+
 def _environment() -> dict[str, str]:
     return {"python": python_version(), **{name: _version(name) for name in ENVIRONMENT}}
 
@@ -526,6 +565,8 @@ def _client(tracking_uri: str) -> "Iterator[MlflowClient]":
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    # MLflow asks a server that is down seven times, for minutes; three times take some 12 s.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     try:
         from mlflow import MlflowClient
     except ImportError as error:
