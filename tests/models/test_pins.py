@@ -35,7 +35,9 @@ def add(config: Config, model: Path, fingerprint: str, files: tuple[Path, ...] =
     ).model  # fmt: skip
 
 
-def test_what_was_pinned_last_serves_and_says_so(make_config: ConfigFactory, trained: FinetuneResult, down: str) -> None:
+def test_what_was_pinned_last_serves_and_says_so(
+    make_config: ConfigFactory, trained: FinetuneResult, down: str
+) -> None:
     config, cut_off = make_config(), make_config(f"paths.mlflow_uri={down}")
     with pytest.raises(RegistryError, match=r"does not answer .*No version of 'review_sentiment' was pinned here"):
         champion(cut_off)

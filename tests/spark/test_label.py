@@ -298,7 +298,9 @@ def test_a_worker_killed_for_memory_is_tried_again_and_its_rows_count_once(spark
     assert len(killed) == 1
     assert sum(info.numFailedTasks for stage in stages if (info := tracker.getStageInfo(stage))) == 1
     assert metrics.row_count == 30_000
-    alone = dict(zip(texts := [row.text_clean for row in counted], Predictor(model.path).score_texts(texts), strict=True))
+    alone = dict(
+        zip(texts := [row.text_clean for row in counted], Predictor(model.path).score_texts(texts), strict=True)
+    )
     assert len(counted) == 4
     for row in counted:
         assert row.rows == row.ids == 7_500
