@@ -32,7 +32,7 @@ from turns import bar, conclude
 
 from reviewgen_spark.sample import write_sample
 
-BATCHES, PASSES_BAR, DEDUP_UNTIL = 20, 1.10, "dedup"
+BATCHES, PASSES_BAR = 20, 1.10
 TINY = ("models.base=scratch:tiny", "finetune.epochs=1", "finetune.max_tokens=32", "evaluate.bootstrap_samples=100",
         "evaluate.robustness_rows=0", "label.max_error_pct=10", "label.partitions=2", "spark.master=local[2,2]",
         "spark.driver_memory=2g", "spark.shuffle_partitions=2",

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pyspark import daemon
-
 from reviewgen_spark.inference import label
 
 FOLDER = "REVIEWGEN_CALLS"
@@ -36,6 +34,8 @@ def count_calls(folder: Path) -> int:
 
 
 if __name__ == "__main__":
+    from pyspark import daemon
+
     if FOLDER in os.environ:
         label.score_window = counted(label.score_window)
     daemon.manager()

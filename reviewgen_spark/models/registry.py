@@ -229,8 +229,8 @@ def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
             raise
         except Exception as error:  # a server that is down, a database that cannot be opened: each raises its own
             raise RegistryError(
-                f"the registry at {_without_password(tracking_uri)} does not answer ({type(error).__name__}); start it, "
-                "or set paths.mlflow_uri"
+                f"the registry at {_without_password(tracking_uri)} does not answer ({type(error).__name__}); "
+                "start it, or set paths.mlflow_uri"
             ) from error
         return _pin(found)
 

@@ -287,8 +287,8 @@ def test_a_worker_killed_for_memory_is_tried_again_and_its_rows_count_once(spark
         [metrics] = tables["ops_label_metrics"].collect()
         found = tables["gold_review_labels"].join(reviews, "record_id")
         counted = found.groupBy("text_clean").agg(
-            F.count("*").alias("rows"), F.countDistinct("record_id").alias("ids"), F.min("sentiment_score").alias("low"),
-            F.max("sentiment_score").alias("high"),
+            F.count("*").alias("rows"), F.countDistinct("record_id").alias("ids"),
+            F.min("sentiment_score").alias("low"), F.max("sentiment_score").alias("high"),
         ).collect()  # fmt: skip
     finally:
         killer.join()
