@@ -66,7 +66,7 @@ class PathsSection(Section):
 class SparkSection(Section):
     """How a session is started when it is not `spark-submit` that starts it."""
 
-    master: str = "local[*]"
+    master: str = "local[*,2]"  # as on a cluster, a task whose worker died is tried again
     driver_memory: str = "3g"
     shuffle_partitions: int = Field(4, ge=1)
     arrow_max_rows: int = Field(4096, ge=1)
@@ -444,18 +444,40 @@ class LabelSection(Section):
     precision: Literal["float32", "bfloat16", "int8"] = Field(
         "float32", description="of weights and activations; int8, linear layers in 8 bits, is for CPUs"
     )
+    runtime: Literal["torch", "onnx"] = Field(
+        "torch",
+        description="onnx runs the model.onnx that was registered with a compressed model; needs the extra onnx, on "
+        "executors too",
+    )
     embeddings: bool = Field(False, description="also write gold_review_embeddings, from the same pass")
     max_error_pct: float = Field(1.0, ge=0, le=100)
     weights: Literal["broadcast", "localcache"] = execution(
         "broadcast", description="from the driver, or by each node from the registry's artifact store"
     )
     broadcast_max_mb: int = execution(512, ge=1, description="a bigger model goes by localcache")
+    without_registry: Literal["pinned", "refuse"] = execution(
+        "pinned", description="when the registry does not answer: label with the version pinned last, or stop"
+    )
     compile: bool = execution(False, description="by torch.compile; needs a C++ compiler on the executors")
     tokens_per_batch: int = execution(2048, ge=64, description="rows x longest row; a GPU wants 32768")
     window_rows: int = execution(8_192, ge=1, description="rows that are sorted by length together")
     partitions: int | None = execution(None, ge=1)
     device: Literal["auto", "cpu", "cuda"] = execution("auto")
     threads: int = execution(1, ge=1)
+
+    @model_validator(mode="after")
+    def _fit_the_runtime(self) -> "LabelSection":
+        if self.runtime == "torch":
+            return self
+        wanted = {"precision": "float32", "embeddings": False, "compile": False, "weights": "broadcast"}
+        faults = [f"{name} {getattr(self, name)!r}" for name, value in wanted.items() if getattr(self, name) != value]
+        faults += ["device 'cuda'"] if self.device == "cuda" else []
+        if faults:
+            raise ValueError(
+                f"runtime: onnx goes without {', '.join(faults)}: its file is in float32, gives labels alone, is "
+                "broadcast, and runs on CPUs"
+            )
+        return self
 
 
 class SatisfactionSection(Section):
@@ -465,11 +487,35 @@ class SatisfactionSection(Section):
     prior_weight: float = Field(10, ge=0, description="reviews that the shop-wide mean counts for")
 
 
+class ChecksSection(Section):
+    """What a generated text may be like and still be published; docs/experiments.md has the figures behind it."""
+
+    length_tolerance_pct: float = Field(50, ge=0, le=100, description="over or under the length that was asked for")
+    min_language_score: float = Field(0.6, ge=0, le=1, description="below it, another language is only a guess")
+    max_repetition: float = Field(0.2, ge=0, le=1, description="share of n-grams that stood before in the text")
+    max_toxicity: float = Field(0.5, ge=0, le=1, description="probability by the labeller")
+    max_contradiction: float = Field(0.7, ge=0, le=1, description="probability of the sentiment not asked for")
+    max_copied_zh: int = Field(15, ge=1, description="characters in a row as in a source or in training data")
+    max_copied_en: int = Field(8, ge=1, description="words in a row, likewise")
+
+
 class ProvenanceSection(Section):
     """Who stands for generated texts, in their metadata by GB 45438-2025; names or codes, such as a credit code."""
 
     content_producer: str = Field("reviewgen", min_length=1, description="who offers the generating service")
     content_propagator: str = execution("", description="who spreads an export; empty leaves it to the platform")
+
+
+class SummariseSection(Section):
+    """What customers say of a product: quotes that most reviews would agree with, and how many name which aspect."""
+
+    max_reviews: int = Field(400, ge=1, description="reviews of a product that are read; it counts among these")
+    max_words: int = Field(60, ge=5, description="of all quotes together; people write 50 (docs/experiments.md)")
+    max_counts: int = Field(3, ge=0, description="aspects that are counted, the most frequent first")
+    min_mentions: int = Field(
+        5, ge=1, description="reviews that must name an aspect for it to be counted: a share of fewer says little"
+    )
+    keywords: int = Field(5, ge=0, description="first keywords of the product that are aspects too")
 
 
 class ReportSection(Section):

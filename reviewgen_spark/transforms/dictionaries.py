@@ -17,6 +17,11 @@ def driver_dictionaries() -> Path:
     return default_conf_folder() / "dictionaries"
 
 
+def driver_safety_lists() -> Path:
+    """The folder of lists that generated texts are checked by: apart, so that a new word there cuts no review again."""
+    return default_conf_folder() / "safety"
+
+
 def ship_dictionaries(spark: SparkSession, folder: Path) -> None:
     """Send the folder to every executor, once an application; workers find it with `shipped_dictionaries`."""
     context = spark.sparkContext

@@ -10,9 +10,9 @@ from reviewgen_spark.pipelines import compress, nightly, train
 
 from reviewgen_spark.backlog import Backlog, Force
 from reviewgen_spark.config import Config, load_config
-from reviewgen_spark.errors import DataQualityError, ErrorShareError, StageError
+from reviewgen_spark.errors import DataQualityError, ErrorShareError, ModelNotFoundError, StageError
 from reviewgen_spark.ledger import Ledger
-from reviewgen_spark.models.registry import read_file
+from reviewgen_spark.models.registry import read_file, resolve
 from reviewgen_spark.promotion import set_champion
 from reviewgen_spark.runner import open_run
 from reviewgen_spark.sample import write_sample
@@ -259,6 +259,19 @@ def test_a_compressed_model_labels_under_its_own_alias(
     other = configure(root, *quick, f"distil.teacher='{newest.model_version}'")
     with pytest.raises(StageError, match=r"taught by review_sentiment version 1, and distil\.teacher is now version"):
         run(spark, other, compress.register_compressed.STAGE)
+
+
+def test_a_damaged_model_labels_nothing(spark: SparkSession, config: Config, warehouse: Warehouse) -> None:
+    before = warehouse.version("gold_review_labels")
+    weights = resolve(config.models.name, "champion", config.paths.tracking_uri).path / "model.safetensors"
+    kept = weights.read_bytes()
+    weights.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    try:
+        with pytest.raises(ModelNotFoundError, match=r"sha256 .* promote another version"):
+            run(spark, config, nightly.label.STAGE, force=Force("label"))
+    finally:
+        weights.write_bytes(kept)
+    assert warehouse.version("gold_review_labels") == before
 
 
 def test_too_many_errors_publish_nothing(spark: SparkSession, root: Path, warehouse: Warehouse) -> None:
