@@ -345,9 +345,7 @@ class FinetuneGeneratorSection(TrainingSection):
 class EvaluateGeneratorSection(Section):
     """What is measured of a generator's texts before it is registered."""
 
-    texts: int = Field(200, ge=20, description="that it writes for requests of the test split")
-    temperature: float = Field(0.9, gt=0)
-    top_p: float = Field(0.95, gt=0, le=1)
+    texts: int = Field(200, ge=10, description="that it writes for requests of the test split")
     seed: int = 42
 
 
