@@ -16,7 +16,13 @@ from reviewgen_spark.models.generation_examples import Example, read_examples, r
 from reviewgen_spark.models.generator import GENERATOR_FILES, generator_sha256, load_generator, read_generator
 from reviewgen_spark.models.generator_evaluation import evaluate_generator
 from reviewgen_spark.models.generator_training import Row, finetune_generator, text_bits
-from reviewgen_spark.sections import DecodingSection, EvaluateGeneratorSection, FinetuneGeneratorSection
+from reviewgen_spark.models.pretraining import load_language_model
+from reviewgen_spark.sections import (
+    DecodingSection,
+    EvaluateGeneratorSection,
+    FinetuneGeneratorSection,
+    PretrainSection,
+)
 from reviewgen_spark.text.requests import Request
 from tests.models.generators import make_generator
 
@@ -151,6 +157,12 @@ def test_any_checkpoint_is_taught_by_lora(
         assert any(not torch.equal(before[name], after[name]) for name in before)
         assert not any("lora" in name for name in after)
     assert generator.tokenizer.encode_prompt(Request("augmentation", "p", "zh"))
+
+
+def test_a_seq2seq_base_is_not_pretrained_by_the_next_token(tmp_path: Path) -> None:
+    make_generator(tmp_path, "seq2seq")
+    with pytest.raises(ConfigError, match="has an encoder, which clm does not train"):
+        load_language_model(str(tmp_path), ["房间很好"], PretrainSection(objective="clm"))
 
 
 def test_a_fresh_adapter_changes_no_logit(tmp_path: Path) -> None:
