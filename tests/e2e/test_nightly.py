@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from reviewgen_spark.pipelines import compress, nightly, train
+from reviewgen_spark.pipelines import compress, nightly, train, train_generator
 
 from reviewgen_spark.backlog import Backlog, Force
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import DataQualityError, ErrorShareError, ModelNotFoundError, StageError
 from reviewgen_spark.ledger import Ledger
+from reviewgen_spark.models.generator_registry import resolve_generator
 from reviewgen_spark.models.registry import read_file, resolve
 from reviewgen_spark.promotion import set_champion
 from reviewgen_spark.runner import open_run
@@ -281,3 +282,21 @@ def test_too_many_errors_publish_nothing(spark: SparkSession, root: Path, wareho
         run(spark, strict, nightly.label.STAGE)
     assert error.value.exit_code == 4
     assert warehouse.version("gold_review_labels") == before
+
+
+def test_a_generator_is_trained_from_the_tables_and_registered(
+    spark: SparkSession, root: Path, warehouse: Warehouse
+) -> None:
+    quick = ("pretrain_generator.epochs=1", "finetune_generator.epochs=1", "evaluate_generator.texts=10",
+             "generation.decoding.max_new_tokens=16")  # fmt: skip
+    config = configure(root, *quick)
+    lines = run(spark, config, *train_generator.STAGES)
+    assert started(lines)[-4:] == [
+        f"[{name}] whole tables"
+        for name in ("pretrain_generator", "finetune_generator", "evaluate_generator", "register_generator")
+    ]
+    assert started(run(spark, config, *train_generator.STAGES)) == []
+    found = resolve_generator(config.generation.name, config.generation.alias, config.paths.tracking_uri)
+    newest = warehouse.read("ops_model_promotions").orderBy("decided_at").collect()[-1]
+    assert (newest.model_name, newest.model_version, newest.alias) == (found.name, found.version, "generator")
+    assert resolve(config.models.name, "champion", config.paths.tracking_uri)  # labels as before
