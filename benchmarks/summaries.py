@@ -48,12 +48,17 @@ def read_products(path: Path) -> list[Product]:
     """A file of FewSum: tab separated, rev1 to rev8, summ1 to summ3."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    return [Product(*([row[f"{name}{i}"] for i in range(1, n + 1)] for name, n in (("rev", 8), ("summ", 3)))) for row in rows]
+    return [
+        Product(*([row[f"{name}{i}"] for i in range(1, n + 1)] for name, n in (("rev", 8), ("summ", 3))))
+        for row in rows
+    ]
 
 
 def clustroid(reviews: Sequence[str]) -> str:
     """The review that is most like the others."""
-    return max(reviews, key=lambda review: rouge(review, [other for other in reviews if other != review] or [""]).rouge1)
+    return max(
+        reviews, key=lambda review: rouge(review, [other for other in reviews if other != review] or [""]).rouge1
+    )
 
 
 def lead(reviews: Sequence[str]) -> str:
@@ -150,18 +155,24 @@ def main() -> int:
     bars, tables = [], {}
     for name, bar in BARS.items():
         products = read_products(options.data / f"{name}_{options.part}.csv")
-        print(f"{name}_{options.part}: {len(products)} products\n{'':<36}{'R-1':>7}{'95 % interval':>16}{'R-2':>7}{'R-L':>7}")
+        print(
+            f"{name}_{options.part}: {len(products)} products\n{'':<36}{'R-1':>7}{'95 % interval':>16}{'R-2':>7}{'R-L':>7}"
+        )
         table = {}
         for method, scores in score_summaries(products, reader).items():
             total, (low, high) = mean(scores), interval([score.rouge1 for score in scores])
             figures = [round(100 * value, 2) for value in (*total, low, high)]
             table[method] = dict(zip(("rouge1", "rouge2", "rouge_l", "low", "high"), figures, strict=True))
-            print(f"{method:<36}{figures[0]:>7.2f}{f'[{figures[3]:.1f}, {figures[4]:.1f}]':>16}{figures[1]:>7.2f}{figures[2]:>7.2f}")
+            print(
+                f"{method:<36}{figures[0]:>7.2f}{f'[{figures[3]:.1f}, {figures[4]:.1f}]':>16}{figures[1]:>7.2f}{figures[2]:>7.2f}"
+            )
         start = time.perf_counter()
         for product in products:
             summary_of(product, reader)
         took = (time.perf_counter() - start) / len(products)
-        print(f"{1000 * took:.1f} ms a product of 8 reviews\n{'faithfulness':<36}{'sentences':>10}{'kept':>8}{'should be':>12}")
+        print(
+            f"{1000 * took:.1f} ms a product of 8 reviews\n{'faithfulness':<36}{'sentences':>10}{'kept':>8}{'should be':>12}"
+        )
         judged = {}
         for kind, judgements in score_faithfulness(products, reader).items():
             judged[kind] = {"sentences": len(judgements), "kept": round(kept_share(judgements), 4)}
