@@ -170,7 +170,7 @@ def _share(stems: frozenset[str], told: frozenset[str]) -> float:
 
 
 def _opposes(sign: int, told: Iterable[tuple[float, int]]) -> bool:
-    """Whether, of pairs of nearness and sign, the nearest with the other sign is near, and nearer than any with this."""
+    """Whether, of pairs of nearness and sign, one with the other sign is near, and nearer than any with this one."""
     nearest = {1: 0.0, -1: 0.0, 0: 0.0}
     for nearness, other in told:
         nearest[other] = max(nearest[other], nearness)
