@@ -19,7 +19,7 @@ from reviewgen_spark.schemas.columns import (
 )
 from reviewgen_spark.schemas.gold import ERROR, FINGERPRINT
 
-# Delta takes no NOT NULL inside an array, so what these always have is said in words.
+# Fields inside an array may be NULL as far as Delta knows: it refuses NOT NULL there.
 CHECKS = column(
     "checks",
     ArrayType(
