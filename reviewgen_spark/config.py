@@ -61,6 +61,7 @@ class Config(BaseModel):
     satisfaction: sections.SatisfactionSection = sections.SatisfactionSection()
     checks: sections.ChecksSection = sections.ChecksSection()
     provenance: sections.ProvenanceSection = sections.ProvenanceSection()
+    summarise: sections.SummariseSection = sections.SummariseSection()
     report: sections.ReportSection = sections.ReportSection()
     generation: sections.GenerationSection = sections.GenerationSection()
     reply: sections.ReplySection = sections.ReplySection()

@@ -483,6 +483,18 @@ class ProvenanceSection(Section):
     content_propagator: str = execution("", description="who spreads an export; empty leaves it to the platform")
 
 
+class SummariseSection(Section):
+    """What customers say of a product: quotes that most reviews would agree with, and how many name which aspect."""
+
+    max_reviews: int = Field(400, ge=1, description="reviews of a product that are read; it counts among these")
+    max_words: int = Field(60, ge=5, description="of all quotes together; people write 50 (docs/experiments.md)")
+    max_counts: int = Field(3, ge=0, description="aspects that are counted, the most frequent first")
+    min_mentions: int = Field(
+        5, ge=1, description="reviews that must name an aspect for it to be counted: a share of fewer says little"
+    )
+    keywords: int = Field(5, ge=0, description="first keywords of the product that are aspects too")
+
+
 class ReportSection(Section):
     """The HTML page."""
 

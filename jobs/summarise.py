@@ -1,0 +1,41 @@
+"""Summarise: what customers say of each product, from their own sentences and counts."""
+
+import sys
+
+from pyspark.sql import DataFrame
+
+from reviewgen_spark.assets import dictionaries
+from reviewgen_spark.job import run_job
+from reviewgen_spark.products.summaries import summaries_by_product
+from reviewgen_spark.stage import Inputs, Stage
+from reviewgen_spark.transforms.views import current_unique_reviews
+
+
+def _summarise(inputs: Inputs) -> dict[str, DataFrame]:
+    tables, config = inputs.tables, inputs.config
+    found = summaries_by_product(
+        current_unique_reviews(tables["silver_reviews"], tables["silver_review_clusters"]),
+        tables["gold_product_keywords"],
+        config.summarise,
+        config.tokens,
+        inputs.assets,
+        config.provenance.content_producer,
+        inputs.fingerprint,
+    )
+    return {"gold_product_summaries": found}
+
+
+STAGE = Stage(
+    name="summarise",
+    version=1,
+    scope="table",
+    reads=("silver_reviews", "silver_review_clusters", "gold_product_keywords"),
+    writes=("gold_product_summaries",),
+    sections=("summarise", "tokens", "provenance"),
+    libraries=("rjieba", "jieba", "spacy"),
+    assets=dictionaries,
+    run=_summarise,
+)
+
+if __name__ == "__main__":
+    sys.exit(run_job(STAGE))

@@ -1,0 +1,12 @@
+"""Texts made from what the night has prepared, for people to read and for models to learn from."""
+
+import sys
+
+from reviewgen_spark.jobs import summarise
+
+from reviewgen_spark.job import run_pipeline
+
+STAGES = (summarise.STAGE,)
+
+if __name__ == "__main__":
+    sys.exit(run_pipeline("generate", STAGES))
