@@ -171,9 +171,9 @@ def test_a_row_that_leaves_is_overwritten_by_the_last() -> None:
     layer.update(states, -states)
     kept = fill_holes([True, False, True, False, False])
     layer.keep(kept)
-    assert layer.keys[:, 0, 0, 0].tolist() == [float(row) for row in kept] == [4, 1, 3]
+    assert layer.keys[:, 0, 0, 0].tolist() == [float(row) for row in kept] == [3, 1, 4]
     keys, values = layer.update(states[:3, :, :1] + 10, states[:3, :, :1])
-    assert keys[:, 0, :, 0].tolist() == [[4, 4, 10], [1, 1, 11], [3, 3, 12]] and values.shape == (3, 1, 3, 3)
+    assert keys[:, 0, :, 0].tolist() == [[3, 3, 10], [1, 1, 11], [4, 4, 12]] and values.shape == (3, 1, 3, 3)
 
 
 def test_a_watermark_is_seen_by_who_has_the_keys(tmp_path: Path) -> None:
