@@ -8,7 +8,7 @@ from reviewgen_spark.training import pretrain_model
 
 STAGE = Stage(
     name="pretrain",
-    version=2,
+    version=3,
     scope="table",
     reads=(),
     uses=("pretraining_corpus",),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reviewgen_spark.stage import Stage
 
-PIPELINES = ("compress", "generate", "nightly", "pretrain", "train")
+PIPELINES = ("compress", "generate", "nightly", "pretrain", "train", "train_generator")
 
 
 def stages_of(pipeline: str) -> "tuple[Stage, ...]":

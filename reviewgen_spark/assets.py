@@ -137,3 +137,41 @@ def registry_store(config: Config) -> Assets:
     from reviewgen_spark.models.registry import store_identity
 
     return Assets({"store": store_identity(config.paths.tracking_uri, config.models.name)})
+
+
+def pretrains_generator(config: Config) -> Assets:
+    """Whether the generator is to be fine-tuned from what is pre-trained here; else nothing is."""
+    is_wanted = config.finetune_generator.base == "pretrained"
+    return Assets({"wanted": str(is_wanted)}, is_wanted)
+
+
+def generator_base(config: Config) -> Assets:
+    """What a generator learns from beside its corpus: its base, examples of a file, the word lists of its keywords.
+
+    The value is the file of examples, None where there is none.
+
+    Raises:
+        ConfigError: `finetune_generator.examples` names no file.
+    """
+    section = config.finetune_generator
+    hashes = {"dictionaries": hash_files(driver_dictionaries())}
+    folder = Path(section.base).expanduser()
+    if (folder / "config.json").is_file():
+        hashes["base"] = hash_files(folder)
+    if not section.examples:
+        return Assets(hashes)
+    file = Path(config.paths.root) / section.examples
+    if not file.is_file():
+        raise ConfigError(
+            f"finetune_generator.examples: {section.examples!r} is no file; expected JSON lines of request and text, "
+            "by an absolute path or one below paths.root"
+        )
+    hashes["examples"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return Assets(hashes, file)
+
+
+def generator_store(config: Config) -> Assets:
+    """Which registry, as `registry_store`, by the name of generators."""
+    from reviewgen_spark.models.registry import store_identity
+
+    return Assets({"store": store_identity(config.paths.tracking_uri, config.generation.name)})

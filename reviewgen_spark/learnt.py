@@ -37,7 +37,7 @@ def models_of(config: Config, corpora: Collection[str]) -> list[str]:
     """
     folders = [folder for folder in _made(config) if folder.name not in corpora and _learnt_from(folder) & set(corpora)]
     models = {str(folder) for folder in folders}
-    has_read = any(folder.parent.name == "pretrain" for folder in folders)
+    has_read = any(folder.parent.name in ("pretrain", "pretrain_generator") for folder in folders)
     present = {folder.name for folder in _made(config)}
     for entry in _registered(config):
         label = f"{entry.name} version {entry.version}"
@@ -82,4 +82,4 @@ def _registered(config: Config) -> "list[ModelEntry]":
     uri = config.paths.tracking_uri
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
         return []  # asking would make the store
-    return list(list_models(uri, config.models.name))
+    return [entry for name in (config.models.name, config.generation.name) for entry in list_models(uri, name)]

@@ -321,6 +321,7 @@ class FinetuneGeneratorSection(TrainingSection):
     rank: int = Field(8, ge=1, description="of the matrices that lora adds")
     max_tokens: int = Field(192, ge=32, le=2048, description="of a prompt and its text together")
     text_tokens: int = Field(96, ge=16, le=1024, description="of them, kept free for the text")
+    max_rows: int = Field(200_000, ge=1, description="reviews that it learns from, by record_id, which is a hash")
     max_keywords: int = Field(3, ge=0, description="of a review, that its request names: content words of its text")
     codes_dropped: float = Field(
         0.2, ge=0, lt=1, description="share of category, sentiment and stars that examples leave out, as a request may"

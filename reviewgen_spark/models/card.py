@@ -5,6 +5,7 @@ from typing import Any
 
 from reviewgen_spark.models.evaluation import Score
 from reviewgen_spark.models.folder import ModelSettings
+from reviewgen_spark.models.generator import GeneratorSettings
 
 HEADLINE = ("accuracy", "precision", "recall", "f1", "f1_macro", "auc", "ece")
 
@@ -38,6 +39,34 @@ def write_card(settings: ModelSettings, scores: Sequence[Score], params: Mapping
         "## Training",
         "",
         *(f"- {name}: {value}" for name, value in sorted({**settings.training, **params}.items())),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write_generator_card(settings: GeneratorSettings, scores: Sequence[Score], sha256: str) -> str:
+    """The card of a generator, beside its baselines and real texts."""
+    lines = [
+        f"# Generator: {', '.join(settings.purposes)}",
+        "",
+        f"A {settings.kind} model, fine-tuned from `{settings.base}` on corpus `{settings.corpus_fingerprint}`; "
+        f"{settings.max_tokens} tokens, {settings.text_tokens} of them for a text. sha256 `{sha256}`.",
+        "",
+        "## Use",
+        "Texts that are marked as machine-written, for the purposes above, after their checks. Never as a customer's "
+        "review: 16 CFR 465; China's e-commerce law, article 17.",
+        "",
+        "## Figures",
+        "On the frozen test split. `bits_per_character` says how well the real texts are foreseen, given their "
+        "requests (the n-gram model is given none). `texts/...` are of texts that were written for test requests; "
+        "beside them n-gram texts, retrieved training texts, and the real ones.",
+        "",
+        "| model | texts | metric | value | 95 % |",
+        "|---|---|---|---|---|",
+        *(f"| {s.model} | {s.rows} | {s.metric} | {s.value:.4f} | {_interval(s)} |" for s in scores),
+        "",
+        "## Training",
+        "",
+        *(f"- {name}: {value}" for name, value in sorted(settings.training.items())),
     ]
     return "\n".join(lines) + "\n"
 

@@ -31,6 +31,21 @@ def registered_model(client: "MlflowClient", name: str) -> "RegisteredModel":
         return client.create_registered_model(name)
 
 
+def locate(uri: str) -> Path:
+    """Where a folder of an artifact store lies on this machine; one that is elsewhere is fetched.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    import mlflow.artifacts
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+    except MlflowException as error:
+        raise OSError(f"{type(error).__name__} of the artifact store") from error
+
+
 def download(uri: str, folder: Path) -> Path:
     """Copy a folder of an artifact store that MLflow knows (s3, hdfs, a tracking server) below another, and name it."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

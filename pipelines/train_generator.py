@@ -1,0 +1,26 @@
+"""A generator: corpora from the tables, a language model, a generator that answers requests, its figures, its place."""
+
+import sys
+
+from reviewgen_spark.jobs import (
+    corpus,
+    evaluate_generator,
+    finetune_generator,
+    pretrain_generator,
+    pretraining_corpus,
+    register_generator,
+)
+
+from reviewgen_spark.job import run_pipeline
+
+STAGES = (
+    pretraining_corpus.STAGE,
+    pretrain_generator.STAGE,
+    corpus.STAGE,
+    finetune_generator.STAGE,
+    evaluate_generator.STAGE,
+    register_generator.STAGE,
+)
+
+if __name__ == "__main__":
+    sys.exit(run_pipeline("train_generator", STAGES))
