@@ -96,6 +96,26 @@ def _parser() -> argparse.ArgumentParser:
     tending = command("maintain", _maintain, "pack and order the tables, remove what is older than retention")
     tending.add_argument("--dry-run", action="store_true", help="only say what would go")
 
+    export = commands.add_parser("export", help="take generated texts out of the house, labelled and recorded")
+    exports = export.add_subparsers(required=True, metavar="WHAT")
+    texts = command("texts", _export_texts, "write generated texts with visible labels and AIGC metadata", exports)
+    texts.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder to write; empty or absent")
+    texts.add_argument(
+        "--purpose",
+        action="append",
+        default=[],
+        metavar="PURPOSE",
+        help="summary, product_copy, reply (default these three) or augmentation, which is training data; repeatable",
+    )
+    texts.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="default jsonl")
+    texts.add_argument("--strip", action="store_true", help="without labels and metadata; needs --reason")
+    texts.add_argument("--reason", help="why; kept in ops_text_exports with your name")
+
+    gallery = command("gallery", _gallery, "write a page of generated texts beside their sources, to look at")
+    gallery.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file to write")
+    gallery.add_argument("--rows", type=int, default=200, help="texts to show (default 200)")
+    gallery.add_argument("--metrics", type=Path, metavar="FILE", help="JSON of figures to show beside the baselines'")
+
     evaluate = command("evaluate", _evaluate, "score a registered model on a labelled CSV, TSV or JSON-lines file")
     evaluate.add_argument("--model", required=True, metavar="NAME@ALIAS", help="or NAME@VERSION")
     evaluate.add_argument(
@@ -295,6 +315,33 @@ def _maintain(options: argparse.Namespace) -> int:
     config = _config(options)
     with _session(config) as spark, open_run(spark, config) as run:
         print("\n".join(maintain(run, options.dry_run).lines()))
+    return 0
+
+
+def _export_texts(options: argparse.Namespace) -> int:
+    from reviewgen_spark.export import TextExport, export_texts
+    from reviewgen_spark.runner import open_run
+    from reviewgen_spark.text.purposes import PUBLISHABLE
+
+    config = _config(options)
+    purposes = tuple(options.purpose) or tuple(sorted(PUBLISHABLE))
+    export = TextExport(options.out.resolve(), purposes, options.format, options.strip, options.reason)
+    with _session(config) as spark, open_run(spark, config) as run:
+        print("\n".join(export_texts(run, export).lines()))
+    return 0
+
+
+def _gallery(options: argparse.Namespace) -> int:
+    from reviewgen_spark.gallery import read_gallery, read_metrics, render
+    from reviewgen_spark.tables import Warehouse
+
+    config = _config(options)
+    metrics = read_metrics(options.metrics) if options.metrics else ()
+    with _session(config) as spark:
+        page = render(read_gallery(Warehouse(spark, config), options.rows), metrics)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(page, encoding="utf-8")
+    print(f"{options.out}: open it in a browser; it holds review texts, as the tables do")
     return 0
 
 

@@ -26,6 +26,7 @@ RANKS = {
     "file_evaluation": 8, "search": 8, "erasure": 8, "learnt": 8, "leftovers": 8, "maintenance": 8,
     "functions": 8, "shell": 8, "doctor": 8, "findings": 8, "estimation": 8,
     "catalog": 8, "promotion": 8, "demo": 8, "cli": 8, "data_dictionary": 8,
+    "export": 8, "gallery": 8,
 }  # fmt: skip
 FORBIDDEN = {
     "text": {"pyspark", "torch", "transformers"},
