@@ -101,7 +101,9 @@ class Evidence:
         self._numbers = numbers
         self._stems = frozenset[str]().union(*(sentence.stems for sentence in self._read))
         if vectors is not None and len(vectors) != len(self.sentences):
-            raise ValueError(f"vectors: got {len(vectors)} rows; expected one for each of {len(self.sentences)} sentences")
+            raise ValueError(
+                f"vectors: got {len(vectors)} rows; expected one for each of {len(self.sentences)} sentences"
+            )
         self._vectors = vectors
 
     def judge(
@@ -168,7 +170,7 @@ def _share(stems: frozenset[str], told: frozenset[str]) -> float:
 
 
 def _opposes(sign: int, told: Iterable[tuple[float, int]]) -> bool:
-    """Whether the nearest of (nearness, sign) with the other sign is nearer than the nearest with this one, and near."""
+    """Whether, of pairs of nearness and sign, one with the other sign is near, and nearer than any with this one."""
     nearest = {1: 0.0, -1: 0.0, 0: 0.0}
     for nearness, other in told:
         nearest[other] = max(nearest[other], nearness)

@@ -24,6 +24,8 @@ MODULES = {
     "keywords": ("products/keywords", "text/textrank", "transforms/views"),
     "label": ("inference/label", "inference/batching", "inference/metering", "models/predictor", "models/runtime"),
     "satisfaction": ("products/satisfaction", "transforms/views"),
+    "summarise": ("products/summaries", "text/summary", "text/aspects", "text/sentences", "text/lexicon", "text/tokenise",
+                  "text/checks", "text/phrases", "text/voice", "text/provenance", "text/requests", "transforms/views"),
     "corpus": ("transforms/corpus",),
     "pretraining_corpus": ("transforms/corpus",),
     "pretrain": ("models/pretraining", "models/objectives", "models/loop", "models/encoder", "models/decoder",
