@@ -65,8 +65,8 @@ def write_file(
     limit = config.generate.max_error_pct
     if outcome.lines and 100 * outcome.errors / outcome.lines > limit:
         raise ErrorShareError(
-            f"write: {outcome.errors:,} of {outcome.lines:,} requests ended in an error, more than {limit:g} %; the column "
-            "`error` says why. Mend the requests or the writer, or raise generate.max_error_pct"
+            f"write: {outcome.errors:,} of {outcome.lines:,} requests ended in an error, more than {limit:g} %; the "
+            "column `error` says why. Mend the requests or the writer, or raise generate.max_error_pct"
         )
     return outcome
 

@@ -155,9 +155,7 @@ def judge_with(predictor: "Predictor", section: GenerationSection, max_chars: in
         def score(rows: list[list[int]]) -> Any:
             return list(predictor.all_probabilities(rows))
 
-        found = score_window(
-            texts, list(texts), predictor.tokenizer.encode, score, max_chars, section.tokens_per_batch
-        )
+        found = score_window(texts, list(texts), predictor.tokenizer.encode, score, max_chars, section.tokens_per_batch)
         heads = predictor.settings.heads
         by_task = split_by_task(found, heads)
         names = next((head.labels for head in heads if head.task == "category"), ())

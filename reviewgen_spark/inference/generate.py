@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 OUTPUT_BYTES = 16 * 2**20
 REQUEST_COLUMNS = (
-    "request string, purpose string, product_id string, record_id string, source_record_ids array<string>, batch_id long"
+    "request string, purpose string, product_id string, record_id string, "
+    "source_record_ids array<string>, batch_id long"
 )
 
 
@@ -66,8 +67,8 @@ def write_texts(
     """Write a text for every request: the rows of a table of generated texts, unordered; rows in = rows out.
 
     A request that cannot be read, that is refused, whose text cannot be written or fails its checks as often as it was
-    tried has an `error`; the others are unaffected. Rows are spread by request, and inside a window sorted by length and
-    id, so that texts do not depend on scheduling. A writer with limits of its own sees all rows in one task.
+    tried has an `error`; the others are unaffected. Rows are spread by request, and inside a window sorted by length
+    and id, so that texts do not depend on scheduling. A writer with limits of its own sees all rows in one task.
 
     Args:
         requests: REQUEST_COLUMNS.
@@ -140,9 +141,7 @@ def _write_window(window: "pa.Table", desk: Desk, stage: str, producer: str) -> 
     return sorted(rows, key=sort_key)
 
 
-def unreadable_row(
-    line: dict[str, Any], message: str, spec: WriterSpec, stage: str, producer: str
-) -> dict[str, Any]:
+def unreadable_row(line: dict[str, Any], message: str, spec: WriterSpec, stage: str, producer: str) -> dict[str, Any]:
     """The row of a request that breaks its own rules: what is known of it, and why.
 
     Args:

@@ -128,7 +128,9 @@ def load_predictor(
     """Give the worker's labeller; loads it the first time this process needs it. Runs on an executor."""
     from reviewgen_spark.models.predictor import Predictor
 
-    return _hold(_LOADED, shipped, device, precision, threads, lambda folder, on: Predictor(folder, on, precision, compiled))
+    return _hold(
+        _LOADED, shipped, device, precision, threads, lambda folder, on: Predictor(folder, on, precision, compiled)
+    )
 
 
 def load_shipped_generator(
@@ -210,8 +212,8 @@ def _fetch(shipped: ShippedModel, folder: Path) -> None:
         shutil.rmtree(folder / "fetched", ignore_errors=True)
     except Exception as error:  # a store's client raises what it likes
         raise StageError(
-            f"the artifact store at {uri} cannot be read from this executor ({type(error).__name__}); make it reachable, "
-            "or set weights: broadcast and broadcast_max_mb above the model's size, in the section label or generation"
+            f"the artifact store at {uri} cannot be read from this executor ({type(error).__name__}); make it "
+            "reachable, or set weights: broadcast and broadcast_max_mb above the model's size (label, generation)"
         ) from error
 
 

@@ -90,8 +90,8 @@ def copy_requests(
 ) -> DataFrame:
     """One request for each product with a unique review in the batch: copy from its reviews so far. Columns ASKED.
 
-    Sources are the newest reviews that praise it, keywords the words that most of its reviews hold, and the attribute is
-    its category; a product with neither category nor praise gets a request that its row then says is none.
+    Sources are the newest reviews that praise it, keywords the words that most of its reviews hold, and the attribute
+    is its category; a product with neither category nor praise gets a request that its row then says is none.
 
     Args:
         reviews: unique reviews of this batch and the batches before.
@@ -184,7 +184,10 @@ def _named(value: Column) -> Column:
 
 
 def _words(words: Column, most: int | None = None) -> Column:
-    """Distinct words with a letter and of two characters at least; no masks or names of emoji, which stand in brackets."""
-    is_word = lambda word: word.rlike(r"\p{L}") & ~word.startswith("[") & (F.length(word) >= 2)  # noqa: E731
-    kept = F.filter(F.array_distinct(F.transform(words, F.lower)), is_word)
+    """Distinct words of two characters at least, one a letter; no masks or names of emoji, which stand in brackets."""
+    kept = F.filter(F.array_distinct(F.transform(words, F.lower)), _is_word)
     return kept if most is None else F.slice(kept, 1, most)
+
+
+def _is_word(word: Column) -> Column:
+    return word.rlike(r"\p{L}") & ~word.startswith("[") & (F.length(word) >= 2)

@@ -1,10 +1,11 @@
 """Texts of tiny random models: the same as transformers writes greedily, and the same whoever shares the batch."""
 
-import torch
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from reviewgen_spark.models.decoding import Prompt, Specials, continue_prompts, plan_batches
 from reviewgen_spark.models.generator import Generator, load_generator
@@ -80,7 +81,7 @@ def test_no_text_holds_a_banned_token_or_a_run_twice(generator: Generator) -> No
     for ids in write(generator, prompts(), section):
         assert len(ids) >= 5
         assert not set(ids) & set(specials(generator).banned)
-        pairs = list(zip(ids, ids[1:], strict=False))
+        pairs = list(pairwise(ids))
         assert len(set(pairs)) == len(pairs)
 
 

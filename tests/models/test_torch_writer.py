@@ -56,7 +56,9 @@ def test_out_of_memory_halves_and_gives_the_same_texts(folder: Path, monkeypatch
     def with_little_memory(model: object, prompts: list[decoding.Prompt], *more: object) -> object:
         sizes.append(len(prompts))
         if len(prompts) > 2 or (len(prompts) == 1 and prompts[0].seed == 5):
-            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 byte")
+            raise RuntimeError(
+                "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 byte"
+            )
         if any(prompt.seed == 5 for prompt in prompts):
             raise MemoryError
         return write_all(model, prompts, *more)  # type: ignore[arg-type]

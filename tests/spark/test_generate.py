@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ModelNotFoundError
 from reviewgen_spark.generation import open_spec, settings_for, writing
-from reviewgen_spark.inference.generate import write_texts
+from reviewgen_spark.inference.generate import REQUEST_COLUMNS, write_texts
 from reviewgen_spark.inference.torch_writer import torch_spec
 from reviewgen_spark.models.generator import generator_sha256
 from reviewgen_spark.products.diversity import describe_texts, diversity_by_product
@@ -24,10 +25,6 @@ from reviewgen_spark.text.provenance import parse_aigc
 from tests.models.generators import make_generator
 from tests.spark.conftest import DAY, Table
 from tests.spark.test_label import Model
-
-REQUESTS = (
-    "request string, purpose string, product_id string, record_id string, source_record_ids array<string>, batch_id long"
-)
 
 
 def line(record_id: str, text: str, **more: Any) -> dict[str, Any]:
@@ -60,7 +57,7 @@ LINES = [
 
 
 def asked(spark: SparkSession, lines: list[dict[str, Any]] = LINES, partitions: int = 2) -> DataFrame:
-    return spark.createDataFrame(lines, REQUESTS).repartition(partitions)
+    return spark.createDataFrame(lines, REQUEST_COLUMNS).repartition(partitions)
 
 
 def by_record(rows: DataFrame) -> dict[str, Row]:
@@ -180,12 +177,21 @@ def tables(table: Table) -> Iterator[dict[str, DataFrame]]:
         "labels": table("gold_review_labels", *labels),
         "splits": table(
             "silver_review_splits",
-            *({"record_id": row["record_id"], "split": "test" if row["record_id"] == "bad" else "train"} for row in REVIEWS),
+            *(
+                {"record_id": row["record_id"], "split": "test" if row["record_id"] == "bad" else "train"}
+                for row in REVIEWS
+            ),
         ),
         "words": table(
             "silver_tokens",
             *(
-                {"record_id": key, "tokens": kept, "content_words": kept, "token_count": 3, "batch_id": int(key != "old")}
+                {
+                    "record_id": key,
+                    "tokens": kept,
+                    "content_words": kept,
+                    "token_count": 3,
+                    "batch_id": int(key != "old"),
+                }
                 for key, kept in words.items()
             ),
         ),
@@ -232,7 +238,9 @@ def test_which_products_get_copy(tables: dict[str, DataFrame]) -> None:
     assert set(requests_of(copy_requests(*given, 0, GenerateSection(), 1))) == {"p"}
 
 
-def test_the_stages_write_their_tables(spark: SparkSession, config: Config, tables: dict[str, DataFrame]) -> None:
+def test_the_stages_write_their_tables(
+    spark: SparkSession, config: Config, tables: dict[str, DataFrame], tmp_path: Path
+) -> None:
     from reviewgen_spark.jobs import generate, reply
 
     config = config.model_copy(
@@ -249,11 +257,10 @@ def test_the_stages_write_their_tables(spark: SparkSession, config: Config, tabl
     }
     for stage, name in ((reply.STAGE, "gold_review_replies"), (generate.STAGE, "gold_generated_texts")):
         lines: list[str] = []
-        inputs = Inputs(
-            {key: given[key].where("batch_id = 1") if stage is reply.STAGE and key != "silver_review_clusters" else given[key]
-             for key in stage.reads},
-            config, stage.assets(config).value, {}, Path(), Path(), "print", 1, lines.append,
-        )  # fmt: skip
+        whole = ("silver_review_clusters", *stage.history)
+        seen = {key: given[key] if key in whole else given[key].where("batch_id = 1") for key in stage.reads}
+        assets = stage.assets(config).value
+        inputs = Inputs(seen, config, assets, {}, tmp_path, tmp_path, "print", 1, lines.append)
         warehouse.converge([name])
         warehouse.replace_batch(name, stage.run(inputs)[name], 1)
         assert "no labeller is registered" in lines[0]
@@ -270,8 +277,9 @@ def test_diversity_is_of_a_products_texts(spark: SparkSession) -> None:
         [("a", "reply", f"{n}", "完全一样的话", None, 1) for n in range(3)]
         + [("b", "reply", f"b{n}", text, None, 2) for n, text in enumerate(("电池很耐用", "物流太慢了"))]
         + [("c", "reply", "c", "只有一条", None, 1), ("d", "reply", "d", "坏", {"class": "X"}, 3)],
-        "product_id string, purpose string, text_id string, text string, error struct<class: string>, attempt_count int",
-    ).withColumn("meta", __import__("pyspark").sql.functions.expr("named_struct('token_count', 5)"))
+        "product_id string, purpose string, text_id string, text string, error struct<class: string>, "
+        "attempt_count int",
+    ).withColumn("meta", F.expr("named_struct('token_count', 5)"))
     found = {row.product_id: row for row in diversity_by_product(texts).collect()}
     assert set(found) == {"a", "b"} and (found["a"].text_count, found["b"].text_count) == (3, 2)
     assert found["a"].self_bleu > 0.99 > 0.2 > found["b"].self_bleu

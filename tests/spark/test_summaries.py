@@ -4,10 +4,10 @@ import json
 
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
-
-from reviewgen_spark.config import Config
 from reviewgen_spark.jobs import summarise
 from reviewgen_spark.pipelines import stages_of
+
+from reviewgen_spark.config import Config
 from reviewgen_spark.products.summaries import summaries_by_product
 from reviewgen_spark.runner import open_run
 from reviewgen_spark.tables import Warehouse

@@ -9,7 +9,10 @@ from reviewgen_spark.text.requests import LENGTHS, Attribute, Request, Source, l
 from reviewgen_spark.text.templates import TOPICS, fill_template, find_topics
 
 CONF = Path(__file__).parents[3] / "conf"
-COMPLAINTS = {"zh": "物流慢，包装破损，客服态度差，太贵，尺码不对，质量也不行", "en": "late delivery, crushed box, rude staff"}
+COMPLAINTS = {
+    "zh": "物流慢，包装破损，客服态度差，太贵，尺码不对，质量也不行",
+    "en": "late delivery, crushed box, rude staff",
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,9 @@ def test_voices_say_what_was_asked_for(sentiment: str, lang_code: str, lists: Ch
     words = ("屏幕", "电池") if lang_code == "zh" else ("screen", "battery")
     texts = set()
     for seed in range(20):
-        request = Request("augmentation", "p", lang_code, sentiment=sentiment, keywords=words, length="short", seed=seed)  # type: ignore[arg-type]
+        request = Request(
+            "augmentation", "p", lang_code, sentiment=sentiment, keywords=words, length="short", seed=seed
+        )  # type: ignore[arg-type]
         text = fill_template(request)
         texts.add(text)
         assert all(word in text for word in words) and length_of(text, request.lang_code) == "short"
@@ -51,7 +56,9 @@ def test_voices_say_what_was_asked_for(sentiment: str, lang_code: str, lists: Ch
 def test_a_reply_answers_what_the_review_says() -> None:
     for lang_code, topics in TOPICS.items():
         for name, topic in topics.items():
-            request = Request("reply", "p", lang_code, sources=(Source("r", f"{topic.words[0]} !"),), sentiment="negative")
+            request = Request(
+                "reply", "p", lang_code, sources=(Source("r", f"{topic.words[0]} !"),), sentiment="negative"
+            )
             assert name in find_topics(request)
             assert any(answer in fill_template(request) for answer in topic.answer)
     named = Request("reply", "p", "zh", aspects=("quality",), sources=(Source("r", "物流慢"),))
