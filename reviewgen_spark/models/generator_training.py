@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from reviewgen_spark.errors import DataQualityError, RequestError
+from reviewgen_spark.errors import ConfigError, DataQualityError, RequestError
 from reviewgen_spark.models.batches import cut_by_token_budget, pad, shuffle_into_batches
 from reviewgen_spark.models.control_codes import CODES, PromptTokenizer, add_control_codes
 from reviewgen_spark.models.decoder import Kind, apply_lora, load_decoder
@@ -92,6 +92,7 @@ def finetune_generator(
         base_name: what the generator's settings call the base, where `base` is a folder of this machine.
 
     Raises:
+        ConfigError: the base has fewer positions than `max_tokens`.
         DataQualityError: a split has no example that fits.
         ModelNotFoundError: there is no such base.
         StageError: the loss became NaN or infinite, or the disk is full.
@@ -102,6 +103,12 @@ def finetune_generator(
     with seeded(section.seed, section.threads):
         texts = [example.text for example in examples]
         tokenizer, model = load_decoder(base, texts, section.max_tokens, section.vocabulary_size, section.dropout)
+        positions = getattr(model.config, "max_position_embeddings", None)
+        if positions is not None and positions < section.max_tokens:
+            raise ConfigError(
+                f"finetune_generator.max_tokens: {section.max_tokens}, but this base has {positions} positions; lower it "
+                "or raise pretrain_generator.max_tokens for a base that is made here"
+            )
         kind: Kind = "seq2seq" if model.config.is_encoder_decoder else "causal"
         new_ids = add_control_codes(tokenizer, model)
         taught = sorted({example.request.purpose for example in examples}, key=CODES["purpose"].index)

@@ -169,6 +169,14 @@ def test_nothing_that_fits_is_an_error(examples: list[Example], validation: list
         finetune_generator(long, validation, "scratch:tiny", SECTION, tmp_path, quiet, "c")
 
 
+def test_a_base_with_too_few_positions_is_refused(
+    examples: list[Example], validation: list[Example], tmp_path: Path
+) -> None:
+    make_generator(tmp_path / "base", "gpt2", max_tokens=48)
+    with pytest.raises(ConfigError, match="64, but this base has 48 positions"):
+        finetune_generator(examples, validation, str(tmp_path / "base"), SECTION, tmp_path / "m", quiet, "c")
+
+
 def test_examples_of_a_review_do_not_depend_on_its_neighbours(corpus: Path, examples: list[Example]) -> None:
     reviews = read_split(corpus, "train")
     alone = review_examples(reviews.take(np.array([7, 3])), words, max_keywords=2, codes_dropped=0.2, seed=1)

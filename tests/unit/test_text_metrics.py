@@ -18,7 +18,7 @@ REAL = [
 def test_repetition_raises_self_bleu_and_lowers_distinct() -> None:
     same = ["房间很好，服务不错"] * 6
     assert self_bleu(same) == pytest.approx(1)
-    assert self_bleu(same) > self_bleu(REAL) > self_bleu(["甲乙丙丁戊", "己庚辛壬癸"])
+    assert self_bleu(same) > self_bleu(REAL[::7]) > self_bleu(["甲乙丙丁戊", "己庚辛壬癸"])
     assert distinct(same, 2) < distinct(REAL[:6], 2)
     assert self_bleu(["房间很好"]) == 0 and distinct([], 1) == 0
 
@@ -44,11 +44,10 @@ def test_runs_of_the_training_texts_are_found() -> None:
 
 
 def test_a_discriminator_tells_what_differs_and_nothing_else() -> None:
-    half = len(REAL) // 2
     odd, even = REAL[::2], REAL[1::2]
     assert discriminator_accuracy(["啊啊啊啊" + text for text in odd], even, seed=1) > 0.9
     assert discriminator_accuracy(odd, even, seed=1) < 0.75
-    assert math.isnan(discriminator_accuracy(odd[:2], even, seed=1)) and half
+    assert math.isnan(discriminator_accuracy(odd[:2], even, seed=1))
 
 
 def test_all_figures_at_once() -> None:
