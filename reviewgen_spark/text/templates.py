@@ -235,6 +235,10 @@ def _voice(request: Request) -> str:
     about, whole = _VOICES[request.lang_code]["positive" if is_happy else "negative"]
     things = [*request.aspects, *request.keywords] or [request.category or _PLAIN_SUBJECT[request.lang_code]]
     middle = [tuple(sentence.format(thing=_plain(thing)) for sentence in about) for thing in things]
+    if request.purpose == "draft_for_verified_buyer":
+        # Only what the buyer said: a sentence of the whole would be an experience that nobody told of.
+        found = _compose(request, (), middle, (), (), {})
+        return found.rstrip("，") + "。" if request.lang_code == "zh" else found
     return _compose(request, (), middle, whole, whole, {})
 
 

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,16 @@ def test_a_reply_answers_what_the_review_says() -> None:
             assert any(answer in fill_template(request) for answer in topic.answer)
     named = Request("reply", "p", "zh", aspects=("quality",), sources=(Source("r", "物流慢"),))
     assert find_topics(named) == ["quality", "delivery"]
+
+
+def test_a_draft_says_only_what_the_buyer_said() -> None:
+    for lang_code, pattern in (
+        ("zh", r"屏幕[^，。]{2,5}，电池[^，。]{2,5}。"),
+        ("en", r"[^.]*屏幕[^.]*\. [^.]*电池[^.]*\."),
+    ):
+        for seed in range(10):
+            request = Request("draft_for_verified_buyer", "p", lang_code, stars=1, keywords=("屏幕", "电池"), seed=seed)  # type: ignore[arg-type]
+            assert re.fullmatch(pattern, fill_template(request)), fill_template(request)
 
 
 def test_there_is_no_template_of_a_summary() -> None:
