@@ -78,6 +78,16 @@ class Shown:
         """Names of the checks that it did not pass."""
         return tuple(check.name for check in self.checks if not check.is_passed)
 
+    @property
+    def marked(self) -> tuple[Check, ...]:
+        """Checks that it did not pass, or that have something to say."""
+        return tuple(check for check in self.checks if not check.is_passed or round(check.score, 2) or check.reason)
+
+    @property
+    def clean(self) -> tuple[str, ...]:
+        """Names of the others."""
+        return tuple(check.name for check in self.checks if check not in self.marked)
+
 
 @dataclass(frozen=True)
 class Gallery:

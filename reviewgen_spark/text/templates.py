@@ -151,11 +151,11 @@ _VOICES: Mapping[LangCode, Mapping[str, tuple[Sentences, Sentences]]] = {  # abo
     "en": {
         "positive": (
             ("The {thing} is good.", "I like the {thing}.", "The {thing} works well."),
-            ("It is as described.", "All in all it is worth its price.", "I would buy it again."),
+            ("It is as described.", "It is worth its price.", "I would buy it again."),
         ),
         "negative": (
             ("The {thing} is poor.", "I do not like the {thing}.", "The {thing} is a let-down."),
-            ("It is not as described.", "All in all it is not worth its price.", "I would not buy it again."),
+            ("It is not as described.", "It is not worth its price.", "I would not buy it again."),
         ),
     },
 }
