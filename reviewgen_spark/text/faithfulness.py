@@ -34,7 +34,8 @@ _SHORTEST_STEM = 3
 # How a summary speaks of its sources, not of the product: 312 of 400 customers say, 大多数买家提到.
 _FRAME_WORDS = (
     "review reviews reviewer reviewers customer customers buyer buyers user users people most many some say says said "
-    "mention mentions find finds report reports 评价 评论 顾客 客户 用户 买家 消费者 大多数 多数 部分 表示 提到 反映 认为"
+    "mention mentions find finds report reports "
+    "评价 评论 顾客 客户 用户 买家 消费者 大多数 多数 部分 表示 提到 反映 认为"
 )
 _FRAME = frozenset(_FRAME_WORDS.split())
 _NEAR = 0.34  # share of the words of a sentence that a source must have to contradict it

@@ -12,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum
 from typing import NamedTuple
 
 from reviewgen_spark.sections import SummariseSection
@@ -96,7 +97,7 @@ def summarise(
     keywords: Iterable[str] = (),
     may_quote: Callable[[str], bool] = lambda sentence: True,
 ) -> Summary | None:
-    """Summarise the reviews of one product; the same whatever their order. None where no review is in a known language.
+    """Summarise the reviews of one product; the same whatever their order. None where nothing can be said.
 
     Quotes come from reviews in the language of most; counts are over reviews of every language, by the word lists of
     Chinese and English.
@@ -239,7 +240,8 @@ class _Worth:
     def value(self, chosen: _Chosen, sentence: Sentence) -> float:
         """What all that was chosen is worth together with the sentence: half an F1, corrected."""
         found = chosen.overlap + self.overlap(chosen, sentence)
-        found += _ASPECT * sum(self._aspects[code] for code in chosen.aspects.union(sentence.said.aspects))
+        # fsum is exact: a sum in the order of a set would differ between processes in its last digit, and so break ties
+        found += _ASPECT * fsum(self._aspects[code] for code in chosen.aspects.union(sentence.said.aspects))
         found -= _PERSONAL * (chosen.personal + sentence.said.personal_count)
         praise = chosen.praise + is_positive(sentence.said.score)
         polar = praise + chosen.blame + is_negative(sentence.said.score)
@@ -305,7 +307,7 @@ def _say_counts(counts: Sequence[AspectCount], read: Read, reader: OpinionReader
     few, many = read
     if language == "en":
         told = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-        reviews = f"{few:,} reviews" if few == many else f"the {few:,} reviews read of {many:,}"
+        reviews = f"{few:,} reviews" if few == many else f"the {few:,} reviews that were read, of {many:,}"
         return f"Of {reviews}, {told}."
     reviews = f"{few}条评价" if few == many else f"{many}条评价中抽取的{few}条"
     return f"{reviews}中，{'，'.join(parts)}。"
@@ -314,7 +316,7 @@ def _say_counts(counts: Sequence[AspectCount], read: Read, reader: OpinionReader
 def _is_quotable(sentence: Sentence, max_words: int) -> bool:
     """Whether it states something of the product, alone, fits, and shows no place where personal data was masked."""
     is_opinion = is_positive(sentence.said.score) or is_negative(sentence.said.score)
-    shortest = _SHORTEST if is_opinion else _SHORTEST_FACT if sentence.said.aspects else max_words
+    shortest = _SHORTEST if is_opinion else _SHORTEST_FACT if sentence.said.aspects else max_words + 1
     is_asking = sentence.text.rstrip("\"'”’」』）) ").endswith(("?", "？"))
     return shortest <= len(sentence.words) <= max_words and not is_asking and not _MASK.search(sentence.text)
 

@@ -54,11 +54,17 @@ def test_quotes_stand_in_the_review_that_they_cite(reader: OpinionReader) -> Non
     assert sum(len(claim.text.split()) for claim in quotes) <= 20
 
 
-def test_the_quotes_are_what_most_say_and_nothing_of_the_writers(reader: OpinionReader) -> None:
+def test_the_quotes_are_what_most_say(reader: OpinionReader) -> None:
     read = [read_sentences(review, reader) for review in reviews_of(ENGLISH, "en")]
     chosen = [sentence.text for sentence in choose_sentences(read, 20)]
     assert "battery lasts" in chosen[0] and "screen is bright" in chosen[0]
-    assert not any("wife" in text or "beach" in text for text in chosen)
+    assert not any("box" in text or "beach" in text for text in chosen)
+
+
+def test_writers_who_speak_of_themselves_are_not_quoted_where_another_says_it(reader: OpinionReader) -> None:
+    texts = ("I love the battery and the screen.",) * 3 + ("The battery is good and the screen too.",) * 2
+    chosen = choose_sentences([read_sentences(review, reader) for review in reviews_of(texts, "en")], 10)
+    assert [sentence.text for sentence in chosen] == [texts[-1]]
 
 
 def test_what_was_said_is_not_said_again(reader: OpinionReader) -> None:
@@ -68,9 +74,9 @@ def test_what_was_said_is_not_said_again(reader: OpinionReader) -> None:
 
 
 def test_praise_and_blame_are_balanced(reader: OpinionReader) -> None:
-    texts = ("The food is great and cheap.",) * 3 + ("The service is terrible and slow.",) * 3
-    chosen = choose_sentences([read_sentences(review, reader) for review in reviews_of(texts, "en")], 12)
-    assert {sentence.said.score > 0 for sentence in chosen} == {True, False}
+    texts = ("The food is great. The food is nice here.",) * 4 + ("The food is terrible there.",) * 3
+    chosen = choose_sentences([read_sentences(review, reader) for review in reviews_of(texts, "en")], 9)
+    assert [sentence.text for sentence in chosen] == ["The food is great.", "The food is terrible there."]
 
 
 def test_counts_are_over_all_that_were_read(reader: OpinionReader) -> None:
@@ -124,9 +130,12 @@ READER = OpinionReader(TokensSection(), driver_dictionaries())
 
 
 def test_what_may_not_be_shown_is_not_quoted(reader: OpinionReader) -> None:
-    reviews = reviews_of(("The battery is great, call [PHONE].", *ENGLISH[2:4]), "en")
-    summary = summarise(reviews, 3, reader, SECTION, may_quote=lambda sentence: "dark" not in sentence)
-    assert summary is not None and "[PHONE]" not in summary.text and "dark" not in summary.text
+    masked = reviews_of(("The battery is great, call [PHONE].",), "en")
+    assert summarise(masked, 1, reader, SECTION) is None
+    reviews = reviews_of(ENGLISH[1:4], "en")
+    best = choose_sentences([read_sentences(review, reader) for review in reviews], 20)[0].text
+    summary = summarise(reviews, 3, reader, SECTION, may_quote=lambda sentence: sentence != best)
+    assert summary is not None and best not in summary.text
     assert any(claim.kind == "quote" for claim in summary.claims)
 
 
