@@ -49,7 +49,7 @@ def describe_texts(texts: DataFrame) -> list[str]:
         texts.groupBy("purpose")
         .agg(
             F.count("*").alias("rows"),
-            F.count_if("error IS NOT NULL").alias("errors"),
+            F.count_if(F.col("error").isNotNull()).alias("errors"),
             F.avg("attempt_count").alias("attempts"),
             F.sum(F.coalesce("meta.token_count", F.lit(0))).alias("tokens"),
         )
