@@ -10,12 +10,13 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from reviewgen_spark.config import Config
+from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import ModelNotFoundError
 from reviewgen_spark.generation import open_spec, settings_for, writing
 from reviewgen_spark.inference.generate import REQUEST_COLUMNS, write_texts
 from reviewgen_spark.inference.torch_writer import torch_spec
 from reviewgen_spark.models.generator import generator_sha256
+from reviewgen_spark.models.predictor import Predictor
 from reviewgen_spark.products.diversity import describe_texts, diversity_by_product
 from reviewgen_spark.products.requests import ASKED, augmentation_requests, copy_requests, reply_requests
 from reviewgen_spark.sections import GenerateSection, ReplySection
@@ -138,6 +139,23 @@ def test_a_shipped_generator_writes_what_it_writes_here(spark: SparkSession, con
         assert row.error is None or row.text not in row.error["message"]
     assert json.loads(written[0].decoding)["top_k"] == 50
     assert {(row.model_name, row.model_version) for row in rows.values()} == {("review_generator", 3)}
+
+
+def test_the_champion_judges_texts(spark: SparkSession, registry_root: Path) -> None:
+    config = load_config("local", [f"paths.root={registry_root}", "generation.max_attempts=1"])
+    found = writing(config, "template").value
+    assert (found.labeller.name, found.labeller.version) == ("review_sentiment", 1)
+    lines = [
+        line(sentiment, "", purpose="augmentation", sentiment=sentiment, sources=[], keywords=["房间"], length="short")
+        for sentiment in ("positive", "negative")
+    ]
+    spec, settings = open_spec(config, found, spark), settings_for(config, found)
+    rows = write_texts(asked(spark, lines), "gold_generated_texts", spec, found.labeller, settings, "print").collect()
+    scores = Predictor(found.labeller.path).score_texts([row.text for row in rows])
+    for row, positive in zip(rows, scores.tolist(), strict=True):
+        said = {check.name: check.score for check in row.checks}
+        opposite = 1 - positive if row.record_id == "positive" else positive
+        assert said["sentiment"] == pytest.approx(opposite, abs=1e-3) and "labeller" not in said
 
 
 def test_a_damaged_generator_is_refused_on_the_driver(
