@@ -4,8 +4,17 @@ import sys
 
 from reviewgen_spark.assets import teacher
 from reviewgen_spark.compression import compress_student
+from reviewgen_spark.config import Config
 from reviewgen_spark.job import run_job
 from reviewgen_spark.stage import Stage
+
+
+def _require(config: Config) -> None:
+    if config.compress.onnx:
+        from reviewgen_spark.models.onnx_export import require_onnx
+
+        require_onnx()
+
 
 STAGE = Stage(
     name="compress",
@@ -19,6 +28,7 @@ STAGE = Stage(
     mode="by_fingerprint",
     assets=teacher,
     makes_files=True,
+    require=_require,
     run=compress_student,
 )
 

@@ -5,6 +5,7 @@ import sys
 from pyspark.sql import DataFrame
 
 from reviewgen_spark.assets import champion
+from reviewgen_spark.config import Config
 from reviewgen_spark.inference.label import label_batch
 from reviewgen_spark.job import run_job
 from reviewgen_spark.stage import Inputs, Stage
@@ -14,6 +15,13 @@ from reviewgen_spark.transforms.tokens import unique_reviews
 def _label(inputs: Inputs) -> dict[str, DataFrame]:
     reviews = unique_reviews(inputs.tables["silver_reviews"], inputs.tables["silver_review_clusters"])
     return label_batch(reviews, inputs.assets, inputs.config.label, inputs.fingerprint, inputs.report)
+
+
+def _require(config: Config) -> None:
+    if config.label.runtime == "onnx":
+        from reviewgen_spark.models.onnx_predictor import require_onnxruntime
+
+        require_onnxruntime()
 
 
 STAGE = Stage(
@@ -28,6 +36,7 @@ STAGE = Stage(
     expected_errors=("NullText", "EmptyText"),
     max_error_pct=lambda config: config.label.max_error_pct,
     newest_first=True,
+    require=_require,
     run=_label,
 )
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.models.folder import ONNX_FILE
 from reviewgen_spark.stage import Assets, hash_files
 from reviewgen_spark.text.erasure import key_fingerprint
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_safety_lists
 
 KEY_VARIABLE = "REVIEWGEN_USER_KEY"
+PINNED_MODELS = "_pinned"  # below paths.artifacts
 
 
 def user_key(config: Config) -> Assets:
@@ -103,11 +105,24 @@ def champion(config: Config) -> Assets:
 
     Raises:
         ModelNotFoundError: When no model has the alias.
+        RegistryError: When the registry does not answer, and no copy of before may serve.
     """
-    from reviewgen_spark.models.registry import resolve
+    from reviewgen_spark.models.pins import file_sha256, resolve_pinned
 
-    model = resolve(config.models.name, config.label.alias, config.paths.tracking_uri)
-    return Assets({"model": model.sha256, "version": f"{model.name}/{model.version}"}, model)
+    section = config.label
+    pinned = resolve_pinned(
+        config.models.name,
+        section.alias,
+        config.paths.tracking_uri,
+        Path(config.paths.artifacts) / PINNED_MODELS,
+        also=(ONNX_FILE,) if section.runtime == "onnx" else (),
+        serves=section.without_registry == "pinned",
+    )
+    model = pinned.model
+    hashes = {"model": model.sha256, "version": f"{model.name}/{model.version}"}
+    if section.runtime == "onnx":
+        hashes["onnx"] = file_sha256(model.path / ONNX_FILE)
+    return Assets(hashes, model, (pinned.warning,) if pinned.warning else ())
 
 
 def teacher(config: Config) -> Assets:

@@ -76,8 +76,8 @@ def compress_student(inputs: Inputs) -> dict[str, "DataFrame"]:
 def register_compressed(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Log and register the compressed model with its table; it takes its alias when it costs little F1."""
     from reviewgen_spark.models.compression import TABLE_FILE, read_table
+    from reviewgen_spark.models.folder import ONNX_FILE
     from reviewgen_spark.models.gate import judge_compressed, tell_checks
-    from reviewgen_spark.models.onnx_export import ONNX_FILE
     from reviewgen_spark.models.registry import register
 
     config, teacher, folder = inputs.config, inputs.assets, inputs.artifacts["compress"]

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from reviewgen_spark import findings
 from reviewgen_spark.assets import KEY_VARIABLE
 from reviewgen_spark.config import Config, load_config
-from reviewgen_spark.errors import ConfigError, ModelNotFoundError, ReviewgenError
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryError, ReviewgenError
 from reviewgen_spark.findings import Finding, Surroundings, TableState
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.session import DELTA_PACKAGE, start_session
@@ -125,11 +125,11 @@ def find_champion(config: Config) -> Champion:
         stands = any(alias in (*entry.aliases, str(entry.version)) for entry in list_models(uri, name))
         problem = str(error).partition(";")[0]
         return Champion(findings.check_champion(name, None, problem, stands))
+    except RegistryError as error:
+        problem, _, advice = str(error).partition("; ")
+        return Champion(Finding("fail", "champion", problem, advice, True))
     except ReviewgenError as error:
         return Champion(Finding("fail", "champion", str(error)))
-    except Exception as error:
-        text = f"the registry at {uri} does not answer ({type(error).__name__})"
-        return Champion(Finding("fail", "champion", text, "start it, or set paths.mlflow_uri", True))
     finding = findings.check_champion(name, model.version, "", False)
     return Champion(finding, (model.path / "model.safetensors").stat().st_size)
 

@@ -33,6 +33,10 @@ class ModelNotFoundError(ReviewgenError, LookupError):
     """No model stands under the name, alias or path that was asked for."""
 
 
+class RegistryError(ReviewgenError, ConnectionError):
+    """The model registry gives no answer."""
+
+
 class MissingExtraError(ReviewgenError, ImportError):
     """A library of an optional extra is not installed; the message names the extra."""
 

@@ -94,6 +94,8 @@ def _run(name: str, stages: Sequence[Stage], config: Config, options: argparse.N
     from reviewgen_spark.session import start_session
     from reviewgen_spark.status import check_night
 
+    for stage in stages:
+        stage.require(config)
     batches = batch_range(options.batches)
     force = Force(options.force, *(batches or (None, None))) if options.force else None
     spark = start_session(config, f"reviewgen {name}")

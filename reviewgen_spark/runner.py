@@ -56,6 +56,8 @@ class Run:
 
     def stage(self, stage: Stage) -> None:
         """Run one stage over everything that it has not done yet."""
+        for warning in self.backlog.assets(stage).warnings:
+            self.report(f"[{stage.name}] warning: {warning}")
         try:
             if stage.plan is not None:
                 self._reserve(stage)
@@ -342,6 +344,8 @@ def describe_failure(error: BaseException) -> str:
     if condition:
         names.append(str(condition))
     text = str(error)
+    if "No space left on device" in text or "Disk quota exceeded" in text:
+        names.append("the disk is full")
     names += re.findall(r"\b([A-Za-z_.]*(?:Error|Exception))(?=[:\n])", text)[:3]
     names += [f"[{found}]" for found in re.findall(r"\[([A-Z][A-Z_.]{5,})\]", text)[:2]]
     places = re.findall(r'File "[^"]*?([^/"]+/[^/"]+\.py)", line (\d+)', text)[-2:]

@@ -28,6 +28,8 @@ def session_settings(config: Config) -> dict[str, str]:
         "spark.sql.adaptive.enabled": "true",
         # Delta replays its log with 50 tasks by default: seconds a table here, for a log of a few kilobytes.
         "spark.databricks.delta.snapshotPartitions": "2",
+        # VACUUM lists a table's files in as many tasks, by default 10,000.
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(max(spark.shuffle_partitions, 4)),
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(spark.arrow_max_rows),
         # Unbounded by default: one batch of very long texts would fill a worker's memory.
         "spark.sql.execution.arrow.maxBytesPerBatch": str(spark.arrow_max_bytes),

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Assets:
-    """Models, keys and dictionaries of a stage: their hashes for the fingerprint, and what `run` needs of them."""
+    """Models, keys and dictionaries of a stage: their hashes for the fingerprint, and what `run` needs of them.
+
+    `warnings` are told once a run.
+    """
 
     hashes: Mapping[str, str] = field(default_factory=dict)
     value: Any = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ class Stage:
             files may be gone by then).
         newest_first: Whether waiting batches run from the newest down, at most `--max-batches` of them a run: for a
             stage that a new model makes do everything again. Not for one that has its own tables in `history`.
+        require: Raises MissingExtraError when the driver lacks a library that the configuration asks for; called before
+            Spark starts.
         plan: Finds new input and returns the rows of ops_source_files that reserve it; for ingest.
     """
 
@@ -97,6 +103,7 @@ class Stage:
     makes_files: bool = False
     keeps_done: bool = False
     newest_first: bool = False
+    require: Callable[[Config], None] = lambda config: None
     plan: "Callable[[SparkSession, Config, Sequence[Row]], list[dict[str, Any]]] | None" = None
 
 

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from reviewgen_spark.backlog import Backlog
 from reviewgen_spark.config import Config
 from reviewgen_spark.erasure_log import open_erasures
-from reviewgen_spark.errors import ConfigError, DataQualityError, ModelNotFoundError
+from reviewgen_spark.errors import ConfigError, DataQualityError, ModelNotFoundError, RegistryError
 from reviewgen_spark.freshness import Arrival, check_freshness
 from reviewgen_spark.ledger import Ledger
 from reviewgen_spark.runner import record_source_files
@@ -131,7 +131,7 @@ def backfill_lines(backlog: Backlog, stages: Sequence[Stage]) -> list[str]:
             continue
         try:
             pending = backlog.pending(stage)
-        except ModelNotFoundError as error:
+        except (ModelNotFoundError, RegistryError) as error:
             lines.append(f"{stage.name}: {error}")
             continue
         again = [batch for batch in pending if backlog.ledger.last(stage.name, batch) is not None]

@@ -44,7 +44,7 @@ def spark() -> Iterator["SparkSession"]:
     from reviewgen_spark.session import start_session
 
     settings = (
-        "spark.master=local[2]",
+        "spark.master=local[2,2]",
         "spark.driver_memory=2g",
         "spark.shuffle_partitions=2",  # a few hundred rows: more partitions are only more tasks
     )

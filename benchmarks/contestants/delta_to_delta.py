@@ -28,10 +28,12 @@ def write_delta(rows: DataFrame, folder: Path) -> None:
     rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(str(folder))
 
 
-def race(options: Namespace, work: Callable[[SparkSession, DataFrame, Path], Any]) -> tuple[float, Any]:
+def race(
+    options: Namespace, work: Callable[[SparkSession, DataFrame, Path], Any], master: str = "local[2]"
+) -> tuple[float, Any]:
     """Seconds of `work(spark, rows, out)`, and what it returned."""
     with tempfile.TemporaryDirectory() as root:
-        spark = start_session(load_config("local", [f"paths.root={root}", "spark.master=local[2]"]))
+        spark = start_session(load_config("local", [f"paths.root={root}", f"spark.master={master}"]))
         rows = as_delta(spark, options.rows)
         write_delta(as_delta(spark, options.warm), options.out.with_name("warm-out"))
         started = time.monotonic()

@@ -15,19 +15,22 @@ from reviewgen_spark.sections import LabelSection
 def main() -> None:
     parser = arguments(__doc__, ("float32", "bfloat16", "int8"))
     parser.add_argument("--model", type=Path, required=True, help="a model folder")
+    parser.add_argument("--tokens-per-batch", type=int, default=2048)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--master", default="local[2]")
     options = parser.parse_args()
     folder = options.model
     model = SimpleNamespace(
         name="b3", version=1, sha256=folder_sha256(folder), path=folder, uri=folder.resolve().as_uri()
     )
-    section = LabelSection(precision=options.line)
+    section = LabelSection(precision=options.line, device=options.device, tokens_per_batch=options.tokens_per_batch)
 
     def work(spark: SparkSession, rows: DataFrame, out: Path) -> Row:
         tables = label_batch(rows, model, section, "b3", lambda line: None)
         write_delta(tables["gold_review_labels"], out)
         return tables["ops_label_metrics"].collect()[0]
 
-    seconds, metrics = race(options, work)
+    seconds, metrics = race(options, work, options.master)
     tell(seconds, **{name: round(value, 3) for name, value in metrics.asDict().items() if name != "batch_id"})
 
 

@@ -92,7 +92,7 @@ def score_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection)
         ModelNotFoundError: the model's files are missing or damaged.
     """
     spark = reviews.sparkSession
-    shipped = ship(spark, model, section.weights, section.broadcast_max_mb)
+    shipped = ship(spark, model, section.weights, section.broadcast_max_mb, runtime=section.runtime)
     require_sentiment(read_settings(model.path), f"label: {model.name} version {model.version}")
     partitions = section.partitions or spark.sparkContext.defaultParallelism
     name, version = model.name, model.version

@@ -7,6 +7,7 @@ one copy of the pages. A worker that gets no row touches nothing.
 """
 
 import fcntl
+import hashlib
 import os
 import shutil
 import tempfile
@@ -16,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
-from reviewgen_spark.errors import ModelNotFoundError, StageError
-from reviewgen_spark.models.folder import MODEL_FILES, files_sha256
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError, StageError
+from reviewgen_spark.models.folder import MODEL_FILES, ONNX_FILE, files_sha256
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -62,17 +63,25 @@ class ShippedModel:
         files: Broadcast[dict[str, bytes]] by file name; None where the node fetches them.
         uri: the folder in the artifact store.
         names: the files that the model is made of.
+        onnx_sha256: of the ONNX file that the worker runs; empty where it runs torch.
     """
 
     sha256: str
     files: Any = None
     uri: str = ""
     names: tuple[str, ...] = MODEL_FILES
+    onnx_sha256: str = ""
+
+    @property
+    def folder_name(self) -> str:
+        """Of its folder on a node."""
+        return f"{self.sha256}-{self.onnx_sha256}" if self.onnx_sha256 else self.sha256
 
 
 # One broadcast an application and model, on the driver: each batch of a night labels with the same one.
-_SHIPPED: dict[tuple[str, str, bool], ShippedModel] = {}
-# One loaded labeller and one generator a worker process, by (sha256, device, precision); and how often it loaded one.
+_SHIPPED: dict[tuple[str, str, bool, str], ShippedModel] = {}
+# One loaded labeller and one generator a worker process, by (sha256, device, precision or onnx); and how often it
+# loaded one.
 _Key = tuple[str, str, str]
 _LOADED: dict[_Key, "Predictor"] = {}
 _GENERATORS: dict[_Key, "Generator"] = {}
@@ -85,6 +94,7 @@ def ship(
     weights: Literal["broadcast", "localcache"] = "broadcast",
     broadcast_max_mb: int = 512,
     names: tuple[str, ...] = MODEL_FILES,
+    runtime: Literal["torch", "onnx"] = "torch",
 ) -> ShippedModel:
     """Broadcast a model's files, or take the broadcast that this application already has; or only say where they are.
 
@@ -94,13 +104,20 @@ def ship(
         weights: `broadcast` from the driver, or `localcache`: each node fetches them from the artifact store.
         broadcast_max_mb: a bigger model goes by localcache: the driver holds what it broadcasts in memory.
         names: the files that it is made of; those of a labeller, or `generator.GENERATOR_FILES`.
+        runtime: what workers run: the weights, or the ONNX file in the model's folder, which is broadcast only.
 
     Raises:
+        ConfigError: the ONNX file would have to go by localcache.
         ModelNotFoundError: a file is missing, or the files are not those that were registered.
     """
     is_big = sum(file.stat().st_size for file in model.path.glob("*")) > broadcast_max_mb * 10**6
     is_fetched = weights == "localcache" or is_big
-    key = (spark.sparkContext.applicationId, model.sha256, is_fetched)
+    if runtime == "onnx" and is_fetched:
+        raise ConfigError(
+            f"label.runtime: onnx: the files in {model.path} are broadcast, and are more than label.broadcast_max_mb "
+            f"({broadcast_max_mb}) allows; raise it"
+        )
+    key = (spark.sparkContext.applicationId, model.sha256, is_fetched, runtime)
     if key not in _SHIPPED:
         missing = [name for name in names if not (model.path / name).is_file()]
         if missing or files_sha256(model.path, names) != model.sha256:
@@ -112,8 +129,11 @@ def ship(
         if is_fetched:
             _SHIPPED[key] = ShippedModel(model.sha256, uri=model.uri, names=names)
         else:
-            files = {name: (model.path / name).read_bytes() for name in names}
-            _SHIPPED[key] = ShippedModel(model.sha256, spark.sparkContext.broadcast(files), names=names)
+            sent = (*names, ONNX_FILE) if runtime == "onnx" else names
+            files = {name: (model.path / name).read_bytes() for name in sent}
+            onnx_sha256 = hashlib.sha256(files[ONNX_FILE]).hexdigest() if runtime == "onnx" else ""
+            broadcast = spark.sparkContext.broadcast(files)
+            _SHIPPED[key] = ShippedModel(model.sha256, broadcast, names=names, onnx_sha256=onnx_sha256)
     return _SHIPPED[key]
 
 
@@ -126,11 +146,18 @@ def load_predictor(
     shipped: ShippedModel, device: "Device", precision: "Precision", threads: int, compiled: bool = False
 ) -> "Predictor":
     """Give the worker's labeller; loads it the first time this process needs it. Runs on an executor."""
-    from reviewgen_spark.models.predictor import Predictor
 
-    return _hold(
-        _LOADED, shipped, device, precision, threads, lambda folder, on: Predictor(folder, on, precision, compiled)
-    )
+    def load(folder: Path, on: "Device") -> "Predictor":
+        if shipped.onnx_sha256:
+            from reviewgen_spark.models.onnx_predictor import OnnxPredictor
+
+            return OnnxPredictor(folder, threads)
+        from reviewgen_spark.models.predictor import Predictor
+
+        return Predictor(folder, on, precision, compiled)
+
+    found: Predictor = _hold(_LOADED, shipped, device, precision, threads, load)
+    return found
 
 
 def load_shipped_generator(
@@ -139,9 +166,10 @@ def load_shipped_generator(
     """Give the worker's generator, as `load_predictor` gives its labeller."""
     from reviewgen_spark.models.generator import load_generator
 
-    return _hold(
+    found: Generator = _hold(
         _GENERATORS, shipped, device, precision, threads, lambda folder, on: load_generator(folder, on, precision)
     )
+    return found
 
 
 def _hold(
@@ -157,8 +185,9 @@ def _hold(
 
     from reviewgen_spark.models.predictor import choose_device
 
-    resolved: Device = "cuda" if choose_device(device) == "cuda" else "cpu"
-    key = (shipped.sha256, resolved, precision)
+    is_on_gpu = not shipped.onnx_sha256 and choose_device(device) == "cuda"
+    resolved: Device = "cuda" if is_on_gpu else "cpu"
+    key = (shipped.sha256, resolved, "onnx" if shipped.onnx_sha256 else precision)
     if key not in loaded:
         torch.set_num_threads(threads)
         folder = local_folder(shipped)
@@ -175,8 +204,8 @@ def local_folder(shipped: ShippedModel) -> Path:
         StageError: what arrived is not what was sent, or the artifact store cannot be read from here.
     """
     cache = cache_folder()
-    folder = cache / shipped.sha256
-    with (cache / f"{shipped.sha256}.lock").open("w") as lock:
+    folder = cache / shipped.folder_name
+    with (cache / f"{shipped.folder_name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _is_whole(folder, shipped):
             staged = Path(tempfile.mkdtemp(prefix="staged-", dir=cache))
@@ -233,4 +262,9 @@ def cache_folder() -> Path:
 
 def _is_whole(folder: Path, shipped: ShippedModel) -> bool:
     names = shipped.names
-    return all((folder / name).is_file() for name in names) and files_sha256(folder, names) == shipped.sha256
+    if not all((folder / name).is_file() for name in names) or files_sha256(folder, names) != shipped.sha256:
+        return False
+    return not shipped.onnx_sha256 or (
+        (folder / ONNX_FILE).is_file()
+        and hashlib.sha256((folder / ONNX_FILE).read_bytes()).hexdigest() == shipped.onnx_sha256
+    )

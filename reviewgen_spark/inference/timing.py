@@ -33,7 +33,7 @@ def time_labelling(reviews: "DataFrame", model: ModelLike, section: LabelSection
         ModelNotFoundError: the model's files are missing or damaged.
     """
     spark = reviews.sparkSession
-    shipped = ship(spark, model, section.weights, section.broadcast_max_mb)
+    shipped = ship(spark, model, section.weights, section.broadcast_max_mb, runtime=section.runtime)
     partitions = section.partitions or spark.sparkContext.defaultParallelism
     name, version = model.name, model.version
 

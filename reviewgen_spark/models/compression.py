@@ -17,9 +17,9 @@ from reviewgen_spark.models.compression_table import VariantFigures, compare_var
 from reviewgen_spark.models.corpus import read_split
 from reviewgen_spark.models.distillation import distil
 from reviewgen_spark.models.finetuning import calibrate, run_model
-from reviewgen_spark.models.folder import CURVE_FILE, MODEL_FILES, read_settings
+from reviewgen_spark.models.folder import CURVE_FILE, MODEL_FILES, ONNX_FILE, read_settings
 from reviewgen_spark.models.loop import LoopSettings, save_weights
-from reviewgen_spark.models.onnx_export import ONNX_FILE, export_onnx, require_onnx
+from reviewgen_spark.models.onnx_export import export_onnx, require_onnx
 from reviewgen_spark.models.predictor import Tokenizer, load_classifier
 from reviewgen_spark.models.tasks import read_targets
 from reviewgen_spark.models.weight_pruning import prune_feed_forward, zero_heads, zero_magnitudes

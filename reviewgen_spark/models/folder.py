@@ -18,6 +18,7 @@ from reviewgen_spark.models.heads import Head
 
 SETTINGS_FILE = "reviewgen.json"
 CURVE_FILE = "training_curve.json"
+ONNX_FILE = "model.onnx"  # beside a compressed version, not part of its folder
 # Training seconds, in the curve, differ between two equal models: only what shapes a prediction is hashed.
 MODEL_FILES = ("config.json", "model.safetensors", "reviewgen.json", "tokenizer.json")
 

@@ -71,9 +71,9 @@ def _read(
         request = Request(
             purpose="draft_for_verified_buyer" if is_draft else "augmentation",
             product_id="-",  # no code names it
-            lang_code=language,  # type: ignore[arg-type]
+            lang_code=language,
             keywords=tuple(words[word] for word in chosen),
-            length=length_of(text, language),  # type: ignore[arg-type]
+            length=length_of(text, language),
             **kept,
         )
         yield Example(request, text)

@@ -106,8 +106,8 @@ def finetune_generator(
         positions = getattr(model.config, "max_position_embeddings", None)
         if positions is not None and positions < section.max_tokens:
             raise ConfigError(
-                f"finetune_generator.max_tokens: {section.max_tokens}, but this base has {positions} positions; lower it "
-                "or raise pretrain_generator.max_tokens for a base that is made here"
+                f"finetune_generator.max_tokens: {section.max_tokens}, but this base has {positions} positions; lower "
+                "it, or raise pretrain_generator.max_tokens for a base that is made here"
             )
         kind: Kind = "seq2seq" if model.config.is_encoder_decoder else "causal"
         new_ids = add_control_codes(tokenizer, model)

@@ -68,7 +68,7 @@ class NgramModel:
         costs = np.where(is_said, -np.log2(np.maximum(probability, 1e-300)), 0.0)
         costs += np.where(stream == UNKNOWN, UNKNOWN_BITS, 0.0)
         number = np.cumsum(stream == START) - 1  # which text each place is of
-        return np.bincount(number, weights=costs, minlength=len(texts))
+        return np.asarray(np.bincount(number, weights=costs, minlength=len(texts)), dtype=np.float64)
 
     def bits_per_character(self, texts: Sequence[str]) -> float:
         """What texts cost, their ends included, over their number of characters."""
@@ -141,7 +141,7 @@ class NgramModel:
     def _probabilities(self, stream: Ints) -> Floats:
         """(T,) of each character after those before it."""
         first = self.levels[0]
-        probability = first.discounted[stream] + first.left[0] / self.size
+        probability: Floats = first.discounted[stream] + first.left[0] / self.size
         node = stream
         for level, (places, _since) in zip(self.levels[1:], self._grams(stream), strict=True):
             context = node[places - 1]
@@ -159,7 +159,7 @@ class NgramModel:
     def _next(self, history: Sequence[int]) -> Floats:
         """(V,) the distribution of what comes next."""
         first = self.levels[0]
-        probability = first.discounted + first.left[0] / self.size
+        probability: Floats = first.discounted + first.left[0] / self.size
         for n in range(2, min(self.order, len(history) + 1) + 1):
             context = self._find(history[len(history) - n + 1 :])
             if context < 0:

@@ -20,7 +20,6 @@ from reviewgen_spark.errors import MissingExtraError, StageError
 from reviewgen_spark.models.batches import pad
 from reviewgen_spark.models.predictor import load_classifier
 
-ONNX_FILE = "model.onnx"
 LIBRARIES = ("onnx", "onnxscript", "onnxruntime")
 MAX_DIFFERENCE = 1e-4  # of a logit; sums in another order differ by some 1e-6
 # Lengths that the trace has not seen, a batch of one and a row far shorter than its batch.

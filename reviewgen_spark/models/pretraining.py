@@ -169,7 +169,10 @@ def load_language_model(base: str, texts: Sequence[str], section: PretrainSectio
     from transformers import AutoModelForMaskedLM, AutoModelForPreTraining
 
     if section.objective == "clm":
-        return load_decoder(base, texts, section.max_tokens, section.vocabulary_size, section.dropout)
+        tokenizer, decoder = load_decoder(base, texts, section.max_tokens, section.vocabulary_size, section.dropout)
+        if decoder.config.is_encoder_decoder:
+            raise ConfigError(f"pretrain.base: '{base}' has an encoder, which clm does not train; choose a causal base")
+        return tokenizer, decoder
     kind = AutoModelForPreTraining if section.objective == "mlm+sop" else AutoModelForMaskedLM
     is_made_here = base.partition(":")[0] in ("scratch", "embedded")
     if is_made_here:  # an encoder without a language model's head

@@ -5,13 +5,14 @@ what a version is for: `candidate` is the newest that was registered, `champion`
 """
 
 import json
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reviewgen_spark.errors import ConfigError, ModelNotFoundError
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryError, ReviewgenError
 from reviewgen_spark.models.card import write_card
 from reviewgen_spark.models.evaluation import Score, find_score
 from reviewgen_spark.models.folder import CURVE_FILE, ModelSettings, folder_sha256, read_settings, require_sentiment
@@ -220,9 +221,38 @@ def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
 
     Raises:
         ModelNotFoundError: no version stands under the alias, or its files are gone or damaged.
+        RegistryError: the store gives no answer.
     """
     with open_client(tracking_uri) as client:
-        return _pin(_find(client, name, alias, tracking_uri))
+        try:
+            found = _find(client, name, alias, tracking_uri)
+        except ReviewgenError:
+            raise
+        except Exception as error:  # a server that is down, a database that cannot be opened: each raises its own
+            raise RegistryError(
+                f"the registry at {_without_password(tracking_uri)} does not answer ({type(error).__name__}); "
+                "start it, or set paths.mlflow_uri"
+            ) from error
+        return _pin(found)
+
+
+def download_file(model: RegisteredModel, file: str, folder: Path, tracking_uri: str) -> Path:
+    """Copy a file that was logged beside a version into a folder, and name it.
+
+    Raises:
+        ModelNotFoundError: its run has no such file, or it cannot be read.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with open_client(tracking_uri) as client:
+        run_id = client.get_model_version(model.name, str(model.version)).run_id or ""
+        try:
+            return Path(client.download_artifacts(run_id, file, str(folder)))
+        except (OSError, MlflowException) as error:
+            raise ModelNotFoundError(
+                f"'{model.name}' version {model.version}: its run has no {file} that can be read "
+                f"({type(error).__name__}); `reviewgen run compress` registers one where compress.onnx is true"
+            ) from error
 
 
 def read_file(name: str, alias: str, file: str, tracking_uri: str) -> str:
@@ -457,3 +487,12 @@ def _find(client: "MlflowClient", name: str, alias: str, tracking_uri: str) -> "
             "train and register one with `reviewgen run train`, or promote one with `reviewgen models promote`"
         )
     return found
+
+
+def _without_password(uri: str) -> str:
+    """A store's address as it may be shown.
+
+    >>> _without_password("postgresql://me:secret@db/mlflow")
+    'postgresql://db/mlflow'
+    """
+    return re.sub(r"//[^/@]*@", "//", uri)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from reviewgen_spark.pipelines import compress, nightly, train
+from reviewgen_spark.pipelines import compress, nightly, train, train_generator
 
 from reviewgen_spark.backlog import Backlog, Force
 from reviewgen_spark.config import Config, load_config
-from reviewgen_spark.errors import DataQualityError, ErrorShareError, StageError
+from reviewgen_spark.errors import DataQualityError, ErrorShareError, ModelNotFoundError, StageError
 from reviewgen_spark.ledger import Ledger
-from reviewgen_spark.models.registry import read_file
+from reviewgen_spark.models.generator_registry import resolve_generator
+from reviewgen_spark.models.registry import read_file, resolve
 from reviewgen_spark.promotion import set_champion
 from reviewgen_spark.runner import open_run
 from reviewgen_spark.sample import write_sample
@@ -261,6 +262,19 @@ def test_a_compressed_model_labels_under_its_own_alias(
         run(spark, other, compress.register_compressed.STAGE)
 
 
+def test_a_damaged_model_labels_nothing(spark: SparkSession, config: Config, warehouse: Warehouse) -> None:
+    before = warehouse.version("gold_review_labels")
+    weights = resolve(config.models.name, "champion", config.paths.tracking_uri).path / "model.safetensors"
+    kept = weights.read_bytes()
+    weights.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    try:
+        with pytest.raises(ModelNotFoundError, match=r"sha256 .* promote another version"):
+            run(spark, config, nightly.label.STAGE, force=Force("label"))
+    finally:
+        weights.write_bytes(kept)
+    assert warehouse.version("gold_review_labels") == before
+
+
 def test_too_many_errors_publish_nothing(spark: SparkSession, root: Path, warehouse: Warehouse) -> None:
     before = warehouse.version("gold_review_labels")
     strict = configure(root, "label.max_chars=5", "label.max_error_pct=1")
@@ -268,3 +282,21 @@ def test_too_many_errors_publish_nothing(spark: SparkSession, root: Path, wareho
         run(spark, strict, nightly.label.STAGE)
     assert error.value.exit_code == 4
     assert warehouse.version("gold_review_labels") == before
+
+
+def test_a_generator_is_trained_from_the_tables_and_registered(
+    spark: SparkSession, root: Path, warehouse: Warehouse
+) -> None:
+    quick = ("pretrain_generator.epochs=1", "finetune_generator.epochs=1", "evaluate_generator.texts=10",
+             "generation.decoding.max_new_tokens=16")  # fmt: skip
+    config = configure(root, *quick)
+    lines = run(spark, config, *train_generator.STAGES)
+    assert started(lines)[-4:] == [
+        f"[{name}] whole tables"
+        for name in ("pretrain_generator", "finetune_generator", "evaluate_generator", "register_generator")
+    ]
+    assert started(run(spark, config, *train_generator.STAGES)) == []
+    found = resolve_generator(config.generation.name, config.generation.alias, config.paths.tracking_uri)
+    newest = warehouse.read("ops_model_promotions").orderBy("decided_at").collect()[-1]
+    assert (newest.model_name, newest.model_version, newest.alias) == (found.name, found.version, "generator")
+    assert resolve(config.models.name, "champion", config.paths.tracking_uri)  # labels as before

@@ -58,7 +58,7 @@ def test_a_source_gives_no_orders(tokenizer: PromptTokenizer) -> None:
 
 
 def test_sources_are_cut_first_then_keywords_and_the_rest_never(tokenizer: PromptTokenizer) -> None:
-    sources = tuple(Source(f"r{place}", "房间很好服务不错" * 3) for place in range(5))
+    sources = tuple(Source(f"r{place}", "房间很好服务不错" * 2 + "房间很好") for place in range(5))
     long = Request("summary", "p1", "zh", keywords=("质量", "物流"), sources=sources)
     ids = tokenizer.encode_prompt(long)
     assert len(ids) == tokenizer.prompt_tokens

@@ -8,6 +8,7 @@ import torch
 
 from reviewgen_spark.errors import ConfigError, MissingExtraError, ModelNotFoundError
 from reviewgen_spark.models import embedded
+from reviewgen_spark.models.decoder import load_decoder
 from reviewgen_spark.models.embedded import EmbeddedFile, build_encoder, build_tokenizer, load_embedded, unpack_blocks
 from reviewgen_spark.models.encoder import Encoder
 from reviewgen_spark.models.pruning import choose_layers, keep_pieces, prune_unigram, single_characters
@@ -136,6 +137,41 @@ def test_kept_are_what_occurs_the_specials_and_single_characters(file: Path) -> 
     assert {"▁房间", "很好", "好", "差", ",", "。", "s"} <= set(words)
     assert not {"酒店", "不错", "太差", "鑫"} & set(words)  # 鑫 is not of level 1
     assert min(score for _piece, score in kept) == min(score for _piece, score in pieces)
+
+
+def test_the_most_frequent_pieces_are_kept_and_rarer_ones_cut_smaller(file: Path) -> None:
+    source = EmbeddedFile(file)
+    tokenizer = build_tokenizer(source.pieces, source.unk_id)
+    texts = ["房间很好"] * 5 + ["服务不错"]
+    names = [source.pieces[index][0] for index in keep_pieces(tokenizer, source.pieces, texts, most=4)]
+    assert "房间" in names or "▁房间" in names
+    assert "服务" not in names and {"不", "错"} <= set(names)
+    assert "服务" in [source.pieces[index][0] for index in keep_pieces(tokenizer, source.pieces, texts)]
+
+
+def test_the_encoder_turned_decoder_keeps_its_weights_and_sees_no_future(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "find_file", lambda: file)
+    torch.manual_seed(1)
+    tokenizer, model = load_decoder("embedded:2", TEXTS, 16, 500, 0.0)
+    encoder = load_embedded("2", TEXTS, {}, 16, 0.0, vocabulary_size=500).model
+    for name, weight in encoder.bert.state_dict().items():
+        if not name.startswith("pooler"):
+            torch.testing.assert_close(model.bert.state_dict()[name], weight)
+    assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+    assert (model.config.bos_token_id, model.config.eos_token_id) == (tokenizer.cls_token_id, tokenizer.sep_token_id)
+    model.eval()
+    ids = torch.tensor([tokenizer.encode("房间很好,服务不错")])
+    other = ids.clone()
+    other[0, -1] = tokenizer.unk_token_id
+    with torch.inference_mode():
+        one, two = model(input_ids=ids).logits, model(input_ids=other).logits
+        start = model(input_ids=ids[:, :3], use_cache=True)
+        rest = model(input_ids=ids[:, 3:], past_key_values=start.past_key_values).logits
+    torch.testing.assert_close(one[:, :-1], two[:, :-1])
+    assert not torch.allclose(one[:, -1], two[:, -1])
+    torch.testing.assert_close(rest, one[:, 3:], atol=1e-5, rtol=1e-5)
 
 
 def test_level_one_has_3755_characters() -> None:

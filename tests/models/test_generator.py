@@ -16,7 +16,13 @@ from reviewgen_spark.models.generation_examples import Example, read_examples, r
 from reviewgen_spark.models.generator import GENERATOR_FILES, generator_sha256, load_generator, read_generator
 from reviewgen_spark.models.generator_evaluation import evaluate_generator
 from reviewgen_spark.models.generator_training import Row, finetune_generator, text_bits
-from reviewgen_spark.sections import DecodingSection, EvaluateGeneratorSection, FinetuneGeneratorSection
+from reviewgen_spark.models.pretraining import load_language_model
+from reviewgen_spark.sections import (
+    DecodingSection,
+    EvaluateGeneratorSection,
+    FinetuneGeneratorSection,
+    PretrainSection,
+)
 from reviewgen_spark.text.requests import Request
 from tests.models.generators import make_generator
 
@@ -153,13 +159,19 @@ def test_any_checkpoint_is_taught_by_lora(
     assert generator.tokenizer.encode_prompt(Request("augmentation", "p", "zh"))
 
 
+def test_a_seq2seq_base_is_not_pretrained_by_the_next_token(tmp_path: Path) -> None:
+    make_generator(tmp_path, "seq2seq")
+    with pytest.raises(ConfigError, match="has an encoder, which clm does not train"):
+        load_language_model(str(tmp_path), ["房间很好"], PretrainSection(objective="clm"))
+
+
 def test_a_fresh_adapter_changes_no_logit(tmp_path: Path) -> None:
     make_generator(tmp_path)
     model = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
     ids = torch.tensor([[2, 7, 9, 11]])
     with torch.inference_mode():
         before = model(input_ids=ids).logits.clone()
-        after = apply_lora(model, "causal", 4, [80, 81]).eval()(input_ids=ids).logits
+        after = apply_lora(model, "causal", 4, [70, 71]).eval()(input_ids=ids).logits
     torch.testing.assert_close(after, before)
 
 

@@ -12,36 +12,35 @@ from reviewgen_spark.models.generator_registry import register_generator, resolv
 from reviewgen_spark.models.registry import Decision, list_models
 from tests.models.generators import make_generator
 
-NAME = "review_generator"
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One store for all tests, as MLflow takes seconds to make one; each test has a name of its own."""
+    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow/mlflow.db"
 
 
-@pytest.fixture
-def uri(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/mlflow/mlflow.db"
-
-
-def put(folder: Path, fingerprint: str, uri: str) -> Decision:
+def put(folder: Path, name: str, fingerprint: str, uri: str) -> Decision:
     scores = [
         Score("generator", "test", "all", "bits_per_character", 3.5, 3.4, 3.6, 40),
         Score("ngram", "test", "all", "bits_per_character", 4.5, 4.4, 4.6, 40),
     ]
     root = Path(uri.removeprefix("sqlite:///")).parent / "artifacts"
     tags = {"reviewgen.corpus": "corpus-1"}
-    return register_generator(folder, scores, fingerprint, tags, NAME, "generator", uri, root)
+    return register_generator(folder, scores, fingerprint, tags, name, "generator", uri, root)
 
 
 def test_the_newest_has_the_alias_and_a_rerun_makes_no_other_version(tmp_path: Path, uri: str) -> None:
     for number, seed in enumerate((1, 2), start=1):
         make_generator(tmp_path / str(number), seed=seed)
-        decision = put(tmp_path / str(number), f"f{number}", uri)
+        decision = put(tmp_path / str(number), "newest", f"f{number}", uri)
         assert (decision.model.version, decision.previous_version) == (number, number - 1 or None)
-        again = put(tmp_path / str(number), f"f{number}", uri)
+        again = put(tmp_path / str(number), "newest", f"f{number}", uri)
         assert again == decision
-    found = resolve_generator(NAME, "generator", uri)
+    found = resolve_generator("newest", "generator", uri)
     assert found.version == 2 and found.sha256 == generator_sha256(tmp_path / "2") == generator_sha256(found.path)
-    assert resolve_generator(NAME, "1", uri).sha256 == generator_sha256(tmp_path / "1")
+    assert resolve_generator("newest", "1", uri).sha256 == generator_sha256(tmp_path / "1")
     assert load_generator(found.path).settings.base == "random:causal"
-    assert [(entry.version, entry.corpus_fingerprint) for entry in list_models(uri, NAME)] == [
+    assert [(entry.version, entry.corpus_fingerprint) for entry in list_models(uri, "newest")] == [
         (2, "corpus-1"),
         (1, "corpus-1"),
     ]
@@ -49,9 +48,9 @@ def test_the_newest_has_the_alias_and_a_rerun_makes_no_other_version(tmp_path: P
 
 def test_the_run_says_where_it_comes_from(tmp_path: Path, uri: str) -> None:
     make_generator(tmp_path / "g")
-    decision = put(tmp_path / "g", "f1", uri)
+    decision = put(tmp_path / "g", "run", "f1", uri)
     client = MlflowClient(uri, uri)
-    run = client.get_run(client.get_model_version(NAME, str(decision.model.version)).run_id)
+    run = client.get_run(client.get_model_version("run", str(decision.model.version)).run_id)
     assert run.data.tags["reviewgen.corpus"] == "corpus-1"
     assert run.data.metrics["test/generator/bits_per_character"] == 3.5
     card = Path(client.download_artifacts(run.info.run_id, "model_card.md", str(tmp_path))).read_text()
@@ -60,16 +59,16 @@ def test_the_run_says_where_it_comes_from(tmp_path: Path, uri: str) -> None:
 
 def test_files_that_changed_are_not_written_with(tmp_path: Path, uri: str) -> None:
     make_generator(tmp_path / "g")
-    found = put(tmp_path / "g", "f1", uri).model
+    found = put(tmp_path / "g", "files", "f1", uri).model
     with (found.path / "model.safetensors").open("ab") as file:
         file.write(b" ")
     with pytest.raises(ModelNotFoundError, match="not those that were registered"):
-        resolve_generator(NAME, "generator", uri)
+        resolve_generator("files", "generator", uri)
     (found.path / "generator.json").unlink()
     with pytest.raises(ModelNotFoundError, match="cannot be read"):
-        resolve_generator(NAME, "generator", uri)
+        resolve_generator("files", "generator", uri)
 
 
 def test_no_generator_says_how_to_make_one(uri: str) -> None:
     with pytest.raises(ModelNotFoundError, match="reviewgen run train_generator"):
-        resolve_generator(NAME, "generator", uri)
+        resolve_generator("none", "generator", uri)

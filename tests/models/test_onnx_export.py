@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reviewgen_spark.cli import main
 from reviewgen_spark.errors import MissingExtraError, StageError
-from reviewgen_spark.models import onnx_export
+from reviewgen_spark.models import onnx_export, onnx_predictor
 from reviewgen_spark.models.compression_table import onnx_variant, torch_variant
 from reviewgen_spark.models.corpus import read_split
 from reviewgen_spark.models.finetuning import FinetuneResult
@@ -33,3 +34,21 @@ def test_a_missing_extra_is_named_before_any_work(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(onnx_export, "LIBRARIES", ("json", "no_such_runtime"))
     with pytest.raises(MissingExtraError, match=r"no_such_runtime not installed; install reviewgen-spark\[onnx\]"):
         require_onnx()
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "given", "said"),
+    [
+        ("nightly", "label.runtime=onnx", "label.runtime: onnx needs no_such_runtime, which is not installed"),
+        ("compress", "compress.onnx=true", "compress.onnx: no_such_runtime not installed"),
+    ],
+)
+def test_a_run_without_the_extra_ends_before_spark_starts(
+    pipeline: str, given: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(onnx_export, "LIBRARIES", ("json", "no_such_runtime"))
+    monkeypatch.setattr(onnx_predictor, "RUNTIME", "no_such_runtime")
+    arguments = ["run", pipeline, "--set", f"paths.root={tmp_path}", "--set", f"paths.jars={tmp_path}", "--set", given]
+    assert main(arguments) == 5  # a session without jars would end with 2
+    assert said in capsys.readouterr().err and list(tmp_path.iterdir()) == []

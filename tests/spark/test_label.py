@@ -1,4 +1,9 @@
+import hashlib
+import os
 import shutil
+import signal
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError, StageError
@@ -17,8 +23,9 @@ from reviewgen_spark.inference.label import (
     label_batch,
     label_reviews,
 )
+from reviewgen_spark.models import onnx_export
 from reviewgen_spark.models.finetuning import finetune
-from reviewgen_spark.models.folder import MODEL_FILES, folder_sha256
+from reviewgen_spark.models.folder import MODEL_FILES, ONNX_FILE, folder_sha256
 from reviewgen_spark.models.predictor import Predictor
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import FinetuneSection, LabelSection
@@ -68,6 +75,7 @@ def make_reviews(spark: SparkSession, partitions: int = 2) -> DataFrame:
         (f"id{index:03d}", 7, THINGS[index % 8] + (GOOD + BAD)[index % 12] * (1 + index % 9)) for index in range(120)
     ]
     rows += [("null", 7, None), ("empty", 7, ""), ("spaces", 7, " \n"), ("long", 7, "好" * 201), ("cut", 7, "好" * 90)]
+    rows += [("million", 7, "好" * 1_000_000)]
     return spark.createDataFrame(rows, INPUT).repartition(partitions)
 
 
@@ -95,7 +103,8 @@ def test_every_row_has_one_label_or_one_error(spark: SparkSession, model: Model)
     found = by_id(labels)
     assert set(found) == {row.record_id for row in reviews.collect()}
     errors = {key: row.error["class"] for key, row in found.items() if row.error is not None}
-    assert errors == {"null": "NullText", "empty": "EmptyText", "spaces": "EmptyText", "long": "TextTooLong"}
+    too_long = {"long": "TextTooLong", "million": "TextTooLong"}
+    assert errors == {"null": "NullText", "empty": "EmptyText", "spaces": "EmptyText", **too_long}
     for key, row in found.items():
         assert (row.model_name, row.model_version, row.batch_id) == ("sentiment", 3, 7)
         assert (row.category_label, row.toxicity_score) == (None, None)
@@ -173,7 +182,7 @@ def test_one_pass_fills_three_tables(spark: SparkSession, model: Model, config: 
         warehouse.replace_batch(name, rows, 7)
         tables[name] = warehouse.read(name)
     labels, vectors = by_id(tables["gold_review_labels"]), by_id(tables["gold_review_embeddings"])
-    assert set(labels) == set(vectors) and len(labels) == 125
+    assert set(labels) == set(vectors) and len(labels) == 126
     for key, row in vectors.items():
         assert (row.error, row.meta, row.fingerprint) == (labels[key].error, labels[key].meta, "print")
         if row.error is None:
@@ -182,10 +191,10 @@ def test_one_pass_fills_three_tables(spark: SparkSession, model: Model, config: 
             assert row.embedding is None
     [metrics] = tables["ops_label_metrics"].collect()
     tokens = sum(row.meta.token_count for row in labels.values())
-    assert (metrics.batch_id, metrics.row_count, metrics.token_count) == (7, 125, tokens)
+    assert (metrics.batch_id, metrics.row_count, metrics.token_count) == (7, 126, tokens)
     assert metrics.load_count <= metrics.worker_count <= 2
     assert 0 <= metrics.padding_pct < 30 and metrics.forward_seconds > 0 and metrics.peak_memory_mb > 50
-    assert len(lines) == 1 and "125 rows" in lines[0]
+    assert len(lines) == 1 and "126 rows" in lines[0]
 
 
 def test_without_embeddings_their_table_has_no_row(spark: SparkSession, model: Model) -> None:
@@ -226,6 +235,110 @@ def test_a_spark_worker_holds_one_model_over_many_tasks(spark: SparkSession, mod
         label_reviews(make_reviews(spark, 4), model, SECTION).collect()
     held = {row["keys"] for row in spark.range(0, 8, 1, 4).mapInArrow(count_loaded, "keys string").collect()}
     assert f"{model.sha256}|cpu|float32" in held  # the model outlived the tasks that loaded it
+
+
+def busy_seconds(model: Model) -> dict[int, float]:
+    """CPU seconds of this session's Python workers that have the model mapped, by process."""
+    parents: dict[int, int] = {}
+    seconds: dict[int, float] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            parents[int(folder.name)] = int(fields[1])
+            if model.sha256 in (folder / "maps").read_text():
+                seconds[int(folder.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        except OSError:  # it has ended
+            continue
+
+    def is_ours(pid: int) -> bool:
+        while pid in parents:
+            pid = parents[pid]
+            if pid == os.getpid():
+                return True
+        return False
+
+    return {pid: used for pid, used in seconds.items() if is_ours(pid)}
+
+
+def kill_a_busy_worker(model: Model, killed: list[int], timeout_s: float = 60) -> None:
+    """As the kernel does when memory runs out: SIGKILL to one that is at work on the model."""
+    before = busy_seconds(model)
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        for pid, used in busy_seconds(model).items():
+            if used - before.setdefault(pid, used) > 0.3:
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+                return
+        time.sleep(0.05)
+
+
+def test_a_worker_killed_for_memory_is_tried_again_and_its_rows_count_once(spark: SparkSession, model: Model) -> None:
+    text = F.concat(F.lit("房间"), F.repeat(F.lit("很好，服务太差，"), (1 + F.col("id") % 4).cast("int")))
+    ids = F.format_string("id%06d", "id").alias("record_id")
+    reviews = spark.range(30_000).select(ids, F.lit(7).cast("long").alias("batch_id"), text.alias("text_clean"))
+    section = LabelSection(window_rows=500)  # results of earlier windows are out when the worker dies
+    killed: list[int] = []
+    killer = threading.Thread(target=kill_a_busy_worker, args=(model, killed))
+    spark.sparkContext.setJobGroup("killed", "a worker dies")
+    killer.start()
+    try:
+        tables = label_batch(reviews, model, section, "print", lambda line: None)
+        [metrics] = tables["ops_label_metrics"].collect()
+        found = tables["gold_review_labels"].join(reviews, "record_id")
+        counted = found.groupBy("text_clean").agg(
+            F.count("*").alias("rows"), F.countDistinct("record_id").alias("ids"),
+            F.min("sentiment_score").alias("low"), F.max("sentiment_score").alias("high"),
+        ).collect()  # fmt: skip
+    finally:
+        killer.join()
+        tracker = spark.sparkContext.statusTracker()
+        stages = [i for job in tracker.getJobIdsForGroup("killed") for i in tracker.getJobInfo(job).stageIds]  # type: ignore[union-attr]
+        spark.sparkContext.setLocalProperty("spark.jobGroup.id", None)  # type: ignore[arg-type]
+    assert len(killed) == 1
+    assert sum(info.numFailedTasks for stage in stages if (info := tracker.getStageInfo(stage))) == 1
+    assert metrics.row_count == 30_000
+    alone = dict(
+        zip(texts := [row.text_clean for row in counted], Predictor(model.path).score_texts(texts), strict=True)
+    )
+    assert len(counted) == 4
+    for row in counted:
+        assert row.rows == row.ids == 7_500
+        assert (row.low, row.high) == pytest.approx((alone[row.text_clean],) * 2, abs=1e-5)
+
+
+def test_onnx_gives_the_labels_of_torch(spark: SparkSession, model: Model, tmp_path: Path) -> None:
+    for library in onnx_export.LIBRARIES:
+        pytest.importorskip(library, reason="the extra onnx is not installed")
+    shutil.copytree(model.path, tmp_path / "model")
+    onnx_export.export_onnx(model.path, tmp_path / "model" / ONNX_FILE)
+    compressed = Model(model.name, model.version, model.sha256, tmp_path / "model")
+    section = LabelSection(max_chars=200, tokens_per_batch=256, runtime="onnx")
+    torch_, onnx = (
+        by_id(label_reviews(make_reviews(spark), *given)) for given in ((model, SECTION), (compressed, section))
+    )
+    assert set(torch_) == set(onnx)
+    for key, row in torch_.items():
+        other = onnx[key]
+        assert (other.error, other.meta, other.model_version) == (row.error, row.meta, row.model_version)
+        if row.sentiment_score is not None:
+            assert other.sentiment_score == pytest.approx(row.sentiment_score, abs=1e-4)
+            assert other.sentiment_label == row.sentiment_label or abs(row.sentiment_score - 0.5) < 1e-4
+    with pytest.raises(ConfigError, match=r"more than label\.broadcast_max_mb"):
+        label_reviews(make_reviews(spark), compressed, section.model_copy(update={"broadcast_max_mb": 1}))
+
+
+def test_a_node_checks_the_onnx_file_too(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(shipping.CACHE_VARIABLE, str(tmp_path / "cache"))
+    files = {**read_files(model), ONNX_FILE: b"a graph"}
+    shipped = shipping.ShippedModel(model.sha256, Held(files), onnx_sha256=hashlib.sha256(b"a graph").hexdigest())
+    folder = shipping.local_folder(shipped)
+    assert (folder / ONNX_FILE).read_bytes() == b"a graph"
+    (folder / ONNX_FILE).write_bytes(b"damaged")
+    assert (shipping.local_folder(shipped) / ONNX_FILE).read_bytes() == b"a graph"
+    assert shipping.local_folder(shipping.ShippedModel(model.sha256, Held(files))) != folder
+    with pytest.raises(StageError, match="arrived damaged"):
+        shipping.local_folder(shipping.ShippedModel(model.sha256, Held(files), onnx_sha256="0" * 64))
 
 
 def test_a_node_fetches_a_model_once(

@@ -159,3 +159,43 @@ def test_an_opinion_is_turned_round_where_the_word_lists_see_it(monkeypatch: pyt
     reader = OpinionReader(TokensSection(), driver_dictionaries())
     assert turned_round("The food is good.", reader) == "The food is bad."
     assert turned_round("The food came late.", reader) is None
+
+
+def test_calls_of_the_model_are_noted_before_it_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from reviewgen_spark.inference.batching import score_window
+    from reviewgen_spark.models.predictor import Tokens
+
+    monkeypatch.syspath_prepend(str(FOLDER / "contestants"))
+    import counting_daemon
+
+    monkeypatch.setenv(counting_daemon.FOLDER, str(tmp_path))
+
+    def answer(rows: list[list[int]]) -> list[object]:
+        assert counting_daemon.count_calls(tmp_path) > 0
+        raise RuntimeError("killed")
+
+    def encode(texts: list[str]) -> list[Tokens]:
+        return [Tokens([1, 2, 3], [0, 0, 0], False, False) for _ in texts]
+
+    given = {"texts": ["好", None, "坏"], "record_ids": ["a", "b", "c"], "encode": encode, "max_chars": 9,
+             "tokens_per_batch": 64}  # fmt: skip
+    counting = counting_daemon.counted(score_window)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="killed"):
+            counting(score=answer, **given)
+    assert counting_daemon.count_calls(tmp_path) == 4  # two readable rows, twice
+
+
+def test_six_of_twenty_kills_hit_other_stages_than_label(turns: ModuleType) -> None:
+    import random
+
+    from b7_kill import differing, plan_trials
+
+    stages = [step.stage for step in plan_trials(20, random.Random(1))]
+    assert {stage: stages.count(stage) for stage in set(stages)} == {
+        "label": 14, "ingest": 2, "dedup": 2, "register": 1, "satisfaction": 1,
+    }  # fmt: skip
+    for trials in (2, 5, 10):
+        few = [step.stage for step in plan_trials(trials, random.Random(1))]
+        assert len(few) == trials and 0 < sum(stage != "label" for stage in few) <= 3
+    assert differing({"a": "1 x", "b": "2 y"}, {"a": "1 x", "b": "2 z", "c": "0"}) == ["b", "c"]

@@ -110,3 +110,14 @@ def test_execution_fields_stay_out_of_the_result_part() -> None:
     label = load_config("local", ["label.tokens_per_batch=128"]).label
     assert "tokens_per_batch" not in label.result_part()
     assert "precision" in label.result_part()
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["label.precision=bfloat16", "label.embeddings=true", "label.compile=true", "label.device=cuda",
+     "label.weights=localcache"],
+)  # fmt: skip
+def test_onnx_says_what_it_goes_without(override: str) -> None:
+    assert load_config("local", ["label.runtime=onnx"]).label.runtime == "onnx"
+    with pytest.raises(ConfigError, match=f"goes without {override.partition('=')[0].removeprefix('label.')}"):
+        load_config("local", ["label.runtime=onnx", override])

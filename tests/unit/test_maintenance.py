@@ -27,6 +27,7 @@ def test_what_nothing_refers_to_is_stale(tmp_path: Path) -> None:
     stale.append(make(corpus / "other", datetime(2025, 12, 2, tzinfo=UTC)))
     make(corpus / "newest", OLD)
     make(tmp_path / "finetune" / "a model", OLD)
+    make(tmp_path / "_pinned" / "review_sentiment", OLD)
     touched = make(tmp_path / "_checkpoints" / "finetune", OLD)
     os.utime(touched / "file", (young.timestamp(), young.timestamp()))
     assert sorted(stale_folders(tmp_path, LIMIT)) == sorted(stale)

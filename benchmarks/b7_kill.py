@@ -1,0 +1,276 @@
+"""B7: nights of 20 batches that are killed with SIGKILL, once each at a random moment, and run again to the end.
+
+One pass over the same input that nobody kills says what every table must hold, and how often the model is called. A
+trial puts the tables back to where a stage is about to begin, starts it, kills driver and JVM at a uniformly random
+moment between the stage's first and last line, and runs the same command again. 14 of 20 trials kill `label` and go on
+to the report; the others kill ingest, dedup, the roll-up, and the promotion of a model, and go on to the end of that
+stage. Besides: two nights that start together, and a driver that is stopped (SIGSTOP) while it labels, loses its lease
+to another and wakes up when that one is done.
+
+    python benchmarks/b7_kill.py --json benchmarks/results/b7_kill.json
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "contestants"))
+
+from counting_daemon import FOLDER, count_calls
+from turns import FOLDER as BENCHMARKS
+from turns import bar, conclude
+
+from reviewgen_spark.sample import write_sample
+
+BATCHES, PASSES_BAR = 20, 1.10
+TINY = ("models.base=scratch:tiny", "finetune.epochs=1", "finetune.max_tokens=32", "evaluate.bootstrap_samples=100",
+        "evaluate.robustness_rows=0", "label.max_error_pct=10", "label.partitions=2", "spark.master=local[2,2]",
+        "spark.driver_memory=2g", "spark.shuffle_partitions=2",
+        "spark.extra={spark.python.daemon.module: counting_daemon}")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of the chain: the stage that is killed, and where its rerun ends."""
+
+    stage: str
+    pipeline: str
+    until: str
+    trials: int  # of 20
+
+
+# In the order of a first night; a step's tables are put back to where the step before has ended.
+STEPS = (
+    Step("ingest", "nightly", "ingest", 2),
+    Step("clean", "nightly", "clean", 0),
+    Step("dedup", "nightly", "dedup", 2),
+    Step("tokens", "nightly", "weak_labels", 0),
+    Step("evaluate", "train", "evaluate", 0),
+    Step("register", "train", "register", 1),
+    Step("label", "nightly", "report", 14),
+)
+ROLL_UP = Step("satisfaction", "nightly", "report", 1)
+
+
+class Warehouse:
+    """A root folder that can be put back: MLflow keeps absolute paths, so trials all run in the same one."""
+
+    def __init__(self, folder: Path, given: tuple[str, ...]) -> None:
+        self.folder, self.root, self.given = folder, folder / "root", given
+
+    def save(self, name: str) -> None:
+        shutil.copytree(self.root, self.folder / name, symlinks=True)
+
+    def restore(self, name: str) -> None:
+        shutil.rmtree(self.root)
+        shutil.copytree(self.folder / name, self.root, symlinks=True)
+
+    def calls(self) -> Path:
+        return self.folder / "calls"
+
+    def start(self, step: Step, *more: str) -> subprocess.Popen[str]:
+        """The step's command, as the leader of a process group."""
+        self.calls().mkdir(exist_ok=True)
+        script = BENCHMARKS / "contestants" / "engine_night.py"
+        settings = [part for one in (*TINY, *self.given) for part in ("--set", one)]
+        until = ("--until", step.until) if step.until != "report" else ()
+        path = f"{BENCHMARKS / 'contestants'}:{BENCHMARKS.parent}"
+        return subprocess.Popen(
+            [sys.executable, str(script), "--root", str(self.root), "--pipeline", step.pipeline, "--digest", *until,
+             *settings, *more],
+            env={**os.environ, "PYTHONPATH": path, FOLDER: str(self.calls()), "PYSPARK_PYTHON": sys.executable},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+
+
+def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Wait, and read what it said."""
+    out, errors = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"exit code {process.returncode}\n{errors[-3000:]}")
+    said: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
+    return said
+
+
+def await_line(process: subprocess.Popen[str], stage: str) -> bool:
+    """Until the stage says that it has started on something; False when the process ends without."""
+    assert process.stderr is not None
+    return any(f"[{stage}] " in line and line.rstrip().endswith("started") for line in process.stderr)
+
+
+def watch(process: subprocess.Popen[str], stages: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, float]]:
+    """Let it run to the end; what it said, and for each stage the seconds from its first line `started` to its last."""
+    assert process.stderr is not None and process.stdout is not None
+    spans: dict[str, tuple[float, float]] = {}
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        for stage in stages:
+            if f"[{stage}] " in line:
+                first = spans.get(stage, (time.monotonic(), 0.0))[0]
+                spans[stage] = (first, time.monotonic())
+    out = process.stdout.read()
+    if process.wait():
+        raise RuntimeError(f"exit code {process.returncode}\n{''.join(lines)[-3000:]}")
+    return json.loads(out.strip().splitlines()[-1]), {name: end - first for name, (first, end) in spans.items()}
+
+
+def end(process: subprocess.Popen[str], how: signal.Signals) -> None:
+    os.killpg(process.pid, how)
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+def plan_trials(trials: int, draw: random.Random) -> list[Step]:
+    """In the shares of 20, in a random order; the first of a short list are the rarest."""
+    rare = [step for step in (*STEPS, ROLL_UP) if step.stage != "label" for _ in range(step.trials)]
+    draw.shuffle(rare)
+    label = next(step for step in STEPS if step.stage == "label")
+    others = min(len(rare), max(round(trials * len(rare) / BATCHES), 1 if trials > 1 else 0))
+    found = [*rare[:others], *[label] * (trials - others)]
+    draw.shuffle(found)
+    return found
+
+
+def differing(expected: dict[str, str], found: dict[str, str]) -> list[str]:
+    return sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=20, help="kills (default 20)")
+    parser.add_argument("--rows", type=int, default=1_000, help="rows of the sample, in 20 batches (default 1,000)")
+    parser.add_argument("--batches", type=int, default=BATCHES, help="batches (default 20)")
+    parser.add_argument("--seed", type=int, default=7, help="of kinds and moments")
+    parser.add_argument("--skip-lease", action="store_true", help="without two nights at once and the stopped driver")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    draw = random.Random(options.seed)
+    with tempfile.TemporaryDirectory(prefix="b7-") as folder:
+        return run(options, Path(folder), draw)
+
+
+def run(options: argparse.Namespace, folder: Path, draw: random.Random) -> int:
+    house = Warehouse(folder, (f"ingest.max_rows_per_batch={-(-options.rows * 21 // (20 * options.batches))}",))
+    write_sample(house.root / "landing", options.rows)
+    expected: dict[str, dict[str, str]] = {}
+    spans: dict[str, float] = {}
+    started = time.monotonic()
+    for step in STEPS:
+        house.save(step.stage)
+        said, seen = watch(house.start(step), (step.stage, ROLL_UP.stage))
+        expected[step.stage] = said["digest"]
+        spans |= seen
+        print(f"  one pass, up to {step.until:<14} {said['seconds']:8.1f} s", flush=True)
+    expected[ROLL_UP.stage] = expected["label"]
+    house.save("end")
+    called = count_calls(house.calls())
+    batches = int(expected["label"]["gold_review_labels"].split()[0])
+    print(f"  {batches:,} rows labelled, {called:,} calls, {time.monotonic() - started:.0f} s; trials:", flush=True)
+
+    trials = []
+    for number, step in enumerate(plan_trials(options.trials, draw), start=1):
+        trials.append(kill_once(house, step, spans[step.stage] * draw.random(), expected[step.stage], called))
+        print(f"  {number:>3}/{options.trials} {trials[-1]}", flush=True)
+    lease = (
+        {} if options.skip_lease else {"together": together(house, expected), "stopped": stopped(house, expected, draw)}
+    )
+    for name, faults in lease.items():
+        print(f"  {name}: {faults or 'as it must be'}", flush=True)
+
+    labelled = [trial["passes"] for trial in trials if trial["stage"] == "label"]
+    others = [trial for trial in trials if trial["stage"] != "label"]
+    bars = [
+        bar("trials whose tables differ from one pass nobody killed", sum(bool(t["differs"]) for t in trials), 0, True),
+        bar("trials that were not hit by their kill", sum(not t["was_hit"] for t in trials), 0, True),
+        bar("most passes of the model in a trial", max([*labelled, 0.0]), PASSES_BAR, True),
+        bar("trials that hit other stages, of 20", len(others) * BATCHES / max(len(trials), 1), 6),
+        *(bar(f"{name}: faults", len(faults), 0, True) for name, faults in lease.items()),
+    ]
+    conclude(
+        "B7",
+        options.rows,
+        f"the sample in {options.batches} batches; {len(trials)} trials, seed {options.seed}",
+        bars,
+        options.json,
+        full=options.trials >= 20 and options.batches >= BATCHES,
+        trials=trials,
+        lease=lease,
+    )
+    return 0
+
+
+def kill_once(house: Warehouse, step: Step, after_s: float, expected: dict[str, str], called: int) -> dict[str, Any]:
+    """One trial: what it did and what came of it."""
+    house.restore("label" if step is ROLL_UP else step.stage)
+    shutil.rmtree(house.calls())
+    first = house.start(step)
+    was_hit = await_line(first, step.stage)
+    if was_hit:
+        try:
+            first.wait(after_s)
+            was_hit = False
+        except subprocess.TimeoutExpired:
+            pass
+    end(first, signal.SIGKILL)
+    again = finish(house.start(step))
+    passes = count_calls(house.calls()) / called if step.stage == "label" else 0.0
+    return {
+        "stage": step.stage,
+        "after_s": round(after_s, 1),
+        "was_hit": was_hit,
+        "passes": round(passes, 3),
+        "differs": differing(expected, again["digest"]),
+    }
+
+
+def together(house: Warehouse, expected: dict[str, dict[str, str]]) -> list[str]:
+    """Two nights start at once: one runs, the other ends with 5 and names it; and the tables are as of one."""
+    step = next(step for step in STEPS if step.stage == "ingest")
+    house.restore("ingest")
+    nights = [house.start(step) for _ in range(2)]
+    told = [night.communicate() for night in nights]
+    codes = [night.returncode for night in nights]
+    if sorted(codes) != [0, 5]:
+        return [f"exit codes {codes}"]
+    said = json.loads(told[codes.index(0)][0].strip().splitlines()[-1])
+    faults = differing(expected["ingest"], said["digest"])
+    return faults + ([] if "warehouse" in told[codes.index(5)][1] else ["the loser does not name the winner"])
+
+
+def stopped(house: Warehouse, expected: dict[str, dict[str, str]], draw: random.Random) -> list[str]:
+    """A driver stops while it labels, another takes over once the lease has run out, then the first wakes up."""
+    step = next(step for step in STEPS if step.stage == "label")
+    house.restore("label")
+    short = ("--set", "lease.heartbeat_s=1", "--set", "lease.ttl_s=8")
+    first = house.start(step, *short)
+    if not await_line(first, "label"):
+        end(first, signal.SIGKILL)
+        return ["it ended before it labelled"]
+    time.sleep(draw.uniform(0, 10))
+    os.killpg(first.pid, signal.SIGSTOP)
+    time.sleep(9)
+    said = finish(house.start(step, *short))
+    os.killpg(first.pid, signal.SIGCONT)
+    _, errors = first.communicate()
+    faults = [f"tables differ: {name}" for name in differing(expected["label"], said["digest"])]
+    if first.returncode != 5 or ("may no longer write" not in errors and "lost the warehouse" not in errors):
+        faults.append(f"who woke up late ended with {first.returncode}")
+    after = finish(house.start(step, *short))
+    return faults + [f"changed by who woke up late: {name}" for name in differing(said["digest"], after["digest"])]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""A registry that is down: what it last said serves, checked and with a warning, or nothing does."""
+
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reviewgen_spark.assets import PINNED_MODELS, champion
+from reviewgen_spark.config import Config
+from reviewgen_spark.errors import ModelNotFoundError, RegistryError
+from reviewgen_spark.models.evaluation import Score
+from reviewgen_spark.models.finetuning import FinetuneResult
+from reviewgen_spark.models.folder import MODEL_FILES, ONNX_FILE, folder_sha256
+from reviewgen_spark.models.pins import resolve_pinned
+from reviewgen_spark.models.registry import RegisteredModel, register
+from tests.conftest import ConfigFactory
+
+SCORES = [Score("model", "test", "all", "f1", 0.9, 0.8, 0.95, 40)]
+
+
+@pytest.fixture
+def down(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of a server that refuses each call."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+def add(config: Config, model: Path, fingerprint: str, files: tuple[Path, ...] = ()) -> RegisteredModel:
+    return register(
+        model, SCORES, fingerprint, {}, {}, config.models.name, config.paths.tracking_uri,
+        Path(config.paths.model_artifacts), lambda standing: (True, "a test"), files=files,
+    ).model  # fmt: skip
+
+
+def test_what_was_pinned_last_serves_and_says_so(
+    make_config: ConfigFactory, trained: FinetuneResult, down: str
+) -> None:
+    config, cut_off = make_config(), make_config(f"paths.mlflow_uri={down}")
+    with pytest.raises(RegistryError, match=r"does not answer .*No version of 'review_sentiment' was pinned here"):
+        champion(cut_off)
+    model = add(config, trained.folder, "first")
+    asked = champion(config)
+    assert (asked.value, asked.warnings) == (model, ())
+    served = champion(cut_off)
+    copy = Path(config.paths.artifacts) / PINNED_MODELS / "review_sentiment" / model.sha256
+    assert served.value == replace(model, path=copy) and folder_sha256(copy) == model.sha256
+    assert served.hashes == asked.hashes  # so no batch is labelled again
+    [warning] = served.warnings
+    assert f"the registry at {down} does not answer" in warning and "pinned last" in warning
+    with pytest.raises(RegistryError, match="does not answer"):
+        champion(make_config(f"paths.mlflow_uri={down}", "label.without_registry=refuse"))
+    with pytest.raises(RegistryError, match="was pinned here before"):
+        champion(make_config(f"paths.mlflow_uri={down}", "label.alias=compressed"))
+
+    weights = copy / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(ModelNotFoundError, match="differ from the sha256"):
+        champion(cut_off)
+    champion(config)  # the registry answers again: the copy is mended
+    assert champion(cut_off).value.sha256 == model.sha256
+
+
+def test_only_what_an_alias_names_is_kept(make_config: ConfigFactory, trained: FinetuneResult, tmp_path: Path) -> None:
+    config = make_config()
+    add(config, trained.folder, "first")
+    champion(config)
+    other = tmp_path / "other"
+    other.mkdir()
+    for file in trained.folder.iterdir():
+        (other / file.name).write_bytes(file.read_bytes())
+    settings = other / "reviewgen.json"
+    settings.write_text(settings.read_text(encoding="utf-8") + "\n", encoding="utf-8")  # another model, by its hash
+    second = add(config, other, "second")
+    assert champion(config).value == second
+    kept = Path(config.paths.artifacts) / PINNED_MODELS / "review_sentiment"
+    assert {path.name for path in kept.iterdir()} == {"champion.json", second.sha256}
+    assert {path.name for path in (kept / second.sha256).iterdir()} == set(MODEL_FILES)
+
+
+def test_a_file_beside_the_version_is_kept_with_it(
+    make_config: ConfigFactory, trained: FinetuneResult, tmp_path: Path, down: str
+) -> None:
+    config = make_config("label.runtime=onnx")
+    add(config, trained.folder, "without")
+    with pytest.raises(ModelNotFoundError, match=r"version 1: its run has no model\.onnx .*compress"):
+        champion(config)
+    onnx = tmp_path / ONNX_FILE
+    onnx.write_bytes(b"a graph")
+    add(config, trained.folder, "with", (onnx,))
+    asked = champion(config)
+    assert (asked.value.path / ONNX_FILE).read_bytes() == b"a graph"
+    assert champion(make_config("label.runtime=onnx", f"paths.mlflow_uri={down}")).hashes == asked.hashes
+    (asked.value.path / ONNX_FILE).write_bytes(b"damaged")
+    assert champion(config).hashes == asked.hashes
+    assert champion(make_config()).hashes.keys() == {"model", "version"}
+
+
+def test_a_copy_that_cannot_be_kept_stops_nothing(make_config: ConfigFactory, trained: FinetuneResult) -> None:
+    config = make_config()
+    model = add(config, trained.folder, "first")
+    occupied = Path(config.paths.root) / "occupied"
+    occupied.write_text("")
+    found = resolve_pinned(config.models.name, "champion", config.paths.tracking_uri, occupied)
+    assert found.model == model and "no copy" in found.warning
