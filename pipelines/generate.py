@@ -2,11 +2,11 @@
 
 import sys
 
-from reviewgen_spark.jobs import summarise
+from reviewgen_spark.jobs import generate, reply, summarise
 
 from reviewgen_spark.job import run_pipeline
 
-STAGES = (summarise.STAGE,)
+STAGES = (summarise.STAGE, reply.STAGE, generate.STAGE)
 
 if __name__ == "__main__":
     sys.exit(run_pipeline("generate", STAGES))

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,6 +133,11 @@ def _parser() -> argparse.ArgumentParser:
         "--raw", action="store_true", help="score texts as they stand, not cleaned as the pipeline does"
     )
     evaluate.add_argument("--json", type=Path, metavar="OUT", help="write all figures here too")
+
+    write = command("write", _write, "write a text for each request of a file, with checks and provenance; no Spark")
+    write.add_argument("--requests", required=True, metavar="FILE", help="JSON lines; - reads standard input")
+    write.add_argument("--out", type=Path, metavar="FILE", help="JSON lines (default: standard output)")
+    write.add_argument("--writer", choices=("template", "torch", "endpoint"), help="default: generate.writer")
 
     command("tune", _tune, "search for the settings of fine-tuning on the newest corpus; goes on when run again")
 
@@ -376,6 +381,22 @@ def _evaluate(options: argparse.Namespace) -> int:
     print("\n".join(found.lines()))
     if options.json:
         write_json(found, options.json)
+    return 0
+
+
+def _write(options: argparse.Namespace) -> int:
+    from reviewgen_spark.file_generation import write_file
+
+    config = _config(options)
+    writer = options.writer or config.generate.writer
+    with ExitStack() as files:
+        try:
+            is_piped = options.requests == "-"
+            lines = sys.stdin if is_piped else files.enter_context(Path(options.requests).open(encoding="utf-8-sig"))
+            out = files.enter_context(options.out.open("w", encoding="utf-8")) if options.out else sys.stdout
+        except OSError as error:
+            raise ConfigError(f"{error.filename}: cannot be opened ({type(error).__name__})") from None
+        write_file(config, writer, lines, out, lambda line: print(line, file=sys.stderr, flush=True))
     return 0
 
 

@@ -70,10 +70,17 @@ def packs(precision: Precision) -> bool:
 
 
 def pack(module: torch.nn.Module) -> None:
-    """Replace every linear layer within a module by a packed one."""
+    """Replace every linear layer within a module by a packed one; GPT-2's are written the other way round."""
+    from transformers.pytorch_utils import Conv1D
+
     for name, child in module.named_children():
         if type(child) is torch.nn.Linear:
             setattr(module, name, PackedLinear(child))
+        elif type(child) is Conv1D:
+            linear = torch.nn.Linear(child.nx, child.nf, device="meta")
+            linear.weight = torch.nn.Parameter(child.weight.t().contiguous(), requires_grad=False)
+            linear.bias = child.bias
+            setattr(module, name, PackedLinear(linear))
         else:
             pack(child)
 
