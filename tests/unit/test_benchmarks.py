@@ -134,9 +134,6 @@ def test_rivals_are_compared_at_our_size(turns: ModuleType) -> None:
     assert rows_per_s(1_000, 110, 40, at=10_000) == pytest.approx(1_000 / 110)
 
 
-
-
-
 def test_calls_of_the_model_are_noted_before_it_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from reviewgen_spark.inference.batching import score_window
     from reviewgen_spark.models.predictor import Tokens
@@ -202,5 +199,3 @@ def test_an_opinion_is_turned_round_where_the_word_lists_see_it(monkeypatch: pyt
     reader = OpinionReader(TokensSection(), driver_dictionaries())
     assert turned_round("The food is good.", reader) == "The food is bad."
     assert turned_round("The food came late.", reader) is None
-
-
