@@ -19,7 +19,7 @@ from reviewgen_spark.schemas.columns import (
 )
 from reviewgen_spark.schemas.gold import ERROR, FINGERPRINT
 
-# Fields inside an array may be NULL as far as Delta knows: it refuses NOT NULL there.
+# Inside an array everything may be NULL as far as Delta knows: it refuses NOT NULL there.
 CHECKS = column(
     "checks",
     ArrayType(
@@ -57,7 +57,7 @@ CLAIMS = column(
                 StructField("aspect", STRING),
                 StructField("positive_count", LONG),
                 StructField("mention_count", LONG),
-                StructField("source_record_ids", STRINGS),
+                StructField("source_record_ids", ArrayType(STRING)),
             ]
         ),
         containsNull=False,
