@@ -135,8 +135,9 @@ def main_language(codes: Iterable[str | None]) -> LangCode | None:
     >>> main_language(["en", "zh-hans", "zh-hant", "other"]), main_language(["other"])
     ('zh', None)
     """
-    counts = Counter(lang for code in codes if (lang := _family(code)))
-    return max(LANG_CODES, key=counts.__getitem__) if counts else None
+    counts = Counter(map(_family, codes))
+    spoken = [language for language in LANG_CODES if counts[language]]
+    return max(spoken, key=lambda language: counts[language], default=None)
 
 
 def read_sentences(review: Review, reader: OpinionReader, keywords: frozenset[str] = frozenset()) -> list[Sentence]:
