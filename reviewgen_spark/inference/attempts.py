@@ -89,11 +89,11 @@ class Desk:
         done: dict[int, Attempted] = {}
         waiting: dict[int, Request] = {}  # what is sent: without sources that read like instructions
         for row, request in enumerate(requests):
-            found = self._prepare(request)
-            if isinstance(found, RowError):
-                done[row] = Attempted(request, Written(error=found), source_record_ids=_sources(request))
+            prepared = self._prepare(request)
+            if isinstance(prepared, RowError):
+                done[row] = Attempted(request, Written(error=prepared), source_record_ids=_sources(request))
             else:
-                waiting[row] = found
+                waiting[row] = prepared
         most = self.max_attempts if self.spec.is_seeded else 1
         for attempt in range(most):
             rows = list(waiting)

@@ -66,7 +66,9 @@ def torch_spec(model: ModelLike, section: GenerationSection, spark: "SparkSessio
         ModelNotFoundError: its files are missing or damaged.
     """
     read_generator(model.path)
-    shipped = spark and ship(spark, model, section.weights, section.broadcast_max_mb, GENERATOR_FILES)
+    shipped = None
+    if spark is not None:
+        shipped = ship(spark, model, section.weights, section.broadcast_max_mb, GENERATOR_FILES)
     return TorchSpec(model.name, model.version, shipped, str(model.path), section)
 
 
@@ -116,11 +118,12 @@ class TorchWriter:
     def _read(self, prompt: "Prompt", found: "Continuation | RowError") -> Written:
         if isinstance(found, RowError):
             return Written(error=found, prompt_tokens=len(prompt.ids))
-        counts = {"prompt_tokens": len(prompt.ids), "new_tokens": len(found.ids)}
+        read, written = len(prompt.ids), len(found.ids)
         if found.is_broken:
             message = "the generator gave no finite numbers; generation.precision float32 may help"
-            return Written(error=RowError("NotFinite", message), **counts)
+            return Written(error=RowError("NotFinite", message), prompt_tokens=read, new_tokens=written)
         text = self._generator.tokenizer.decode(found.ids)
         if not text:
-            return Written(error=RowError("EmptyText", "the generator wrote nothing that can be read"), **counts)
-        return Written(text, None, is_truncated=not found.is_finished, **counts)
+            empty = RowError("EmptyText", "the generator wrote nothing that can be read")
+            return Written(error=empty, prompt_tokens=read, new_tokens=written)
+        return Written(text, None, read, written, is_truncated=not found.is_finished)

@@ -77,12 +77,17 @@ def pack(module: torch.nn.Module) -> None:
         if type(child) is torch.nn.Linear:
             setattr(module, name, PackedLinear(child))
         elif type(child) is Conv1D:
-            linear = torch.nn.Linear(child.nx, child.nf, device="meta")
-            linear.weight = torch.nn.Parameter(child.weight.t().contiguous(), requires_grad=False)
-            linear.bias = child.bias
-            setattr(module, name, PackedLinear(linear))
+            setattr(module, name, PackedLinear(_turned(child)))
         else:
             pack(child)
+
+
+def _turned(layer: Any) -> torch.nn.Linear:
+    """A `Conv1D` of transformers, whose weight is (in, out), as a linear layer."""
+    linear = torch.nn.Linear(layer.nx, layer.nf, device="meta")
+    linear.weight = torch.nn.Parameter(layer.weight.t().contiguous(), requires_grad=False)
+    linear.bias = layer.bias
+    return linear
 
 
 def quantise(model: Any) -> Any:

@@ -1,6 +1,6 @@
 """How much the texts of one product differ from each other: a shop that says the same everywhere is not read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, Window
@@ -26,7 +26,7 @@ def diversity_by_product(texts: DataFrame) -> DataFrame:
         .where(F.size("texts") >= 2)
     )
 
-    def measure(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def measure(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from reviewgen_spark.models.text_metrics import distinct, self_bleu
 
         for batch in batches:

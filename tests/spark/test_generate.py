@@ -23,9 +23,16 @@ from reviewgen_spark.sections import GenerateSection, ReplySection
 from reviewgen_spark.stage import Inputs
 from reviewgen_spark.tables import Warehouse
 from reviewgen_spark.text.provenance import parse_aigc
+from tests.conftest import ConfigFactory
 from tests.models.generators import make_generator
 from tests.spark.conftest import DAY, Table
 from tests.spark.test_label import Model
+
+
+@pytest.fixture
+def config(make_config: ConfigFactory) -> Config:
+    """One task: each would load the word lists."""
+    return make_config("generation.partitions=1")
 
 
 def line(record_id: str, text: str, **more: Any) -> dict[str, Any]:
