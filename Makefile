@@ -44,6 +44,7 @@ bench: setup ## every benchmark at a small size, within 15 minutes; its verdict 
 	@$(BIN)/python benchmarks/b1_text.py --rows 50000 --rival-rows 20000 --turns 1
 	@$(BIN)/python benchmarks/b2_dedup.py --rows 50000 --rival-rows 20000 --turns 1
 	@$(BIN)/python benchmarks/b3_label.py --rows 2000 --rival-rows 400 --turns 1
+	@$(BIN)/python benchmarks/b5_generate.py --rows 600 --rival-rows 128 --row-rows 24 --turns 1
 	@$(BIN)/python benchmarks/b6_nightly.py --rows 20000 --turns 1
 	@$(BIN)/python benchmarks/b7_kill.py --trials 2 --rows 200 --batches 4 --skip-lease
 	@$(BIN)/python benchmarks/b8_gpu.py --turns 1
@@ -53,6 +54,7 @@ bench-full: bench-setup ## every benchmark at the size of its bars, three hours;
 	@$(BIN)/python benchmarks/b1_text.py --json benchmarks/results/b1_text.json
 	@$(BIN)/python benchmarks/b2_dedup.py --json benchmarks/results/b2_dedup.json
 	@$(BIN)/python benchmarks/b3_label.py --json benchmarks/results/b3_label.json
+	@$(BIN)/python benchmarks/b5_generate.py --json benchmarks/results/b5_generate.json
 	@$(if $(B4),$(BIN)/python benchmarks/b4_compressed.py $(B4) --json benchmarks/results/b4_compressed.json,echo "B4: left out, see its line in the Makefile")
 	@$(BIN)/python benchmarks/b6_nightly.py --json benchmarks/results/b6_nightly.json
 	@$(BIN)/python benchmarks/b7_kill.py --json benchmarks/results/b7_kill.json

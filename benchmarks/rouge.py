@@ -38,7 +38,9 @@ def _against(text: list[str], reference: list[str]) -> Rouge:
 
 
 def _overlap(text: list[str], reference: list[str], length: int) -> float:
-    one, other = (Counter(zip(*(words[start:] for start in range(length)), strict=False)) for words in (text, reference))
+    one, other = (
+        Counter(zip(*(words[start:] for start in range(length)), strict=False)) for words in (text, reference)
+    )
     return _f1(sum((one & other).values()), sum(one.values()), sum(other.values()))
 
 

@@ -10,7 +10,6 @@ another product of the file, and sentences of reviews with their opinion turned 
 
 import argparse
 import csv
-import json
 import random
 import re
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rouge import Rouge, mean, rouge
+from turns import bar, conclude
 
 from reviewgen_spark.sections import SummariseSection, TokensSection
 from reviewgen_spark.text.aspects import OpinionReader, is_negative, is_positive
@@ -48,12 +48,17 @@ def read_products(path: Path) -> list[Product]:
     """A file of FewSum: tab separated, rev1 to rev8, summ1 to summ3."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    return [Product(*([row[f"{name}{i}"] for i in range(1, n + 1)] for name, n in (("rev", 8), ("summ", 3)))) for row in rows]
+    return [
+        Product(*([row[f"{name}{i}"] for i in range(1, n + 1)] for name, n in (("rev", 8), ("summ", 3))))
+        for row in rows
+    ]
 
 
 def clustroid(reviews: Sequence[str]) -> str:
     """The review that is most like the others."""
-    return max(reviews, key=lambda review: rouge(review, [other for other in reviews if other != review] or [""]).rouge1)
+    return max(
+        reviews, key=lambda review: rouge(review, [other for other in reviews if other != review] or [""]).rouge1
+    )
 
 
 def lead(reviews: Sequence[str]) -> str:
@@ -136,46 +141,51 @@ KEPT = ("sentences of its reviews", "quotes of the summary", "human summaries of
 DROPPED = ("human summaries of another product", "reviews turned round")
 
 
-def kept_share(judgements: Sequence[Judgement]) -> float:
-    return sum(judgement.reason is None for judgement in judgements) / max(len(judgements), 1)
+def print_scores(table: dict[str, list[Rouge]]) -> dict[str, dict[str, float]]:
+    """A line a method, in points of ROUGE; the same figures for the file."""
+    print(f"{'':<36}{'R-1':>7}{'95 % interval':>16}{'R-2':>7}{'R-L':>7}")
+    found = {}
+    for method, scores in table.items():
+        figures = [100 * value for value in (*mean(scores), *interval([score.rouge1 for score in scores]))]
+        one, two, longest, low, high = (round(value, 2) for value in figures)
+        found[method] = {"rouge1": one, "rouge2": two, "rouge_l": longest, "low": low, "high": high}
+        print(f"{method:<36}{one:>7.2f}{f'[{low:.1f}, {high:.1f}]':>16}{two:>7.2f}{longest:>7.2f}")
+    return found
+
+
+def print_judgements(table: dict[str, list[Judgement]]) -> dict[str, dict[str, float]]:
+    """A line a kind of sentence; the same figures for the file."""
+    print(f"{'faithfulness':<36}{'sentences':>10}{'kept':>8}{'should be':>12}")
+    found: dict[str, dict[str, float]] = {}
+    for kind, judgements in table.items():
+        kept = sum(judgement.reason is None for judgement in judgements) / max(len(judgements), 1)
+        found[kind] = {"sentences": len(judgements), "kept": round(kept, 4)}
+        print(f"{kind:<36}{len(judgements):>10}{kept:>8.3f}{'kept' if kind in KEPT else 'dropped':>12}")
+    return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of amazon_<part>.csv and yelp_<part>.csv")
     parser.add_argument("--part", default="val", help="train was tuned on (default val)")
-    parser.add_argument("--json", type=Path, help="where to write the result")
+    parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     reader = OpinionReader(TokensSection(), driver_dictionaries())
-    bars, tables = [], {}
-    for name, bar in BARS.items():
+    bars, files = [], {}
+    for name, least in BARS.items():
         products = read_products(options.data / f"{name}_{options.part}.csv")
-        print(f"{name}_{options.part}: {len(products)} products\n{'':<36}{'R-1':>7}{'95 % interval':>16}{'R-2':>7}{'R-L':>7}")
-        table = {}
-        for method, scores in score_summaries(products, reader).items():
-            total, (low, high) = mean(scores), interval([score.rouge1 for score in scores])
-            figures = [round(100 * value, 2) for value in (*total, low, high)]
-            table[method] = dict(zip(("rouge1", "rouge2", "rouge_l", "low", "high"), figures, strict=True))
-            print(f"{method:<36}{figures[0]:>7.2f}{f'[{figures[3]:.1f}, {figures[4]:.1f}]':>16}{figures[1]:>7.2f}{figures[2]:>7.2f}")
+        print(f"\n{name}_{options.part}: {len(products)} products")
+        table = print_scores(score_summaries(products, reader))
         start = time.perf_counter()
         for product in products:
             summary_of(product, reader)
-        took = (time.perf_counter() - start) / len(products)
-        print(f"{1000 * took:.1f} ms a product of 8 reviews\n{'faithfulness':<36}{'sentences':>10}{'kept':>8}{'should be':>12}")
-        judged = {}
-        for kind, judgements in score_faithfulness(products, reader).items():
-            judged[kind] = {"sentences": len(judgements), "kept": round(kept_share(judgements), 4)}
-            wanted = "kept" if kind in KEPT else "dropped"
-            print(f"{kind:<36}{len(judgements):>10}{judged[kind]['kept']:>8.3f}{wanted:>12}")
-        value = table["quotes"]["rouge1"]
-        bars.append({"name": f"{name}, ROUGE-1", "value": value, "bar": bar, "holds": value > bar})
-        print(f"bar {name}: ROUGE-1 {value:.2f} above {bar:g}: {'holds' if value > bar else 'FALLS SHORT'}\n")
-        tables[name] = {"products": len(products), "summaries": table, "faithfulness": judged}
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        document = {"bench": "summaries", "part": options.part, "bars": bars, **tables}
-        options.json.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    return 0 if all(bar["holds"] for bar in bars) else 1
+        print(f"{1000 * (time.perf_counter() - start) / len(products):.1f} ms a product of 8 reviews")
+        judged = print_judgements(score_faithfulness(products, reader))
+        bars.append(bar(f"ROUGE-1 of the quotes, {name}", table["quotes"]["rouge1"], least))
+        files[name] = {"products": len(products), "summaries": table, "faithfulness": judged}
+    rows = sum(file["products"] for file in files.values())
+    conclude("summaries", rows, f"FewSum, {options.part}", bars, options.json, full=options.part == "val", **files)
+    return 0 if all(item["holds"] for item in bars) else 1
 
 
 if __name__ == "__main__":

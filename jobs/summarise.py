@@ -4,7 +4,7 @@ import sys
 
 from pyspark.sql import DataFrame
 
-from reviewgen_spark.assets import dictionaries
+from reviewgen_spark.assets import word_and_safety_lists
 from reviewgen_spark.job import run_job
 from reviewgen_spark.products.summaries import summaries_by_product
 from reviewgen_spark.stage import Inputs, Stage
@@ -16,10 +16,8 @@ def _summarise(inputs: Inputs) -> dict[str, DataFrame]:
     found = summaries_by_product(
         current_unique_reviews(tables["silver_reviews"], tables["silver_review_clusters"]),
         tables["gold_product_keywords"],
-        config.summarise,
-        config.tokens,
+        config,
         inputs.assets,
-        config.provenance.content_producer,
         inputs.fingerprint,
     )
     return {"gold_product_summaries": found}
@@ -31,9 +29,9 @@ STAGE = Stage(
     scope="table",
     reads=("silver_reviews", "silver_review_clusters", "gold_product_keywords"),
     writes=("gold_product_summaries",),
-    sections=("summarise", "tokens", "provenance"),
+    sections=("summarise", "tokens", "checks", "provenance"),
     libraries=("rjieba", "jieba", "spacy"),
-    assets=dictionaries,
+    assets=word_and_safety_lists,
     run=_summarise,
 )
 

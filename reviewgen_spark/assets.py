@@ -56,6 +56,12 @@ def safety_lists(config: Config) -> Assets:
     return Assets({"safety": hash_files(folder)}, folder)
 
 
+def word_and_safety_lists(config: Config) -> Assets:
+    """Both folders of lists: what texts are read by, and what they are checked by."""
+    words, safety = dictionaries(config), safety_lists(config)
+    return Assets({**words.hashes, **safety.hashes}, (words.value, safety.value))
+
+
 def corpus_labels(config: Config) -> Assets:
     """Only the choice of labels and tasks shapes a corpus; the other keys of `finetune` must not write it again."""
     section = config.finetune

@@ -36,6 +36,7 @@ from reviewgen_spark.transforms.landing_erasure import Found, empty_records, fin
 from reviewgen_spark.transforms.plan import keep
 
 _BRONZE = ("bronze_reviews", "bronze_reviews_quarantine", "bronze_redeliveries", "bronze_gold_labels")
+_EXPORTS = "ops_text_exports"
 _CLUSTERS, _BANDS = "silver_review_clusters", "silver_minhash_bands"
 
 
@@ -63,6 +64,7 @@ class Outcome:
         landing: delivered files that still hold a record, with the lines.
         rewritten: delivered files whose records were emptied.
         models: models and model folders that learnt from the records, or perhaps did.
+        exports: folders that generated texts were exported to, where one that went is made from the records.
         leftovers: files outside the landing folder that still hold an id or a text.
     """
 
@@ -71,6 +73,7 @@ class Outcome:
     landing: list[str] = field(default_factory=list)
     rewritten: list[str] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
+    exports: list[str] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
@@ -79,6 +82,7 @@ class Outcome:
         lines += [f"emptied in the landing folder: {found}" for found in self.rewritten]
         lines += [f"still in the landing folder: {found}" for found in self.landing]
         lines += [f"trained on the records: {model}" for model in self.models]
+        lines += [f"texts were exported, perhaps made from the records: {export}" for export in self.exports]
         lines += [f"still holds an id or a text: {file}" for file in self.leftovers]
         return lines
 
@@ -272,8 +276,17 @@ class _Erasing:
                 source = F.explode("source_record_ids").alias("record_id")
                 rows = self._warehouse.read(name).select(*TABLES[name].key, source)
                 self._delete(name, keep(rows.join(F.broadcast(gone), "record_id", "left_semi")), TABLES[name].key)
-            elif "product_id" in columns and not {"record_id", "review_id"} & set(columns):
-                self._delete(name, products, ("product_id",))
+            if "product_id" in columns and not TABLES[name].is_review_level:
+                self._delete(name, products, ("product_id",))  # its counts may hold them, whatever it names
+        self._outcome.exports = self._exports_of_texts()
+
+    def _exports_of_texts(self) -> list[str]:
+        """Where generated texts were taken, if one that went is made from the records."""
+        is_made_of_them = any("source_record_ids" in TABLES[name].columns.names for name in self._outcome.tables)
+        if not is_made_of_them or _EXPORTS not in self._tables:
+            return []
+        made = self._warehouse.read(_EXPORTS).orderBy("at").select("folder", "host", "at", "user_name").collect()
+        return [f"{row.folder} on {row.host}, {row.at:%Y-%m-%d} by {row.user_name}" for row in made]
 
     def _export(self) -> None:
         batches = {row.batch_id for row in self._rows}

@@ -19,7 +19,7 @@ def fill(template: str, **values: Any) -> str:
     """Fill a template of the package; every value is escaped that is not markup already.
 
     `page_style.html` and `page_parts.html` hold what the pages have in common. A page is one file: it asks the network
-    for nothing and runs no script.
+    for nothing, and runs no script but the gallery's filters.
     """
     environment = Environment(
         loader=PackageLoader("reviewgen_spark", ""),

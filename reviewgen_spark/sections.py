@@ -627,7 +627,9 @@ class GenerateSection(Section):
     """Which texts are made in bulk, of what, and who writes them."""
 
     writer: Literal["template", "torch", "endpoint"] = "torch"
-    purposes: tuple[Literal["augmentation", "product_copy"], ...] = ("augmentation", "product_copy")
+    purposes: tuple[Literal["augmentation", "product_copy"], ...] = Field(
+        ("augmentation", "product_copy"), min_length=1
+    )
     augmentation_pct: float = Field(5.0, ge=0, le=100, description="share of the training reviews that are varied")
     keywords: int = Field(5, ge=0, description="of a product or a review, that its request names")
     sources: int = Field(5, ge=1, description="reviews of a product, that its copy rests on")

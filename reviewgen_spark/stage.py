@@ -80,7 +80,7 @@ class Stage:
         keeps_done: Whether a finished batch stays finished when the fingerprint changes (ingest: the delivered
             files may be gone by then).
         newest_first: Whether waiting batches run from the newest down, at most `--max-batches` of them a run: for a
-            stage that a new model makes do everything again. Not for one with `history`.
+            stage that a new model makes do everything again. Not for one that has its own tables in `history`.
         require: Raises MissingExtraError when the driver lacks a library that the configuration asks for; called before
             Spark starts.
         plan: Finds new input and returns the rows of ops_source_files that reserve it; for ingest.

@@ -242,7 +242,7 @@ def _fetch(shipped: ShippedModel, folder: Path) -> None:
     except Exception as error:  # a store's client raises what it likes
         raise StageError(
             f"the artifact store at {uri} cannot be read from this executor ({type(error).__name__}); make it "
-            "reachable, or set weights: broadcast and broadcast_max_mb above the model's size, in the section label or generation"
+            "reachable, or set weights: broadcast and broadcast_max_mb above the model's size (label, generation)"
         ) from error
 
 

@@ -70,12 +70,24 @@ def packs(precision: Precision) -> bool:
 
 
 def pack(module: torch.nn.Module) -> None:
-    """Replace every linear layer within a module by a packed one."""
+    """Replace every linear layer within a module by a packed one; GPT-2's are written the other way round."""
+    from transformers.pytorch_utils import Conv1D
+
     for name, child in module.named_children():
         if type(child) is torch.nn.Linear:
             setattr(module, name, PackedLinear(child))
+        elif type(child) is Conv1D:
+            setattr(module, name, PackedLinear(_turned(child)))
         else:
             pack(child)
+
+
+def _turned(layer: Any) -> torch.nn.Linear:
+    """A `Conv1D` of transformers, whose weight is (in, out), as a linear layer."""
+    linear = torch.nn.Linear(layer.nx, layer.nf, device="meta")
+    linear.weight = torch.nn.Parameter(layer.weight.t().contiguous(), requires_grad=False)
+    linear.bias = layer.bias
+    return linear
 
 
 def quantise(model: Any) -> Any:

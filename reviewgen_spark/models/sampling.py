@@ -1,9 +1,9 @@
 """The next token of every row of a batch, each row by a random generator of its own.
 
 A row draws one uniform number a token from a Philox generator (Salmon et al. 2011) that its seed alone sets, and takes
-the token where the distribution over the kept tokens, in the order of their ids, passes it. Neighbours in a batch change
-logits in the last bits only, so a text does not depend on who it was written with; an order by probability would, as
-near ties change places.
+the token where the distribution over the kept tokens, in the order of their ids, passes it. Neighbours in a batch
+change logits in the last bits only, so a text does not depend on who it was written with; in an order by probability
+it would, as near ties change places.
 """
 
 from collections.abc import Sequence
@@ -79,9 +79,7 @@ class Sampler:
         self._runs: list[_Runs] = [_Runs(decoding.no_repeat_ngram) for _ in seeds]
 
     def choose(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Choose from logits (B, V), which are changed in place; returns tokens (B,) int64, and where logits were no
-        numbers, (B,) bool.
-        """
+        """Choose from logits (B, V), which are changed; returns tokens (B,), and which rows had no numbers, (B,)."""
         logits = self._penalise(logits.float())
         if self._decoding.temperature == 0 and self._watermark is None:
             best, tokens = logits.max(dim=1)  # (B,), (B,)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,23 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from reviewgen_spark.config import Config
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.sections import SummariseSection, TokensSection
+from reviewgen_spark.sections import ChecksSection, SummariseSection, TokensSection
 from reviewgen_spark.text.aspects import OpinionReader
+from reviewgen_spark.text.checks import (
+    Check,
+    CheckLists,
+    Judged,
+    check_harm,
+    check_leakage,
+    check_personal_data,
+    check_text,
+    failed,
+)
 from reviewgen_spark.text.provenance import VISIBLE_LABELS, aigc_metadata
-from reviewgen_spark.text.requests import Request, Source, prompt_fingerprint, text_id
-from reviewgen_spark.text.summary import METHOD_VERSION, Review, Summary, main_language, summarise
+from reviewgen_spark.text.requests import Request, Source, length_of, prompt_fingerprint, text_id
+from reviewgen_spark.text.summary import METHOD_VERSION, Claim, Review, Summary, main_language, summarise
 from reviewgen_spark.transforms.arrow import arrow_schema, to_batch
 from reviewgen_spark.transforms.dictionaries import ship_dictionaries, shipped_dictionaries
 
@@ -24,45 +36,37 @@ PROMPT_VERSION = f"{MODEL_NAME}-{METHOD_VERSION}"
 
 
 def summaries_by_product(
-    reviews: DataFrame,
-    keywords: DataFrame,
-    section: SummariseSection,
-    tokens: TokensSection,
-    dictionaries: Path,
-    producer: str,
-    fingerprint: str,
+    reviews: DataFrame, keywords: DataFrame, config: Config, lists: tuple[Path, Path], fingerprint: str
 ) -> DataFrame:
     """One row of gold_product_summaries for each product that has a review.
 
-    Of a product with more than `section.max_reviews` reviews those with the lowest hash are read, the same ones each
+    Of a product with more than `summarise.max_reviews` reviews those with the lowest hash are read, the same ones each
     night, and no more than these ever meet in a worker. A product without a text, or without one in Chinese or English,
-    has a row with `error`.
+    has a row with `error`, and so has a summary that fails its checks.
 
     Args:
         reviews: product_id, record_id, text_clean and lang_code of unique current reviews.
         keywords: gold_product_keywords.
-        section: Bounds.
-        tokens: How words are cut.
-        dictionaries: Folder on the driver; shipped to the executors.
-        producer: `provenance.content_producer`.
+        config: The sections summarise, tokens, checks and provenance are read.
+        lists: Folders of dictionaries and of safety lists on the driver; shipped to the executors.
         fingerprint: Of the run, for the rows.
     """
-    ship_dictionaries(reviews.sparkSession, dictionaries)
-    folder = dictionaries.name
-    settings = json.dumps(section.result_part(), sort_keys=True)
+    for folder in lists:
+        ship_dictionaries(reviews.sparkSession, folder)
+    words, safety = (folder.name for folder in lists)
+    section, tokens, limits, producer = config.summarise, config.tokens, config.checks, config.provenance
     out = arrow_schema(TABLES["gold_product_summaries"].columns)
 
     def write(product: pa.Table) -> pa.Table:
         columns = {name: product.column(name).to_pylist() for name in product.column_names}
-        found = [
-            Review(*fields)
-            for fields in zip(columns["record_id"], columns["text_clean"], columns["lang_code"], strict=True)
-        ]
-        reader = _reader(tokens, str(shipped_dictionaries(folder)))
-        total, words = columns["text_count"][0], columns["keywords"][0] or []
-        summary = summarise(found, total, reader, section, words)
-        row = _row(columns["product_id"][0], found, summary, producer)
-        row |= {"decoding": settings, "fingerprint": fingerprint}
+        rows = zip(columns["record_id"], columns["text_clean"], columns["lang_code"], strict=True)
+        writer = _writer(tokens, section, limits, shipped_dictionaries(words), shipped_dictionaries(safety))
+        row = writer.write(
+            columns["product_id"][0], [Review(*row) for row in rows], columns["text_count"][0], columns["keywords"][0]
+        )
+        text, text_id_ = row["text"], row["text_id"]
+        row["aigc"] = aigc_metadata(text, text_id_, producer.content_producer).to_json()
+        row["fingerprint"] = fingerprint
         return pa.Table.from_batches([to_batch({name: [value] for name, value in row.items()}, out)])
 
     return (
@@ -98,47 +102,79 @@ def _ranked_words(keywords: DataFrame) -> DataFrame:
 
 
 @lru_cache(maxsize=1)
-def _reader(tokens: TokensSection, dictionaries: str) -> OpinionReader:
+def _writer(
+    tokens: TokensSection, section: SummariseSection, limits: ChecksSection, words: Path, safety: Path
+) -> "_Writer":
     """Loaded once a worker, not once a product."""
-    return OpinionReader(tokens, Path(dictionaries))
+    return _Writer(section, limits, OpinionReader(tokens, words), CheckLists.load(safety, words, tokens))
 
 
-def _row(product_id: str, reviews: Sequence[Review], summary: Summary | None, producer: str) -> dict[str, Any]:
-    language = summary.language if summary else main_language(review.language for review in reviews) or "zh"
-    sources = tuple(Source(review.record_id, review.text) for review in sorted(reviews))
-    request = Request("summary", product_id, language, sources=sources)
-    id_ = text_id(request, PROMPT_VERSION, MODEL_NAME, METHOD_VERSION)
-    text = summary.text if summary else None
-    return {
-        "text_id": id_,
-        "purpose": request.purpose,
-        "product_id": product_id,
-        "record_id": None,
-        "lang_code": language,
-        "text": text,
-        "visible_label": VISIBLE_LABELS[language],
-        "is_synthetic": True,
-        "aigc": aigc_metadata(text, id_, producer).to_json(),
-        "model_name": MODEL_NAME,
-        "model_version": METHOD_VERSION,
-        "prompt_fingerprint": prompt_fingerprint(request, PROMPT_VERSION),
-        "seed": request.seed,
-        "source_record_ids": list(summary.source_record_ids) if summary else [],
-        "checks": [],
-        "attempt_count": 1,
-        "error": None if summary else _error(reviews),
-        "meta": None,
-        "claims": [_claim(claim) for claim in summary.claims] if summary else [],
-    }
+@dataclass(frozen=True)
+class _Writer:
+    """Writes the row of a product but for what names the shop and the run."""
+
+    section: SummariseSection
+    limits: ChecksSection
+    reader: OpinionReader
+    lists: CheckLists
+
+    def write(
+        self, product_id: str, reviews: Sequence[Review], review_count: int, keywords: Sequence[str] | None
+    ) -> dict[str, Any]:
+        language = main_language(review.language for review in reviews if review.text) or "zh"
+        sources = tuple(Source(review.record_id, review.text) for review in sorted(reviews))
+        request = Request("summary", product_id, language, sources=sources)
+
+        def may_quote(sentence: str) -> bool:
+            found = (
+                check_personal_data(sentence, request),
+                check_harm(sentence, self.lists, self.limits, Judged()),
+                check_leakage(sentence, request),
+            )
+            return all(check.is_passed for check in found)
+
+        summary = summarise(reviews, review_count, self.reader, self.section, keywords or (), may_quote)
+        checks: tuple[Check, ...] = ()
+        if summary is not None:
+            # as long as it has something to say: nobody asked for a length
+            request = replace(request, length=length_of(summary.text, language))
+            checks = check_text(summary.text, request, self.lists, self.limits)
+        id_ = text_id(request, PROMPT_VERSION, MODEL_NAME, METHOD_VERSION)
+        return {
+            "text_id": id_,
+            "purpose": request.purpose,
+            "product_id": product_id,
+            "record_id": None,
+            "lang_code": language,
+            "text": summary.text if summary else None,
+            "visible_label": VISIBLE_LABELS[language],
+            "is_synthetic": True,
+            "model_name": MODEL_NAME,
+            "model_version": METHOD_VERSION,
+            "prompt_fingerprint": prompt_fingerprint(request, PROMPT_VERSION),
+            "seed": request.seed,
+            "decoding": json.dumps(self.section.result_part(), sort_keys=True),
+            "source_record_ids": list(summary.source_record_ids) if summary else [],
+            "checks": [check._asdict() for check in checks],
+            "attempt_count": 1,
+            "error": _error(reviews, summary, checks),
+            "meta": None,
+            "claims": [_claim_row(claim) for claim in summary.claims] if summary else [],
+        }
 
 
-def _claim(claim: Any) -> dict[str, Any]:
+def _claim_row(claim: Claim) -> dict[str, Any]:
     names = ("kind", "text", "aspect", "positive_count", "mention_count")
     return {name: getattr(claim, name) for name in names} | {"source_record_ids": list(claim.source_record_ids)}
 
 
-def _error(reviews: Sequence[Review]) -> dict[str, str]:
-    if not any(review.text for review in reviews):
+def _error(reviews: Sequence[Review], summary: Summary | None, checks: tuple[Check, ...]) -> dict[str, str] | None:
+    if summary is not None:
+        wrong = failed(checks)
+        if not wrong:
+            return None
+        name, message = "FailedChecks", "; ".join(f"{check.name}: {check.reason}" for check in wrong)
+    elif not any(review.text for review in reviews):
         name, message = "EmptyText", "no review of the product has a text"
     elif main_language(review.language for review in reviews if review.text) is None:
         name, message = "UnsupportedLanguage", "no review of the product is in Chinese or English"

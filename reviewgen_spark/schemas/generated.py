@@ -19,14 +19,15 @@ from reviewgen_spark.schemas.columns import (
 )
 from reviewgen_spark.schemas.gold import ERROR, FINGERPRINT
 
+# Inside an array everything may be NULL as far as Delta knows: it refuses NOT NULL there.
 CHECKS = column(
     "checks",
     ArrayType(
         StructType(
             [
-                StructField("name", STRING, False),
-                StructField("score", DOUBLE, False),
-                StructField("is_passed", BooleanType(), False),
+                StructField("name", STRING),
+                StructField("score", DOUBLE),
+                StructField("is_passed", BooleanType()),
                 StructField("reason", STRING),
             ]
         ),
@@ -51,12 +52,12 @@ CLAIMS = column(
     ArrayType(
         StructType(
             [
-                StructField("kind", STRING, False),
-                StructField("text", STRING, False),
+                StructField("kind", STRING),
+                StructField("text", STRING),
                 StructField("aspect", STRING),
                 StructField("positive_count", LONG),
                 StructField("mention_count", LONG),
-                StructField("source_record_ids", STRINGS, False),
+                StructField("source_record_ids", ArrayType(STRING)),
             ]
         ),
         containsNull=False,

@@ -31,6 +31,13 @@ Vectors = npt.NDArray[np.float32]
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _ENDINGS = ("ing", "ed", "es", "ly", "s", "e")
 _SHORTEST_STEM = 3
+# How a summary speaks of its sources, not of the product: 312 of 400 customers say, 大多数买家提到.
+_FRAME_WORDS = (
+    "review reviews reviewer reviewers customer customers buyer buyers user users people most many some say says said "
+    "mention mentions find finds report reports "
+    "评价 评论 顾客 客户 用户 买家 消费者 大多数 多数 部分 表示 提到 反映 认为"
+)
+_FRAME = frozenset(_FRAME_WORDS.split())
 _NEAR = 0.34  # share of the words of a sentence that a source must have to contradict it
 
 
@@ -101,7 +108,9 @@ class Evidence:
         self._numbers = numbers
         self._stems = frozenset[str]().union(*(sentence.stems for sentence in self._read))
         if vectors is not None and len(vectors) != len(self.sentences):
-            raise ValueError(f"vectors: got {len(vectors)} rows; expected one for each of {len(self.sentences)} sentences")
+            raise ValueError(
+                f"vectors: got {len(vectors)} rows; expected one for each of {len(self.sentences)} sentences"
+            )
         self._vectors = vectors
 
     def judge(
@@ -168,7 +177,7 @@ def _share(stems: frozenset[str], told: frozenset[str]) -> float:
 
 
 def _opposes(sign: int, told: Iterable[tuple[float, int]]) -> bool:
-    """Whether the nearest of (nearness, sign) with the other sign is nearer than the nearest with this one, and near."""
+    """Whether, of pairs of nearness and sign, one with the other sign is near, and nearer than any with this one."""
     nearest = {1: 0.0, -1: 0.0, 0: 0.0}
     for nearness, other in told:
         nearest[other] = max(nearest[other], nearness)
@@ -180,8 +189,8 @@ def _sign(score: float) -> int:
 
 
 def _stems(said: Said) -> frozenset[str]:
-    """Content words without the commonest English endings: loves, loved and loving meet."""
-    return frozenset(_stem(word) for word in said.content_words if any(map(str.isalnum, word)))
+    """Content words without the commonest English endings: loves, loved and loving meet. Numbers are asked apart."""
+    return frozenset(_stem(word) for word in said.content_words if any(map(str.isalpha, word)) and word not in _FRAME)
 
 
 def _stem(word: str) -> str:

@@ -3,7 +3,7 @@
 import re
 
 # A run of closing marks with the quotes and brackets behind it. An English full stop ends a sentence only before a
-# space, or, as reviews leave that out, between a small letter and a capital (on her.I love it) or behind a Chinese character.
+# space, or, as reviews leave that out, between a small letter and a capital (on her.I love it) or behind Chinese.
 _END = re.compile(
     r"[。！？!?…]+[。！？!?….~～]*[\"'”’」』）)\]]*[.。]*\s*"
     r"|(?<!\be\.g)(?<!\bi\.e)(?<!\b[A-Za-z])(?<!\b(?:Mr|Dr|vs))\.+[\"'”’)\]]*(?:\s+|$)"
@@ -46,7 +46,7 @@ def cut_clauses(sentence: str) -> list[str]:
 
 
 def _pieces(text: str, end: re.Pattern[str]) -> list[str]:
-    """What stands between the ends, each with its own end; a piece of marks alone, such as :), goes to the one before."""
+    """What stands between the ends, each with its own end; marks alone, such as :), go to what stands before."""
     starts = [0]
     for match in end.finditer(text):
         if _WORD.search(text, starts[-1], match.end()) and _WORD.search(text, match.end()):

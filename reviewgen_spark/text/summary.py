@@ -10,8 +10,9 @@ blame that is not that of the reviews. The function is submodular but for the ba
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum
 from typing import NamedTuple
 
 from reviewgen_spark.sections import SummariseSection
@@ -27,7 +28,8 @@ _FUNCTION = 0.5  # what a stop word is worth, where a content word is worth 1
 _PERSONAL = 4.0  # what a word such as I or my costs
 _ASPECT = 2.0  # what the first mention of an aspect that every review names is worth
 _BALANCE = 2.0  # what praise alone costs where every review blames
-_SHORTEST = 3  # words of a quote: below, it says nothing without what stood before it
+_SHORTEST = 3  # words of a quote with an opinion: below, it says nothing without what stood before it
+_SHORTEST_FACT = 6  # of one that only names an aspect: 先说外观吧
 _BULLET = re.compile(r"^\s*(?:[（(]?\d{1,2}[）)、.．:：](?!\d)|[一二三四五六七八九十][、.．:：]|[-*·—、，,]+)\s*")
 _OPEN_END = " ，,；;、:："
 _MASK = re.compile(r"\[[A-Z_]{2,9}\]")
@@ -93,8 +95,9 @@ def summarise(
     reader: OpinionReader,
     section: SummariseSection,
     keywords: Iterable[str] = (),
+    may_quote: Callable[[str], bool] = lambda sentence: True,
 ) -> Summary | None:
-    """Summarise the reviews of one product; the same whatever their order. None where no review is in a known language.
+    """Summarise the reviews of one product; the same whatever their order. None where nothing can be said.
 
     Quotes come from reviews in the language of most; counts are over reviews of every language, by the word lists of
     Chinese and English.
@@ -105,6 +108,7 @@ def summarise(
         reader: Of sentences.
         section: Bounds.
         keywords: Of the product, the best first.
+        may_quote: Says of a sentence that was chosen whether it may be shown; another takes its place if not.
     """
     ordered = sorted(review for review in reviews if review.text.strip())
     language = main_language(review.language for review in ordered)
@@ -113,12 +117,16 @@ def summarise(
     named = reader.keywords(keywords, section.keywords)
     read = {review.record_id: read_sentences(review, reader, named) for review in ordered}
     spoken = [read[review.record_id] for review in ordered if _family(review.language) == language]
-    quotes = [
-        Claim("quote", sentence.text, (sentence.record_id,)) for sentence in choose_sentences(spoken, section.max_words)
-    ]
-    counts = count_aspects(read, review_count, reader, section, language)
-    claims = (*quotes, *counts)
-    return Summary(compose(claims, language), language, claims) if claims else None
+    chosen = choose_sentences(spoken, section.max_words, may_quote)
+    quotes = [Claim("quote", sentence.text, (sentence.record_id,)) for sentence in chosen]
+    counts = count_aspects(read, section)
+    counted = [_claim_of(count, (len(read), review_count), reader, language) for count in counts]
+    if not quotes and not counts:
+        return None
+    said = [f"“{quote.text}”" for quote in quotes]
+    if counts:
+        said.append(_say_counts(counts, (len(read), review_count), reader, language))
+    return Summary((" " if language == "en" else "").join(said), language, (*quotes, *counted))
 
 
 def main_language(codes: Iterable[str | None]) -> LangCode | None:
@@ -127,8 +135,9 @@ def main_language(codes: Iterable[str | None]) -> LangCode | None:
     >>> main_language(["en", "zh-hans", "zh-hant", "other"]), main_language(["other"])
     ('zh', None)
     """
-    counts = Counter(lang for code in codes if (lang := _family(code)))
-    return max(LANG_CODES, key=counts.__getitem__) if counts else None
+    counts = Counter(map(_family, codes))
+    spoken = [language for language in LANG_CODES if counts[language]]
+    return max(spoken, key=lambda language: counts[language], default=None)
 
 
 def read_sentences(review: Review, reader: OpinionReader, keywords: frozenset[str] = frozenset()) -> list[Sentence]:
@@ -141,7 +150,9 @@ def read_sentences(review: Review, reader: OpinionReader, keywords: frozenset[st
     return found
 
 
-def choose_sentences(reviews: Sequence[Sequence[Sentence]], max_words: int) -> list[Sentence]:
+def choose_sentences(
+    reviews: Sequence[Sequence[Sentence]], max_words: int, may_quote: Callable[[str], bool] = lambda sentence: True
+) -> list[Sentence]:
     """The sentences that stand best for all reviews, in the order in which they were chosen.
 
     Greedy: the sentence that most raises the value of what is chosen, until none does. At least one is chosen where one
@@ -150,6 +161,7 @@ def choose_sentences(reviews: Sequence[Sequence[Sentence]], max_words: int) -> l
     Args:
         reviews: The sentences of each review.
         max_words: Of all chosen together.
+        may_quote: Asked of the best sentences only, as it may be slow.
     """
     candidates = [sentence for review in reviews for sentence in review if _is_quotable(sentence, max_words)]
     worth = _Worth(reviews, max_words)
@@ -163,9 +175,10 @@ def choose_sentences(reviews: Sequence[Sequence[Sentence]], max_words: int) -> l
         place = values.index(max(values))
         if values[place] <= best:
             break
-        best = values[place]
-        chosen.add(fitting[place], worth.overlap(chosen, fitting[place]))
         candidates.remove(fitting[place])
+        if may_quote(fitting[place].text):
+            best = values[place]
+            chosen.add(fitting[place], worth.overlap(chosen, fitting[place]))
     return chosen.sentences
 
 
@@ -228,7 +241,8 @@ class _Worth:
     def value(self, chosen: _Chosen, sentence: Sentence) -> float:
         """What all that was chosen is worth together with the sentence: half an F1, corrected."""
         found = chosen.overlap + self.overlap(chosen, sentence)
-        found += _ASPECT * sum(self._aspects[code] for code in chosen.aspects.union(sentence.said.aspects))
+        # fsum is exact: a sum in the order of a set would differ between processes in its last digit, and so break ties
+        found += _ASPECT * fsum(self._aspects[code] for code in chosen.aspects.union(sentence.said.aspects))
         found -= _PERSONAL * (chosen.personal + sentence.said.personal_count)
         praise = chosen.praise + is_positive(sentence.said.score)
         polar = praise + chosen.blame + is_negative(sentence.said.score)
@@ -237,21 +251,21 @@ class _Worth:
         return found / (chosen.length + len(sentence.words) + self._max_words)
 
 
-def count_aspects(
-    reviews: Mapping[str, Sequence[Sentence]],
-    review_count: int,
-    reader: OpinionReader,
-    section: SummariseSection,
-    language: LangCode,
-) -> list[Claim]:
-    """How many reviews name which aspect, and how many of these praise or blame it; the most frequent first.
+class AspectCount(NamedTuple):
+    """Which reviews name an aspect, and how many of them praise and blame it."""
+
+    code: str
+    record_ids: tuple[str, ...]
+    praise: int
+    blame: int
+
+
+def count_aspects(reviews: Mapping[str, Sequence[Sentence]], section: SummariseSection) -> list[AspectCount]:
+    """The aspects that most reviews name, the most frequent first.
 
     Args:
         reviews: The sentences of all that are read, by record id.
-        review_count: How many the product has.
-        reader: Knows the names of aspects.
-        section: Bounds.
-        language: Of the claims.
+        section: How many aspects, and how often one must be named.
     """
     named: defaultdict[str, dict[str, float]] = defaultdict(dict)
     for record_id, sentences in reviews.items():
@@ -260,47 +274,52 @@ def count_aspects(
                 named[code][record_id] = named[code].get(record_id, 0.0) + score
     frequent = [code for code in named if len(named[code]) >= section.min_mentions]
     frequent.sort(key=lambda code: (-len(named[code]), code))
-    claims = []
-    for code in frequent[: section.max_counts]:
-        scores = named[code].values()
-        mentions, praise, blame = len(scores), sum(map(is_positive, scores)), sum(map(is_negative, scores))
-        counted = (len(reviews), review_count, mentions, praise, blame)
-        text = _say_count(reader.name(code, language), code not in reader.aspects, language, *counted)
-        claims.append(Claim("count", text, tuple(sorted(named[code])), code, mentions, praise, blame))
-    return claims
+    return [
+        AspectCount(
+            code,
+            tuple(sorted(named[code])),
+            sum(map(is_positive, named[code].values())),
+            sum(map(is_negative, named[code].values())),
+        )
+        for code in frequent[: section.max_counts]
+    ]
 
 
-def compose(claims: Iterable[Claim], language: LangCode) -> str:
-    """The claims as one text, quotes in the marks of their language.
-
-    >>> compose([Claim("quote", "It fits.", ("a",)), Claim("count", "2 of 3 reviews mention it.", ("a", "b"))], "en")
-    '“It fits.” 2 of 3 reviews mention it.'
-    """
-    return (" " if language == "en" else "").join(
-        f"“{claim.text}”" if claim.kind == "quote" else claim.text for claim in claims
-    )
+Read = tuple[int, int]
+"""How many reviews were read, and how many the product has."""
 
 
-def _say_count(
-    name: str, is_keyword: bool, language: LangCode, read: int, review_count: int, mentions: int, praise: int, blame: int
-) -> str:
-    good, bad = (round(100 * count / mentions) for count in (praise, blame))
+def _claim_of(count: AspectCount, read: Read, reader: OpinionReader, language: LangCode) -> Claim:
+    text = _say_counts([count], read, reader, language)
+    return Claim("count", text, count.record_ids, count.code, len(count.record_ids), count.praise, count.blame)
+
+
+def _say_counts(counts: Sequence[AspectCount], read: Read, reader: OpinionReader, language: LangCode) -> str:
+    """The counts as one sentence: `Of 400 reviews, 312 mention battery life (71 % positively, 9 % negatively).`."""
+    parts = []
+    for place, (code, record_ids, praise, blame) in enumerate(counts):
+        good, bad = (round(100 * part / len(record_ids)) for part in (praise, blame))
+        name = reader.name(code, language) if code in reader.aspects else f"“{code}”"
+        if language == "en":
+            verb = "" if place else "mentions " if len(record_ids) == 1 else "mention "
+            parts.append(f"{len(record_ids):,} {verb}{name} ({good} % positively, {bad} % negatively)")
+        else:
+            parts.append(f"{len(record_ids)}条{'' if place else '提到'}{name}（{good}%肯定，{bad}%否定）")
+    few, many = read
     if language == "en":
-        reviews = f"{read:,} reviews" if read == review_count else f"the {read:,} reviews read, of {review_count:,},"
-        verb = "mentions" if mentions == 1 else "mention"
-        shown = f"“{name}”" if is_keyword else name
-        return f"{mentions:,} of {reviews} {verb} {shown}, {good} % of them positively and {bad} % negatively."
-    reviews = f"{read}条评价" if read == review_count else f"（共{review_count}条中）读取的{read}条评价"
-    shown = f"“{name}”" if is_keyword else name
-    return f"{reviews}中有{mentions}条提到{shown}，其中{good}%持肯定态度，{bad}%持否定态度。"
+        told = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+        reviews = f"{few:,} reviews" if few == many else f"the {few:,} reviews that were read, of {many:,}"
+        return f"Of {reviews}, {told}."
+    reviews = f"{few}条评价" if few == many else f"{many}条评价中抽取的{few}条"
+    return f"{reviews}中，{'，'.join(parts)}。"
 
 
 def _is_quotable(sentence: Sentence, max_words: int) -> bool:
     """Whether it states something of the product, alone, fits, and shows no place where personal data was masked."""
-    states = sentence.said.aspects or is_positive(sentence.said.score) or is_negative(sentence.said.score)
+    is_opinion = is_positive(sentence.said.score) or is_negative(sentence.said.score)
+    shortest = _SHORTEST if is_opinion else _SHORTEST_FACT if sentence.said.aspects else max_words + 1
     is_asking = sentence.text.rstrip("\"'”’」』）) ").endswith(("?", "？"))
-    fits = _SHORTEST <= len(sentence.words) <= max_words
-    return bool(states) and fits and not is_asking and not _MASK.search(sentence.text)
+    return shortest <= len(sentence.words) <= max_words and not is_asking and not _MASK.search(sentence.text)
 
 
 def _family(code: str | None) -> LangCode | None:

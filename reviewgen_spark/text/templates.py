@@ -30,7 +30,10 @@ TOPICS: Mapping[LangCode, Mapping[str, Topic]] = {
     "zh": {
         "delivery": Topic(
             ("物流", "快递", "发货", "配送", "送货"),
-            ("关于您提到的物流问题，我们会和承运方核对这一单的运送过程。", "发货和配送没有让您满意，我们会核实是哪个环节慢了。"),
+            (
+                "关于您提到的物流问题，我们会和承运方核对这一单的运送过程。",
+                "发货和配送没有让您满意，我们会核实是哪个环节慢了。",
+            ),
         ),
         "packaging": Topic(
             ("包装", "破损", "压坏", "漏"),
@@ -117,7 +120,12 @@ _COPY: Mapping[LangCode, tuple[Sentences, Sentences, Sentences]] = {
     "zh": (
         ("为您介绍{name}。", "{name}，为日常使用而备。"),
         ("更多信息请以商品详情页为准。", "选购前请核对规格。"),
-        ("规格清楚，选购省心。", "适合日常使用。", "下单前请留意参数与自己的需要是否相符。", "如有疑问，客服可以为您解答。"),
+        (
+            "规格清楚，选购省心。",
+            "适合日常使用。",
+            "下单前请留意参数与自己的需要是否相符。",
+            "如有疑问，客服可以为您解答。",
+        ),
     ),
     "en": (
         ("Here is {name}.", "Take a look at {name}."),
@@ -143,11 +151,11 @@ _VOICES: Mapping[LangCode, Mapping[str, tuple[Sentences, Sentences]]] = {  # abo
     "en": {
         "positive": (
             ("The {thing} is good.", "I like the {thing}.", "The {thing} works well."),
-            ("It is as described.", "All in all it is worth its price.", "I would buy it again."),
+            ("It is as described.", "It is worth its price.", "I would buy it again."),
         ),
         "negative": (
             ("The {thing} is poor.", "I do not like the {thing}.", "The {thing} is a let-down."),
-            ("It is not as described.", "All in all it is not worth its price.", "I would not buy it again."),
+            ("It is not as described.", "It is not worth its price.", "I would not buy it again."),
         ),
     },
 }
@@ -165,7 +173,8 @@ def fill_template(request: Request) -> str:
     Raises:
         RequestError: there are no templates for its purpose.
 
-    >>> print(fill_template(Request("augmentation", "p", "zh", sentiment="positive", keywords=("屏幕",), length="short")))
+    >>> wanted = Request("augmentation", "p", "zh", sentiment="positive", keywords=("屏幕",), length="short")
+    >>> print(fill_template(wanted))
     屏幕很满意，下次还会考虑。
     """
     if request.purpose == "reply":
@@ -175,8 +184,8 @@ def fill_template(request: Request) -> str:
     if request.purpose in PURPOSES_WRITTEN:
         return _voice(request)
     raise RequestError(
-        f"purpose: there are no templates for '{request.purpose}', only for {', '.join(PURPOSES_WRITTEN)}; a summary is "
-        "extracted (summarise.writer), or use the writer 'torch' or 'endpoint'"
+        f"purpose: there are no templates for '{request.purpose}', only for {', '.join(PURPOSES_WRITTEN)}; a summary "
+        "is extracted (stage summarise), or use the writer 'torch' or 'endpoint'"
     )
 
 
@@ -226,6 +235,10 @@ def _voice(request: Request) -> str:
     about, whole = _VOICES[request.lang_code]["positive" if is_happy else "negative"]
     things = [*request.aspects, *request.keywords] or [request.category or _PLAIN_SUBJECT[request.lang_code]]
     middle = [tuple(sentence.format(thing=_plain(thing)) for sentence in about) for thing in things]
+    if request.purpose == "draft_for_verified_buyer":
+        # Only what the buyer said: a sentence of the whole would be an experience that nobody told of.
+        found = _compose(request, (), middle, (), (), {})
+        return found.rstrip("，") + "。" if request.lang_code == "zh" else found
     return _compose(request, (), middle, whole, whole, {})
 
 

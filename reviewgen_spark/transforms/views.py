@@ -27,8 +27,8 @@ def current_unique_reviews(reviews: DataFrame, clusters: DataFrame) -> DataFrame
     return unique_reviews(mark_current(reviews).where("is_current").drop("is_current"), clusters)
 
 
-def published_texts(generated: DataFrame, replies: DataFrame, summaries: DataFrame) -> DataFrame:
-    """Generated texts that may be shown, each behind its visible label.
+def publishable_texts(generated: DataFrame, replies: DataFrame, summaries: DataFrame) -> DataFrame:
+    """Generated texts that may be shown, their visible label in a column of its own.
 
     Left out: training data, what failed its checks, and product copy that a later batch wrote anew.
 
@@ -40,22 +40,28 @@ def published_texts(generated: DataFrame, replies: DataFrame, summaries: DataFra
     newest = Window.partitionBy("product_id", "lang_code").orderBy(F.col("batch_id").desc(), "text_id")
     product_copy = _without_error(generated.where("purpose = 'product_copy'"))
     copies = product_copy.withColumn("place", F.row_number().over(newest)).where("place = 1")
-    parts = [part.select(*_PUBLISHED) for part in (copies, _without_error(replies), _without_error(summaries))]
+    parts = [part.select(*TEXT_COLUMNS) for part in (copies, _without_error(replies), _without_error(summaries))]
+    texts = parts[0].unionByName(parts[1]).unionByName(parts[2])
+    return texts.where(F.col("purpose").isin(sorted(PUBLISHABLE)))
+
+
+def published_texts(generated: DataFrame, replies: DataFrame, summaries: DataFrame) -> DataFrame:
+    """Generated texts as they may be shown: those of `publishable_texts`, each behind its visible label."""
     gap = F.when(F.col("lang_code") == "zh", "").otherwise(" ")
-    return (
-        parts[0]
-        .unionByName(parts[1])
-        .unionByName(parts[2])
-        .where(F.col("purpose").isin(sorted(PUBLISHABLE)))
-        .withColumn("text", F.concat("visible_label", gap, "text"))
-    )
+    texts = publishable_texts(generated, replies, summaries)
+    return texts.withColumn("text", F.concat("visible_label", gap, "text"))
+
+
+def training_texts(generated: DataFrame) -> DataFrame:
+    """Generated texts that models may be trained on, and that nobody is shown."""
+    return _without_error(generated.where("purpose = 'augmentation'")).select(*TEXT_COLUMNS)
 
 
 def _without_error(texts: DataFrame) -> DataFrame:
     return texts.where("error IS NULL AND text IS NOT NULL")
 
 
-_PUBLISHED = (
+TEXT_COLUMNS = (
     "text_id",
     "purpose",
     "product_id",

@@ -37,6 +37,12 @@ def run_benchmark(script: str, *arguments: str) -> str:
             (),
         ),
         ("b3_label.py", "B3", {"float32 / torch alone", "loads a worker"}, ("--model", "scratch:tiny")),
+        (
+            "b5_generate.py",
+            "B5",
+            {"ours / generate, sorted"},
+            ("--layers", "1", "--hidden", "32"),
+        ),
     ],
 )
 def test_a_benchmark_writes_its_bars(

@@ -1,15 +1,20 @@
 """What makes a model fast must not change what it says."""
 
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.finetuning import FinetuneResult
+from reviewgen_spark.models.generator import load_generator
 from reviewgen_spark.models.predictor import Predictor, load_classifier, mean_pool
 from reviewgen_spark.models.runtime import PackedLinear, packs, prepare
+from tests.models.generators import make_generator
 
 TEXTS = ["房间很好，手机不错", "太差了，退货", "好", "服务太差，失望，包装太差，失望"]
 
@@ -31,6 +36,18 @@ def test_packed_layers_say_what_plain_ones_do(trained: FinetuneResult, rows: lis
     layers = [module for module in predictor._model.modules() if isinstance(module, PackedLinear)]
     assert layers and not any(type(module) is torch.nn.Linear for module in predictor._model.modules())
     np.testing.assert_allclose(predictor.logits(rows), plain_logits(trained, rows), atol=1e-5)
+
+
+@pytest.mark.skipif(not packs("float32"), reason="this CPU has no packed layout")
+def test_the_layers_of_gpt2_are_packed_too(tmp_path: Path) -> None:
+    make_generator(tmp_path, "gpt2", seed=3)
+    packed = load_generator(tmp_path).model
+    kinds = Counter(type(module).__name__ for module in packed.modules())
+    assert kinds["PackedLinear"] == 9 and not kinds["Conv1D"] and not kinds["Linear"]  # 4 of 2 layers, and the output
+    plain = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    ids = torch.tensor([[2, 7, 9, 30, 12]])
+    with torch.inference_mode():
+        torch.testing.assert_close(packed(input_ids=ids).logits, plain(input_ids=ids).logits, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.02), ("int8", 0.05)])

@@ -20,12 +20,13 @@ RANKS = {
     "stage": 5, "backlog": 5, "tables": 5, "session": 5, "jars": 5, "ledger": 5, "lease": 5, "runner": 5, "assets": 5,
     "training": 5, "compression": 5, "model_log": 5, "comparison": 5, "job": 5, "charts": 5, "sample": 5, "report": 5,
     "freshness": 5, "page": 5, "status": 5, "erasure_log": 5, "environment": 5, "score_charts": 5, "model_page": 5,
-    "generator_stages": 5,
+    "generator_stages": 5, "generation": 5,
     "jobs": 6,
     "pipelines": 7,
     "file_evaluation": 8, "search": 8, "erasure": 8, "learnt": 8, "leftovers": 8, "maintenance": 8,
     "functions": 8, "shell": 8, "doctor": 8, "findings": 8, "estimation": 8,
-    "catalog": 8, "promotion": 8, "demo": 8, "cli": 8, "data_dictionary": 8,
+    "catalog": 8, "file_generation": 8, "promotion": 8, "demo": 8, "cli": 8, "data_dictionary": 8,
+    "export": 8, "gallery": 8,
 }  # fmt: skip
 FORBIDDEN = {
     "text": {"pyspark", "torch", "transformers"},

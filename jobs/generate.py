@@ -1,0 +1,57 @@
+"""Generate: training texts in the manner of sampled training reviews, and copy for products that were reviewed."""
+
+import sys
+from functools import reduce
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from reviewgen_spark.generation import write_batch, writing
+from reviewgen_spark.inference.attempts import EXPECTED_ERRORS
+from reviewgen_spark.job import run_job
+from reviewgen_spark.products.requests import augmentation_requests, copy_requests
+from reviewgen_spark.stage import Inputs, Stage
+from reviewgen_spark.transforms.tokens import unique_reviews
+
+
+def _generate(inputs: Inputs) -> dict[str, DataFrame]:
+    tables, section, seed = inputs.tables, inputs.config.generate, inputs.config.generation.seed
+    reviews = unique_reviews(tables["silver_reviews"], tables["silver_review_clusters"])
+    labels, words = tables["gold_review_labels"], tables["silver_tokens"]
+    batch = inputs.batch_id or 0
+    own = [table.where(F.col("batch_id") == batch) for table in (reviews, labels)]
+    makers = {
+        "augmentation": lambda: augmentation_requests(
+            *own, tables["silver_review_splits"], words.where(F.col("batch_id") == batch), section, seed
+        ),
+        "product_copy": lambda: copy_requests(reviews, labels, words, batch, section, seed),
+    }
+    requests = reduce(DataFrame.unionByName, (makers[purpose]() for purpose in section.purposes))
+    return {"gold_generated_texts": write_batch(inputs, requests, "gold_generated_texts")}
+
+
+STAGE = Stage(
+    name="generate",
+    version=1,
+    scope="batch",
+    reads=(
+        "silver_reviews",
+        "silver_review_clusters",
+        "silver_review_splits",
+        "silver_tokens",
+        "gold_review_labels",
+    ),
+    writes=("gold_generated_texts",),
+    # What was said of a product before; all of it is written by earlier stages, so the order of batches is free.
+    history=("silver_reviews", "silver_review_clusters", "silver_tokens", "gold_review_labels"),
+    sections=("generate", "checks", "tokens", "provenance"),
+    libraries=("rjieba", "tokenizers"),
+    assets=lambda config: writing(config, config.generate.writer),
+    expected_errors=EXPECTED_ERRORS,
+    max_error_pct=lambda config: config.generate.max_error_pct,
+    newest_first=True,
+    run=_generate,
+)
+
+if __name__ == "__main__":
+    sys.exit(run_job(STAGE))

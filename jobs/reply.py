@@ -1,0 +1,38 @@
+"""Reply: an answer of the shop to each review that complains."""
+
+import sys
+
+from pyspark.sql import DataFrame
+
+from reviewgen_spark.generation import write_batch, writing
+from reviewgen_spark.inference.attempts import EXPECTED_ERRORS
+from reviewgen_spark.job import run_job
+from reviewgen_spark.products.requests import reply_requests
+from reviewgen_spark.stage import Inputs, Stage
+from reviewgen_spark.transforms.tokens import unique_reviews
+
+
+def _reply(inputs: Inputs) -> dict[str, DataFrame]:
+    tables, config = inputs.tables, inputs.config
+    reviews = unique_reviews(tables["silver_reviews"], tables["silver_review_clusters"])
+    requests = reply_requests(reviews, tables["gold_review_labels"], config.reply, config.generation.seed)
+    return {"gold_review_replies": write_batch(inputs, requests, "gold_review_replies")}
+
+
+STAGE = Stage(
+    name="reply",
+    version=1,
+    scope="batch",
+    reads=("silver_reviews", "silver_review_clusters", "gold_review_labels"),
+    writes=("gold_review_replies",),
+    sections=("reply", "checks", "tokens", "provenance"),
+    libraries=("rjieba", "tokenizers"),
+    assets=lambda config: writing(config, config.reply.writer),
+    expected_errors=EXPECTED_ERRORS,
+    max_error_pct=lambda config: config.reply.max_error_pct,
+    newest_first=True,
+    run=_reply,
+)
+
+if __name__ == "__main__":
+    sys.exit(run_job(STAGE))

@@ -1,0 +1,46 @@
+"""Texts from templates: no model, no waiting, and the same again for the same request."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reviewgen_spark.errors import RequestError
+from reviewgen_spark.inference.batching import RowError
+from reviewgen_spark.inference.writers import Written
+from reviewgen_spark.text.requests import Request
+from reviewgen_spark.text.templates import TEMPLATE_VERSION, fill_template
+
+
+@dataclass(frozen=True)
+class TemplateSpec:
+    """The templates of this version."""
+
+    model_name = "template"
+    model_version = TEMPLATE_VERSION
+    prompt_version = "template"
+    is_alone = False
+    is_seeded = True
+
+    @property
+    def decoding(self) -> Mapping[str, Any]:
+        """Nothing but the seed."""
+        return {}
+
+    def open(self) -> "TemplateWriter":
+        """A writer."""
+        return TemplateWriter()
+
+
+class TemplateWriter:
+    """Fills templates."""
+
+    def write(self, requests: Sequence[Request]) -> list[Written]:
+        """Fill a template for each request."""
+        return [_write(request) for request in requests]
+
+
+def _write(request: Request) -> Written:
+    try:
+        return Written(fill_template(request))
+    except RequestError as error:
+        return Written(error=RowError("UnsupportedPurpose", str(error)))

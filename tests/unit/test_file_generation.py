@@ -1,0 +1,65 @@
+"""`reviewgen write`: a line out for each line in, and the exit code of too many errors."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reviewgen_spark.cli import main
+from reviewgen_spark.errors import ErrorShareError, ModelNotFoundError
+from reviewgen_spark.file_generation import write_file
+from reviewgen_spark.text.provenance import parse_aigc
+from tests.conftest import ConfigFactory
+
+REPLY = {"purpose": "reply", "product_id": "p", "lang_code": "zh", "sources": [{"record_id": "r", "text": "屏幕碎了"}]}
+LINES = [
+    json.dumps(REPLY),
+    "",
+    json.dumps({**REPLY, "purpose": "praise"}),
+    json.dumps({**REPLY, "purpose": "summary"}),
+    json.dumps({"purpose": "augmentation", "product_id": "p", "lang_code": "en", "sentiment": "positive"}),
+    "{",
+    json.dumps({**REPLY, "stars": 1, "purpose": "draft_for_verified_buyer", "keywords": ["屏幕"], "length": "short"}),
+]
+
+
+def write(make_config: ConfigFactory, *settings: str, writer: str = "template") -> list[dict[str, Any]]:
+    out = io.StringIO()
+    given = ("generation.labeller=none", "generate.max_error_pct=100", "generation.window_rows=2", *settings)
+    write_file(make_config(*given), writer, LINES, out, lambda line: None)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_a_line_out_for_each_line_in(make_config: ConfigFactory) -> None:
+    rows = write(make_config, "provenance.content_producer=my shop")
+    assert [row["line"] for row in rows] == [1, 3, 4, 5, 6, 7]
+    errors = {row["line"]: row["error"]["class"] for row in rows if row["error"]}
+    assert errors.items() >= {3: "BadRequest", 4: "UnsupportedPurpose", 6: "BadRequest"}.items()
+    reply, draft = rows[0], rows[-1]
+    assert reply["text"].startswith("【AI生成】") and draft["text"].startswith("【AI生成】屏幕")
+    assert not rows[3]["text"].startswith("[AI")  # training data
+    assert parse_aigc(reply["aigc"]).ContentProducer == "my shop" and reply["source_record_ids"] == ["r"]
+    assert "屏幕碎了" not in json.dumps([row["error"] for row in rows], ensure_ascii=False)
+
+
+def test_too_many_errors_are_told_after_the_rows(make_config: ConfigFactory) -> None:
+    with pytest.raises(ErrorShareError, match=r"of 6 requests ended in an error, more than 10 %"):
+        write(make_config, "generate.max_error_pct=10")
+
+
+def test_without_a_generator_torch_says_what_to_do(make_config: ConfigFactory) -> None:
+    with pytest.raises(ModelNotFoundError, match="train_generator"):
+        write(make_config, writer="torch")
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").write_text("\n".join(LINES[:1] * 3), encoding="utf-8")
+    given = ["--set", f"paths.root={tmp_path}", "--set", "generation.labeller=none", "--writer", "template"]
+    assert main(["write", "--requests", str(tmp_path / "in"), "--out", str(tmp_path / "out"), *given]) == 0
+    assert len((tmp_path / "out").read_text(encoding="utf-8").splitlines()) == 3
+    assert "3 requests, 3 texts, 0 errors" in capsys.readouterr().err
+    (tmp_path / "in").write_text("no", encoding="utf-8")
+    assert main(["write", "--requests", str(tmp_path / "in"), *given]) == 4
+    assert main(["write", "--requests", str(tmp_path / "absent"), *given]) == 2
