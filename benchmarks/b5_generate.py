@@ -49,7 +49,7 @@ def build_generator(folder: Path, layers: int, hidden: int) -> None:
         num_hidden_layers=layers,
         num_attention_heads=max(1, hidden // (HIDDEN // HEADS)),
         intermediate_size=4 * hidden,
-        max_position_embeddings=MAX_TOKENS,
+        max_position_embeddings=MAX_TOKENS + 32,  # the pipeline cuts the prompts anew, and may need some tokens more
         is_decoder=True,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
@@ -58,7 +58,8 @@ def build_generator(folder: Path, layers: int, hidden: int) -> None:
     model = BertLMHeadModel(config)
     add_control_codes(tokenizer, model)
     with torch.no_grad():
-        model.cls.predictions.bias[tokenizer.eos_token_id] = END_BIAS
+        for bias in (model.cls.predictions.bias, model.cls.predictions.decoder.bias):
+            bias[tokenizer.eos_token_id] = END_BIAS
     save_generator(
         folder,
         tokenizer,
