@@ -6,7 +6,8 @@ from reviewgen_spark.jobs import generate, reply, summarise
 
 from reviewgen_spark.job import run_pipeline
 
-STAGES = (summarise.STAGE, reply.STAGE, generate.STAGE)
+WITHOUT_MODEL = (summarise.STAGE, reply.STAGE)  # by extraction and templates, unless reply.writer says otherwise
+STAGES = (*WITHOUT_MODEL, generate.STAGE)
 
 if __name__ == "__main__":
     sys.exit(run_pipeline("generate", STAGES))

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from reviewgen_spark.catalog import register_tables
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import DataQualityError
-from reviewgen_spark.pipelines import nightly, train
+from reviewgen_spark.pipelines import generate, nightly, train
 from reviewgen_spark.runner import open_run
 from reviewgen_spark.sample import write_sample
 from reviewgen_spark.status import check_night, count_records
@@ -27,6 +27,12 @@ QUESTIONS = (
         "WHERE has_enough_reviews ORDER BY satisfaction_score LIMIT 5",
     ),
     (
+        "What do customers say of the product that most of them reviewed?",
+        "SELECT product_id, concat(visible_label, text) AS summary FROM gold_product_summaries "
+        "JOIN gold_product_satisfaction USING (product_id) WHERE error IS NULL "
+        "ORDER BY review_count DESC, product_id LIMIT 1",
+    ),
+    (
         "Is the model better than simpler ones?",
         "SELECT model, round(value, 4) AS f1, round(low, 4) AS low, round(high, 4) AS high, row_count AS test_rows "
         "FROM ops_model_evaluations WHERE split = 'test' AND slice = 'all' AND metric = 'f1' ORDER BY f1 DESC",
@@ -35,7 +41,7 @@ QUESTIONS = (
 
 
 def run_demo(spark: SparkSession, config: Config, rows: int) -> int:
-    """Sample, prepare, train, label, report; print where things are and a few answers. Works again when run twice."""
+    """Sample, prepare, train, label, report, summarise, reply; print a few answers. Works again when run twice."""
     started = time.monotonic()
     landing = Path(config.paths.landing)
     if not landing.is_dir():
@@ -45,6 +51,7 @@ def run_demo(spark: SparkSession, config: Config, rows: int) -> int:
         run.pipeline(nightly.PREPARE)
         run.pipeline(train.STAGES)
         run.pipeline(nightly.STAGES)
+        run.pipeline(generate.WITHOUT_MODEL)
         counts = count_records(run.warehouse)
         print("\n" + "\n".join(counts.lines()))
         try:

@@ -44,8 +44,7 @@ class Lease:
         Raises:
             LeaseError: When another run holds it; the message names the owner.
         """
-        self._ensure_row()
-        held = self._row()
+        held = self._ensure_row()
         now = datetime.now(UTC)
         if held.owner and held.expires_at.replace(tzinfo=UTC) > now and not _is_dead(held):
             raise LeaseError(_describe(held))
@@ -112,28 +111,33 @@ class Lease:
         self._expires_at = expires_at
         self._version = self._warehouse.version(_TABLE)
 
-    def _ensure_row(self) -> None:
-        """Create the table and its one row; of two runs that do so at once, one is refused by Delta and looks again."""
+    def _ensure_row(self) -> Row:
+        """The table's one row, made where it is not there; of two runs that make it at once, Delta refuses one."""
         for tries_left in reversed(range(_TRIES)):
             try:
-                self._create_row()
-                return
+                self._warehouse.converge([_TABLE])
+                if not (rows := self._rows()):
+                    self._create_row()
+                    rows = self._rows()
+                return rows[0]
             except ReviewgenError:
                 raise
             except Exception:
                 if not tries_left:
                     raise
                 time.sleep(1)
+        raise AssertionError("the last try returns or raises")
 
     def _create_row(self) -> None:
-        self._warehouse.converge([_TABLE])
-        if self._warehouse.read(_TABLE).isEmpty():
-            free = self._warehouse.rows(_TABLE, [{"name": _NAME, "owner": "", "expires_at": datetime.now(UTC)}])
-            table = DeltaTable.forPath(self._warehouse.spark, self._warehouse.path(_TABLE))
-            table.alias("t").merge(free.alias("s"), "t.name = s.name").whenNotMatchedInsertAll().execute()
+        free = self._warehouse.rows(_TABLE, [{"name": _NAME, "owner": "", "expires_at": datetime.now(UTC)}])
+        table = DeltaTable.forPath(self._warehouse.spark, self._warehouse.path(_TABLE))
+        table.alias("t").merge(free.alias("s"), "t.name = s.name").whenNotMatchedInsertAll().execute()
 
     def _row(self) -> Row:
-        return self._warehouse.read(_TABLE).where(F.col("name") == _NAME).collect()[0]
+        return self._rows()[0]
+
+    def _rows(self) -> list[Row]:
+        return self._warehouse.read(_TABLE).where(F.col("name") == _NAME).collect()
 
 
 def describe_holder(warehouse: Warehouse) -> str | None:

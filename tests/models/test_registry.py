@@ -15,10 +15,10 @@ from reviewgen_spark.models.curves import calibration_error
 from reviewgen_spark.models.evaluation import Score, evaluate, evaluate_with_curves, find_score
 from reviewgen_spark.models.finetuning import FinetuneResult
 from reviewgen_spark.models.folder import folder_sha256
+from reviewgen_spark.models.mlflow_store import download
 from reviewgen_spark.models.predictor import Predictor
 from reviewgen_spark.models.registry import (
     Decision,
-    download,
     list_models,
     read_file,
     register,

@@ -136,3 +136,18 @@ def test_an_export_is_plain_parquet_and_an_empty_batch_has_no_folder(
     warehouse.replace_batch(NAME, rows(warehouse, 1), 1)  # type: ignore[arg-type]
     warehouse.export_batch(NAME, 1)
     assert [r.batch_id for r in spark.read.parquet(f"{config.paths.exports}/{NAME}").collect()] == [2]
+
+
+def test_a_view_is_there_as_soon_as_one_of_its_tables_is(spark: SparkSession, config: Config) -> None:
+    from reviewgen_spark.catalog import register_tables
+
+    made = Warehouse(spark, config)
+    made.converge(["silver_reviews"])
+    try:
+        names = register_tables(spark, config)
+        assert names == ["silver_reviews", "silver_unique_reviews", "gold_labelled_reviews"]
+        assert spark.table("silver_unique_reviews").count() == 0
+    finally:
+        for name in names:
+            spark.catalog.dropTempView(name)
+        spark.sql("DROP TABLE IF EXISTS silver_reviews")

@@ -134,33 +134,6 @@ def test_rivals_are_compared_at_our_size(turns: ModuleType) -> None:
     assert rows_per_s(1_000, 110, 40, at=10_000) == pytest.approx(1_000 / 110)
 
 
-def test_rouge_is_that_of_fewsum(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("nltk")
-    monkeypatch.syspath_prepend(str(FOLDER))
-    from rouge import rouge
-
-    # stems meet (prices, priced), case and marks are no difference; 5 and 4 words, 3 of them shared, 1 pair, in order
-    found = rouge("The food is low-priced!", ["Prices of the food"])
-    assert found == pytest.approx((2 * 3 / 9, 2 * 1 / 7, 2 * 2 / 9))
-    assert rouge("", ["the food"]) == (0, 0, 0)
-    two = rouge("The food is low-priced!", ["Prices of the food", "the food is low priced"])
-    assert two.rouge1 == pytest.approx((2 * 3 / 9 + 1) / 2)
-
-
-def test_an_opinion_is_turned_round_where_the_word_lists_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(FOLDER))
-    sys.modules.pop("summaries", None)
-    from summaries import turned_round
-
-    from reviewgen_spark.sections import TokensSection
-    from reviewgen_spark.text.aspects import OpinionReader
-    from reviewgen_spark.transforms.dictionaries import driver_dictionaries
-
-    reader = OpinionReader(TokensSection(), driver_dictionaries())
-    assert turned_round("The food is good.", reader) == "The food is bad."
-    assert turned_round("The food came late.", reader) is None
-
-
 def test_calls_of_the_model_are_noted_before_it_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from reviewgen_spark.inference.batching import score_window
     from reviewgen_spark.models.predictor import Tokens
@@ -199,3 +172,30 @@ def test_six_of_twenty_kills_hit_other_stages_than_label(turns: ModuleType) -> N
         few = [step.stage for step in plan_trials(trials, random.Random(1))]
         assert len(few) == trials and 0 < sum(stage != "label" for stage in few) <= 3
     assert differing({"a": "1 x", "b": "2 y"}, {"a": "1 x", "b": "2 z", "c": "0"}) == ["b", "c"]
+
+
+def test_rouge_is_that_of_fewsum(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("nltk")
+    monkeypatch.syspath_prepend(str(FOLDER))
+    from rouge import rouge
+
+    # stems meet (prices, priced), case and marks are no difference; 5 and 4 words, 3 of them shared, 1 pair, in order
+    found = rouge("The food is low-priced!", ["Prices of the food"])
+    assert found == pytest.approx((2 * 3 / 9, 2 * 1 / 7, 2 * 2 / 9))
+    assert rouge("", ["the food"]) == (0, 0, 0)
+    two = rouge("The food is low-priced!", ["Prices of the food", "the food is low priced"])
+    assert two.rouge1 == pytest.approx((2 * 3 / 9 + 1) / 2)
+
+
+def test_an_opinion_is_turned_round_where_the_word_lists_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    sys.modules.pop("summaries", None)
+    from summaries import turned_round
+
+    from reviewgen_spark.sections import TokensSection
+    from reviewgen_spark.text.aspects import OpinionReader
+    from reviewgen_spark.transforms.dictionaries import driver_dictionaries
+
+    reader = OpinionReader(TokensSection(), driver_dictionaries())
+    assert turned_round("The food is good.", reader) == "The food is bad."
+    assert turned_round("The food came late.", reader) is None
