@@ -8,7 +8,7 @@ prepares them. One single-thread process a core for all of them; loading is on o
 The model is a BERT decoder of 6 layers of 384 with random weights, whose bias of the end token makes texts end at
 random, after 45 tokens on average and at 128 at the latest: speed asks for no training, and trained models' texts
 differ in length too. All draw with temperature 0.8, top-k 50 and top-p 0.95; as the draws differ, tokens a second are
-compared.
+compared. Beside ours stands our loop alone, without Spark, checks and loading: what they take is the difference.
 
     python benchmarks/b5_generate.py --json benchmarks/results/b5_generate.json
 """
@@ -123,6 +123,7 @@ def main() -> int:
             return Contestant(name, script, (*given, *(["--line", line] if line else [])))
 
         ours = contestant("ours", "engine_generate.py", "rows")
+        loop = contestant("our loop alone", "generate_alone.py", "rows", "writer")
         limit = contestant("generate, sorted", "generate_alone.py", "rows", "sorted")
         rivals = [
             contestant("generate, batches of 32", "generate_alone.py", "rival", "fixed"),
@@ -130,7 +131,7 @@ def main() -> int:
         ]
         if options.without_rivals:
             rivals = []
-        said = take_turns([ours, limit, *rivals], lambda one: root / f"out-{one.name[:8]}", options.turns)
+        said = take_turns([ours, loop, limit, *rivals], lambda one: root / f"out-{one.name[:8]}", options.turns)
     speed = {
         name: median([{"speed": found["tokens"] / found["seconds"]} for found in results], "speed")
         for name, results in said.items()
@@ -141,6 +142,8 @@ def main() -> int:
         print(
             f"  {name:<28} {value:>10,.0f}   {one['tokens'] / one['texts']:.1f} tokens a text, {one['texts']:,} texts"
         )
+    loop_share = speed["our loop alone"] / speed["generate, sorted"]
+    print(f"  our loop alone is {loop_share:.2f} times generate, sorted")
     bars = [bar("ours / generate, sorted", speed["ours"] / speed["generate, sorted"], 0.85)]
     if rivals:
         bars.append(bar("ours / pipeline a row", speed["ours"] / speed["pipeline a row"], 5))
