@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,8 @@ class Warehouse:
         return subprocess.Popen(
             [sys.executable, str(script), "--root", str(self.root), "--pipeline", step.pipeline, "--digest", *until,
              *settings, *more],
-            env={**os.environ, "PYTHONPATH": path, FOLDER: str(self.calls()), "PYSPARK_PYTHON": sys.executable},
+            env={**os.environ, "PYTHONPATH": path, FOLDER: str(self.calls()), "PYSPARK_PYTHON": sys.executable,
+                 "REVIEWGEN_USER_KEY": "a key for benchmarks, not a secret"},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
 
@@ -126,7 +128,8 @@ def watch(process: subprocess.Popen[str], stages: tuple[str, ...]) -> tuple[dict
 
 
 def end(process: subprocess.Popen[str], how: signal.Signals) -> None:
-    os.killpg(process.pid, how)
+    with suppress(ProcessLookupError):  # it has ended by itself
+        os.killpg(process.pid, how)
     process.wait()
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:

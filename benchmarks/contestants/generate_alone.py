@@ -2,7 +2,7 @@
 
 `sorted`, the limit: `generate` over tokenised prompts in batches of like length, on weights as this project prepares
 them. `fixed`: `generate` in batches of 32 as they come, on weights as transformers loads them. `pipeline`: a text a
-call. Loading is not on the clock.
+call. `writer` is no rival: this project's own loop, without Spark and checks. Loading is not on the clock.
 """
 
 import multiprocessing
@@ -27,8 +27,10 @@ def run(
     import torch
     from transformers import AutoTokenizer, BertLMHeadModel, logging, pipeline
 
+    from reviewgen_spark.inference.torch_writer import TorchWriter
     from reviewgen_spark.models.batches import cut_by_token_budget
     from reviewgen_spark.models.generator import load_generator
+    from reviewgen_spark.sections import DecodingSection, GenerationSection
     from reviewgen_spark.text.requests import Request
 
     logging.set_verbosity_error()
@@ -37,7 +39,7 @@ def run(
     generator = load_generator(folder)
     prompts = [generator.tokenizer.encode_prompt(Request.from_json(text)) for text in lines]
     end, pad = generator.tokenizer.end_id, generator.tokenizer.pad_id
-    model = generator.model if line == "sorted" else BertLMHeadModel.from_pretrained(folder).eval()
+    model = generator.model if line in ("sorted", "writer") else BertLMHeadModel.from_pretrained(folder).eval()
     written = 0
 
     def write(rows: list[list[int]], limit: int = 128) -> int:
@@ -53,6 +55,11 @@ def run(
         writer = pipeline("text-generation", model=model, tokenizer=tokenizer, device="cpu")
         settings = {**DRAW, "return_tensors": True, "add_special_tokens": False, "pad_token_id": pad}
         writer(asked[0], **{**settings, "max_new_tokens": 2})
+    elif line == "writer":
+        decoding = {"repetition_penalty": 1, "no_repeat_ngram": 0, "max_new_tokens": 128}
+        section = GenerationSection(decoding=DecodingSection(**decoding), tokens_per_batch=TOKENS_PER_BATCH)
+        ours = TorchWriter(generator, section)
+        ours.write([Request.from_json(text) for text in lines[:2]])
     else:
         write(prompts[:2], 2)
     keys = [f"{place:09}" for place in range(len(prompts))]
@@ -62,6 +69,8 @@ def run(
         for text, prompt in zip(asked, prompts, strict=True):
             ids = writer(text, **settings)[0]["generated_token_ids"]
             written += len(ids) - len(prompt) - int(ids[-1] == end)
+    elif line == "writer":
+        written = sum(found.new_tokens for found in ours.write([Request.from_json(text) for text in lines]))
     elif line == "fixed":
         for start in range(0, len(prompts), 32):
             written += write(prompts[start : start + 32])
@@ -72,7 +81,7 @@ def run(
 
 
 def main() -> None:
-    parser = arguments(__doc__, ("sorted", "fixed", "pipeline"))
+    parser = arguments(__doc__, ("sorted", "fixed", "pipeline", "writer"))
     parser.add_argument("--model", type=Path, required=True, help="a generator folder")
     options = parser.parse_args()
     lines = [

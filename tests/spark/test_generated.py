@@ -170,12 +170,23 @@ def exported(folder: Path, name: str = "texts.jsonl") -> dict[str, dict[str, Any
     return {row["text_id"]: row for row in map(json.loads, lines)}
 
 
-def test_export_labels_and_records(spark: SparkSession, settings: Config, warehouse: Warehouse, tmp_path: Path) -> None:
+def test_export_labels_records_and_leaves_nothing_half_done(
+    spark: SparkSession, settings: Config, warehouse: Warehouse, tmp_path: Path
+) -> None:
     with running(spark, settings) as run:
         done = export_texts(run, TextExport(tmp_path / "plain"))
         every = TextExport(tmp_path / "stripped", ("product_copy", "augmentation"), "csv", True, "for the archive")
         export_texts(run, every)
         run_id = run.run_id
+        log = warehouse.read("ops_text_exports").orderBy("at").collect()
+        changed = {**REPLIES[0], "text_id": "r9", "aigc": aigc_metadata("另一个", "r9", "某店").to_json()}
+        bad = warehouse.rows("gold_review_replies", [changed])
+        warehouse.append("gold_review_replies", bad)
+        with pytest.raises(DataQualityError, match="text r9: does not fit") as raised:
+            export_texts(run, TextExport(tmp_path / "changed", ("reply",)))
+        warehouse.delete("gold_review_replies", bad, ("text_id",))
+    assert "抱歉" not in str(raised.value)
+    assert warehouse.read("ops_text_exports").count() == len(log) + 1  # recorded before a line was written
     rows = exported(tmp_path / "plain")
     assert set(rows) == {"c2", "c3", "r1", "r2", "s1", "s2"}
     assert done.text_counts == {"product_copy": 2, "reply": 2, "summary": 2}
@@ -191,27 +202,12 @@ def test_export_labels_and_records(spark: SparkSession, settings: Config, wareho
     assert bare["c2"]["text"] == "新的介绍" and "AIGC" not in bare["c2"]
     with (tmp_path / "stripped" / "training.csv").open(encoding="utf-8") as file:
         assert {row["text"] for row in csv.DictReader(file)} == {"屏幕不错", "电池不行"}
-    log = warehouse.read("ops_text_exports").orderBy("at").collect()
     assert [(row.is_stripped, row.reason, row.text_counts) for row in log] == [
         (False, None, {"product_copy": 2, "reply": 2, "summary": 2}),
         (True, "for the archive", {"product_copy": 2, "augmentation": 2}),
     ]
     assert all(row.user_name and row.table_versions for row in log)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plain", "stripped"]
-
-
-def test_export_of_a_text_that_was_changed_leaves_nothing_but_its_record(
-    spark: SparkSession, settings: Config, warehouse: Warehouse, tmp_path: Path
-) -> None:
-    changed = {**REPLIES[0], "text_id": "r9", "aigc": aigc_metadata("另一个", "r9", "某店").to_json()}
-    warehouse.append("gold_review_replies", warehouse.rows("gold_review_replies", [changed]))
-    before = warehouse.read("ops_text_exports").count()
-    with running(spark, settings) as run, pytest.raises(DataQualityError, match="text r9: does not fit") as raised:
-        export_texts(run, TextExport(tmp_path / "out", ("reply",)))
-    assert "抱歉" not in str(raised.value)
-    assert list(tmp_path.iterdir()) == []
-    assert warehouse.read("ops_text_exports").count() == before + 1
-    warehouse.delete("gold_review_replies", warehouse.rows("gold_review_replies", [changed]), ("text_id",))
 
 
 def test_stripping_needs_a_reason_and_a_folder_must_be_empty(tmp_path: Path) -> None:
