@@ -1,7 +1,7 @@
 """Do generated texts raise a classifier's F1 where labels are few? Against no augmentation and the simple kind.
 
-For each seed the few labelled rows are drawn anew into 128 to train on and 32 to validate on; the test rows stay. A
-generator starts from a language model of unlabelled reviews and is fine-tuned on the 128 rows alone, so it knows of no
+For each seed the few labelled rows are drawn anew into 96 to train on and the rest to validate on; test rows stay. A
+generator starts from a language model of unlabelled reviews and is fine-tuned on the 96 rows alone, so it knows of no
 other label. Its texts join the training rows, each under the sentiment that was asked for; `filtered` leaves out those
 that the classifier without augmentation takes for the other one. All classifiers take the same number of steps.
 
@@ -35,8 +35,8 @@ from reviewgen_spark.sections import DecodingSection, FinetuneGeneratorSection, 
 from reviewgen_spark.text.requests import Request
 from reviewgen_spark.text.tokenise import Tokeniser
 
-TRAIN_ROWS = 128
-EPOCHS = 16  # over the 128 rows; fewer where there are more rows
+TRAIN_ROWS = 96
+EPOCHS = 16  # over the few rows; fewer where there are more rows
 
 
 def write_corpus(folder: Path, train: list[dict[str, Any]], validation: list[dict[str, Any]]) -> Path:
