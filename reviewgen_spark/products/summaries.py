@@ -25,6 +25,7 @@ from reviewgen_spark.text.checks import (
     check_text,
     failed,
 )
+from reviewgen_spark.text.injection import is_injection
 from reviewgen_spark.text.provenance import VISIBLE_LABELS, aigc_metadata
 from reviewgen_spark.text.requests import Request, Source, length_of, prompt_fingerprint, text_id
 from reviewgen_spark.text.summary import METHOD_VERSION, Claim, Review, Summary, main_language, summarise
@@ -121,8 +122,12 @@ class _Writer:
     def write(
         self, product_id: str, reviews: Sequence[Review], review_count: int, keywords: Sequence[str] | None
     ) -> dict[str, Any]:
+        # Data that reads like an order is neither quoted nor counted, as with every other writer.
+        flagged = frozenset(review.record_id for review in reviews if is_injection(review.text))
+        asked, reviews = reviews, [review for review in reviews if review.record_id not in flagged]
+        review_count -= len(flagged)
         language = main_language(review.language for review in reviews if review.text) or "zh"
-        sources = tuple(Source(review.record_id, review.text) for review in sorted(reviews))
+        sources = tuple(Source(review.record_id, review.text) for review in sorted(reviews or asked))
         request = Request("summary", product_id, language, sources=sources)
 
         def may_quote(sentence: str) -> bool:
@@ -175,7 +180,7 @@ def _error(reviews: Sequence[Review], summary: Summary | None, checks: tuple[Che
             return None
         name, message = "FailedChecks", "; ".join(f"{check.name}: {check.reason}" for check in wrong)
     elif not any(review.text for review in reviews):
-        name, message = "EmptyText", "no review of the product has a text"
+        name, message = "EmptyText", "no review of the product has a text that may be read"
     elif main_language(review.language for review in reviews if review.text) is None:
         name, message = "UnsupportedLanguage", "no review of the product is in Chinese or English"
     else:
