@@ -121,7 +121,9 @@ class Desk:
         unseen = () if self.judge else (Check("labeller", 0.0, True, "not checked: no labeller is registered"),)
         found: list[tuple[Check, ...]] = [() for _ in written]
         for row, text, said in zip(rows, texts, judged, strict=True):
-            found[row] = (*check_text(text, requests[row], self.lists, self.limits, said), *unseen)
+            request = requests[row]
+            taught = self.writer.copies.get(request.lang_code)
+            found[row] = (*check_text(text, request, self.lists, self.limits, said, taught), *unseen)
         return found
 
 

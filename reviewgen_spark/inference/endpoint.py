@@ -24,8 +24,9 @@ from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.batching import RowError
 from reviewgen_spark.inference.writers import Written
 from reviewgen_spark.sections import EndpointSection, GenerationSection
+from reviewgen_spark.text.copying import CopyIndex
 from reviewgen_spark.text.prompts import PROMPT_VERSION, chat_messages
-from reviewgen_spark.text.requests import Request
+from reviewgen_spark.text.requests import LangCode, Request
 
 ANSWER_BYTES = 4 * 2**20
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
@@ -83,6 +84,8 @@ def endpoint_spec(section: GenerationSection) -> EndpointSpec:
 
 class EndpointWriter:
     """Asks an endpoint; its limits count over its life."""
+
+    copies: Mapping[LangCode, CopyIndex] = {}  # nobody knows what such a model has read
 
     def __init__(self, spec: EndpointSpec) -> None:
         self._spec, self._section = spec, spec.section

@@ -7,7 +7,8 @@ from typing import Any
 from reviewgen_spark.errors import RequestError
 from reviewgen_spark.inference.batching import RowError
 from reviewgen_spark.inference.writers import Written
-from reviewgen_spark.text.requests import Request
+from reviewgen_spark.text.copying import CopyIndex
+from reviewgen_spark.text.requests import LangCode, Request
 from reviewgen_spark.text.templates import TEMPLATE_VERSION, fill_template
 
 
@@ -33,6 +34,8 @@ class TemplateSpec:
 
 class TemplateWriter:
     """Fills templates."""
+
+    copies: Mapping[LangCode, CopyIndex] = {}
 
     def write(self, requests: Sequence[Request]) -> list[Written]:
         """Fill a template for each request."""

@@ -80,6 +80,7 @@ class TorchWriter:
         from reviewgen_spark.models.decoding import Specials
 
         self._generator, self._section = generator, section
+        self.copies = generator.copies
         tokenizer = generator.tokenizer
         self._specials = Specials(tokenizer.end_id, tokenizer.pad_id, tuple(tokenizer.banned_ids))
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reviewgen_spark.inference.batching import RowError
-from reviewgen_spark.text.requests import Request
+from reviewgen_spark.text.copying import CopyIndex
+from reviewgen_spark.text.requests import LangCode, Request
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ class Written:
 
 class Writer(Protocol):
     """Writes texts; holds what it needs for that, and lives where it is called."""
+
+    @property
+    def copies(self) -> Mapping[LangCode, CopyIndex]:
+        """What it was taught, by language, so that copies of it are known; empty where nobody can tell."""
 
     def write(self, requests: Sequence[Request]) -> list[Written]:
         """Write a text for each request, in their order; one that fails harms no other."""

@@ -1,12 +1,15 @@
 """A generator folder: plain `save_pretrained` files, and `generator.json` that says how they are to be used.
 
     config.json  model.safetensors  tokenizer.json  generator.json      what a text depends on
+    copies.safetensors                                                  what it was taught, as hashes of n-grams
     tokenizer_config.json  training_curve.json                          for transformers, and for people
 
 No torch before a model is loaded: the driver of a job hashes and ships a folder that only the executors load.
 """
 
 import json
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,9 +17,12 @@ from typing import Any, NamedTuple
 from reviewgen_spark.errors import ModelNotFoundError
 from reviewgen_spark.models.control_codes import PromptTokenizer, read_tokenizer
 from reviewgen_spark.models.folder import files_sha256
+from reviewgen_spark.text.copying import CopyIndex
+from reviewgen_spark.text.requests import LANG_CODES, LangCode
 
 SETTINGS_FILE = "generator.json"
-GENERATOR_FILES = ("config.json", "generator.json", "model.safetensors", "tokenizer.json")
+COPIES_FILE = "copies.safetensors"
+GENERATOR_FILES = ("config.json", "copies.safetensors", "generator.json", "model.safetensors", "tokenizer.json")
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class Generator(NamedTuple):
     tokenizer: PromptTokenizer
     model: Any
     settings: GeneratorSettings
+    copies: Mapping[LangCode, CopyIndex]
 
 
 def read_generator(folder: Path) -> GeneratorSettings:
@@ -74,7 +81,14 @@ def generator_sha256(folder: Path) -> str:
     return files_sha256(folder, GENERATOR_FILES)
 
 
-def save_generator(folder: Path, tokenizer: Any, model: Any, stage: str, **settings: Any) -> GeneratorSettings:
+def save_generator(
+    folder: Path,
+    tokenizer: Any,
+    model: Any,
+    stage: str,
+    taught: Mapping[LangCode, Sequence[str]] | None = None,
+    **settings: Any,
+) -> GeneratorSettings:
     """Write a generator folder, its settings last: until then it is none.
 
     Args:
@@ -82,6 +96,7 @@ def save_generator(folder: Path, tokenizer: Any, model: Any, stage: str, **setti
         tokenizer: a fast tokenizer of transformers that has the control codes.
         model: of transformers.
         stage: who writes, for messages.
+        taught: the texts that it learnt to write, by language; kept as hashes, so that copies of them are known.
         settings: fields of GeneratorSettings; the ids of start, end and padding are the tokenizer's.
 
     Raises:
@@ -93,12 +108,38 @@ def save_generator(folder: Path, tokenizer: Any, model: Any, stage: str, **setti
     (folder / SETTINGS_FILE).unlink(missing_ok=True)
     tokenizer.save_pretrained(folder)
     save_weights(model, folder, stage)
+    save_copies(folder, taught or {})
     prompts = PromptTokenizer.of(tokenizer, max_tokens=0, text_tokens=0)
     found = GeneratorSettings(
         **{"start_id": prompts.start_id, "end_id": prompts.end_id, "pad_id": prompts.pad_id, **settings}
     )
     found.write(folder)
     return found
+
+
+def save_copies(folder: Path, taught: Mapping[LangCode, Sequence[str]]) -> None:
+    """Keep the n-grams of texts, by language, as sorted hashes: no text can be read from them."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    indexes = {language: CopyIndex.build(texts, language) for language, texts in taught.items()}
+    save_file(
+        {language: np.asarray(index.hashes, dtype=np.uint64) for language, index in indexes.items()},
+        folder / COPIES_FILE,
+    )
+
+
+def load_copies(folder: Path) -> dict[LangCode, CopyIndex]:
+    """What `save_copies` kept."""
+    from safetensors.numpy import load_file
+
+    found = load_file(folder / COPIES_FILE)
+    # An array of 8 bytes a hash, not a list of numbers: it is searched where it lies.
+    return {
+        language: CopyIndex(language, array("Q", found[language].tobytes()))
+        for language in LANG_CODES
+        if language in found
+    }
 
 
 def load_tokenizer(folder: Path) -> PromptTokenizer:
@@ -151,4 +192,5 @@ def load_generator(folder: Path, device: str = "cpu", precision: str = "float32"
             f"{folder}: model.safetensors lacks {', '.join(absent[:3])}; train the generator again"
         )
     model.requires_grad_(False)
-    return Generator(load_tokenizer(folder), prepare(model, device, precision), settings)  # type: ignore[arg-type]
+    ready = prepare(model, device, precision)  # type: ignore[arg-type]
+    return Generator(load_tokenizer(folder), ready, settings, load_copies(folder))

@@ -87,7 +87,7 @@ def evaluate_generator(
 
 def write_texts(generator: Generator, examples: Sequence[Example], decoding: DecodingSection, seed: int) -> list[str]:
     """A text for each example's request, '' where the model has none."""
-    tokenizer, model, settings = generator
+    tokenizer, model, settings, _copies = generator
     specials = Specials(tokenizer.end_id, tokenizer.pad_id, tuple(tokenizer.banned_ids))
     prompts = [Prompt(tokenizer.encode_prompt(example.request), seed + place) for place, example in enumerate(examples)]
     capped = decoding.model_copy(update={"max_new_tokens": min(decoding.max_new_tokens, settings.text_tokens)})

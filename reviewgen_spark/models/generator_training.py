@@ -36,6 +36,7 @@ from reviewgen_spark.models.loop import (
 from reviewgen_spark.models.objectives import IGNORED
 from reviewgen_spark.models.predictor import choose_device
 from reviewgen_spark.sections import FinetuneGeneratorSection
+from reviewgen_spark.text.requests import LangCode
 
 EVALUATION_TOKENS = 8192
 
@@ -151,6 +152,7 @@ def finetune_generator(
         tokenizer,
         model.cpu(),
         "finetune_generator",
+        taught=texts_by_language(examples),
         kind=kind,
         base=base_name or base,
         purposes=tuple(taught),
@@ -168,6 +170,14 @@ def finetune_generator(
         left_out=len(examples) - len(rows),
         seconds=time.monotonic() - started,
     )
+
+
+def texts_by_language(examples: Sequence[Example]) -> dict[LangCode, list[str]]:
+    """The texts of examples, by the language that they were asked for in."""
+    found: dict[LangCode, list[str]] = {}
+    for example in examples:
+        found.setdefault(example.request.lang_code, []).append(example.text)
+    return found
 
 
 def encode_examples(prompts: PromptTokenizer, examples: Sequence[Example]) -> list[Row]:

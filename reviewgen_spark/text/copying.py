@@ -56,9 +56,10 @@ def _grams(sequence: Sequence[str], size: int) -> set[Sequence[str]]:
 class CopyIndex:
     """Hashes of the n-grams of the texts that a model was trained on: 8 bytes for each, so it can be shipped."""
 
-    def __init__(self, lang_code: LangCode, hashes: "array[int]") -> None:
+    def __init__(self, lang_code: LangCode, hashes: Sequence[int]) -> None:
+        """Take what `build` has made: unsigned numbers of 8 bytes, in order."""
         self.lang_code = lang_code
-        self._hashes = hashes
+        self.hashes = hashes
 
     @classmethod
     def build(cls, texts: Iterable[str], lang_code: LangCode) -> "CopyIndex":
@@ -68,7 +69,7 @@ class CopyIndex:
         return cls(lang_code, array("Q", sorted(found)))
 
     def __len__(self) -> int:
-        return len(self._hashes)
+        return len(self.hashes)
 
     def longest_run(self, text: str) -> int:
         """Units of the longest run that is found piece by piece in the index; 0 below `GRAM`.
@@ -83,8 +84,8 @@ class CopyIndex:
         return longest + size - 1 if longest else 0
 
     def _holds(self, value: int) -> bool:
-        place = bisect_left(self._hashes, value)
-        return place < len(self._hashes) and self._hashes[place] == value
+        place = bisect_left(self.hashes, value)
+        return place < len(self.hashes) and int(self.hashes[place]) == value
 
 
 def _hash(gram: Sequence[str]) -> int:

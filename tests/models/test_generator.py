@@ -13,7 +13,14 @@ from reviewgen_spark.models.control_codes import ALL_CODES, add_control_codes
 from reviewgen_spark.models.corpus import read_split
 from reviewgen_spark.models.decoder import apply_lora, load_decoder
 from reviewgen_spark.models.generation_examples import Example, read_examples, review_examples, split_examples
-from reviewgen_spark.models.generator import GENERATOR_FILES, generator_sha256, load_generator, read_generator
+from reviewgen_spark.models.generator import (
+    GENERATOR_FILES,
+    generator_sha256,
+    load_copies,
+    load_generator,
+    read_generator,
+    save_copies,
+)
 from reviewgen_spark.models.generator_evaluation import evaluate_generator
 from reviewgen_spark.models.generator_training import Row, finetune_generator, text_bits
 from reviewgen_spark.models.pretraining import load_language_model
@@ -68,7 +75,7 @@ def taught(examples: list[Example], validation: list[Example], tmp_path_factory:
 @pytest.mark.parametrize("kind", ["causal", "gpt2", "seq2seq"])
 def test_a_loaded_generator_says_what_transformers_says(kind: str, tmp_path: Path) -> None:
     make_generator(tmp_path, kind)
-    tokenizer, model, settings = load_generator(tmp_path)
+    tokenizer, model, settings, _copies = load_generator(tmp_path)
     assert settings.kind == ("seq2seq" if kind == "seq2seq" else "causal")
     prompt = tokenizer.encode_prompt(Request("augmentation", "p", "zh"))
     more = {"decoder_input_ids": torch.tensor([[2, 7]])} if kind == "seq2seq" else {}
@@ -95,8 +102,17 @@ def test_the_hash_covers_what_shapes_texts(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
 
 
+def test_what_was_taught_is_known_again_and_cannot_be_read(tmp_path: Path) -> None:
+    taught = "这款耳机音质通透，佩戴一整天也不难受"
+    save_copies(tmp_path, {"zh": [taught], "en": ["the battery lasts two days and more"]})
+    found = load_copies(tmp_path)
+    assert found["zh"].longest_run(f"我说，{taught}！") == 17 and found["zh"].longest_run("这款耳机不错") == 0
+    assert found["en"].longest_run("The battery lasts two days and nights") == 6
+    assert "耳机".encode() not in (tmp_path / "copies.safetensors").read_bytes()
+
+
 def test_a_folder_that_is_no_generator_says_what_it_lacks(tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFoundError, match=r"lacks config\.json, generator\.json"):
+    with pytest.raises(ModelNotFoundError, match=r"lacks config\.json, copies\.safetensors"):
         read_generator(tmp_path)
 
 

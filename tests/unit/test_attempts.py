@@ -11,8 +11,9 @@ from reviewgen_spark.inference.template_writer import TemplateSpec
 from reviewgen_spark.inference.writers import Written
 from reviewgen_spark.sections import ChecksSection, TokensSection
 from reviewgen_spark.text.checks import Judged
+from reviewgen_spark.text.copying import CopyIndex
 from reviewgen_spark.text.provenance import parse_aigc
-from reviewgen_spark.text.requests import Attribute, Request, Source
+from reviewgen_spark.text.requests import Attribute, LangCode, Request, Source
 
 CONF = Path(__file__).parents[2] / "conf"
 GOOD = "这款手机屏幕清晰，电池耐用，适合日常通勤和出行使用，规格见详情页。"
@@ -22,8 +23,9 @@ BAD = "全国第一的手机，国家级品质，最佳之选，买它就对了�
 class Scripted:
     """Writes what it is told for each seed; remembers what it was asked."""
 
-    def __init__(self, texts: dict[int, Written]) -> None:
+    def __init__(self, texts: dict[int, Written], taught: tuple[str, ...] = ()) -> None:
         self.texts = texts
+        self.copies: dict[LangCode, CopyIndex] = {"zh": CopyIndex.build(taught, "zh")} if taught else {}
         self.asked: list[list[Request]] = []
 
     def write(self, requests: Sequence[Request]) -> list[Written]:
@@ -57,6 +59,15 @@ def test_what_fails_its_checks_is_asked_again_with_the_next_seed() -> None:
     assert (row["seed"], row["attempt_count"], again["seed"]) == (12, 3, 10)
     assert row["text_id"] == again["text_id"] and row["prompt_fingerprint"] == again["prompt_fingerprint"]
     assert parse_aigc(row["aigc"]).fits(GOOD)
+
+
+def test_what_the_writer_was_taught_is_no_text_of_its_own() -> None:
+    learnt = "这款耳机音质通透，佩戴一整天也不难受，通话时对方听得很清楚，值得入手。"
+    texts = {1: Written(learnt), 2: Written(learnt), 5: Written(learnt)}
+    (copied,) = desk(Scripted(texts, taught=(f"前几天买的。{learnt}",)), attempts=2).write([ask(1)])
+    assert copied.error is not None and "copying" in copied.error.message and "training data" in copied.error.message
+    (other,) = desk(Scripted(texts, taught=("别的话。" * 9,))).write([ask(5)])
+    assert other.error is None
 
 
 def test_only_what_another_seed_may_mend_is_asked_again() -> None:
