@@ -48,7 +48,7 @@ class Config(BaseModel):
     models: sections.ModelsSection = sections.ModelsSection()
     pretrain: sections.PretrainSection = sections.PretrainSection()
     finetune: sections.FinetuneSection = sections.FinetuneSection()
-    pretrain_generator: sections.PretrainSection = sections.PretrainSection(objective="clm", max_tokens=192)
+    pretrain_generator: sections.PretrainGeneratorSection = sections.PretrainGeneratorSection()
     finetune_generator: sections.FinetuneGeneratorSection = sections.FinetuneGeneratorSection()
     evaluate_generator: sections.EvaluateGeneratorSection = sections.EvaluateGeneratorSection()
     distil: sections.DistilSection = sections.DistilSection()

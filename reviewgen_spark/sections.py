@@ -306,6 +306,13 @@ class FinetuneSection(TrainingSection):
         return self
 
 
+class PretrainGeneratorSection(PretrainSection):
+    """How the language model is trained that a generator begins as."""
+
+    objective: Literal["clm"] = Field("clm", description="the next token: a generator writes from left to right")
+    max_tokens: int = Field(192, ge=8, le=2048, description="at least finetune_generator.max_tokens")
+
+
 class FinetuneGeneratorSection(TrainingSection):
     """How a generator learns to write what is asked for."""
 

@@ -121,3 +121,10 @@ def test_onnx_says_what_it_goes_without(override: str) -> None:
     assert load_config("local", ["label.runtime=onnx"]).label.runtime == "onnx"
     with pytest.raises(ConfigError, match=f"goes without {override.partition('=')[0].removeprefix('label.')}"):
         load_config("local", ["label.runtime=onnx", override])
+
+
+def test_one_key_of_a_section_leaves_the_others_at_their_defaults() -> None:
+    plain = load_config("local").pretrain_generator
+    changed = load_config("local", ["pretrain_generator.epochs=1"]).pretrain_generator
+    assert (plain.objective, plain.max_tokens) == ("clm", 192)
+    assert changed == plain.model_copy(update={"epochs": 1})
