@@ -1,6 +1,7 @@
 """What `reply`, `generate` and `reviewgen write` share: who writes, who checks, and a batch written by them."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +10,13 @@ from pyspark import StorageLevel
 
 from reviewgen_spark.assets import dictionaries, safety_lists
 from reviewgen_spark.config import Config
-from reviewgen_spark.errors import ModelNotFoundError
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError
 from reviewgen_spark.inference.endpoint import endpoint_spec
 from reviewgen_spark.inference.generate import GenerationSettings, write_texts
 from reviewgen_spark.inference.template_writer import TemplateSpec
 from reviewgen_spark.inference.torch_writer import torch_spec
 from reviewgen_spark.inference.writers import WriterSpec
+from reviewgen_spark.models.generator import read_generator
 from reviewgen_spark.products.diversity import describe_texts
 from reviewgen_spark.stage import Assets, Inputs
 from reviewgen_spark.text.templates import TEMPLATE_VERSION
@@ -46,10 +48,16 @@ class Writing:
     safety: Path
 
 
-def writing(config: Config, writer: str) -> Assets:
+def writing(config: Config, writer: str, purposes: Iterable[str] = ()) -> Assets:
     """Everything that a stage needs in order to write; only what this writer heeds of `generation` is hashed.
 
+    Args:
+        config: the sections `generation`, `models` and `paths`.
+        writer: template, torch or endpoint.
+        purposes: what the stage is going to ask for.
+
     Raises:
+        ConfigError: the generator was not taught one of the purposes.
         ModelNotFoundError: the writer is `torch`, and no generator is registered; or `generation.labeller` names a
             version that is not there.
     """
@@ -59,6 +67,7 @@ def writing(config: Config, writer: str) -> Assets:
     generator = None
     if writer == "torch":
         generator = resolve_generator(section.name, section.alias, config.paths.tracking_uri)
+        _require_taught(generator, purposes)
     labeller = _labeller(config)
     words, safety = dictionaries(config), safety_lists(config)
     hashes = {
@@ -70,6 +79,17 @@ def writing(config: Config, writer: str) -> Assets:
         "labeller": labeller.sha256 if labeller else NO_LABELLER,
     }
     return Assets(hashes, Writing(writer, generator, labeller, words.value, safety.value))
+
+
+def _require_taught(generator: "RegisteredModel", purposes: Iterable[str]) -> None:
+    """Say at once what otherwise each row would say."""
+    taught = read_generator(generator.path).purposes
+    if untaught := [purpose for purpose in purposes if purpose not in taught]:
+        raise ConfigError(
+            f"{generator.name} version {generator.version} was taught {', '.join(taught)}, not {', '.join(untaught)}; "
+            "ask for less, take the writer 'template' or 'endpoint', or train one with examples of it "
+            "(finetune_generator.examples, `reviewgen run train_generator`)"
+        )
 
 
 def settings_of(config: Config, writer: str) -> dict[str, object]:

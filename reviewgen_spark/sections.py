@@ -635,7 +635,9 @@ class GenerateSection(Section):
 
     writer: Literal["template", "torch", "endpoint"] = "torch"
     purposes: tuple[Literal["augmentation", "product_copy"], ...] = Field(
-        ("augmentation", "product_copy"), min_length=1
+        ("augmentation",),
+        min_length=1,
+        description="product_copy by the writer torch needs a generator that learnt it (finetune_generator.examples)",
     )
     augmentation_pct: float = Field(5.0, ge=0, le=100, description="share of the training reviews that are varied")
     keywords: int = Field(5, ge=0, description="of a product or a review, that its request names")

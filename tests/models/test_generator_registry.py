@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from reviewgen_spark.errors import ModelNotFoundError
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError
 from reviewgen_spark.models.evaluation import Score
 from reviewgen_spark.models.generator import generator_sha256, load_generator
 from reviewgen_spark.models.generator_registry import register_generator, resolve_generator
@@ -72,3 +72,22 @@ def test_files_that_changed_are_not_written_with(tmp_path: Path, uri: str) -> No
 def test_no_generator_says_how_to_make_one(uri: str) -> None:
     with pytest.raises(ModelNotFoundError, match="reviewgen run train_generator"):
         resolve_generator("none", "generator", uri)
+
+
+def test_a_purpose_that_was_not_taught_ends_a_run_before_it_starts(tmp_path: Path, uri: str) -> None:
+    from reviewgen_spark.config import load_config
+    from reviewgen_spark.generation import writing
+
+    make_generator(tmp_path / "generator", purposes=("augmentation",))
+    put(tmp_path / "generator", "untaught", "f1", uri)
+    given = [
+        f"paths.root={tmp_path}",
+        f"paths.mlflow_uri={uri}",
+        "generation.name=untaught",
+        "generation.labeller=none",
+    ]
+    config = load_config("local", given)
+    assert writing(config, "torch", ("augmentation",)).value.generator.version == 1
+    with pytest.raises(ConfigError, match="was taught augmentation, not product_copy; ask for less"):
+        writing(config, "torch", ("augmentation", "product_copy"))
+    assert writing(config, "template", ("product_copy",)).value.generator is None

@@ -267,7 +267,12 @@ def test_the_stages_write_their_tables(
     from reviewgen_spark.jobs import generate, reply
 
     config = config.model_copy(
-        update={"generate": GenerateSection(writer="template", augmentation_pct=100), "generation": config.generation}
+        update={
+            "generate": GenerateSection(
+                writer="template", purposes=("augmentation", "product_copy"), augmentation_pct=100
+            ),
+            "generation": config.generation,
+        }
     )
     warehouse = Warehouse(spark, config)
     clusters = tables["reviews"].select("record_id").selectExpr("record_id", "CAST(NULL AS STRING) AS duplicate_of")
