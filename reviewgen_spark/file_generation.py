@@ -8,7 +8,16 @@ from typing import Any, TextIO
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError, ErrorShareError
 from reviewgen_spark.generation import Writing, open_spec, writing
-from reviewgen_spark.inference.attempts import UNREADABLE, Desk, JudgeTexts, judge_with, load_lists, to_row, windows
+from reviewgen_spark.inference.attempts import (
+    UNREADABLE,
+    Desk,
+    JudgeTexts,
+    judge_with,
+    load_lists,
+    load_reader,
+    to_row,
+    windows,
+)
 from reviewgen_spark.text.provenance import labelled
 from reviewgen_spark.text.requests import Request
 
@@ -50,7 +59,8 @@ def write_file(
     found: Writing = writing(config, writer).value
     spec = open_spec(config, found)
     lists = load_lists(found.safety, found.dictionaries, config.tokens)
-    desk = Desk(spec.open(), spec, lists, config.checks, _judge(config, found), config.generation.max_attempts)
+    reader = load_reader(found.dictionaries, config.tokens)
+    desk = Desk(spec.open(), spec, lists, config.checks, _judge(config, found), config.generation.max_attempts, reader)
     outcome = Outcome()
     if found.labeller is None:
         report("no labeller is registered: texts are checked by word lists alone")

@@ -13,11 +13,14 @@ from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.inference.batching import RowError, score_window
 from reviewgen_spark.inference.writers import Writer, WriterSpec, Written, decoding_json
 from reviewgen_spark.sections import ChecksSection, GenerationSection, TokensSection
+from reviewgen_spark.text.aspects import OpinionReader
 from reviewgen_spark.text.checks import Check, CheckLists, Judged, check_text, failed
+from reviewgen_spark.text.faithfulness import Evidence
 from reviewgen_spark.text.injection import without_injections
 from reviewgen_spark.text.provenance import VISIBLE_LABELS, aigc_metadata
+from reviewgen_spark.text.purposes import PER_PRODUCT
 from reviewgen_spark.text.refusals import refusal
-from reviewgen_spark.text.requests import Request, prompt_fingerprint, text_id
+from reviewgen_spark.text.requests import Request, Source, prompt_fingerprint, text_id
 
 if TYPE_CHECKING:
     from reviewgen_spark.models.predictor import Predictor
@@ -75,6 +78,7 @@ class Desk:
         limits: the `checks` section.
         judge: the labeller; None where none is registered, which the checks then say.
         max_attempts: of a request.
+        reader: reads what a model's text and its sources say; None leaves grounded purposes unread.
     """
 
     writer: Writer
@@ -83,6 +87,7 @@ class Desk:
     limits: ChecksSection
     judge: JudgeTexts | None
     max_attempts: int
+    reader: OpinionReader | None = None
 
     def write(self, requests: Sequence[Request]) -> list[Attempted]:
         """Every request, in their order; what fails its checks is asked for again."""
@@ -98,8 +103,11 @@ class Desk:
         for attempt in range(most):
             rows = list(waiting)
             asked = [replace(waiting[row], seed=(requests[row].seed + attempt) % _SEEDS) for row in rows]
-            written = self.writer.write(asked) if asked else []
+            answers = self.writer.write(asked) if asked else []
+            grounded = [self._ground(sent, text) for sent, text in zip(asked, answers, strict=True)]
+            written = [text for text, _ in grounded]
             checks = self._check(asked, written)
+            checks = [(*found, *ground) for found, (_, ground) in zip(checks, grounded, strict=True)]
             for row, sent, text, found in zip(rows, asked, written, checks, strict=True):
                 done[row] = Attempted(requests[row], text, found, attempt + 1, _sources(sent))
                 if not _is_worth_another(text, found):
@@ -113,6 +121,17 @@ class Desk:
             return without_injections(request)
         except DataQualityError as error:
             return RowError(INJECTED, str(error))
+
+    def _ground(self, request: Request, written: Written) -> tuple[Written, tuple[Check, ...]]:
+        """Drop the sentences of a model's summary or copy that nothing supports; all of them is a failed check."""
+        if written.text is None or not self.spec.is_model or self.reader is None or request.purpose not in PER_PRODUCT:
+            return written, ()
+        stated = [Source(pair.name, f"{pair.name} {pair.value}") for pair in request.attributes]
+        found = Evidence([*request.sources, *stated], self.reader).judge(written.text)
+        reasons = sorted({judged.reason for judged in found.judgements if judged.reason})
+        said = f"{len(found.judgements)} sentences, not supported: {', '.join(reasons)}" if reasons else None
+        check = Check("faithfulness", round(1 - found.score, 4), bool(found.text), said)
+        return (replace(written, text=found.text) if found.text else written), (check,)
 
     def _check(self, requests: Sequence[Request], written: Sequence[Written]) -> list[tuple[Check, ...]]:
         rows = [row for row, found in enumerate(written) if found.text is not None]
@@ -135,6 +154,12 @@ def _is_worth_another(written: Written, checks: tuple[Check, ...]) -> bool:
 
 def _sources(request: Request) -> tuple[str, ...]:
     return tuple(source.record_id for source in request.sources)
+
+
+@lru_cache(maxsize=1)
+def load_reader(dictionaries: Path, tokens: TokensSection) -> OpinionReader:
+    """The reader of this process, loaded once."""
+    return OpinionReader(tokens, dictionaries)
 
 
 @lru_cache(maxsize=1)

@@ -43,6 +43,7 @@ class EndpointSpec:
 
     prompt_version = PROMPT_VERSION
     is_alone = True
+    is_model = True
     is_seeded = True
 
     @property

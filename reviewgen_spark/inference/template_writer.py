@@ -20,6 +20,7 @@ class TemplateSpec:
     model_version = TEMPLATE_VERSION
     prompt_version = "template"
     is_alone = False
+    is_model = False
     is_seeded = True
 
     @property

@@ -33,6 +33,7 @@ class TorchSpec:
 
     prompt_version = CODES_VERSION
     is_alone = False
+    is_model = True
 
     @property
     def is_seeded(self) -> bool:

@@ -64,6 +64,10 @@ class WriterSpec(Protocol):
         """Whether one writer must see all rows of a stage's batch, as its limits are counted over them."""
 
     @property
+    def is_model(self) -> bool:
+        """Whether it finds words of its own, whose claims must stand in the sources."""
+
+    @property
     def is_seeded(self) -> bool:
         """Whether another seed may give another text, so that a failed one is worth asking for again."""
 
