@@ -14,7 +14,6 @@ from reviewgen_spark.inference.attempts import (
     JudgeTexts,
     judge_with,
     load_lists,
-    load_reader,
     to_row,
     windows,
 )
@@ -59,8 +58,7 @@ def write_file(
     found: Writing = writing(config, writer).value
     spec = open_spec(config, found)
     lists = load_lists(found.safety, found.dictionaries, config.tokens)
-    reader = load_reader(found.dictionaries, config.tokens)
-    desk = Desk(spec.open(), spec, lists, config.checks, _judge(config, found), config.generation.max_attempts, reader)
+    desk = Desk(spec.open(), spec, lists, config.checks, _judge(config, found), config.generation.max_attempts)
     outcome = Outcome()
     if found.labeller is None:
         report("no labeller is registered: texts are checked by word lists alone")

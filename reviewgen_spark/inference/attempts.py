@@ -13,7 +13,6 @@ from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.inference.batching import RowError, score_window
 from reviewgen_spark.inference.writers import Writer, WriterSpec, Written, decoding_json
 from reviewgen_spark.sections import ChecksSection, GenerationSection, TokensSection
-from reviewgen_spark.text.aspects import OpinionReader
 from reviewgen_spark.text.checks import Check, CheckLists, Judged, check_text, failed
 from reviewgen_spark.text.faithfulness import Evidence
 from reviewgen_spark.text.injection import without_injections
@@ -78,7 +77,6 @@ class Desk:
         limits: the `checks` section.
         judge: the labeller; None where none is registered, which the checks then say.
         max_attempts: of a request.
-        reader: reads what a model's text and its sources say; None leaves grounded purposes unread.
     """
 
     writer: Writer
@@ -87,7 +85,6 @@ class Desk:
     limits: ChecksSection
     judge: JudgeTexts | None
     max_attempts: int
-    reader: OpinionReader | None = None
 
     def write(self, requests: Sequence[Request]) -> list[Attempted]:
         """Every request, in their order; what fails its checks is asked for again."""
@@ -124,10 +121,10 @@ class Desk:
 
     def _ground(self, request: Request, written: Written) -> tuple[Written, tuple[Check, ...]]:
         """Drop the sentences of a model's summary or copy that nothing supports; all of them is a failed check."""
-        if written.text is None or not self.spec.is_model or self.reader is None or request.purpose not in PER_PRODUCT:
+        if written.text is None or not self.spec.is_model or request.purpose not in PER_PRODUCT:
             return written, ()
         stated = [Source(pair.name, f"{pair.name} {pair.value}") for pair in request.attributes]
-        found = Evidence([*request.sources, *stated], self.reader).judge(written.text)
+        found = Evidence([*request.sources, *stated], self.lists.reader).judge(written.text)
         reasons = sorted({judged.reason for judged in found.judgements if judged.reason})
         said = f"{len(found.judgements)} sentences, not supported: {', '.join(reasons)}" if reasons else None
         check = Check("faithfulness", round(1 - found.score, 4), bool(found.text), said)
@@ -154,12 +151,6 @@ def _is_worth_another(written: Written, checks: tuple[Check, ...]) -> bool:
 
 def _sources(request: Request) -> tuple[str, ...]:
     return tuple(source.record_id for source in request.sources)
-
-
-@lru_cache(maxsize=1)
-def load_reader(dictionaries: Path, tokens: TokensSection) -> OpinionReader:
-    """The reader of this process, loaded once."""
-    return OpinionReader(tokens, dictionaries)
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,6 @@ from reviewgen_spark.inference.attempts import (
     Desk,
     judge_with,
     load_lists,
-    load_reader,
     sort_key,
     to_row,
 )
@@ -122,8 +121,7 @@ def _open_desk(spec: WriterSpec, shipped: ShippedModel | None, settings: Generat
     if shipped is not None:
         predictor = load_predictor(shipped, generation.device, label.precision, generation.threads)
         judge = judge_with(predictor, generation, label.max_chars)
-    reader = load_reader(shipped_dictionaries(settings.dictionaries.name), settings.tokens)
-    return Desk(spec.open(), spec, lists, settings.checks, judge, generation.max_attempts, reader)
+    return Desk(spec.open(), spec, lists, settings.checks, judge, generation.max_attempts)
 
 
 def _write_window(window: "pa.Table", desk: Desk, stage: str, producer: str) -> list[dict[str, Any]]:

@@ -68,23 +68,43 @@ class ModelSettings:
         (folder / SETTINGS_FILE).write_text(content + "\n", encoding="utf-8")
 
 
+def read_settings_file(
+    folder: Path, file: str, names: Sequence[str], expected: int, kind: str, pipeline: str
+) -> dict[str, Any]:
+    """The content of a folder's settings file, once the folder is known to be whole and of a format that is read here.
+
+    Args:
+        folder: of a model or a generator.
+        file: the settings file.
+        names: every file that such a folder has.
+        expected: the format.
+        kind: what the folder should be, for the message.
+        pipeline: that makes one, for the message.
+
+    Raises:
+        ModelNotFoundError: the folder lacks a file, or was written by a later format.
+    """
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise ModelNotFoundError(
+            f"{folder}: is no {kind}, it lacks {', '.join(missing)}; train one with `reviewgen run {pipeline}`"
+        )
+    content: dict[str, Any] = json.loads((folder / file).read_text(encoding="utf-8"))
+    if content.get("format") != expected:
+        raise ModelNotFoundError(
+            f"{folder / file}: format {content.get('format')!r}, this version reads {expected}; use the version that "
+            "trained it, or train it again"
+        )
+    return content
+
+
 def read_settings(folder: Path) -> ModelSettings:
     """Read the settings of a model folder.
 
     Raises:
         ModelNotFoundError: the folder lacks a file, or was written by a later format.
     """
-    missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
-    if missing:
-        raise ModelNotFoundError(
-            f"{folder}: is no model folder, it lacks {', '.join(missing)}; train one with `reviewgen run train`"
-        )
-    content = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
-    if content.get("format") != ModelSettings.format:
-        raise ModelNotFoundError(
-            f"{folder / SETTINGS_FILE}: format {content.get('format')!r}, this version reads "
-            f"{ModelSettings.format}; use the version that trained the model, or train it again"
-        )
+    content = read_settings_file(folder, SETTINGS_FILE, MODEL_FILES, ModelSettings.format, "model folder", "train")
     heads = tuple(Head(**{**head, "labels": tuple(head["labels"])}) for head in content["heads"])
     adapter = AdapterSettings(**content["adapter"]) if content.get("adapter") else None
     return ModelSettings(**{**content, "heads": heads, "adapter": adapter})

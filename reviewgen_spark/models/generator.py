@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from reviewgen_spark.errors import ModelNotFoundError
 from reviewgen_spark.models.control_codes import PromptTokenizer, read_tokenizer
-from reviewgen_spark.models.folder import files_sha256
+from reviewgen_spark.models.folder import files_sha256, read_settings_file
 from reviewgen_spark.text.copying import CopyIndex
 from reviewgen_spark.text.requests import LANG_CODES, LangCode
 
@@ -62,17 +62,9 @@ def read_generator(folder: Path) -> GeneratorSettings:
     Raises:
         ModelNotFoundError: the folder lacks a file, or was written by a later format.
     """
-    missing = [name for name in GENERATOR_FILES if not (folder / name).is_file()]
-    if missing:
-        raise ModelNotFoundError(
-            f"{folder}: is no generator, it lacks {', '.join(missing)}; train one with `reviewgen run train_generator`"
-        )
-    content = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
-    if content.get("format") != GeneratorSettings.format:
-        raise ModelNotFoundError(
-            f"{folder / SETTINGS_FILE}: format {content.get('format')!r}, this version reads "
-            f"{GeneratorSettings.format}; use the version that trained the generator, or train it again"
-        )
+    content = read_settings_file(
+        folder, SETTINGS_FILE, GENERATOR_FILES, GeneratorSettings.format, "generator", "train_generator"
+    )
     return GeneratorSettings(**{**content, "purposes": tuple(content["purposes"])})
 
 

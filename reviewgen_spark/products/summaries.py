@@ -14,7 +14,6 @@ from pyspark.sql import functions as F
 from reviewgen_spark.config import Config
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import ChecksSection, SummariseSection, TokensSection
-from reviewgen_spark.text.aspects import OpinionReader
 from reviewgen_spark.text.checks import (
     Check,
     CheckLists,
@@ -107,7 +106,7 @@ def _writer(
     tokens: TokensSection, section: SummariseSection, limits: ChecksSection, words: Path, safety: Path
 ) -> "_Writer":
     """Loaded once a worker, not once a product."""
-    return _Writer(section, limits, OpinionReader(tokens, words), CheckLists.load(safety, words, tokens))
+    return _Writer(section, limits, CheckLists.load(safety, words, tokens))
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,6 @@ class _Writer:
 
     section: SummariseSection
     limits: ChecksSection
-    reader: OpinionReader
     lists: CheckLists
 
     def write(
@@ -138,7 +136,7 @@ class _Writer:
             )
             return all(check.is_passed for check in found)
 
-        summary = summarise(reviews, review_count, self.reader, self.section, keywords or (), may_quote)
+        summary = summarise(reviews, review_count, self.lists.reader, self.section, keywords or (), may_quote)
         checks: tuple[Check, ...] = ()
         if summary is not None:
             # as long as it has something to say: nobody asked for a length

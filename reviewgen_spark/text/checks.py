@@ -12,13 +12,12 @@ from typing import NamedTuple
 
 from reviewgen_spark.sections import ChecksSection, TokensSection
 from reviewgen_spark.text import pii
+from reviewgen_spark.text.aspects import OpinionReader
 from reviewgen_spark.text.copying import CopyIndex, longest_common_run, units
 from reviewgen_spark.text.language import detect
-from reviewgen_spark.text.lexicon import Lexicon
 from reviewgen_spark.text.phrases import PhraseList
 from reviewgen_spark.text.purposes import IN_SHOPS_NAME, PUBLISHABLE
 from reviewgen_spark.text.requests import LENGTH_BOUNDS, Request, Sentiment, text_size
-from reviewgen_spark.text.tokenise import Tokeniser
 from reviewgen_spark.text.voice import customer_voice, leaked
 
 
@@ -53,8 +52,7 @@ class CheckLists:
     superlatives: PhraseList
     harmful: PhraseList
     refused: PhraseList
-    lexicon: Lexicon
-    tokeniser: Tokeniser
+    reader: OpinionReader
 
     @classmethod
     def load(cls, safety: Path, dictionaries: Path, tokens: TokensSection | None = None) -> "CheckLists":
@@ -67,8 +65,7 @@ class CheckLists:
             PhraseList.read(safety / "superlatives.tsv"),
             PhraseList.read(safety / "harmful.tsv"),
             PhraseList.read(safety / "refusals.tsv"),
-            Lexicon(dictionaries),
-            Tokeniser(tokens or TokensSection(), dictionaries),
+            OpinionReader(tokens or TokensSection(), dictionaries),
         )
 
 
@@ -223,7 +220,7 @@ def check_sentiment(
     if judged.sentiment_score is not None:
         positive, judge = judged.sentiment_score, "the labeller"
     else:
-        verdict = lists.lexicon.judge(lists.tokeniser.words(text).tokens)
+        verdict = lists.reader.lexicon.judge(lists.reader.tokeniser.words(text).tokens)
         if not verdict.matches:
             return (Check("sentiment", 0.5, True, "no word of the lists"),)
         positive, judge = (verdict.score + 1) / 2, "word lists"

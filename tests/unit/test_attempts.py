@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reviewgen_spark.inference.attempts import Attempted, Desk, load_lists, load_reader, to_row, windows
+from reviewgen_spark.inference.attempts import Attempted, Desk, load_lists, to_row, windows
 from reviewgen_spark.inference.batching import RowError
 from reviewgen_spark.inference.template_writer import TemplateSpec
 from reviewgen_spark.inference.writers import Written
@@ -78,21 +78,20 @@ class ModelSpec(TemplateSpec):
 
 
 def test_a_model_is_held_to_its_sources() -> None:
-    reader = load_reader(CONF / "dictionaries", TokensSection())
     sources = (Source("r1", "电池耐用，充一次用两天。"), Source("r2", "屏幕清晰，颜色好看。"))
     texts = {
         1: Written("屏幕清晰，颜色好看。防水深度达到50米。电池耐用，充一次用两天，适合日常通勤。"),
         2: Written("防水深度达到50米。"),
     }
     base = desk(Scripted(texts), attempts=1)
-    model = replace(base, spec=ModelSpec(), reader=reader)
+    model = replace(base, spec=ModelSpec())
     kept, none = model.write([ask(1, sources=sources), ask(2, sources=sources)])
     assert kept.written.text == "屏幕清晰，颜色好看。电池耐用，充一次用两天，适合日常通勤。"
     found = {check.name: check for check in kept.checks}["faithfulness"]
     assert found.is_passed and found.score == pytest.approx(1 / 3, abs=1e-4) and "number" in str(found.reason)
     assert none.error is not None and "faithfulness" in none.error.message and none.written.text is not None
     # Templates say nothing of the product that the request does not.
-    (plain,) = replace(base, reader=reader).write([ask(1, sources=sources)])
+    (plain,) = base.write([ask(1, sources=sources)])
     assert "50米" in str(plain.written.text) and all(check.name != "faithfulness" for check in plain.checks)
 
 
