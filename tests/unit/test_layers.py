@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,12 @@ def test_imports_point_down(path: Path) -> None:
 def test_only_the_registers_know_mlflow() -> None:
     knowing = {path.name for path in FILES if any(m.split(".")[0] == "mlflow" for m in imported(path))}
     assert knowing <= {"generator_registry.py", "mlflow_store.py", "registry.py", "pyfunc.py"}
+
+
+def test_the_wheel_has_every_package() -> None:
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    named = {setuptools["package-dir"].get(name, name.replace(".", "/")) for name in setuptools["packages"]}
+    assert {str(path.parent.relative_to(ROOT)) for path in FILES if path.name == "__init__.py"} <= named
 
 
 def test_importing_the_package_is_light() -> None:
