@@ -32,7 +32,7 @@ class Lease:
         self.run_id = run_id
         self._expires_at = datetime.min.replace(tzinfo=UTC)
         self._version = -1
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of these two
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -65,14 +65,13 @@ class Lease:
             LeaseError: When this run was stopped for longer than `lease.ttl_s` or another run took over.
         """
         with self._lock:
-            if datetime.now(UTC) >= self._expires_at:
-                raise LeaseError(
-                    "this run was stopped for longer than lease.ttl_s and may no longer write; start again"
-                )
-            if self._warehouse.version(_TABLE) != self._version:
-                held = self._row()
-                if held.owner != self.run_id:
-                    raise LeaseError(f"this run lost the warehouse: {_describe(held)}")
+            expires_at, version = self._expires_at, self._version
+        if datetime.now(UTC) >= expires_at:
+            raise LeaseError("this run was stopped for longer than lease.ttl_s and may no longer write; start again")
+        if self._warehouse.version(_TABLE) != version:  # a heartbeat of ours that is not noted yet, or somebody else
+            held = self._row()
+            if held.owner != self.run_id:
+                raise LeaseError(f"this run lost the warehouse: {_describe(held)}")
 
     def release(self) -> None:
         """Give the lease back, if it is still ours."""
@@ -80,15 +79,13 @@ class Lease:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-            with self._lock:
-                self._update(self.run_id, "")
+            self._update(self.run_id, "")
 
     def _renew(self) -> None:
         while not self._stop.wait(self._section.heartbeat_s):
             try:
-                with self._lock:
-                    if datetime.now(UTC) < self._expires_at:
-                        self._update(self.run_id, self.run_id)
+                if datetime.now(UTC) < self._expires_at:
+                    self._update(self.run_id, self.run_id)
             except Exception:
                 # A missed heartbeat is no failure yet: `check` decides, by the time that is left.
                 continue
@@ -114,8 +111,9 @@ class Lease:
         (counts,) = changed.collect()
         is_ours = bool(counts["num_affected_rows"])
         if is_ours:  # else `check` must go on seeing that somebody else wrote the table
-            self._expires_at = expires_at
-            self._version = self._warehouse.version(_TABLE)
+            version = self._warehouse.version(_TABLE)
+            with self._lock:  # not around the commit: a stage would wait for it, seconds on a busy machine
+                self._expires_at, self._version = expires_at, version
         return is_ours
 
     def _ensure_row(self) -> Row:
