@@ -69,7 +69,7 @@ class ErasureLog:
 
 def open_erasures(warehouse: Warehouse) -> list[str]:
     """A line that says how many erasures were begun and not finished; none when all are done."""
-    if not warehouse.exists(_TABLE):
+    if not warehouse.was_written(_TABLE):
         return []
     count = len(ErasureLog(warehouse, "").open)
     return [f"{count:,} erasures are not finished: run `reviewgen erase` again, no id is needed"] if count else []

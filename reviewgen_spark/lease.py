@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from delta.tables import DeltaTable
-from pyspark.sql import Column, Row
+from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from reviewgen_spark.config import Config
@@ -32,7 +32,7 @@ class Lease:
         self.run_id = run_id
         self._expires_at = datetime.min.replace(tzinfo=UTC)
         self._version = -1
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of these two
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -49,13 +49,12 @@ class Lease:
         if held.owner and held.expires_at.replace(tzinfo=UTC) > now and not _is_dead(held):
             raise LeaseError(_describe(held))
         try:
-            self._update(F.col("owner") == held.owner, owner=self.run_id)
+            is_ours = self._update(held.owner, self.run_id)
         except Exception as error:
             # Delta's own verdict: somebody else's update was first.
             raise LeaseError(f"another run took the warehouse at the same moment ({_class(error)})") from None
-        held = self._row()
-        if held.owner != self.run_id:
-            raise LeaseError(_describe(held))
+        if not is_ours:
+            raise LeaseError(_describe(self._row()))
         self._thread = threading.Thread(target=self._renew, name="lease-heartbeat", daemon=True)
         self._thread.start()
 
@@ -66,14 +65,13 @@ class Lease:
             LeaseError: When this run was stopped for longer than `lease.ttl_s` or another run took over.
         """
         with self._lock:
-            if datetime.now(UTC) >= self._expires_at:
-                raise LeaseError(
-                    "this run was stopped for longer than lease.ttl_s and may no longer write; start again"
-                )
-            if self._warehouse.version(_TABLE) != self._version:
-                held = self._row()
-                if held.owner != self.run_id:
-                    raise LeaseError(f"this run lost the warehouse: {_describe(held)}")
+            expires_at, version = self._expires_at, self._version
+        if datetime.now(UTC) >= expires_at:
+            raise LeaseError("this run was stopped for longer than lease.ttl_s and may no longer write; start again")
+        if self._warehouse.version(_TABLE) != version:  # a heartbeat of ours that is not noted yet, or somebody else
+            held = self._row()
+            if held.owner != self.run_id:
+                raise LeaseError(f"this run lost the warehouse: {_describe(held)}")
 
     def release(self) -> None:
         """Give the lease back, if it is still ours."""
@@ -81,35 +79,42 @@ class Lease:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-            with self._lock:
-                self._update(F.col("owner") == self.run_id, owner="")
+            self._update(self.run_id, "")
 
     def _renew(self) -> None:
         while not self._stop.wait(self._section.heartbeat_s):
             try:
-                with self._lock:
-                    if datetime.now(UTC) < self._expires_at:
-                        self._update(F.col("owner") == self.run_id, owner=self.run_id)
+                if datetime.now(UTC) < self._expires_at:
+                    self._update(self.run_id, self.run_id)
             except Exception:
                 # A missed heartbeat is no failure yet: `check` decides, by the time that is left.
                 continue
 
-    def _update(self, condition: Column, owner: str) -> None:
+    def _update(self, holder: str, owner: str) -> bool:
+        """Hand the lease from `holder` to `owner`; whether it was the holder's to hand."""
         now = datetime.now(UTC)
         expires_at = now + timedelta(seconds=self._section.ttl_s) if owner else now
-        DeltaTable.forPath(self._warehouse.spark, self._warehouse.path(_TABLE)).update(
-            (F.col("name") == _NAME) & condition,
-            {
-                "owner": F.lit(owner),
-                "host": F.lit(socket.gethostname()),
-                "pid": F.lit(os.getpid()).cast("long"),
-                "pid_started": F.lit(_process_start(os.getpid())),
-                "heartbeat_at": F.lit(now),
-                "expires_at": F.lit(expires_at),
-            },
+        values: dict[str, object] = {
+            "owner": owner,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "pid_started": _process_start(os.getpid()),
+            "heartbeat_at": now,
+            "expires_at": expires_at,
+        }
+        # In SQL, which says how many rows it changed; Delta binds no parameters there.
+        changed = self._warehouse.spark.sql(
+            f"UPDATE delta.`{self._warehouse.path(_TABLE)}` "
+            f"SET {', '.join(f'{name} = {_literal(value)}' for name, value in values.items())} "
+            f"WHERE name = {_literal(_NAME)} AND owner = {_literal(holder)}"
         )
-        self._expires_at = expires_at
-        self._version = self._warehouse.version(_TABLE)
+        (counts,) = changed.collect()
+        is_ours = bool(counts["num_affected_rows"])
+        if is_ours:  # else `check` must go on seeing that somebody else wrote the table
+            version = self._warehouse.version(_TABLE)
+            with self._lock:  # not around the commit: a stage would wait for it, seconds on a busy machine
+                self._expires_at, self._version = expires_at, version
+        return is_ours
 
     def _ensure_row(self) -> Row:
         """The table's one row, made where it is not there; of two runs that make it at once, Delta refuses one."""
@@ -170,6 +175,20 @@ def _process_start(pid: int) -> str | None:
         return None
     fields = stat.rpartition(")")[2].split()  # the name before may hold spaces
     return None if fields[0] == "Z" else fields[19]
+
+
+def _literal(value: object) -> str:
+    r"""A value as Spark's SQL writes it.
+
+    >>> _literal(7), _literal(None), _literal("it's"), _literal(datetime(2026, 1, 2, tzinfo=UTC))
+    ('7', 'NULL', "'it\\'s'", "TIMESTAMP '2026-01-02T00:00:00+00:00'")
+    """
+    if value is None or isinstance(value, int):
+        return "NULL" if value is None else str(value)
+    if isinstance(value, datetime):
+        return f"TIMESTAMP '{value.isoformat()}'"
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
 
 
 def _class(error: Exception) -> str:

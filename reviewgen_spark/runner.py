@@ -116,7 +116,7 @@ class Run:
         """A digest of what was erased and how far; empty when nothing ever was."""
         if self._erased is None:
             newest: dict[str, str] = {}
-            if self.warehouse.exists("ops_erasures"):
+            if self.warehouse.was_written("ops_erasures"):
                 columns = ("sequence", "erasure_key", "state")
                 for row in sorted(self.warehouse.read("ops_erasures").select(*columns).collect()):
                     newest[row.erasure_key] = row.state

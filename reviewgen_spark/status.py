@@ -192,9 +192,12 @@ def quality_lines(
     return [*lines, f"{total:,} reviews"]
 
 
-def undecided_files(warehouse: Warehouse, config: Config) -> list[Row]:
-    """The files that were refused whole and wait for `reviewgen ingest accept` or `retry`."""
-    known = warehouse.read("ops_source_files").collect()
+def undecided_files(warehouse: Warehouse, config: Config, known: Sequence[Row] | None = None) -> list[Row]:
+    """The files that were refused whole and wait for `reviewgen ingest accept` or `retry`.
+
+    `known` are the rows of ops_source_files, read where they are not given.
+    """
+    known = warehouse.read("ops_source_files").collect() if known is None else known
     return undecided(list_deliveries(warehouse.spark, config.paths.landing, config.ingest), known)
 
 
@@ -204,13 +207,17 @@ def check_night(warehouse: Warehouse, config: Config) -> None:
     Raises:
         DataQualityError: Files were refused whole, or the input is late or thin.
     """
+    known = warehouse.read("ops_source_files").collect()
     faults = [
         f"{row.path}: refused whole ({row.detail}); mend it and `reviewgen ingest retry {row.path}`, or take what is "
         f"readable with `reviewgen ingest accept {row.path}`"
-        for row in undecided_files(warehouse, config)
+        for row in undecided_files(warehouse, config, known)
     ]
-    taken = warehouse.read("ops_source_files").where("state = 'reserved' AND feed_code = 'reviews'").collect()
-    arrivals = [Arrival(row.modified_at.replace(tzinfo=UTC), row.last_row - row.first_row + 1) for row in taken]
+    arrivals = [
+        Arrival(row.modified_at.replace(tzinfo=UTC), row.last_row - row.first_row + 1)
+        for row in known
+        if row.state == "reserved" and row.feed_code == "reviews"
+    ]
     faults += open_erasures(warehouse)
     faults += check_freshness(arrivals, config.freshness, datetime.now(UTC))
     if faults:

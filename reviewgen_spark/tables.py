@@ -68,6 +68,10 @@ class Warehouse:
         """Whether the table has been created."""
         return bool(DeltaTable.isDeltaTable(self.spark, self.path(name)))
 
+    def was_written(self, name: str) -> bool:
+        """Whether the table has been created and written to since; asks no Spark job."""
+        return self.exists(name) and self.version(name) > 0
+
     def version(self, name: str) -> int:
         """The newest version. Asks Delta's log directly: 20 ms, where DESCRIBE DETAIL takes 600."""
         return int(self._snapshot(name).version())

@@ -62,6 +62,7 @@ def test_a_process_on_another_machine_is_waited_for(warehouse: Warehouse, config
 def test_a_run_that_woke_up_late_may_not_write(warehouse: Warehouse, config: Config) -> None:
     lease = take(warehouse, config, "night-1")
     hold_as(warehouse, owner="night-2", pid=os.getpid())
+    assert not lease._update("night-1", "night-1"), "a heartbeat renews nothing that is lost"
     with pytest.raises(LeaseError, match="lost the warehouse: run night-2"):
         lease.check()
     lease.release()
