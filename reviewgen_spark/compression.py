@@ -78,7 +78,7 @@ def register_compressed(inputs: Inputs) -> dict[str, "DataFrame"]:
     from reviewgen_spark.models.compression import TABLE_FILE, read_table
     from reviewgen_spark.models.folder import ONNX_FILE
     from reviewgen_spark.models.gate import judge_compressed, tell_checks
-    from reviewgen_spark.models.registry import register
+    from reviewgen_spark.models.registration import register
 
     config, teacher, folder = inputs.config, inputs.assets, inputs.artifacts["compress"]
     section = config.register_compressed

@@ -15,10 +15,11 @@ from pyspark.sql import functions as F
 
 from reviewgen_spark.assets import user_key
 from reviewgen_spark.erasure_log import ErasureLog
+from reviewgen_spark.landing_erasure import empty_landing
 from reviewgen_spark.learnt import corpora_with, models_of
 from reviewgen_spark.leftovers import Values, search_files
 from reviewgen_spark.pipelines import all_stages
-from reviewgen_spark.runner import Run, record_source_files
+from reviewgen_spark.runner import Run
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.text.erasure import Erased, Kind, erasure_key
 from reviewgen_spark.text.pii import pseudonym
@@ -31,8 +32,6 @@ from reviewgen_spark.transforms.erasures import (
     refused_of,
     survivors,
 )
-from reviewgen_spark.transforms.landing import Delivery, list_deliveries
-from reviewgen_spark.transforms.landing_erasure import Found, empty_records, find_in_landing
 from reviewgen_spark.transforms.plan import keep
 
 _BRONZE = ("bronze_reviews", "bronze_reviews_quarantine", "bronze_redeliveries", "bronze_gold_labels")
@@ -310,57 +309,8 @@ class _Erasing:
     def _delete_bronze(self) -> None:
         self._delete("bronze_reviews", self._gone(), ("record_id",))
 
-    # -- landing folder ----------------------------------------------------------------------------------------
-
     def _empty_landing(self, is_wanted: bool) -> None:
-        deliveries = list_deliveries(self._spark, self._config.paths.landing, self._config.ingest)
-        known = self._warehouse.read("ops_source_files").collect()
-        last = {row.path: row for row in sorted(known, key=lambda row: int(row.sequence))}
-        for found in find_in_landing(self._spark, self._config, deliveries, self._erased()):
-            said = last.get(found.delivery.path)
-            if is_wanted and found.ordinals and (why := self._why_not(found, said)) is None:
-                self._rewrite(found, known)
-                self._outcome.rewritten.append(_tell(found))
-            elif found.ordinals:
-                self._outcome.landing.append(_tell(found) + (f": {why}" if is_wanted else ""))
-            elif said is None or said.state != "reserved":
-                self._outcome.landing.append(_tell(found))
-
-    def _why_not(self, found: Found, said: Row | None) -> str | None:
-        if "://" in self._config.paths.landing:
-            return "rewritten only on a mounted folder; have it delivered again without them"
-        if found.delivery.format_code == "delta":
-            return "a Delta table: delete there, then VACUUM it"
-        if found.is_damaged:
-            return "damaged; have it delivered again without them"
-        if said is None or said.state != "reserved":
-            return "not ingested yet, or refused: run the night, decide about it, then erase again"
-        return None
-
-    def _rewrite(self, found: Found, known: list[Row]) -> None:
-        """The copy is known to ops_source_files before it takes the file's place, so that it never looks new."""
-        from reviewgen_spark.transforms.landing import file_hash
-
-        delivery = found.delivery
-        file = Path(self._config.paths.landing) / delivery.path
-        copy = empty_records(file, delivery.format_code, set(found.ordinals))
-        row = {
-            **vars(
-                Delivery(
-                    delivery.feed_code, delivery.path, delivery.format_code, copy.stat().st_size, delivery.modified_at
-                )
-            ),
-            "sha256": file_hash(str(copy)),
-            # a slice of no records in no batch: what was reserved stays as it was
-            "first_row": 1,
-            "last_row": 0,
-            "state": "reserved",
-            "detail": "rewritten by reviewgen erase",
-        }
-        self._run.lease.check()
-        known[:] = self._warehouse.read("ops_source_files").collect()
-        record_source_files(self._warehouse, known, [row])
-        copy.replace(file)
+        self._outcome.rewritten, self._outcome.landing = empty_landing(self._run, self._erased(), is_wanted)
 
     # -- proving -----------------------------------------------------------------------------------------------
 
@@ -403,10 +353,3 @@ def _after_clusters() -> list[str]:
             reached |= set(stage.writes)
             stages.append(stage.name)
     return stages
-
-
-def _tell(found: Found) -> str:
-    """A file with the lines that hold a record, 20 at most."""
-    lines = ", ".join(map(str, found.lines[:20])) + (", …" if len(found.lines) > 20 else "")
-    place = f", line {lines}" if lines else ""
-    return found.delivery.path + place + (" (cannot be read to its end: look yourself)" if found.is_damaged else "")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from reviewgen_spark.models.evaluation import Score
-    from reviewgen_spark.models.registry import Decision
+    from reviewgen_spark.models.promotion import Decision
 
 SCORES_FILE = "scores.json"
 

@@ -10,7 +10,7 @@ from reviewgen_spark.errors import DataQualityError, ModelNotFoundError
 from reviewgen_spark.tables import Warehouse
 
 if TYPE_CHECKING:
-    from reviewgen_spark.models.registry import Decision
+    from reviewgen_spark.models.promotion import Decision
 
 
 def set_champion(
@@ -26,7 +26,7 @@ def set_champion(
         DataQualityError: The gate refused it.
         SchemaError: There is no corpus for the gate.
     """
-    from reviewgen_spark.models import registry
+    from reviewgen_spark.models import promotion
 
     warehouse.converge(["ops_model_promotions"])
     if version is None:
@@ -39,7 +39,7 @@ def set_champion(
         reason = f"{reason} (forced past the gate)"
     else:
         _pass_gate(config, version)
-    decision = registry.set_champion(config.models.name, version, config.paths.tracking_uri, reason)
+    decision = promotion.set_champion(config.models.name, version, config.paths.tracking_uri, reason)
     now = datetime.now(UTC)
     row = {
         "fingerprint": f"by hand {now.isoformat()}",
@@ -57,12 +57,13 @@ def set_champion(
 
 def _pass_gate(config: Config, version: int) -> None:
     from reviewgen_spark.comparison import judge_candidate
-    from reviewgen_spark.models import registry
+    from reviewgen_spark.models.promotion import CHAMPION
+    from reviewgen_spark.models.registry import resolve
 
     name, uri = config.models.name, config.paths.tracking_uri
-    candidate = registry.resolve(name, str(version), uri)
+    candidate = resolve(name, str(version), uri)
     try:
-        champion = registry.resolve(name, registry.CHAMPION, uri)
+        champion = resolve(name, CHAMPION, uri)
     except ModelNotFoundError:
         champion = None  # none stands, or its files are gone: something must label
     if champion is not None and champion.version == version:

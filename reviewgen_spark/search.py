@@ -10,7 +10,7 @@ from reviewgen_spark.comparison import newest_corpus
 from reviewgen_spark.config import Config
 from reviewgen_spark.models.corpus import corpus_fingerprint
 from reviewgen_spark.models.finetuning import finetune
-from reviewgen_spark.models.registry import TrialLog
+from reviewgen_spark.models.trial_log import TrialLog
 from reviewgen_spark.models.tuning import TuneResult, tune
 from reviewgen_spark.sections import FinetuneSection
 

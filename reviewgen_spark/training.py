@@ -140,7 +140,7 @@ def evaluate_model(inputs: Inputs) -> dict[str, "DataFrame"]:
 def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Log and register the model; it becomes champion when it beats the one there on this very corpus."""
     from reviewgen_spark.model_page import FILE_NAME as PAGE_FILE
-    from reviewgen_spark.models.registry import register
+    from reviewgen_spark.models.registration import register
 
     config = inputs.config
     folder = inputs.artifacts["finetune"]

@@ -17,14 +17,15 @@ from reviewgen_spark.models.generator import GENERATOR_FILES, generator_sha256, 
 from reviewgen_spark.models.mlflow_store import (
     by_alias,
     by_fingerprint,
-    by_number,
+    by_reference,
     describe_environment,
     find_experiment,
     locate,
     open_client,
     registered_model,
 )
-from reviewgen_spark.models.registry import Decision, RegisteredModel
+from reviewgen_spark.models.promotion import Decision
+from reviewgen_spark.models.registry import RegisteredModel
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -86,7 +87,7 @@ def resolve_generator(name: str, alias: str, tracking_uri: str) -> RegisteredMod
         ModelNotFoundError: no generator stands under it, or its files are gone or damaged.
     """
     with open_client(tracking_uri) as client:
-        found = by_number(client, name, alias) if alias.isdecimal() else by_alias(client, name, alias)
+        found = by_reference(client, name, alias)
         if found is None:
             raise ModelNotFoundError(
                 f"generation.name: no version of '{name}' has the alias '{alias}', or that number, in {tracking_uri}; "

@@ -81,6 +81,11 @@ def by_number(client: "MlflowClient", name: str, number: str) -> "ModelVersion |
     return next((found for found in versions if str(found.version) == number), None)
 
 
+def by_reference(client: "MlflowClient", name: str, reference: str) -> "ModelVersion | None":
+    """The version that an alias or a number means, if any."""
+    return by_number(client, name, reference) if reference.isdecimal() else by_alias(client, name, reference)
+
+
 def find_experiment(client: "MlflowClient", name: str, artifact_root: Path) -> str:
     """The id of an experiment, made if need be with its artifacts below a folder."""
     found = client.get_experiment_by_name(name)

@@ -13,7 +13,7 @@ from reviewgen_spark.models.finetuning import finetune
 from reviewgen_spark.models.folder import AdapterSettings, read_settings
 from reviewgen_spark.models.metrics import confusion, count_metrics
 from reviewgen_spark.models.predictor import Predictor
-from reviewgen_spark.models.registry import register
+from reviewgen_spark.models.registration import register
 
 from .conftest import QUICK
 

@@ -10,7 +10,7 @@ from reviewgen_spark.models.corpus import read_aspects, read_split
 from reviewgen_spark.models.evaluation import evaluate, find_score, join_aspects
 from reviewgen_spark.models.finetuning import FinetuneResult, finetune
 from reviewgen_spark.models.predictor import Predictor, Tokenizer
-from reviewgen_spark.models.registry import register
+from reviewgen_spark.models.registration import register
 from reviewgen_spark.models.vocabulary import train_wordpiece
 from reviewgen_spark.sections import EvaluateSection
 

@@ -9,7 +9,7 @@ from reviewgen_spark.errors import DataQualityError, SchemaError
 from reviewgen_spark.models.evaluation import Score
 from reviewgen_spark.models.finetuning import FinetuneResult
 from reviewgen_spark.models.labelled_file import read_labelled_file
-from reviewgen_spark.models.registry import register
+from reviewgen_spark.models.registration import register
 
 from .conftest import make_rows
 

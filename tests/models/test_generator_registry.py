@@ -9,7 +9,8 @@ from reviewgen_spark.errors import ConfigError, ModelNotFoundError
 from reviewgen_spark.models.evaluation import Score
 from reviewgen_spark.models.generator import generator_sha256, load_generator
 from reviewgen_spark.models.generator_registry import register_generator, resolve_generator
-from reviewgen_spark.models.registry import Decision, list_models
+from reviewgen_spark.models.promotion import Decision
+from reviewgen_spark.models.registry import list_models
 from tests.models.generators import make_generator
 
 

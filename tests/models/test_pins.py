@@ -13,7 +13,8 @@ from reviewgen_spark.models.evaluation import Score
 from reviewgen_spark.models.finetuning import FinetuneResult
 from reviewgen_spark.models.folder import MODEL_FILES, ONNX_FILE, folder_sha256
 from reviewgen_spark.models.pins import resolve_pinned
-from reviewgen_spark.models.registry import RegisteredModel, register
+from reviewgen_spark.models.registration import register
+from reviewgen_spark.models.registry import RegisteredModel
 from tests.conftest import ConfigFactory
 
 SCORES = [Score("model", "test", "all", "f1", 0.9, 0.8, 0.95, 40)]

@@ -17,15 +17,9 @@ from reviewgen_spark.models.finetuning import FinetuneResult
 from reviewgen_spark.models.folder import folder_sha256
 from reviewgen_spark.models.mlflow_store import download
 from reviewgen_spark.models.predictor import Predictor
-from reviewgen_spark.models.registry import (
-    Decision,
-    list_models,
-    read_file,
-    register,
-    resolve,
-    set_champion,
-    store_identity,
-)
+from reviewgen_spark.models.promotion import Decision, set_champion
+from reviewgen_spark.models.registration import register
+from reviewgen_spark.models.registry import list_models, read_file, resolve, store_identity
 from reviewgen_spark.models.robustness import PERTURBATIONS
 from reviewgen_spark.sections import EvaluateSection
 

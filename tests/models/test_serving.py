@@ -15,7 +15,7 @@ import pytest
 from reviewgen_spark.models.evaluation import Score
 from reviewgen_spark.models.finetuning import FinetuneResult
 from reviewgen_spark.models.predictor import Predictor
-from reviewgen_spark.models.registry import register
+from reviewgen_spark.models.registration import register
 
 TEXTS = ["房间很好，手机不错", "太差了，退货"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from reviewgen_spark.errors import StageError
 from reviewgen_spark.models.finetuning import finetune
-from reviewgen_spark.models.registry import TrialLog
+from reviewgen_spark.models.trial_log import TrialLog
 from reviewgen_spark.models.tuning import TuneResult, tune
 from reviewgen_spark.sections import FinetuneSection, TuneSection
 

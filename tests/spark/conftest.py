@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.models.evaluation import Score
 from reviewgen_spark.models.finetuning import finetune
-from reviewgen_spark.models.registry import register
+from reviewgen_spark.models.registration import register
 from reviewgen_spark.tables import Warehouse
 from tests.models.conftest import QUICK, make_rows, write_corpus
 

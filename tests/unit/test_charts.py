@@ -5,6 +5,7 @@ import pytest
 
 from reviewgen_spark import charts
 from reviewgen_spark.charts import Bar, Estimate, Line
+from reviewgen_spark.charts.drawing import TEXT_SIZE, axis_ticks, clip, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -172,16 +173,16 @@ def test_every_text_is_escaped(evil):
     ],
 )
 def test_ticks_are_round_and_reach_the_top(top, ticks):
-    assert charts._ticks(top) == pytest.approx(ticks)
+    assert axis_ticks(top) == pytest.approx(ticks)
 
 
 def test_ticks_may_start_above_zero():
-    assert charts._ticks(0.8, 0.7) == pytest.approx([0.7, 0.72, 0.74, 0.76, 0.78, 0.8])
-    assert charts._ticks(0.91, 0.79) == pytest.approx([0.75, 0.8, 0.85, 0.9, 0.95])
-    assert charts._ticks(0.5, 0.5) == [0.5, 1.5]
+    assert axis_ticks(0.8, 0.7) == pytest.approx([0.7, 0.72, 0.74, 0.76, 0.78, 0.8])
+    assert axis_ticks(0.91, 0.79) == pytest.approx([0.75, 0.8, 0.85, 0.9, 0.95])
+    assert axis_ticks(0.5, 0.5) == [0.5, 1.5]
 
 
 def test_long_labels_are_cut_and_chinese_counts_double():
-    assert charts._text_width("酒店") == 2 * charts._TEXT
-    assert charts._clip("abcdefghij", 40) == "abcd…"
-    assert charts._clip("短", 1) == "短"
+    assert text_width("酒店") == 2 * TEXT_SIZE
+    assert clip("abcdefghij", 40) == "abcd…"
+    assert clip("短", 1) == "短"

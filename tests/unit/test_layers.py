@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ RANKS = {
     "generator_stages": 5, "generation": 5,
     "jobs": 6,
     "pipelines": 7,
-    "file_evaluation": 8, "search": 8, "erasure": 8, "learnt": 8, "leftovers": 8, "maintenance": 8,
+    "file_evaluation": 8, "search": 8, "erasure": 8, "landing_erasure": 8, "learnt": 8, "leftovers": 8,
+    "maintenance": 8,
     "functions": 8, "shell": 8, "doctor": 8, "findings": 8, "estimation": 8,
     "catalog": 8, "file_generation": 8, "promotion": 8, "demo": 8, "cli": 8, "data_dictionary": 8,
     "export": 8, "gallery": 8,
@@ -73,7 +75,14 @@ def test_imports_point_down(path: Path) -> None:
 
 def test_only_the_registers_know_mlflow() -> None:
     knowing = {path.name for path in FILES if any(m.split(".")[0] == "mlflow" for m in imported(path))}
-    assert knowing <= {"generator_registry.py", "mlflow_store.py", "registry.py", "pyfunc.py"}
+    registers = {"registry.py", "registration.py", "promotion.py", "generator_registry.py", "mlflow_store.py"}
+    assert knowing <= {*registers, "mlflow_model.py", "pyfunc.py"}
+
+
+def test_the_wheel_has_every_package() -> None:
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    named = {setuptools["package-dir"].get(name, name.replace(".", "/")) for name in setuptools["packages"]}
+    assert {str(path.parent.relative_to(ROOT)) for path in FILES if path.name == "__init__.py"} <= named
 
 
 def test_importing_the_package_is_light() -> None:

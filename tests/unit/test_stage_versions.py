@@ -55,8 +55,10 @@ MODULES = {
                "models/embedded", "models/pruning", "models/batches", "models/vocabulary"),
     "compress": ("models/compression", "models/compression_table", "models/weight_pruning", "models/onnx_export",
                  "models/distillation", "models/loop", "models/evaluation", "models/metrics", "models/robustness"),
-    "register_compressed": ("models/registry", "models/mlflow_store", "models/pyfunc", "models/gate", "compression"),
-    "register": ("models/registry", "models/mlflow_store", "models/pyfunc", "models/gate", "comparison"),
+    "register_compressed": ("models/registration", "models/promotion", "models/registry", "models/mlflow_model",
+                            "models/mlflow_store", "models/pyfunc", "models/gate", "compression"),
+    "register": ("models/registration", "models/promotion", "models/registry", "models/mlflow_model",
+                 "models/mlflow_store", "models/pyfunc", "models/gate", "comparison"),
 }  # fmt: skip
 
 

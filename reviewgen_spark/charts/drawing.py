@@ -1,0 +1,77 @@
+"""What charts are drawn of: SVG elements, axes, and the room that a text takes. Widths are in CSS pixels."""
+
+import math
+import unicodedata
+from collections.abc import Sequence
+
+from markupsafe import Markup, escape
+
+NO_DATA = Markup('<p class="empty">no data yet</p>')
+TEXT_SIZE = 13  # font size of labels
+
+
+def number(value: float, digits: int = 0) -> str:
+    """Write a number with thousands separators, as every table and chart of the page does."""
+    return f"{value:,.{digits}f}"
+
+
+def svg(width: float, height: float, title: str, parts: Sequence[str]) -> Markup:
+    """A chart of its parts, with its title for readers who cannot see it."""
+    body = "".join(parts)
+    return Markup(
+        f'<svg class="chart" role="img" viewBox="0 0 {width:.0f} {height:.0f}" style="max-width:{width:.0f}px" '
+        f'xmlns="http://www.w3.org/2000/svg"><title>{escape(title)}</title>{body}</svg>'
+    )
+
+
+def text_at(x: float, y: float, text: str, anchor: str, kind: str = "label") -> str:
+    """A text at a place; `anchor` is start, middle or end, `kind` a CSS class."""
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def legend(series: Sequence[str], left: float) -> list[str]:
+    """A coloured square and a name for each series, from `left` on."""
+    parts, x = [], left
+    for index, name in enumerate(series):
+        parts.append(f'<rect class="fill-{"abcn"[index]}" x="{x:.1f}" y="4" width="11" height="11" rx="2"/>')
+        parts.append(text_at(x + 16, 14, name, "start"))
+        x += text_width(name) + 36
+    return parts
+
+
+def grid(ticks: Sequence[float], left: float, width: float, base: float, scale: float, unit: str) -> list[str]:
+    """A line and a number for each tick from `base` upwards, and the unit above them."""
+    parts = [text_at(0, base - (ticks[-1] - ticks[0]) * scale - 18, unit, "start", "unit")]
+    for tick in ticks:
+        y = base - (tick - ticks[0]) * scale
+        parts.append(f'<path class="grid" d="M{left},{y:.1f}H{width}"/>')
+        parts.append(text_at(left - 8, y + 4, f"{tick:,g}", "end"))
+    return parts
+
+
+def axis_ticks(top: float, bottom: float = 0.0) -> list[float]:
+    """From 0, or at most `bottom`, to at least `top` in steps of 1, 2 or 5 times a power of ten: 2 to 7 of them."""
+    span = top - bottom
+    if span <= 0:
+        return [bottom, bottom + 1.0]
+    power = 10.0 ** math.floor(math.log10(span / 4))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor * 5 >= span * (1 - 1e-9))
+    first, last = math.floor(bottom / step + 1e-9), math.ceil(top / step - 1e-9)
+    return [step * index for index in range(first, last + 1)]
+
+
+def label_step(labels: Sequence[str], step: float) -> int:
+    """Every how many labels one is written, so that none touches the next at `step` pixels each."""
+    return max(1, math.ceil((max(map(text_width, labels)) + 10) / max(step, 1)))
+
+
+def text_width(text: str) -> float:
+    """Estimate a text's width in pixels: CJK characters are square, others a little over half of that."""
+    return sum(TEXT_SIZE if unicodedata.east_asian_width(char) in "WF" else TEXT_SIZE * 0.57 for char in text)
+
+
+def clip(text: str, width: float) -> str:
+    """A text cut to a width in pixels, with an ellipsis where it was longer."""
+    while len(text) > 1 and text_width(text) > width:
+        text = text.rstrip("…")[:-1] + "…"
+    return text

@@ -1,0 +1,68 @@
+"""Runs of pipelines: run, status, quality."""
+
+import argparse
+import sys
+
+from reviewgen_spark.cli.command import Commands, add_command, open_session, read_config
+from reviewgen_spark.job import add_pipeline_options, batch_range, run_stages
+from reviewgen_spark.pipelines import PIPELINES, all_stages, stages_of
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the commands with their options."""
+    run = add_command(commands, "run", _run, "run a pipeline over everything that is not done yet")
+    run.add_argument("pipeline", choices=PIPELINES)
+    add_pipeline_options(run)
+
+    status = add_command(
+        commands, "status", _status, "show how far every stage is, and which files wait for a decision"
+    )
+    status.add_argument("--counts", action="store_true", help="count the records of every table; exit 3 if a sum fails")
+
+    quality = add_command(
+        commands, "quality", _quality, "print how many reviews each quality rule met, with its condition"
+    )
+    quality.add_argument("--batches", metavar="A-B", help="only batches A to B (default all)")
+
+
+def _run(options: argparse.Namespace) -> int:
+    return run_stages(options.pipeline, stages_of(options.pipeline), read_config(options), options)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from reviewgen_spark.backlog import Backlog
+    from reviewgen_spark.erasure_log import open_erasures
+    from reviewgen_spark.ledger import Ledger
+    from reviewgen_spark.status import backfill_lines, count_records, stage_lines, undecided_files
+    from reviewgen_spark.tables import Warehouse
+
+    config = read_config(options)
+    with open_session(config) as spark:
+        warehouse = Warehouse(spark, config)
+        if not warehouse.exists("ops_stage_runs"):
+            print(f"{config.paths.warehouse}: no run yet; start with `reviewgen run nightly`")
+            return 0
+        ledger = Ledger(warehouse, "status")
+        print("\n".join(stage_lines(ledger, all_stages())))
+        for line in (*backfill_lines(Backlog(config, warehouse, ledger), all_stages()), *open_erasures(warehouse)):
+            print(line)
+        for row in undecided_files(warehouse, config):
+            print(f"refused whole: {row.path}: {row.detail}; `reviewgen ingest accept|retry {row.path}`")
+        if options.counts:
+            counts = count_records(warehouse)
+            print("\n".join(counts.lines()))
+            for fault in counts.faults:
+                print(f"does not add up: {fault}", file=sys.stderr)
+            return 3 if counts.faults else 0
+    return 0
+
+
+def _quality(options: argparse.Namespace) -> int:
+    from reviewgen_spark.status import quality_lines
+    from reviewgen_spark.tables import Warehouse
+
+    config, batches = read_config(options), batch_range(options.batches)
+    with open_session(config) as spark:
+        warehouse = Warehouse(spark, config)
+        print("\n".join(quality_lines(warehouse, config.quality.rules, batches)))
+    return 0

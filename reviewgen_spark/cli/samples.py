@@ -1,0 +1,39 @@
+"""Reviews to try things with: sample, demo."""
+
+import argparse
+from pathlib import Path
+
+from reviewgen_spark.cli.command import Commands, add_command, open_session, read_config
+from reviewgen_spark.errors import ConfigError
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the commands with their options."""
+    sample = add_command(
+        commands, "sample", _sample, "write a landing folder of real reviews, as a shop would deliver them"
+    )
+    sample.add_argument("--rows", type=int, default=20_000, help="review records (default 20000)")
+    sample.add_argument("--out", type=Path, required=True, help="folder to write; must be empty or absent")
+    sample.add_argument("--seed", type=int, default=7, help="same seed, same bytes (default 7)")
+
+    demo = add_command(commands, "demo", _demo, "sample, prepare, train and label in one go, then print a few answers")
+    demo.add_argument("--rows", type=int, default=20_000, help="review records (default 20000)")
+
+
+def _sample(options: argparse.Namespace) -> int:
+    from reviewgen_spark.sample import write_sample
+
+    out: Path = options.out.resolve()
+    if out.is_dir() and any(out.iterdir()):
+        raise ConfigError(f"--out {out}: the folder is not empty; name another, or empty it")
+    summary = write_sample(out, options.rows, options.seed)
+    print(summary.describe())
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from reviewgen_spark.demo import run_demo
+
+    config = read_config(options)
+    with open_session(config) as spark:
+        return run_demo(spark, config, options.rows)

@@ -1,0 +1,43 @@
+"""Tables as they are read: sql, shell."""
+
+import argparse
+
+from reviewgen_spark.cli.command import Commands, add_command, open_session, read_config
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the commands with their options."""
+    sql = add_command(commands, "sql", _sql, "run a query on the tables and views, also while a run writes them")
+    sql.add_argument("query", help='such as "SELECT sentiment_label, count(*) FROM gold_review_labels GROUP BY 1"')
+    sql.add_argument("--rows", type=int, default=50, help="rows to print (default 50)")
+
+    add_command(commands, "shell", _shell, "open a Python prompt with `spark`, the tables and the views")
+
+
+def _sql(options: argparse.Namespace) -> int:
+    from pyspark.errors import AnalysisException
+
+    from reviewgen_spark.catalog import register_tables
+    from reviewgen_spark.errors import SchemaError
+    from reviewgen_spark.functions import register_named
+
+    config = read_config(options)
+    with open_session(config) as spark:
+        register_tables(spark, config)
+        register_named(spark, config, options.query)
+        try:
+            spark.sql(options.query).show(options.rows, truncate=80)
+        except AnalysisException as error:
+            raise SchemaError(
+                f"the query does not fit the tables ({error.getCondition()}): {error.getMessage()}"
+            ) from None
+    return 0
+
+
+def _shell(options: argparse.Namespace) -> int:
+    from reviewgen_spark.shell import open_shell
+
+    config = read_config(options)
+    with open_session(config) as spark:
+        open_shell(spark, config)
+    return 0

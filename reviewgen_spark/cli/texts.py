@@ -1,0 +1,84 @@
+"""Generated texts: export, gallery, write."""
+
+import argparse
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from reviewgen_spark.cli.command import Commands, add_command, open_session, read_config, tell_progress
+from reviewgen_spark.errors import ConfigError
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the commands with their options."""
+    export = commands.add_parser("export", help="take generated texts out of the house, labelled and recorded")
+    exports = export.add_subparsers(required=True, metavar="WHAT")
+    texts = add_command(exports, "texts", _export_texts, "write generated texts with visible labels and AIGC metadata")
+    texts.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder to write; empty or absent")
+    texts.add_argument(
+        "--purpose",
+        action="append",
+        default=[],
+        metavar="PURPOSE",
+        help="summary, product_copy, reply (default these three) or augmentation, which is training data; repeatable",
+    )
+    texts.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="default jsonl")
+    texts.add_argument("--strip", action="store_true", help="without labels and metadata; needs --reason")
+    texts.add_argument("--reason", help="why; kept in ops_text_exports with your name")
+
+    gallery = add_command(
+        commands, "gallery", _gallery, "write a page of generated texts beside their sources, to look at"
+    )
+    gallery.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file to write")
+    gallery.add_argument("--rows", type=int, default=200, help="texts to show (default 200)")
+    gallery.add_argument("--metrics", type=Path, metavar="FILE", help="JSON of figures to show beside the baselines'")
+
+    write = add_command(
+        commands, "write", _write, "write a text for each request of a file, with checks and provenance; no Spark"
+    )
+    write.add_argument("--requests", required=True, metavar="FILE", help="JSON lines; - reads standard input")
+    write.add_argument("--out", type=Path, metavar="FILE", help="JSON lines (default: standard output)")
+    write.add_argument("--writer", choices=("template", "torch", "endpoint"), help="default: generate.writer")
+
+
+def _export_texts(options: argparse.Namespace) -> int:
+    from reviewgen_spark.export import TextExport, export_texts
+    from reviewgen_spark.runner import open_run
+    from reviewgen_spark.text.purposes import PUBLISHABLE
+
+    config = read_config(options)
+    purposes = tuple(options.purpose) or tuple(sorted(PUBLISHABLE))
+    export = TextExport(options.out.resolve(), purposes, options.format, options.strip, options.reason)
+    with open_session(config) as spark, open_run(spark, config) as run:
+        print("\n".join(export_texts(run, export).lines()))
+    return 0
+
+
+def _gallery(options: argparse.Namespace) -> int:
+    from reviewgen_spark.gallery import read_gallery, read_metrics, render
+    from reviewgen_spark.tables import Warehouse
+
+    config = read_config(options)
+    metrics = read_metrics(options.metrics) if options.metrics else ()
+    with open_session(config) as spark:
+        page = render(read_gallery(Warehouse(spark, config), options.rows), metrics)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(page, encoding="utf-8")
+    print(f"{options.out}: open it in a browser; it holds review texts, as the tables do")
+    return 0
+
+
+def _write(options: argparse.Namespace) -> int:
+    from reviewgen_spark.file_generation import write_file
+
+    config = read_config(options)
+    writer = options.writer or config.generate.writer
+    with ExitStack() as files:
+        try:
+            is_piped = options.requests == "-"
+            lines = sys.stdin if is_piped else files.enter_context(Path(options.requests).open(encoding="utf-8-sig"))
+            out = files.enter_context(options.out.open("w", encoding="utf-8")) if options.out else sys.stdout
+        except OSError as error:
+            raise ConfigError(f"{error.filename}: cannot be opened ({type(error).__name__})") from None
+        write_file(config, writer, lines, out, tell_progress)
+    return 0

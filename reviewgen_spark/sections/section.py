@@ -1,0 +1,31 @@
+"""What a section is, and how its fields are told apart."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+def execution(default: Any, **constraints: Any) -> Any:
+    """Declare a field that changes how a stage runs, never what it writes."""
+    return Field(default, json_schema_extra={"part": "execution"}, **constraints)
+
+
+class Section(BaseModel):
+    """A frozen section: unknown keys are refused, so that a typing error never passes silently."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    def result_part(self) -> dict[str, Any]:
+        """The fields that shape a stage's rows, as plain JSON values, for its fingerprint."""
+        fields = type(self).model_fields
+        dumped = self.model_dump(mode="json")
+        inner = {name: getattr(self, name) for name in fields}
+        return {
+            name: inner[name].result_part() if isinstance(inner[name], Section) else dumped[name]
+            for name in sorted(fields)
+            if not _is_execution(fields[name].json_schema_extra)
+        }
+
+
+def _is_execution(extra: Any) -> bool:
+    return isinstance(extra, dict) and extra.get("part") == "execution"
