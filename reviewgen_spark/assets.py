@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.models.folder import ONNX_FILE
+from reviewgen_spark.inference.shipping import files_beside
 from reviewgen_spark.stage import Assets, hash_files
 from reviewgen_spark.text.erasure import key_fingerprint
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_safety_lists
@@ -110,18 +110,18 @@ def champion(config: Config) -> Assets:
     from reviewgen_spark.models.pins import file_sha256, resolve_pinned
 
     section = config.label
+    also = files_beside(section)
     pinned = resolve_pinned(
         config.models.name,
         section.alias,
         config.paths.tracking_uri,
         Path(config.paths.artifacts) / PINNED_MODELS,
-        also=(ONNX_FILE,) if section.runtime == "onnx" else (),
+        also=also,
         serves=section.without_registry == "pinned",
     )
     model = pinned.model
     hashes = {"model": model.sha256, "version": f"{model.name}/{model.version}"}
-    if section.runtime == "onnx":
-        hashes["onnx"] = file_sha256(model.path / ONNX_FILE)
+    hashes |= {file: file_sha256(model.path / file) for file in also}
     return Assets(hashes, model, (pinned.warning,) if pinned.warning else ())
 
 

@@ -76,7 +76,7 @@ def compress_student(inputs: Inputs) -> dict[str, "DataFrame"]:
 def register_compressed(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Log and register the compressed model with its table; it takes its alias when it costs little F1."""
     from reviewgen_spark.models.compression import TABLE_FILE, read_table
-    from reviewgen_spark.models.folder import ONNX_FILE
+    from reviewgen_spark.models.folder import NGRAM_FILE, ONNX_FILE
     from reviewgen_spark.models.gate import judge_compressed, tell_checks
     from reviewgen_spark.models.registration import register
 
@@ -103,7 +103,7 @@ def register_compressed(inputs: Inputs) -> dict[str, "DataFrame"]:
         decide=lambda standing: (verdict.promoted, verdict.reason),
         alias=section.alias,
         teacher=teacher,
-        files=[path for path in (folder / TABLE_FILE, folder / ONNX_FILE) if path.is_file()],
+        files=[folder / name for name in (TABLE_FILE, ONNX_FILE, NGRAM_FILE) if (folder / name).is_file()],
     )
     did = f"is {section.alias}" if decision.promoted else f"does not become {section.alias}"
     inputs.report(f"{decision.model.name} version {decision.model.version} {did}: {decision.reason}")

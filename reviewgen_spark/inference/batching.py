@@ -62,6 +62,7 @@ def score_window(
     score: ScoreRows,
     max_chars: int,
     tokens_per_batch: int,
+    answer: Callable[[list[str]], npt.NDArray[np.float64]] | None = None,
 ) -> list[Scored]:
     """Score one window of rows; returns one result a row, in the rows' order.
 
@@ -72,9 +73,16 @@ def score_window(
         score: runs the model on one batch.
         max_chars: texts longer than this get an error.
         tokens_per_batch: rows x longest row of a batch, at most.
+        answer: texts -> (N, labels of all heads), asked first; only rows of NaN are cut into tokens and scored.
     """
     results = [Scored(error=find_unreadable(text, max_chars)) for text in texts]
     readable = [index for index, result in enumerate(results) if result.error is None]
+    if answer and readable:
+        answers = answer([texts[index] or "" for index in readable])
+        is_sure = np.isfinite(answers).all(axis=1)
+        for place in np.flatnonzero(is_sure):
+            results[readable[place]] = Scored(score=answers[place])
+        readable = [readable[place] for place in np.flatnonzero(~is_sure)]
     tokens = dict(zip(readable, encode([texts[index] or "" for index in readable]), strict=True)) if readable else {}
     for index in [index for index in readable if tokens[index].is_blank]:
         results[index] = Scored(error=RowError("EmptyText", "nothing of the text is left to read after tokenising"))

@@ -3,14 +3,24 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.batching import Scored, score_window
 from reviewgen_spark.inference.gpu import turn_on
 from reviewgen_spark.inference.metering import WINDOW_TYPE, Meter, describe_metrics, summarise_windows, window_type
-from reviewgen_spark.inference.shipping import ModelLike, ShippedModel, load_predictor, ship
+from reviewgen_spark.inference.shipping import (
+    ModelLike,
+    ShippedModel,
+    files_beside,
+    load_first_answers,
+    load_predictor,
+    ship,
+)
 from reviewgen_spark.models.folder import read_settings, require_sentiment
 from reviewgen_spark.sections import LabelSection
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
@@ -76,7 +86,8 @@ def score_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection)
 
     Reads record_id, batch_id, text_clean. Rows in = rows out: a text that is null, empty, longer than
     `label.max_chars`, or too big for memory even alone has null results and an `error`; the others are unaffected.
-    A text over the model's `max_tokens` is cut, and `meta.is_truncated` says so. `category_label` and
+    A text over the model's `max_tokens` is cut, and `meta.is_truncated` says so; with `label.cascade` the texts that
+    the n-gram classifier answers have a `meta.token_count` of 0, as the model reads none of them. `category_label` and
     `toxicity_score` are null with a model that has no such head. `window` holds what a window of rows took, on its
     first row, and is null on the others.
 
@@ -88,12 +99,15 @@ def score_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection)
         section: the `label` section.
 
     Raises:
-        ConfigError: the model is not one of sentiment.
+        ConfigError: the model is not one of sentiment, or for `label.cascade` not of sentiment alone.
         ModelNotFoundError: the model's files are missing or damaged.
     """
     spark = reviews.sparkSession
-    shipped = ship(spark, model, section.weights, section.broadcast_max_mb, runtime=section.runtime)
-    require_sentiment(read_settings(model.path), f"label: {model.name} version {model.version}")
+    shipped = ship(spark, model, section.weights, section.broadcast_max_mb, beside=files_beside(section))
+    settings, label = read_settings(model.path), f"label: {model.name} version {model.version}"
+    require_sentiment(settings, label)
+    if section.cascade and len(settings.heads) > 1:
+        raise ConfigError(f"{label}: label.cascade is for models of sentiment alone, this one has other heads too")
     partitions = section.partitions or spark.sparkContext.defaultParallelism
     name, version = model.name, model.version
 
@@ -146,11 +160,17 @@ def label_window(
     meter = Meter()
     with meter.time("load"):
         predictor = load_predictor(shipped, section.device, section.precision, section.threads, section.compile)
+        first = load_first_answers(shipped)
     predict = predictor.probabilities_and_embeddings if section.embeddings else predictor.all_probabilities
 
     def encode(texts: list[str]) -> "list[Tokens]":
         with meter.time("tokenise"):
             return predictor.tokenizer.encode(texts)
+
+    def answer(texts: list[str]) -> "npt.NDArray[np.float64]":
+        assert first is not None
+        with meter.time("tokenise"):  # it takes the place of that, and of the forward pass
+            return first.answers(texts)
 
     def score(rows: list[list[int]]) -> "list[Score]":
         with turn_on(predictor.device), meter.time("forward"):
@@ -163,6 +183,7 @@ def label_window(
         record_ids=window.column("record_id").to_pylist(),
         encode=encode,
         score=score,
+        answer=answer if first else None,
         max_chars=section.max_chars,
         tokens_per_batch=section.tokens_per_batch,
     )

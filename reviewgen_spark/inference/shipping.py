@@ -11,19 +11,21 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError, StageError
-from reviewgen_spark.models.folder import MODEL_FILES, ONNX_FILE, files_sha256
+from reviewgen_spark.models.folder import MODEL_FILES, NGRAM_FILE, ONNX_FILE, files_sha256
+from reviewgen_spark.sections import LabelSection
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from reviewgen_spark.models.generator import Generator
+    from reviewgen_spark.models.ngram_classifier import NgramClassifier
     from reviewgen_spark.models.predictor import Device, Predictor
     from reviewgen_spark.models.runtime import Precision
 
@@ -63,29 +65,36 @@ class ShippedModel:
         files: Broadcast[dict[str, bytes]] by file name; None where the node fetches them.
         uri: the folder in the artifact store.
         names: the files that the model is made of.
-        onnx_sha256: of the ONNX file that the worker runs; empty where it runs torch.
+        beside: sha256 by name of the files that a worker needs besides: the ONNX file that it runs instead of the
+            weights, the n-gram classifier that answers first.
     """
 
     sha256: str
     files: Any = None
     uri: str = ""
     names: tuple[str, ...] = MODEL_FILES
-    onnx_sha256: str = ""
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder_name(self) -> str:
         """Of its folder on a node."""
-        return f"{self.sha256}-{self.onnx_sha256}" if self.onnx_sha256 else self.sha256
+        return "-".join((self.sha256, *(self.beside[name] for name in sorted(self.beside))))
 
 
 # One broadcast an application and model, on the driver: each batch of a night labels with the same one.
-_SHIPPED: dict[tuple[str, str, bool, str], ShippedModel] = {}
+_SHIPPED: dict[tuple[str, str, bool, tuple[str, ...]], ShippedModel] = {}
 # One loaded labeller and one generator a worker process, by (sha256, device, precision or onnx); and how often it
 # loaded one.
 _Key = tuple[str, str, str]
 _LOADED: dict[_Key, "Predictor"] = {}
 _GENERATORS: dict[_Key, "Generator"] = {}
+_NGRAMS: dict[str, "NgramClassifier"] = {}
 _load_count = 0
+
+
+def files_beside(section: LabelSection) -> tuple[str, ...]:
+    """What labelling by these settings needs of a compressed version besides the model's own files."""
+    return (*([ONNX_FILE] if section.runtime == "onnx" else []), *([NGRAM_FILE] if section.cascade else []))
 
 
 def ship(
@@ -94,7 +103,7 @@ def ship(
     weights: Literal["broadcast", "localcache"] = "broadcast",
     broadcast_max_mb: int = 512,
     names: tuple[str, ...] = MODEL_FILES,
-    runtime: Literal["torch", "onnx"] = "torch",
+    beside: tuple[str, ...] = (),
 ) -> ShippedModel:
     """Broadcast a model's files, or take the broadcast that this application already has; or only say where they are.
 
@@ -104,20 +113,20 @@ def ship(
         weights: `broadcast` from the driver, or `localcache`: each node fetches them from the artifact store.
         broadcast_max_mb: a bigger model goes by localcache: the driver holds what it broadcasts in memory.
         names: the files that it is made of; those of a labeller, or `generator.GENERATOR_FILES`.
-        runtime: what workers run: the weights, or the ONNX file in the model's folder, which is broadcast only.
+        beside: more files of the model's folder, such as the ONNX file; these are broadcast only.
 
     Raises:
-        ConfigError: the ONNX file would have to go by localcache.
+        ConfigError: files beside the model would have to go by localcache.
         ModelNotFoundError: a file is missing, or the files are not those that were registered.
     """
     is_big = sum(file.stat().st_size for file in model.path.glob("*")) > broadcast_max_mb * 10**6
     is_fetched = weights == "localcache" or is_big
-    if runtime == "onnx" and is_fetched:
+    if beside and is_fetched:
         raise ConfigError(
-            f"label.runtime: onnx: the files in {model.path} are broadcast, and are more than label.broadcast_max_mb "
-            f"({broadcast_max_mb}) allows; raise it"
+            f"label: {', '.join(beside)} in {model.path} go by broadcast, and the files there are more than "
+            f"label.broadcast_max_mb ({broadcast_max_mb}) allows; raise it"
         )
-    key = (spark.sparkContext.applicationId, model.sha256, is_fetched, runtime)
+    key = (spark.sparkContext.applicationId, model.sha256, is_fetched, beside)
     if key not in _SHIPPED:
         missing = [name for name in names if not (model.path / name).is_file()]
         if missing or files_sha256(model.path, names) != model.sha256:
@@ -129,11 +138,10 @@ def ship(
         if is_fetched:
             _SHIPPED[key] = ShippedModel(model.sha256, uri=model.uri, names=names)
         else:
-            sent = (*names, ONNX_FILE) if runtime == "onnx" else names
-            files = {name: (model.path / name).read_bytes() for name in sent}
-            onnx_sha256 = hashlib.sha256(files[ONNX_FILE]).hexdigest() if runtime == "onnx" else ""
+            files = {name: (model.path / name).read_bytes() for name in (*names, *beside)}
+            hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in beside}
             broadcast = spark.sparkContext.broadcast(files)
-            _SHIPPED[key] = ShippedModel(model.sha256, broadcast, names=names, onnx_sha256=onnx_sha256)
+            _SHIPPED[key] = ShippedModel(model.sha256, broadcast, names=names, beside=hashes)
     return _SHIPPED[key]
 
 
@@ -148,7 +156,7 @@ def load_predictor(
     """Give the worker's labeller; loads it the first time this process needs it. Runs on an executor."""
 
     def load(folder: Path, on: "Device") -> "Predictor":
-        if shipped.onnx_sha256:
+        if ONNX_FILE in shipped.beside:
             from reviewgen_spark.models.onnx_predictor import OnnxPredictor
 
             return OnnxPredictor(folder, threads)
@@ -158,6 +166,19 @@ def load_predictor(
 
     found: Predictor = _hold(_LOADED, shipped, device, precision, threads, load)
     return found
+
+
+def load_first_answers(shipped: ShippedModel) -> "NgramClassifier | None":
+    """Give the worker's n-gram classifier, where the model came with one; loaded once. Runs on an executor."""
+    if NGRAM_FILE not in shipped.beside:
+        return None
+    key = shipped.beside[NGRAM_FILE]
+    if key not in _NGRAMS:
+        from reviewgen_spark.models.ngram_classifier import load_ngram_classifier
+
+        _NGRAMS.clear()
+        _NGRAMS[key] = load_ngram_classifier(local_folder(shipped) / NGRAM_FILE)
+    return _NGRAMS[key]
 
 
 def load_shipped_generator(
@@ -185,9 +206,10 @@ def _hold(
 
     from reviewgen_spark.models.predictor import choose_device
 
-    is_on_gpu = not shipped.onnx_sha256 and choose_device(device) == "cuda"
+    is_onnx = ONNX_FILE in shipped.beside
+    is_on_gpu = not is_onnx and choose_device(device) == "cuda"
     resolved: Device = "cuda" if is_on_gpu else "cpu"
-    key = (shipped.sha256, resolved, "onnx" if shipped.onnx_sha256 else precision)
+    key = (shipped.sha256, resolved, "onnx" if is_onnx else precision)
     if key not in loaded:
         torch.set_num_threads(threads)
         folder = local_folder(shipped)
@@ -264,7 +286,7 @@ def _is_whole(folder: Path, shipped: ShippedModel) -> bool:
     names = shipped.names
     if not all((folder / name).is_file() for name in names) or files_sha256(folder, names) != shipped.sha256:
         return False
-    return not shipped.onnx_sha256 or (
-        (folder / ONNX_FILE).is_file()
-        and hashlib.sha256((folder / ONNX_FILE).read_bytes()).hexdigest() == shipped.onnx_sha256
+    return all(
+        (folder / name).is_file() and hashlib.sha256((folder / name).read_bytes()).hexdigest() == sha256
+        for name, sha256 in shipped.beside.items()
     )

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from reviewgen_spark.inference.batching import score_window
 from reviewgen_spark.inference.label import gather_windows, to_arrow
-from reviewgen_spark.inference.shipping import ModelLike, ShippedModel, load_predictor, ship
+from reviewgen_spark.inference.shipping import (
+    ModelLike,
+    ShippedModel,
+    files_beside,
+    load_first_answers,
+    load_predictor,
+    ship,
+)
 from reviewgen_spark.sections import LabelSection
 
 if TYPE_CHECKING:
@@ -33,7 +40,7 @@ def time_labelling(reviews: "DataFrame", model: ModelLike, section: LabelSection
         ModelNotFoundError: the model's files are missing or damaged.
     """
     spark = reviews.sparkSession
-    shipped = ship(spark, model, section.weights, section.broadcast_max_mb, runtime=section.runtime)
+    shipped = ship(spark, model, section.weights, section.broadcast_max_mb, beside=files_beside(section))
     partitions = section.partitions or spark.sparkContext.defaultParallelism
     name, version = model.name, model.version
 
@@ -56,6 +63,7 @@ def time_window(
 
     started = time.perf_counter()
     predictor = load_predictor(shipped, section.device, section.precision, section.threads, section.compile)
+    first = load_first_answers(shipped)
     loaded = time.perf_counter()
     batches: list[dict[str, float]] = []
 
@@ -71,6 +79,7 @@ def time_window(
         record_ids=window.column("record_id").to_pylist(),
         encode=predictor.tokenizer.encode,
         score=score,
+        answer=first.answers if first else None,
         max_chars=section.max_chars,
         tokens_per_batch=section.tokens_per_batch,
     )

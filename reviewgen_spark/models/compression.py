@@ -2,6 +2,7 @@
 
 <out>/model/              a model folder like any other
 <out>/model.onnx          the same for other runtimes, where compress.onnx says so
+<out>/ngram_classifier.safetensors   what answers before it, where compress.cascade says so
 <out>/compression.json    the table of all variants, and the settings
 """
 
@@ -13,14 +14,25 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from reviewgen_spark.models.compression_table import VariantFigures, compare_variants, onnx_variant, torch_variant
+import numpy as np
+import numpy.typing as npt
+
+from reviewgen_spark.models.compression_table import (
+    VariantFigures,
+    cascade_variant,
+    compare_variants,
+    onnx_variant,
+    torch_variant,
+)
 from reviewgen_spark.models.corpus import read_split
-from reviewgen_spark.models.distillation import distil
+from reviewgen_spark.models.distillation import distil, teacher_logits
 from reviewgen_spark.models.finetuning import calibrate, run_model
-from reviewgen_spark.models.folder import CURVE_FILE, MODEL_FILES, ONNX_FILE, read_settings
+from reviewgen_spark.models.folder import CURVE_FILE, MODEL_FILES, NGRAM_FILE, ONNX_FILE, read_settings
+from reviewgen_spark.models.heads import margins
 from reviewgen_spark.models.loop import LoopSettings, save_weights
+from reviewgen_spark.models.ngram_classifier import NgramClassifier, fit_ngram_classifier
 from reviewgen_spark.models.onnx_export import export_onnx, require_onnx
-from reviewgen_spark.models.predictor import Tokenizer, load_classifier
+from reviewgen_spark.models.predictor import Predictor, Tokenizer, load_classifier
 from reviewgen_spark.models.tasks import read_targets
 from reviewgen_spark.models.weight_pruning import prune_feed_forward, zero_heads, zero_magnitudes
 from reviewgen_spark.sections import CompressSection, DistilSection, EvaluateSection
@@ -82,6 +94,12 @@ def compress(
         difference = export_onnx(folder, out / ONNX_FILE)
         variants.append(onnx_variant("compressed_onnx", out / ONNX_FILE, folder))
         progress(f"{ONNX_FILE}: a logit differs from torch by {difference:.1e} at most")
+    if section.cascade and len(read_settings(folder).heads) == 1:
+        texts = [*read_split(corpus, "train").texts, *unlabelled[: recovery.max_unlabelled]]
+        answers = teacher_logits(Predictor(teacher), texts, progress, checkpoint.with_name("teacher_logits.npy"))
+        first = fit_first_answers(corpus, texts, answers, teacher, folder, section, progress)
+        first.save(out / NGRAM_FILE)
+        variants.append(cascade_variant("compressed_cascade", first, out / NGRAM_FILE, variants[-1]))
     figures = compare_variants(variants, read_split(corpus, "test"), evaluation, section.timed_rows, progress)
     table = {
         "settings": section.result_part(),
@@ -90,6 +108,39 @@ def compress(
     }
     (out / TABLE_FILE).write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
     return figures
+
+
+def fit_first_answers(
+    corpus: Path,
+    texts: Sequence[str],
+    answers: npt.NDArray[np.float64],
+    teacher: Path,
+    folder: Path,
+    section: CompressSection,
+    progress: Callable[[str], None],
+) -> NgramClassifier:
+    """Fit the n-gram classifier that answers before the compressed model does.
+
+    Args:
+        corpus: a labelled corpus.
+        texts: of its train split, then unlabelled ones.
+        answers: (N, width) the teacher's logits of these.
+        teacher: the teacher's model folder.
+        folder: the compressed model's.
+        section: the `compress` section.
+        progress: called with one line.
+    """
+    labelled, validation = read_split(corpus, "train"), read_split(corpus, "validation")
+    behind = (Predictor(folder).score_texts(validation.texts) >= read_settings(folder).threshold).astype(np.int64)
+    odds = margins(answers, read_settings(teacher).heads[0])
+    first = fit_ngram_classifier(
+        texts, odds, labelled.labels, validation.texts, validation.labels, behind, section.cascade_disagreement
+    )
+    progress(
+        f"n-grams answer {first.settings.answered_share:.1%} of validation and differ from the model in "
+        f"{first.settings.disagreement:.2%} of that"
+    )
+    return first
 
 
 def read_table(folder: Path) -> list[VariantFigures]:

@@ -7,7 +7,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from reviewgen_spark.models.corpus import Examples
 from reviewgen_spark.models.folder import ModelSettings, read_settings
 from reviewgen_spark.models.heads import probabilities
 from reviewgen_spark.models.metrics import Interval, bootstrap_counts, confusion, paired_f1_gain
+from reviewgen_spark.models.ngram_classifier import NgramClassifier
 from reviewgen_spark.models.onnx_export import onnx_answers
 from reviewgen_spark.models.predictor import Tokenizer, load_classifier
 from reviewgen_spark.sections import EvaluateSection
@@ -40,6 +41,7 @@ class Variant:
     settings: ModelSettings
     size_mb: float
     parameters: int
+    first: NgramClassifier | None = None  # what is asked before
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class VariantFigures:
     name: str
     size_mb: float  # of the weights, in 10^6 bytes
     parameters: int  # outside the embeddings, zeros not counted
-    rows_per_s: float  # one thread, pre-tokenised, median of three turns
+    rows_per_s: float  # one thread, pre-tokenised, median of three turns; n-grams are not, and are on the clock
     f1: float
     f1_low: float
     f1_high: float
@@ -95,6 +97,11 @@ def onnx_variant(name: str, file: Path, folder: Path) -> Variant:
     return Variant(name, answer, tokenizer, settings, file.stat().st_size / 1e6, _parameters(model))
 
 
+def cascade_variant(name: str, first: NgramClassifier, file: Path, behind: Variant) -> Variant:
+    """A variant that reads what an n-gram classifier, saved as `file`, does not answer."""
+    return replace(behind, name=name, first=first, size_mb=behind.size_mb + file.stat().st_size / 1e6)
+
+
 def compare_variants(
     variants: Sequence[Variant],
     examples: Examples,
@@ -113,12 +120,13 @@ def compare_variants(
     """
     tokens = [[row.ids for row in variant.tokenizer.encode(examples.texts)] for variant in variants]
     order = np.random.default_rng(section.seed).permutation(len(examples))[:timed_rows]
-    samples = [[rows[index] for index in order] for rows in tokens]
-    speeds = time_in_turns([variant.answer for variant in variants], samples)
+    texts = [examples.texts[index] for index in order]
+    samples = [(texts, [rows[index] for index in order]) for rows in tokens]
+    speeds = time_in_turns(variants, samples)
     figures: list[VariantFigures] = []
     theirs: npt.NDArray[np.int64] | None = None
     for variant, rows, speed in zip(variants, tokens, speeds, strict=True):
-        positive = probabilities(answer_all(variant.answer, rows), variant.settings.heads[0])[:, 1]
+        positive = score_all(variant, examples.texts, rows)
         labels = (positive >= variant.settings.threshold).astype(np.int64)  # (N,)
         theirs = labels if theirs is None else theirs
         f1 = bootstrap_counts(confusion(examples.labels, labels), section.bootstrap_samples, section.seed)["f1"]
@@ -137,22 +145,37 @@ def tell_figures(found: VariantFigures) -> str:
     )
 
 
-def time_in_turns(answers: Sequence[Answer], samples: Sequence[Sequence[Sequence[int]]]) -> list[float]:
-    """Rows a second of each on its own tokens of the same texts, on one thread: A B C, A B C, …, and the medians."""
+def time_in_turns(
+    variants: Sequence[Variant], samples: Sequence[tuple[Sequence[str], Sequence[Sequence[int]]]]
+) -> list[float]:
+    """Rows a second of each on the same texts and its own tokens of them, one thread: A B C, A B C, …, the medians."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    seconds: list[list[float]] = [[] for _ in answers]
+    seconds: list[list[float]] = [[] for _ in variants]
     try:
-        for answer, rows in zip(answers, samples, strict=True):
-            answer(rows[:1])  # the first call is slower
+        for variant, (texts, rows) in zip(variants, samples, strict=True):
+            variant.answer(rows[:1])  # the first call is slower
+            score_all(variant, texts[:1], rows[:1])
         for _ in range(TURNS):
-            for taken, answer, rows in zip(seconds, answers, samples, strict=True):
+            for taken, variant, (texts, rows) in zip(seconds, variants, samples, strict=True):
                 started = time.perf_counter()
-                answer_all(answer, rows)
+                score_all(variant, texts, rows)
                 taken.append(time.perf_counter() - started)
     finally:
         torch.set_num_threads(before)
-    return [len(rows) / statistics.median(taken) for taken, rows in zip(seconds, samples, strict=True)]
+    return [len(rows) / statistics.median(taken) for taken, (_, rows) in zip(seconds, samples, strict=True)]
+
+
+def score_all(variant: Variant, texts: Sequence[str], rows: Sequence[Sequence[int]]) -> Floats:
+    """(N,) calibrated probability of positive of texts whose token ids are given."""
+    head = variant.settings.heads[0]
+    if variant.first is None:
+        return probabilities(answer_all(variant.answer, rows), head)[:, 1]
+    positive = variant.first.answers(texts)[:, 1]
+    left: list[int] = np.flatnonzero(np.isnan(positive)).tolist()
+    if left:
+        positive[left] = probabilities(answer_all(variant.answer, [rows[index] for index in left]), head)[:, 1]
+    return positive
 
 
 def answer_all(answer: Answer, rows: Sequence[Sequence[int]]) -> Floats:

@@ -18,7 +18,9 @@ from reviewgen_spark.models.heads import Head
 
 SETTINGS_FILE = "reviewgen.json"
 CURVE_FILE = "training_curve.json"
-ONNX_FILE = "model.onnx"  # beside a compressed version, not part of its folder
+# Beside a compressed version, not part of its folder.
+ONNX_FILE = "model.onnx"
+NGRAM_FILE = "ngram_classifier.safetensors"
 # Training seconds, in the curve, differ between two equal models: only what shapes a prediction is hashed.
 MODEL_FILES = ("config.json", "model.safetensors", "reviewgen.json", "tokenizer.json")
 

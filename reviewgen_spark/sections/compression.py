@@ -35,6 +35,12 @@ class CompressSection(Section):
         1, ge=0, description="of distillation after units were taken out, by the settings of distil"
     )
     onnx: bool = Field(True, description="also write model.onnx; needs the extra onnx")
+    cascade: bool = Field(
+        True, description="also fit a classifier of character n-grams that answers first; for models of one head"
+    )
+    cascade_disagreement: float = Field(
+        0.01, ge=0, lt=1, description="of the reviews it answers, so many may get another label than from the model"
+    )
     timed_rows: int = execution(512, ge=1)
 
 

@@ -20,6 +20,11 @@ class LabelSection(Section):
         description="onnx runs the model.onnx that was registered with a compressed model; needs the extra onnx, on "
         "executors too",
     )
+    cascade: bool = Field(
+        False,
+        description="the n-gram classifier that was registered with a compressed model answers what it is sure of, and "
+        "the model reads the rest: several times faster",
+    )
     embeddings: bool = Field(False, description="also write gold_review_embeddings, from the same pass")
     max_error_pct: float = Field(1.0, ge=0, le=100)
     weights: Literal["broadcast", "localcache"] = execution(
@@ -35,6 +40,14 @@ class LabelSection(Section):
     partitions: int | None = execution(None, ge=1)
     device: Literal["auto", "cpu", "cuda"] = execution("auto")
     threads: int = execution(1, ge=1)
+
+    @model_validator(mode="after")
+    def _fit_the_cascade(self) -> "LabelSection":
+        if self.cascade and (self.embeddings or self.weights != "broadcast"):
+            raise ValueError(
+                "cascade: goes with weights broadcast, and without embeddings: they need the model for every review"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fit_the_runtime(self) -> "LabelSection":

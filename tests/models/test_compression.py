@@ -13,8 +13,9 @@ from reviewgen_spark.models.compression_table import VariantFigures, compare_var
 from reviewgen_spark.models.corpus import read_split
 from reviewgen_spark.models.distillation import distil
 from reviewgen_spark.models.finetuning import FinetuneResult
-from reviewgen_spark.models.folder import folder_sha256, read_settings
+from reviewgen_spark.models.folder import NGRAM_FILE, folder_sha256, read_settings
 from reviewgen_spark.models.gate import judge_compressed
+from reviewgen_spark.models.ngram_classifier import load_ngram_classifier
 from reviewgen_spark.models.predictor import load_classifier
 from reviewgen_spark.sections import CompressSection, DistilSection, EvaluateSection, RegisterCompressedSection
 
@@ -37,7 +38,7 @@ def student(trained: FinetuneResult, corpus: Path, tmp_path_factory: pytest.Temp
 def run(
     corpus: Path, teacher: Path, student: Path, out: Path, lines: list[str] | None = None, **settings: object
 ) -> list[VariantFigures]:
-    section = CompressSection(onnx=False, timed_rows=20, **settings)  # type: ignore[arg-type]
+    section = CompressSection(**{"onnx": False, "cascade": False, "timed_rows": 20, **settings})
     tell = quiet if lines is None else lines.append
     return compress(
         corpus, UNLABELLED, teacher, student, section, DISTIL, EVALUATE, out, tell, out.parent / "checkpoints" / "c.pt"
@@ -104,6 +105,35 @@ def test_without_methods_the_student_is_only_measured(
     assert json.loads((tmp_path / "out" / "compression.json").read_text())["onnx_difference"] is None
 
 
+def test_a_cascade_answers_first_and_reads_the_rest(
+    trained: FinetuneResult, student: Path, corpus: Path, tmp_path: Path
+) -> None:
+    lines = list[str]()
+    figures = run(corpus, trained.folder, student, tmp_path / "out", lines, methods=(), cascade=True)
+    behind, cascade = figures[-2:]
+    assert (behind.name, cascade.name) == ("compressed_int8", "compressed_cascade")
+    first = load_ngram_classifier(tmp_path / "out" / NGRAM_FILE)
+    assert first.settings.answered_share > 0.5 and first.settings.disagreement <= 0.01
+    assert lines[-7].startswith(f"n-grams answer {first.settings.answered_share:.1%} of validation")
+    assert cascade.size_mb == pytest.approx(behind.size_mb + 8.4, abs=0.1) and cascade.parameters == behind.parameters
+    asked: list[int] = []
+    whole = torch_variant("a", tmp_path / "out" / "model")
+
+    def answer(rows: list[list[int]]) -> np.ndarray:
+        asked.append(len(rows))
+        return whole.answer(rows)
+
+    texts = [*read_split(corpus, "test").texts, "abc"]  # nothing of which it knows
+    rows = [row.ids for row in whole.tokenizer.encode(texts)]
+    both = compression_table.Variant("b", answer, whole.tokenizer, whole.settings, 1.0, 1, first)
+    found, alone = (compression_table.score_all(variant, texts, rows) for variant in (both, whole))
+    sure = np.isfinite(first.answers(texts)[:, 1])
+    assert 1 <= sum(asked) == len(texts) - sure.sum() < len(texts) // 2
+    np.testing.assert_allclose(found[~sure], alone[~sure], atol=1e-5)
+    np.testing.assert_array_equal(found[sure], first.answers(texts)[sure, 1])
+    assert ((found >= 0.5) == (alone >= 0.5)).mean() > 0.95
+
+
 def test_8_bits_answer_nearly_as_32(trained: FinetuneResult, corpus: Path) -> None:
     whole, small = torch_variant("a", trained.folder), torch_variant("b", trained.folder, "int8")
     rows = [row.ids for row in whole.tokenizer.encode(read_split(corpus, "test").texts)]
@@ -126,9 +156,9 @@ def test_variants_are_timed_in_turns_on_the_same_rows(
         return compression_table.Variant(name, answer, variant.tokenizer, variant.settings, 1.0, 1)
 
     compare_variants([noting("a"), noting("b")], read_split(corpus, "test"), EVALUATE, 12, quiet)
-    assert asked[:2] == [("a", 1), ("b", 1)]  # warmed up
-    assert asked[2:8] == [("a", 12), ("b", 12)] * 3
-    assert asked[8:] == [("a", 40), ("b", 40)]  # F1 is of all rows
+    assert asked[:4] == [("a", 1), ("a", 1), ("b", 1), ("b", 1)]  # warmed up
+    assert asked[4:10] == [("a", 12), ("b", 12)] * 3
+    assert asked[10:] == [("a", 40), ("b", 40)]  # F1 is of all rows
 
 
 def figures(name: str, **more: float) -> VariantFigures:

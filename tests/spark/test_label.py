@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
@@ -25,7 +26,8 @@ from reviewgen_spark.inference.label import (
 )
 from reviewgen_spark.models import onnx_export
 from reviewgen_spark.models.finetuning import finetune
-from reviewgen_spark.models.folder import MODEL_FILES, ONNX_FILE, folder_sha256
+from reviewgen_spark.models.folder import MODEL_FILES, NGRAM_FILE, ONNX_FILE, folder_sha256
+from reviewgen_spark.models.ngram_classifier import fit_ngram_classifier
 from reviewgen_spark.models.predictor import Predictor
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import FinetuneSection, LabelSection
@@ -328,17 +330,48 @@ def test_onnx_gives_the_labels_of_torch(spark: SparkSession, model: Model, tmp_p
         label_reviews(make_reviews(spark), compressed, section.model_copy(update={"broadcast_max_mb": 1}))
 
 
+def test_n_grams_answer_first_and_the_model_reads_the_rest(spark: SparkSession, model: Model, tmp_path: Path) -> None:
+    shutil.copytree(model.path, tmp_path / "model")
+    rows = make_rows(160, 0)
+    texts, labels = [row["text"] for row in rows], np.array([row["label"] for row in rows])
+    first = fit_ngram_classifier(texts, np.where(labels == 1, 5.0, -5.0), labels, texts, labels, labels, 0.0)
+    first.save(tmp_path / "model" / NGRAM_FILE)
+    both = Model(model.name, model.version, model.sha256, tmp_path / "model")
+    section = SECTION.model_copy(update={"cascade": True})
+    reviews = make_reviews(spark).union(spark.createDataFrame([("unknown", 7, "xyz 4711")], INPUT))
+    alone, found = (by_id(label_reviews(reviews, *given)) for given in ((model, SECTION), (both, section)))
+    given = by_id(reviews)
+    answers = first.answers([given[key].text_clean or "" for key in found])[:, 1]
+    read = {key for key, row in found.items() if row.error is None and row.meta.token_count > 0}
+    labelled = sum(row.error is None for row in found.values())
+    assert "unknown" in read and len(read) < labelled / 2, "the n-grams answer most"
+    for key, answer in zip(found, answers, strict=True):
+        row = found[key]
+        assert row.error == alone[key].error
+        if key in read:
+            assert row.sentiment_score == pytest.approx(alone[key].sentiment_score, abs=1e-5)
+            assert row.meta == alone[key].meta and np.isnan(answer)
+        elif row.error is None:
+            assert row.sentiment_score == pytest.approx(answer, abs=1e-12) and row.meta.token_count == 0
+            assert row.sentiment_label == ("positive" if answer >= 0.5 else "negative")
+    tables = label_batch(reviews, both, section, "print", lambda line: None)
+    [metrics] = tables["ops_label_metrics"].collect()
+    assert (metrics.row_count, metrics.token_count) == (len(found), sum(found[key].meta.token_count for key in read))
+
+
 def test_a_node_checks_the_onnx_file_too(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(shipping.CACHE_VARIABLE, str(tmp_path / "cache"))
     files = {**read_files(model), ONNX_FILE: b"a graph"}
-    shipped = shipping.ShippedModel(model.sha256, Held(files), onnx_sha256=hashlib.sha256(b"a graph").hexdigest())
+    shipped = shipping.ShippedModel(
+        model.sha256, Held(files), beside={ONNX_FILE: hashlib.sha256(b"a graph").hexdigest()}
+    )
     folder = shipping.local_folder(shipped)
     assert (folder / ONNX_FILE).read_bytes() == b"a graph"
     (folder / ONNX_FILE).write_bytes(b"damaged")
     assert (shipping.local_folder(shipped) / ONNX_FILE).read_bytes() == b"a graph"
     assert shipping.local_folder(shipping.ShippedModel(model.sha256, Held(files))) != folder
     with pytest.raises(StageError, match="arrived damaged"):
-        shipping.local_folder(shipping.ShippedModel(model.sha256, Held(files), onnx_sha256="0" * 64))
+        shipping.local_folder(shipping.ShippedModel(model.sha256, Held(files), beside={ONNX_FILE: "0" * 64}))
 
 
 def test_a_node_fetches_a_model_once(
