@@ -1,9 +1,11 @@
 """B4: a compressed student against its teacher: rows a second, and the F1 that it costs.
 
-    python benchmarks/b4_compressed.py --teacher RUN/model --student RUN2/model --corpus CORPUS
+    python benchmarks/b4_compressed.py --teacher RUN/model --student RUN2/model --corpus CORPUS --ngrams FILE
 
 Both answer the corpus' test split, pre-tokenised, in one single-threaded process a core, in turns; each at the fastest
 of the settings that are tried (float32, bfloat16, int8, and onnx where its extra is installed), and F1 is of that one.
+With --ngrams the student has one more setting, the cascade that `label.cascade` runs. A file that is not there yet is
+fitted as `reviewgen run compress` does, to the corpus and to --unlabelled; the teacher's answers are kept beside it.
 """
 
 import sys
@@ -13,14 +15,32 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 from turns import Contestant, arguments, bar, conclude, median, take_turns
 
+from reviewgen_spark.compression import TEACHER_LOGITS
+from reviewgen_spark.models.compression import fit_first_answers
 from reviewgen_spark.models.corpus import read_split
+from reviewgen_spark.models.distillation import teacher_logits
 from reviewgen_spark.models.metrics import bootstrap_counts, confusion, paired_f1_gain
 from reviewgen_spark.models.onnx_export import LIBRARIES
+from reviewgen_spark.models.predictor import Predictor
+from reviewgen_spark.sections import CompressSection
+from reviewgen_spark.text.clean import key_of
 
 SPEED_BAR, F1_BAR = 8.0, 0.007
 SAMPLES, SEED = 1000, 42
+
+
+def fit_ngrams(teacher: Path, student: Path, corpus: Path, unlabelled: list[Path], out: Path) -> None:
+    """Fit the classifier that answers before the student."""
+    unseen = {key_of(text) for text in read_split(corpus, "test").texts}
+    texts = list(read_split(corpus, "train").texts)
+    for folder in unlabelled:
+        found = pq.read_table(folder / "train", columns=["text"]).column("text").to_pylist()
+        texts += [text for text in found if key_of(text) not in unseen]
+    answers = teacher_logits(Predictor(teacher, precision="bfloat16"), texts, print, out.with_name(TEACHER_LOGITS))
+    fit_first_answers(corpus, texts, answers, teacher, student, CompressSection(), print).save(out)
 
 
 def main() -> int:
@@ -31,7 +51,11 @@ def main() -> int:
     has_onnx = all(find_spec(name) for name in LIBRARIES)
     every = ["float32", "bfloat16", "int8", *(["onnx"] if has_onnx else [])]
     parser.add_argument("--settings", nargs="+", choices=every, default=every, help="default: all there are")
+    parser.add_argument("--ngrams", type=Path, help="the n-gram classifier of a cascade")
+    parser.add_argument("--unlabelled", type=Path, nargs="*", default=[], help="corpus folders to fit it to, besides")
     options = parser.parse_args()
+    if options.ngrams and not options.ngrams.is_file():
+        fit_ngrams(options.teacher, options.student, options.corpus, options.unlabelled, options.ngrams)
     models = {"teacher": options.teacher, "student": options.student}
     contestants = [
         Contestant(
@@ -51,6 +75,10 @@ def main() -> int:
         for setting in options.settings
         for who, folder in models.items()
     ]
+    if options.ngrams:
+        given = ("--model", str(options.student), "--corpus", str(options.corpus), "--rows", str(options.rows))
+        more = ("--setting", "cascade", "--ngrams", str(options.ngrams))
+        contestants.append(Contestant("student cascade", "answer.py", (*given, *more)))
     truth = read_split(options.corpus, "test").labels[: options.rows or None]
     with tempfile.TemporaryDirectory() as folder:
         said = take_turns(contestants, lambda one: Path(folder) / one.name.replace(" ", "-"), options.turns)

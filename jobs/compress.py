@@ -18,7 +18,7 @@ def _require(config: Config) -> None:
 
 STAGE = Stage(
     name="compress",
-    version=1,
+    version=2,
     scope="table",
     reads=(),
     uses=("corpus", "pretraining_corpus", "distil"),

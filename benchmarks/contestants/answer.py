@@ -1,7 +1,8 @@
 """Contestant of B4: a model answers a corpus' test split, pre-tokenised, in one single-threaded process a core.
 
-The time is from when every process has loaded its model and cut its texts to when the last one has answered. The labels
-go to OUT/labels.npy.
+The time is from when every process has loaded its model and cut its texts to when the last one has answered. n-grams
+are cut on the clock: a cascade asks its n-gram classifier first, and the model, in int8, for the rest. The labels go to
+OUT/labels.npy.
 """
 
 import argparse
@@ -15,27 +16,41 @@ from typing import Any
 SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TOKENIZERS_PARALLELISM"), "1")
 
 
-def answer(folder: Path, corpus: Path, setting: str, rows: int, out: Path, part: int, parts: int, ready: Any) -> None:
+def answer(
+    folder: Path,
+    corpus: Path,
+    setting: str,
+    rows: int,
+    out: Path,
+    ngrams: Path | None,
+    part: int,
+    parts: int,
+    ready: Any,
+) -> None:
     import numpy as np
     import torch
 
-    from reviewgen_spark.models.compression_table import answer_all, onnx_variant, torch_variant
+    from reviewgen_spark.models.compression_table import cascade_variant, onnx_variant, score_all, torch_variant
     from reviewgen_spark.models.corpus import read_split
-    from reviewgen_spark.models.heads import probabilities
+    from reviewgen_spark.models.ngram_classifier import load_ngram_classifier
 
     torch.set_num_threads(1)
     if setting == "onnx":
         variant = onnx_variant(setting, out / "model.onnx", folder)
+    elif setting == "cascade":
+        assert ngrams is not None
+        behind = torch_variant("int8", folder, "int8")
+        variant = cascade_variant(setting, load_ngram_classifier(ngrams), ngrams, behind)
     else:
         variant = torch_variant(setting, folder, setting)
     texts = read_split(corpus, "test").texts[: rows or None][part::parts]
     tokens = [row.ids for row in variant.tokenizer.encode(texts)]
     variant.answer(tokens[:4])  # the first call is slower
+    score_all(variant, texts[:4], tokens[:4])
     ready.wait()
     started = time.time()
-    logits = answer_all(variant.answer, tokens)
+    positive = score_all(variant, texts, tokens)
     ended = time.time()
-    positive = probabilities(logits, variant.settings.heads[0])[:, 1]
     np.savez(out / f"part-{part}.npz", labels=positive >= variant.settings.threshold, started=started, ended=ended)
 
 
@@ -43,7 +58,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="a model folder")
     parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--setting", choices=("float32", "bfloat16", "int8", "onnx"), required=True)
+    parser.add_argument("--setting", choices=("float32", "bfloat16", "int8", "onnx", "cascade"), required=True)
+    parser.add_argument("--ngrams", type=Path, help="for the setting cascade")
     parser.add_argument("--rows", type=int, default=0, help="0 for the whole test split")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
@@ -56,7 +72,7 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0))
     context = multiprocessing.get_context("spawn")
     ready = context.Barrier(cores)
-    given = (options.model, options.corpus, options.setting, options.rows, options.out)
+    given = (options.model, options.corpus, options.setting, options.rows, options.out, options.ngrams)
     workers = [context.Process(target=answer, args=(*given, part, cores, ready)) for part in range(cores)]
     for worker in workers:
         worker.start()

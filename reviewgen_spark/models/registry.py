@@ -126,7 +126,7 @@ def download_file(model: RegisteredModel, file: str, folder: Path, tracking_uri:
         except (OSError, MlflowException) as error:
             raise ModelNotFoundError(
                 f"'{model.name}' version {model.version}: its run has no {file} that can be read "
-                f"({type(error).__name__}); `reviewgen run compress` registers one where compress.onnx is true"
+                f"({type(error).__name__}); `reviewgen run compress` registers one (compress.onnx, compress.cascade)"
             ) from error
 
 

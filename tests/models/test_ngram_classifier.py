@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,10 +66,8 @@ def test_it_answers_the_same_once_loaded_and_in_any_company(fitted: NgramClassif
 def test_a_missing_or_later_file_is_told(fitted: NgramClassifier, tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError, match="no n-gram classifier there; `reviewgen run compress`"):
         load_ngram_classifier(tmp_path / "nowhere")
-    later = NgramClassifier(
-        np.zeros(1, np.float32), np.zeros(1, np.float32), fitted.settings.__class__(0, 1, 1, 0, 0, 9)
-    )
-    later.save(tmp_path / "later")
+    weights = np.zeros(1, np.float32)
+    NgramClassifier(weights, weights, replace(fitted.settings, format=9)).save(tmp_path / "later")
     with pytest.raises(ModelNotFoundError, match="format 9, this version reads 1"):
         load_ngram_classifier(tmp_path / "later")
 
