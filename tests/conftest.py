@@ -18,8 +18,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("REVIEWGEN_USER_KEY", "a key for tests, not a secret")
 # A session of tests ends before optimised machine code pays for itself: compiling it took more of two cores than Spark.
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-# Spark writes Java for each query and compiles it: most of the work, for a few hundred rows. The processes of test_kill,
-# test_privacy and test_cluster compile as a night does, and their tables must be those of the session here.
+# Spark writes Java for each query and compiles it: most of the work, for a few hundred rows. The processes that
+# test_kill, test_privacy and test_cluster start compile as a night does, and must write what the session here writes.
 INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 
 # Deadlines measure the machine, which may be busy; the cases are the same.
