@@ -259,7 +259,7 @@ class _Erasing:
     def _delete_derived(self) -> None:
         """Every other table, by the most telling of its columns; what is rolled up by product is made anew."""
         if not self._rows:
-            return  # an earlier pass did it: only when all of these are rid of them is bronze_reviews
+            return  # bronze_reviews, emptied after all of these, holds none: an earlier pass was here
         gone = self._gone()
         products = self._warehouse.read("bronze_reviews").join(
             F.broadcast(gone.select("record_id")), "record_id", "left_semi"

@@ -131,7 +131,7 @@ class Warehouse:
     def delete_all(self, deletions: Sequence[Deletion], before_each: Callable[[], None] = lambda: None) -> list[str]:
         """Delete from several tables, a commit each where there is a row to delete; returns the tables that had one.
 
-        Which these are is asked in one query: asking table after table took longer than the deletions did.
+        Which these are is asked in one query, not in one a table.
 
         Args:
             deletions: In their order.
