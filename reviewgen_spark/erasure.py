@@ -6,7 +6,7 @@ changes nothing more, so the same command, or one without any id, goes on from w
 """
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from reviewgen_spark.leftovers import Values, search_files
 from reviewgen_spark.pipelines import all_stages
 from reviewgen_spark.runner import Run
 from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.tables import Deletion
 from reviewgen_spark.text.erasure import Erased, Kind, erasure_key
 from reviewgen_spark.text.pii import pseudonym
 from reviewgen_spark.transforms.erasures import (
@@ -204,14 +205,16 @@ class _Erasing:
     def _delete_delivered(self) -> None:
         quarantine = refused_of(self._warehouse.read("bronze_reviews_quarantine"), self._erased())
         labels = labels_of(self._warehouse.read("bronze_gold_labels"), self._erased())
-        self._delete("bronze_reviews_quarantine", keep(quarantine), PLACE)
-        self._delete("bronze_gold_labels", keep(labels), PLACE[1:])
-        self._delete("bronze_redeliveries", self._gone(), ("record_id",))
+        self._delete(
+            [
+                Deletion("bronze_reviews_quarantine", keep(quarantine), PLACE),
+                Deletion("bronze_gold_labels", keep(labels), PLACE[1:]),
+                Deletion("bronze_redeliveries", self._gone(), ("record_id",)),
+            ]
+        )
 
-    def _delete(self, name: str, rows: DataFrame, on: Iterable[str]) -> None:
-        self._run.lease.check()
-        if self._warehouse.delete(name, rows, tuple(on)):
-            self._outcome.tables.append(name)
+    def _delete(self, deletions: Sequence[Deletion]) -> None:
+        self._outcome.tables += self._warehouse.delete_all(deletions, self._run.lease.check)
 
     def _promote(self) -> None:
         """The next record of a cluster takes the place of one that goes; its batch is labelled and cut again.
@@ -254,6 +257,8 @@ class _Erasing:
 
     def _delete_derived(self) -> None:
         """Every other table, by the most telling of its columns; what is rolled up by product is made anew."""
+        if not self._rows:
+            return  # bronze_reviews, emptied after all of these, holds none: an earlier pass was here
         gone = self._gone()
         products = self._warehouse.read("bronze_reviews").join(
             F.broadcast(gone.select("record_id")), "record_id", "left_semi"
@@ -261,22 +266,25 @@ class _Erasing:
         products = keep(products.select("product_id").distinct())
         users = {pseudonym(row.user_id, self._key) for row in self._rows if self._erased().has_user(row.user_id)}
         user_keys = self._spark.createDataFrame([(user,) for user in sorted(users)], "user_key string")
+        deletions: list[Deletion] = []
         for name in self._tables:
             columns = TABLES[name].columns.names
             if name in (*_BRONZE, "bronze_erasures", _CLUSTERS) or name.startswith("ops_"):
                 continue
             if "record_id" in columns:
-                self._delete(name, gone, ("record_id",))
+                deletions.append(Deletion(name, gone, ("record_id",)))
             elif "review_id" in columns:
-                self._delete(name, gone, ("review_id",))
+                deletions.append(Deletion(name, gone, ("review_id",)))
             elif "user_key" in columns:
-                self._delete(name, user_keys, ("user_key",))
+                deletions.append(Deletion(name, user_keys, ("user_key",)))
             if "source_record_ids" in columns:
                 source = F.explode("source_record_ids").alias("record_id")
                 rows = self._warehouse.read(name).select(*TABLES[name].key, source)
-                self._delete(name, keep(rows.join(F.broadcast(gone), "record_id", "left_semi")), TABLES[name].key)
+                made = keep(rows.join(F.broadcast(gone), "record_id", "left_semi"))
+                deletions.append(Deletion(name, made, TABLES[name].key))
             if "product_id" in columns and not TABLES[name].is_review_level:
-                self._delete(name, products, ("product_id",))  # its counts may hold them, whatever it names
+                deletions.append(Deletion(name, products, ("product_id",)))  # its counts may hold them
+        self._delete(deletions)
         self._outcome.exports = self._exports_of_texts()
 
     def _exports_of_texts(self) -> list[str]:
@@ -307,7 +315,7 @@ class _Erasing:
                 shutil.rmtree(Path(self._config.paths.artifacts) / name, ignore_errors=True)
 
     def _delete_bronze(self) -> None:
-        self._delete("bronze_reviews", self._gone(), ("record_id",))
+        self._delete([Deletion("bronze_reviews", self._gone(), ("record_id",))])
 
     def _empty_landing(self, is_wanted: bool) -> None:
         self._outcome.rewritten, self._outcome.landing = empty_landing(self._run, self._erased(), is_wanted)

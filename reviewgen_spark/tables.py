@@ -1,10 +1,11 @@
 """Logical table names and the Delta folders behind them: the only code that reads or writes tables."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
 from typing import Any
 
 from delta.tables import DeltaTable
@@ -36,6 +37,15 @@ class Size:
     def megabytes(self) -> float:
         """Decimal megabytes."""
         return self.bytes / 1e6
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What is to go from a table: the rows that share the columns `on` with `rows`."""
+
+    table: str
+    rows: DataFrame
+    on: tuple[str, ...]
 
 
 class Warehouse:
@@ -120,11 +130,28 @@ class Warehouse:
 
     def delete(self, name: str, rows: DataFrame, on: Sequence[str]) -> bool:
         """Delete the rows that share the columns `on` with `rows`; whether there were any. They stay in history."""
-        keys = rows.select(*on).distinct()
-        if self.read(name).join(F.broadcast(keys), list(on), "left_semi").isEmpty():
-            return False
-        self.edit(name, keys.withColumn("is_gone", F.lit(True)), on)
-        return True
+        return bool(self.delete_all([Deletion(name, rows, tuple(on))]))
+
+    def delete_all(self, deletions: Sequence[Deletion], before_each: Callable[[], None] = lambda: None) -> list[str]:
+        """Delete from several tables, a commit each where there is a row to delete; returns the tables that had one.
+
+        Which these are is asked in one query, not in one a table.
+
+        Args:
+            deletions: In their order.
+            before_each: Called before each commit.
+        """
+        keys = [one.rows.select(*one.on).distinct() for one in deletions]
+        met = [
+            self.read(one.table).join(F.broadcast(rows), list(one.on), "left_semi").select(F.lit(place).alias("place"))
+            for place, (one, rows) in enumerate(zip(deletions, keys, strict=True))
+        ]
+        found = reduce(DataFrame.unionByName, met).distinct().collect() if met else []
+        for place in sorted(row.place for row in found):
+            before_each()
+            one = deletions[place]
+            self.edit(one.table, keys[place].withColumn("is_gone", F.lit(True)), one.on)
+        return sorted({deletions[row.place].table for row in found})
 
     def _write(self, name: str, rows: DataFrame, mode: str, options: Mapping[str, str]) -> Written:
         columns = TABLES[name].columns

@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: one lazy Spark session a test run, a configuration with a folder of its own."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("REVIEWGEN_USER_KEY", "a key for tests, not a secret")
 # A session of tests ends before optimised machine code pays for itself: compiling it took more of two cores than Spark.
-os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
+os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+# Spark writes Java for each query and compiles it: most of the work, for a few hundred rows. The processes that
+# test_kill, test_privacy and test_cluster start compile as a night does, and must write what the session here writes.
+INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 
 # Deadlines measure the machine, which may be busy; the cases are the same.
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -49,6 +53,7 @@ def spark() -> Iterator["SparkSession"]:
         "spark.master=local[2,2]",
         "spark.driver_memory=2g",
         "spark.shuffle_partitions=2",  # a few hundred rows: more partitions are only more tasks
+        f"spark.extra={json.dumps(INTERPRETED)}",
     )
     session = start_session(load_config("local", settings), "reviewgen-tests")
     yield session

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import INTERPRETED
+
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 ALONE = ("--without-rivals", "--turns", "1")
 
@@ -15,12 +17,13 @@ pytestmark = pytest.mark.e2e
 
 
 def run_benchmark(script: str, *arguments: str) -> str:
+    options = [os.environ["SPARK_SUBMIT_OPTS"], *(f"-D{key}={value}" for key, value in INTERPRETED.items())]
     done = subprocess.run(
         [sys.executable, str(FOLDER / script), *arguments],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "SPARK_SUBMIT_OPTS": " ".join(options)},
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return done.stdout

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -65,36 +66,31 @@ def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_driver_killed_in_two_stages_ends_with_the_same_tables(
-    spark: SparkSession, landing: Path, tmp_path: Path
-) -> None:
-    whole = load_config("local", overrides(tmp_path / "whole", landing))
-    finish(spark, whole)
+@dataclass(frozen=True)
+class TwoNights:
+    """Two nights that were started at once on one warehouse, after both have ended."""
 
-    root = tmp_path / "killed"
-    killed = load_config("local", overrides(root, landing))
-    kill_at(start(root, landing), "[ingest] batch 2", 1.0)
-    kill_at(start(root, landing), "[clean] batch 1", 1.0)
-    finish(spark, killed)  # takes over the lease of a process that is gone
+    root: Path
+    codes: list[int]
+    errors: list[str]
 
-    assert contents(spark, killed) == contents(spark, whole)
-    runs = Warehouse(spark, killed).read("ops_stage_runs").collect()
-    for stage, batch in (("ingest", 2), ("clean", 1)):
-        states = [r.state for r in sorted(runs, key=lambda r: r.sequence) if (r.stage, r.batch_id) == (stage, batch)]
-        assert states[0] == "started" and states.count("succeeded") == 1 and len(states) > 2, (stage, states)
-    assert len(TABLES) > len(TABLE_NAMES)
+
+@pytest.fixture(scope="module")
+def two_nights(landing: Path, tmp_path_factory: pytest.TempPathFactory) -> TwoNights:
+    root = tmp_path_factory.mktemp("two")
+    nights = [start(root, landing) for _ in range(2)]
+    errors = [night.communicate(timeout=600)[1] for night in nights]
+    return TwoNights(root, [night.returncode for night in nights], errors)
 
 
 def test_of_two_nights_at_once_one_runs_and_the_other_names_it(
-    landing: Path, tmp_path: Path, spark: SparkSession
+    two_nights: TwoNights, landing: Path, spark: SparkSession
 ) -> None:
-    nights = [start(tmp_path, landing) for _ in range(2)]
-    errors = [night.communicate(timeout=600)[1] for night in nights]
-    codes = [night.returncode for night in nights]
+    codes, errors = two_nights.codes, two_nights.errors
     # the one that runs ends with 3: the sample holds a file that is refused whole
     assert sorted(codes) == [3, 5], errors
     assert "warehouse" in errors[codes.index(5)]
-    config = load_config("local", overrides(tmp_path, landing))
+    config = load_config("local", overrides(two_nights.root, landing))
     rows = Warehouse(spark, config).read("bronze_reviews")
     assert rows.count() == rows.select("record_id").distinct().count() > 200
     assert count_records_of_ingest(spark, config) == 0
@@ -106,3 +102,21 @@ def count_records_of_ingest(spark: SparkSession, config: Config) -> int:
     warehouse.converge()
     counts = count_records(warehouse)
     return counts.delivered - counts.bronze - counts.quarantined - counts.redelivered - counts.gold_labels
+
+
+def test_a_driver_killed_in_two_stages_ends_with_the_same_tables(
+    spark: SparkSession, two_nights: TwoNights, landing: Path, tmp_path: Path
+) -> None:
+    killed = load_config("local", overrides(tmp_path, landing))
+    kill_at(start(tmp_path, landing), "[ingest] batch 2", 1.0)
+    kill_at(start(tmp_path, landing), "[clean] batch 1", 1.0)
+    finish(spark, killed)  # takes over the lease of a process that is gone
+
+    whole = contents(spark, load_config("local", overrides(two_nights.root, landing)))  # that night was not killed
+    assert all(whole[name] for name in TABLE_NAMES)
+    assert contents(spark, killed) == whole
+    runs = Warehouse(spark, killed).read("ops_stage_runs").collect()
+    for stage, batch in (("ingest", 2), ("clean", 1)):
+        states = [r.state for r in sorted(runs, key=lambda r: r.sequence) if (r.stage, r.batch_id) == (stage, batch)]
+        assert states[0] == "started" and states.count("succeeded") == 1 and len(states) > 2, (stage, states)
+    assert len(TABLES) > len(TABLE_NAMES)
