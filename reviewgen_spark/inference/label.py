@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reviewgen_spark.inference.batching import Scored, score_window
+from reviewgen_spark.inference.daemon import preloading, start_preloading
 from reviewgen_spark.inference.gpu import turn_on
 from reviewgen_spark.inference.metering import WINDOW_TYPE, Meter, describe_metrics, summarise_windows, window_type
 from reviewgen_spark.inference.shipping import ModelLike, ShippedModel, load_predictor, ship
@@ -92,6 +93,7 @@ def score_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection)
         ModelNotFoundError: the model's files are missing or damaged.
     """
     spark = reviews.sparkSession
+    start_preloading(spark)
     shipped = ship(spark, model, section.weights, section.broadcast_max_mb, runtime=section.runtime)
     require_sentiment(read_settings(model.path), f"label: {model.name} version {model.version}")
     partitions = section.partitions or spark.sparkContext.defaultParallelism
@@ -101,11 +103,9 @@ def score_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection)
         for window in gather_windows(batches, section.window_rows):
             yield from cut_by_bytes(label_window(window, shipped, section, name, version), OUTPUT_BYTES)
 
-    return (
-        reviews.select("record_id", "batch_id", "text_clean")
-        .repartition(partitions, "record_id")
-        .mapInArrow(score_partition, SCORED_SCHEMA)
-    )
+    spread = reviews.select("record_id", "batch_id", "text_clean").repartition(partitions, "record_id")
+    with preloading(spark):
+        return spread.mapInArrow(score_partition, SCORED_SCHEMA)
 
 
 def gather_windows(

@@ -1,6 +1,7 @@
 """A classifier without transformers says what transformers' own says, and costs no more imports than torch."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +110,14 @@ def test_a_worker_imports_neither_transformers_nor_the_compiler(trained: Finetun
         [sys.executable, "-c", program, str(trained.folder)], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_what_is_imported_before_a_fork_starts_no_thread() -> None:
+    program = "import os; from reviewgen_spark.inference.daemon import preload; preload(); import sys; " + (
+        "print('torch' in sys.modules, len(os.listdir('/proc/self/task')))"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # as Spark starts the process
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.split() == ["True", "1"]
