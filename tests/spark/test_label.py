@@ -248,9 +248,9 @@ def test_workers_that_label_are_forked_with_torch_and_others_are_not(spark: Spar
         yield pa.RecordBatch.from_pydict({"found": [f"{'libtorch' in maps} {VARIABLE in os.environ}"]})
 
     with preloading(spark):
-        labelling = spark.range(1).mapInArrow(look_at_the_parent, "found string")
+        labelling = spark.range(0, 1, 1, 1).mapInArrow(look_at_the_parent, "found string")
     assert VARIABLE not in spark.sparkContext.environment
-    plain = spark.range(1).mapInArrow(look_at_the_parent, "found string")
+    plain = spark.range(0, 1, 1, 1).mapInArrow(look_at_the_parent, "found string")
     assert [row.found for row in labelling.collect()] == ["True True"]
     assert [row.found for row in plain.collect()] == ["False False"]
 
