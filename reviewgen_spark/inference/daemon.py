@@ -71,6 +71,7 @@ def preload() -> None:
     with suppress(ImportError):  # a worker that finds it missing says so in its task
         import tokenizers  # noqa: F401
 
+        from reviewgen_spark.inference import label  # noqa: F401
         from reviewgen_spark.models import predictor  # noqa: F401
 
 
@@ -79,4 +80,4 @@ if __name__ == "__main__":
 
     if VARIABLE in os.environ:
         preload()
-    daemon.manager()
+    daemon.manager()  # type: ignore[no-untyped-call]

@@ -142,7 +142,7 @@ class BertClassifier(torch.nn.Module):
         layers = torch.nn.ModuleList(_Layer(config) for _ in range(config.num_hidden_layers))
         encoder = torch.nn.ModuleDict({"layer": layers})
         pooler = torch.nn.ModuleDict({"dense": torch.nn.Linear(config.hidden_size, config.hidden_size)})
-        self.bert = torch.nn.ModuleDict({"embeddings": _Embeddings(config), "encoder": encoder, "pooler": pooler})
+        self.bert: Any = torch.nn.ModuleDict({"embeddings": _Embeddings(config), "encoder": encoder, "pooler": pooler})
         self.classifier = torch.nn.Linear(config.hidden_size, config.num_labels)
 
     def set_attn_implementation(self, name: Literal["eager", "sdpa"]) -> None:
