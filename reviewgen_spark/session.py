@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from reviewgen_spark.config import Config, default_conf_folder
 from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.inference.daemon import MODULE as DAEMON_MODULE
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -92,6 +93,9 @@ def _local_launch(builder: "SparkSession.Builder", config: Config) -> "SparkSess
         # A laptop's host name may resolve to nothing, or to an address that changes with the network.
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
+        if not config.spark.master.startswith("local-cluster"):
+            # Workers that label are forked with torch imported. Executors of a cluster may get this package too late.
+            builder = builder.config("spark.python.daemon.module", DAEMON_MODULE)
     # The class path, not spark.jars: that one copies 11 MB to a temporary folder at each start.
     classpath = ":".join(str(jar) for jar in jars)
     log4j = (default_conf_folder() / "log4j2.properties").as_uri()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.batching import Scored, score_window
+from reviewgen_spark.inference.daemon import preloading, start_preloading
 from reviewgen_spark.inference.gpu import turn_on
 from reviewgen_spark.inference.metering import WINDOW_TYPE, Meter, describe_metrics, summarise_windows, window_type
 from reviewgen_spark.inference.shipping import (
@@ -103,6 +104,7 @@ def score_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection)
         ModelNotFoundError: the model's files are missing or damaged.
     """
     spark = reviews.sparkSession
+    start_preloading(spark)
     shipped = ship(spark, model, section.weights, section.broadcast_max_mb, beside=files_beside(section))
     settings, label = read_settings(model.path), f"label: {model.name} version {model.version}"
     require_sentiment(settings, label)
@@ -115,11 +117,9 @@ def score_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection)
         for window in gather_windows(batches, section.window_rows):
             yield from cut_by_bytes(label_window(window, shipped, section, name, version), OUTPUT_BYTES)
 
-    return (
-        reviews.select("record_id", "batch_id", "text_clean")
-        .repartition(partitions, "record_id")
-        .mapInArrow(score_partition, SCORED_SCHEMA)
-    )
+    spread = reviews.select("record_id", "batch_id", "text_clean").repartition(partitions, "record_id")
+    with preloading(spark):
+        return spread.mapInArrow(score_partition, SCORED_SCHEMA)
 
 
 def gather_windows(

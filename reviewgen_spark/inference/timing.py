@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from reviewgen_spark.inference.batching import score_window
+from reviewgen_spark.inference.daemon import preloading
 from reviewgen_spark.inference.label import gather_windows, to_arrow
 from reviewgen_spark.inference.shipping import (
     ModelLike,
@@ -48,11 +49,9 @@ def time_labelling(reviews: "DataFrame", model: ModelLike, section: LabelSection
         for window in gather_windows(batches, section.window_rows):
             yield time_window(window, shipped, section, name, version)
 
-    return (
-        reviews.select("record_id", "batch_id", "text_clean", "stratum")
-        .repartition(partitions, "record_id")
-        .mapInArrow(time_partition, TIMINGS_SCHEMA)
-    )
+    spread = reviews.select("record_id", "batch_id", "text_clean", "stratum").repartition(partitions, "record_id")
+    with preloading(spark):
+        return spread.mapInArrow(time_partition, TIMINGS_SCHEMA)
 
 
 def time_window(

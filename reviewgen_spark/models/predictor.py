@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import torch
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.adapters import insert_bottlenecks
 from reviewgen_spark.models.batches import cut_by_token_budget, model_inputs
+from reviewgen_spark.models.bert import BertClassifier, read_config
 from reviewgen_spark.models.folder import AdapterSettings, ModelSettings, read_settings, require_sentiment
 from reviewgen_spark.models.heads import Head, probabilities
 from reviewgen_spark.models.runtime import Precision, prepare
@@ -78,7 +79,7 @@ class Predictor:
         self.settings: ModelSettings = read_settings(folder)
         self.device = choose_device(device)
         self.tokenizer = Tokenizer(folder / "tokenizer.json", self.settings.max_tokens)
-        model = load_classifier(folder, self.settings.adapter)
+        model = load_forward(folder, self.settings.adapter)
         self.pad_id = int(model.config.pad_token_id or 0)
         self._reads_types = reads_types(model.config)
         self._model: Any = prepare(model, self.device, precision, compiled)
@@ -183,18 +184,37 @@ def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.normalize(means, dim=1)
 
 
+def load_forward(folder: Path, adapter: AdapterSettings | None = None) -> Any:
+    """Build the folder's classifier to predict: without `transformers` where it is plain BERT."""
+    config = read_config(folder)
+    return (
+        _on_mapped_weights(lambda: BertClassifier(config), folder, adapter)
+        if config
+        else load_classifier(folder, adapter)
+    )
+
+
 def load_classifier(folder: Path, adapter: AdapterSettings | None = None) -> Any:
-    """Build the folder's classifier on mapped weights, with its adapters if it has any.
+    """Build the folder's classifier as `transformers` has it, with its adapters if it has any."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    def build() -> Any:
+        return AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(folder))
+
+    return _on_mapped_weights(build, folder, adapter)
+
+
+def _on_mapped_weights(build: Callable[[], Any], folder: Path, adapter: AdapterSettings | None) -> Any:
+    """Build a classifier whose weights are the folder's file, mapped.
 
     The tensors of safetensors are views of the mapped file, and `assign` makes them the parameters: processes that
     load one file share its pages, where `from_pretrained` copies them (measured: 0 against 32 MB private for a model
     of 70 MB).
     """
     from safetensors.torch import load_file
-    from transformers import AutoConfig, AutoModelForSequenceClassification
 
     with parameters_on_meta():
-        model = AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(folder))
+        model = build()
         if adapter:
             insert_bottlenecks(model, adapter.size)
     model.load_state_dict(load_file(folder / "model.safetensors"), strict=True, assign=True)

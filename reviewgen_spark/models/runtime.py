@@ -6,6 +6,7 @@ dynamic int8 at 790 (docs/experiments.md).
 """
 
 import platform
+import sys
 import warnings
 from typing import Any, Literal
 
@@ -71,12 +72,12 @@ def packs(precision: Precision) -> bool:
 
 def pack(module: torch.nn.Module) -> None:
     """Replace every linear layer within a module by a packed one; GPT-2's are written the other way round."""
-    from transformers.pytorch_utils import Conv1D
-
+    # Who has such a layer has imported it; importing it for others would take a worker seconds.
+    conv1d = getattr(sys.modules.get("transformers.pytorch_utils"), "Conv1D", None)
     for name, child in module.named_children():
         if type(child) is torch.nn.Linear:
             setattr(module, name, PackedLinear(child))
-        elif type(child) is Conv1D:
+        elif type(child) is conv1d:
             setattr(module, name, PackedLinear(_turned(child)))
         else:
             pack(child)

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError, StageError
 from reviewgen_spark.inference import shipping
+from reviewgen_spark.inference.daemon import VARIABLE, preloading
 from reviewgen_spark.inference.label import (
     LABELS_SCHEMA,
     cut_by_bytes,
@@ -235,8 +236,25 @@ def test_a_spark_worker_holds_one_model_over_many_tasks(spark: SparkSession, mod
 
     for _ in range(2):
         label_reviews(make_reviews(spark, 4), model, SECTION).collect()
-    held = {row["keys"] for row in spark.range(0, 8, 1, 4).mapInArrow(count_loaded, "keys string").collect()}
+    with preloading(spark):
+        loaded = spark.range(0, 8, 1, 4).mapInArrow(count_loaded, "keys string")
+    held = {row["keys"] for row in loaded.collect()}
     assert f"{model.sha256}|cpu|float32" in held  # the model outlived the tasks that loaded it
+
+
+def test_workers_that_label_are_forked_with_torch_and_others_are_not(spark: SparkSession) -> None:
+    def look_at_the_parent(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for _batch in batches:
+            pass
+        maps = Path(f"/proc/{os.getppid()}/maps").read_text()
+        yield pa.RecordBatch.from_pydict({"found": [f"{'libtorch' in maps} {VARIABLE in os.environ}"]})
+
+    with preloading(spark):
+        labelling = spark.range(0, 1, 1, 1).mapInArrow(look_at_the_parent, "found string")
+    assert VARIABLE not in spark.sparkContext.environment
+    plain = spark.range(0, 1, 1, 1).mapInArrow(look_at_the_parent, "found string")
+    assert [row.found for row in labelling.collect()] == ["True True"]
+    assert [row.found for row in plain.collect()] == ["False False"]
 
 
 def busy_seconds(model: Model) -> dict[int, float]:
