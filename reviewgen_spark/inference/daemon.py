@@ -6,6 +6,7 @@ stages of text keep plain ones. Sessions that start in local mode name this modu
 cluster, where it may not be importable when the process starts, Spark's own stays, and workers import for themselves.
 """
 
+import gc
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -73,6 +74,7 @@ def preload() -> None:
 
         from reviewgen_spark.inference import label  # noqa: F401
         from reviewgen_spark.models import predictor  # noqa: F401
+    gc.freeze()  # a worker collects garbage after each task, and would copy every page that it looks at
 
 
 if __name__ == "__main__":

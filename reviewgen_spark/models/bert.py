@@ -61,9 +61,8 @@ class Output(NamedTuple):
 
 def _undrawn(rows: int, width: int) -> torch.nn.Embedding:
     """Weights that are yet to come; drawing some on the meta device would import torch's compiler."""
-    empty = torch.empty(rows, width, device="meta")
-    found: torch.nn.Embedding = torch.nn.Embedding.from_pretrained(empty)  # type: ignore[no-untyped-call]
-    return found
+    embedding: torch.nn.Embedding = torch.nn.Embedding.from_pretrained(torch.empty(rows, width, device="meta"))  # type: ignore[no-untyped-call]
+    return embedding
 
 
 class _Embeddings(torch.nn.Module):
