@@ -287,9 +287,9 @@ class Run:
         if rows:
             self.lease.check()
             record_source_files(self.warehouse, known, rows)
-            taken = {row["batch_id"] for row in rows}
+            taken = {row["batch_id"] for row in rows} - {None}
             rejected = [row["path"] for row in rows if row["state"] == "rejected"]
-            count = len({row["path"] for row in rows})
+            count = len({row["path"] for row in rows if row["batch_id"] is not None})
             self.report(f"[{stage.name}] {count:,} new files in {len(taken):,} batches")
             for path in rejected:
                 self.report(f"[{stage.name}] {path} was refused whole; see `reviewgen status`")

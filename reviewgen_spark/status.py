@@ -216,7 +216,7 @@ def check_night(warehouse: Warehouse, config: Config) -> None:
     arrivals = [
         Arrival(row.modified_at.replace(tzinfo=UTC), row.last_row - row.first_row + 1)
         for row in known
-        if row.state == "reserved" and row.feed_code == "reviews"
+        if row.state == "reserved" and row.feed_code == "reviews" and row.batch_id is not None
     ]
     faults += open_erasures(warehouse)
     faults += check_freshness(arrivals, config.freshness, datetime.now(UTC))

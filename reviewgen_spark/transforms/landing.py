@@ -75,7 +75,8 @@ def plan_batches(spark: SparkSession, config: Config, known: Sequence[Row]) -> l
         known: Rows of ops_source_files.
 
     Returns:
-        Rows for ops_source_files without sequence and at: reserved slices and rejected files.
+        Rows for ops_source_files without sequence and at: reserved slices, rejected files, and a slice of no records in
+        no batch for a file that only looks new (copied, restored, touched): it is not read again every night.
     """
     last = {row.path: row for row in sorted(known, key=lambda row: int(row.sequence))}
     deliveries = list_deliveries(spark, config.paths.landing, config.ingest)
@@ -86,7 +87,9 @@ def plan_batches(spark: SparkSession, config: Config, known: Sequence[Row]) -> l
     retried = {path for path, row in last.items() if row.state == "retry"}
     fresh = [scan for scan in scans if (scan.delivery.path, scan.sha256) not in taken or scan.delivery.path in retried]
     first_batch = max((row.batch_id for row in known if row.batch_id is not None), default=0) + 1
-    return reserve(fresh, accepted, first_batch, config.ingest)
+    again = [scan for scan in scans if scan not in fresh]
+    seen = [_source_file(scan, "reserved", None, 1, 0, detail="seen again, the same bytes") for scan in again]
+    return [*reserve(fresh, accepted, first_batch, config.ingest), *seen]
 
 
 def reserve(
@@ -134,7 +137,7 @@ def _is_new(delivery: Delivery, last: Row | None) -> bool:
 def _source_file(
     scan: Scan,
     state: str,
-    batch: int,
+    batch: int | None,
     first: int | None = None,
     last: int | None = None,
     detail: str | None = None,

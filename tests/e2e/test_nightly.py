@@ -1,8 +1,10 @@
 """The pipelines on a few hundred real reviews: what a night does, does not do again, and can take back."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -19,6 +21,7 @@ from reviewgen_spark.runner import open_run
 from reviewgen_spark.sample import write_sample
 from reviewgen_spark.status import backfill_lines, check_night, count_records, decide_file, undecided_files
 from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.transforms.landing import plan_batches
 from reviewgen_spark.transforms.source_files import UnreadableFileError, read_records
 
 pytestmark = pytest.mark.e2e
@@ -102,6 +105,25 @@ def test_a_night_without_a_new_file_computes_nothing(spark: SparkSession, config
     lines = run(spark, config, *nightly.STAGES, *train.STAGES)
     assert started(lines) == []
     assert before == {name: warehouse.version(name) for name in names}
+
+
+def test_a_file_that_only_looks_new_is_read_once_more(
+    spark: SparkSession, config: Config, warehouse: Warehouse
+) -> None:
+    landing, refused = Path(config.paths.landing), {row.path for row in undecided_files(warehouse, config)}
+    files = [file for file in landing.rglob("*") if file.is_file() and str(file.relative_to(landing)) not in refused]
+    for file in files:  # as a copy or a restored backup would
+        os.utime(file, (file.stat().st_atime, file.stat().st_mtime + 60))
+
+    def plan() -> list[dict[str, Any]]:
+        return plan_batches(spark, config, warehouse.read("ops_source_files").collect())
+
+    again = plan()
+    assert len(again) == len(files) > 1
+    slices = {(row["state"], row["batch_id"], row["first_row"], row["last_row"]) for row in again}
+    assert slices == {("reserved", None, 1, 0)}
+    assert started(run(spark, config, *nightly.STAGES)) == []
+    assert plan() == [] and count_records(warehouse).faults == []
 
 
 def test_one_new_file_computes_only_its_batch(spark: SparkSession, config: Config, warehouse: Warehouse) -> None:
