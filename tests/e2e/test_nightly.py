@@ -175,6 +175,11 @@ def labels(warehouse: Warehouse) -> list[tuple[object, ...]]:
     return sorted(tuple(row) for row in warehouse.read("gold_review_labels").select(*columns).collect())
 
 
+def read_by_model(warehouse: Warehouse) -> int:
+    """Reviews that the encoder has read; n-grams answered the others."""
+    return warehouse.read("gold_review_labels").where("error IS NULL AND meta.token_count > 0").count()
+
+
 def only_newest_relabelled(spark: SparkSession, config: Config, warehouse: Warehouse) -> bool:
     """Label one batch only; whether it was the newest, the others still answer, and status and roll-up say so."""
     batches = list(Ledger(warehouse, "a test").done("label"))  # one of them holds gold labels alone, and no review
@@ -218,7 +223,8 @@ def test_a_compressed_model_labels_under_its_own_alias(
     spark: SparkSession, config: Config, root: Path, warehouse: Warehouse
 ) -> None:
     quick = ("distil.base=teacher:1", "distil.epochs=1", "distil.max_tokens=32", "compress.onnx=false",
-             "compress.timed_rows=64", "register_compressed.max_f1_loss=1", "label.alias=compressed")  # fmt: skip
+             "compress.timed_rows=64", "compress.cascade_disagreement=0.5", "register_compressed.max_f1_loss=1",
+             "label.alias=compressed")  # fmt: skip
     compressing = configure(root, *quick)
     with open_run(spark, config) as opened:
         set_champion(opened.warehouse, config, 1, "as it was", "a test", is_forced=True)
@@ -232,6 +238,9 @@ def test_a_compressed_model_labels_under_its_own_alias(
     assert {row.alias for row in before} == {None}
     run(spark, compressing, nightly.label.STAGE)
     assert {row[3] for row in labels(warehouse)} == {newest.model_version}
+    by_model, alone = read_by_model(warehouse), [row[0] for row in labels(warehouse)]
+    run(spark, configure(root, *quick, "label.cascade=true"), nightly.label.STAGE)
+    assert read_by_model(warehouse) < by_model and [row[0] for row in labels(warehouse)] == alone
     with open_run(spark, config) as opened:  # the way back is that of champions
         assert set_champion(opened.warehouse, config, None, "as it was", "a test").model.version == 1
     other = configure(root, *quick, f"distil.teacher='{newest.model_version}'")
