@@ -184,5 +184,6 @@ def test_ticks_may_start_above_zero():
 
 def test_long_labels_are_cut_and_chinese_counts_double():
     assert text_width("酒店") == 2 * TEXT_SIZE
+    assert text_width("LANDLINE") > text_width("landline")
     assert clip("abcdefghij", 40) == "abcd…"
     assert clip("短", 1) == "短"
