@@ -15,18 +15,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
+from distil_classifier import read_unlabelled
 from turns import Contestant, arguments, bar, conclude, median, take_turns
 
 from reviewgen_spark.compression import TEACHER_LOGITS
 from reviewgen_spark.models.compression import fit_first_answers
 from reviewgen_spark.models.corpus import read_split
-from reviewgen_spark.models.distillation import teacher_logits
 from reviewgen_spark.models.metrics import bootstrap_counts, confusion, paired_f1_gain
 from reviewgen_spark.models.onnx_export import LIBRARIES
 from reviewgen_spark.models.predictor import Predictor
 from reviewgen_spark.sections import CompressSection
-from reviewgen_spark.text.clean import key_of
 
 SPEED_BAR, F1_BAR = 8.0, 0.007
 SAMPLES, SEED = 1000, 42
@@ -34,13 +32,9 @@ SAMPLES, SEED = 1000, 42
 
 def fit_ngrams(teacher: Path, student: Path, corpus: Path, unlabelled: list[Path], out: Path) -> None:
     """Fit the classifier that answers before the student."""
-    unseen = {key_of(text) for text in read_split(corpus, "test").texts}
-    texts = list(read_split(corpus, "train").texts)
-    for folder in unlabelled:
-        found = pq.read_table(folder / "train", columns=["text"]).column("text").to_pylist()
-        texts += [text for text in found if key_of(text) not in unseen]
-    answers = teacher_logits(Predictor(teacher, precision="bfloat16"), texts, print, out.with_name(TEACHER_LOGITS))
-    fit_first_answers(corpus, texts, answers, teacher, student, CompressSection(), print).save(out)
+    texts, asked = read_unlabelled(unlabelled, corpus), Predictor(teacher, precision="bfloat16")
+    keep = out.with_name(TEACHER_LOGITS)
+    fit_first_answers(corpus, texts, asked, keep, Predictor(student), CompressSection(), print).save(out)
 
 
 def main() -> int:

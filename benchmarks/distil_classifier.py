@@ -25,6 +25,17 @@ from reviewgen_spark.sections import CompressSection, DistilSection, EvaluateSec
 from reviewgen_spark.text.clean import key_of
 
 
+def read_unlabelled(folders: list[Path], corpus: Path) -> list[str]:
+    """The training texts of corpus folders but for copies of another corpus' test rows."""
+    unseen = {key_of(text) for text in read_split(corpus, "test").texts}
+    return [
+        text
+        for folder in folders
+        for text in pq.read_table(folder / "train", columns=["text"]).column("text").to_pylist()
+        if key_of(text) not in unseen
+    ]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True)
@@ -39,13 +50,7 @@ def main() -> int:
     def tell(line: str) -> None:
         print(f"{time.monotonic() - started:7.0f} s  {line}", flush=True)
 
-    unseen = {key_of(text) for text in read_split(options.corpus, "test").texts}
-    texts = [
-        text
-        for folder in options.unlabelled
-        for text in pq.read_table(folder / "train", columns=["text"]).column("text").to_pylist()
-        if key_of(text) not in unseen
-    ]
+    texts = read_unlabelled(options.unlabelled, options.corpus)
     found = distil(
         options.corpus, texts, options.teacher, section, options.out / "model", tell, options.out / "checkpoint.pt"
     )

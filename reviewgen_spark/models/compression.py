@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from reviewgen_spark.models.compression_table import (
     VariantFigures,
@@ -95,9 +94,8 @@ def compress(
         variants.append(onnx_variant("compressed_onnx", out / ONNX_FILE, folder))
         progress(f"{ONNX_FILE}: a logit differs from torch by {difference:.1e} at most")
     if section.cascade and len(read_settings(folder).heads) == 1:
-        texts = [*read_split(corpus, "train").texts, *unlabelled[: recovery.max_unlabelled]]
-        answers = teacher_logits(Predictor(teacher), texts, progress, checkpoint.with_name("teacher_logits.npy"))
-        first = fit_first_answers(corpus, texts, answers, teacher, folder, section, progress)
+        told, keep = unlabelled[: recovery.max_unlabelled], checkpoint.with_name("teacher_logits.npy")
+        first = fit_first_answers(corpus, told, Predictor(teacher), keep, Predictor(folder), section, progress)
         first.save(out / NGRAM_FILE)
         variants.append(cascade_variant("compressed_cascade", first, out / NGRAM_FILE, variants[-1]))
     figures = compare_variants(variants, read_split(corpus, "test"), evaluation, section.timed_rows, progress)
@@ -112,10 +110,10 @@ def compress(
 
 def fit_first_answers(
     corpus: Path,
-    texts: Sequence[str],
-    answers: npt.NDArray[np.float64],
-    teacher: Path,
-    folder: Path,
+    unlabelled: Sequence[str],
+    teacher: Predictor,
+    keep: Path,
+    behind: Predictor,
     section: CompressSection,
     progress: Callable[[str], None],
 ) -> NgramClassifier:
@@ -123,18 +121,19 @@ def fit_first_answers(
 
     Args:
         corpus: a labelled corpus.
-        texts: of its train split, then unlabelled ones.
-        answers: (N, width) the teacher's logits of these.
-        teacher: the teacher's model folder.
-        folder: the compressed model's.
+        unlabelled: more texts for the teacher to answer.
+        teacher: the teacher.
+        keep: file of the teacher's logits of these texts; read where it is there.
+        behind: the compressed model.
         section: the `compress` section.
-        progress: called with one line.
+        progress: called with lines that hold no text.
     """
     labelled, validation = read_split(corpus, "train"), read_split(corpus, "validation")
-    behind = (Predictor(folder).score_texts(validation.texts) >= read_settings(folder).threshold).astype(np.int64)
-    odds = margins(answers, read_settings(teacher).heads[0])
+    texts = [*labelled.texts, *unlabelled]
+    odds = margins(teacher_logits(teacher, texts, progress, keep), teacher.settings.heads[0])
+    theirs = (behind.score_texts(validation.texts) >= behind.settings.threshold).astype(np.int64)
     first = fit_ngram_classifier(
-        texts, odds, labelled.labels, validation.texts, validation.labels, behind, section.cascade_disagreement
+        texts, odds, labelled.labels, validation.texts, validation.labels, theirs, section.cascade_disagreement
     )
     progress(
         f"n-grams answer {first.settings.answered_share:.1%} of validation and differ from the model in "

@@ -21,7 +21,8 @@ import numpy.typing as npt
 from reviewgen_spark.errors import ModelNotFoundError
 
 ORDERS = (1, 2, 3)
-BUCKETS = 1 << 21
+BITS = 21
+BUCKETS = 1 << BITS
 MIN_TEXTS = 2  # n-grams of one text teach nothing
 RIDGE = 0.5  # chosen on validation, of 0.5, 1 and 2
 CERTAIN = 4.0  # log odds that a gold label counts as; those of the teacher are cut off at MOST
@@ -54,15 +55,11 @@ class NgramClassifier:
 
     def log_odds(self, texts: Sequence[str]) -> Floats:
         """(N,) uncalibrated log odds of the second label; NaN for a text without any known n-gram."""
-        found = np.full(len(texts), np.nan)
-        for start in range(0, len(texts), ROWS_AT_ONCE):
-            part = texts[start : start + ROWS_AT_ONCE]
-            rows, buckets, values = weigh(part, self._idf)
-            raw = np.bincount(rows, values * self._weights[buckets], minlength=len(part))
-            norms = np.sqrt(np.bincount(rows, values * values, minlength=len(part)))
-            with np.errstate(invalid="ignore"):  # 0 / 0 for a text of nothing
-                found[start : start + len(part)] = raw / norms + self.settings.bias
-        return found
+        rows, buckets, values = weigh(texts, self._idf)
+        raw = np.bincount(rows, values * self._weights[buckets], minlength=len(texts))
+        norms = np.sqrt(np.bincount(rows, values * values, minlength=len(texts)))
+        with np.errstate(invalid="ignore"):  # 0 / 0 for a text of nothing
+            return np.asarray(raw / norms + self.settings.bias)
 
     def answers(self, texts: Sequence[str]) -> Floats:
         """(N, 2) calibrated probabilities of the labels; NaN where the model behind it has to read the text."""
@@ -212,7 +209,7 @@ def hash_ngrams(texts: Sequence[str]) -> Ints:
         state = (state[:end] * _FACTOR + codes[order - 1 :] + np.uint64(order)) * _MIX
         if order in ORDERS:
             is_whole = row[:end] == row[order - 1 :]
-            bucket = (state >> np.uint64(64 - 21)).astype(np.int64)
+            bucket = (state >> np.uint64(64 - BITS)).astype(np.int64)
             found.append((row[:end] * BUCKETS + bucket)[is_whole])
     return np.concatenate(found) if found else np.zeros(0, np.int64)
 
