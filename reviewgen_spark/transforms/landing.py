@@ -85,9 +85,12 @@ def plan_batches(spark: SparkSession, config: Config, known: Sequence[Row]) -> l
     accepted = {path for path, row in last.items() if row.state == "accepted"}
     taken = {(row.path, row.sha256) for row in known if row.state == "reserved"}
     retried = {path for path, row in last.items() if row.state == "retry"}
-    fresh = [scan for scan in scans if (scan.delivery.path, scan.sha256) not in taken or scan.delivery.path in retried]
+    fresh: list[Scan] = []
+    again: list[Scan] = []
+    for scan in scans:
+        is_taken = (scan.delivery.path, scan.sha256) in taken and scan.delivery.path not in retried
+        (again if is_taken else fresh).append(scan)
     first_batch = max((row.batch_id for row in known if row.batch_id is not None), default=0) + 1
-    again = [scan for scan in scans if scan not in fresh]
     seen = [_source_file(scan, "reserved", None, 1, 0, detail="seen again, the same bytes") for scan in again]
     return [*reserve(fresh, accepted, first_batch, config.ingest), *seen]
 
