@@ -105,8 +105,7 @@ class Backlog:
     def _reserved(self) -> dict[int, str]:
         """A digest by batch of the slices that it takes."""
         slices: dict[int, list[str]] = {}
-        columns = ("batch_id", "path", "sha256", "first_row", "last_row", "state")
-        for row in self.warehouse.read("ops_source_files").select(*columns).collect():
+        for row in self.warehouse.records("ops_source_files").read():
             if row.batch_id is not None and row.state in ("reserved", "rejected"):
                 slices.setdefault(row.batch_id, []).append(f"{row.path}:{row.sha256}:{row.first_row}:{row.last_row}")
         return {batch: "\n".join(sorted(parts)) for batch, parts in sorted(slices.items())}

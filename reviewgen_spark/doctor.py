@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from reviewgen_spark import findings
 from reviewgen_spark.assets import KEY_VARIABLE
 from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.convergence import differences
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryError, ReviewgenError
 from reviewgen_spark.findings import Finding, Surroundings, TableState
 from reviewgen_spark.schemas import TABLES
@@ -198,7 +199,7 @@ def examine_warehouse(spark: "SparkSession", config: Config) -> Iterator[Finding
 
 def state_of(warehouse: "Warehouse", name: str) -> TableState:
     """Compare a table with schemas/, look for its files, and read a row of it."""
-    faults, additions = warehouse.differences(name)
+    faults, additions = differences(warehouse.log(name), TABLES[name])
     rows = warehouse.read(name)
     local = [Path(unquote(urlsplit(file).path)) for file in rows.inputFiles() if file.startswith("file:/")]
     missing = sum(not file.is_file() for file in local)

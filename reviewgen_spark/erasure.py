@@ -34,6 +34,7 @@ from reviewgen_spark.transforms.erasures import (
     survivors,
 )
 from reviewgen_spark.transforms.plan import keep
+from reviewgen_spark.upkeep import forget_history
 
 _BRONZE = ("bronze_reviews", "bronze_reviews_quarantine", "bronze_redeliveries", "bronze_gold_labels")
 _EXPORTS = "ops_text_exports"
@@ -326,7 +327,7 @@ class _Erasing:
         for name in self._tables:
             if not name.startswith("ops_"):
                 self._run.lease.check()
-                self._warehouse.forget_history(name)
+                forget_history(self._warehouse, name)
 
     def _search(self) -> None:
         """Look for ids and texts in every file; a cluster's name, or a text that others wrote too, may stay."""

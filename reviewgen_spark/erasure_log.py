@@ -20,7 +20,7 @@ class ErasureLog:
         self._sequence = 0
         self._last: dict[str, Row] = {}
         self._models: dict[str, set[str]] = {}
-        for row in sorted(warehouse.read(_TABLE).collect(), key=lambda row: int(row.sequence)):
+        for row in sorted(warehouse.records(_TABLE).read(), key=lambda row: int(row.sequence)):
             self._sequence = row.sequence
             self._last[row.erasure_key] = row
             self._models.setdefault(row.erasure_key, set()).update(row.models or ())
@@ -60,7 +60,7 @@ class ErasureLog:
         ]
         if not rows:
             return
-        self._warehouse.append(_TABLE, self._warehouse.rows(_TABLE, rows))
+        self._warehouse.records(_TABLE).append(rows)
         self._sequence += len(rows)
         for row in rows:
             self._last[str(row["erasure_key"])] = Row(**row)

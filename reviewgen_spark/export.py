@@ -140,7 +140,7 @@ def _record(run: Run, export: TextExport, counts: Mapping[str, int], versions: M
         "text_counts": dict(counts),
         "table_versions": dict(versions),
     }
-    run.warehouse.append(_LOG, run.warehouse.rows(_LOG, [row]))
+    run.warehouse.records(_LOG).append([row])
 
 
 def _write(run: Run, export: TextExport, texts: DataFrame, folder: Path) -> dict[str, int]:

@@ -23,7 +23,7 @@ def empty_landing(run: Run, erased: Erased, is_wanted: bool) -> tuple[list[str],
         The files whose records were emptied, and those that still hold one, or that cannot be read to the end.
     """
     deliveries = list_deliveries(run.spark, run.config.paths.landing, run.config.ingest)
-    known = run.warehouse.read("ops_source_files").collect()
+    known = run.warehouse.records("ops_source_files").read()
     last = {row.path: row for row in sorted(known, key=lambda row: int(row.sequence))}
     emptied: list[str] = []
     still: list[str] = []
@@ -68,7 +68,7 @@ def _rewrite(run: Run, found: Found, known: list[Row]) -> None:
         "detail": "rewritten by reviewgen erase",
     }
     run.lease.check()
-    known[:] = run.warehouse.read("ops_source_files").collect()
+    known[:] = run.warehouse.records("ops_source_files").read()
     record_source_files(run.warehouse, known, [row])
     copy.replace(file)
 

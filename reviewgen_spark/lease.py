@@ -12,7 +12,6 @@ from pathlib import Path
 
 from delta.tables import DeltaTable
 from pyspark.sql import Row
-from pyspark.sql import functions as F
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import LeaseError, ReviewgenError
@@ -102,16 +101,10 @@ class Lease:
             "heartbeat_at": now,
             "expires_at": expires_at,
         }
-        # In SQL, which says how many rows it changed; Delta binds no parameters there.
-        changed = self._warehouse.spark.sql(
-            f"UPDATE delta.`{self._warehouse.path(_TABLE)}` "
-            f"SET {', '.join(f'{name} = {_literal(value)}' for name, value in values.items())} "
-            f"WHERE name = {_literal(_NAME)} AND owner = {_literal(holder)}"
-        )
-        (counts,) = changed.collect()
-        is_ours = bool(counts["num_affected_rows"])
+        records = self._warehouse.records(_TABLE)
+        is_ours = bool(records.update(values, {"name": _NAME, "owner": holder}))
         if is_ours:  # else `check` must go on seeing that somebody else wrote the table
-            version = self._warehouse.version(_TABLE)
+            version = records.version()
             with self._lock:  # not around the commit: a stage would wait for it, seconds on a busy machine
                 self._expires_at, self._version = expires_at, version
         return is_ours
@@ -142,14 +135,14 @@ class Lease:
         return self._rows()[0]
 
     def _rows(self) -> list[Row]:
-        return self._warehouse.read(_TABLE).where(F.col("name") == _NAME).collect()
+        return [row for row in self._warehouse.records(_TABLE).read() if row.name == _NAME]
 
 
 def describe_holder(warehouse: Warehouse) -> str | None:
     """Who holds the warehouse now; None while it is free or its holder is dead. Takes nothing, creates nothing."""
     if not warehouse.exists(_TABLE):
         return None
-    for held in warehouse.read(_TABLE).where(F.col("name") == _NAME).collect():
+    for held in warehouse.records(_TABLE).read():
         if held.owner and held.expires_at.replace(tzinfo=UTC) > datetime.now(UTC) and not _is_dead(held):
             return _describe(held)
     return None
@@ -175,20 +168,6 @@ def _process_start(pid: int) -> str | None:
         return None
     fields = stat.rpartition(")")[2].split()  # the name before may hold spaces
     return None if fields[0] == "Z" else fields[19]
-
-
-def _literal(value: object) -> str:
-    r"""A value as Spark's SQL writes it.
-
-    >>> _literal(7), _literal(None), _literal("it's"), _literal(datetime(2026, 1, 2, tzinfo=UTC))
-    ('7', 'NULL', "'it\\'s'", "TIMESTAMP '2026-01-02T00:00:00+00:00'")
-    """
-    if value is None or isinstance(value, int):
-        return "NULL" if value is None else str(value)
-    if isinstance(value, datetime):
-        return f"TIMESTAMP '{value.isoformat()}'"
-    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{text}'"
 
 
 def _class(error: Exception) -> str:

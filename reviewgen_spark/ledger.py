@@ -33,8 +33,7 @@ class Ledger:
         self._last: dict[tuple[str, int | None], StageRun] = {}
         self._sequence = 0
         if warehouse.exists(_TABLE):
-            columns = ("sequence", "stage", "batch_id", "state", "fingerprint", "counts", "at", "seconds")
-            for row in sorted(warehouse.read(_TABLE).select(*columns).collect(), key=lambda row: int(row.sequence)):
+            for row in sorted(warehouse.records(_TABLE).read(), key=lambda row: int(row.sequence)):
                 self._sequence = row.sequence
                 found = StageRun(row.state, row.fingerprint, row.counts or {}, row.at, row.seconds)
                 self._last[row.stage, row.batch_id] = found
@@ -89,6 +88,6 @@ class Ledger:
             "error_class": error_class,
             "at": at,
         }
-        self._warehouse.append(_TABLE, self._warehouse.rows(_TABLE, [row]))
+        self._warehouse.records(_TABLE).append([row])
         self._sequence += 1
         self._last[stage, batch_id] = StageRun(state, fingerprint, dict(counts or {}), at, seconds)

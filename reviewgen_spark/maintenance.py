@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from reviewgen_spark.assets import PINNED_MODELS
 from reviewgen_spark.runner import Run
 from reviewgen_spark.schemas import TABLES, Table
-from reviewgen_spark.tables import Size
+from reviewgen_spark.upkeep import Size, compact, size, vacuum
 
 _RUNS = "ops_stage_runs"
 
@@ -66,13 +66,13 @@ def maintain(run: Run, is_dry: bool = False) -> Maintenance:
     for name, table in TABLES.items():
         if name == "ops_leases" or not warehouse.exists(name):
             continue
-        before = after = warehouse.size(name)
+        before = after = size(warehouse, name)
         if not is_dry:
             run.lease.check()
             run.report(f"[maintain] {name}")
-            warehouse.compact(name, ordering(table))
-            warehouse.vacuum(name)
-            after = warehouse.size(name)
+            compact(warehouse, name, ordering(table))
+            vacuum(warehouse, name)
+            after = size(warehouse, name)
         tended.append(Tended(name, before, after))
     folders = stale_folders(Path(config.paths.artifacts), _limit(config.tables.retention_days))
     if not is_dry:

@@ -3,8 +3,6 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pyspark.sql import functions as F
-
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import DataQualityError, ModelNotFoundError
 from reviewgen_spark.tables import Warehouse
@@ -30,8 +28,9 @@ def set_champion(
 
     warehouse.converge(["ops_model_promotions"])
     if version is None:
-        promotions = warehouse.read("ops_model_promotions").where("is_promoted AND alias IS NULL")  # of champions
-        newest = promotions.orderBy(F.col("decided_at").desc()).select("previous_version").head()
+        decisions = warehouse.records("ops_model_promotions").read()
+        promotions = [row for row in decisions if row.is_promoted and row.alias is None]  # of champions
+        newest = max(promotions, key=lambda row: row.decided_at, default=None)
         version = newest.previous_version if newest else None
         if version is None:
             raise ModelNotFoundError("there is no earlier champion; `reviewgen models list` shows every version")
@@ -51,7 +50,7 @@ def set_champion(
         "decided_by": command,
         "decided_at": now,
     }
-    warehouse.append("ops_model_promotions", warehouse.rows("ops_model_promotions", [row]))
+    warehouse.records("ops_model_promotions").append([row])
     return decision
 
 

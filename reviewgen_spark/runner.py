@@ -117,8 +117,7 @@ class Run:
         if self._erased is None:
             newest: dict[str, str] = {}
             if self.warehouse.was_written("ops_erasures"):
-                columns = ("sequence", "erasure_key", "state")
-                for row in sorted(self.warehouse.read("ops_erasures").select(*columns).collect()):
+                for row in sorted(self.warehouse.records("ops_erasures").read(), key=lambda row: int(row.sequence)):
                     newest[row.erasure_key] = row.state
             said = "\n".join(f"{key} {state}" for key, state in sorted(newest.items()))
             self._erased = hashlib.sha256(said.encode()).hexdigest()[:32] if newest else ""
@@ -282,7 +281,7 @@ class Run:
     def _reserve(self, stage: Stage) -> None:
         """Reserve files and batch ids for what is new, in one commit, before anything of it is written."""
         assert stage.plan is not None
-        known = self.warehouse.read("ops_source_files").collect()
+        known = self.warehouse.records("ops_source_files").read()
         rows = stage.plan(self.spark, self.config, known)
         if rows:
             self.lease.check()
@@ -300,7 +299,7 @@ def record_source_files(warehouse: Warehouse, known: Iterable[Any], rows: Sequen
     last = max((int(row.sequence) for row in known), default=0)
     now = datetime.now(UTC)
     numbered = [{**row, "sequence": last + place, "at": now} for place, row in enumerate(rows, start=1)]
-    warehouse.append("ops_source_files", warehouse.rows("ops_source_files", numbered))
+    warehouse.records("ops_source_files").append(numbered)
 
 
 @contextmanager

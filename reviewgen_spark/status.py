@@ -76,13 +76,12 @@ class Counts:
 
 def count_records(warehouse: Warehouse) -> Counts:
     """Count every table itself: nothing here is derived from another count."""
-    files = warehouse.read("ops_source_files").where("state = 'reserved'")
-    delivered = files.agg(F.sum(F.col("last_row") - F.col("first_row") + 1)).collect()[0][0] or 0
+    files = [row for row in warehouse.records("ops_source_files").read() if row.state == "reserved"]
     clusters = warehouse.read("silver_review_clusters")
     labels = warehouse.read("gold_review_labels").agg(F.count("*"), F.count("error")).collect()[0]
     reviews = warehouse.read("silver_reviews")
     return Counts(
-        delivered=delivered,
+        delivered=sum(row.last_row - row.first_row + 1 for row in files),
         bronze=warehouse.read("bronze_reviews").count(),
         quarantined=warehouse.read("bronze_reviews_quarantine").where("source_line IS NOT NULL").count(),
         redelivered=warehouse.read("bronze_redeliveries").count(),
@@ -175,12 +174,12 @@ def quality_lines(
 ) -> list[str]:
     """One line a rule: how many reviews met it, and why it is there; what `reviewgen quality` prints."""
     metrics = warehouse.read("ops_clean_metrics").where("kind_code IN ('error', 'warning')")
-    reviews = warehouse.read("ops_stage_runs").where("stage = 'clean' AND state = 'succeeded'")
+    runs = sorted(warehouse.records("ops_stage_runs").read(), key=lambda row: int(row.sequence))
     if batches:
         metrics = metrics.where(F.col("batch_id").between(*batches))
-        reviews = reviews.where(F.col("batch_id").between(*batches))
-    newest = reviews.groupBy("batch_id").agg(F.max_by("counts", "sequence").alias("counts"))
-    total = sum(row.counts["silver_reviews"] + row.counts["silver_reviews_quarantine"] for row in newest.collect())
+        runs = [row for row in runs if batches[0] <= (row.batch_id or 0) <= batches[1]]
+    cleaned = {row.batch_id: row.counts for row in runs if row.stage == "clean" and row.state == "succeeded"}
+    total = sum(counts["silver_reviews"] + counts["silver_reviews_quarantine"] for counts in cleaned.values())
     found = {row["name"]: row["n"] for row in metrics.groupBy("name").agg(F.sum("review_count").alias("n")).collect()}
     lines = [f"{'rule':<24}{'severity':<10}{'reviews':>12}{'share':>10}  reason"]
     for name, rule in sorted(rules.items(), key=lambda item: (item[1].severity, item[0])):
@@ -197,7 +196,7 @@ def undecided_files(warehouse: Warehouse, config: Config, known: Sequence[Row] |
 
     `known` are the rows of ops_source_files, read where they are not given.
     """
-    known = warehouse.read("ops_source_files").collect() if known is None else known
+    known = warehouse.records("ops_source_files").read() if known is None else known
     return undecided(list_deliveries(warehouse.spark, config.paths.landing, config.ingest), known)
 
 
@@ -207,7 +206,7 @@ def check_night(warehouse: Warehouse, config: Config) -> None:
     Raises:
         DataQualityError: Files were refused whole, or the input is late or thin.
     """
-    known = warehouse.read("ops_source_files").collect()
+    known = warehouse.records("ops_source_files").read()
     faults = [
         f"{row.path}: refused whole ({row.detail}); mend it and `reviewgen ingest retry {row.path}`, or take what is "
         f"readable with `reviewgen ingest accept {row.path}`"
@@ -235,7 +234,7 @@ def decide_file(warehouse: Warehouse, path: str, decision: str) -> None:
     Raises:
         ConfigError: No such file was refused.
     """
-    known = warehouse.read("ops_source_files").orderBy("sequence").collect()
+    known = sorted(warehouse.records("ops_source_files").read(), key=lambda row: int(row.sequence))
     last = {row.path: row for row in known}
     if path not in last or last[path].state != "rejected":
         refused = sorted(name for name, row in last.items() if row.state == "rejected")

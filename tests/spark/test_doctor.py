@@ -7,9 +7,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.convergence import differences
 from reviewgen_spark.doctor import examine_spark, examine_warehouse, find_champion, survey_workers
 from reviewgen_spark.findings import GIB, Finding, exit_code
 from reviewgen_spark.lease import Lease
+from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.tables import Warehouse
 
 WORDS = {"record_id": "r", "tokens": ["好"], "content_words": ["好"], "token_count": 1, "batch_id": 1}
@@ -59,7 +61,7 @@ def test_broken_tables_and_a_held_lease_are_told(spark: SparkSession, config: Co
     [data] = Path(warehouse.path("silver_tokens")).glob("batch_id=1/*.parquet")
     data.unlink()
     spark.sql(f"ALTER TABLE delta.`{warehouse.path('gold_review_labels')}` ADD COLUMNS (mood STRING)")
-    assert warehouse.differences("ops_weak_voters") == ([], [])
+    assert differences(warehouse.log("ops_weak_voters"), TABLES["ops_weak_voters"]) == ([], [])
     voters = f"delta.`{warehouse.path('ops_weak_voters')}`"
     spark.sql(f"ALTER TABLE {voters} SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
     spark.sql(f"ALTER TABLE {voters} DROP COLUMN estimated_accuracy")

@@ -12,6 +12,7 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.maintenance import maintain
 from reviewgen_spark.runner import open_run
 from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.upkeep import forget_history
 
 SPLITS, WORDS, RUNS = "silver_review_splits", "gold_product_keywords", "ops_stage_runs"
 
@@ -77,11 +78,11 @@ def test_a_table_that_forgets_holds_nothing_of_before(warehouse: Warehouse) -> N
 
     left = contents(warehouse, SPLITS)
     assert holding(), "the statistics of Delta's log name it"
-    assert warehouse.forget_history(SPLITS)
+    assert forget_history(warehouse, SPLITS)
     assert holding() == []
     assert len(list(folder.rglob("*.parquet"))) == active(warehouse, SPLITS) + 1, "and a checkpoint"
     assert contents(warehouse, SPLITS) == left
-    assert not warehouse.forget_history(SPLITS), "nothing is left to forget"
+    assert not forget_history(warehouse, SPLITS), "nothing is left to forget"
     # another process reads and writes it as any table
     copy = folder.with_name("silver_tokens")
     shutil.copytree(folder, copy)
