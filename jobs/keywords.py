@@ -19,7 +19,7 @@ def _keywords(inputs: Inputs) -> dict[str, DataFrame]:
 
 STAGE = Stage(
     name="keywords",
-    version=1,
+    version=2,
     scope="table",
     reads=("silver_reviews", "silver_review_clusters", "silver_tokens"),
     writes=("gold_product_keywords",),

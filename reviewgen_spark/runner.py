@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -201,8 +200,6 @@ class Run:
         for name in stage.writes:
             rows = outputs[name]
             if stage.max_error_pct is not None and name == stage.writes[0]:
-                # Counting and then writing would call the model twice. A stage with more tables persists their source.
-                rows = rows.persist(StorageLevel.DISK_ONLY)
                 counts["errors"] = self._check_errors(stage, rows)
             self.lease.check()
             written = self._write(stage, name, rows, batch, print_)

@@ -31,14 +31,7 @@ def text_rank(reviews: Sequence[Sequence[str]], window: int, max_words: int) -> 
     size = len(chosen)
     if not size:
         return {}
-    weights = np.zeros((size, size))
-    for words in reviews:
-        places = [place[word] for word in words if word in place]
-        for distance in range(1, window):
-            for one, other in zip(places, places[distance:], strict=False):
-                if one != other:
-                    weights[one, other] += 1
-                    weights[other, one] += 1
+    weights = _weights([[place[word] for word in words if word in place] for words in reviews], size, window)
     strength = weights.sum(axis=0)
     links = np.divide(weights, strength, out=np.zeros_like(weights), where=strength > 0)
     ranks = np.full(size, 1 / size)
@@ -51,3 +44,16 @@ def text_rank(reviews: Sequence[Sequence[str]], window: int, max_words: int) -> 
         if done:
             break
     return dict(zip(chosen, ranks.tolist(), strict=True))
+
+
+def _weights(reviews: Sequence[Sequence[int]], size: int, window: int) -> np.ndarray:
+    """How often two words stand within the window of each other, (size, size); symmetric, nothing beside itself."""
+    words = np.fromiter((word for places in reviews for word in places), np.int64)
+    review = np.repeat(np.arange(len(reviews)), [len(places) for places in reviews])
+    pairs = np.zeros(size * size)
+    for distance in range(1, window):
+        one, other = words[:-distance], words[distance:]
+        is_edge = (review[:-distance] == review[distance:]) & (one != other)
+        pairs += np.bincount(one[is_edge] * size + other[is_edge], minlength=size * size)
+    found = pairs.reshape(size, size)
+    return found + found.T
