@@ -5,6 +5,10 @@ generator starts from a language model of unlabelled reviews and is fine-tuned o
 other label. Its texts join the training rows, each under the sentiment that was asked for; `filtered` leaves out those
 that the classifier without augmentation takes for the other one. All classifiers take the same number of steps.
 
+With `--others`, a corpus of other categories, two arms more show what those labels are worth to a classifier directly:
+its rows beside the few ones, and beside those and the generated ones. `--language-model` may then be a generator that
+`train_generator.py` taught on the same corpus, which knows what a sentiment code means before it sees the few rows.
+
     python benchmarks/augmentation.py --corpus CORPUS --language-model FOLDER --base embedded:3 --seeds 1 2 3 4
 """
 
@@ -76,6 +80,7 @@ def generate(corpus: Path, language_model: Path, out: Path, count: int, seed: in
                     "augmentation",
                     "-",
                     like.lang_code,
+                    category=like.category,
                     sentiment=("negative", "positive")[place % 2],
                     length=like.length,
                 ),
@@ -96,6 +101,8 @@ def main() -> int:
     parser.add_argument("--corpus", type=Path, required=True, help="train and validation are the few rows")
     parser.add_argument("--language-model", type=Path, required=True)
     parser.add_argument("--base", default="embedded:3")
+    parser.add_argument("--others", type=Path, help="a corpus of other categories")
+    parser.add_argument("--other-rows", type=int, default=4_000, help="of these (default 4,000)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--generated", type=int, default=384)
     options = parser.parse_args()
@@ -105,6 +112,7 @@ def main() -> int:
     texts, labels = [row["text"] for row in test], np.asarray([row["label"] for row in test])
     tokeniser = Tokeniser(TokensSection(), default_conf_folder() / "dictionaries")
     figures: dict[str, list[tuple[float, float]]] = {}
+    others = read_rows(options.others, ("train",))[: options.other_rows] if options.others else []
 
     with tempfile.TemporaryDirectory() as scratch:
 
@@ -149,6 +157,10 @@ def main() -> int:
             for name, extra in (("generated", made), ("generated, filtered", kept)):
                 both = write_corpus(Path(scratch) / f"{name}-corpus-{seed}", [*train, *extra], validation)
                 score(name, both, len(train) + len(extra), seed)
+            if others:
+                for name, extra in (("others", others), ("others and generated", [*others, *made])):
+                    both = write_corpus(Path(scratch) / f"{name}-corpus-{seed}", [*train, *extra], validation)
+                    score(name, both, len(train) + len(extra), seed)
     for name, found in figures.items():
         f1, accuracy = np.asarray(found).T
         spread = float(f1.std(ddof=1)) if len(f1) > 1 else 0.0

@@ -72,9 +72,17 @@ def shopping(folder: Path) -> Iterator[Row]:
         yield Row(row["review"], int(row["label"]), category=row["cat"])
 
 
+_SMALL_CATEGORY = "热水器"
+
+
+def shopping_others(folder: Path) -> Iterator[Row]:
+    """The nine larger categories, what a shop may already know when a new one comes."""
+    return (row for row in shopping(folder) if row.category != _SMALL_CATEGORY)
+
+
 def shopping_heaters(folder: Path) -> Iterator[Row]:
     """The smallest category of the ten with few labels: every fourth review to train on, the others to test."""
-    heaters = (row for row in shopping(folder) if row.category == "热水器")
+    heaters = (row for row in shopping(folder) if row.category == _SMALL_CATEGORY)
     for place, row in enumerate(heaters):
         yield row._replace(split="test" if place % 4 else "train")
 
@@ -151,6 +159,7 @@ ASPECT_SETS: dict[str, Callable[[Path], Iterator[AspectRow]]] = {"absa_zh": absa
 SETS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "shopping": shopping,
     "shopping_heaters": shopping_heaters,
+    "shopping_others": shopping_others,
     "cold": cold,
     "cold_and_shopping": cold_and_shopping,
     "amazon_polarity": amazon_polarity,

@@ -73,8 +73,8 @@ class Stage:
         assets: Finds models, keys and dictionaries, once a run, on the driver.
         mode: How the tables of a table stage are written: replaced whole, or only the rows with this run's
             `fingerprint`, so that a log keeps its rows and a rerun adds none twice.
-        max_error_pct: Share of rows of the first table with `error` above which nothing is published; for model stages, which
-            persist what the model said: it is counted before it is written.
+        max_error_pct: Share of rows of the first table with `error` above which nothing is published; for model
+            stages, which persist what the model said: it is counted before it is written.
         expected_errors: Classes of `error` that are no failure of the model, such as a review without text; they
             do not count towards `max_error_pct`.
         makes_files: Whether it fills `Inputs.out`.
