@@ -24,6 +24,7 @@ from reviewgen_spark.models.folder import MODEL_FILES, ModelSettings
 from reviewgen_spark.models.heads import plan_heads
 
 RIVALS = {"pipeline": "pipeline_udf.py", "pyfunc": "pyfunc_udf.py", "predict_batch_udf": "predict_batch.py"}
+PRECISIONS = ("float32", "bfloat16")
 LABELS = ("negative", "positive")
 MAX_TOKENS = 128
 
@@ -67,6 +68,7 @@ def main() -> int:
     parser = arguments(__doc__, 20_000)
     parser.add_argument("--rival-rows", type=int, default=2_000, help="rows that rivals work on (default 2,000)")
     parser.add_argument("--model", default="embedded", help="a model folder, or a base as models.base names them")
+    parser.add_argument("--lines", nargs="+", choices=PRECISIONS, default=PRECISIONS, help="precisions (default all)")
     options = parser.parse_args()
     rival_rows = min(options.rows, options.rival_rows)
     sizes = {"rows": options.rows, "rival-rows": rival_rows, "half": max(rival_rows // 2, 1), "warm": 16}
@@ -82,9 +84,9 @@ def main() -> int:
             given = ["--rows", str(root / rows), "--warm", str(root / "warm"), "--model", str(model)]
             return Contestant(name, script, (*given, *(["--line", line] if line else [])))
 
-        ours = [contestant(f"ours: {line}", "engine_label.py", "rows", line) for line in ("float32", "bfloat16")]
+        ours = [contestant(f"ours: {line}", "engine_label.py", "rows", line) for line in options.lines]
         # `plain` is transformers without packed layers: what rivals run, told beside them.
-        lines = ("float32", "bfloat16") if options.without_rivals else ("float32", "bfloat16", "plain")
+        lines = options.lines if options.without_rivals else (*options.lines, "plain")
         limits = [contestant(f"torch alone: {line}", "torch_alone.py", "rows", line) for line in lines]
         rivals = [
             contestant(f"{name}{' / 2' if rows == 'half' else ''}", script, rows)
@@ -115,16 +117,18 @@ def main() -> int:
             f"{found['padding_pct']:.1f} %, seconds of workers: load {found['load_seconds']:.1f}, tokenise "
             f"{found['tokenise_seconds']:.1f}, forward {found['forward_seconds']:.1f}; {found['peak_memory_mb']:.0f} MB"
         )
-    best, equal = max(speed["ours: float32"], speed["ours: bfloat16"]), speed["ours: float32"]
     bars = [
         bar(f"{line} / torch alone", speed[f"ours: {line}"] / speed[f"torch alone: {line}"], 0.85)
-        for line in ("float32", "bfloat16")
+        for line in options.lines
     ]
     if rivals:
+        best = max(speed[one.name] for one in ours)
         bars += [
             bar(f"ours / {name}, as documented", best / speed[name], limit)
             for name, limit in zip(RIVALS, (3, 3, 1.5), strict=True)
         ]
+    if rivals and "float32" in options.lines:
+        equal = speed["ours: float32"]
         bars += [bar(f"ours / {name}, both float32", equal / speed[name], 1.5) for name in ("pipeline", "pyfunc")]
     bars.append(
         bar("loads a worker", max(m["load_count"] / m["worker_count"] for m in metrics.values()), 1, at_most=True)
