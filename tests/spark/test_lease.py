@@ -3,6 +3,7 @@ import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
@@ -11,6 +12,7 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.errors import LeaseError
 from reviewgen_spark.lease import Lease
 from reviewgen_spark.tables import Warehouse
+from tests.conftest import ConfigFactory
 
 
 @pytest.fixture
@@ -33,6 +35,19 @@ def test_the_second_is_refused_until_the_first_gives_back(warehouse: Warehouse, 
     second = take(warehouse, config, "night-2")
     second.check()
     second.release()
+
+
+def test_a_warehouse_at_a_uri_is_leased_by_spark(
+    spark: SparkSession, make_config: ConfigFactory, tmp_path: Path
+) -> None:
+    config = make_config(f"paths.warehouse=file://{tmp_path}/warehouse")
+    warehouse = Warehouse(spark, config)
+    first = take(warehouse, config, "night-1")
+    first.check()
+    with pytest.raises(LeaseError, match="night-1 holds the warehouse"):
+        take(warehouse, config, "night-2")
+    first.release()
+    take(warehouse, config, "night-2").release()
 
 
 def hold_as(warehouse: Warehouse, **values: object) -> None:

@@ -6,7 +6,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from reviewgen_spark.config import Config
-from reviewgen_spark.records import DriverRecords, Records, SparkRecords
+from reviewgen_spark.delta_log import DeltaLog
+from reviewgen_spark.records import DriverRecords, Records, SparkRecords, records_of
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.tables import Warehouse
 
@@ -40,7 +41,14 @@ def by_driver(warehouse: Warehouse, name: str) -> Records:
 
 
 def by_spark(warehouse: Warehouse, name: str) -> Records:
-    return SparkRecords(warehouse.log(name), TABLES[name])
+    found = records_of(at_uri(warehouse, name), TABLES[name])
+    assert isinstance(found, SparkRecords)
+    return found
+
+
+def at_uri(warehouse: Warehouse, name: str) -> DeltaLog:
+    """The same table as one in an object store is named: out of reach for this process, not for Spark."""
+    return DeltaLog(warehouse.spark, f"file://{warehouse.path(name)}")
 
 
 WAYS = pytest.mark.parametrize("records", [by_driver, by_spark])
@@ -92,6 +100,17 @@ def test_both_read_what_the_other_wrote(warehouse: Warehouse) -> None:
     assert len(rows(by_driver(warehouse, RUNS))) == 3
     assert rows(by_driver(warehouse, RUNS)) == rows(by_spark(warehouse, RUNS))
     assert warehouse.read(RUNS).where("counts['a'] = 1").count() == 1
+
+
+def test_a_log_says_the_same_by_spark_and_without(warehouse: Warehouse) -> None:
+    by_spark(warehouse, RUNS).append([RUN])
+    here, there = warehouse.log(RUNS), at_uri(warehouse, RUNS)
+    assert here.is_mounted and not there.is_mounted
+    assert here.version() == there.version() == 1
+    assert here.metadata() == there.metadata()
+    assert here.metadata().properties["delta.constraints.state_is_known"] == TABLES[RUNS].checks["state_is_known"]
+    assert here.exists() and there.exists()
+    assert not warehouse.log("ops_erasures").exists() and not at_uri(warehouse, "ops_erasures").exists()
 
 
 def test_of_two_that_update_at_once_one_is_refused(warehouse: Warehouse) -> None:
