@@ -3,7 +3,8 @@
 The archive holds the top of a `site-packages`: what this project asks for, and what that asks for in turn, as it is
 installed here. Executors unpack it (`spark-submit --archives FILE#environment`) and find it by `PYTHONPATH`; nothing in
 it names the folder it came from. Left out: Spark and py4j, which each node has, this project itself, which travels as a
-wheel, and triton (1 GB), which torch loads for torch.compile alone. The same installation gives the same bytes.
+wheel, deltalake, which the driver alone asks, and triton (1 GB), which torch loads for torch.compile alone. The same
+installation gives the same bytes.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from reviewgen_spark.errors import MissingExtraError
 from reviewgen_spark.job import guarded
 
 PROJECT = "reviewgen-spark"
-ELSEWHERE = frozenset({PROJECT, "pyspark", "py4j", "delta-spark", "triton"})
+ELSEWHERE = frozenset({PROJECT, "pyspark", "py4j", "delta-spark", "deltalake", "triton"})
 SKIPPED_FOLDERS = frozenset({"__pycache__", "tests", "include"})
 IMPORTED_TESTS = PurePosixPath("numpy/_core/tests/_natype.py")  # numpy.testing, which SciPy imports, imports it
 COMPRESS_LEVEL = 4  # 6 takes twice the time for 2 % less
