@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import reduce
 from typing import Any
@@ -28,7 +27,6 @@ from reviewgen_spark.transforms.views import current_unique_reviews
 # Sizes of a group of equal texts: lower bound and name, largest first.
 _GROUP_SIZES = ((10, "10 times or more"), (4, "4 to 9 times"), (3, "3 times"), (2, "twice"), (1, "once"))
 MAX_FILES, MAX_PROMOTIONS = 20, 5
-_AT_ONCE = 4
 
 
 def collect(tables: Mapping[str, DataFrame], section: ReportSection) -> ReportData:
@@ -44,33 +42,35 @@ def collect(tables: Mapping[str, DataFrame], section: ReportSection) -> ReportDa
         "record_id", "sentiment_label", "sentiment_score", "model_name", "model_version", "error"
     )
     said = labels.where("sentiment_label IS NOT NULL").select("record_id", "sentiment_label")
-    silver, clusters = tables["silver_reviews"], tables["silver_review_clusters"]
-    splits, weak = tables["silver_review_splits"], tables["silver_weak_labels"]
-    evaluations, promotions = tables["ops_model_evaluations"], tables["ops_model_promotions"]
-    current = current_unique_reviews(silver, clusters)
-    questions: tuple[Callable[[], Mapping[str, Any]], ...] = (
-        lambda: {"words": complaint_words(tables["silver_tokens"], said, section.top_words)},
-        lambda: report_labels.sentiment(current.join(said, on="record_id", how="inner"), section.timezone),
-        lambda: report_labels.voters(weak, tables["ops_weak_voters"], clusters, tables["bronze_gold_labels"]),
-        lambda: report_labels.split_balance(splits, clusters, silver),
-        lambda: report_labels.splits_and_votes(splits, weak, said),
-        lambda: _volume(tables, section.timezone),
-        lambda: _refusals(tables["bronze_reviews_quarantine"]),
-        lambda: _reviews(silver),
-        lambda: _broken(tables["silver_reviews_quarantine"]),
-        lambda: _copies(clusters),
-        lambda: report_labels.labels(labels),
-        lambda: _products(tables["gold_product_satisfaction"], section.top_products),
-        lambda: _stages(tables["ops_stage_runs"]),
-        lambda: {"evaluation": _evaluation(evaluations, promotions), "promotions": _promotions(promotions)},
+    current = current_unique_reviews(tables["silver_reviews"], tables["silver_review_clusters"])
+    parts = (
+        _volume(tables, section.timezone),
+        _refusals(tables["bronze_reviews_quarantine"]),
+        _reviews(tables["silver_reviews"]),
+        _broken(tables["silver_reviews_quarantine"]),
+        _copies(tables["silver_review_clusters"]),
+        report_labels.labels(labels),
+        report_labels.splits_and_votes(tables["silver_review_splits"], tables["silver_weak_labels"], said),
+        report_labels.sentiment(current.join(said, on="record_id", how="inner"), section.timezone),
+        report_labels.split_balance(
+            tables["silver_review_splits"], tables["silver_review_clusters"], tables["silver_reviews"]
+        ),
+        report_labels.voters(
+            tables["silver_weak_labels"],
+            tables["ops_weak_voters"],
+            tables["silver_review_clusters"],
+            tables["bronze_gold_labels"],
+        ),
+        _products(tables["gold_product_satisfaction"], section.top_products),
+        _stages(tables["ops_stage_runs"]),
     )
-    # Side by side, the longest first: on small tables a query is mostly planning, one thread of the driver.
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = list(pool.map(lambda question: question(), questions))
     return ReportData(
         timezone=section.timezone,
         synthetic_columns=section.synthetic_columns,
-        **{name: value for answer in answers for name, value in answer.items()},
+        words=complaint_words(tables["silver_tokens"], said, section.top_words),
+        evaluation=_evaluation(tables["ops_model_evaluations"], tables["ops_model_promotions"]),
+        promotions=_promotions(tables["ops_model_promotions"]),
+        **{name: value for part in parts for name, value in part.items()},
     )
 
 
