@@ -3,7 +3,6 @@ import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
@@ -11,6 +10,7 @@ from pyspark.sql import SparkSession
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import LeaseError
 from reviewgen_spark.lease import Lease
+from reviewgen_spark.records import SparkRecords
 from reviewgen_spark.tables import Warehouse
 from tests.conftest import ConfigFactory
 
@@ -37,11 +37,12 @@ def test_the_second_is_refused_until_the_first_gives_back(warehouse: Warehouse, 
     second.release()
 
 
-def test_a_warehouse_at_a_uri_is_leased_by_spark(
-    spark: SparkSession, make_config: ConfigFactory, tmp_path: Path
-) -> None:
-    config = make_config(f"paths.warehouse=file://{tmp_path}/warehouse")
+def test_a_warehouse_at_a_uri_is_leased_by_spark(spark: SparkSession, make_config: ConfigFactory) -> None:
+    here = Warehouse(spark, make_config())
+    here.converge(["ops_leases"])  # Delta creates none at file:///, which it takes for another place than file:/
+    config = make_config(f"paths.warehouse=file://{here.path('ops_leases').removesuffix('/ops_leases')}")
     warehouse = Warehouse(spark, config)
+    assert isinstance(warehouse.records("ops_leases"), SparkRecords)
     first = take(warehouse, config, "night-1")
     first.check()
     with pytest.raises(LeaseError, match="night-1 holds the warehouse"):

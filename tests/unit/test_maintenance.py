@@ -4,7 +4,7 @@ from pathlib import Path
 
 from reviewgen_spark.maintenance import Maintenance, Tended, ordering, stale_folders
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.tables import Size
+from reviewgen_spark.upkeep import Size
 
 OLD, LIMIT = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 
