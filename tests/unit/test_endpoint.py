@@ -42,12 +42,18 @@ class Server:
                     outer.tries[" ".join(words)] += 1
                     tries = outer.tries[" ".join(words)]
                     outer.under_way += 1
+                    self.is_under_way = True
                     outer.most_under_way = max(outer.most_under_way, outer.under_way)
                 try:
                     self.answer(words, tries)
                 finally:
-                    with outer.lock:
-                        outer.under_way -= 1
+                    self.leave()
+
+            def leave(self) -> None:
+                """Before the answer is out: the next request may come before this thread runs again."""
+                with outer.lock:
+                    outer.under_way -= self.is_under_way
+                    self.is_under_way = False
 
             def answer(self, words: list[str], tries: int) -> None:
                 what = words[0]
@@ -82,6 +88,7 @@ class Server:
                     self.say(200, completion(f"wrote {' '.join(words)} "))
 
             def say(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+                self.leave()
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
                     self.send_header(name, value)
