@@ -26,18 +26,22 @@ from reviewgen_spark.text.erasure import Erased, Kind, erasure_key
 from reviewgen_spark.text.pii import pseudonym
 from reviewgen_spark.transforms.erasures import (
     PLACE,
+    copy_of_products,
     inherited_bands,
     labels_of,
+    newest_batches,
     read_erased,
     records_of,
     refused_of,
     survivors,
 )
 from reviewgen_spark.transforms.plan import keep
+from reviewgen_spark.transforms.tokens import unique_reviews
 from reviewgen_spark.upkeep import forget_history
 
 _BRONZE = ("bronze_reviews", "bronze_reviews_quarantine", "bronze_redeliveries", "bronze_gold_labels")
 _EXPORTS = "ops_text_exports"
+_TEXTS = "gold_generated_texts"
 _CLUSTERS, _BANDS = "silver_review_clusters", "silver_minhash_bands"
 
 
@@ -236,7 +240,7 @@ class _Erasing:
             _BANDS, heir_bands.unionByName(gone_bands.withColumn("is_gone", F.lit(True))), ("record_id",)
         )
         promoted = heirs.where("is_promoted").select("batch_id").distinct().collect()
-        self._redo(sorted(row.batch_id for row in promoted))
+        self._redo(_after_clusters(), sorted(row.batch_id for row in promoted))
         changes = ("duplicate_of", "duplicate_kind", "is_first_of_text")
         changed = heirs.select("record_id", *changes, F.lit(False).alias("is_gone"))
         leaving = gone.select(
@@ -248,10 +252,10 @@ class _Erasing:
         self._warehouse.edit(_CLUSTERS, keep(changed.unionByName(leaving)), ("record_id",), updates=changes)
         self._outcome.tables.append(_CLUSTERS)
 
-    def _redo(self, batches: Iterable[int]) -> None:
-        """Say that what follows de-duplication is not finished for these batches: the next night completes them."""
+    def _redo(self, stages: Iterable[str], batches: Iterable[int]) -> None:
+        """Say that these stages are not finished for these batches: the next night completes them, and no other."""
         for batch in batches:
-            for stage in _after_clusters():
+            for stage in stages:
                 last = self._run.ledger.last(stage, batch)
                 if last is not None and last.state == "succeeded":
                     self._run.ledger.record(stage, batch, "started", last.fingerprint)
@@ -264,7 +268,7 @@ class _Erasing:
         products = self._warehouse.read("bronze_reviews").join(
             F.broadcast(gone.select("record_id")), "record_id", "left_semi"
         )
-        products = keep(products.select("product_id").distinct())
+        products = keep(products.groupBy("product_id").agg(F.min("batch_id").alias("first_batch")))
         users = {pseudonym(row.user_id, self._key) for row in self._rows if self._erased().has_user(row.user_id)}
         user_keys = self._spark.createDataFrame([(user,) for user in sorted(users)], "user_key string")
         deletions: list[Deletion] = []
@@ -283,10 +287,21 @@ class _Erasing:
                 rows = self._warehouse.read(name).select(*TABLES[name].key, source)
                 made = keep(rows.join(F.broadcast(gone), "record_id", "left_semi"))
                 deletions.append(Deletion(name, made, TABLES[name].key))
+            if name == _TEXTS:
+                deletions.append(self._copy_to_rewrite(products))
             if "product_id" in columns and not TABLES[name].is_review_level:
                 deletions.append(Deletion(name, products, ("product_id",)))  # its counts may hold them
         self._delete(deletions)
         self._outcome.exports = self._exports_of_texts()
+
+    def _copy_to_rewrite(self, products: DataFrame) -> Deletion:
+        """Copy of these products; a batch of each is opened before it goes, as nothing tells afterwards that it was."""
+        copy = keep(copy_of_products(self._warehouse.read(_TEXTS), products))
+        left = unique_reviews(self._warehouse.read("silver_reviews"), self._warehouse.read(_CLUSTERS))
+        written = products.join(F.broadcast(copy.select("product_id").distinct()), "product_id", "left_semi")
+        batches = sorted(row.batch_id for row in newest_batches(left, written).collect())
+        self._redo([TABLES[_TEXTS].stage], batches)
+        return Deletion(_TEXTS, copy, TABLES[_TEXTS].key)
 
     def _exports_of_texts(self) -> list[str]:
         """Where generated texts were taken, if one that went is made from the records."""
@@ -298,8 +313,11 @@ class _Erasing:
 
     def _export(self) -> None:
         batches = {row.batch_id for row in self._rows}
-        for name in self._tables:
-            for batch in sorted(batches.intersection(self._warehouse.exported_batches(name))):
+        for name in self._tables if batches else ():
+            exported = self._warehouse.exported_batches(name)
+            # Copy of a product is made of reviews of earlier batches too.
+            reached = [batch for batch in exported if batch in batches or (name == _TEXTS and batch > min(batches))]
+            for batch in reached:
                 self._run.lease.check()
                 self._warehouse.export_batch(name, batch)
 

@@ -139,3 +139,31 @@ def inherited_bands(bands: DataFrame, clusters: DataFrame, gone: DataFrame, heir
     of_text = bands.join(signed.select("record_id", "text_hash"), "record_id").select("text_hash", "band_hashes")
     new = heirs.where("is_new_first").select("record_id", "created_at", "batch_id", "text_hash")
     return new.join(of_text, "text_hash").select("record_id", "created_at", "band_hashes", "batch_id")
+
+
+def copy_of_products(texts: DataFrame, products: DataFrame) -> DataFrame:
+    """The rows of gold_generated_texts that are about a product as a whole, and that saw one of its erased records.
+
+    Not by their sources: their keywords are the words of all reviews of the product up to their batch.
+
+    Args:
+        texts: gold_generated_texts.
+        products: product_id, and first_batch, the first that held an erased record of it.
+    """
+    return _since(texts.where("record_id IS NULL"), products)
+
+
+def newest_batches(reviews: DataFrame, products: DataFrame) -> DataFrame:
+    """batch_id of the newest batch of each product, from its first_batch on: copy written in it sees all its reviews.
+
+    Args:
+        reviews: unique reviews that are left.
+        products: as in `copy_of_products`.
+    """
+    left = _since(reviews, products)
+    return left.groupBy("product_id").agg(F.max("batch_id").alias("batch_id")).select("batch_id").distinct()
+
+
+def _since(rows: DataFrame, products: DataFrame) -> DataFrame:
+    first = F.broadcast(products.select("product_id", "first_batch"))
+    return rows.join(first, "product_id").where("batch_id >= first_batch").drop("first_batch")

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
-from reviewgen_spark.jobs import keywords
+from reviewgen_spark.jobs import generate, keywords
 from reviewgen_spark.pipelines import nightly
 
-from reviewgen_spark.backlog import Force
+from reviewgen_spark.backlog import Force, upstream
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.erasure import Outcome, Request, erase
 from reviewgen_spark.erasure_log import open_erasures
@@ -22,6 +22,7 @@ from reviewgen_spark.runner import open_run
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.status import count_records
 from reviewgen_spark.tables import Warehouse
+from tests.spark.conftest import DAY
 
 USER = "customer-5f1e0c"
 CANARY = "canaryxq7"
@@ -303,3 +304,69 @@ def test_another_secret_is_refused(
     monkeypatch.setenv("REVIEWGEN_USER_KEY", "another key for tests")
     with pytest.raises(ConfigError, match="another REVIEWGEN_USER_KEY"):
         erase_in(spark, erased[0], Request(frozenset({"u1"})))
+
+
+# Review, product, batch, sentiment, word. What is negative is no source of copy, yet its word may be a keyword.
+REVIEWED = (
+    ("erased-complaint", "p-both", 1, "negative", "保密词"),
+    ("left-of-both", "p-both", 3, "positive", "电池"),
+    ("left-of-early", "p-early", 1, "positive", "屏幕"),
+    ("erased-praise", "p-early", 2, "positive", "保密词"),
+    *((f"other-{batch}", "p-other", batch, "positive", "键盘") for batch in (1, 2, 3)),
+)
+
+
+@pytest.fixture
+def reviewed(spark: SparkSession, tmp_path: Path) -> Config:
+    """A warehouse of three prepared and labelled batches with copy of each product."""
+    config = configure(
+        tmp_path,
+        "generate.writer=template",
+        "generate.purposes=[product_copy]",
+        "tables.parquet_exports=[gold_generated_texts]",
+    )
+    warehouse = Warehouse(spark, config)
+    made: dict[str, list[dict[str, Any]]] = {}
+    for name, product, batch, sentiment, word in REVIEWED:
+        row = {"record_id": f"record-{name}", "review_id": name, "product_id": product, "batch_id": batch,
+               "created_at": DAY, "source": "shop", "cluster_id": f"record-{name}", "split": "train",
+               "category": "手机", "lang_code": "zh-hans", "text_clean": f"{word}如此", "sentiment_label": sentiment,
+               "tokens": [word], "content_words": [word], "token_count": 1, "model_name": "m", "model_version": 1,
+               "fingerprint": "f"}  # fmt: skip
+        for table in ("bronze_reviews", *generate.STAGE.reads):
+            made.setdefault(table, []).append(row)
+    warehouse.converge([*made, "silver_minhash_bands"])
+    for table, rows in made.items():
+        warehouse.append(table, warehouse.rows(table, rows))
+    with open_run(spark, config, report=lambda line: None) as opened:
+        for stage in upstream(generate.STAGE):
+            for batch in (1, 2, 3):
+                opened.ledger.record(stage, batch, "succeeded", "f")
+    run(spark, config, generate.STAGE)
+    return config
+
+
+def test_the_next_night_writes_copy_anew_from_the_reviews_left(spark: SparkSession, reviewed: Config) -> None:
+    def copy() -> dict[tuple[str, int], Any]:
+        rows = Warehouse(spark, reviewed).read("gold_generated_texts").collect()
+        found = {(row.product_id, row.batch_id): row for row in rows}
+        assert len(found) == len(rows), "written twice"
+        return found
+
+    before = copy()
+    both, early = before["p-both", 3], before["p-early", 2]
+    assert "保密词" in both.text and both.source_record_ids == ["record-left-of-both"]
+    assert "record-erased-praise" in early.source_record_ids
+    request = Request(reviews=frozenset({"erased-complaint", "erased-praise"}))
+    with pytest.raises(KeyboardInterrupt):
+        erase_in(spark, reviewed, request, stop_at="bronze_reviews")  # a kill forgets no batch that must be redone
+    assert erase_in(spark, reviewed, Request()).leftovers == []
+    assert holding(Path(reviewed.paths.root), "保密词", "record-erased") == set()
+    kept = {key: row for key, row in before.items() if key == ("p-early", 1) or key[0] == "p-other"}
+    assert copy() == kept
+    assert run(spark, reviewed, generate.STAGE) == ["[generate] batch 3 (1/1)"]
+    after = copy()
+    assert {key: row for key, row in after.items() if key in kept} == kept
+    assert set(after) - set(kept) == {("p-both", 3)}
+    assert "电池" in after["p-both", 3].text and "保密词" not in after["p-both", 3].text
+    assert run(spark, reviewed, generate.STAGE) == []
