@@ -1,25 +1,45 @@
 """A canary in every column and on failing paths must not turn up in anything that is written beside the tables."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+
+from reviewgen_spark.gallery import TABLES
+from reviewgen_spark.leftovers import Values, search_files
+from tests.spark.conftest import register_champion
 
 pytestmark = pytest.mark.e2e
 
 CANARY = "canary7f3a91"
 COLUMNS = ("review_id", "product_id", "user_id", "category", "title", "text", "other")
+USER, PHONE, EMAIL = "user-canary-20c4", "13800138642", "canary-20c4@example.com"
+SECRET, ENDPOINT_KEY = "secret-canary-20c4", "endpoint-canary-20c4"
+GENERATED = (
+    "generate.writer=template",
+    "generate.purposes=[augmentation,product_copy]",
+    "generate.augmentation_pct=100",
+    "generate.max_error_pct=100",
+    "reply.max_error_pct=100",
+    "label.max_error_pct=100",
+)
 
 
 def deliver(landing: Path) -> None:
-    """Good and bad records, each with the canary in another place."""
+    """Good and bad records, each with the canary in another place; happy and unhappy ones, each with personal data."""
     good = {"review_id": "r", "product_id": "p", "user_id": "u", "category": "c", "title": "t", "text": "很好用",
             "other": "o", "rating": 5, "created_at": "2026-01-05T10:00:00"}  # fmt: skip
     rows = [{**good, "review_id": f"r{i}", column: f"{CANARY}-{i}"} for i, column in enumerate(COLUMNS)]
     rows += [{**good, column: CANARY} for column in ("rating", "created_at")]
     rows += [{**good, "review_id": f"filler{i}", "text": f"第{i}次购买，{CANARY}"} for i in range(40)]
+    reach_me = f"有问题请打电话{PHONE}或写信到{EMAIL}联系我"
+    moods = ((5, f"屏幕很清晰，{reach_me}，非常满意"), (1, f"屏幕坏了，{reach_me}，太差了"))
+    for i, (rating, text) in enumerate(moods * 4):
+        rows.append({**good, "review_id": f"said{i}", "user_id": USER, "rating": rating, "text": f"第{i}个，{text}"})
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     lines += ['{"text": "' + CANARY, json.dumps([CANARY])]
     folder = landing / "reviews"
@@ -34,20 +54,30 @@ def run(root: Path, *arguments: str, check: tuple[int, ...]) -> str:
     options = [
         f"paths.root={root}",
         f'spark.extra={{"spark.eventLog.enabled": "true", "spark.eventLog.dir": "{events}"}}',
+        *GENERATED,
     ]
     command = [sys.executable, "-m", *arguments, *(part for o in options for part in ("--set", o))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    secrets = {"REVIEWGEN_USER_KEY": SECRET, "REVIEWGEN_ENDPOINT_KEY": ENDPOINT_KEY}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, env={**os.environ, **secrets})
     assert done.returncode in check, done.stderr
     return done.stdout + done.stderr
 
 
 def test_review_text_stays_in_the_tables(tmp_path: Path) -> None:
     deliver(tmp_path / "landing")
-    said = run(tmp_path, "reviewgen_spark.cli", "run", "nightly", "--until", "weak_labels", check=(3,))
+    register_champion(tmp_path)  # replies and texts are asked for by what it says of a review
+    cli, out = "reviewgen_spark.cli", tmp_path / "out"
+    said = run(tmp_path, cli, "run", "nightly", "--until", "label", check=(3,))
+    said += run(tmp_path, cli, "run", "generate", check=(0,))
+    said += run(tmp_path, cli, "gallery", "--out", str(out / "gallery.html"), check=(0,))
+    purposes = ("summary", "product_copy", "reply", "augmentation")
+    taken = [part for purpose in purposes for part in ("--purpose", purpose)]
+    said += run(tmp_path, cli, "export", "texts", "--out", str(out / "texts"), *taken, check=(0,))
     # a row that breaks a table's check: Delta's own error quotes its values
     said += run(tmp_path, "tests.e2e.broken_stage", check=(5,))
-    assert "[clean]" in said and "DELTA_VIOLATE_CONSTRAINT" in said
-    assert CANARY not in said
+    assert "[clean]" in said and "[generate]" in said and "DELTA_VIOLATE_CONSTRAINT" in said
+    for needle in (CANARY, USER, PHONE, EMAIL, SECRET, ENDPOINT_KEY):
+        assert needle not in said
     events = list((tmp_path / "events").iterdir())
     assert events, "the event log must have been on, or this proves nothing"
     for path in events:
@@ -55,3 +85,20 @@ def test_review_text_stays_in_the_tables(tmp_path: Path) -> None:
             assert CANARY.encode() not in file.read_bytes(), file.name
     runs = tmp_path / "warehouse" / "ops_stage_runs"
     assert all(CANARY.encode() not in file.read_bytes() for file in runs.rglob("*") if file.is_file())
+    assert_personal_data_stays_in_bronze(tmp_path, purposes)
+
+
+def assert_personal_data_stays_in_bronze(root: Path, purposes: tuple[str, ...]) -> None:
+    """User ids, masked numbers and secrets: in no generated text, page, export, event log, nor any other file."""
+    page = (root / "out" / "gallery.html").read_text(encoding="utf-8")
+    assert "[PHONE]" in page and "[EMAIL]" in page, "reviews with personal data must be among the sources"
+    exported = "".join(file.read_text(encoding="utf-8") for file in (root / "out" / "texts").glob("*.jsonl"))
+    assert all(f'"purpose": "{purpose}"' in exported for purpose in purposes), "or the export proves nothing"
+    warehouse = root / "warehouse"
+    for name in TABLES:
+        assert sum(pq.read_metadata(file).num_rows for file in (warehouse / name).rglob("*.parquet")), name
+    bronze = (root / "landing", *warehouse.glob("bronze_*"))
+    personal = Values(frozenset({USER, PHONE, EMAIL}))
+    assert search_files([warehouse / "bronze_reviews"], personal), "the search must find them where they are"
+    assert search_files([root], personal, bronze) == []
+    assert search_files([root], Values(frozenset({SECRET, ENDPOINT_KEY}))) == []

@@ -38,10 +38,8 @@ def table(spark: SparkSession, config: Config) -> Table:
     return make
 
 
-@pytest.fixture(scope="session")
-def registry_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root folder whose registry has a champion, version 1 of `review_sentiment`, tiny and trained for seconds."""
-    root = tmp_path_factory.mktemp("registry")
+def register_champion(root: Path) -> None:
+    """Give the registry below a root folder version 1 of `review_sentiment`, tiny and trained for seconds."""
     corpus = write_corpus(root / "corpus", {"train": make_rows(160, 0), "validation": make_rows(40, 1000)})
     model = finetune(corpus, "scratch:tiny", QUICK, root / "model", lambda line: None)
     register(
@@ -55,4 +53,11 @@ def registry_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         root / "mlflow" / "artifacts",
         lambda champion: (True, "the first"),
     )
+
+
+@pytest.fixture(scope="session")
+def registry_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root folder whose registry has a champion."""
+    root = tmp_path_factory.mktemp("registry")
+    register_champion(root)
     return root
