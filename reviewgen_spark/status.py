@@ -100,7 +100,8 @@ def count_records(warehouse: Warehouse) -> Counts:
 
 def stage_lines(ledger: Ledger, stages: Sequence[Stage]) -> list[str]:
     """One line a stage: how far it is, its rows and when it last ended."""
-    lines = [f"{'stage':<14}{'state':<34}{'rows':>12}  last end (UTC)"]
+    width = max(len(stage.name) for stage in stages) + 2
+    lines = [f"{'stage':<{width}}{'state':<34}{'rows':>12}  last end (UTC)"]
     for stage in stages:
         whole = ledger.last(stage.name, None)
         if stage.scope == "table":
@@ -114,7 +115,7 @@ def stage_lines(ledger: Ledger, stages: Sequence[Stage]) -> list[str]:
             runs = [run for batch in done if (run := ledger.last(stage.name, batch))]
             rows = sum(run.counts.get(stage.writes[0], 0) for run in runs)
             at = f"{max(run.at for run in runs):%Y-%m-%d %H:%M:%S}" if runs else ""
-        lines.append(f"{stage.name:<14}{state:<34}{rows:>12,}  {at}")
+        lines.append(f"{stage.name:<{width}}{state:<34}{rows:>12,}  {at}")
     return lines
 
 
