@@ -7,10 +7,13 @@ it needs to read its first one. Elsewhere Spark reads it, which has the keys of 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 
 @dataclass(frozen=True)
@@ -46,17 +49,13 @@ class DeltaLog:
     def version(self) -> int:
         """The newest version."""
         if self.is_mounted:
-            from deltalake import DeltaTable
-
-            return int(DeltaTable(self.path).version())
+            return int(self.stored().version())
         return int(self.snapshot().version())
 
     def metadata(self) -> Metadata:
         """Columns, properties and partition columns."""
         if self.is_mounted:
-            from deltalake import DeltaTable
-
-            stored = DeltaTable(self.path)
+            stored = self.stored()
             columns = StructType.fromJson(json.loads(stored.schema().to_json()))
             found = stored.metadata()
             return Metadata(columns, found.configuration, tuple(found.partition_columns))
@@ -80,6 +79,12 @@ class DeltaLog:
         finally:
             lines.close()
         return 0
+
+    def stored(self) -> "DeltaTable":
+        """The table by delta-rs, at its newest version; where it is mounted."""
+        from deltalake import DeltaTable
+
+        return DeltaTable(self.path)
 
     def snapshot(self) -> Any:
         """Spark's own view of the newest version, in the JVM."""

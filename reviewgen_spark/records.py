@@ -17,6 +17,7 @@ from reviewgen_spark.transforms.arrow import arrow_schema
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
+    from pyspark.sql import DataFrame, SparkSession
 
 
 class Records(Protocol):
@@ -43,9 +44,7 @@ def records_of(log: DeltaLog, table: Table) -> Records:
     """The rows of a table that is there, as it stands now."""
     if not log.is_mounted:
         return SparkRecords(log, table)
-    from deltalake import DeltaTable
-
-    stored = DeltaTable(log.path)
+    stored = log.stored()
     protocol = stored.protocol()
     # Deletion vectors and the like: who asked Spark for them has Spark read and write them.
     has_features = bool(protocol.reader_features or protocol.writer_features)
@@ -96,10 +95,7 @@ class SparkRecords:
 
     def append(self, values: Sequence[Mapping[str, Any]]) -> None:
         """See `Records`."""
-        names = self._table.columns.names
-        rows = [tuple(value.get(name) for name in names) for value in values]
-        frame = self._log.spark.createDataFrame(rows, self._table.columns, verifySchema=False)
-        frame.write.format("delta").mode("append").save(self._log.path)
+        frame_of(self._log.spark, self._table, values).write.format("delta").mode("append").save(self._log.path)
 
     def update(self, values: Mapping[str, Any], where: Mapping[str, Any]) -> int:
         """See `Records`."""
@@ -112,6 +108,12 @@ class SparkRecords:
     def version(self) -> int:
         """See `Records`."""
         return self._log.version()
+
+
+def frame_of(spark: "SparkSession", table: Table, values: Sequence[Mapping[str, Any]]) -> "DataFrame":
+    """A small DataFrame of a table's shape; columns that are absent are null."""
+    rows = [tuple(value.get(name) for name in table.columns.names) for value in values]
+    return spark.createDataFrame(rows, table.columns, verifySchema=False)
 
 
 def _row(table: Table, values: Mapping[str, Any]) -> Row:

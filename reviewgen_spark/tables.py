@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import reduce
 from typing import Any
 
@@ -14,7 +13,7 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.convergence import converge, same_type
 from reviewgen_spark.delta_log import DeltaLog, hadoop_files
 from reviewgen_spark.errors import SchemaError
-from reviewgen_spark.records import Records, records_of
+from reviewgen_spark.records import Records, frame_of, records_of
 from reviewgen_spark.schemas import TABLES
 
 
@@ -104,9 +103,7 @@ class Warehouse:
 
     def rows(self, name: str, values: Sequence[Mapping[str, Any]]) -> DataFrame:
         """A small DataFrame of a table's shape from driver-side values; absent columns are null."""
-        columns = TABLES[name].columns
-        records = [tuple(_utc_naive(value.get(column.name)) for column in columns) for value in values]
-        return self.spark.createDataFrame(records, columns, verifySchema=False)
+        return frame_of(self.spark, TABLES[name], values)
 
     def records(self, name: str) -> Records:
         """The rows of a small table as it stands now, for the driver; without a Spark job where it can be."""
@@ -206,7 +203,3 @@ class Warehouse:
         files, folder = hadoop_files(self.spark, f"{self._exports}/{name}")
         names = [status.getPath().getName() for status in files.listStatus(folder)] if files.exists(folder) else []
         return sorted(int(found.removeprefix("batch_id=")) for found in names if found.startswith("batch_id="))
-
-
-def _utc_naive(value: Any) -> Any:
-    return value.astimezone(UTC) if isinstance(value, datetime) else value
