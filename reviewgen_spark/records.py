@@ -17,7 +17,6 @@ from reviewgen_spark.transforms.arrow import arrow_schema
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
-    from pyspark.sql import DataFrame, SparkSession
 
 
 class Records(Protocol):
@@ -95,7 +94,7 @@ class SparkRecords:
 
     def append(self, values: Sequence[Mapping[str, Any]]) -> None:
         """See `Records`."""
-        frame_of(self._log.spark, self._table, values).write.format("delta").mode("append").save(self._log.path)
+        self._table.frame(self._log.spark, values).write.format("delta").mode("append").save(self._log.path)
 
     def update(self, values: Mapping[str, Any], where: Mapping[str, Any]) -> int:
         """See `Records`."""
@@ -108,12 +107,6 @@ class SparkRecords:
     def version(self) -> int:
         """See `Records`."""
         return self._log.version()
-
-
-def frame_of(spark: "SparkSession", table: Table, values: Sequence[Mapping[str, Any]]) -> "DataFrame":
-    """A small DataFrame of a table's shape; columns that are absent are null."""
-    rows = [tuple(value.get(name) for name in table.columns.names) for value in values]
-    return spark.createDataFrame(rows, table.columns, verifySchema=False)
 
 
 def _row(table: Table, values: Mapping[str, Any]) -> Row:

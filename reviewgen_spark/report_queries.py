@@ -1,12 +1,12 @@
 """The report's aggregates, computed in Spark: a handful of rows each, however large the tables are."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import reduce
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from reviewgen_spark import report_labels
@@ -32,7 +32,8 @@ MAX_FILES, MAX_PROMOTIONS = 20, 5
 def collect(tables: Mapping[str, DataFrame], section: ReportSection) -> ReportData:
     """Aggregate the tables; each query returns a handful of rows, however large its table is.
 
-    Figures of one table come from one query where they can: on small tables a query costs its planning.
+    Figures of one table come from one query where they can: on small tables a query costs its planning. What runs and
+    people decided (ops_stage_runs, ops_source_files, ops_model_promotions) is small, and counted here.
 
     Args:
         tables: The tables that jobs/report.py names; any may be empty.
@@ -64,12 +65,13 @@ def collect(tables: Mapping[str, DataFrame], section: ReportSection) -> ReportDa
         _products(tables["gold_product_satisfaction"], section.top_products),
         _stages(tables["ops_stage_runs"]),
     )
+    promotions = sorted(tables["ops_model_promotions"].collect(), key=lambda row: row.decided_at, reverse=True)
     return ReportData(
         timezone=section.timezone,
         synthetic_columns=section.synthetic_columns,
         words=complaint_words(tables["silver_tokens"], said, section.top_words),
-        evaluation=_evaluation(tables["ops_model_evaluations"], tables["ops_model_promotions"]),
-        promotions=_promotions(tables["ops_model_promotions"]),
+        evaluation=_evaluation(tables["ops_model_evaluations"], promotions),
+        promotions=_promotions(promotions),
         **{name: value for part in parts for name, value in part.items()},
     )
 
@@ -91,14 +93,7 @@ def _volume(tables: Mapping[str, DataFrame], timezone: str) -> dict[str, Any]:
         if day is not None:
             by_day[day] += count
     # A file's slices are rows of their own; its last row says what was decided.
-    size = F.when(F.col("state") == "reserved", F.col("last_row") - F.col("first_row") + 1)
-    decided = (
-        tables["ops_source_files"]
-        .where("feed_code = 'reviews'")
-        .groupBy("path")
-        .agg(F.max_by("state", "sequence").alias("state"), F.sum(size).alias("delivered"))
-        .collect()
-    )
+    decided = sorted(tables["ops_source_files"].where("feed_code = 'reviews'").collect(), key=lambda row: row.sequence)
     states = {row.path: row.state for row in decided}
     files = [
         SourceFile(
@@ -111,7 +106,7 @@ def _volume(tables: Mapping[str, DataFrame], timezone: str) -> dict[str, Any]:
         for path in sorted({*by_file, *states}, reverse=True)
     ]
     return {
-        "delivered": sum(row.delivered or 0 for row in decided),
+        "delivered": sum(row.last_row - row.first_row + 1 for row in decided if row.state == "reserved"),
         "bronze": sum(file.bronze for file in files),
         "quarantined": sum(file.quarantined for file in files),
         "redelivered": sum(file.redelivered for file in files),
@@ -200,15 +195,16 @@ def _copies(clusters: DataFrame) -> dict[str, Any]:
     }
 
 
-def _evaluation(evaluations: DataFrame, promotions: DataFrame) -> Evaluation | None:
+def _evaluation(evaluations: DataFrame, promotions: Sequence[Row]) -> Evaluation | None:
     """The champion's newest evaluation, on the test split, or on validation where there is none."""
-    champion = promotions.where("is_promoted AND alias IS NULL").orderBy(F.desc("decided_at")).head()
+    champion = next((row for row in promotions if row.is_promoted and row.alias is None), None)
     if champion is not None:
         # A champion set by hand was registered before, and that decision knows which model it is.
-        same = (F.col("model_name") == champion.model_name) & (F.col("model_version") == champion.model_version)
-        known = promotions.where(same & F.col("model_fingerprint").isNotNull()).select("model_fingerprint").head()
+        version = (champion.model_name, champion.model_version)
+        same = [row.model_fingerprint for row in promotions if (row.model_name, row.model_version) == version]
+        known = next((fingerprint for fingerprint in same if fingerprint is not None), None)
         if known is not None:
-            evaluations = evaluations.where(F.col("model_fingerprint") == known.model_fingerprint)
+            evaluations = evaluations.where(F.col("model_fingerprint") == known)
     newest_first = (F.desc("evaluated_at"), F.col("split"), F.col("model"), F.col("metric"))
     wanted = (F.col("slice") == "all") & F.col("split").isin("test", "validation")
     # An evaluation has some forty such rows a split; test sorts before validation.
@@ -244,30 +240,22 @@ def _products(products: DataFrame, top: int) -> dict[str, Any]:
 
 def _stages(runs: DataFrame) -> dict[str, Any]:
     """Timings in the order in which the stages first ran; a stage's rows are those of its largest table."""
-    done = F.col("state") == "succeeded"
-    rows = F.when(done, F.coalesce(F.array_max(F.map_values("counts")), F.lit(0)))
-    found = (
-        runs.groupBy("stage")
-        .agg(
-            F.count(F.when(done, 1)).alias("runs"),
-            F.count(F.when(F.col("state") == "failed", 1)).alias("failures"),
-            F.coalesce(F.sum(rows), F.lit(0)).alias("rows"),
-            F.coalesce(F.sum(F.when(done, F.col("seconds"))), F.lit(0.0)).alias("seconds"),
-            F.coalesce(F.max_by("seconds", F.when(done, F.col("sequence"))), F.lit(0.0)).alias("last_seconds"),
-            F.min("sequence").alias("first_sequence"),
-            F.max("at").alias("at"),
-        )
-        .orderBy("first_sequence")
-        .collect()
-    )
-    return {
-        "updated_at": max((_utc(r.at) for r in found), default=None),
-        "stages": tuple(StageTiming(r.stage, r.runs, r.failures, r.rows, r.seconds, r.last_seconds) for r in found),
-    }
+    rows = sorted(runs.collect(), key=lambda row: row.sequence)
+    by_stage: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_stage[row.stage].append(row)
+    timings = []
+    for stage, said in by_stage.items():
+        done = [row for row in said if row.state == "succeeded"]
+        seconds = [row.seconds or 0.0 for row in done]
+        failures = sum(row.state == "failed" for row in said)
+        largest = sum(max((row.counts or {}).values(), default=0) for row in done)
+        timings.append(StageTiming(stage, len(done), failures, largest, sum(seconds), seconds[-1] if seconds else 0.0))
+    return {"updated_at": max((_utc(row.at) for row in rows), default=None), "stages": tuple(timings)}
 
 
-def _promotions(promotions: DataFrame) -> tuple[Promotion, ...]:
-    rows = promotions.where("alias IS NULL").orderBy(F.desc("decided_at")).limit(MAX_PROMOTIONS).collect()
+def _promotions(promotions: Sequence[Row]) -> tuple[Promotion, ...]:
+    rows = [row for row in promotions if row.alias is None][:MAX_PROMOTIONS]
     return tuple(
         Promotion(r.model_name, r.model_version, r.is_promoted, r.reason, r.decided_by, _utc(r.decided_at))
         for r in rows

@@ -198,22 +198,25 @@ class Run:
         counts: dict[str, int] = {}
         versions: dict[str, int] = {}
         for name in stage.writes:
-            rows = outputs[name]
             if stage.max_error_pct is not None and name == stage.writes[0]:
-                counts["errors"] = self._check_errors(stage, rows)
+                counts["errors"] = self._check_errors(stage, outputs[name])
             self.lease.check()
-            written = self._write(stage, name, rows, batch, print_)
+            written = self._write(stage, name, outputs, batch, print_)
             counts[name], versions[name] = written.row_count, written.version
             if batch is not None and name in self.config.tables.parquet_exports:
                 self.warehouse.export_batch(name, batch)
         return counts, versions
 
-    def _write(self, stage: Stage, name: str, rows: DataFrame, batch: int | None, print_: str) -> Written:
+    def _write(
+        self, stage: Stage, name: str, outputs: Mapping[str, DataFrame], batch: int | None, print_: str
+    ) -> Written:
         if batch is not None:
-            return self.warehouse.replace_batch(name, rows, batch)
+            if name not in outputs:
+                return self.warehouse.clear_batch(name, batch)
+            return self.warehouse.replace_batch(name, outputs[name], batch)
         if stage.mode == "by_fingerprint":
-            return self.warehouse.replace_fingerprint(name, rows, print_)
-        return self.warehouse.replace(name, rows)
+            return self.warehouse.replace_fingerprint(name, outputs[name], print_)
+        return self.warehouse.replace(name, outputs[name])
 
     def _check_errors(self, stage: Stage, rows: DataFrame) -> int:
         assert stage.max_error_pct is not None

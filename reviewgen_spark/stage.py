@@ -65,7 +65,8 @@ class Stage:
         scope: `batch` for a stage that turns one batch into one batch, `table` for one that reads whole tables.
         reads: Tables it reads, and by their writing stages what it depends on.
         writes: Tables it writes, in this order.
-        run: The work; pure. Returns a DataFrame for each table in `writes`.
+        run: The work; pure. Returns a DataFrame for each table in `writes`; a batch may leave out those for which it
+            has no rows, which saves writing nothing.
         sections: Sections of the configuration whose result part shapes its rows.
         history: Tables of which a batch sees the batches with lower ids; its own too where `reads` names them.
         uses: Stages whose files (`Inputs.artifacts`) it reads.

@@ -13,7 +13,7 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.convergence import converge, same_type
 from reviewgen_spark.delta_log import DeltaLog, hadoop_files
 from reviewgen_spark.errors import SchemaError
-from reviewgen_spark.records import Records, frame_of, records_of
+from reviewgen_spark.records import Records, records_of
 from reviewgen_spark.schemas import TABLES
 
 
@@ -89,6 +89,13 @@ class Warehouse:
         """Replace one batch of a review-level table whole; no rows clear it."""
         return self._write(name, rows, "overwrite", {"replaceWhere": f"batch_id = {batch_id}"})
 
+    def clear_batch(self, name: str, batch_id: int) -> Written:
+        """Leave one batch of a table without rows; where it has none, nothing is written."""
+        log = self.log(name)
+        if log.is_mounted and not log.stored().file_uris([("batch_id", "=", str(batch_id))]):
+            return Written(log.version(), 0)
+        return self.replace_batch(name, self.rows(name, []), batch_id)
+
     def replace(self, name: str, rows: DataFrame) -> Written:
         """Replace a table whole."""
         return self._write(name, rows, "overwrite", {})
@@ -103,7 +110,7 @@ class Warehouse:
 
     def rows(self, name: str, values: Sequence[Mapping[str, Any]]) -> DataFrame:
         """A small DataFrame of a table's shape from driver-side values; absent columns are null."""
-        return frame_of(self.spark, TABLES[name], values)
+        return TABLES[name].frame(self.spark, values)
 
     def records(self, name: str) -> Records:
         """The rows of a small table as it stands now, for the driver; without a Spark job where it can be."""

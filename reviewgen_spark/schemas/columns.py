@@ -1,8 +1,10 @@
 """What tables are made of: the declaration of a table, and the columns that several of them share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import (
     ArrayType,
     DataType,
@@ -45,6 +47,11 @@ class Table:
     def is_review_level(self) -> bool:
         """Whether batches of it are replaced whole, one partition each."""
         return self.partition_by == ("batch_id",)
+
+    def frame(self, spark: SparkSession, values: Sequence[Mapping[str, Any]]) -> DataFrame:
+        """A small DataFrame of the table's shape from driver-side values; columns that are absent are null."""
+        rows = [tuple(value.get(name) for name in self.columns.names) for value in values]
+        return spark.createDataFrame(rows, self.columns, verifySchema=False)
 
 
 def column(name: str, kind: DataType, comment: str, nullable: bool = True) -> StructField:

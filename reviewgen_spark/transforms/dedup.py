@@ -11,6 +11,7 @@ from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import DedupSection
 from reviewgen_spark.transforms.arrow import arrow_schema, to_batch
 from reviewgen_spark.transforms.components import connect
+from reviewgen_spark.transforms.history import only
 from reviewgen_spark.transforms.plan import keep
 
 _SEEN = ("batch_id", "created_at", "record_id")  # first seen first
@@ -47,7 +48,7 @@ def cluster_reviews(
     texts = keep(
         new.select(*columns, "text_clean")
         .withColumn("first_id", F.first("record_id").over(order))
-        .join(_only(known, new, "text_hash"), "text_hash", "left")
+        .join(only(known, new, "text_hash"), "text_hash", "left")
     )
     signed = keep(_sign(texts.where("known IS NULL AND text_hash IS NOT NULL AND first_id = record_id"), section))
     components = _near(signed, bands, reviews, clusters, section, batch_id)
@@ -61,7 +62,7 @@ def cluster_reviews(
         )
     )
     own = placed.where("record_id = cluster_id").select("cluster_id", F.struct("record_id", "review_id").alias("first"))
-    earlier = _first(_only(clusters, placed, "cluster_id"), "record_id", "review_id")
+    earlier = _first(only(clusters, placed, "cluster_id"), "record_id", "review_id")
     is_duplicate = (F.col("first.record_id") != F.col("record_id")) & (F.col("first.review_id") != F.col("review_id"))
     kind = F.when(F.col("is_first_of_text"), "near").otherwise("exact")
     told = placed.join(own.unionByName(earlier), "cluster_id", "left").select(
@@ -74,16 +75,6 @@ def cluster_reviews(
     )
     names = ("silver_review_clusters", "silver_minhash_bands")
     return {name: rows.select(*TABLES[name].columns.names) for name, rows in zip(names, (told, signed), strict=True)}
-
-
-def _only(history: DataFrame, batch: DataFrame, key: str) -> DataFrame:
-    """The rows of a table of all batches that share a key with this batch: sent to the table, not the table to them.
-
-    A batch has at most `ingest.max_rows_per_batch` rows; a table of all batches is never shuffled for it.
-    """
-    if history.isEmpty():
-        return history
-    return history.join(F.broadcast(batch.select(key).distinct()), key, "left_semi")
 
 
 def _first(clusters: DataFrame, *columns: Column | str) -> DataFrame:
@@ -127,7 +118,7 @@ def _near(
     if "near" not in section.kinds:
         return signed.select("record_id", F.lit("").alias("component_id"), F.array().alias("component_near")).limit(0)
     fresh, before = (rows.select(*_SEEN, F.explode("band_hashes").alias("band")) for rows in (signed, earlier))
-    before = keep(_only(before, fresh, "band"))
+    before = keep(only(before, fresh, "band"))
     fresh, before = (rows.select(F.struct(*_SEEN).alias("seen"), "band") for rows in (fresh, before))
     everything = fresh.unionByName(before)
     # Nine of ten bands belong to one text: counting them first, as plain numbers, keeps the rest out of the shuffles.
@@ -151,15 +142,15 @@ def _near(
         .select(F.col("one_seen.record_id").alias("one"), F.col("other_seen.record_id").alias("other"), "*")
     )
     ends = pairs.select(F.explode(F.array("one", "other")).alias("record_id"))
-    text = keep(_only(reviews.select("record_id", "text_clean"), ends, "record_id"))
+    text = keep(only(reviews.select("record_id", "text_clean"), ends, "record_id"))
     near = _verify(
         pairs.join(text.toDF("one", "one_text"), "one").join(text.toDF("other", "other_text"), "other"), section
     )
     # the cluster of an earlier end, and when that cluster was first seen
     old = pairs.where(F.col("other_seen.batch_id") < batch_id).select(F.col("other").alias("record_id"))
-    found = _only(clusters.select("record_id", "cluster_id"), old, "record_id")
+    found = only(clusters.select("record_id", "cluster_id"), old, "record_id")
     first = _first(
-        _only(clusters, found, "cluster_id"), "batch_id", "created_at", F.col("cluster_id").alias("record_id")
+        only(clusters, found, "cluster_id"), "batch_id", "created_at", F.col("cluster_id").alias("record_id")
     )
     places = found.join(first, "cluster_id").select(
         F.col("record_id").alias("other"), F.col("first").alias("cluster_seen")

@@ -2,14 +2,15 @@
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
 import pyarrow as pa
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, BooleanType, StringType, StructType
 
@@ -17,10 +18,12 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.text.erasure import Erased
 from reviewgen_spark.transforms.arrow import arrow_schema
+from reviewgen_spark.transforms.history import only
 from reviewgen_spark.transforms.landing import REQUIRED_COLUMNS, delta_folders, relative_path
 from reviewgen_spark.transforms.records import Parsed, ReviewParser, parse_gold_label
 from reviewgen_spark.transforms.source_files import SourceRecord, UnreadableFileError, read_records
 
+_SLICE = "path string, format_code string, first_row bigint, last_row bigint"
 _ROWS = 4096  # a chunk of output; bounds a worker's memory
 
 
@@ -37,57 +40,73 @@ def ingest_batch(
         batch_id: The batch.
 
     Returns:
-        bronze_reviews, bronze_reviews_quarantine, bronze_redeliveries, bronze_gold_labels, bronze_erasures. Every
-        record of the slices is in exactly one of them, a rejected file in the quarantine as one row.
+        bronze_reviews, bronze_reviews_quarantine, bronze_redeliveries, bronze_gold_labels, bronze_erasures, but for
+        those that would have no rows. Every record of the slices is in exactly one of them, a rejected file in the
+        quarantine as one row.
     """
-    reserved = slices.where(F.col("state") == "reserved")
-    feeds = {
-        code: _parse_feed(reserved, code, erased, config).persist(StorageLevel.DISK_ONLY) for code in REQUIRED_COLUMNS
-    }
-    dropped = [
-        feed.where("is_erased").select(F.lit(code).alias("feed_code"), "source_file", "source_line")
-        for code, feed in feeds.items()
-    ]
-    reviews, gold = (feeds[code].where("NOT is_erased") for code in ("reviews", "gold_labels"))
+    spark = slices.sparkSession
+    files = slices.collect()  # a batch's: a handful of rows
+    feeds = {code: _parse_feed(spark, files, code, erased, config) for code in REQUIRED_COLUMNS}
+    found = _kinds(feeds)
     batch = F.lit(batch_id).cast("long").alias("batch_id")
+    refused = [
+        feeds[code]
+        .where("kind = 'refused'")
+        .select(F.lit(code).alias("feed_code"), "raw_record", "reasons", "source_file", "source_line", batch)
+        for code, kind in found
+        if kind == "refused"
+    ]
+    dropped = [
+        feeds[code].where("kind = 'erased'").select(F.lit(code).alias("feed_code"), "source_file", "source_line", batch)
+        for code, kind in found
+        if kind == "erased"
+    ]
+    rejected = [
+        {"feed_code": file.feed_code, "reasons": ["file_rejected"], "source_file": file.path, "batch_id": batch_id}
+        for file in files
+        if file.state == "rejected"
+    ]
+    if rejected:
+        refused.append(TABLES["bronze_reviews_quarantine"].frame(spark, rejected))
+    out: dict[str, DataFrame] = {}
+    if ("reviews", "good") in found:
+        out |= _part_deliveries(feeds["reviews"].where("kind = 'good'"), earlier_reviews, batch)
+    if ("gold_labels", "good") in found:
+        gold = feeds["gold_labels"].where("kind = 'good'").withColumn("batch_id", batch)
+        out["bronze_gold_labels"] = gold.select(*TABLES["bronze_gold_labels"].columns.names)
+    if refused:
+        out["bronze_reviews_quarantine"] = reduce(DataFrame.unionByName, refused)
+    if dropped:
+        out["bronze_erasures"] = reduce(DataFrame.unionByName, dropped)
+    return out
 
+
+def _kinds(feeds: Mapping[str, DataFrame]) -> list[tuple[str, str]]:
+    """Which kinds of records there are in which feed, in one query."""
+    asked = [feed.select(F.lit(code).alias("feed_code"), "kind") for code, feed in feeds.items()]
+    return sorted((row.feed_code, row.kind) for row in reduce(DataFrame.unionByName, asked).distinct().collect())
+
+
+def _part_deliveries(reviews: DataFrame, earlier_reviews: DataFrame, batch: Column) -> dict[str, DataFrame]:
+    """What is here for the first time, and what came before: in this batch or in an earlier one."""
     first_delivery = Window.partitionBy("record_id").orderBy("source_file", "source_line")
-    known = earlier_reviews.select("record_id", F.lit(True).alias("is_known"))
+    known = only(earlier_reviews.select("record_id"), reviews, "record_id").withColumn("is_known", F.lit(True))
     typed = (
-        reviews.where(F.size("reasons") == 0)
-        .withColumn("delivery", F.row_number().over(first_delivery))
+        reviews.withColumn("delivery", F.row_number().over(first_delivery))
         .join(known, on="record_id", how="left")
         .withColumn("is_redelivered", F.col("is_known").isNotNull() | (F.col("delivery") > 1))
-    )
-    refused = [
-        feed.where(F.size("reasons") > 0).select(
-            F.lit(code).alias("feed_code"), "raw_record", "reasons", "source_file", "source_line", batch
-        )
-        for code, feed in (("reviews", reviews), ("gold_labels", gold))
-    ]
-    rejected_files = slices.where(F.col("state") == "rejected").select(
-        "feed_code",
-        F.lit(None).cast("string").alias("raw_record"),
-        F.array(F.lit("file_rejected")).alias("reasons"),
-        F.col("path").alias("source_file"),
-        F.lit(None).cast("long").alias("source_line"),
-        batch,
-    )
-    return {
-        "bronze_reviews": typed.where(~F.col("is_redelivered"))
         .withColumn("batch_id", batch)
-        .select(*TABLES["bronze_reviews"].columns.names),
-        "bronze_reviews_quarantine": refused[0].unionByName(refused[1]).unionByName(rejected_files),
-        "bronze_redeliveries": typed.where("is_redelivered").select("record_id", "source_file", "source_line", batch),
-        "bronze_gold_labels": gold.where(F.size("reasons") == 0)
-        .withColumn("batch_id", batch)
-        .select(*TABLES["bronze_gold_labels"].columns.names),
-        "bronze_erasures": dropped[0].unionByName(dropped[1]).withColumn("batch_id", batch),
-    }
+        .persist(StorageLevel.DISK_ONLY)  # earlier batches are asked once
+    )
+    out = {"bronze_reviews": typed.where("NOT is_redelivered").select(*TABLES["bronze_reviews"].columns.names)}
+    again = typed.where("is_redelivered").select(*TABLES["bronze_redeliveries"].columns.names)
+    return out if again.isEmpty() else {**out, "bronze_redeliveries": again}
 
 
-def _parse_feed(reserved: DataFrame, feed_code: str, erased: Erased, config: Config) -> DataFrame:
-    """All records of a feed's slices: columns of its bronze table, raw_record, reasons (empty when good), is_erased."""
+def _parse_feed(
+    spark: SparkSession, slices: Sequence[Row], feed_code: str, erased: Erased, config: Config
+) -> DataFrame:
+    """All records of a feed's slices: columns of its bronze table, raw_record, reasons (empty when good) and kind."""
     table = {"reviews": "bronze_reviews", "gold_labels": "bronze_gold_labels"}[feed_code]
     fields = [field for field in TABLES[table].columns if field.name != "batch_id"]
     schema = StructType.fromJson(StructType(fields).jsonValue())
@@ -96,8 +115,6 @@ def _parse_feed(reserved: DataFrame, feed_code: str, erased: Erased, config: Con
     schema = (
         schema.add("raw_record", StringType()).add("reasons", ArrayType(StringType())).add("is_erased", BooleanType())
     )
-    columns = ("path", "format_code", "first_row", "last_row")
-    feed = reserved.where((F.col("feed_code") == feed_code) & (F.col("last_row") > 0)).select(*columns)
     landing, source, zone = config.paths.landing, config.ingest.source, config.timezone
 
     def read_files(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -108,17 +125,22 @@ def _parse_feed(reserved: DataFrame, feed_code: str, erased: Erased, config: Con
                 records = _slice(location, part, feed_code)
                 yield from _to_arrow(_parse_all(records, parse, part, erased), schema)
 
-    files = feed.where(F.col("format_code") != "delta")
-    tasks = files.coalesce(1).repartition(max(1, files.count()))  # one task a file; a handful of rows to count
-    parsed = tasks.mapInArrow(read_files, schema)
-    delta_paths = [row.path for row in feed.where(F.col("format_code") == "delta").collect()]
-    for folder in delta_folders(landing, delta_paths):
-        parsed = parsed.unionByName(
-            _parse_delta(
-                feed.sparkSession.read.format("delta").load(folder), delta_paths, feed_code, erased, config, schema
+    reserved = [one for one in slices if one.state == "reserved" and one.feed_code == feed_code and one.last_row]
+    if not reserved:
+        parsed = spark.createDataFrame([], schema)
+    else:
+        files = [
+            (one.path, one.format_code, one.first_row, one.last_row) for one in reserved if one.format_code != "delta"
+        ]
+        tasks = spark.createDataFrame(files, _SLICE).coalesce(1).repartition(max(1, len(files)))  # one task a file
+        parsed = tasks.mapInArrow(read_files, schema)
+        delta_paths = [one.path for one in reserved if one.format_code == "delta"]
+        for folder in delta_folders(landing, delta_paths):
+            parsed = parsed.unionByName(
+                _parse_delta(spark.read.format("delta").load(folder), delta_paths, feed_code, erased, config, schema)
             )
-        )
-    return parsed
+    kind = F.when(F.col("is_erased"), "erased").when(F.size("reasons") > 0, "refused").otherwise("good")
+    return parsed.withColumn("kind", kind).drop("is_erased").persist(StorageLevel.DISK_ONLY)
 
 
 def _slice(location: str, part: Mapping[str, Any], feed_code: str) -> Iterator[SourceRecord]:

@@ -14,10 +14,10 @@ LIST = Path(__file__).parents[1] / "fixtures" / "stage_versions.json"
 
 # The modules that shape the rows of a stage; what all of them share (runner, tables, schemas) writes rows unchanged.
 MODULES = {
-    "ingest": ("transforms/ingest", "transforms/landing", "transforms/records", "transforms/source_files"),
+    "ingest": ("transforms/ingest", "transforms/history", "transforms/landing", "transforms/records", "transforms/source_files"),
     "clean": ("transforms/clean", "text/clean", "text/normalise", "text/markup", "text/mojibake", "text/emoji",
               "text/characters", "text/language", "text/pii", "text/address", "text/checksum", "text/boilerplate"),
-    "dedup": ("transforms/dedup", "transforms/components", "text/minhash"),
+    "dedup": ("transforms/dedup", "transforms/history", "transforms/components", "text/minhash"),
     "split": ("transforms/split",),
     "tokens": ("transforms/tokens", "text/tokenise", "text/word_lists"),
     "weak_labels": ("transforms/weak_labels", "text/voters", "text/lexicon", "text/label_model"),
