@@ -1,5 +1,6 @@
 """The rows of ops_erasures: who and what must stay erased, and how far each erasure is."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
@@ -20,7 +21,7 @@ class ErasureLog:
         self._sequence = 0
         self._last: dict[str, Row] = {}
         self._models: dict[str, set[str]] = {}
-        for row in sorted(warehouse.records(_TABLE).read(), key=lambda row: int(row.sequence)):
+        for row in warehouse.records(_TABLE).read() if warehouse.exists(_TABLE) else ():
             self._sequence = row.sequence
             self._last[row.erasure_key] = row
             self._models.setdefault(row.erasure_key, set()).update(row.models or ())
@@ -34,6 +35,11 @@ class ErasureLog:
     def models(self) -> list[str]:
         """What the open erasures were found to have taught."""
         return sorted({model for key in self.open for model in self._models.get(key, ())})
+
+    def fingerprint(self) -> str:
+        """A digest of what was erased and how far; empty when nothing ever was."""
+        said = "\n".join(f"{key} {row.state}" for key, row in sorted(self._last.items()))
+        return hashlib.sha256(said.encode()).hexdigest()[:32] if said else ""
 
     def append(self, keys: Mapping[str, Kind], state: str, key: bytes, models: Iterable[str] = ()) -> None:
         """A row for each hash, in one commit.
@@ -69,7 +75,5 @@ class ErasureLog:
 
 def open_erasures(warehouse: Warehouse) -> list[str]:
     """A line that says how many erasures were begun and not finished; none when all are done."""
-    if not warehouse.was_written(_TABLE):
-        return []
     count = len(ErasureLog(warehouse, "").open)
     return [f"{count:,} erasures are not finished: run `reviewgen erase` again, no id is needed"] if count else []

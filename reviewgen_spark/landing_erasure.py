@@ -24,7 +24,7 @@ def empty_landing(run: Run, erased: Erased, is_wanted: bool) -> tuple[list[str],
     """
     deliveries = list_deliveries(run.spark, run.config.paths.landing, run.config.ingest)
     known = run.warehouse.records("ops_source_files").read()
-    last = {row.path: row for row in sorted(known, key=lambda row: int(row.sequence))}
+    last = {row.path: row for row in known}
     emptied: list[str] = []
     still: list[str] = []
     for found in find_in_landing(run.spark, run.config, deliveries, erased):

@@ -33,7 +33,7 @@ class Ledger:
         self._last: dict[tuple[str, int | None], StageRun] = {}
         self._sequence = 0
         if warehouse.exists(_TABLE):
-            for row in sorted(warehouse.records(_TABLE).read(), key=lambda row: int(row.sequence)):
+            for row in warehouse.records(_TABLE).read():
                 self._sequence = row.sequence
                 found = StageRun(row.state, row.fingerprint, row.counts or {}, row.at, row.seconds)
                 self._last[row.stage, row.batch_id] = found

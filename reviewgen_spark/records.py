@@ -23,7 +23,7 @@ class Records(Protocol):
     """A small table; timestamps are naive, in UTC."""
 
     def read(self) -> list[Row]:
-        """Every row as the table stands, in no order."""
+        """Every row as the table stands; of a log, which has `sequence`, in its order."""
 
     def append(self, values: Sequence[Mapping[str, Any]]) -> None:
         """Add rows in one commit; columns that are absent are null."""
@@ -59,7 +59,7 @@ class DriverRecords:
     def read(self) -> list[Row]:
         """See `Records`."""
         found = self._stored.to_pyarrow_table().to_pylist(maps_as_pydicts="strict")
-        return [_row(self._table, row) for row in found]
+        return _rows(self._table, found)
 
     def append(self, values: Sequence[Mapping[str, Any]]) -> None:
         """See `Records`."""
@@ -90,7 +90,7 @@ class SparkRecords:
     def read(self) -> list[Row]:
         """See `Records`."""
         rows = self._log.spark.read.format("delta").load(self._log.path).collect()
-        return [_row(self._table, row.asDict()) for row in rows]
+        return _rows(self._table, [row.asDict() for row in rows])
 
     def append(self, values: Sequence[Mapping[str, Any]]) -> None:
         """See `Records`."""
@@ -109,9 +109,10 @@ class SparkRecords:
         return self._log.version()
 
 
-def _row(table: Table, values: Mapping[str, Any]) -> Row:
+def _rows(table: Table, found: Sequence[Mapping[str, Any]]) -> list[Row]:
     names = table.columns.names
-    return Row(*names)(*(_utc(values.get(name)) for name in names))
+    made = [Row(*names)(*(_utc(values.get(name)) for name in names)) for values in found]
+    return sorted(made, key=lambda row: int(row.sequence)) if "sequence" in names else made
 
 
 def _utc(value: Any) -> Any:

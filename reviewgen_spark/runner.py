@@ -1,6 +1,5 @@
 """Runs stages: hands each its inputs, writes its outputs, keeps the ledger; what is not done yet, the backlog says."""
 
-import hashlib
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ from pyspark.sql import functions as F
 
 from reviewgen_spark.backlog import Backlog, Force, upstream
 from reviewgen_spark.config import Config
+from reviewgen_spark.erasure_log import ErasureLog
 from reviewgen_spark.errors import ErrorShareError, ReviewgenError, StageError
 from reviewgen_spark.lease import Lease
 from reviewgen_spark.ledger import Ledger
@@ -112,14 +112,8 @@ class Run:
         self._execute(stage, None, print_, tables, "whole tables", artifacts)
 
     def _erasures(self) -> str:
-        """A digest of what was erased and how far; empty when nothing ever was."""
         if self._erased is None:
-            newest: dict[str, str] = {}
-            if self.warehouse.was_written("ops_erasures"):
-                for row in sorted(self.warehouse.records("ops_erasures").read(), key=lambda row: int(row.sequence)):
-                    newest[row.erasure_key] = row.state
-            said = "\n".join(f"{key} {state}" for key, state in sorted(newest.items()))
-            self._erased = hashlib.sha256(said.encode()).hexdigest()[:32] if newest else ""
+            self._erased = ErasureLog(self.warehouse, self.run_id).fingerprint()
         return self._erased
 
     def _finished(self, stage: str) -> dict[Any, str]:
@@ -171,6 +165,7 @@ class Run:
             self._record_failure(stage, batch, print_, error, time.monotonic() - started)
             if isinstance(error, ReviewgenError) or not isinstance(error, Exception):
                 raise
+            self.lease.check()  # where another run has taken over, its commits made ours fail: say that
             cause = error if os.environ.get("REVIEWGEN_TRACEBACK") else None  # see job.guarded
             raise StageError(f"{stage.name}, {where}: {describe_failure(error)}") from cause
         finally:
@@ -239,6 +234,7 @@ class Run:
         self, stage: Stage, batch: int | None, print_: str, error: BaseException, seconds: float
     ) -> None:
         try:
+            self.lease.check()
             self.ledger.record(
                 stage.name,
                 batch,
@@ -248,7 +244,8 @@ class Run:
                 error_class=type(error).__name__,
             )
         except Exception:
-            # The first failure is the one to tell; the row `started` already keeps the batch from counting as done.
+            # The first failure is the one to tell; the row `started` already keeps the batch from counting as done. Who
+            # has lost the warehouse leaves its log to the run that took over.
             return
 
     # -- files -------------------------------------------------------------------------------------------------

@@ -175,7 +175,7 @@ def quality_lines(
 ) -> list[str]:
     """One line a rule: how many reviews met it, and why it is there; what `reviewgen quality` prints."""
     metrics = warehouse.read("ops_clean_metrics").where("kind_code IN ('error', 'warning')")
-    runs = sorted(warehouse.records("ops_stage_runs").read(), key=lambda row: int(row.sequence))
+    runs = warehouse.records("ops_stage_runs").read()
     if batches:
         metrics = metrics.where(F.col("batch_id").between(*batches))
         runs = [row for row in runs if batches[0] <= (row.batch_id or 0) <= batches[1]]
@@ -235,7 +235,7 @@ def decide_file(warehouse: Warehouse, path: str, decision: str) -> None:
     Raises:
         ConfigError: No such file was refused.
     """
-    known = sorted(warehouse.records("ops_source_files").read(), key=lambda row: int(row.sequence))
+    known = warehouse.records("ops_source_files").read()
     last = {row.path: row for row in known}
     if path not in last or last[path].state != "rejected":
         refused = sorted(name for name, row in last.items() if row.state == "rejected")

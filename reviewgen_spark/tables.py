@@ -77,10 +77,6 @@ class Warehouse:
         """Whether the table has been created."""
         return self.log(name).exists()
 
-    def was_written(self, name: str) -> bool:
-        """Whether the table has been created and written to since; asks no Spark job."""
-        return self.exists(name) and self.version(name) > 0
-
     def version(self, name: str) -> int:
         """The newest version. Asks Delta's log directly: DESCRIBE DETAIL takes 600 ms."""
         return self.log(name).version()

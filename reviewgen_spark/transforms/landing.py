@@ -72,13 +72,13 @@ def plan_batches(spark: SparkSession, config: Config, known: Sequence[Row]) -> l
     Args:
         spark: For the reading, one task a file.
         config: `paths.landing` and the section `ingest`.
-        known: Rows of ops_source_files.
+        known: Rows of ops_source_files, in the order of `sequence`.
 
     Returns:
         Rows for ops_source_files without sequence and at: reserved slices, rejected files, and a slice of no records in
         no batch for a file that only looks new (copied, restored, touched): it is not read again every night.
     """
-    last = {row.path: row for row in sorted(known, key=lambda row: int(row.sequence))}
+    last = {row.path: row for row in known}
     deliveries = list_deliveries(spark, config.paths.landing, config.ingest)
     new = [delivery for delivery in deliveries if _is_new(delivery, last.get(delivery.path))]
     scans = scan_deliveries(spark, config, new)
@@ -125,8 +125,13 @@ def reserve(
 
 
 def undecided(deliveries: Iterable[Delivery], known: Sequence[Row]) -> list[Row]:
-    """The rejected files that still lie in the landing folder and that nobody has decided about."""
-    last = {row.path: row for row in sorted(known, key=lambda row: int(row.sequence))}
+    """The rejected files that still lie in the landing folder and that nobody has decided about.
+
+    Args:
+        deliveries: What lies there.
+        known: Rows of ops_source_files, in the order of `sequence`.
+    """
+    last = {row.path: row for row in known}
     present = {delivery.path for delivery in deliveries}
     return [row for path, row in sorted(last.items()) if row.state == "rejected" and path in present]
 

@@ -116,7 +116,7 @@ def test_a_file_that_only_looks_new_is_read_once_more(
         os.utime(file, (file.stat().st_atime, file.stat().st_mtime + 60))
 
     def plan() -> list[dict[str, Any]]:
-        return plan_batches(spark, config, warehouse.read("ops_source_files").collect())
+        return plan_batches(spark, config, warehouse.records("ops_source_files").read())
 
     again = plan()
     assert len(again) == len(files) > 1

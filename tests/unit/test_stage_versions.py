@@ -14,7 +14,8 @@ LIST = Path(__file__).parents[1] / "fixtures" / "stage_versions.json"
 
 # The modules that shape the rows of a stage; what all of them share (runner, tables, schemas) writes rows unchanged.
 MODULES = {
-    "ingest": ("transforms/ingest", "transforms/history", "transforms/landing", "transforms/records", "transforms/source_files"),
+    "ingest": ("transforms/ingest", "transforms/history", "transforms/landing", "transforms/records",
+               "transforms/source_files"),
     "clean": ("transforms/clean", "text/clean", "text/normalise", "text/markup", "text/mojibake", "text/emoji",
               "text/characters", "text/language", "text/pii", "text/address", "text/checksum", "text/boilerplate"),
     "dedup": ("transforms/dedup", "transforms/history", "transforms/components", "text/minhash"),
