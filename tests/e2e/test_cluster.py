@@ -18,12 +18,14 @@ from urllib.request import ProxyHandler, build_opener
 import pyspark
 import pytest
 from pyspark.sql import SparkSession
+from reviewgen_spark.jobs import satisfaction
 from reviewgen_spark.pipelines import nightly
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.runner import open_run
 from reviewgen_spark.sample import write_sample
 from reviewgen_spark.tables import Warehouse
+from tests.spark.conftest import register_champion
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -31,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 SPARK_HOME = Path(pyspark.__file__).parent
 HOST = "127.0.0.1"
 TABLES = [name for stage in nightly.PREPARE for name in stage.writes]
+TO_SATISFACTION = nightly.STAGES[: nightly.STAGES.index(satisfaction.STAGE) + 1]
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
@@ -135,23 +138,31 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def overrides(landing: Path) -> list[str]:
-    return [f"paths.landing={landing}", "spark.shuffle_partitions=2"]
+    registry = f"sqlite:///{landing.parent}/registry/mlflow/mlflow.db"
+    return [f"paths.landing={landing}", f"paths.mlflow_uri={registry}", "spark.shuffle_partitions=2"]
 
 
-def submit(cluster: Cluster, packed: Packed, root: Path, landing: Path) -> "subprocess.Popen[str]":
-    """The command of docs/cluster.md, from a folder that holds the entry alone; Delta from the local jars."""
-    root.mkdir()
+def submit(
+    cluster: Cluster, packed: Packed, root: Path, landing: Path, until: str, *of_nodes: str | Path
+) -> "subprocess.Popen[str]":
+    """The command of docs/cluster.md, from a folder that holds the entry alone; Delta from the local jars.
+
+    `of_nodes` is the executors' interpreter, and the archive of libraries where it has none of its own.
+    """
+    root.mkdir(exist_ok=True)
+    python, *archive = of_nodes
     with zipfile.ZipFile(packed.wheel) as wheel:
         (root / "nightly.py").write_bytes(wheel.read("reviewgen_spark/pipelines/nightly.py"))
     jars = sorted(Path(load_config("local").paths.jars).glob("*.jar"))
-    settings = {"spark.driver.host": HOST, "spark.pyspark.python": packed.python,
+    settings = {"spark.driver.host": HOST, "spark.pyspark.python": python,
                 "spark.pyspark.driver.python": sys.executable}  # fmt: skip
     command = [
         *("spark-submit", "--master", cluster.url, "--properties-file", ROOT / "conf" / "spark-defaults.conf"),
         *("--jars", ",".join(map(str, jars)), "--py-files", packed.wheel),
-        *("--archives", f"{packed.archive}#environment", "--driver-memory", "1g", "--executor-memory", "1g"),
+        *(part for path in archive for part in ("--archives", f"{path}#environment")),
+        *("--driver-memory", "1g", "--executor-memory", "1g"),
         *(part for key, value in settings.items() for part in ("--conf", f"{key}={value}")),
-        *("nightly.py", "--env", "cluster", "--until", nightly.PREPARE[-1].name),
+        *("nightly.py", "--env", "cluster", "--until", until),
         *(part for override in overrides(landing) for part in ("--set", override)),
     ]
     environment = clean_environment(REVIEWGEN_ROOT=str(root), REVIEWGEN_USER_KEY=os.environ["REVIEWGEN_USER_KEY"])
@@ -164,6 +175,15 @@ def submit(cluster: Cluster, packed: Packed, root: Path, landing: Path) -> "subp
 def contents(spark: SparkSession, config: Config) -> dict[str, list[str]]:
     warehouse = Warehouse(spark, config)
     return {name: sorted(map(str, warehouse.read(name).collect())) for name in TABLES}
+
+
+def labels(spark: SparkSession, config: Config) -> dict[str, tuple[object, ...]]:
+    """By record, its label and error; scores to four digits, as texts share batches with others elsewhere."""
+    rows = Warehouse(spark, config).read("gold_review_labels").collect()
+    return {
+        row.record_id: (row.sentiment_label, row.error, row.sentiment_score and round(row.sentiment_score, 4))
+        for row in rows
+    }
 
 
 def test_the_archive_brings_what_executors_import(packed: Packed, tmp_path: Path) -> None:
@@ -190,14 +210,17 @@ def test_the_archive_brings_what_executors_import(packed: Packed, tmp_path: Path
     assert text == "很满意！！！电话[PHONE]"
 
 
-def test_a_night_loses_a_worker_and_writes_the_tables_of_local_mode(
+def test_a_night_loses_a_worker_and_writes_the_tables_and_labels_of_local_mode(
     packed: Packed, cluster: Cluster, spark: SparkSession, tmp_path: Path
 ) -> None:
     landing = tmp_path / "landing"
     write_sample(landing, 300)
     for broken in landing.rglob("*-broken.*"):
         broken.unlink()  # a night that refuses a file ends with 3
-    night = submit(cluster, packed, tmp_path / "cluster", landing)
+    register_champion(tmp_path / "registry")
+    night = submit(
+        cluster, packed, tmp_path / "cluster", landing, nightly.PREPARE[-1].name, packed.python, packed.archive
+    )
     lines: list[str] = []
     try:
         assert night.stdout is not None
@@ -239,3 +262,15 @@ def test_a_night_loses_a_worker_and_writes_the_tables_of_local_mode(
     assert " INFO " not in of_executors  # conf/spark-defaults.conf
     logged = "".join(lines) + of_executors
     assert not [text for text in texts if len(text) > 10 and text in logged]
+
+    # what labels is no part of the archive by default: an interpreter with torch, as docs/cluster.md names it
+    night = submit(cluster, packed, tmp_path / "cluster", landing, "satisfaction", sys.executable)
+    said, _ = night.communicate(timeout=600)
+    assert night.returncode == 0, said
+    with open_run(spark, local, report=lambda line: None) as run:
+        run.pipeline(TO_SATISFACTION)
+    found = labels(spark, submitted)
+    assert found == labels(spark, local) and len({label for label, _, _ in found.values()} - {None}) == 2
+    loads = [row.load_count for row in Warehouse(spark, submitted).read("ops_label_metrics").collect()]
+    assert max(loads) == 1, "the one worker that is left loads the model once"
+    assert not [text for text in texts if len(text) > 10 and text in said]
