@@ -1,4 +1,4 @@
-"""Tables of a few rows for the tests of transforms."""
+"""Tables of a few rows for the tests of transforms, and the models that label in those of stages."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,9 +11,12 @@ from pyspark.sql import DataFrame, SparkSession
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.models.evaluation import Score
 from reviewgen_spark.models.finetuning import finetune
+from reviewgen_spark.models.folder import folder_sha256
 from reviewgen_spark.models.registration import register
+from reviewgen_spark.sections import FinetuneSection
 from reviewgen_spark.tables import Warehouse
 from tests.models.conftest import QUICK, make_rows, write_corpus
+from tests.spark.labelling import Model
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 Table = Callable[..., DataFrame]
@@ -38,6 +41,28 @@ def table(spark: SparkSession, config: Config) -> Table:
     return make
 
 
+def by_id(rows: DataFrame, *columns: str) -> dict[str, Any]:
+    return {
+        row.record_id: tuple(row[c] for c in columns) if len(columns) > 1 else row[columns[0]] for row in rows.collect()
+    }
+
+
+def bronze(table: Table) -> DataFrame:
+    return table(
+        "bronze_reviews",
+        {
+            "record_id": "a",
+            "text_raw": "质量<b>很好</b>，电话13800000000",
+            "title": "Ａ级",
+            "user_id": "u1",
+            "rating": 5,
+        },
+        {"record_id": "b", "text_raw": "", "user_id": None},
+        {"record_id": "c", "text_raw": None, "user_id": "u1"},
+        {"record_id": "d", "text_raw": "此用户没有填写评价。", "user_id": "u2"},
+    )
+
+
 def register_champion(root: Path) -> None:
     """Give the registry below a root folder version 1 of `review_sentiment`, tiny and trained for seconds."""
     corpus = write_corpus(root / "corpus", {"train": make_rows(160, 0), "validation": make_rows(40, 1000)})
@@ -53,6 +78,17 @@ def register_champion(root: Path) -> None:
         root / "mlflow" / "artifacts",
         lambda champion: (True, "the first"),
     )
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    folder = tmp_path_factory.mktemp("label")
+    corpus = write_corpus(folder / "corpus", {"train": make_rows(160, 0), "validation": make_rows(40, 1000)})
+    section = FinetuneSection(
+        max_tokens=32, vocabulary_size=500, epochs=3, learning_rate=3e-3, precision="float32", threads=1
+    )
+    finetune(corpus, "scratch:tiny", section, folder / "model", lambda line: None)
+    return Model("sentiment", 3, folder_sha256(folder / "model"), folder / "model")
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ from reviewgen_spark.text.provenance import parse_aigc
 from tests.conftest import ConfigFactory
 from tests.models.generators import make_generator
 from tests.spark.conftest import DAY, Table
-from tests.spark.test_label import Model
+from tests.spark.labelling import Model
 
 
 @pytest.fixture

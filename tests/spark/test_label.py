@@ -1,23 +1,15 @@
-import hashlib
-import os
+"""Rows and their labels: one label or one error each, whatever the windows, the batches and the precision."""
+
 import shutil
-import signal
-import threading
-import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyspark.sql import DataFrame, Row, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import Row, SparkSession
 
 from reviewgen_spark.config import Config
-from reviewgen_spark.errors import ConfigError, ModelNotFoundError, StageError
-from reviewgen_spark.inference import shipping
-from reviewgen_spark.inference.daemon import VARIABLE, preloading
+from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.label import (
     LABELS_SCHEMA,
     cut_by_bytes,
@@ -27,66 +19,14 @@ from reviewgen_spark.inference.label import (
 )
 from reviewgen_spark.models import onnx_export
 from reviewgen_spark.models.finetuning import finetune
-from reviewgen_spark.models.folder import MODEL_FILES, NGRAM_FILE, ONNX_FILE, folder_sha256
+from reviewgen_spark.models.folder import NGRAM_FILE, ONNX_FILE, folder_sha256
 from reviewgen_spark.models.ngram_classifier import fit_ngram_classifier
 from reviewgen_spark.models.predictor import Predictor
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.sections import FinetuneSection, LabelSection
+from reviewgen_spark.sections import LabelSection
 from reviewgen_spark.tables import Warehouse
-from tests.models.conftest import ASPECT_SCHEMA, BAD, GOOD, QUICK, THINGS, make_aspects, make_rows, write_corpus
-
-INPUT = "record_id string, batch_id long, text_clean string"
-SECTION = LabelSection(max_chars=200, tokens_per_batch=256)
-
-
-@dataclass(frozen=True)
-class Model:
-    name: str
-    version: int
-    sha256: str
-    path: Path
-
-    @property
-    def uri(self) -> str:
-        return self.path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    folder = tmp_path_factory.mktemp("label")
-    corpus = write_corpus(folder / "corpus", {"train": make_rows(160, 0), "validation": make_rows(40, 1000)})
-    section = FinetuneSection(
-        max_tokens=32, vocabulary_size=500, epochs=3, learning_rate=3e-3, precision="float32", threads=1
-    )
-    finetune(corpus, "scratch:tiny", section, folder / "model", lambda line: None)
-    return Model("sentiment", 3, folder_sha256(folder / "model"), folder / "model")
-
-
-@dataclass(frozen=True)
-class Held:
-    """Stands where a broadcast does."""
-
-    value: dict[str, bytes]
-
-
-def read_files(model: Model) -> dict[str, bytes]:
-    return {name: (model.path / name).read_bytes() for name in MODEL_FILES}
-
-
-def make_reviews(spark: SparkSession, partitions: int = 2) -> DataFrame:
-    rows: list[tuple[str, int, str | None]] = [
-        (f"id{index:03d}", 7, THINGS[index % 8] + (GOOD + BAD)[index % 12] * (1 + index % 9)) for index in range(120)
-    ]
-    rows += [("null", 7, None), ("empty", 7, ""), ("spaces", 7, " \n"), ("long", 7, "好" * 201), ("cut", 7, "好" * 90)]
-    rows += [("million", 7, "好" * 1_000_000)]
-    return spark.createDataFrame(rows, INPUT).repartition(partitions)
-
-
-def by_id(labels: DataFrame) -> dict[str, Row]:
-    rows = labels.collect()
-    found = {row.record_id: row for row in rows}
-    assert len(found) == len(rows)
-    return found
+from tests.models.conftest import ASPECT_SCHEMA, QUICK, make_aspects, make_rows, write_corpus
+from tests.spark.labelling import INPUT, SECTION, Model, by_id, make_reviews
 
 
 def test_a_model_of_aspects_labels_nothing(spark: SparkSession, tmp_path: Path) -> None:
@@ -212,121 +152,6 @@ def test_a_batch_without_rows_has_no_metrics(spark: SparkSession, model: Model) 
     assert [rows.count() for rows in tables.values()] == [0, 0, 0] and lines == []
 
 
-def test_a_process_loads_a_model_once_and_holds_one(
-    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(shipping.CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr(shipping, "_LOADED", {})
-    shipped = shipping.ShippedModel(model.sha256, Held(read_files(model)))
-    first = shipping.load_predictor(shipped, "auto", "float32", 1)
-    assert shipping.load_predictor(shipped, "auto", "float32", 1) is first
-    before = shipping.load_count()
-    assert shipping.load_predictor(shipped, "auto", "bfloat16", 1) is not first
-    assert shipping.load_predictor(shipped, "auto", "bfloat16", 1) is not first
-    assert len(shipping._LOADED) == 1 and shipping.load_count() == before + 1
-
-
-def test_a_spark_worker_holds_one_model_over_many_tasks(spark: SparkSession, model: Model) -> None:
-    def count_loaded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from reviewgen_spark.inference.shipping import _LOADED
-
-        for _batch in batches:
-            pass
-        yield pa.RecordBatch.from_pydict({"keys": ["|".join(key) for key in _LOADED] or [""]})
-
-    for _ in range(2):
-        label_reviews(make_reviews(spark, 4), model, SECTION).collect()
-    with preloading(spark):
-        loaded = spark.range(0, 8, 1, 4).mapInArrow(count_loaded, "keys string")
-    held = {row["keys"] for row in loaded.collect()}
-    assert f"{model.sha256}|cpu|float32" in held  # the model outlived the tasks that loaded it
-
-
-def test_workers_that_label_are_forked_with_torch_and_others_are_not(spark: SparkSession) -> None:
-    def look_at_the_parent(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for _batch in batches:
-            pass
-        maps = Path(f"/proc/{os.getppid()}/maps").read_text()
-        yield pa.RecordBatch.from_pydict({"found": [f"{'libtorch' in maps} {VARIABLE in os.environ}"]})
-
-    with preloading(spark):
-        labelling = spark.range(0, 1, 1, 1).mapInArrow(look_at_the_parent, "found string")
-    assert VARIABLE not in spark.sparkContext.environment
-    plain = spark.range(0, 1, 1, 1).mapInArrow(look_at_the_parent, "found string")
-    assert [row.found for row in labelling.collect()] == ["True True"]
-    assert [row.found for row in plain.collect()] == ["False False"]
-
-
-def busy_seconds(model: Model) -> dict[int, float]:
-    """CPU seconds of this session's Python workers that have the model mapped, by process."""
-    parents: dict[int, int] = {}
-    seconds: dict[int, float] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            parents[int(folder.name)] = int(fields[1])
-            if model.sha256 in (folder / "maps").read_text():
-                seconds[int(folder.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        except OSError:  # it has ended
-            continue
-
-    def is_ours(pid: int) -> bool:
-        while pid in parents:
-            pid = parents[pid]
-            if pid == os.getpid():
-                return True
-        return False
-
-    return {pid: used for pid, used in seconds.items() if is_ours(pid)}
-
-
-def kill_a_busy_worker(model: Model, killed: list[int], timeout_s: float = 60) -> None:
-    """As the kernel does when memory runs out: SIGKILL to one that is at work on the model."""
-    before = busy_seconds(model)
-    end = time.monotonic() + timeout_s
-    while time.monotonic() < end:
-        for pid, used in busy_seconds(model).items():
-            if used - before.setdefault(pid, used) > 0.3:
-                os.kill(pid, signal.SIGKILL)
-                killed.append(pid)
-                return
-        time.sleep(0.05)
-
-
-def test_a_worker_killed_for_memory_is_tried_again_and_its_rows_count_once(spark: SparkSession, model: Model) -> None:
-    text = F.concat(F.lit("房间"), F.repeat(F.lit("很好，服务太差，"), (1 + F.col("id") % 4).cast("int")))
-    ids = F.format_string("id%06d", "id").alias("record_id")
-    reviews = spark.range(30_000).select(ids, F.lit(7).cast("long").alias("batch_id"), text.alias("text_clean"))
-    section = LabelSection(window_rows=500)  # results of earlier windows are out when the worker dies
-    killed: list[int] = []
-    killer = threading.Thread(target=kill_a_busy_worker, args=(model, killed))
-    spark.sparkContext.setJobGroup("killed", "a worker dies")
-    killer.start()
-    try:
-        tables = label_batch(reviews, model, section, "print", lambda line: None)
-        [metrics] = tables["ops_label_metrics"].collect()
-        found = tables["gold_review_labels"].join(reviews, "record_id")
-        counted = found.groupBy("text_clean").agg(
-            F.count("*").alias("rows"), F.countDistinct("record_id").alias("ids"),
-            F.min("sentiment_score").alias("low"), F.max("sentiment_score").alias("high"),
-        ).collect()  # fmt: skip
-    finally:
-        killer.join()
-        tracker = spark.sparkContext.statusTracker()
-        stages = [i for job in tracker.getJobIdsForGroup("killed") for i in tracker.getJobInfo(job).stageIds]  # type: ignore[union-attr]
-        spark.sparkContext.setLocalProperty("spark.jobGroup.id", None)  # type: ignore[arg-type]
-    assert len(killed) == 1
-    assert sum(info.numFailedTasks for stage in stages if (info := tracker.getStageInfo(stage))) == 1
-    assert metrics.row_count == 30_000
-    alone = dict(
-        zip(texts := [row.text_clean for row in counted], Predictor(model.path).score_texts(texts), strict=True)
-    )
-    assert len(counted) == 4
-    for row in counted:
-        assert row.rows == row.ids == 7_500
-        assert (row.low, row.high) == pytest.approx((alone[row.text_clean],) * 2, abs=1e-5)
-
-
 def test_onnx_gives_the_labels_of_torch(spark: SparkSession, model: Model, tmp_path: Path) -> None:
     for library in onnx_export.LIBRARIES:
         pytest.importorskip(library, reason="the extra onnx is not installed")
@@ -375,74 +200,3 @@ def test_n_grams_answer_first_and_the_model_reads_the_rest(spark: SparkSession, 
     tables = label_batch(reviews, both, section, "print", lambda line: None)
     [metrics] = tables["ops_label_metrics"].collect()
     assert (metrics.row_count, metrics.token_count) == (len(found), sum(found[key].meta.token_count for key in read))
-
-
-def test_a_node_checks_the_onnx_file_too(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(shipping.CACHE_VARIABLE, str(tmp_path / "cache"))
-    files = {**read_files(model), ONNX_FILE: b"a graph"}
-    shipped = shipping.ShippedModel(
-        model.sha256, Held(files), beside={ONNX_FILE: hashlib.sha256(b"a graph").hexdigest()}
-    )
-    folder = shipping.local_folder(shipped)
-    assert (folder / ONNX_FILE).read_bytes() == b"a graph"
-    (folder / ONNX_FILE).write_bytes(b"damaged")
-    assert (shipping.local_folder(shipped) / ONNX_FILE).read_bytes() == b"a graph"
-    assert shipping.local_folder(shipping.ShippedModel(model.sha256, Held(files))) != folder
-    with pytest.raises(StageError, match="arrived damaged"):
-        shipping.local_folder(shipping.ShippedModel(model.sha256, Held(files), beside={ONNX_FILE: "0" * 64}))
-
-
-def test_a_node_fetches_a_model_once(
-    spark: SparkSession, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(shipping.CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr(shipping, "_SHIPPED", {})
-    store = Model(model.name, model.version, model.sha256, tmp_path / "the store")  # a URI with %20
-    shutil.copytree(model.path, store.path)
-    shipped = shipping.ship(spark, store, "localcache")
-    assert (shipped.files, shipped.uri) == (None, store.uri)
-    assert shipping.ship(spark, store, "broadcast", broadcast_max_mb=1).files is None  # bigger than 1 MB
-    assert shipping.ship(spark, store).files is not None
-    folder = shipping.local_folder(shipped)
-    assert folder_sha256(folder) == model.sha256
-    (store.path / "config.json").write_text("{}")  # never read again while the node has the model
-    assert shipping.local_folder(shipped) == folder
-    shutil.rmtree(folder)
-    with pytest.raises(StageError, match="arrived damaged"):
-        shipping.local_folder(shipped)
-    shutil.rmtree(store.path)
-    with pytest.raises(StageError, match=r"cannot be read from this executor \(FileNotFoundError\)"):
-        shipping.local_folder(shipped)
-    assert [path for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
-
-
-def test_labels_by_localcache(spark: SparkSession, model: Model) -> None:
-    section = SECTION.model_copy(update={"weights": "localcache"})
-    found = by_id(label_reviews(make_reviews(spark), model, section))
-    assert sum(row.sentiment_label is not None for row in found.values()) == 121
-
-
-def test_damaged_files_are_refused_on_the_driver(spark: SparkSession, model: Model, tmp_path: Path) -> None:
-    shutil.copytree(model.path, tmp_path / "model")
-    (tmp_path / "model" / "config.json").write_text("{}")
-    damaged = Model("sentiment", 4, "0" * 64, tmp_path / "model")
-    with pytest.raises(ModelNotFoundError, match="sha256 differs"):
-        label_reviews(make_reviews(spark), damaged, SECTION)
-    (tmp_path / "model" / "config.json").unlink()
-    with pytest.raises(ModelNotFoundError, match=r"missing: config\.json"):
-        label_reviews(make_reviews(spark), damaged, SECTION)
-
-
-def test_a_node_keeps_one_copy_and_repairs_it(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(shipping.CACHE_VARIABLE, str(tmp_path / "cache"))
-    files = read_files(model)
-    shipped = shipping.ShippedModel(model.sha256, Held(files))
-    folder = shipping.local_folder(shipped)
-    assert folder_sha256(folder) == model.sha256
-    first = (folder / "model.safetensors").stat().st_ino
-    assert (shipping.local_folder(shipped) / "model.safetensors").stat().st_ino == first
-    (folder / "model.safetensors").write_bytes(b"damaged")
-    assert folder_sha256(shipping.local_folder(shipped)) == model.sha256
-    with pytest.raises(StageError, match="arrived damaged"):
-        shipping.local_folder(shipping.ShippedModel("0" * 64, Held(files)))
-    assert sorted(path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()) == [model.sha256]

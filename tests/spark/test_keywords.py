@@ -1,0 +1,33 @@
+import math
+
+import pytest
+
+from reviewgen_spark.products.keywords import keywords_by_product
+from reviewgen_spark.sections import KeywordsSection
+from tests.spark.conftest import Table
+
+
+def test_keywords_of_a_product(table: Table) -> None:
+    words = [
+        ("hotel", ["房间", "干净", "早餐", "[开心]", "2019"]),
+        ("hotel", ["房间", "安静", "早餐", "房间"]),
+        ("hotel", ["房间", "很", "早餐"]),
+        ("book", ["故事", "很", "翻译"]),
+        ("book", ["故事", "很"]),
+    ]
+    rows = table("silver_tokens", *({"record_id": str(i), "content_words": w} for i, (_, w) in enumerate(words)))
+    products = rows.sparkSession.createDataFrame(
+        [(str(i), p) for i, (p, _) in enumerate(words)], "record_id string, product_id string"
+    )
+    section = KeywordsSection(min_reviews=2, top=2)
+    found = keywords_by_product(rows.join(products, "record_id"), section).collect()
+    of = {(row.product_id, row.method_code, row.place): row for row in found}
+    assert {row.word for row in found if row.product_id == "hotel"} == {"房间", "早餐"}
+    # 3 of 3 reviews, in 1 of 2 products
+    assert of["hotel", "tfidf", 1].score == pytest.approx(math.log(3 / 2) + 1)
+    assert (of["hotel", "tfidf", 1].word, of["hotel", "tfidf", 1].review_count) == ("房间", 3)
+    assert of["book", "textrank", 1].score == pytest.approx(0.5)
+    assert {of["book", "textrank", n].word for n in (1, 2)} == {"故事", "很"}
+    few = keywords_by_product(rows.join(products, "record_id"), KeywordsSection(min_reviews=2, max_reviews=1)).count()
+    assert few == 0
+    assert keywords_by_product(rows.join(products, "record_id").limit(0), section).count() == 0

@@ -1,0 +1,47 @@
+from datetime import date
+
+import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from reviewgen_spark.products.satisfaction import satisfaction_by_product
+from reviewgen_spark.sections import SatisfactionSection
+from tests.spark.conftest import Table
+
+
+def labelled(table: Table, *rows: tuple[str, str | None]) -> DataFrame:
+    reviews = table(
+        "silver_reviews",
+        *({"record_id": str(i), "product_id": p, "category": "图书", "rating": 4} for i, (p, _) in enumerate(rows)),
+    )
+    labels = table(
+        "gold_review_labels",
+        *(
+            {"record_id": str(i), "sentiment_label": label, "model_name": "m", "model_version": 1, "fingerprint": "f"}
+            for i, (_, label) in enumerate(rows)
+        ),
+    )
+    return reviews.join(labels.drop("batch_id"), on="record_id", how="inner")
+
+
+def test_satisfaction_is_shrunk_to_the_shop_mean(table: Table) -> None:
+    rows = labelled(table, ("p", "positive"), ("q", "negative"), ("q", "negative"), ("q", "positive"), ("q", None))
+    found = {r.product_id: r for r in satisfaction_by_product(rows, SatisfactionSection(min_reviews=3)).collect()}
+    # shop mean 2/4, prior weight 10: p (1 + 5) / 11, q (1 + 5) / 13
+    assert found["p"].satisfaction_score == pytest.approx(6 / 11)
+    assert found["q"].satisfaction_score == pytest.approx(6 / 13)
+    assert found["q"].review_count == 3 and found["q"].satisfaction_pct == pytest.approx(100 / 3)
+    assert (found["p"].has_enough_reviews, found["q"].has_enough_reviews) == (False, True)
+    assert found["p"].first_review_date == date(2026, 1, 5)
+
+
+def test_satisfaction_never_mixes_the_scores_of_two_models(table: Table) -> None:
+    rows = labelled(table, *[("p", "positive")] * 3, ("q", "negative"), ("q", "positive"), ("r", "negative"))
+    # A new model has come as far as records 4 and 5: one review of q, and all of r.
+    half = rows.withColumn("model_version", F.when(F.col("record_id") >= "4", 2).otherwise(1))
+    found = {row.product_id: row for row in satisfaction_by_product(half, SatisfactionSection()).collect()}
+    assert {row.model_version for row in found.values()} == {1}
+    assert {name: (row.review_count, row.coverage_pct) for name, row in found.items()} == {"p": (3, 100), "q": (1, 50)}
+    even = rows.withColumn("model_version", F.when(F.col("record_id") >= "3", 2).otherwise(1))
+    found = {row.product_id: row for row in satisfaction_by_product(even, SatisfactionSection()).collect()}
+    assert {name: row.model_version for name, row in found.items()} == {"q": 2, "r": 2}  # as many: the newer
