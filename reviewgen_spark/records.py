@@ -47,18 +47,22 @@ def records_of(log: DeltaLog, table: Table) -> Records:
     protocol = stored.protocol()
     # Deletion vectors and the like: who asked Spark for them has Spark read and write them.
     has_features = bool(protocol.reader_features or protocol.writer_features)
-    return SparkRecords(log, table) if has_features else DriverRecords(table, stored)
+    return SparkRecords(log, table) if has_features else DriverRecords(log, table, stored)
 
 
 class DriverRecords:
     """In this process, by delta-rs."""
 
-    def __init__(self, table: Table, stored: "DeltaTable") -> None:
-        self._table, self._stored = table, stored
+    def __init__(self, log: DeltaLog, table: Table, stored: "DeltaTable") -> None:
+        self._log, self._table, self._stored = log, table, stored
 
     def read(self) -> list[Row]:
         """See `Records`."""
-        found = self._stored.to_pyarrow_table().to_pylist(maps_as_pydicts="strict")
+        from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
+
+        # Arrow's own: by the one of delta-rs, whose threads call Python, 4 of 60 processes that ended at once aborted.
+        files = SubTreeFileSystem(self._log.path, LocalFileSystem())
+        found = self._stored.to_pyarrow_table(filesystem=files).to_pylist(maps_as_pydicts="strict")
         return _rows(self._table, found)
 
     def append(self, values: Sequence[Mapping[str, Any]]) -> None:

@@ -88,7 +88,7 @@ class Warehouse:
     def clear_batch(self, name: str, batch_id: int) -> Written:
         """Leave one batch of a table without rows; where it has none, nothing is written."""
         log = self.log(name)
-        if log.is_mounted and not log.stored().file_uris([("batch_id", "=", str(batch_id))]):
+        if log.is_mounted and not log.stored().file_uris(file_pruning_predicate=f"batch_id = {batch_id}"):
             return Written(log.version(), 0)
         return self.replace_batch(name, self.rows(name, []), batch_id)
 

@@ -58,12 +58,19 @@ WAYS = pytest.mark.parametrize("records", [by_driver, by_spark])
 def test_what_is_appended_is_read(records: Callable[[Warehouse, str], Records], warehouse: Warehouse) -> None:
     counts = {"silver_reviews": 3, "errors": 0}
     done = {**RUN, "sequence": 2, "batch_id": None, "state": "succeeded", "counts": counts, "seconds": 1.5}
-    records(warehouse, RUNS).append([RUN])
     records(warehouse, RUNS).append([done])
-    first, second = sorted(records(warehouse, RUNS).read(), key=lambda row: row.sequence)
+    records(warehouse, RUNS).append([RUN])
+    first, second = records(warehouse, RUNS).read()  # in the order of `sequence`
     assert (first.batch_id, first.counts, first.error_class, first.at) == (7, None, None, AT.replace(tzinfo=None))
     assert (second.batch_id, second.counts, second.seconds) == (None, counts, 1.5)
     assert records(warehouse, RUNS).version() == 2
+
+
+def test_the_driver_reads_by_no_thread_that_calls_python(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_driver(warehouse, RUNS).append([RUN])
+    # One that ends while the process does aborts it.
+    monkeypatch.setattr("deltalake.fs.DeltaStorageHandler.from_table", None)
+    assert len(by_driver(warehouse, RUNS).read()) == 1
 
 
 @WAYS

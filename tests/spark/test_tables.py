@@ -9,7 +9,7 @@ from pyspark.sql.types import DoubleType, StringType, StructField, StructType
 from reviewgen_spark import schemas
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import SchemaError
-from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.tables import Warehouse, Written
 
 NAME = "silver_review_splits"
 
@@ -45,6 +45,14 @@ def test_a_batch_is_replaced_whole_and_alone(warehouse: Warehouse) -> None:
     warehouse.replace_batch(NAME, rows(warehouse, 1), 1)  # type: ignore[arg-type]
     assert contents(warehouse) == [(2, "0", "train")]
     assert warehouse.read(NAME, version=written.version).count() == 2
+
+
+def test_a_batch_is_cleared_where_it_is_and_nothing_is_written_where_it_is_not(warehouse: Warehouse) -> None:
+    first = warehouse.replace_batch(NAME, rows(warehouse, 1, "train", "test"), 1)  # type: ignore[arg-type]
+    assert warehouse.clear_batch(NAME, 2) == Written(first.version, 0)
+    assert warehouse.version(NAME) == first.version
+    assert warehouse.clear_batch(NAME, 1).version > first.version
+    assert contents(warehouse) == []
 
 
 def test_rows_of_another_batch_are_refused(warehouse: Warehouse) -> None:
