@@ -5,12 +5,14 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import LeaseError
 from reviewgen_spark.lease import Lease
 from reviewgen_spark.records import SparkRecords
+from reviewgen_spark.runner import open_run
+from reviewgen_spark.stage import Inputs, Stage
 from reviewgen_spark.tables import Warehouse
 from tests.conftest import ConfigFactory
 
@@ -86,3 +88,20 @@ def test_a_run_that_woke_up_late_may_not_write(warehouse: Warehouse, config: Con
     lease._expires_at = datetime.now(UTC) - timedelta(seconds=1)
     with pytest.raises(LeaseError, match="stopped for longer"):
         lease.check()
+
+
+def test_a_stage_that_fails_once_the_warehouse_is_lost_says_so_and_logs_nothing(
+    spark: SparkSession, warehouse: Warehouse, config: Config
+) -> None:
+    def lose(inputs: Inputs) -> dict[str, DataFrame]:
+        hold_as(warehouse, owner="night-2", pid=os.getpid())
+        raise RuntimeError("Delta refused the commit")
+
+    stage = Stage(name="report", version=1, scope="table", reads=(), writes=(), run=lose)
+    with (
+        pytest.raises(LeaseError, match="lost the warehouse: run night-2"),
+        open_run(spark, config, report=lambda line: None) as run,
+    ):
+        run.stage(stage)
+    assert [row.state for row in warehouse.records("ops_stage_runs").read()] == ["started"]
+    assert warehouse.read("ops_leases").head().owner == "night-2"
