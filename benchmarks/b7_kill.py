@@ -12,6 +12,7 @@ to another and wakes up when that one is done.
 
 import argparse
 import json
+import math
 import os
 import random
 import shutil
@@ -156,6 +157,7 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=20, help="kills (default 20)")
     parser.add_argument("--rows", type=int, default=1_000, help="rows of the sample, in 20 batches (default 1,000)")
     parser.add_argument("--batches", type=int, default=BATCHES, help="batches (default 20)")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no trial after so many (default none)")
     parser.add_argument("--seed", type=int, default=7, help="of kinds and moments")
     parser.add_argument("--skip-lease", action="store_true", help="without two nights at once and the stopped driver")
     parser.add_argument("--json", type=Path, help="write the figures here")
@@ -180,18 +182,23 @@ def run(options: argparse.Namespace, folder: Path, draw: random.Random) -> int:
     expected[ROLL_UP.stage] = expected["label"]
     house.save("end")
     called = count_calls(house.calls())
-    batches = int(expected["label"]["gold_review_labels"].split()[0])
-    print(f"  {batches:,} rows labelled, {called:,} calls, {time.monotonic() - started:.0f} s; trials:", flush=True)
+    rows = int(expected["label"]["gold_review_labels"].split()[0])
+    batches = len(list((house.root / "warehouse" / "gold_review_labels").glob("batch_id=*")))
+    took = time.monotonic() - started
+    print(f"  {rows:,} rows labelled in {batches} batches, {called:,} calls, {took:.0f} s; trials:", flush=True)
 
-    trials = []
-    for number, step in enumerate(plan_trials(options.trials, draw), start=1):
-        trials.append(kill_once(house, step, spans[step.stage], draw, expected[step.stage], called))
-        print(f"  {number:>3}/{options.trials} {trials[-1]}", flush=True)
     lease = (
         {} if options.skip_lease else {"together": together(house, expected), "stopped": stopped(house, expected, draw)}
     )
     for name, faults in lease.items():
         print(f"  {name}: {faults or 'as it must be'}", flush=True)
+    trials: list[dict[str, Any]] = []
+    for number, step in enumerate(plan_trials(options.trials, draw), start=1):
+        if time.monotonic() - started > 60 * options.minutes:
+            print(f"  {options.minutes:g} minutes are over: no further trial", flush=True)
+            break
+        trials.append(kill_once(house, step, spans[step.stage], draw, expected[step.stage], called))
+        print(f"  {number:>3}/{options.trials} {trials[-1]}", flush=True)
 
     labelled = [trial["passes"] for trial in trials if trial["stage"] == "label"]
     others = [trial for trial in trials if trial["stage"] != "label"]
@@ -204,10 +211,10 @@ def run(options: argparse.Namespace, folder: Path, draw: random.Random) -> int:
     conclude(
         "B7",
         options.rows,
-        f"the sample in {options.batches} batches; {len(trials)} trials, seed {options.seed}",
+        f"the sample in {batches} batches; {len(trials)} trials, seed {options.seed}",
         bars,
         options.json,
-        full=options.trials >= 20 and options.batches >= BATCHES,
+        full=len(trials) >= 20 and batches >= BATCHES,
         trials=trials,
         lease=lease,
     )

@@ -48,12 +48,12 @@ def label_batch(
     fingerprint: str,
     report: Callable[[str], None],
 ) -> dict[str, "DataFrame"]:
-    """Run the model over a batch, once a row; the tables of the stage, by name.
+    """Run the model over a batch, once a row; the tables of the stage that have rows, by name.
 
     Args:
         reviews: unique reviews of one batch: record_id, batch_id, text_clean.
         model: a registered model.
-        section: the `label` section; `embeddings` fills gold_review_embeddings, which has no rows without.
+        section: the `label` section; `embeddings` fills gold_review_embeddings.
         fingerprint: of the run, for the rows.
         report: gets one line of what it took.
 
@@ -63,18 +63,20 @@ def label_batch(
     from pyspark import StorageLevel
     from pyspark.sql import functions as F
 
+    from reviewgen_spark.schemas import TABLES
+
     # Three tables of one pass: without persist each would call the model again.
     scored = score_reviews(reviews, model, section).persist(StorageLevel.DISK_ONLY)
-    metrics = summarise_windows(scored)
-    for row in metrics.collect():  # one
-        report(describe_metrics(row))
+    metrics = [row.asDict() for row in summarise_windows(scored).collect()]  # one
     marked = scored.drop("window").withColumn("fingerprint", F.lit(fingerprint))
-    labels = ("sentiment_label", "sentiment_score", "category_label", "toxicity_score")
-    return {
-        "gold_review_labels": marked.drop("embedding"),
-        "gold_review_embeddings": marked.drop(*labels).where(F.lit(section.embeddings)),
-        "ops_label_metrics": metrics,
-    }
+    tables = {"gold_review_labels": marked.drop("embedding")}
+    if section.embeddings:
+        labels = ("sentiment_label", "sentiment_score", "category_label", "toxicity_score")
+        tables["gold_review_embeddings"] = marked.drop(*labels)
+    if metrics:
+        report(describe_metrics(metrics[0]))
+        tables["ops_label_metrics"] = TABLES["ops_label_metrics"].frame(reviews.sparkSession, metrics)
+    return tables
 
 
 def label_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection) -> "DataFrame":

@@ -4,7 +4,7 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from reviewgen_spark.inference.shipping import load_count
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame, Row
+    from pyspark.sql import DataFrame
 
 _COUNTS = ("load_count", "row_count", "token_count", "cell_count")
 _MEASURES = ("load_seconds", "tokenise_seconds", "forward_seconds", "peak_memory_mb")
@@ -83,12 +83,10 @@ def summarise_windows(scored: "DataFrame") -> "DataFrame":
     )
 
 
-def describe_metrics(metrics: "Row") -> str:
-    """One line for the log."""
-    seconds = (metrics.load_seconds, metrics.tokenise_seconds, metrics.forward_seconds)
+def describe_metrics(metrics: Mapping[str, Any]) -> str:
+    """One line for the log, of a row of ops_label_metrics."""
     return (
-        f"{metrics.load_count} loads in {metrics.worker_count} workers, {metrics.row_count:,} rows, "
-        f"{metrics.token_count:,} tokens, {metrics.padding_pct or 0:.1f} % padding; seconds of workers: "
-        "load {:.1f}, tokenise {:.1f}, forward {:.1f}; ".format(*seconds)
-        + f"{metrics.peak_memory_mb:,.0f} MB the biggest"
-    )
+        "{load_count} loads in {worker_count} workers, {row_count:,} rows, {token_count:,} tokens, "
+        "{padding:.1f} % padding; seconds of workers: load {load_seconds:.1f}, tokenise {tokenise_seconds:.1f}, "
+        "forward {forward_seconds:.1f}; {peak_memory_mb:,.0f} MB the biggest"
+    ).format(**metrics, padding=metrics["padding_pct"] or 0)
