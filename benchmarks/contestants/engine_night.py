@@ -25,8 +25,9 @@ from reviewgen_spark.status import check_night
 from reviewgen_spark.tables import Warehouse
 
 PIPELINES = {"nightly": nightly.STAGES, "train": train.STAGES}
-# Of what ops_ tables say, promotions alone are the same each time, but for the clock.
-CLOCKED = {"ops_model_promotions": ("decided_at",)}
+# Of what ops_ tables say, promotions alone are the same each time, but for the clock, the latency that a reason tells,
+# and the identity of the MLflow store, which the fingerprint covers and the first registration makes.
+CLOCKED = {"ops_model_promotions": ("decided_at", "reason", "fingerprint")}
 
 
 def digest(spark: SparkSession, config: Config) -> dict[str, str]:
