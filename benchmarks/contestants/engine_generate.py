@@ -19,19 +19,19 @@ from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--model", type=Path, required=True, help="a generator folder")
+    parser.add_argument("--line", default="float32", help="generation.precision")
     options = parser.parse_args()
     folder = options.model
     model = SimpleNamespace(name="b5", version=1, sha256=generator_sha256(folder), path=folder, uri=folder.as_uri())
     drawn = ("repetition_penalty=1", "no_repeat_ngram=0", "max_new_tokens=128")
-    config = load_config(
-        "local", ["generation.max_attempts=1", *(f"generation.decoding.{setting}" for setting in drawn)]
-    )
+    settings = (f"precision={options.line}", "max_attempts=1", *(f"decoding.{setting}" for setting in drawn))
+    config = load_config("local", [f"generation.{setting}" for setting in settings])
     lists = SimpleNamespace(dictionaries=driver_dictionaries(), safety=driver_safety_lists())
 
     def work(spark: SparkSession, rows: DataFrame, out: Path) -> Row:
         spec = torch_spec(model, config.generation, spark)
-        settings = settings_for(config, lists)
-        write_delta(write_texts(rows, "gold_review_replies", spec, None, settings, "b5"), out)
+        checks = settings_for(config, lists)
+        write_delta(write_texts(rows, "gold_review_replies", spec, None, checks, "b5"), out)
         written = spark.read.format("delta").load(str(out))
         return written.agg(F.sum("meta.token_count").alias("tokens"), F.count("*").alias("texts")).collect()[0]
 
