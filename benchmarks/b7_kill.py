@@ -228,10 +228,8 @@ def kill_once(
 
     The moment is uniform over the stage's true time: one that it was too fast for is drawn again, from what it took.
     """
-    misses = -1
-    is_hit = False
-    while not is_hit:
-        misses += 1
+    misses = 0
+    while True:
         house.restore("label" if step is ROLL_UP else step.stage)
         shutil.rmtree(house.calls())
         first = house.start(step)
@@ -239,12 +237,14 @@ def kill_once(
         if not await_line(first, step.stage):
             raise RuntimeError(f"{step.stage} ended without having started on anything")
         started = time.monotonic()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             first.wait(after_s)
-            span_s = time.monotonic() - started
-        except subprocess.TimeoutExpired:
-            is_hit = True
+        is_hit = first.returncode is None
+        span_s = time.monotonic() - started
         end(first, signal.SIGKILL)
+        if is_hit:
+            break
+        misses += 1
     again = finish(house.start(step))
     passes = count_calls(house.calls()) / called if step.stage == "label" else 0.0
     return {

@@ -88,8 +88,10 @@ class Warehouse:
     def clear_batch(self, name: str, batch_id: int) -> Written:
         """Leave one batch of a table without rows; where it has none, nothing is written."""
         log = self.log(name)
-        if log.is_mounted and not log.stored().file_uris(file_pruning_predicate=f"batch_id = {batch_id}"):
-            return Written(log.version(), 0)
+        if log.is_mounted:
+            stored = log.stored()
+            if not stored.file_uris(file_pruning_predicate=f"batch_id = {batch_id}"):
+                return Written(int(stored.version()), 0)
         return self.replace_batch(name, self.rows(name, []), batch_id)
 
     def replace(self, name: str, rows: DataFrame) -> Written:

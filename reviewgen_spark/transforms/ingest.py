@@ -46,7 +46,11 @@ def ingest_batch(
     """
     spark = slices.sparkSession
     files = slices.collect()  # a batch's: a handful of rows
-    feeds = {code: _parse_feed(spark, files, code, erased, config) for code in REQUIRED_COLUMNS}
+    reserved = [file for file in files if file.state == "reserved" and file.last_row]
+    feeds = {
+        code: _parse_feed(spark, [file for file in reserved if file.feed_code == code], code, erased, config)
+        for code in sorted({file.feed_code for file in reserved})
+    }
     found = _kinds(feeds)
     batch = F.lit(batch_id).cast("long").alias("batch_id")
     refused = [
@@ -83,6 +87,8 @@ def ingest_batch(
 
 def _kinds(feeds: Mapping[str, DataFrame]) -> list[tuple[str, str]]:
     """Which kinds of records there are in which feed, in one query."""
+    if not feeds:
+        return []
     asked = [feed.select(F.lit(code).alias("feed_code"), "kind") for code, feed in feeds.items()]
     return sorted((row.feed_code, row.kind) for row in reduce(DataFrame.unionByName, asked).distinct().collect())
 
@@ -125,20 +131,14 @@ def _parse_feed(
                 records = _slice(location, part, feed_code)
                 yield from _to_arrow(_parse_all(records, parse, part, erased), schema)
 
-    reserved = [one for one in slices if one.state == "reserved" and one.feed_code == feed_code and one.last_row]
-    if not reserved:
-        parsed = spark.createDataFrame([], schema)
-    else:
-        files = [
-            (one.path, one.format_code, one.first_row, one.last_row) for one in reserved if one.format_code != "delta"
-        ]
-        tasks = spark.createDataFrame(files, _SLICE).coalesce(1).repartition(max(1, len(files)))  # one task a file
-        parsed = tasks.mapInArrow(read_files, schema)
-        delta_paths = [one.path for one in reserved if one.format_code == "delta"]
-        for folder in delta_folders(landing, delta_paths):
-            parsed = parsed.unionByName(
-                _parse_delta(spark.read.format("delta").load(folder), delta_paths, feed_code, erased, config, schema)
-            )
+    files = [(one.path, one.format_code, one.first_row, one.last_row) for one in slices if one.format_code != "delta"]
+    tasks = spark.createDataFrame(files, _SLICE).coalesce(1).repartition(max(1, len(files)))  # one task a file
+    parsed = tasks.mapInArrow(read_files, schema)
+    delta_paths = [one.path for one in slices if one.format_code == "delta"]
+    for folder in delta_folders(landing, delta_paths):
+        parsed = parsed.unionByName(
+            _parse_delta(spark.read.format("delta").load(folder), delta_paths, feed_code, erased, config, schema)
+        )
     kind = F.when(F.col("is_erased"), "erased").when(F.size("reasons") > 0, "refused").otherwise("good")
     return parsed.withColumn("kind", kind).drop("is_erased").persist(StorageLevel.DISK_ONLY)
 

@@ -11,6 +11,7 @@ import time
 import venv
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
@@ -142,12 +143,14 @@ def overrides(landing: Path) -> list[str]:
     return [f"paths.landing={landing}", f"paths.mlflow_uri={registry}", "spark.shuffle_partitions=2"]
 
 
+@contextmanager
 def submit(
     cluster: Cluster, packed: Packed, root: Path, landing: Path, until: str, *of_nodes: str | Path
-) -> "subprocess.Popen[str]":
+) -> Iterator["subprocess.Popen[str]"]:
     """The command of docs/cluster.md, from a folder that holds the entry alone; Delta from the local jars.
 
-    `of_nodes` is the executors' interpreter, and the archive of libraries where it has none of its own.
+    Killed with all that it started when it has not ended by itself. `of_nodes` is the executors' interpreter, and the
+    archive of libraries where it has none of its own.
     """
     root.mkdir(exist_ok=True)
     python, *archive = of_nodes
@@ -166,10 +169,16 @@ def submit(
         *(part for override in overrides(landing) for part in ("--set", override)),
     ]
     environment = clean_environment(REVIEWGEN_ROOT=str(root), REVIEWGEN_USER_KEY=os.environ["REVIEWGEN_USER_KEY"])
-    return subprocess.Popen(
+    night = subprocess.Popen(
         command, env=environment, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True,
     )  # fmt: skip
+    try:
+        yield night
+    finally:
+        if night.poll() is None:
+            os.killpg(night.pid, signal.SIGKILL)
+            night.wait()
 
 
 def contents(spark: SparkSession, config: Config) -> dict[str, list[str]]:
@@ -218,11 +227,9 @@ def test_a_night_loses_a_worker_and_writes_the_tables_and_labels_of_local_mode(
     for broken in landing.rglob("*-broken.*"):
         broken.unlink()  # a night that refuses a file ends with 3
     register_champion(tmp_path / "registry")
-    night = submit(
-        cluster, packed, tmp_path / "cluster", landing, nightly.PREPARE[-1].name, packed.python, packed.archive
-    )
+    root, prepared = tmp_path / "cluster", nightly.PREPARE[-1].name
     lines: list[str] = []
-    try:
+    with submit(cluster, packed, root, landing, prepared, packed.python, packed.archive) as night:
         assert night.stdout is not None
         for line in night.stdout:
             lines.append(line)
@@ -231,10 +238,6 @@ def test_a_night_loses_a_worker_and_writes_the_tables_and_labels_of_local_mode(
                 time.sleep(1.0)  # well inside: the batch takes some seconds
                 cluster.kill("one")
         assert night.wait(timeout=60) == 0, "".join(lines)
-    finally:
-        if night.poll() is None:
-            os.killpg(night.pid, signal.SIGKILL)
-            night.wait()
     assert cluster.processes["one"].returncode == -signal.SIGKILL
     assert cluster.processes["two"].poll() is None
 
@@ -264,9 +267,9 @@ def test_a_night_loses_a_worker_and_writes_the_tables_and_labels_of_local_mode(
     assert not [text for text in texts if len(text) > 10 and text in logged]
 
     # what labels is no part of the archive by default: an interpreter with torch, as docs/cluster.md names it
-    night = submit(cluster, packed, tmp_path / "cluster", landing, "satisfaction", sys.executable)
-    said, _ = night.communicate(timeout=600)
-    assert night.returncode == 0, said
+    with submit(cluster, packed, root, landing, TO_SATISFACTION[-1].name, sys.executable) as night:
+        said, _ = night.communicate(timeout=600)
+        assert night.returncode == 0, said
     with open_run(spark, local, report=lambda line: None) as run:
         run.pipeline(TO_SATISFACTION)
     found = labels(spark, submitted)

@@ -41,7 +41,8 @@ def table(spark: SparkSession, config: Config) -> Table:
     return make
 
 
-def by_id(rows: DataFrame, *columns: str) -> dict[str, Any]:
+def values_by_id(rows: DataFrame, *columns: str) -> dict[str, Any]:
+    """By record_id the value of a column, or those of several as a tuple."""
     return {
         row.record_id: tuple(row[c] for c in columns) if len(columns) > 1 else row[columns[0]] for row in rows.collect()
     }

@@ -45,8 +45,9 @@ def make_reviews(spark: SparkSession, partitions: int = 2) -> DataFrame:
     return spark.createDataFrame(rows, INPUT).repartition(partitions)
 
 
-def by_id(labels: DataFrame) -> dict[str, Row]:
-    rows = labels.collect()
+def by_id(frame: DataFrame) -> dict[str, Row]:
+    """Rows by record_id, each of them once."""
+    rows = frame.collect()
     found = {row.record_id: row for row in rows}
     assert len(found) == len(rows)
     return found

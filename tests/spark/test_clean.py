@@ -1,6 +1,6 @@
 from reviewgen_spark.config import Config
 from reviewgen_spark.transforms.clean import clean_reviews
-from tests.spark.conftest import Table, bronze, by_id
+from tests.spark.conftest import Table, bronze, values_by_id
 
 
 def test_clean_masks_normalises_and_hashes_the_user(table: Table, config: Config) -> None:
@@ -20,6 +20,6 @@ def test_clean_masks_normalises_and_hashes_the_user(table: Table, config: Config
 
 
 def test_another_key_gives_other_user_keys(table: Table, config: Config) -> None:
-    one = by_id(clean_reviews(bronze(table), config.clean, b"key"), "user_key")
-    other = by_id(clean_reviews(bronze(table), config.clean, b"other"), "user_key")
+    one = values_by_id(clean_reviews(bronze(table), config.clean, b"key"), "user_key")
+    other = values_by_id(clean_reviews(bronze(table), config.clean, b"other"), "user_key")
     assert one["a"] != other["a"]

@@ -1,7 +1,7 @@
 """What models are trained on: labels, aspects and texts without labels."""
 
 from reviewgen_spark.transforms.corpus import labelled_aspects, labelled_reviews, unlabelled_reviews
-from tests.spark.conftest import Table, by_id
+from tests.spark.conftest import Table, values_by_id
 
 
 def test_the_corpus_takes_the_newest_gold_label_and_no_contradicting_copies(table: Table) -> None:
@@ -30,9 +30,9 @@ def test_the_corpus_takes_the_newest_gold_label_and_no_contradicting_copies(tabl
         ),
     )
     weak = table("silver_weak_labels", {"record_id": "n", "weak_label": "positive"})
-    assert by_id(labelled_reviews(reviews, places, splits, gold, weak, "gold"), "label") == {"a": 1, "b": 0}
-    assert by_id(labelled_reviews(reviews, places, splits, gold, weak, "weak"), "label") == {"n": 1}
-    assert by_id(labelled_reviews(reviews, places, splits, gold, weak, "rating"), "label") == {}
+    assert values_by_id(labelled_reviews(reviews, places, splits, gold, weak, "gold"), "label") == {"a": 1, "b": 0}
+    assert values_by_id(labelled_reviews(reviews, places, splits, gold, weak, "weak"), "label") == {"n": 1}
+    assert values_by_id(labelled_reviews(reviews, places, splits, gold, weak, "rating"), "label") == {}
 
 
 def test_a_corpus_of_aspects_has_a_row_a_review_and_aspect(table: Table) -> None:
@@ -98,5 +98,5 @@ def test_the_pretraining_corpus_never_reads_the_test_split(table: Table) -> None
         {"record_id": "copy", "cluster_id": "train", "duplicate_of": "train", "duplicate_kind": "exact"},
     )
     splits = table("silver_review_splits", *({"record_id": i, "cluster_id": i, "split": s} for i, s in ids.items()))
-    found = by_id(unlabelled_reviews(reviews, places, splits), "text", "split")
+    found = values_by_id(unlabelled_reviews(reviews, places, splits), "text", "split")
     assert found == {"train": ("text train", "train"), "validation": ("text validation", "validation")}

@@ -22,6 +22,7 @@ from reviewgen_spark.transforms.clean import clean_reviews
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 from reviewgen_spark.transforms.tokens import cut_reviews
 from tests.spark.conftest import Table
+from tests.spark.labelling import by_id
 
 TEXTS = (
     "房间很好，手机不錯！！！！！！",
@@ -58,10 +59,6 @@ def reviews(table: Table, spark: SparkSession, config: Config) -> DataFrame:
     )
     cleaned = clean_reviews(bronze, config.clean, b"k" * 32).select("record_id", "text_clean", "batch_id")
     return cleaned.join(bronze.select("record_id", "text_raw"), on="record_id", how="inner").repartition(2).cache()
-
-
-def by_id(rows: DataFrame) -> dict[str, Row]:
-    return {row.record_id: row for row in rows.collect()}
 
 
 def test_the_functions_agree_with_the_stages(spark: SparkSession, config: Config, reviews: DataFrame) -> None:

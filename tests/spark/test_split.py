@@ -6,7 +6,7 @@ from pyspark.sql import functions as F
 
 from reviewgen_spark.sections import SplitSection
 from reviewgen_spark.transforms.split import split_reviews
-from tests.spark.conftest import by_id
+from tests.spark.conftest import values_by_id
 
 
 def clusters(spark: SparkSession, count: int, partitions: int) -> DataFrame:
@@ -29,22 +29,22 @@ def test_shares_are_as_configured_and_copies_stay_together(spark: SparkSession) 
 
 
 def test_the_split_ignores_order_partitions_and_growth(spark: SparkSession) -> None:
-    few = by_id(split_reviews(clusters(spark, 100, 1), SplitSection()), "split")
-    many = by_id(split_reviews(clusters(spark, 1_000, 7).orderBy(F.desc("record_id")), SplitSection()), "split")
+    few = values_by_id(split_reviews(clusters(spark, 100, 1), SplitSection()), "split")
+    many = values_by_id(split_reviews(clusters(spark, 1_000, 7).orderBy(F.desc("record_id")), SplitSection()), "split")
     assert few == {key: many[key] for key in few}
-    other = by_id(split_reviews(clusters(spark, 100, 1), SplitSection(seed="split-2")), "split")
+    other = values_by_id(split_reviews(clusters(spark, 100, 1), SplitSection(seed="split-2")), "split")
     assert other != few
 
 
 def test_a_record_near_clusters_of_different_splits_has_none(spark: SparkSession) -> None:
-    found = by_id(split_reviews(clusters(spark, 200, 1), SplitSection()), "split")
+    found = values_by_id(split_reviews(clusters(spark, 200, 1), SplitSection()), "split")
     train = [f"c{key}" for key, split in found.items() if split == "train"][:3]
     test = [f"c{key}" for key, split in found.items() if split == "test"][:1]
     rows = spark.createDataFrame(
         [("alike", train[0], train[1:], 1), ("bridge", train[0], test, 1)],
         "record_id string, cluster_id string, near_clusters array<string>, batch_id long",
     )
-    assert by_id(split_reviews(rows, SplitSection()), "split") == {"alike": "train", "bridge": "none"}
+    assert values_by_id(split_reviews(rows, SplitSection()), "split") == {"alike": "train", "bridge": "none"}
 
 
 def test_corpora_of_benchmarks_are_split_as_the_pipeline_splits(

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 from reviewgen_spark.transforms.views import current_unique_reviews, mark_current
-from tests.spark.conftest import DAY, Table, by_id
+from tests.spark.conftest import DAY, Table, values_by_id
 
 
 def test_the_newest_record_of_a_review_is_current(table: Table) -> None:
@@ -13,11 +13,11 @@ def test_the_newest_record_of_a_review_is_current(table: Table) -> None:
         {"record_id": "twin-1", "review_id": "s", "source_line": 1},
         {"record_id": "twin-2", "review_id": "s", "source_line": 2},
     )
-    assert by_id(mark_current(reviews), "is_current") == {
+    assert values_by_id(mark_current(reviews), "is_current") == {
         "old": False,
         "edited": True,
         "twin-1": False,
         "twin-2": True,
     }
     places = table("silver_review_clusters", *({"record_id": i, "cluster_id": i} for i in ("old", "edited", "twin-1")))
-    assert set(by_id(current_unique_reviews(reviews, places), "review_id")) == {"edited"}
+    assert set(values_by_id(current_unique_reviews(reviews, places), "review_id")) == {"edited"}

@@ -4,7 +4,7 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 from reviewgen_spark.transforms.tokens import tokenise_reviews
 from reviewgen_spark.transforms.weak_labels import label_weakly
-from tests.spark.conftest import Table, by_id
+from tests.spark.conftest import Table, values_by_id
 
 
 def test_tokens_of_unique_reviews_and_what_the_lexicon_says(table: Table, config: Config) -> None:
@@ -21,13 +21,13 @@ def test_tokens_of_unique_reviews_and_what_the_lexicon_says(table: Table, config
         {"record_id": "copy", "cluster_id": "bad", "duplicate_of": "bad", "duplicate_kind": "exact"},
     )
     words = tokenise_reviews(reviews, places, config.tokens, driver_dictionaries()).cache()
-    tokens = by_id(words, "tokens")
+    tokens = values_by_id(words, "tokens")
     assert set(tokens) == {"good", "bad", "empty"}
     assert tokens["empty"] == []
     assert "".join(tokens["good"]) == "质量非常好，很满意"
     assert {row.token_count == len(row.tokens) for row in words.collect()} == {True}
     told = label_weakly(words, reviews, table("silver_weak_labels"), config.weak_labels, driver_dictionaries())
-    votes = by_id(told["silver_weak_labels"], "weak_label", "votes", "majority_label")
+    votes = values_by_id(told["silver_weak_labels"], "weak_label", "votes", "majority_label")
     assert votes["good"] == ("positive", {"lexicon": "positive", "rating": "positive"}, "positive")
     assert votes["bad"] == (None, {"lexicon": "negative", "rating": "positive"}, None)
     assert votes["empty"] == (None, {}, None)
@@ -46,5 +46,5 @@ def test_the_votes_of_earlier_batches_weigh(table: Table, config: Config) -> Non
     earlier = table("silver_weak_labels", *({"record_id": f"e{i}", "votes": right} for i in range(50)))
     alone = label_weakly(tokens, reviews, table("silver_weak_labels"), config.weak_labels, driver_dictionaries())
     after = label_weakly(tokens, reviews, earlier, config.weak_labels, driver_dictionaries())
-    assert by_id(alone["silver_weak_labels"], "weak_label") == {"a": None}
-    assert by_id(after["silver_weak_labels"], "weak_label") == {"a": "positive"}
+    assert values_by_id(alone["silver_weak_labels"], "weak_label") == {"a": None}
+    assert values_by_id(after["silver_weak_labels"], "weak_label") == {"a": "positive"}
