@@ -9,7 +9,7 @@ from reviewgen_spark.stage import Stage
 
 STAGE = Stage(
     name="evaluate_generator",
-    version=1,
+    version=2,
     scope="table",
     reads=(),
     uses=("corpus", "finetune_generator"),

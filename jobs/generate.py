@@ -32,7 +32,7 @@ def _generate(inputs: Inputs) -> dict[str, DataFrame]:
 
 STAGE = Stage(
     name="generate",
-    version=1,
+    version=2,
     scope="batch",
     reads=(
         "silver_reviews",

@@ -1,11 +1,11 @@
 """Texts by a registered generator on this worker: like prompts together, each row from a seed of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reviewgen_spark.errors import RequestError
-from reviewgen_spark.inference.batching import RowError, run_halving
+from reviewgen_spark.inference.batching import RowError, is_out_of_memory
 from reviewgen_spark.inference.gpu import turn_on
 from reviewgen_spark.inference.shipping import ModelLike, ShippedModel, load_shipped_generator, ship
 from reviewgen_spark.inference.writers import Written
@@ -87,7 +87,7 @@ class TorchWriter:
 
     def write(self, requests: Sequence[Request]) -> list[Written]:
         """Write a text for each request; one whose prompt does not fit has an error, and no other."""
-        from reviewgen_spark.models.decoding import Prompt, plan_batches
+        from reviewgen_spark.models.decoding import Prompt
 
         results: list[Written] = [Written() for _ in requests]
         prompts: dict[int, Prompt] = {}
@@ -96,26 +96,46 @@ class TorchWriter:
                 prompts[row] = Prompt(self._generator.tokenizer.encode_prompt(request), request.seed)
             except RequestError as error:
                 results[row] = Written(error=RowError("PromptRefused", str(error)))
-        rows, given = list(prompts), list(prompts.values())
-        keys = [f"{prompt.seed:020}" for prompt in given]
-        decoding = self._section.decoding
-        for batch in plan_batches(given, keys, decoding.max_new_tokens, self._section.tokens_per_batch):
-            members = [given[place] for place in batch]
-            found = run_halving(members, self._decode, lambda prompt: len(prompt.ids) + decoding.max_new_tokens)
-            for place, text in zip(batch, found, strict=True):
-                results[rows[place]] = self._read(given[place], text)
+        for row, found in self._decode(prompts).items():
+            results[row] = self._read(prompts[row], found)
         return results
 
-    def _decode(self, prompts: "list[Prompt]") -> "list[Continuation]":
+    def _decode(self, prompts: "dict[int, Prompt]") -> "dict[int, Continuation | RowError]":
+        """What each prompt became. Where memory is too small, half as many tokens at a time, down to a row alone."""
+        most, tokens_per_batch = self._section.decoding.max_new_tokens, self._section.tokens_per_batch
+        found: dict[int, Continuation | RowError] = {}
+        while waiting := {row: prompt for row, prompt in prompts.items() if row not in found}:
+            try:
+                for row, text in self._continue(waiting, tokens_per_batch):
+                    found[row] = text
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            else:
+                break
+            # Outside the except block: the traceback there would keep the failed batch's tensors alive.
+            shortest = min(waiting.keys() - found.keys(), key=lambda row: prompts[row].rank)  # the next one's turn
+            tokens = len(prompts[shortest].ids) + most
+            if tokens_per_batch < 2 * tokens:
+                message = f"no memory for a batch of one row with {tokens} tokens"
+                found[shortest] = RowError("OutOfMemory", message)
+            else:
+                tokens_per_batch //= 2
+        return found
+
+    def _continue(self, prompts: "dict[int, Prompt]", tokens_per_batch: int) -> "Iterator[tuple[int, Continuation]]":
         from reviewgen_spark.models.decoding import continue_prompts
         from reviewgen_spark.models.watermark import make_watermark
 
         model, marking = self._generator.model, self._section.watermark
-        device = str(model.device)
+        rows, device = list(prompts), str(model.device)
         with turn_on(device):
             mark = make_watermark(marking.keys, marking.ngram, device) if marking.keys else None
             context = self._generator.settings.max_tokens
-            return continue_prompts(model, prompts, self._section.decoding, self._specials, context, mark)
+            for place, text in continue_prompts(
+                model, list(prompts.values()), self._section.decoding, self._specials, tokens_per_batch, context, mark
+            ):
+                yield rows[place], text
 
     def _read(self, prompt: "Prompt", found: "Continuation | RowError") -> Written:
         if isinstance(found, RowError):

@@ -212,8 +212,9 @@ def sample(
         max_new_tokens=settings.text_tokens,
     )
     with autocast(settings.device, settings.precision):
-        found = continue_prompts(model, asked, plain, specials)
-    return [[*text.ids, specials.end_id] if text.is_finished else text.ids for text in found]
+        found = dict(continue_prompts(model, asked, plain, specials))
+    texts = [found[place] for place in range(len(asked))]
+    return [[*text.ids, specials.end_id] if text.is_finished else text.ids for text in texts]
 
 
 def choose_best(

@@ -168,6 +168,7 @@ def load_generator(folder: Path, device: str = "cpu", precision: str = "float32"
     from safetensors.torch import load_file
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
+    from reviewgen_spark.models import attention
     from reviewgen_spark.models.predictor import parameters_on_meta
     from reviewgen_spark.models.runtime import prepare
 
@@ -185,4 +186,6 @@ def load_generator(folder: Path, device: str = "cpu", precision: str = "float32"
         )
     model.requires_grad_(False)
     ready = prepare(model, device, precision)  # type: ignore[arg-type]
+    if device == "cpu":
+        ready.set_attn_implementation(attention.NAME)
     return Generator(load_tokenizer(folder), ready, settings, load_copies(folder))

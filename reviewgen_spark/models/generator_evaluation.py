@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from reviewgen_spark.errors import DataQualityError, RequestError
-from reviewgen_spark.models.batches import cut_by_token_budget
 from reviewgen_spark.models.decoding import Prompt, Specials, continue_prompts
 from reviewgen_spark.models.evaluation import Score
 from reviewgen_spark.models.generation_examples import Example
@@ -91,13 +90,9 @@ def write_texts(generator: Generator, examples: Sequence[Example], decoding: Dec
     specials = Specials(tokenizer.end_id, tokenizer.pad_id, tuple(tokenizer.banned_ids))
     prompts = [Prompt(tokenizer.encode_prompt(example.request), seed + place) for place, example in enumerate(examples)]
     capped = decoding.model_copy(update={"max_new_tokens": min(decoding.max_new_tokens, settings.text_tokens)})
-    keys = [str(place) for place in range(len(prompts))]
-    lengths = [len(prompt.ids) + capped.max_new_tokens for prompt in prompts]
     texts = [""] * len(prompts)
-    for batch in cut_by_token_budget(lengths, keys, EVALUATION_TOKENS):
-        found = continue_prompts(model, [prompts[place] for place in batch], capped, specials, settings.max_tokens)
-        for place, text in zip(batch, found, strict=True):
-            texts[place] = tokenizer.decode(text.ids)
+    for place, text in continue_prompts(model, prompts, capped, specials, EVALUATION_TOKENS, settings.max_tokens):
+        texts[place] = tokenizer.decode(text.ids)
     return texts
 
 

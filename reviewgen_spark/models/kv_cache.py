@@ -1,7 +1,8 @@
-"""Keys and values of a batch that is being written: buffers with room for the whole text, and rows that leave.
+"""Keys and values of a batch that is being written: buffers with room for the whole text, rows that leave and join.
 
 transformers' own cache is joined anew at each token, which copies all of it: at 64 rows of 150 tokens and 6 layers of
-384, 180 MB a token. Here a token is written in its place, and a row that is finished is overwritten by the last one.
+384, 180 MB a token. Here a token is written in its place, a row that is finished is overwritten by the last one, and
+rows that join are written behind the others, so that they end in the same column.
 """
 
 from collections.abc import Sequence
@@ -12,20 +13,18 @@ from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 
 class BufferedLayer(DynamicLayer):  # type: ignore[misc]
-    """One layer: `keys` and `values` (B, heads, T, size) are views of buffers of `room` tokens."""
+    """One layer: `keys` and `values` (B, heads, T, size) are views of buffers of `room` columns, one a token."""
 
     def __init__(self, room: int) -> None:
         super().__init__()
         self._room = room
-        self._length = 0
+        self._rows = self._begin = self._end = 0
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Take the buffers: type, device and shape are those of the first tokens."""
         self.dtype, self.device = key_states.dtype, key_states.device
-        self._buffers = [
-            states.new_empty((states.shape[0], states.shape[1], self._room, states.shape[3]))
-            for states in (key_states, value_states)
-        ]
+        self._rows = len(key_states)
+        self._buffers = [_buffer(states, self._rows, self._room) for states in (key_states, value_states)]
         self._show()
         self.is_initialized = True
 
@@ -35,10 +34,10 @@ class BufferedLayer(DynamicLayer):  # type: ignore[misc]
         """Write the next tokens (B, heads, new, size); returns keys and values of all so far."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        end = self._length + key_states.shape[2]
+        end = self._end + key_states.shape[2]
         for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
-            buffer[:, :, self._length : end] = states
-        self._length = end
+            buffer[: self._rows, :, self._end : end] = states
+        self._end = end
         self._show()
         return self.keys, self.values
 
@@ -46,19 +45,50 @@ class BufferedLayer(DynamicLayer):  # type: ignore[misc]
         """Drop rows: place i then holds what was row `kept[i]`. No kept row may stand before its new place."""
         if not self.is_initialized:
             return
-        moved = [(place, row) for place, row in enumerate(kept) if place != row]
-        for index, buffer in enumerate(self._buffers):
-            for place, row in moved:
-                buffer[place, :, : self._length] = buffer[row, :, : self._length]
-            self._buffers[index] = buffer[: len(kept)]
+        for buffer in self._buffers:
+            for place, row in enumerate(kept):
+                if place != row:
+                    buffer[place, :, self._begin : self._end] = buffer[row, :, self._begin : self._end]
+        self._rows = len(kept)
+        self._show()
+
+    def forget(self, begin: int) -> None:
+        """Show no column before `begin` any more: no row has a token there."""
+        self._begin = begin
+        self._show()
+
+    def move(self, rows: int, room: int, end: int) -> None:
+        """Go to buffers of `rows` rows and `room` columns; what is shown then ends before column `end`."""
+        begin = end - (self._end - self._begin)
+        moved = [_buffer(buffer, rows, room) for buffer in self._buffers]
+        for buffer, shown in zip(moved, (self.keys, self.values), strict=True):
+            buffer[: self._rows, :, begin:end] = shown
+        self._buffers, self._begin, self._end, self._room = moved, begin, end, room
+        self._show()
+
+    def join(self, other: "BufferedLayer") -> None:
+        """Take the rows of another cache behind one's own; their tokens end in the same column as the others'."""
+        rows, start = self._rows + len(other.keys), self._end - other.keys.shape[2]
+        begin = min(self._begin, start)
+        for buffer, states in zip(self._buffers, (other.keys, other.values), strict=True):
+            # What a mask hides is multiplied by 0, and 0 times what a broken row left there may be no number.
+            buffer[: self._rows, :, begin : self._begin] = 0
+            buffer[self._rows : rows, :, begin:start] = 0
+            buffer[self._rows : rows, :, start : self._end] = states
+        self._rows, self._begin = rows, begin
         self._show()
 
     def _show(self) -> None:
-        self.keys, self.values = (buffer[:, :, : self._length] for buffer in self._buffers)
+        self.keys, self.values = (buffer[: self._rows, :, self._begin : self._end] for buffer in self._buffers)
+
+
+def _buffer(like: torch.Tensor, rows: int, room: int) -> torch.Tensor:
+    """For rows of `room` tokens of as many heads as those at hand have."""
+    return like.new_empty((rows, like.shape[1], room, like.shape[3]))
 
 
 def make_cache(config: Any, room: int) -> Cache:
-    """An empty cache of a decoder for texts of at most `room` tokens, prompt included.
+    """An empty cache of a decoder with room for `room` tokens, prompt included, until it is moved.
 
     Args:
         config: of the model.

@@ -51,18 +51,11 @@ class Sampler:
     """Chooses the next token of each row; remembers what each row has."""
 
     def __init__(
-        self,
-        seeds: Sequence[int],
-        decoding: Decoding,
-        end_id: int,
-        banned: Sequence[int],
-        device: str,
-        watermark: Any = None,
+        self, decoding: Decoding, end_id: int, banned: Sequence[int], device: str, watermark: Any = None
     ) -> None:
-        """Begin a batch.
+        """Begin without rows.
 
         Args:
-            seeds: of each row.
             decoding: how a token is chosen.
             end_id: the token that ends a text.
             banned: tokens that no text may hold.
@@ -72,11 +65,25 @@ class Sampler:
         self._decoding, self._end_id, self._watermark = decoding, end_id, watermark
         self._banned = torch.tensor(banned, dtype=torch.int64, device=device)
         length = decoding.max_new_tokens
+        self._draws = torch.empty((0, length), dtype=torch.float64, device=device)  # (B, max_new_tokens)
+        self._written = torch.empty((0, length), dtype=torch.int64, device=device)  # (B, max_new_tokens)
+        self._steps = torch.empty((0, 1), dtype=torch.int64, device=device)  # (B, 1), tokens that a row has
+        self._runs: list[_Runs] = []
+
+    def join(self, seeds: Sequence[int]) -> None:
+        """Take rows behind those there are, each with its seed."""
+        length = self._draws.shape[1]
         draws = np.stack([np.random.Generator(np.random.Philox(seed)).random(length) for seed in seeds])
-        self._draws = torch.from_numpy(draws).to(device)  # (B, max_new_tokens) float64
-        self._written = torch.zeros((len(seeds), length), dtype=torch.int64, device=device)
-        self._step = 0
-        self._runs: list[_Runs] = [_Runs(decoding.no_repeat_ngram) for _ in seeds]
+        self._draws = torch.cat([self._draws, torch.from_numpy(draws).to(self._draws.device)])
+        self._written = torch.cat([self._written, self._written.new_zeros((len(seeds), length))])
+        self._steps = torch.cat([self._steps, self._steps.new_zeros((len(seeds), 1))])
+        self._runs += [_Runs(self._decoding.no_repeat_ngram) for _ in seeds]
+        state = None if self._watermark is None else self._watermark.state
+        if state is not None:
+            state.context, state.context_history = (
+                torch.cat([kept, kept.new_zeros((len(seeds), kept.shape[1]))])
+                for kept in (state.context, state.context_history)
+            )
 
     def choose(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Choose from logits (B, V), which are changed; returns tokens (B,), and which rows had no numbers, (B,)."""
@@ -90,11 +97,13 @@ class Sampler:
             if self._watermark is not None:
                 values = self._mark(logits, values, ids)
             best = values.amax(dim=1)
-            tokens = draw(values, ids, self._draws[:, self._step])
+            tokens = draw(values, ids, self._draws.gather(1, self._steps).squeeze(1))
         is_broken = ~torch.isfinite(best)
         tokens = torch.where(is_broken, self._end_id, tokens)
-        self._written[:, self._step] = tokens
-        self._step += 1
+        # A row's first token stands in all places that it has not come to: none of them is another token's.
+        self._written = torch.where(self._steps == 0, tokens.unsqueeze(1), self._written)
+        self._written.scatter_(1, self._steps, tokens.unsqueeze(1))
+        self._steps = self._steps + 1
         if self._decoding.no_repeat_ngram:
             for runs, token in zip(self._runs, tokens.tolist(), strict=True):
                 runs.add(token)
@@ -102,8 +111,8 @@ class Sampler:
 
     def keep(self, kept: Sequence[int]) -> None:
         """Drop the other rows: place i then holds what was row `kept[i]`."""
-        index = torch.tensor(kept, device=self._draws.device)
-        self._draws, self._written = self._draws[index], self._written[index]
+        index = torch.tensor(kept, dtype=torch.int64, device=self._draws.device)
+        self._draws, self._written, self._steps = self._draws[index], self._written[index], self._steps[index]
         self._runs = [self._runs[row] for row in kept]
         if self._watermark is not None:
             state = self._watermark.state
@@ -112,13 +121,14 @@ class Sampler:
     def _penalise(self, logits: torch.Tensor) -> torch.Tensor:
         """What may not come, and what should not come again; the prompt does not count, a text should speak of it."""
         logits.index_fill_(1, self._banned, -torch.inf)
-        if self._step < self._decoding.min_new_tokens:
-            logits[:, self._end_id] = -torch.inf
+        if self._decoding.min_new_tokens:
+            is_early = self._steps[:, 0] < self._decoding.min_new_tokens
+            logits[:, self._end_id].masked_fill_(is_early, -torch.inf)
         penalty = self._decoding.repetition_penalty
-        if penalty != 1 and self._step:
-            written = self._written[:, : self._step]  # (B, step)
-            found = logits.gather(1, written)
-            logits.scatter_(1, written, torch.where(found > 0, found / penalty, found * penalty))
+        if penalty != 1:
+            found = logits.gather(1, self._written)
+            punished = torch.where(found > 0, found / penalty, found * penalty)
+            logits.scatter_(1, self._written, torch.where(self._steps > 0, punished, found))
         if self._decoding.no_repeat_ngram:
             for row, runs in enumerate(self._runs):
                 if refused := runs.refused():
@@ -127,7 +137,7 @@ class Sampler:
 
     def _mark(self, logits: torch.Tensor, values: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
         whole = torch.full_like(logits, -torch.inf).scatter_(1, ids, values)  # (B, V)
-        last = self._written[:, max(self._step - 1, 0)].unsqueeze(1)  # (B, 1)
+        last = self._written.gather(1, (self._steps - 1).clamp(min=0))  # (B, 1); a row that has none yet stands at 0
         return self._watermark(last, whole).gather(1, ids)  # type: ignore[no-any-return]
 
 

@@ -1,5 +1,6 @@
 """Texts of tiny random models: the same as transformers writes greedily, and the same whoever shares the batch."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from reviewgen_spark.models.decoding import Prompt, Specials, continue_prompts, plan_batches
+from reviewgen_spark.models import attention
+from reviewgen_spark.models.decoding import Continuation, Prompt, Specials, continue_prompts, count_joining
 from reviewgen_spark.models.generator import Generator, load_generator
 from reviewgen_spark.models.kv_cache import BufferedLayer, fill_holes
 from reviewgen_spark.models.sampling import Sampler, draw, keep_likely
@@ -39,15 +41,24 @@ def prompts(count: int = 12) -> list[Prompt]:
     ]
 
 
+def go_on(
+    model: Any, given: list[Prompt], section: DecodingSection, known: Specials, **more: Any
+) -> list[Continuation]:
+    """In the order of the prompts."""
+    found = list(continue_prompts(model, given, section, known, **more))
+    assert sorted(place for place, _ in found) == list(range(len(given)))
+    return [text for _, text in sorted(found, key=lambda one: one[0])]
+
+
 def write(generator: Generator, given: list[Prompt], section: DecodingSection, **more: Any) -> list[list[int]]:
-    found = continue_prompts(generator.model, given, section, specials(generator), **more)
-    return [text.ids for text in found]
+    return [text.ids for text in go_on(generator.model, given, section, specials(generator), **more)]
 
 
 def test_greedy_texts_are_those_of_transformers(generator: Generator) -> None:
     given = prompts()
     banned = [[token] for token in specials(generator).banned]
     found = write(generator, given, GREEDY)
+    generator.model.set_attn_implementation("sdpa")
     for prompt, ids in zip(given, found, strict=True):
         theirs = generator.model.generate(
             torch.tensor([prompt.ids]),
@@ -63,6 +74,7 @@ def test_greedy_texts_are_those_of_transformers(generator: Generator) -> None:
         theirs = theirs[1 if generator.settings.kind == "seq2seq" else len(prompt.ids) :]
         end = theirs.index(specials(generator).end_id) if specials(generator).end_id in theirs else len(theirs)
         assert ids == theirs[:end]
+    generator.model.set_attn_implementation(attention.NAME)
 
 
 def test_a_text_does_not_depend_on_its_batch(generator: Generator) -> None:
@@ -74,6 +86,14 @@ def test_a_text_does_not_depend_on_its_batch(generator: Generator) -> None:
     assert [write(generator, [prompt], DRAWN)[0] for prompt in given] == together
     other_seeds = [Prompt(prompt.ids, prompt.seed + 1) for prompt in given]
     assert write(generator, other_seeds, DRAWN) != together
+
+
+def test_a_text_does_not_depend_on_when_it_joins(generator: Generator) -> None:
+    """One row at a time, and some, whose places others take, with prompts that differ much in length."""
+    given = [*prompts(24), *(Prompt([2, *range(5, 5 + 2 * row)], seed=row) for row in range(9))]
+    alone = [write(generator, [prompt], DRAWN)[0] for prompt in given]
+    for budget in (1, 80, 140, 300, 600, 4000):
+        assert write(generator, given, DRAWN, tokens_per_batch=budget) == alone
 
 
 def test_no_text_holds_a_banned_token_or_a_run_twice(generator: Generator) -> None:
@@ -88,14 +108,15 @@ def test_no_text_holds_a_banned_token_or_a_run_twice(generator: Generator) -> No
 def test_a_text_ends_where_the_context_does(generator: Generator) -> None:
     section = DRAWN.model_copy(update={"min_new_tokens": 24})
     given = prompts()
-    found = continue_prompts(generator.model, given, section, specials(generator), context=14)
+    found = go_on(generator.model, given, section, specials(generator), context=14)
     for prompt, text in zip(given, found, strict=True):
         assert len(text.ids) == 14 - (1 if generator.settings.kind == "seq2seq" else len(prompt.ids))
         assert not text.is_finished
 
 
+@pytest.mark.parametrize("budget", [None, 45], ids=["at once", "joining"])
 @pytest.mark.parametrize("architecture", ["roberta", "llama", "opt"])
-def test_other_architectures_count_positions_as_they_do(architecture: str) -> None:
+def test_other_architectures_count_positions_as_they_do(architecture: str, budget: int | None) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 70}
@@ -108,7 +129,9 @@ def test_other_architectures_count_positions_as_they_do(architecture: str) -> No
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     given = prompts(5)
-    found = continue_prompts(model, given, GREEDY, Specials(end_id=3, pad_id=1))
+    model.set_attn_implementation(attention.NAME)
+    found = go_on(model, given, GREEDY, Specials(end_id=3, pad_id=1), tokens_per_batch=budget)
+    model.set_attn_implementation("sdpa")
     for prompt, text in zip(given, found, strict=True):
         ids = list(prompt.ids)
         with torch.inference_mode():
@@ -123,7 +146,8 @@ def test_other_architectures_count_positions_as_they_do(architecture: str) -> No
 
 def test_a_model_without_numbers_breaks_its_row_alone() -> None:
     section = GREEDY.model_copy(update={"max_new_tokens": 4})
-    sampler = Sampler([1, 2], section, 0, (), "cpu")
+    sampler = Sampler(section, 0, (), "cpu")
+    sampler.join([1, 2])
     logits = torch.tensor([[0.0, 1.0, 2.0], [0.0, torch.nan, 2.0]])
     tokens, broken = sampler.choose(logits)
     assert tokens.tolist() == [2, 0] and broken.tolist() == [False, True]
@@ -156,14 +180,19 @@ def test_a_draw_takes_tokens_as_often_as_they_are_likely() -> None:
 
 def test_a_penalty_makes_what_was_written_less_likely() -> None:
     section = GREEDY.model_copy(update={"repetition_penalty": 4.0, "max_new_tokens": 3})
-    sampler = Sampler([0], section, 3, (), "cpu")
+    sampler = Sampler(section, 3, (), "cpu")
+    sampler.join([0])
     chosen = [int(sampler.choose(torch.tensor([[2.0, 1.0, -1.0, -9.0]]))[0]) for _ in range(3)]
     assert chosen == [0, 1, 0]
 
 
-def test_batches_are_of_like_length() -> None:
-    given = [Prompt([0] * length, 0) for length in (9, 2, 3, 8)]
-    assert plan_batches(given, list("abcd"), 10, 30) == [[1, 2], [3], [0]]
+def test_rows_join_when_they_make_up_a_quarter() -> None:
+    assert count_joining(0, [50], 10, 20) == 1  # nobody else is there
+    assert count_joining(0, [2, 3, 8, 9], 10, 30) == 2
+    assert count_joining(5, [10], 10, 1000) == 0
+    assert count_joining(5, [10, 10], 10, 1000) == 2
+    assert count_joining(5, [10, 10], 10, 120) == 0  # one fits, and is too few
+    assert count_joining(3, [10, 30], 10, 100) == 1
 
 
 def test_a_row_that_leaves_is_overwritten_by_the_last() -> None:
@@ -175,6 +204,43 @@ def test_a_row_that_leaves_is_overwritten_by_the_last() -> None:
     assert layer.keys[:, 0, 0, 0].tolist() == [float(row) for row in kept] == [3, 1, 4]
     keys, values = layer.update(states[:3, :, :1] + 10, states[:3, :, :1])
     assert keys[:, 0, :, 0].tolist() == [[3, 3, 10], [1, 1, 11], [4, 4, 12]] and values.shape == (3, 1, 3, 3)
+
+
+def test_rows_that_join_end_where_the_others_do() -> None:
+    layer, joining = BufferedLayer(4), BufferedLayer(1)
+    states = torch.arange(1.0, 4).reshape(3, 1, 1, 1).expand(3, 1, 2, 1)
+    layer.update(states, -states)
+    layer.keep(fill_holes([False, True, False]))
+    joining.update(states[:1, :, :1] * 9, states[:1, :, :1])
+    layer.join(joining)
+    assert layer.keys[:, 0, :, 0].tolist() == [[1, 1], [3, 3], [0, 9]]
+    layer.move(rows=4, room=6, end=3)
+    layer.update(torch.full((3, 1, 1, 1), 5.0), states[:, :, :1])
+    assert layer.keys[:, 0, :, 0].tolist() == [[1, 1, 5], [3, 3, 5], [0, 9, 5]]
+    layer.forget(2)
+    assert layer.keys[:, 0, :, 0].tolist() == [[1, 5], [3, 5], [9, 5]] and layer.get_seq_length() == 2
+    layer.move(rows=4, room=6, end=4)
+    wide = BufferedLayer(3)
+    wide.update(torch.full((1, 1, 3, 1), 7.0), torch.full((1, 1, 3, 1), 8.0))
+    layer.join(wide)  # what it shows before the others begin is nobody's
+    assert layer.keys[:, 0, :, 0].tolist() == [[0, 1, 5], [0, 3, 5], [0, 9, 5], [7, 7, 7]]
+
+
+def test_a_row_without_numbers_harms_none_that_takes_its_place(tmp_path: Path) -> None:
+    make_generator(tmp_path, "gpt2", seed=3)
+    generator = load_generator(tmp_path)
+    given = prompts()
+    whole = write(generator, given, DRAWN, tokens_per_batch=140)
+    read = {token for prompt, ids in zip(given, whole, strict=True) for token in (*prompt.ids, *ids)}
+    unread = max(set(range(70)) - read)
+    hurt = [
+        replace(prompt, ids=[unread, *prompt.ids[1:]]) if row % 3 == 0 else prompt for row, prompt in enumerate(given)
+    ]
+    with torch.no_grad():
+        generator.model.get_input_embeddings().weight[unread] = torch.nan
+    found = go_on(generator.model, hurt, DRAWN, specials(generator), tokens_per_batch=140)
+    for row, (text, ids) in enumerate(zip(found, whole, strict=True)):
+        assert text.is_broken if row % 3 == 0 else text.ids == ids
 
 
 def test_a_watermark_is_seen_by_who_has_the_keys(tmp_path: Path) -> None:
@@ -194,3 +260,5 @@ def test_a_watermark_is_seen_by_who_has_the_keys(tmp_path: Path) -> None:
     assert mean(marked, others) == pytest.approx(0.5, abs=0.02)
     alone = write(generator, given[3:4], section, watermark=make_watermark(keys, 5, "cpu"))
     assert alone[0] == marked[3]
+    few = write(generator, given, section, watermark=make_watermark(keys, 5, "cpu"), tokens_per_batch=300)
+    assert few == marked

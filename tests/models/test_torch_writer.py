@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
 from reviewgen_spark.inference.torch_writer import TorchWriter
 from reviewgen_spark.inference.writers import Written
-from reviewgen_spark.models import decoding
 from reviewgen_spark.models.generator import load_generator
+from reviewgen_spark.models.reader import CausalReader
 from reviewgen_spark.sections import DecodingSection, GenerationSection, WatermarkSection
 from reviewgen_spark.text.requests import Attribute, Request, Source
 from tests.models.generators import make_generator
@@ -50,25 +51,28 @@ def test_a_row_that_cannot_be_asked_harms_no_other(folder: Path) -> None:
 def test_out_of_memory_halves_and_gives_the_same_texts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = TorchWriter(load_generator(folder), SECTION)
     whole = texts(writer.write(ask(12)))
-    sizes: list[int] = []
-    write_all = decoding.continue_prompts
+    join, step, places = CausalReader.join, CausalReader.step, list[int]()
+    lengths = [len(writer._generator.tokenizer.encode_prompt(request)) for request in ask(12)]
 
-    def with_little_memory(model: object, prompts: list[decoding.Prompt], *more: object) -> object:
-        sizes.append(len(prompts))
-        if len(prompts) > 2 or (len(prompts) == 1 and prompts[0].seed == 5):
-            raise RuntimeError(
-                "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 byte"
-            )
-        if any(prompt.seed == 5 for prompt in prompts):
-            raise MemoryError
-        return write_all(model, prompts, *more)  # type: ignore[arg-type]
+    def fail() -> NoReturn:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 byte")
 
-    monkeypatch.setattr(decoding, "continue_prompts", with_little_memory)
+    def with_little_memory(reader: Any, prompts: list[list[int]]) -> Any:
+        return fail() if max(lengths) in map(len, prompts) else join(reader, prompts)
+
+    def for_two(reader: Any, tokens: Any) -> Any:
+        places.append(len(tokens))
+        return fail() if len(tokens) > 2 else step(reader, tokens)
+
+    monkeypatch.setattr(CausalReader, "join", with_little_memory)
+    monkeypatch.setattr(CausalReader, "step", for_two)
     found = writer.write(ask(12))
-    assert max(sizes) > 2
-    assert [text for row, text in enumerate(texts(found)) if row != 5] == whole[:5] + whole[6:]
-    error = found[5].error
-    assert error is not None and error.error_class == "OutOfMemory"
+    assert max(places) > 2
+    for length, written, text in zip(lengths, found, whole, strict=True):
+        if length == max(lengths):
+            assert written.error is not None and written.error.error_class == "OutOfMemory"
+        else:
+            assert written.text == text
 
 
 def test_a_text_ends_at_its_limit_or_the_contexts(folder: Path) -> None:

@@ -1,0 +1,66 @@
+"""Attention as a decoder on a CPU asks for it: one new token a row, over the keys and values of all before it.
+
+Measured on one core, 36 rows, 12 heads of 32, 150 tokens: torch's fused kernel takes 2.2 ms in float32 and 3.8 in
+bfloat16, the two products written out 0.8 and 1.3, and here, where 16-bit keys are read as they lie, 0.7.
+"""
+
+from typing import Any
+
+import torch
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import eager_mask
+
+NAME = "reviewgen_token_by_token"
+_OTHER_TERMS = ("position_bias", "softcap", "s_aux")  # of architectures whose scores are more than a product
+
+
+def attend(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **more: Any,
+) -> tuple[torch.Tensor, None]:
+    """What transformers calls as an attention function; without dropout, as a model that writes has none.
+
+    Args:
+        module: the layer.
+        query: (B, heads, new, size).
+        key: (B, heads that several query heads may share, T, size).
+        value: as `key`.
+        attention_mask: (B, 1, new, T), added to the scores.
+        scaling: of the scores.
+        dropout: handed on to torch's kernel.
+        more: what only some architectures say; with other terms of the scores, torch's kernel answers.
+
+    Returns:
+        (B, new, heads, size), and no weights.
+    """
+    batch, heads, new, size = query.shape
+    is_product = all(more.get(term) is None for term in _OTHER_TERMS)
+    if not is_product or (new > 1 and query.dtype == torch.float32):
+        found: tuple[torch.Tensor, None] = sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **more
+        )
+        return found
+    shared = key.shape[1]
+    scale = size**-0.5 if scaling is None else scaling
+    asked = (query * scale).reshape(batch, shared, heads // shared * new, size)
+    if new == 1 and query.dtype != torch.float32:
+        scores = torch.matmul(key, asked.transpose(2, 3)).transpose(2, 3)  # the other order would copy all keys
+    else:
+        scores = torch.matmul(asked, key.transpose(2, 3))
+    scores = scores.reshape(batch, heads, new, key.shape[2])
+    if attention_mask is not None:
+        scores = scores + attention_mask
+    weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)  # (B, heads, new, T)
+    seen = torch.matmul(weights.reshape(batch, shared, heads // shared * new, key.shape[2]), value)
+    return seen.reshape(batch, heads, new, size).transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(NAME, attend)
+AttentionMaskInterface.register(NAME, eager_mask)
