@@ -5,6 +5,7 @@ import os
 import secrets
 from pathlib import Path
 
+from reviewgen_spark.artifacts import Artifacts
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.shipping import files_beside
@@ -13,7 +14,6 @@ from reviewgen_spark.text.erasure import key_fingerprint
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_safety_lists
 
 KEY_VARIABLE = "REVIEWGEN_USER_KEY"
-PINNED_MODELS = "_pinned"  # below paths.artifacts
 
 
 def user_key(config: Config) -> Assets:
@@ -81,7 +81,7 @@ def _base(config: Config, base: str, key: str) -> Assets:
     from reviewgen_spark.errors import ModelNotFoundError
 
     if base == "pretrained":
-        latest = Path(config.paths.artifacts) / "pretrain" / "latest"
+        latest = Artifacts(config.paths.artifacts).latest("pretrain")
         if not latest.is_dir():
             raise ModelNotFoundError(
                 f"{key}: 'pretrained', but {latest} is not there; make it with `reviewgen run pretrain`"
@@ -115,7 +115,7 @@ def champion(config: Config) -> Assets:
         config.models.name,
         section.alias,
         config.paths.tracking_uri,
-        Path(config.paths.artifacts) / PINNED_MODELS,
+        Artifacts(config.paths.artifacts).pinned,
         also=also,
         serves=section.without_registry == "pinned",
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reviewgen_spark.artifacts import Artifacts
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import SchemaError
 from reviewgen_spark.models.corpus import Examples, corpus_fingerprint, read_split
@@ -67,7 +68,7 @@ def newest_corpus(config: Config) -> Path:
     Raises:
         SchemaError: there is none.
     """
-    folder = Path(config.paths.artifacts) / "corpus" / "latest"
+    folder = Artifacts(config.paths.artifacts).latest("corpus")
     if not folder.is_dir():
         raise SchemaError(
             f"{folder}: there is no corpus to compare models on; make one with `reviewgen run train --until corpus`"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from reviewgen_spark.artifacts import Artifacts
 from reviewgen_spark.catalog import register_tables
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import DataQualityError
@@ -65,6 +66,6 @@ def run_demo(spark: SparkSession, config: Config, rows: int) -> int:
     print(f"tables   {config.paths.warehouse}")
     print(f"parquet  {config.paths.exports}")
     print(f"models   {config.paths.tracking_uri}")
-    print(f"report   {config.paths.artifacts}/report/latest/report.html")
+    print(f"report   {Artifacts(config.paths.artifacts).latest('report')}/report.html")
     print(f"done in {timedelta(seconds=round(time.monotonic() - started))}")
     return 3 if counts.faults else 0

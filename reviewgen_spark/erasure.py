@@ -5,7 +5,6 @@ found by, is emptied last, and the erasure counts as done only after the search 
 changes nothing more, so the same command, or one without any id, goes on from where the last one ended.
 """
 
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -325,13 +324,9 @@ class _Erasing:
         """A corpus is known by its fingerprint, so it is not rewritten; the next training writes another."""
         removed = self._corpora()
         for folder in removed:
-            shutil.rmtree(folder)
-            latest = folder.parent / "latest"
-            if latest.is_symlink() and not latest.exists():
-                latest.unlink()
+            self._run.artifacts.remove(folder)
         if removed:
-            for name in ("_checkpoints", "_staging"):  # of trainings that can no more be gone on with
-                shutil.rmtree(Path(self._config.paths.artifacts) / name, ignore_errors=True)
+            self._run.artifacts.remove_unfinished()  # of trainings that can no more be gone on with
 
     def _delete_bronze(self) -> None:
         self._delete([Deletion("bronze_reviews", self._gone(), ("record_id",))])

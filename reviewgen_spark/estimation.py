@@ -11,13 +11,13 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from reviewgen_spark.artifacts import Artifacts
 from reviewgen_spark.backlog import Backlog, Force
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError
@@ -224,7 +224,7 @@ def estimate_seconds(batches: Sequence[TimedBatch], tokens: int, workers: int, f
 
 def measure_overhead(warehouse: Warehouse, config: Config, model: RegisteredModel, batch: int) -> float:
     """Seconds that a batch takes whatever its size: a few rows of it labelled and committed to a scratch warehouse."""
-    folder = Path(config.paths.artifacts) / "_staging" / f"estimate-{uuid.uuid4().hex}"
+    folder = Artifacts(config.paths.artifacts).staging(f"estimate-{uuid.uuid4().hex}")
     paths = config.paths.model_copy(update={"warehouse": str(folder)})
     scratch = Warehouse(warehouse.spark, config.model_copy(update={"paths": paths}))
     scratch.converge(["gold_review_labels", "ops_stage_runs"])

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from reviewgen_spark.artifacts import Artifacts
 from reviewgen_spark.config import Config
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def corpora_with(config: Config, record_ids: Collection[str]) -> list[Path]:
     wanted = pa.array(sorted(record_ids), pa.string())
     return [
         folder
-        for folder in _made(config)
+        for folder in Artifacts(config.paths.artifacts).made()
         if any(_has_record(file, wanted) for file in sorted(folder.rglob("*.parquet")))
     ]
 
@@ -35,10 +36,11 @@ def models_of(config: Config, corpora: Collection[str]) -> list[str]:
         config: Where artifacts and registry are.
         corpora: Fingerprints.
     """
-    folders = [folder for folder in _made(config) if folder.name not in corpora and _learnt_from(folder) & set(corpora)]
+    made = Artifacts(config.paths.artifacts).made()
+    folders = [folder for folder in made if folder.name not in corpora and _learnt_from(folder) & set(corpora)]
     models = {str(folder) for folder in folders}
     has_read = any(folder.parent.name in ("pretrain", "pretrain_generator") for folder in folders)
-    present = {folder.name for folder in _made(config)}
+    present = {folder.name for folder in made}
     for entry in _registered(config):
         label = f"{entry.name} version {entry.version}"
         if entry.corpus_fingerprint in corpora:
@@ -48,14 +50,6 @@ def models_of(config: Config, corpora: Collection[str]) -> list[str]:
         elif entry.corpus_fingerprint not in present:
             models.add(f"{label}, perhaps: its corpus is not there any more")
     return sorted(models)
-
-
-def _made(config: Config) -> list[Path]:
-    """What stages have made: a folder each, named by its fingerprint."""
-    root = Path(config.paths.artifacts)
-    stages = [folder for folder in root.iterdir() if folder.is_dir()] if root.is_dir() else []
-    made = [made for stage in stages if not stage.name.startswith("_") for made in stage.iterdir()]
-    return sorted(folder for folder in made if folder.is_dir() and not folder.is_symlink())
 
 
 def _has_record(file: Path, wanted: pa.Array) -> bool:

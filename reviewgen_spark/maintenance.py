@@ -8,7 +8,7 @@ from pathlib import Path
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from reviewgen_spark.assets import PINNED_MODELS
+from reviewgen_spark.artifacts import PINNED
 from reviewgen_spark.runner import Run
 from reviewgen_spark.schemas import TABLES, Table
 from reviewgen_spark.upkeep import Size, compact, size, vacuum
@@ -104,7 +104,7 @@ def stale_folders(artifacts: Path, before: datetime) -> list[Path]:
         return []
     stale: list[Path] = []
     for stage in sorted(folder for folder in artifacts.iterdir() if folder.is_dir()):
-        if stage.name in ("finetune", "pretrain", PINNED_MODELS):
+        if stage.name in ("finetune", "pretrain", PINNED):
             continue
         made = [folder for folder in stage.iterdir() if folder.is_dir() and not folder.is_symlink()]
         kept = {(stage / "latest").resolve()} if (stage / "latest").is_symlink() else set()

@@ -16,6 +16,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from reviewgen_spark.artifacts import Artifacts
 from reviewgen_spark.backlog import Backlog, Force, upstream
 from reviewgen_spark.config import Config
 from reviewgen_spark.erasure_log import ErasureLog
@@ -39,6 +40,7 @@ class Run:
     report: Callable[[str], None]
     run_id: str
     backlog: Backlog
+    artifacts: Artifacts
     _erased: str | None = None
 
     def pipeline(self, stages: Sequence[Stage]) -> None:
@@ -96,7 +98,7 @@ class Run:
         artifacts: dict[str, Path] = {}
         for name in stage.uses:
             made = self.ledger.last(name, None)
-            folder = self.artifact_folder(name, made.fingerprint) if made else None
+            folder = self.artifacts.folder(name, made.fingerprint) if made else None
             if made is None or folder is None or made.state != "succeeded" or not folder.is_dir():
                 raise StageError(f"{stage.name}: it needs what the stage {name} makes; run its whole pipeline")
             artifacts[name] = folder
@@ -104,7 +106,7 @@ class Run:
         if any(TABLES[name].is_review_level for name in stage.reads) and (erased := self._erasures()):
             inputs["erasures"] = erased  # rows are gone, and no batch has another fingerprint for it
         print_ = fingerprint(stage, self.config, self.backlog.assets(stage), inputs)
-        is_there = not stage.makes_files or self.artifact_folder(stage.name, print_).is_dir()
+        is_there = not stage.makes_files or self.artifacts.folder(stage.name, print_).is_dir()
         if self.ledger.is_done(stage.name, None, print_) and is_there and not self.backlog.is_forced(stage, None):
             self.report(f"[{stage.name}] nothing to do")
             return
@@ -142,14 +144,16 @@ class Run:
         self.lease.check()
         self.ledger.record(stage.name, batch, "started", print_)
         self.report(f"[{stage.name}] {where}: started")
-        out = self._staging(stage)
+        out = self.artifacts.staging(f"{stage.name}-{self.run_id}")
+        if stage.makes_files:
+            out.mkdir(parents=True, exist_ok=True)
         inputs = Inputs(
             tables=tables,
             config=self.config,
             assets=self.backlog.assets(stage).value,
             artifacts=artifacts or {},
             out=out,
-            checkpoints=self._checkpoints(stage, print_),
+            checkpoints=self.artifacts.checkpoints(stage.name, print_),
             fingerprint=print_,
             batch_id=batch,
             report=lambda line: self.report(f"[{stage.name}] {line}"),
@@ -159,8 +163,8 @@ class Run:
             counts, versions = self._publish(stage, batch, print_, outputs)
             if stage.makes_files:
                 self.lease.check()
-                self._publish_files(stage, print_, out)
-                shutil.rmtree(self._checkpoints(stage, print_), ignore_errors=True)
+                self.artifacts.publish(stage.name, print_, out)
+                shutil.rmtree(inputs.checkpoints, ignore_errors=True)
         except BaseException as error:
             self._record_failure(stage, batch, print_, error, time.monotonic() - started)
             if isinstance(error, ReviewgenError) or not isinstance(error, Exception):
@@ -248,31 +252,6 @@ class Run:
             # has lost the warehouse leaves its log to the run that took over.
             return
 
-    # -- files -------------------------------------------------------------------------------------------------
-
-    def artifact_folder(self, stage: str, print_: str) -> Path:
-        """Where the files of a stage's run with this fingerprint lie."""
-        return Path(self.config.paths.artifacts) / stage / print_
-
-    def _checkpoints(self, stage: Stage, print_: str) -> Path:
-        return Path(self.config.paths.artifacts) / "_checkpoints" / stage.name / print_
-
-    def _staging(self, stage: Stage) -> Path:
-        folder = Path(self.config.paths.artifacts) / "_staging" / f"{stage.name}-{self.run_id}"
-        if stage.makes_files:
-            folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    def _publish_files(self, stage: Stage, print_: str, out: Path) -> None:
-        target = self.artifact_folder(stage.name, print_)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(target, ignore_errors=True)
-        out.rename(target)
-        # People and bookmarks want one place that is always the newest.
-        link = target.parent / f"latest-{self.run_id}"
-        link.symlink_to(target.name)
-        link.replace(target.parent / "latest")
-
     # -- reserving ---------------------------------------------------------------------------------------------
 
     def _reserve(self, stage: Stage) -> None:
@@ -321,7 +300,8 @@ def open_run(
         warehouse.converge(["ops_stage_runs", "ops_source_files"])
         ledger = Ledger(warehouse, run_id)
         backlog = Backlog(config, warehouse, ledger, force, batches, max_batches)
-        yield Run(spark, config, warehouse, ledger, lease, report or _print_progress, run_id, backlog)
+        artifacts = Artifacts(config.paths.artifacts)
+        yield Run(spark, config, warehouse, ledger, lease, report or _print_progress, run_id, backlog, artifacts)
     finally:
         lease.release()
 

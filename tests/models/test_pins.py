@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reviewgen_spark.assets import PINNED_MODELS, champion
+from reviewgen_spark.artifacts import Artifacts
+from reviewgen_spark.assets import champion
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ModelNotFoundError, RegistryError
 from reviewgen_spark.models.evaluation import Score
@@ -46,7 +47,7 @@ def test_what_was_pinned_last_serves_and_says_so(
     asked = champion(config)
     assert (asked.value, asked.warnings) == (model, ())
     served = champion(cut_off)
-    copy = Path(config.paths.artifacts) / PINNED_MODELS / "review_sentiment" / model.sha256
+    copy = Artifacts(config.paths.artifacts).pinned / "review_sentiment" / model.sha256
     assert served.value == replace(model, path=copy) and folder_sha256(copy) == model.sha256
     assert served.hashes == asked.hashes  # so no batch is labelled again
     [warning] = served.warnings
@@ -76,7 +77,7 @@ def test_only_what_an_alias_names_is_kept(make_config: ConfigFactory, trained: F
     settings.write_text(settings.read_text(encoding="utf-8") + "\n", encoding="utf-8")  # another model, by its hash
     second = add(config, other, "second")
     assert champion(config).value == second
-    kept = Path(config.paths.artifacts) / PINNED_MODELS / "review_sentiment"
+    kept = Artifacts(config.paths.artifacts).pinned / "review_sentiment"
     assert {path.name for path in kept.iterdir()} == {"champion.json", second.sha256}
     assert {path.name for path in (kept / second.sha256).iterdir()} == set(MODEL_FILES)
 

@@ -18,7 +18,7 @@ RANKS = {
     "transforms": 2, "models": 2,
     "inference": 3,
     "products": 4,
-    "delta_log": 5, "convergence": 5, "records": 5, "tables": 5, "upkeep": 5,
+    "delta_log": 5, "convergence": 5, "records": 5, "tables": 5, "upkeep": 5, "artifacts": 5,
     "stage": 5, "backlog": 5, "session": 5, "jars": 5, "ledger": 5, "lease": 5, "runner": 5, "assets": 5,
     "training": 5, "compression": 5, "model_log": 5, "comparison": 5, "job": 5, "charts": 5, "sample": 5, "report": 5,
     "freshness": 5, "page": 5, "status": 5, "erasure_log": 5, "environment": 5, "score_charts": 5, "model_page": 5,
