@@ -24,34 +24,40 @@ def satisfaction_by_product(labelled: DataFrame, section: SatisfactionSection) -
         section: `prior_weight`, `min_reviews`.
     """
     version = F.struct("model_name", "model_version")
-    spoken = labelled.where(F.col("sentiment_label").isNotNull())
-    by_version = spoken.groupBy("model_name", "model_version").count()
-    pinned = by_version.agg(F.max_by(version, F.struct("count", "model_version")).alias("pinned"))
-    told = spoken.crossJoin(F.broadcast(pinned))
-    whole = told.groupBy("product_id").agg(F.count("*").alias("labelled_count"))
-    counted = told.where(version == F.col("pinned")).withColumn(
-        "is_positive", (F.col("sentiment_label") == "positive").cast("long")
+    # Reviews are read and joined once: all that follows asks a row for each product and model version.
+    rolled = (
+        labelled.where(F.col("sentiment_label").isNotNull())
+        .groupBy("product_id", "model_name", "model_version")
+        .agg(
+            F.mode("category", deterministic=True).alias("category"),
+            F.count("*").alias("review_count"),
+            F.count_if(F.col("sentiment_label") == "positive").alias("positive_count"),
+            F.avg("rating").alias("rating_mean"),
+            F.to_date(F.min("created_at")).alias("first_review_date"),
+            F.to_date(F.max("created_at")).alias("last_review_date"),
+        )
+        .persist()
     )
-    shop = counted.agg(F.avg("is_positive").alias("shop_mean"))
-    products = counted.groupBy("product_id").agg(
-        F.mode("category", deterministic=True).alias("category"),
-        F.count("*").alias("review_count"),
-        F.sum("is_positive").alias("positive_count"),
-        F.avg("rating").alias("rating_mean"),
-        F.to_date(F.min("created_at")).alias("first_review_date"),
-        F.to_date(F.max("created_at")).alias("last_review_date"),
-        F.max("model_name").alias("model_name"),
-        F.max("model_version").alias("model_version"),
+    by_version = rolled.groupBy(version.alias("version")).agg(
+        F.sum("review_count").alias("count"), F.sum("positive_count").alias("positive_count")
     )
+    pinned = by_version.agg(
+        F.max_by(
+            F.struct("version", (F.col("positive_count") / F.col("count")).alias("shop_mean")),
+            F.struct("count", "version.model_version"),
+        ).alias("pinned")
+    )
+    whole = rolled.groupBy("product_id").agg(F.sum("review_count").alias("labelled_count"))
     weight = F.lit(section.prior_weight)
     return (
-        products.join(whole, on="product_id", how="inner")
-        .crossJoin(F.broadcast(shop))
+        rolled.crossJoin(F.broadcast(pinned))
+        .where(version == F.col("pinned.version"))
+        .join(whole, on="product_id", how="inner")
         .withColumn("coverage_pct", 100.0 * F.col("review_count") / F.col("labelled_count"))
         .withColumn("satisfaction_pct", 100.0 * F.col("positive_count") / F.col("review_count"))
         .withColumn(
             "satisfaction_score",
-            (F.col("positive_count") + weight * F.col("shop_mean")) / (F.col("review_count") + weight),
+            (F.col("positive_count") + weight * F.col("pinned.shop_mean")) / (F.col("review_count") + weight),
         )
         .withColumn("has_enough_reviews", F.col("review_count") >= section.min_reviews)
         .select(*TABLES["gold_product_satisfaction"].columns.names)
