@@ -115,7 +115,7 @@ def test_a_text_ends_where_the_context_does(generator: Generator) -> None:
 
 
 @pytest.mark.parametrize("budget", [None, 45], ids=["at once", "joining"])
-@pytest.mark.parametrize("architecture", ["roberta", "llama", "opt"])
+@pytest.mark.parametrize("architecture", ["roberta", "llama", "opt", "mistral"])
 def test_other_architectures_count_positions_as_they_do(architecture: str, budget: int | None) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -123,6 +123,8 @@ def test_other_architectures_count_positions_as_they_do(architecture: str, budge
     sizes |= {"intermediate_size": 24, "max_position_embeddings": 40, "pad_token_id": 1}
     sizes |= {"ffn_dim": 24, "word_embed_proj_dim": 16} if architecture == "opt" else {}
     sizes |= {"is_decoder": True} if architecture == "roberta" else {}
+    # Tokens that see the four before them: such rows wait until a batch has ended.
+    sizes |= {"sliding_window": 4, "num_key_value_heads": 1} if architecture == "mistral" else {}
     config = AutoConfig.for_model(architecture, **sizes)
     torch.manual_seed(1)
     model = AutoModelForCausalLM.from_config(config).eval()
