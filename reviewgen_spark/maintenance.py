@@ -8,7 +8,7 @@ from pathlib import Path
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from reviewgen_spark.artifacts import PINNED
+from reviewgen_spark.artifacts import PINNED, Artifacts
 from reviewgen_spark.runner import Run
 from reviewgen_spark.schemas import TABLES, Table
 from reviewgen_spark.upkeep import Size, compact, size, vacuum
@@ -107,7 +107,8 @@ def stale_folders(artifacts: Path, before: datetime) -> list[Path]:
         if stage.name in ("finetune", "pretrain", PINNED):
             continue
         made = [folder for folder in stage.iterdir() if folder.is_dir() and not folder.is_symlink()]
-        kept = {(stage / "latest").resolve()} if (stage / "latest").is_symlink() else set()
+        latest = Artifacts(artifacts).latest(stage.name)
+        kept = {latest.resolve()} if latest.is_symlink() else set()
         if not stage.name.startswith("_"):
             kept |= set(sorted(made, key=_changed_at)[-1:])
         stale += sorted(folder for folder in made if folder not in kept and _changed_at(folder) < before)

@@ -5,8 +5,7 @@ Pure Python over lists: Spark hands in texts and takes results, torch is behind 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +14,6 @@ from reviewgen_spark.models.batches import cut_by_token_budget
 
 if TYPE_CHECKING:
     from reviewgen_spark.models.predictor import Tokens
-
-Row = TypeVar("Row")
-Result = TypeVar("Result")
 
 Score = npt.NDArray[np.float64]
 """What the model says of a row: the probability of every label of every head, (labels of all heads,)."""
@@ -106,37 +102,33 @@ def score_window(
 
 
 def score_halving(rows: list[list[int]], score: ScoreRows) -> list[Score | RowError]:
-    """Score a batch as `run_halving` does; a score that is no number is an error too."""
-    found = run_halving(rows, score, len)
-    return [value if isinstance(value, RowError) else _checked(value) for value in found]
-
-
-def run_halving(
-    rows: list[Row], run: Callable[[list[Row]], Sequence[Result]], tokens: Callable[[Row], int]
-) -> list[Result | RowError]:
-    """Run a batch; on out-of-memory run its halves, down to one row, which then gets an error.
+    """Score a batch; on out-of-memory its halves, down to one row, which then gets an error, as no number does.
 
     Args:
-        rows: at least one.
-        run: rows -> as many results; may raise an out-of-memory error.
-        tokens: of a row, for the message.
+        rows: token ids, at least one row.
+        score: rows -> as many scores; may raise an out-of-memory error.
     """
     try:
-        return list(run(rows))
+        return [_checked(value) for value in score(rows)]
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
     # Outside the except block: the traceback there would keep the failed batch's tensors alive.
     if len(rows) == 1:
-        return [RowError("OutOfMemory", f"no memory for a batch of one row with {tokens(rows[0])} tokens")]
+        return [no_memory(len(rows[0]))]
     half = len(rows) // 2
-    return list(chain(run_halving(rows[:half], run, tokens), run_halving(rows[half:], run, tokens)))
+    return [*score_halving(rows[:half], score), *score_halving(rows[half:], score)]
 
 
 def _checked(score: Score) -> Score | RowError:
     if np.isfinite(score).all():
         return score
     return RowError("NotFinite", "the model gave no finite score; label.precision float32 may help")
+
+
+def no_memory(tokens: int) -> RowError:
+    """The error of a row of so many tokens that is too big even alone."""
+    return RowError("OutOfMemory", f"no memory for a batch of one row with {tokens} tokens")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

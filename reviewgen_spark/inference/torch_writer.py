@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reviewgen_spark.errors import RequestError
-from reviewgen_spark.inference.batching import RowError, is_out_of_memory
+from reviewgen_spark.inference.batching import RowError, is_out_of_memory, no_memory
 from reviewgen_spark.inference.gpu import turn_on
 from reviewgen_spark.inference.shipping import ModelLike, ShippedModel, load_shipped_generator, ship
 from reviewgen_spark.inference.writers import Written
@@ -117,8 +117,7 @@ class TorchWriter:
             shortest = min(waiting.keys() - found.keys(), key=lambda row: prompts[row].rank)  # the next one's turn
             tokens = len(prompts[shortest].ids) + most
             if tokens_per_batch < 2 * tokens:
-                message = f"no memory for a batch of one row with {tokens} tokens"
-                found[shortest] = RowError("OutOfMemory", message)
+                found[shortest] = no_memory(tokens)
             else:
                 tokens_per_batch //= 2
         return found

@@ -126,9 +126,10 @@ class Sampler:
             logits[:, self._end_id].masked_fill_(is_early, -torch.inf)
         penalty = self._decoding.repetition_penalty
         if penalty != 1:
-            found = logits.gather(1, self._written)
+            written = self._written[:, : int(self._steps.max())]  # (B, tokens of the longest text)
+            found = logits.gather(1, written)
             punished = torch.where(found > 0, found / penalty, found * penalty)
-            logits.scatter_(1, self._written, torch.where(self._steps > 0, punished, found))
+            logits.scatter_(1, written, torch.where(self._steps > 0, punished, found))
         if self._decoding.no_repeat_ngram:
             for row, runs in enumerate(self._runs):
                 if refused := runs.refused():
