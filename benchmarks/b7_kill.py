@@ -8,6 +8,9 @@ stage. Besides: two nights that start together, and a driver that is stopped (SI
 to another and wakes up when that one is done.
 
     python benchmarks/b7_kill.py --json benchmarks/results/b7_kill.json
+
+Twenty trials take an hour and a half. What `--minutes` cut off, `--earlier` goes on with: a pass of its own, then the
+rest of the same plan.
 """
 
 import argparse
@@ -148,6 +151,14 @@ def plan_trials(trials: int, draw: random.Random) -> list[Step]:
     return found
 
 
+def remaining(plan: list[Step], done: list[str]) -> list[Step]:
+    """What of the plan is left after trials that killed these stages."""
+    left = list(plan)
+    for stage in done:
+        left.remove(next(step for step in left if step.stage == stage))
+    return left
+
+
 def differing(expected: dict[str, str], found: dict[str, str]) -> list[str]:
     return sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
 
@@ -160,6 +171,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin no trial after so many (default none)")
     parser.add_argument("--seed", type=int, default=7, help="of kinds and moments")
     parser.add_argument("--skip-lease", action="store_true", help="without two nights at once and the stopped driver")
+    parser.add_argument("--earlier", type=Path, help="figures of a sitting that was cut short: only the rest is run")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     draw = random.Random(options.seed)
@@ -187,13 +199,17 @@ def run(options: argparse.Namespace, folder: Path, draw: random.Random) -> int:
     took = time.monotonic() - started
     print(f"  {rows:,} rows labelled in {batches} batches, {called:,} calls, {took:.0f} s; trials:", flush=True)
 
-    lease = (
-        {} if options.skip_lease else {"together": together(house, expected), "stopped": stopped(house, expected, draw)}
+    earlier = (
+        json.loads(options.earlier.read_text(encoding="utf-8")) if options.earlier else {"trials": [], "lease": {}}
     )
+    lease: dict[str, list[str]] = earlier["lease"]
+    if not options.skip_lease:
+        lease = {"together": together(house, expected), "stopped": stopped(house, expected, draw)}
     for name, faults in lease.items():
         print(f"  {name}: {faults or 'as it must be'}", flush=True)
-    trials: list[dict[str, Any]] = []
-    for number, step in enumerate(plan_trials(options.trials, draw), start=1):
+    trials: list[dict[str, Any]] = list(earlier["trials"])
+    rest = remaining(plan_trials(options.trials, draw), [trial["stage"] for trial in trials])
+    for number, step in enumerate(rest, start=len(trials) + 1):
         if time.monotonic() - started > 60 * options.minutes:
             print(f"  {options.minutes:g} minutes are over: no further trial", flush=True)
             break
@@ -211,7 +227,8 @@ def run(options: argparse.Namespace, folder: Path, draw: random.Random) -> int:
     conclude(
         "B7",
         options.rows,
-        f"the sample in {batches} batches; {len(trials)} trials, seed {options.seed}",
+        f"the sample in {batches} batches; {len(trials)} trials, seed {options.seed}"
+        + (f", the first {len(earlier['trials'])} of them in an earlier sitting" if options.earlier else ""),
         bars,
         options.json,
         full=len(trials) >= 20 and batches >= BATCHES,

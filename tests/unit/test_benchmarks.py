@@ -162,12 +162,14 @@ def test_calls_of_the_model_are_noted_before_it_answers(monkeypatch: pytest.Monk
 def test_six_of_twenty_kills_hit_other_stages_than_label(turns: ModuleType) -> None:
     import random
 
-    from b7_kill import differing, plan_trials
+    from b7_kill import differing, plan_trials, remaining
 
     stages = [step.stage for step in plan_trials(20, random.Random(1))]
     assert {stage: stages.count(stage) for stage in set(stages)} == {
         "label": 14, "ingest": 2, "dedup": 2, "register": 1, "satisfaction": 1,
     }  # fmt: skip
+    left = remaining(plan_trials(20, random.Random(2)), [*["label"] * 13, "ingest", "ingest", "dedup"])
+    assert sorted(step.stage for step in left) == ["dedup", "label", "register", "satisfaction"]
     for trials in (2, 5, 10):
         few = [step.stage for step in plan_trials(trials, random.Random(1))]
         assert len(few) == trials and 0 < sum(stage != "label" for stage in few) <= 3
