@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from math import sqrt
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from reviewgen_spark.report_data import Sentiment, SplitBalance, VoterScore
@@ -16,11 +16,6 @@ _SCORE_BINS = 20
 _ATTRIBUTES = ("category", "rating", "lang_code")
 # What the votes are weighed against, beside the voters themselves.
 MODEL, MAJORITY = "label model", "majority vote"
-
-
-def day_of(column: str, timezone: str) -> Column:
-    """The day of a timestamp in a zone, as text."""
-    return F.date_format(F.from_utc_timestamp(F.col(column), timezone), "yyyy-MM-dd")
 
 
 def labels(labels: DataFrame) -> dict[str, Any]:
@@ -42,16 +37,9 @@ def labels(labels: DataFrame) -> dict[str, Any]:
     }
 
 
-def splits_and_votes(splits: DataFrame, weak_labels: DataFrame, said: DataFrame) -> dict[str, Any]:
+def splits_and_votes(reviews: DataFrame) -> dict[str, Any]:
     """What the model says by split, and beside what the lexicons say."""
-    voted = weak_labels.select("record_id", "weak_label", F.lit(True).alias("has_weak"))
-    rows = (
-        said.join(voted, on="record_id", how="full")
-        .join(splits.select("record_id", "split"), on="record_id", how="left")
-        .groupBy("split", "has_weak", "weak_label", "sentiment_label")
-        .count()
-        .collect()
-    )
+    rows = reviews.groupBy("split", "has_weak", "weak_label", "sentiment_label").count().collect()
     votes: Counter[tuple[str | None, str | None]] = Counter()
     for row in rows:
         if row.has_weak:
@@ -70,20 +58,18 @@ def _fold(rows: Iterable[tuple[str | None, str, int]]) -> tuple[Sentiment, ...]:
     return tuple(Sentiment(name, c["positive"], c["negative"]) for name, c in sorted(counts.items()))
 
 
-def sentiment(labelled: DataFrame, timezone: str) -> dict[str, Any]:
-    """Sentiment by category, largest first, and by day."""
-    day = day_of("created_at", timezone).alias("day")
-    rows = labelled.groupBy("category", day, "sentiment_label").count().collect()
+def sentiment(reviews: DataFrame) -> dict[str, Any]:
+    """Sentiment by category, largest first, and by day; of current reviews that are no copy."""
+    labelled = reviews.where("is_current AND is_unique AND sentiment_label IS NOT NULL")
+    rows = labelled.groupBy("category", "day", "sentiment_label").count().collect()
     categories = _fold([(row[0], row[2], row[3]) for row in rows])
     days = _fold([(row[1], row[2], row[3]) for row in rows])
     largest = sorted(categories, key=lambda group: -(group.positive + group.negative))
     return {"categories": tuple(largest[:MAX_CATEGORIES]), "sentiment_days": days[-MAX_DAYS:]}
 
 
-def split_balance(splits: DataFrame, clusters: DataFrame, reviews: DataFrame) -> dict[str, Any]:
+def split_balance(reviews: DataFrame) -> dict[str, Any]:
     """Reviews by split, how far each attribute depends on the split, and copies that stand on two sides (never)."""
-    unique = clusters.where("duplicate_of IS NULL").select("record_id")
-    placed = splits.join(unique, "record_id", "left_semi").select("record_id", "split")
     facts = F.explode(
         F.array(
             *(
@@ -93,7 +79,7 @@ def split_balance(splits: DataFrame, clusters: DataFrame, reviews: DataFrame) ->
         )
     )
     rows = (
-        placed.join(reviews.select("record_id", *_ATTRIBUTES), "record_id")
+        reviews.where("is_unique AND split IS NOT NULL")
         .select("split", facts.alias("fact"))
         .groupBy("split", "fact.attribute", "fact.value")
         .count()
@@ -105,12 +91,13 @@ def split_balance(splits: DataFrame, clusters: DataFrame, reviews: DataFrame) ->
         sizes[split] += count if attribute == _ATTRIBUTES[0] else 0
         if split != "none":
             counts[attribute][split, value] = count
-    # A record, and the first-seen record of each cluster that it belongs to or is near.
-    linked = clusters.select("record_id", F.explode(F.concat(F.array("cluster_id"), "near_clusters")).alias("other"))
-    sided = splits.where("split != 'none'").select("record_id", "split")
-    straddling = (
-        linked.join(sided, "record_id").join(sided.toDF("other", "other_split"), "other").where("split != other_split")
-    )
+    # A record, and the first-seen records of its cluster and of those it is near; most have only themselves.
+    sided = reviews.where("split != 'none'")
+    others = F.array_except(F.concat(F.array("cluster_id"), "near_clusters"), F.array("record_id"))
+    linked = sided.select("split", F.explode(others).alias("other"))
+    straddling = linked.join(
+        sided.select(F.col("record_id").alias("other"), F.col("split").alias("other_split")), "other"
+    ).where("split != other_split")
     return {
         "split_sizes": {name: sizes[name] for name in ("train", "validation", "test", "none") if sizes[name]},
         "split_balance": tuple(SplitBalance(name, cramers_v(counts[name])) for name in _ATTRIBUTES if counts[name]),
@@ -141,7 +128,7 @@ def cramers_v(counts: Mapping[tuple[str, str | None], int]) -> float:
     return sqrt(squares / (total * least))
 
 
-def voters(weak_labels: DataFrame, estimates: DataFrame, clusters: DataFrame, gold_labels: DataFrame) -> dict[str, Any]:
+def voters(reviews: DataFrame, estimates: DataFrame, gold_labels: DataFrame) -> dict[str, Any]:
     """Coverage and conflicts of each voter, its estimated accuracy, and its accuracy where there is a gold label."""
     said = F.map_concat(
         F.coalesce("votes", F.create_map().cast("map<string, string>")),
@@ -153,7 +140,7 @@ def voters(weak_labels: DataFrame, estimates: DataFrame, clusters: DataFrame, go
     gold = newest_label(gold_labels, "sentiment").select("review_id", F.col("label").alias("gold"))
     disputed = F.size(F.array_distinct(F.map_values("votes"))) > 1
     rows = (
-        weak_labels.join(clusters.select("record_id", "review_id"), "record_id")
+        reviews.where("has_weak")
         .join(gold, "review_id", "left")
         .select(F.explode(said).alias("voter", "label"), disputed.alias("is_disputed"), "gold")
         .groupBy("voter")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import reduce
 from typing import Any
 
+from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
@@ -19,10 +20,10 @@ from reviewgen_spark.report_data import (
     SourceFile,
     StageTiming,
 )
-from reviewgen_spark.report_labels import MAX_DAYS, day_of
+from reviewgen_spark.report_labels import MAX_DAYS
+from reviewgen_spark.report_reviews import day_of, gather
 from reviewgen_spark.report_words import complaint_words
 from reviewgen_spark.sections import ReportSection
-from reviewgen_spark.transforms.views import current_unique_reviews
 
 # Sizes of a group of equal texts: lower bound and name, largest first.
 _GROUP_SIZES = ((10, "10 times or more"), (4, "4 to 9 times"), (3, "3 times"), (2, "twice"), (1, "once"))
@@ -39,37 +40,30 @@ def collect(tables: Mapping[str, DataFrame], section: ReportSection) -> ReportDa
         tables: The tables that jobs/report.py names; any may be empty.
         section: Zone of the days, how many words and products.
     """
-    labels = tables["gold_review_labels"].select(
-        "record_id", "sentiment_label", "sentiment_score", "model_name", "model_version", "error"
-    )
-    said = labels.where("sentiment_label IS NOT NULL").select("record_id", "sentiment_label")
-    current = current_unique_reviews(tables["silver_reviews"], tables["silver_review_clusters"])
-    parts = (
-        _volume(tables, section.timezone),
-        _refusals(tables["bronze_reviews_quarantine"]),
-        _reviews(tables["silver_reviews"]),
-        _broken(tables["silver_reviews_quarantine"]),
-        _copies(tables["silver_review_clusters"]),
-        report_labels.labels(labels),
-        report_labels.splits_and_votes(tables["silver_review_splits"], tables["silver_weak_labels"], said),
-        report_labels.sentiment(current.join(said, on="record_id", how="inner"), section.timezone),
-        report_labels.split_balance(
-            tables["silver_review_splits"], tables["silver_review_clusters"], tables["silver_reviews"]
-        ),
-        report_labels.voters(
-            tables["silver_weak_labels"],
-            tables["ops_weak_voters"],
-            tables["silver_review_clusters"],
-            tables["bronze_gold_labels"],
-        ),
-        _products(tables["gold_product_satisfaction"], section.top_products),
-        _stages(tables["ops_stage_runs"]),
-    )
+    reviews = gather(tables, section.timezone).persist(StorageLevel.MEMORY_AND_DISK)  # nine questions read it
+    try:
+        parts = (
+            _volume(tables, section.timezone),
+            _refusals(tables["bronze_reviews_quarantine"]),
+            _reviews(tables["silver_reviews"]),
+            _broken(tables["silver_reviews_quarantine"]),
+            _copies(reviews),
+            report_labels.labels(tables["gold_review_labels"]),
+            report_labels.splits_and_votes(reviews),
+            report_labels.sentiment(reviews),
+            report_labels.split_balance(reviews),
+            report_labels.voters(reviews, tables["ops_weak_voters"], tables["bronze_gold_labels"]),
+            _products(tables["gold_product_satisfaction"], section.top_products),
+            _stages(tables["ops_stage_runs"]),
+        )
+        words = complaint_words(tables["silver_tokens"], reviews, section.top_words)
+    finally:
+        reviews.unpersist()
     promotions = sorted(tables["ops_model_promotions"].collect(), key=lambda row: row.decided_at, reverse=True)
     return ReportData(
         timezone=section.timezone,
         synthetic_columns=section.synthetic_columns,
-        words=complaint_words(tables["silver_tokens"], said, section.top_words),
+        words=words,
         evaluation=_evaluation(tables["ops_model_evaluations"], promotions),
         promotions=_promotions(promotions),
         **{name: value for part in parts for name, value in part.items()},
@@ -174,10 +168,11 @@ def _broken(quarantine: DataFrame) -> dict[str, Any]:
     }
 
 
-def _copies(clusters: DataFrame) -> dict[str, Any]:
+def _copies(reviews: DataFrame) -> dict[str, Any]:
     """How many texts occur how often, and how many records are copies."""
     rows = (
-        clusters.groupBy("cluster_id")
+        reviews.where("cluster_id IS NOT NULL")
+        .groupBy("cluster_id")
         .agg(F.count("*").alias("size"), F.count("duplicate_of").alias("copies"))
         .groupBy("size")
         .agg(F.count("*").alias("groups"), F.sum("copies").alias("copies"))

@@ -1,0 +1,49 @@
+"""What the tables say of each clean review, joined once for all that the report asks of reviews."""
+
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from reviewgen_spark.transforms.views import mark_current
+
+
+def day_of(column: str, timezone: str) -> Column:
+    """The day of a timestamp in a zone, as text."""
+    return F.date_format(F.from_utc_timestamp(F.col(column), timezone), "yyyy-MM-dd")
+
+
+def gather(tables: Mapping[str, DataFrame], timezone: str) -> DataFrame:
+    """Join reviews, clusters, splits, labels and weak labels by record_id, one row a clean review.
+
+    Every figure that lays two of these tables side by side reads from here: joined for each of them, a table would be
+    shuffled and sorted several times. No text is in it.
+
+    The columns: record_id, review_id, category, rating, lang_code; day, of writing in `timezone`; is_current;
+    cluster_id, duplicate_of, near_clusters, all null before `dedup`; is_unique; split; has_weak, weak_label,
+    majority_label, votes; sentiment_label. What a table does not say of a review is null, and false for is_unique and
+    has_weak.
+    """
+    reviews = mark_current(tables["silver_reviews"]).select(
+        "record_id",
+        "review_id",
+        "category",
+        "rating",
+        "lang_code",
+        day_of("created_at", timezone).alias("day"),
+        "is_current",
+    )
+    clusters = tables["silver_review_clusters"].select(
+        "record_id", "cluster_id", "duplicate_of", "near_clusters", F.col("duplicate_of").isNull().alias("unique")
+    )
+    splits = tables["silver_review_splits"].select("record_id", "split")
+    weak = tables["silver_weak_labels"].select(
+        "record_id", "weak_label", "majority_label", "votes", F.lit(True).alias("voted")
+    )
+    labels = tables["gold_review_labels"].select("record_id", "sentiment_label")
+    joined = reviews
+    for part in (clusters, splits, weak, labels):
+        joined = joined.join(part, on="record_id", how="left")
+    return joined.withColumns(
+        {"is_unique": F.coalesce("unique", F.lit(False)), "has_weak": F.coalesce("voted", F.lit(False))}
+    ).drop("unique", "voted")
