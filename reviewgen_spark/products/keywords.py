@@ -1,17 +1,18 @@
 """Keywords: the words of a product's reviews in; those that say what it is about, by TF-IDF and by TextRank, out."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-from itertools import groupby, islice
+from itertools import islice
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DoubleType, LongType, StringType, StructType
 
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.sections import KeywordsSection
+from reviewgen_spark.text.textrank import Numbers, rank_words
 from reviewgen_spark.transforms.arrow import arrow_schema, to_batch
 
 # A row a product: its words in order, in how many of the `size` reviews each stands, and its TextRank or null.
@@ -81,33 +82,91 @@ def _text_rank(products: DataFrame, counts: DataFrame) -> DataFrame:
 def product_words(
     batches: Iterable[pa.RecordBatch], section: KeywordsSection, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    """A row for each product of a partition; its reviews (product_id, content_words) stand one after the other."""
-    from reviewgen_spark.text.textrank import text_rank
+    """A row for each product of a partition; its reviews (product_id, content_words) stand one after the other.
 
-    def reviews() -> Iterator[tuple[str, list[str]]]:
-        for batch in batches:
-            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-
-    def measure(product: str, texts: Iterable[tuple[str, list[str]]]) -> tuple[object, ...]:
-        chosen = [_words(found or ()) for _, found in islice(texts, section.max_reviews)]
-        frequency = Counter(word for found in chosen for word in set(found))
-        counts = {word: count for word, count in sorted(frequency.items()) if count >= section.min_reviews}
-        ranks: dict[str, float] = {}
-        if "textrank" in section.methods:
-            kept = [[word for word in found if word in counts] for found in chosen]
-            ranks = text_rank(kept, section.window, section.max_words)
-        return product, len(chosen), list(counts), list(counts.values()), [ranks.get(word) for word in counts]
-
-    measured = (measure(product, texts) for product, texts in groupby(reviews(), key=lambda row: row[0]))
+    Words are numbers while they are counted: a Python string for each place would be most of the stage's time.
+    """
+    vocabulary = _Vocabulary()
+    measured = (
+        (product, *_measure(words, lengths, vocabulary.words, section))
+        for product, words, lengths in _by_product(batches, vocabulary, section.max_reviews)
+    )
     while rows := list(islice(measured, _PRODUCTS_A_BATCH)):
         yield to_batch(dict(zip(schema.names, map(list, zip(*rows, strict=True)), strict=True)), schema)
 
 
-def _words(found: Sequence[str]) -> list[str]:
-    return [word for word in map(_word, found) if word]
+class _Vocabulary(dict[str, int]):
+    """The number of each spelling in a partition, in the order in which they are met; -1 for what is no word.
+
+    No words are numbers, masks and names of emoji. Spellings that differ in case alone share a number.
+    """
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def __missing__(self, spelling: str) -> int:
+        word = spelling.lower()
+        if spelling.startswith("[") or not any(map(str.isalpha, spelling)):
+            number = -1
+        elif word != spelling:
+            number = self[word]
+        else:
+            number = len(self.words)
+            self.words.append(word)
+        self[spelling] = number
+        return number
+
+    def number(self, spellings: pa.StringArray) -> Numbers:
+        """The numbers of many."""
+        places = spellings.dictionary_encode()
+        numbers = np.fromiter(map(self.__getitem__, places.dictionary.to_pylist()), np.int64, len(places.dictionary))
+        found: Numbers = numbers[places.indices.to_numpy()]
+        return found
 
 
-@lru_cache(maxsize=2**17)
-def _word(found: str) -> str:
-    """In lower case; empty for numbers, masks and names of emoji."""
-    return "" if found.startswith("[") or not any(map(str.isalpha, found)) else found.lower()
+def _by_product(
+    batches: Iterable[pa.RecordBatch], vocabulary: _Vocabulary, most: int
+) -> Iterator[tuple[str, Numbers, Numbers]]:
+    """The words of each product's first reviews, and how many each review has; no more of them are held than that."""
+    product, words, lengths, size = "", list[Numbers](), list[Numbers](), 0
+    for batch in batches:
+        reviews = batch.column("content_words")
+        numbers = vocabulary.number(reviews.flatten())
+        counts = pc.fill_null(pc.list_value_length(reviews), 0).to_numpy().astype(np.int64)
+        places = np.concatenate(([0], np.cumsum(counts)))
+        runs = pc.run_end_encode(batch.column("product_id"))
+        start = 0
+        for name, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+            if words and name != product:
+                yield product, np.concatenate(words), np.concatenate(lengths)
+                words, lengths, size = [], [], 0
+            if size < most:
+                last = min(end, start + most - size)
+                words.append(numbers[places[start] : places[last]])
+                lengths.append(counts[start:last])
+                size += last - start
+            product, start = name, end
+    if words:
+        yield product, np.concatenate(words), np.concatenate(lengths)
+
+
+def _measure(
+    words: Numbers, lengths: Numbers, vocabulary: Sequence[str], section: KeywordsSection
+) -> tuple[int, list[str], list[int], list[float | None]]:
+    """Number of reviews, their words in order, in how many reviews each stands, and its TextRank or null."""
+    reviews = np.repeat(np.arange(len(lengths)), lengths)
+    words, reviews = words[words >= 0], reviews[words >= 0]
+    pairs = np.sort(reviews * len(vocabulary) + words)
+    once = pairs[np.diff(pairs, prepend=-1) > 0] % max(len(vocabulary), 1)
+    found, counts = np.unique(once, return_counts=True)
+    found, counts = found[counts >= section.min_reviews], counts[counts >= section.min_reviews]
+    order = np.array(sorted(range(len(found)), key=lambda place: vocabulary[int(found[place])]), np.int64)
+    ranks: list[float | None] = [None] * len(found)
+    if "textrank" in section.methods and len(found):
+        place = np.minimum(np.searchsorted(found, words), len(found) - 1)
+        stands = found[place] == words
+        in_order = np.argsort(order)[place[stands]]
+        chosen, values = rank_words(in_order, reviews[stands], counts[order], section.window, section.max_words)
+        for number, value in zip(chosen.tolist(), values.tolist(), strict=True):
+            ranks[number] = value
+    return len(lengths), [vocabulary[number] for number in found[order].tolist()], counts[order].tolist(), ranks

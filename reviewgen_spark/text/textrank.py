@@ -4,34 +4,42 @@ Words are the nodes of a graph, joined where they stand within a window of each 
 often; a word is as important as the words that it stands beside, which is PageRank on that graph.
 """
 
-from collections import Counter
-from collections.abc import Sequence
-
 import numpy as np
+import numpy.typing as npt
+
+Numbers = npt.NDArray[np.int64]
 
 _DAMPING = 0.85  # as in Brin and Page 1998
 _ROUNDS, _TOLERANCE = 100, 1e-6
 
 
-def text_rank(reviews: Sequence[Sequence[str]], window: int, max_words: int) -> dict[str, float]:
-    """The rank of each word, which sum to 1; deterministic whatever the order of the reviews.
+def rank_words(
+    words: Numbers, reviews: Numbers, frequency: Numbers, window: int, max_words: int
+) -> tuple[Numbers, npt.NDArray[np.float64]]:
+    """The words that take part, the most frequent first, and their ranks, which sum to 1.
+
+    Deterministic whatever the order of the reviews.
 
     Args:
-        reviews: Content words of each review, in order.
+        words: The number of the word at each place, review after review; numbers follow the words' alphabetical order.
+        reviews: The number of the review of each place.
+        frequency: In how many reviews each word stands, by its number.
         window: Words this far apart are joined: 2 joins neighbours only.
-        max_words: The most frequent words (by reviews) that take part; bounds the graph of a product.
+        max_words: The most frequent words that take part; bounds the graph of a product.
 
-    >>> ranks = text_rank([["房间", "干净"], ["房间", "安静"], ["房间", "很小"]], window=2, max_words=100)
-    >>> max(ranks, key=ranks.get), round(sum(ranks.values()), 6)
-    ('房间', 1.0)
+    >>> rooms = np.array([1, 0, 1, 2, 1, 3])  # 房间 beside 干净, 安静 and 很小
+    >>> chosen, ranks = rank_words(rooms, np.array([0, 0, 1, 1, 2, 2]), np.bincount(rooms), window=2, max_words=100)
+    >>> int(chosen[ranks.argmax()]), round(float(ranks.sum()), 6)
+    (1, 1.0)
     """
-    frequency = Counter(word for words in reviews for word in set(words))
-    chosen = sorted(frequency, key=lambda word: (-frequency[word], word))[:max_words]
-    place = {word: number for number, word in enumerate(chosen)}
+    chosen = np.lexsort((np.arange(len(frequency)), -frequency))[:max_words]
     size = len(chosen)
     if not size:
-        return {}
-    weights = _weights([[place[word] for word in words if word in place] for words in reviews], size, window)
+        return chosen, np.zeros(0)
+    place = np.full(len(frequency), -1)
+    place[chosen] = np.arange(size)
+    takes_part = place[words] >= 0
+    weights = _weights(place[words[takes_part]], reviews[takes_part], size, window)
     strength = weights.sum(axis=0)
     links = np.divide(weights, strength, out=np.zeros_like(weights), where=strength > 0)
     ranks = np.full(size, 1 / size)
@@ -43,17 +51,15 @@ def text_rank(reviews: Sequence[Sequence[str]], window: int, max_words: int) -> 
         ranks = renewed
         if done:
             break
-    return dict(zip(chosen, ranks.tolist(), strict=True))
+    return chosen, ranks
 
 
-def _weights(reviews: Sequence[Sequence[int]], size: int, window: int) -> np.ndarray:
+def _weights(words: Numbers, reviews: Numbers, size: int, window: int) -> npt.NDArray[np.float64]:
     """How often two words stand within the window of each other, (size, size); symmetric, nothing beside itself."""
-    words = np.fromiter((word for places in reviews for word in places), np.int64)
-    review = np.repeat(np.arange(len(reviews)), [len(places) for places in reviews])
     pairs = np.zeros(size * size)
     for distance in range(1, window):
         one, other = words[:-distance], words[distance:]
-        is_edge = (review[:-distance] == review[distance:]) & (one != other)
+        is_edge = (reviews[:-distance] == reviews[distance:]) & (one != other)
         pairs += np.bincount(one[is_edge] * size + other[is_edge], minlength=size * size)
     found = pairs.reshape(size, size)
     return found + found.T

@@ -1,10 +1,22 @@
 """TextRank on graphs that can be worked out by hand."""
 
 import random
+from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
-from reviewgen_spark.text.textrank import text_rank
+from reviewgen_spark.text.textrank import rank_words
+
+
+def text_rank(reviews: Sequence[Sequence[str]], window: int, max_words: int) -> dict[str, float]:
+    """`rank_words` of words instead of their numbers."""
+    words = sorted({word for review in reviews for word in review})
+    numbers = np.array([words.index(word) for review in reviews for word in review], np.int64)
+    places = np.repeat(np.arange(len(reviews)), [len(review) for review in reviews])
+    frequency = np.array([sum(word in review for review in reviews) for word in words], np.int64)
+    chosen, ranks = rank_words(numbers, places, frequency, window, max_words)
+    return {words[number]: rank for number, rank in zip(chosen.tolist(), ranks.tolist(), strict=True)}
 
 
 def test_the_hub_of_a_star_leads() -> None:

@@ -1,0 +1,74 @@
+"""The words of a product, counted on a worker."""
+
+from collections import Counter
+from random import Random
+
+import pyarrow as pa
+import pytest
+
+from reviewgen_spark.products.keywords import product_words
+from reviewgen_spark.sections import KeywordsSection
+
+SCHEMA = pa.schema(
+    {
+        "product_id": pa.string(),
+        "size": pa.int64(),
+        "word": pa.list_(pa.string()),
+        "review_count": pa.list_(pa.int64()),
+        "rank": pa.list_(pa.float64()),
+    }
+)
+WORDS = ("房间", "干净", "早餐", "Room", "room", "ROOM", "[开心]", "2019", "no.1", "很", "İ")
+
+
+def counted(rows: list[tuple[str, list[str] | None]], section: KeywordsSection, a_batch: int) -> list[dict]:
+    products, words = zip(*rows, strict=True) if rows else ((), ())
+    table = pa.table(
+        {"product_id": pa.array(products, pa.string()), "content_words": pa.array(words, SCHEMA.field(2).type)}
+    )
+    found = product_words(table.to_batches(max_chunksize=a_batch), section, SCHEMA)
+    return [row for batch in found for row in batch.to_pylist()]
+
+
+@pytest.fixture
+def rows() -> list[tuple[str, list[str] | None]]:
+    draw = Random(3)
+    sizes = {"a": 30, "b": 1, "c": 80, "d": 4}
+    return [(product, draw.choices(WORDS, k=draw.randrange(9))) for product, size in sizes.items() for _ in range(size)]
+
+
+@pytest.mark.parametrize("most", [7, 1000])
+def test_counts_are_those_of_plain_python_wherever_batches_are_cut(rows, most: int) -> None:
+    section = KeywordsSection(min_reviews=2, max_reviews=most)
+    whole = counted(rows, section, 1000)
+    assert [row["product_id"] for row in whole] == ["a", "b", "c", "d"]
+    for row in whole:
+        reviews = [words for product, words in rows if product == row["product_id"]][:most]
+        plain = [[word.lower() for word in words if word not in ("[开心]", "2019")] for words in reviews]
+        counts = Counter(word for words in plain for word in set(words))
+        expected = {word: count for word, count in sorted(counts.items()) if count >= 2}
+        assert row["size"] == len(reviews)
+        assert dict(zip(row["word"], row["review_count"], strict=True)) == expected
+        assert row["word"] == sorted(row["word"])
+        assert sum(row["rank"]) == pytest.approx(1 if expected else 0)
+    for a_batch in (1, 3, 50):
+        assert counted(rows, section, a_batch) == whole
+
+
+def test_only_the_most_frequent_words_are_ranked(rows) -> None:
+    c = counted(rows, KeywordsSection(min_reviews=1, max_words=2), 10)[2]
+    ranked = [count for count, rank in zip(c["review_count"], c["rank"], strict=True) if rank is not None]
+    assert sorted(ranked) == sorted(c["review_count"])[-2:]
+    without = counted(rows, KeywordsSection(min_reviews=1, methods=("tfidf",)), 10)[2]
+    assert without == {**c, "rank": [None] * len(c["rank"])}
+
+
+def test_reviews_without_words() -> None:
+    section = KeywordsSection(min_reviews=1)
+    assert counted([], section, 10) == []
+    found = counted([("a", None), ("a", []), ("b", ["2019"]), ("c", ["好"])], section, 10)
+    assert [(row["product_id"], row["size"], row["word"], row["rank"]) for row in found] == [
+        ("a", 2, [], []),
+        ("b", 1, [], []),
+        ("c", 1, ["好"], [1.0]),
+    ]
