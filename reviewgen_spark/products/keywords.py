@@ -1,6 +1,7 @@
 """Keywords: the words of a product's reviews in; those that say what it is about, by TF-IDF and by TextRank, out."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 from itertools import islice
 
 import numpy as np
@@ -15,14 +16,17 @@ from reviewgen_spark.sections import KeywordsSection
 from reviewgen_spark.text.textrank import Numbers, rank_words
 from reviewgen_spark.transforms.arrow import arrow_schema, to_batch
 
-# A row a product: its words in order, in how many of the `size` reviews each stands, and its TextRank or null.
+_RANKED = StructType().add("word", StringType()).add("review_count", LongType()).add("score", DoubleType())
+# A row a product: its words in order, in how many of the `size` reviews each stands, how many reviews the last of its
+# `top` most frequent words has (0 where it has no more words than that), and its first words by TextRank.
 _PRODUCT_WORDS = (
     StructType()
     .add("product_id", StringType())
     .add("size", LongType())
     .add("word", ArrayType(StringType()))
     .add("review_count", ArrayType(LongType()))
-    .add("rank", ArrayType(DoubleType()))
+    .add("least_count", LongType())
+    .add("ranked", ArrayType(_RANKED))
 )
 _PRODUCTS_A_BATCH = 200
 
@@ -48,35 +52,39 @@ def keywords_by_product(words: DataFrame, section: KeywordsSection) -> DataFrame
         .mapInArrow(lambda batches: product_words(batches, section, schema), _PRODUCT_WORDS)
         .persist()
     )
-    counts = products.select(
-        "product_id", "size", F.explode(F.arrays_zip("word", "review_count", "rank")).alias("one")
-    ).select("product_id", "size", "one.*")
     methods = {"tfidf": _tf_idf, "textrank": _text_rank}
-    scored = None
-    for name in section.methods:
-        found = methods[name](products, counts).withColumn("method_code", F.lit(name))
-        scored = found if scored is None else scored.unionByName(found)
-    assert scored is not None  # the section has at least one method
-    best = Window.partitionBy("product_id", "method_code").orderBy(F.col("score").desc(), "word")
+    found = [
+        methods[name](products, section.top).withColumn("method_code", F.lit(name)) for name in section.methods
+    ]  # at least one
+    return reduce(DataFrame.unionByName, found).select(*TABLES["gold_product_keywords"].columns.names)
+
+
+def _tf_idf(products: DataFrame, top: int) -> DataFrame:
+    """Share of the product's reviews with the word, times log((1 + N) / (1 + n)) + 1: n of N products have the word.
+
+    That factor lies between 1, of a word that all products have, and that of a word which no other product has. So a
+    word with fewer reviews than one that this many times as frequent words outdo in any case is not looked at further.
+    """
+    spread = products.select(F.explode("word").alias("word")).groupBy("word").agg(F.count("*").alias("products"))
+    total = F.broadcast(products.agg(F.count("*").alias("total")))
+    words = products.crossJoin(total).select(
+        "product_id", "size", "least_count", "total", F.explode(F.arrays_zip("word", "review_count")).alias("one")
+    )
+    most = F.log((1 + F.col("total")) / 2) + 1
+    chosen = words.where(F.col("one.review_count") * most >= F.col("least_count")).select("*", "one.*")
+    score = F.col("review_count") / F.col("size") * (F.log((1 + F.col("total")) / (1 + F.col("products"))) + 1)
+    best = Window.partitionBy("product_id").orderBy(F.col("score").desc(), "word")
     return (
-        scored.withColumn("place", F.row_number().over(best))
-        .where(F.col("place") <= section.top)
-        .select(*TABLES["gold_product_keywords"].columns.names)
+        chosen.join(spread, "word")
+        .select("product_id", "word", "review_count", score.alias("score"))
+        .withColumn("place", F.row_number().over(best))
+        .where(F.col("place") <= top)
     )
 
 
-def _tf_idf(products: DataFrame, counts: DataFrame) -> DataFrame:
-    """Share of the product's reviews with the word, times log((1 + N) / (1 + n)) + 1: n of N products have the word."""
-    spread = counts.groupBy("word").agg(F.count("*").alias("products"))
-    total = F.broadcast(products.agg(F.count("*").alias("total")))
-    score = F.col("review_count") / F.col("size") * (F.log((1 + F.col("total")) / (1 + F.col("products"))) + 1)
-    scored = counts.join(spread, "word").crossJoin(total)
-    return scored.select("product_id", "word", "review_count", score.alias("score"))
-
-
-def _text_rank(products: DataFrame, counts: DataFrame) -> DataFrame:
-    ranked = counts.where(F.col("rank").isNotNull())
-    return ranked.select("product_id", "word", "review_count", F.col("rank").alias("score"))
+def _text_rank(products: DataFrame, top: int) -> DataFrame:
+    ranked = products.select("product_id", F.posexplode("ranked").alias("place", "one"))
+    return ranked.select("product_id", "one.*", (F.col("place") + 1).alias("place"))
 
 
 def product_words(
@@ -152,21 +160,26 @@ def _by_product(
 
 def _measure(
     words: Numbers, lengths: Numbers, vocabulary: Sequence[str], section: KeywordsSection
-) -> tuple[int, list[str], list[int], list[float | None]]:
-    """Number of reviews, their words in order, in how many reviews each stands, and its TextRank or null."""
+) -> tuple[int, list[str], list[int], int, list[dict[str, object]]]:
+    """What `_PRODUCT_WORDS` says of a product after its id."""
     reviews = np.repeat(np.arange(len(lengths)), lengths)
     words, reviews = words[words >= 0], reviews[words >= 0]
     pairs = np.sort(reviews * len(vocabulary) + words)
     once = pairs[np.diff(pairs, prepend=-1) > 0] % max(len(vocabulary), 1)
     found, counts = np.unique(once, return_counts=True)
     found, counts = found[counts >= section.min_reviews], counts[counts >= section.min_reviews]
+    if not len(found):
+        return len(lengths), [], [], 0, []
     order = np.array(sorted(range(len(found)), key=lambda place: vocabulary[int(found[place])]), np.int64)
-    ranks: list[float | None] = [None] * len(found)
-    if "textrank" in section.methods and len(found):
+    spelt, counts = [vocabulary[number] for number in found[order].tolist()], counts[order]
+    least = int(np.partition(counts, -section.top)[-section.top]) if len(counts) > section.top else 0
+    ranked: list[dict[str, object]] = []
+    if "textrank" in section.methods:
         place = np.minimum(np.searchsorted(found, words), len(found) - 1)
         stands = found[place] == words
         in_order = np.argsort(order)[place[stands]]
-        chosen, values = rank_words(in_order, reviews[stands], counts[order], section.window, section.max_words)
-        for number, value in zip(chosen.tolist(), values.tolist(), strict=True):
-            ranks[number] = value
-    return len(lengths), [vocabulary[number] for number in found[order].tolist()], counts[order].tolist(), ranks
+        chosen, ranks = rank_words(in_order, reviews[stands], counts, section.window, section.max_words)
+        for best in np.lexsort((chosen, -ranks))[: section.top].tolist():
+            number = int(chosen[best])
+            ranked.append({"word": spelt[number], "review_count": int(counts[number]), "score": float(ranks[best])})
+    return len(lengths), spelt, counts.tolist(), least, ranked

@@ -1,4 +1,6 @@
 import math
+import random
+from collections import Counter
 
 import pytest
 
@@ -31,3 +33,33 @@ def test_keywords_of_a_product(table: Table) -> None:
     few = keywords_by_product(rows.join(products, "record_id"), KeywordsSection(min_reviews=2, max_reviews=1)).count()
     assert few == 0
     assert keywords_by_product(rows.join(products, "record_id").limit(0), section).count() == 0
+
+
+def test_no_word_is_passed_over_that_would_be_among_the_first(table: Table) -> None:
+    draw = random.Random(5)
+    frequent, rare = [f"w{n}" for n in range(12)], [f"r{n}" for n in range(60)]
+    reviews = [
+        (f"p{product}", [*draw.sample(frequent, 4), *draw.sample(rare[product * 5 : product * 5 + 10], 2)])
+        for product in range(10)
+        for _ in range(25)
+    ]
+    rows = table("silver_tokens", *({"record_id": str(i), "content_words": w} for i, (_, w) in enumerate(reviews)))
+    products = rows.sparkSession.createDataFrame(
+        [(str(i), product) for i, (product, _) in enumerate(reviews)], "record_id string, product_id string"
+    )
+    section = KeywordsSection(min_reviews=2, top=5, methods=("tfidf",))
+    found = keywords_by_product(rows.join(products, "record_id"), section).collect()
+
+    counts = {
+        f"p{n}": Counter(word for product, words in reviews if product == f"p{n}" for word in words) for n in range(10)
+    }
+    spread = Counter(word for count in counts.values() for word, reviews in count.items() if reviews >= 2)
+    for product, count in counts.items():
+        scores = {
+            word: number / 25 * (math.log(11 / (1 + spread[word])) + 1) for word, number in count.items() if number >= 2
+        }
+        first = sorted(scores, key=lambda word: (-scores[word], word))[:5]
+        told = sorted((row for row in found if row.product_id == product), key=lambda row: row.place)
+        assert [row.word for row in told] == first
+        assert [row.score for row in told] == pytest.approx([scores[word] for word in first])
+        assert [row.place for row in told] == [1, 2, 3, 4, 5]

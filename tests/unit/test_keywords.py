@@ -15,7 +15,8 @@ SCHEMA = pa.schema(
         "size": pa.int64(),
         "word": pa.list_(pa.string()),
         "review_count": pa.list_(pa.int64()),
-        "rank": pa.list_(pa.float64()),
+        "least_count": pa.int64(),
+        "ranked": pa.list_(pa.struct({"word": pa.string(), "review_count": pa.int64(), "score": pa.float64()})),
     }
 )
 WORDS = ("房间", "干净", "早餐", "Room", "room", "ROOM", "[开心]", "2019", "no.1", "很", "İ")
@@ -39,7 +40,7 @@ def rows() -> list[tuple[str, list[str] | None]]:
 
 @pytest.mark.parametrize("most", [7, 1000])
 def test_counts_are_those_of_plain_python_wherever_batches_are_cut(rows, most: int) -> None:
-    section = KeywordsSection(min_reviews=2, max_reviews=most)
+    section = KeywordsSection(min_reviews=2, max_reviews=most, top=3)
     whole = counted(rows, section, 1000)
     assert [row["product_id"] for row in whole] == ["a", "b", "c", "d"]
     for row in whole:
@@ -50,25 +51,33 @@ def test_counts_are_those_of_plain_python_wherever_batches_are_cut(rows, most: i
         assert row["size"] == len(reviews)
         assert dict(zip(row["word"], row["review_count"], strict=True)) == expected
         assert row["word"] == sorted(row["word"])
-        assert sum(row["rank"]) == pytest.approx(1 if expected else 0)
+        most_frequent = sorted(expected.values(), reverse=True)
+        assert row["least_count"] == (most_frequent[2] if len(expected) > 3 else 0)
+        assert [one["word"] for one in row["ranked"]] == [
+            one["word"] for one in sorted(row["ranked"], key=lambda one: (-one["score"], one["word"]))
+        ]
+        assert len(row["ranked"]) == min(3, len(expected))
+        assert all(expected[one["word"]] == one["review_count"] for one in row["ranked"])
     for a_batch in (1, 3, 50):
         assert counted(rows, section, a_batch) == whole
 
 
 def test_only_the_most_frequent_words_are_ranked(rows) -> None:
     c = counted(rows, KeywordsSection(min_reviews=1, max_words=2), 10)[2]
-    ranked = [count for count, rank in zip(c["review_count"], c["rank"], strict=True) if rank is not None]
-    assert sorted(ranked) == sorted(c["review_count"])[-2:]
+    assert sorted(one["review_count"] for one in c["ranked"]) == sorted(c["review_count"])[-2:]
+    assert sum(one["score"] for one in c["ranked"]) == pytest.approx(1)
     without = counted(rows, KeywordsSection(min_reviews=1, methods=("tfidf",)), 10)[2]
-    assert without == {**c, "rank": [None] * len(c["rank"])}
+    assert without == {**c, "ranked": []}
 
 
 def test_reviews_without_words() -> None:
     section = KeywordsSection(min_reviews=1)
     assert counted([], section, 10) == []
     found = counted([("a", None), ("a", []), ("b", ["2019"]), ("c", ["好"])], section, 10)
-    assert [(row["product_id"], row["size"], row["word"], row["rank"]) for row in found] == [
-        ("a", 2, [], []),
-        ("b", 1, [], []),
-        ("c", 1, ["好"], [1.0]),
+    nothing = {"word": [], "review_count": [], "least_count": 0, "ranked": []}
+    assert found == [
+        {"product_id": "a", "size": 2, **nothing},
+        {"product_id": "b", "size": 1, **nothing},
+        {"product_id": "c", "size": 1, "word": ["好"], "review_count": [1], "least_count": 0}
+        | {"ranked": [{"word": "好", "review_count": 1, "score": 1.0}]},
     ]
