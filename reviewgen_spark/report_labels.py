@@ -128,7 +128,7 @@ def cramers_v(counts: Mapping[tuple[str, str | None], int]) -> float:
     return sqrt(squares / (total * least))
 
 
-def voters(reviews: DataFrame, estimates: DataFrame, gold_labels: DataFrame) -> dict[str, Any]:
+def voters(weak_labels: DataFrame, estimates: DataFrame, reviews: DataFrame, gold_labels: DataFrame) -> dict[str, Any]:
     """Coverage and conflicts of each voter, its estimated accuracy, and its accuracy where there is a gold label."""
     said = F.map_concat(
         F.coalesce("votes", F.create_map().cast("map<string, string>")),
@@ -137,11 +137,12 @@ def voters(reviews: DataFrame, estimates: DataFrame, gold_labels: DataFrame) -> 
             lambda _, label: label.isNotNull(),
         ),
     )
+    # Gold labels are few: they find their records, and these the votes, instead of every vote its review.
     gold = newest_label(gold_labels, "sentiment").select("review_id", F.col("label").alias("gold"))
+    gold = gold.join(reviews.select("review_id", "record_id"), "review_id").select("record_id", "gold")
     disputed = F.size(F.array_distinct(F.map_values("votes"))) > 1
     rows = (
-        reviews.where("has_weak")
-        .join(gold, "review_id", "left")
+        weak_labels.join(gold, "record_id", "left")
         .select(F.explode(said).alias("voter", "label"), disputed.alias("is_disputed"), "gold")
         .groupBy("voter")
         .agg(

@@ -52,7 +52,9 @@ def collect(tables: Mapping[str, DataFrame], section: ReportSection) -> ReportDa
             report_labels.splits_and_votes(reviews),
             report_labels.sentiment(reviews),
             report_labels.split_balance(reviews),
-            report_labels.voters(reviews, tables["ops_weak_voters"], tables["bronze_gold_labels"]),
+            report_labels.voters(
+                tables["silver_weak_labels"], tables["ops_weak_voters"], reviews, tables["bronze_gold_labels"]
+            ),
             _products(tables["gold_product_satisfaction"], section.top_products),
             _stages(tables["ops_stage_runs"]),
         )

@@ -20,9 +20,8 @@ def gather(tables: Mapping[str, DataFrame], timezone: str) -> DataFrame:
     shuffled and sorted several times. No text is in it.
 
     The columns: record_id, review_id, category, rating, lang_code; day, of writing in `timezone`; is_current;
-    cluster_id, duplicate_of, near_clusters, all null before `dedup`; is_unique; split; has_weak, weak_label,
-    majority_label, votes; sentiment_label. What a table does not say of a review is null, and false for is_unique and
-    has_weak.
+    cluster_id, duplicate_of, near_clusters, all null before `dedup`; is_unique; split; has_weak, weak_label;
+    sentiment_label. What a table does not say of a review is null, and false for is_unique and has_weak.
     """
     reviews = mark_current(tables["silver_reviews"]).select(
         "record_id",
@@ -37,9 +36,7 @@ def gather(tables: Mapping[str, DataFrame], timezone: str) -> DataFrame:
         "record_id", "cluster_id", "duplicate_of", "near_clusters", F.col("duplicate_of").isNull().alias("unique")
     )
     splits = tables["silver_review_splits"].select("record_id", "split")
-    weak = tables["silver_weak_labels"].select(
-        "record_id", "weak_label", "majority_label", "votes", F.lit(True).alias("voted")
-    )
+    weak = tables["silver_weak_labels"].select("record_id", "weak_label", F.lit(True).alias("voted"))
     labels = tables["gold_review_labels"].select("record_id", "sentiment_label")
     joined = reviews
     for part in (clusters, splits, weak, labels):

@@ -30,11 +30,11 @@ def complaint_words(tokens: DataFrame, labels: DataFrame, top: int) -> tuple[Wor
     words = (
         tokens.join(said, on="record_id", how="inner")
         .select(is_negative.alias("negative"), F.explode(F.array_distinct("content_words")).alias("word"))
-        # [PHONE] and the like stand for masked data; a number alone complains of nothing
-        .where(~F.col("word").rlike(r"^(\[[A-Z_]+\]|[\d.,:%]+)$"))
         .groupBy("word")
         .agg(F.sum("negative").alias("negative"), F.sum(1 - F.col("negative")).alias("positive"))
         .where(F.col("negative") + F.col("positive") >= MIN_REVIEWS)
+        # [PHONE] and the like stand for masked data; a number alone complains of nothing
+        .where(~F.col("word").rlike(r"^(\[[A-Z_]+\]|[\d.,:%]+)$"))
         .persist(StorageLevel.MEMORY_AND_DISK)  # read twice: for the totals and for the scores
     )
     try:
