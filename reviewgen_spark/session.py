@@ -100,7 +100,8 @@ def _local_launch(builder: "SparkSession.Builder", config: Config) -> "SparkSess
     classpath = ":".join(str(jar) for jar in jars)
     log4j = (default_conf_folder() / "log4j2.properties").as_uri()
     options = f"-Dlog4j2.configurationFile={log4j} -Dreviewgen.log.level={config.spark.log_level}"
-    if "GC" not in os.environ.get("JAVA_TOOL_OPTIONS", ""):  # two collectors, and the JVM does not start
+    given = (os.environ.get(name, "") for name in ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS"))
+    if not any("GC" in one for one in given):  # with two collectors the JVM does not start
         # A night keeps every core busy: what G1 does beside the work is taken from it (docs/experiments.md).
         options += " -XX:+UseParallelGC"
     return (
