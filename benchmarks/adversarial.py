@@ -27,8 +27,8 @@ from reviewgen_spark.models.dropout import replace_dropout
 from reviewgen_spark.models.generation_examples import Example, review_examples
 from reviewgen_spark.models.generator import load_tokenizer
 from reviewgen_spark.models.generator_training import encode_examples
-from reviewgen_spark.models.loop import choose_precision
 from reviewgen_spark.models.ngram import NgramModel
+from reviewgen_spark.models.optimizer import choose_precision
 from reviewgen_spark.models.text_metrics import CopyIndex, measure_texts
 from reviewgen_spark.sections import FinetuneGeneratorSection, TokensSection
 from reviewgen_spark.text.tokenise import Tokeniser

@@ -28,9 +28,10 @@ from reviewgen_spark.models.distillation import distil, teacher_logits
 from reviewgen_spark.models.finetuning import calibrate, run_model
 from reviewgen_spark.models.folder import CURVE_FILE, MODEL_FILES, NGRAM_FILE, ONNX_FILE, read_settings
 from reviewgen_spark.models.heads import margins
-from reviewgen_spark.models.loop import LoopSettings, save_weights
+from reviewgen_spark.models.loop import save_weights
 from reviewgen_spark.models.ngram_classifier import NgramClassifier, fit_ngram_classifier
 from reviewgen_spark.models.onnx_export import export_onnx, require_onnx
+from reviewgen_spark.models.optimizer import LoopSettings
 from reviewgen_spark.models.predictor import Predictor, Tokenizer, load_classifier
 from reviewgen_spark.models.tasks import read_targets
 from reviewgen_spark.models.weight_pruning import prune_feed_forward, zero_heads, zero_magnitudes

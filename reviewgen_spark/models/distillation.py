@@ -18,20 +18,14 @@ import torch.nn.functional as F
 
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.batches import cut_by_token_budget, pad, shuffle_into_batches
+from reviewgen_spark.models.checkpoint import Point
 from reviewgen_spark.models.corpus import corpus_fingerprint, read_split
 from reviewgen_spark.models.encoder import Encoder, load_base, load_checkpoint
 from reviewgen_spark.models.finetuning import calibrate, logit_names, run_model, score_validation
 from reviewgen_spark.models.folder import CURVE_FILE, SETTINGS_FILE, ModelSettings, require_sentiment
 from reviewgen_spark.models.heads import MISSING, Head, multi_task_loss
-from reviewgen_spark.models.loop import (
-    Point,
-    choose_precision,
-    fit_to_device,
-    loop_settings,
-    save_weights,
-    seeded,
-    train,
-)
+from reviewgen_spark.models.loop import fit_to_device, save_weights, seeded, train
+from reviewgen_spark.models.optimizer import choose_precision, loop_settings
 from reviewgen_spark.models.predictor import Predictor, Tokenizer, choose_device
 from reviewgen_spark.models.pruning import choose_layers, keep_layers
 from reviewgen_spark.models.tasks import read_targets

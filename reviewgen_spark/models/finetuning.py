@@ -21,6 +21,7 @@ from reviewgen_spark.models.adapters import apply_adapter, merge_adapter
 from reviewgen_spark.models.augmentation import Augmenter, mix_embeddings
 from reviewgen_spark.models.back_translation import back_translate, load_translator
 from reviewgen_spark.models.batches import cut_by_token_budget, model_inputs, pad, shuffle_into_batches
+from reviewgen_spark.models.checkpoint import Point
 from reviewgen_spark.models.corpus import Examples, SplitName, corpus_fingerprint, read_aspects, read_split
 from reviewgen_spark.models.encoder import load_base
 from reviewgen_spark.models.folder import CURVE_FILE, SETTINGS_FILE, AdapterSettings, ModelSettings
@@ -33,18 +34,9 @@ from reviewgen_spark.models.heads import (
     plan_heads,
     probabilities,
 )
-from reviewgen_spark.models.loop import (
-    LoopSettings,
-    Point,
-    autocast,
-    fit_to_device,
-    loop_settings,
-    place,
-    save_weights,
-    seeded,
-    train,
-)
+from reviewgen_spark.models.loop import autocast, fit_to_device, place, save_weights, seeded, train
 from reviewgen_spark.models.metrics import class_cells, class_metrics, confusion, count_metrics, fit_temperature
+from reviewgen_spark.models.optimizer import LoopSettings, loop_settings
 from reviewgen_spark.models.predictor import Tokenizer, Tokens, choose_device, reads_types
 from reviewgen_spark.models.tasks import label_names, read_targets
 from reviewgen_spark.sections import FinetuneSection

@@ -19,21 +19,15 @@ import torch.nn.functional as F
 
 from reviewgen_spark.errors import ConfigError, DataQualityError, RequestError
 from reviewgen_spark.models.batches import cut_by_token_budget, pad, shuffle_into_batches
+from reviewgen_spark.models.checkpoint import Point
 from reviewgen_spark.models.control_codes import CODES, PromptTokenizer, add_control_codes
 from reviewgen_spark.models.decoder import Kind, apply_lora, load_decoder
 from reviewgen_spark.models.folder import CURVE_FILE
 from reviewgen_spark.models.generation_examples import Example
 from reviewgen_spark.models.generator import SETTINGS_FILE, save_generator
-from reviewgen_spark.models.loop import (
-    LoopSettings,
-    Point,
-    autocast,
-    fit_to_device,
-    loop_settings,
-    seeded,
-    train,
-)
+from reviewgen_spark.models.loop import autocast, fit_to_device, seeded, train
 from reviewgen_spark.models.objectives import IGNORED
+from reviewgen_spark.models.optimizer import LoopSettings, loop_settings
 from reviewgen_spark.models.predictor import choose_device
 from reviewgen_spark.sections import FinetuneGeneratorSection
 from reviewgen_spark.text.requests import LangCode

@@ -9,10 +9,10 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,62 +20,16 @@ import torch
 import torch.distributed
 
 from reviewgen_spark.errors import StageError
+from reviewgen_spark.models.checkpoint import Point, Progress, read_checkpoint, write_checkpoint
 from reviewgen_spark.models.dropout import replace_dropout
+from reviewgen_spark.models.optimizer import LoopSettings, make_optimizer, rate
 from reviewgen_spark.models.quiet import quiet_transformers
-from reviewgen_spark.sections import TrainingSection
 
 REPORT_EVERY_S = 10.0
 CHECKPOINT_EVERY_S = 300.0
 PLATEAU_FACTOR = 0.5
 
 Rows = npt.NDArray[np.int64]
-Point = dict[str, float]
-"""One epoch of the training curve, by name; `epoch` counts from 1."""
-
-
-@dataclass(frozen=True)
-class LoopSettings:
-    """How weights are moved; sections of the configuration say what each field means and allows."""
-
-    stage: str
-    epochs: int
-    learning_rate: float
-    optimizer: Literal["adamw", "adam"] = "adamw"
-    schedule: Literal["linear", "plateau", "constant"] = "linear"
-    weight_decay: float = 0.01
-    warmup_pct: float = 10
-    max_grad_norm: float = 1.0
-    accumulate: int = 1
-    embedding_rate: float = 1.0
-    patience: int = 2
-    precision: str = "float32"
-    device: str = "cpu"
-    seed: int = 42
-    compile: bool = False
-
-
-def loop_settings(stage: str, section: TrainingSection, device: str) -> LoopSettings:
-    """What a section says of the loop; what it has no key for stays as it is by default."""
-    told = {item.name: getattr(section, item.name) for item in fields(LoopSettings) if hasattr(section, item.name)}
-    return LoopSettings(
-        **{**told, "stage": stage, "precision": choose_precision(section.precision, device), "device": device}
-    )
-
-
-@dataclass
-class Progress:
-    """Where a training stands; all of it goes into a checkpoint."""
-
-    epoch: int = 1
-    batch: int = 0  # batches of this epoch that are done
-    step: int = 0  # steps of the optimiser, over all epochs
-    total_loss: float = 0.0
-    rows: int = 0
-    seconds: float = 0.0
-    plateau: float = 1.0  # what the schedule `plateau` has made of the rate so far
-    best_epoch: int = 0
-    best_value: float = -math.inf
-    curve: list[Point] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -210,117 +164,11 @@ def train(
     return TrainResult(tuple(state.curve), state.best_epoch, best)
 
 
-def rate(schedule: str, step: int, warmup: int, steps: int) -> float:
-    """The share of the learning rate at a step, counted from 0.
-
-    All rise in `warmup` steps. Then `linear` falls to 0 (Devlin et al. 2019, A.3), `constant` stays, and so does
-    `plateau`, which is halved after each epoch that is no better (as Keras' ReduceLROnPlateau).
-    """
-    if step < warmup:
-        return (step + 1) / warmup
-    return max(0.0, (steps - step) / max(1, steps - warmup)) if schedule == "linear" else 1.0
-
-
-def make_optimizer(model: Any, settings: LoopSettings) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter 2019), or Adam, where decay is an L2 penalty that joins the gradient.
-
-    Biases and layer norms do not decay, as in BERT's own training. Word embeddings have a rate of their own: they are
-    most of a small model's weights, and each is met in few batches. A rate of 0 freezes them.
-    """
-    embeddings = model.get_input_embeddings().weight
-    if settings.embedding_rate == 0:
-        embeddings.requires_grad_(False)
-    others = [p for p in model.parameters() if p.requires_grad and p is not embeddings]
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in others if p.ndim >= 2], "weight_decay": settings.weight_decay},
-        {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    if embeddings.requires_grad:
-        speed = settings.learning_rate * settings.embedding_rate
-        groups.append({"params": [embeddings], "weight_decay": settings.weight_decay, "lr": speed})
-    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[settings.optimizer]
-    optimizer: torch.optim.Optimizer = kind(
-        [group for group in groups if group["params"]], lr=settings.learning_rate, fused=True
-    )
-    for group in optimizer.param_groups:
-        group["initial_lr"] = group["lr"]
-    return optimizer
-
-
-def write_checkpoint(
-    path: Path,
-    model: Any,
-    optimizer: torch.optim.Optimizer,
-    settings: LoopSettings,
-    state: Progress,
-    best: Mapping[str, torch.Tensor],
-) -> None:
-    """Write a checkpoint beside and rename it, so that a kill leaves the one before.
-
-    Raises:
-        StageError: the disk is full, or the folder cannot be written.
-    """
-    content = {
-        "settings": asdict(settings),
-        "state": asdict(state),
-        "model": model.state_dict(),
-        "best": dict(best),
-        "optimizer": optimizer.state_dict(),
-        "random": torch.get_rng_state(),
-        "random_cuda": torch.cuda.get_rng_state() if settings.device == "cuda" else None,
-    }
-    staged = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(content, staged)
-        staged.replace(path)
-    except (OSError, RuntimeError) as error:  # torch tells of a full disk by RuntimeError
-        with suppress(OSError):
-            staged.unlink()
-        raise StageError(
-            f"{settings.stage}: the checkpoint could not be written to {path.parent} ({type(error).__name__}); free "
-            "some space there and run again: it goes on from the last checkpoint"
-        ) from error
-
-
-def read_checkpoint(
-    path: Path, model: Any, optimizer: torch.optim.Optimizer, settings: LoopSettings
-) -> tuple[Progress, dict[str, torch.Tensor]]:
-    """Put everything back as it was; only tensors and plain values are read, never code.
-
-    Raises:
-        StageError: it belongs to another training.
-    """
-    content = torch.load(path, map_location=settings.device, weights_only=True)
-    if content["settings"] != asdict(settings):
-        changed = sorted(name for name, value in asdict(settings).items() if content["settings"].get(name) != value)
-        raise StageError(
-            f"{settings.stage}: {path} is of a training with other settings ({', '.join(changed)}); remove it to start "
-            "anew"
-        )
-    model.load_state_dict(content["model"])
-    optimizer.load_state_dict(content["optimizer"])
-    torch.set_rng_state(content["random"].cpu())
-    if content["random_cuda"] is not None:
-        torch.cuda.set_rng_state(content["random_cuda"].cpu())
-    return Progress(**content["state"]), content["best"]
-
-
 def place() -> tuple[int, int]:
     """The rank of this process, and how many there are; (0, 1) where there is only one."""
     if not torch.distributed.is_available() or not torch.distributed.is_initialized():
         return 0, 1
     return torch.distributed.get_rank(), torch.distributed.get_world_size()
-
-
-def choose_precision(precision: str, device: str) -> str:
-    """Resolve `auto`: bfloat16 where the hardware multiplies it, for elsewhere it is emulated and slower."""
-    if precision != "auto":
-        return precision
-    if device == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    capabilities = torch.cpu.get_capabilities()
-    return "bfloat16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "float32"
 
 
 @contextmanager

@@ -20,19 +20,12 @@ import torch.nn.functional as F
 
 from reviewgen_spark.errors import ConfigError, DataQualityError, SchemaError
 from reviewgen_spark.models.batches import cut_by_token_budget, pad, shuffle_into_batches
+from reviewgen_spark.models.checkpoint import Point
 from reviewgen_spark.models.decoder import load_decoder
 from reviewgen_spark.models.encoder import load_base, load_checkpoint
-from reviewgen_spark.models.loop import (
-    LoopSettings,
-    Point,
-    autocast,
-    fit_to_device,
-    loop_settings,
-    save_weights,
-    seeded,
-    train,
-)
+from reviewgen_spark.models.loop import autocast, fit_to_device, save_weights, seeded, train
 from reviewgen_spark.models.objectives import IGNORED, mask_words, split_sentences, word_groups
+from reviewgen_spark.models.optimizer import LoopSettings, loop_settings
 from reviewgen_spark.models.predictor import choose_device
 from reviewgen_spark.sections import PretrainSection
 

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 
 from reviewgen_spark.errors import StageError
 from reviewgen_spark.models import loop
-from reviewgen_spark.models.loop import LoopSettings, TrainResult, rate, seeded, train
+from reviewgen_spark.models.loop import TrainResult, seeded, train
+from reviewgen_spark.models.optimizer import LoopSettings, rate
 
 SETTINGS = LoopSettings(stage="finetune", epochs=4, learning_rate=0.05, patience=9)
 ROWS = 50

@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 LIST = Path(__file__).parents[1] / "fixtures" / "stage_versions.json"
 
+LOOP = ("models/loop", "models/optimizer", "models/checkpoint")
 # The modules that shape the rows of a stage; what all of them share (runner, tables, schemas) writes rows unchanged.
 MODULES = {
     "ingest": ("transforms/ingest", "transforms/history", "transforms/landing", "transforms/records",
@@ -39,25 +40,25 @@ MODULES = {
                  "text/checks", "text/refusals", "text/injection", "text/prompts", "text/provenance", "text/requests"),
     "corpus": ("transforms/corpus",),
     "pretraining_corpus": ("transforms/corpus",),
-    "pretrain": ("models/pretraining", "models/objectives", "models/loop", "models/encoder", "models/decoder",
+    "pretrain": ("models/pretraining", "models/objectives", *LOOP, "models/encoder", "models/decoder",
                  "models/vocabulary", "models/batches"),
-    "finetune": ("models/finetuning", "models/loop", "models/heads", "models/tasks", "models/corpus", "models/encoder",
+    "finetune": ("models/finetuning", *LOOP, "models/heads", "models/tasks", "models/corpus", "models/encoder",
                  "models/embedded", "models/pruning", "models/batches", "models/vocabulary", "models/adapters",
                  "models/augmentation", "models/back_translation"),
-    "pretrain_generator": ("models/pretraining", "models/loop", "models/decoder", "models/embedded", "models/pruning",
+    "pretrain_generator": ("models/pretraining", *LOOP, "models/decoder", "models/embedded", "models/pruning",
                            "models/vocabulary", "models/batches"),
     "finetune_generator": ("models/generator_training", "models/generation_examples", "models/control_codes",
-                           "models/decoder", "models/generator", "models/loop", "models/batches", "text/requests"),
+                           "models/decoder", "models/generator", *LOOP, "models/batches", "text/requests"),
     "evaluate_generator": ("models/generator_evaluation", "models/text_metrics", "models/ngram", "models/decoding",
                            "models/sampling", "models/reader", "models/kv_cache", "models/attention",
                            "models/generation_examples", "models/control_codes"),
     "register_generator": ("models/generator_registry", "models/mlflow_store"),
     "evaluate": ("models/evaluation", "models/metrics", "models/baselines", "models/robustness",
                  "models/curves"),
-    "distil": ("models/distillation", "models/loop", "models/heads", "models/tasks", "models/corpus", "models/encoder",
+    "distil": ("models/distillation", *LOOP, "models/heads", "models/tasks", "models/corpus", "models/encoder",
                "models/embedded", "models/pruning", "models/batches", "models/vocabulary"),
     "compress": ("models/compression", "models/compression_table", "models/weight_pruning", "models/onnx_export",
-                 "models/distillation", "models/loop", "models/evaluation", "models/metrics", "models/robustness"),
+                 "models/distillation", *LOOP, "models/evaluation", "models/metrics", "models/robustness"),
     "register_compressed": ("models/registration", "models/promotion", "models/registry", "models/mlflow_model",
                             "models/mlflow_store", "models/pyfunc", "models/gate", "compression"),
     "register": ("models/registration", "models/promotion", "models/registry", "models/mlflow_model",
