@@ -40,7 +40,7 @@ def collect(tables: Mapping[str, DataFrame], section: ReportSection) -> ReportDa
         tables: The tables that jobs/report.py names; any may be empty.
         section: Zone of the days, how many words and products.
     """
-    reviews = gather(tables, section.timezone).persist(StorageLevel.MEMORY_AND_DISK)  # nine questions read it
+    reviews = gather(tables, section.timezone).persist(StorageLevel.MEMORY_AND_DISK)  # most questions read it
     try:
         parts = (
             _volume(tables, section.timezone),
