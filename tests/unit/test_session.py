@@ -1,0 +1,53 @@
+"""What a local JVM is started with; nothing is started here."""
+
+from pathlib import Path
+
+import pytest
+
+from reviewgen_spark import session
+from reviewgen_spark.config import load_config
+from reviewgen_spark.errors import ConfigError
+
+
+class Builder:
+    """Keeps what it is told, as SparkSession.Builder does."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, str] = {}
+
+    def master(self, value: str) -> "Builder":
+        return self.config("spark.master", value)
+
+    def config(self, key: str, value: str) -> "Builder":
+        self.told[key] = value
+        return self
+
+
+@pytest.fixture
+def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+    config = load_config("local", [f"paths.root={tmp_path}", f"paths.jars={tmp_path}"])
+
+    def launched() -> str:
+        builder = Builder()
+        session._local_launch(builder, config)
+        return builder.told["spark.driver.extraJavaOptions"]
+
+    return launched
+
+
+@pytest.mark.parametrize("where", ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS"])
+def test_who_names_a_collector_keeps_it(launch, tmp_path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    (tmp_path / "delta.jar").touch()
+    assert launch().endswith(" -XX:+UseParallelGC")
+    monkeypatch.setenv(where, "-Xss4m")
+    assert "UseParallelGC" in launch()
+    monkeypatch.setenv(where, "-Xss4m -XX:+UseG1GC")
+    assert "UseParallelGC" not in launch()
+
+
+def test_without_jars_it_says_what_to_do(launch) -> None:
+    with pytest.raises(ConfigError, match="make setup"):
+        launch()
