@@ -53,17 +53,15 @@ def keywords_by_product(words: DataFrame, section: KeywordsSection) -> DataFrame
         .persist()
     )
     methods = {"tfidf": _tf_idf, "textrank": _text_rank}
-    found = [
-        methods[name](products, section.top).withColumn("method_code", F.lit(name)) for name in section.methods
-    ]  # at least one
+    found = [methods[name](products, section.top).withColumn("method_code", F.lit(name)) for name in section.methods]
     return reduce(DataFrame.unionByName, found).select(*TABLES["gold_product_keywords"].columns.names)
 
 
 def _tf_idf(products: DataFrame, top: int) -> DataFrame:
     """Share of the product's reviews with the word, times log((1 + N) / (1 + n)) + 1: n of N products have the word.
 
-    That factor lies between 1, of a word that all products have, and that of a word which no other product has. So a
-    word with fewer reviews than one that this many times as frequent words outdo in any case is not looked at further.
+    The factor is 1 for a word of all products, and greatest for a word of one. A word that the greatest would still
+    leave behind the `top` most frequent words, these at 1, cannot be among the first: most words are sifted out so.
     """
     spread = products.select(F.explode("word").alias("word")).groupBy("word").agg(F.count("*").alias("products"))
     total = F.broadcast(products.agg(F.count("*").alias("total")))
@@ -174,7 +172,7 @@ def _measure(
     spelt, counts = [vocabulary[number] for number in found[order].tolist()], counts[order]
     least = int(np.partition(counts, -section.top)[-section.top]) if len(counts) > section.top else 0
     ranked: list[dict[str, object]] = []
-    if "textrank" in section.methods:
+    if "textrank" in section.methods:  # of the words that are left, by their place in `spelt`
         place = np.minimum(np.searchsorted(found, words), len(found) - 1)
         stands = found[place] == words
         in_order = np.argsort(order)[place[stands]]
