@@ -20,8 +20,8 @@ def gather(tables: Mapping[str, DataFrame], timezone: str) -> DataFrame:
     shuffled and sorted several times. No text is in it.
 
     The columns: record_id, review_id, category, rating, lang_code; day, of writing in `timezone`; is_current;
-    cluster_id, duplicate_of, near_clusters, all null before `dedup`; is_unique; split; has_weak, weak_label;
-    sentiment_label. What a table does not say of a review is null, and false for is_unique and has_weak.
+    cluster_id, duplicate_of, near_clusters, all null before `dedup`; is_unique; split; has_weak (true or null),
+    weak_label; sentiment_label. What a table does not say of a review is null.
     """
     reviews = mark_current(tables["silver_reviews"]).select(
         "record_id",
@@ -32,15 +32,11 @@ def gather(tables: Mapping[str, DataFrame], timezone: str) -> DataFrame:
         day_of("created_at", timezone).alias("day"),
         "is_current",
     )
-    clusters = tables["silver_review_clusters"].select(
-        "record_id", "cluster_id", "duplicate_of", "near_clusters", F.col("duplicate_of").isNull().alias("unique")
-    )
+    clusters = tables["silver_review_clusters"].select("record_id", "cluster_id", "duplicate_of", "near_clusters")
     splits = tables["silver_review_splits"].select("record_id", "split")
-    weak = tables["silver_weak_labels"].select("record_id", "weak_label", F.lit(True).alias("voted"))
+    weak = tables["silver_weak_labels"].select("record_id", "weak_label", F.lit(True).alias("has_weak"))
     labels = tables["gold_review_labels"].select("record_id", "sentiment_label")
     joined = reviews
     for part in (clusters, splits, weak, labels):
         joined = joined.join(part, on="record_id", how="left")
-    return joined.withColumns(
-        {"is_unique": F.coalesce("unique", F.lit(False)), "has_weak": F.coalesce("voted", F.lit(False))}
-    ).drop("unique", "voted")
+    return joined.withColumn("is_unique", F.expr("cluster_id IS NOT NULL AND duplicate_of IS NULL"))

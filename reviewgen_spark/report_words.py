@@ -22,7 +22,7 @@ def complaint_words(tokens: DataFrame, labels: DataFrame, top: int) -> tuple[Wor
 
     Args:
         tokens: silver_tokens: record_id, content_words.
-        labels: gold_review_labels: record_id, sentiment_label; rows with neither sentiment are left out.
+        labels: record_id, sentiment_label; rows with neither sentiment are left out.
         top: How many words, most over-represented first; only those with a positive z.
     """
     said = labels.where(F.col("sentiment_label").isin("positive", "negative")).select("record_id", "sentiment_label")

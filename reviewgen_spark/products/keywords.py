@@ -43,13 +43,12 @@ def keywords_by_product(words: DataFrame, section: KeywordsSection) -> DataFrame
         words: product_id, record_id and content_words of unique current reviews.
         section: Methods and bounds.
     """
-    schema = arrow_schema(_PRODUCT_WORDS)
     products = (
         words.withColumn("place", F.xxhash64("record_id"))
         .repartition("product_id")
         .sortWithinPartitions("product_id", "place", "record_id")
         .select("product_id", "content_words")
-        .mapInArrow(lambda batches: product_words(batches, section, schema), _PRODUCT_WORDS)
+        .mapInArrow(lambda batches: product_words(batches, section), _PRODUCT_WORDS)
         .persist()
     )
     methods = {"tfidf": _tf_idf, "textrank": _text_rank}
@@ -85,14 +84,12 @@ def _text_rank(products: DataFrame, top: int) -> DataFrame:
     return ranked.select("product_id", "one.*", (F.col("place") + 1).alias("place"))
 
 
-def product_words(
-    batches: Iterable[pa.RecordBatch], section: KeywordsSection, schema: pa.Schema
-) -> Iterator[pa.RecordBatch]:
+def product_words(batches: Iterable[pa.RecordBatch], section: KeywordsSection) -> Iterator[pa.RecordBatch]:
     """A row for each product of a partition; its reviews (product_id, content_words) stand one after the other.
 
     Words are numbers while they are counted: a Python string for each place would be most of the stage's time.
     """
-    vocabulary = _Vocabulary()
+    schema, vocabulary = arrow_schema(_PRODUCT_WORDS), _Vocabulary()
     measured = (
         (product, *_measure(words, lengths, vocabulary.words, section))
         for product, words, lengths in _by_product(batches, vocabulary, section.max_reviews)

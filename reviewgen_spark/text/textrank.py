@@ -32,7 +32,7 @@ def rank_words(
     >>> int(chosen[ranks.argmax()]), round(float(ranks.sum()), 6)
     (1, 1.0)
     """
-    chosen = np.lexsort((np.arange(len(frequency)), -frequency))[:max_words]
+    chosen = np.argsort(-frequency, kind="stable")[:max_words]
     size = len(chosen)
     if not size:
         return chosen, np.zeros(0)
