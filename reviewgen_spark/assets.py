@@ -4,6 +4,7 @@ import hashlib
 import os
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reviewgen_spark.artifacts import Artifacts
 from reviewgen_spark.config import Config
@@ -12,6 +13,10 @@ from reviewgen_spark.inference.shipping import files_beside
 from reviewgen_spark.stage import Assets, hash_files
 from reviewgen_spark.text.erasure import key_fingerprint
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_safety_lists
+
+if TYPE_CHECKING:
+    from reviewgen_spark.models.pins import Pinned
+    from reviewgen_spark.models.registry import RegisteredModel
 
 KEY_VARIABLE = "REVIEWGEN_USER_KEY"
 
@@ -100,29 +105,54 @@ def _base(config: Config, base: str, key: str) -> Assets:
     return Assets({}, base)
 
 
-def champion(config: Config) -> Assets:
-    """The model that labels: its alias is resolved here, once a run, and pinned.
+def label_model(config: Config, alias: str | None = None, name: str | None = None, keeps: bool = True) -> "Pinned":
+    """Resolve the model that labels, with the files that `label.runtime` and `label.cascade` need.
+
+    Every command that labels calls this one: the stage, `estimate`, `doctor`, `evaluate`, `write` and the SQL
+    functions.
+
+    Args:
+        config: The sections `label`, `models` and `paths`.
+        alias: An alias or the number of a version. The default is `label.alias`.
+        name: The registered name. The default is `models.name`.
+        keeps: Whether to copy the model for runs without the registry. False writes nothing.
 
     Raises:
-        ModelNotFoundError: When no model has the alias.
-        RegistryError: When the registry does not answer, and no copy of before may serve.
+        ModelNotFoundError: No version has the alias, its files are damaged, or its run lacks one of those files.
+        RegistryError: The registry does not answer, and no copy may be used.
     """
-    from reviewgen_spark.models.pins import file_sha256, resolve_pinned
+    from reviewgen_spark.models.pins import resolve_pinned
 
     section = config.label
-    also = files_beside(section)
-    pinned = resolve_pinned(
-        config.models.name,
-        section.alias,
+    return resolve_pinned(
+        name or config.models.name,
+        alias or section.alias,
         config.paths.tracking_uri,
         Artifacts(config.paths.artifacts).pinned,
-        also=also,
+        also=files_beside(section),
         serves=section.without_registry == "pinned",
+        keeps=keeps,
     )
+
+
+def champion(config: Config) -> Assets:
+    """Resolve the model that labels, once a run.
+
+    Raises:
+        ModelNotFoundError: As `label_model`.
+        RegistryError: As `label_model`.
+    """
+    pinned = label_model(config)
     model = pinned.model
-    hashes = {"model": model.sha256, "version": f"{model.name}/{model.version}"}
-    hashes |= {file: file_sha256(model.path / file) for file in also}
+    hashes = {"model": model.sha256, "version": f"{model.name}/{model.version}", **hashes_beside(config, model)}
     return Assets(hashes, model, (pinned.warning,) if pinned.warning else ())
+
+
+def hashes_beside(config: Config, model: "RegisteredModel") -> dict[str, str]:
+    """Hash the files beside a model that labelling by this configuration reads, by name."""
+    from reviewgen_spark.models.pins import file_sha256
+
+    return {file: file_sha256(model.path / file) for file in files_beside(config.label)}
 
 
 def teacher(config: Config) -> Assets:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from reviewgen_spark import findings
-from reviewgen_spark.assets import KEY_VARIABLE
+from reviewgen_spark.assets import KEY_VARIABLE, label_model
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.convergence import differences
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryError, ReviewgenError
 from reviewgen_spark.findings import Finding, Surroundings, TableState
+from reviewgen_spark.inference.label import require_label_model
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.session import DELTA_PACKAGE, start_session
 
@@ -111,27 +112,29 @@ def examine_machine(config: Config) -> Iterator[Finding]:
 
 
 def find_champion(config: Config) -> Champion:
-    """Ask the registry for the champion and check its files; a store that is not there is not made."""
+    """Resolve the model that labels and check its files. A registry that does not exist is not created."""
     name, alias, uri = config.models.name, config.label.alias, config.paths.tracking_uri
     # An answer within seconds: MLflow asks a server that is down seven times, for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
         return Champion(findings.check_champion(name, None, f"no registry at {uri} yet", False))
-    from reviewgen_spark.models.registry import list_models, resolve
+    from reviewgen_spark.models.registry import list_models
 
     try:
-        model = resolve(name, alias, uri)
+        pinned = label_model(config, keeps=False)
+        require_label_model(pinned.model, config.label)
     except ModelNotFoundError as error:
         stands = any(alias in (*entry.aliases, str(entry.version)) for entry in list_models(uri, name))
-        problem = str(error).partition(";")[0]
-        return Champion(findings.check_champion(name, None, problem, stands))
+        problem, _, advice = str(error).partition("; ")
+        return Champion(findings.check_champion(name, None, problem, stands, advice))
     except RegistryError as error:
         problem, _, advice = str(error).partition("; ")
         return Champion(Finding("fail", "champion", problem, advice, True))
     except ReviewgenError as error:
         return Champion(Finding("fail", "champion", str(error)))
-    finding = findings.check_champion(name, model.version, "", False)
+    model = pinned.model
+    finding = findings.check_champion(name, model.version, pinned.warning, False)
     return Champion(finding, (model.path / "model.safetensors").stat().st_size)
 
 

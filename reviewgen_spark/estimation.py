@@ -18,6 +18,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from reviewgen_spark.artifacts import Artifacts
+from reviewgen_spark.assets import label_model
 from reviewgen_spark.backlog import Backlog, Force
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError
@@ -26,7 +27,7 @@ from reviewgen_spark.inference.timing import time_labelling
 from reviewgen_spark.jobs.label import STAGE
 from reviewgen_spark.ledger import Ledger
 from reviewgen_spark.models.metrics import Interval
-from reviewgen_spark.models.registry import RegisteredModel, resolve
+from reviewgen_spark.models.registry import RegisteredModel
 from reviewgen_spark.tables import Warehouse
 from reviewgen_spark.transforms.tokens import unique_reviews
 
@@ -115,7 +116,10 @@ def estimate_labelling(
     """
     if sample_rows < 1 or (cost_per_hour is not None and cost_per_hour < 0):
         raise ConfigError("estimate: --sample must be 1 or more, and --cost-per-hour not negative")
-    model = resolve(config.models.name, config.label.alias, config.paths.tracking_uri)
+    pinned = label_model(config)
+    if pinned.warning:
+        progress(pinned.warning)
+    model = pinned.model
     label = f"{model.name} version {model.version} ({config.label.precision})"
     warehouse = Warehouse(spark, config)
     workers = min(config.label.partitions or 2**31, spark.sparkContext.defaultParallelism)

@@ -6,14 +6,21 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reviewgen_spark.assets import label_model
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import DataQualityError
+from reviewgen_spark.inference.label import require_label_model
+from reviewgen_spark.inference.shipping import files_beside, open_first_answers, open_predictor
 from reviewgen_spark.models.corpus import Examples
 from reviewgen_spark.models.labelled_file import LabelledTexts
+
+if TYPE_CHECKING:
+    from reviewgen_spark.models.ngram_classifier import NgramClassifier
+    from reviewgen_spark.models.predictor import Predictor
 
 REPORT_EVERY_S = 10.0
 CHUNK = 2_000
@@ -72,20 +79,26 @@ def evaluate_file(
     """
     from reviewgen_spark.models.evaluation import score_split
     from reviewgen_spark.models.folder import read_settings, require_sentiment
-    from reviewgen_spark.models.predictor import Predictor
-    from reviewgen_spark.models.registry import parse_reference, resolve
+    from reviewgen_spark.models.registry import parse_reference
 
     name, alias = parse_reference(model)
-    pinned = resolve(name, alias, config.paths.tracking_uri)
+    beside = files_beside(config.label)
+    resolved = label_model(config, alias, name, keeps=bool(beside))
+    if resolved.warning:
+        progress(resolved.warning)
+    pinned = resolved.model
     require_sentiment(read_settings(pinned.path), f"--model {model}")
+    require_label_model(pinned, config.label)
     examples, blank = _examples(data, config, is_raw)
-    predictor = Predictor(pinned.path, config.label.device, config.label.precision)
+    section = config.label
+    predictor = open_predictor(pinned.path, beside, section.device, section.precision, section.threads, section.compile)
+    first = open_first_answers(pinned.path, beside)
     started = reported = time.monotonic()
     found: list[np.ndarray[Any, np.dtype[np.float64]]] = []
     # Sorted by length over the whole file, so that a chunk is of like texts and progress is even in rows.
     order = np.argsort([len(text) for text in examples.texts], kind="stable")
     for start in range(0, len(order), CHUNK):
-        found.append(predictor.score_texts([examples.texts[row] for row in order[start : start + CHUNK]]))
+        found.append(_score_texts(predictor, first, [examples.texts[row] for row in order[start : start + CHUNK]]))
         if time.monotonic() - reported > REPORT_EVERY_S:
             reported = time.monotonic()
             done = start + CHUNK
@@ -112,6 +125,19 @@ def evaluate_file(
         },
         scores=[asdict(score) for score in score_split("model", examples, scores, config.evaluate)],
     )
+
+
+def _score_texts(
+    predictor: "Predictor", first: "NgramClassifier | None", texts: list[str]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Score texts as the label stage does: the n-gram classifier first, then the model where it gives no answer."""
+    if first is None:
+        return predictor.score_texts(texts)
+    scores = first.answers(texts)[:, 1]
+    rest = np.flatnonzero(np.isnan(scores))
+    if len(rest):
+        scores[rest] = predictor.score_texts([texts[row] for row in rest])
+    return scores
 
 
 def write_json(evaluation: FileEvaluation, out: Path) -> None:

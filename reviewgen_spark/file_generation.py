@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError, ErrorShareError
-from reviewgen_spark.generation import Writing, open_spec, writing
+from reviewgen_spark.generation import Writing, label_settings, open_spec, writing
 from reviewgen_spark.inference.attempts import (
     UNREADABLE,
     Desk,
@@ -17,6 +17,8 @@ from reviewgen_spark.inference.attempts import (
     to_row,
     windows,
 )
+from reviewgen_spark.inference.label import require_label_model
+from reviewgen_spark.inference.shipping import files_beside, open_first_answers, open_predictor
 from reviewgen_spark.text.provenance import labelled
 from reviewgen_spark.text.requests import Request
 
@@ -55,10 +57,13 @@ def write_file(
             same.
         ModelNotFoundError: the writer is `torch`, and there is no generator.
     """
-    found: Writing = writing(config, writer).value
+    resources = writing(config, writer)
+    found: Writing = resources.value
+    for warning in resources.warnings:
+        report(warning)
     spec = open_spec(config, found)
     lists = load_lists(found.safety, found.dictionaries, config.tokens)
-    desk = Desk(spec.open(), spec, lists, config.checks, _judge(config, found), config.generation.max_attempts)
+    desk = Desk(spec.open(), spec, lists, config.checks, label_texts(config, found), config.generation.max_attempts)
     outcome = Outcome()
     if found.labeller is None:
         report("no labeller is registered: texts are checked by word lists alone")
@@ -99,10 +104,14 @@ def _error(name: str, message: str) -> dict[str, str]:
     return {"class": name, "message": message, "stage": STAGE}
 
 
-def _judge(config: Config, found: Writing) -> JudgeTexts | None:
+def label_texts(config: Config, found: Writing) -> JudgeTexts | None:
+    """Open the labeller that checks texts, on this machine; None where none is registered."""
     if found.labeller is None:
         return None
-    from reviewgen_spark.models.predictor import Predictor
-
-    predictor = Predictor(found.labeller.path, config.generation.device, config.label.precision)
-    return judge_with(predictor, config.generation, config.label.max_chars)
+    section = label_settings(config)
+    require_label_model(found.labeller, section)
+    beside, folder = files_beside(section), found.labeller.path
+    predictor = open_predictor(
+        folder, beside, config.generation.device, section.precision, config.generation.threads, section.compile
+    )
+    return judge_with(predictor, config.generation, section.max_chars, open_first_answers(folder, beside))

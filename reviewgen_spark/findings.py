@@ -176,19 +176,23 @@ def check_landing(folder: str, exists: bool) -> Finding:
     )
 
 
-def check_champion(name: str, version: int | None, problem: str, is_damaged: bool) -> Finding:
-    """Judge what the registry says of the champion.
+def check_champion(name: str, version: int | None, problem: str, is_damaged: bool, advice: str = "") -> Finding:
+    """Judge what the registry says of the model that labels.
 
     Args:
         name: `models.name`.
-        version: Of the champion whose files are whole; None when there is none.
-        problem: Why there is none.
-        is_damaged: Whether one stands there, but cannot be used.
+        version: Number of the version whose files are complete; None when there is none.
+        problem: Why there is none, or why a local copy of the version is used.
+        is_damaged: Whether a version has the alias, but cannot be used.
+        advice: What to do about a version that cannot be used.
     """
+    if version is not None and problem:
+        return Finding("warn", "champion", problem, "start the registry, then run `reviewgen doctor` again")
     if version is not None:
         return Finding("ok", "champion", f"{name} version {version}, its files as registered (sha256)")
     if is_damaged:
-        return Finding("fail", "champion", problem, "`reviewgen models list`, then promote a version that is whole")
+        default = "`reviewgen models list`, then promote a version that is whole"
+        return Finding("fail", "champion", problem, advice or default)
     return Finding("warn", "champion", problem, "`reviewgen run train`, or `reviewgen models promote`")
 
 

@@ -6,6 +6,7 @@ batches of texts and loads a dictionary or a model once.
 """
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 
 import pyarrow as pa
@@ -13,10 +14,11 @@ import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined]  # not in pyspark's list of names
 
+from reviewgen_spark.assets import label_model
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ModelNotFoundError
-from reviewgen_spark.inference.label import label_window
-from reviewgen_spark.inference.shipping import ModelLike, ship
+from reviewgen_spark.inference.label import label_window, ship_labeller
+from reviewgen_spark.inference.shipping import ModelLike
 from reviewgen_spark.sections import CleanSection, LabelSection, TokensSection
 from reviewgen_spark.text.clean import Cleaner
 from reviewgen_spark.text.tokenise import Tokeniser
@@ -95,11 +97,10 @@ def register_sentiment(spark: SparkSession, config: Config, version: int | None 
     Raises:
         ModelNotFoundError: there is no such version or no champion, or its files are damaged.
     """
-    from reviewgen_spark.models.registry import resolve
-
-    wanted = config.label.alias if version is None else str(version)
-    model = resolve(config.models.name, wanted, config.paths.tracking_uri)
-    _register(spark, SENTIMENT, SENTIMENT_TYPE, _labelling(spark, model, config.clean, config.label))
+    pinned = label_model(config, None if version is None else str(version))
+    if pinned.warning:
+        print(pinned.warning, file=sys.stderr)
+    _register(spark, SENTIMENT, SENTIMENT_TYPE, _labelling(spark, pinned.model, config.clean, config.label))
 
 
 def _register_tokens(spark: SparkSession, clean: CleanSection, tokens: TokensSection) -> None:
@@ -124,7 +125,7 @@ def _register(spark: SparkSession, name: str, type_: str, function: Callable[[Co
 def _labelling(
     spark: SparkSession, model: ModelLike, clean: CleanSection, label: LabelSection
 ) -> Callable[[Columns], Columns]:
-    shipped, name, version = ship(spark, model), model.name, model.version
+    shipped, name, version = ship_labeller(spark, model, label), model.name, model.version
 
     def label_texts(columns: Columns) -> Columns:
         cleaner = Cleaner(clean)

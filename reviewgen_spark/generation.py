@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyspark import StorageLevel
 
-from reviewgen_spark.assets import dictionaries, safety_lists
+from reviewgen_spark.assets import dictionaries, hashes_beside, label_model, safety_lists
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError
 from reviewgen_spark.inference.endpoint import endpoint_spec
@@ -18,12 +18,14 @@ from reviewgen_spark.inference.torch_writer import torch_spec
 from reviewgen_spark.inference.writers import WriterSpec
 from reviewgen_spark.models.generator import read_generator
 from reviewgen_spark.products.diversity import describe_texts
+from reviewgen_spark.sections import LabelSection
 from reviewgen_spark.stage import Assets, Inputs
 from reviewgen_spark.text.templates import TEMPLATE_VERSION
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from reviewgen_spark.models.pins import Pinned
     from reviewgen_spark.models.registry import RegisteredModel
 
 NO_LABELLER = "none"
@@ -76,9 +78,12 @@ def writing(config: Config, writer: str, purposes: Iterable[str] = ()) -> Assets
         "writer": writer,
         "settings": json.dumps(settings_of(config, writer), sort_keys=True),
         "generator": f"{generator.name}/{generator.version} {generator.sha256}" if generator else "",
-        "labeller": labeller.sha256 if labeller else NO_LABELLER,
+        "labeller": labeller.model.sha256 if labeller else NO_LABELLER,
     }
-    return Assets(hashes, Writing(writer, generator, labeller, words.value, safety.value))
+    if labeller and labels_like_stage(config):
+        hashes |= hashes_beside(config, labeller.model)
+    found = Writing(writer, generator, labeller.model if labeller else None, words.value, safety.value)
+    return Assets(hashes, found, (labeller.warning,) if labeller and labeller.warning else ())
 
 
 def _require_taught(generator: "RegisteredModel", purposes: Iterable[str]) -> None:
@@ -105,14 +110,24 @@ def settings_of(config: Config, writer: str) -> dict[str, object]:
     return {**shared, "templates": TEMPLATE_VERSION}
 
 
-def _labeller(config: Config) -> "RegisteredModel | None":
-    from reviewgen_spark.models.registry import resolve
+def labels_like_stage(config: Config) -> bool:
+    """Whether texts are checked by the model that labels reviews; it then runs as `label` configures it."""
+    return config.generation.labeller == config.label.alias
 
+
+def label_settings(config: Config) -> LabelSection:
+    """How the labeller of generated texts runs. Another version than `label.alias` runs by torch alone."""
+    if labels_like_stage(config):
+        return config.label
+    return config.label.model_copy(update={"runtime": "torch", "cascade": False})
+
+
+def _labeller(config: Config) -> "Pinned | None":
     alias = config.generation.labeller
     if alias == NO_LABELLER:
         return None
     try:
-        return resolve(config.models.name, alias, config.paths.tracking_uri)
+        return label_model(config.model_copy(update={"label": label_settings(config)}), alias)
     except ModelNotFoundError:
         if alias.isdecimal():
             raise
@@ -140,7 +155,7 @@ def settings_for(config: Config, found: Writing) -> GenerationSettings:
         generation=config.generation,
         checks=config.checks,
         tokens=config.tokens,
-        label=config.label,
+        label=label_settings(config),
         producer=config.provenance.content_producer,
         safety=found.safety,
         dictionaries=found.dictionaries,

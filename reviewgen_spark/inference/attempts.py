@@ -22,6 +22,7 @@ from reviewgen_spark.text.refusals import refusal
 from reviewgen_spark.text.requests import Request, Source, prompt_fingerprint, text_id
 
 if TYPE_CHECKING:
+    from reviewgen_spark.models.ngram_classifier import NgramClassifier
     from reviewgen_spark.models.predictor import Predictor
 
 REFUSED, INJECTED, UNREADABLE, FAILED = "RequestRefused", "InjectedSources", "BadRequest", "FailedChecks"
@@ -159,13 +160,16 @@ def load_lists(safety: Path, dictionaries: Path, tokens: TokensSection) -> Check
     return CheckLists.load(safety, dictionaries, tokens)
 
 
-def judge_with(predictor: "Predictor", section: GenerationSection, max_chars: int) -> JudgeTexts:
+def judge_with(
+    predictor: "Predictor", section: GenerationSection, max_chars: int, first: "NgramClassifier | None" = None
+) -> JudgeTexts:
     """Ask a labeller what it says of texts, in batches of like length.
 
     Args:
         predictor: a model of sentiment.
         section: how many tokens a batch has.
         max_chars: a longer text is not judged.
+        first: answers what it is sure of, before the model.
     """
     from reviewgen_spark.inference.label import column_of, split_by_task
 
@@ -173,7 +177,15 @@ def judge_with(predictor: "Predictor", section: GenerationSection, max_chars: in
         def score(rows: list[list[int]]) -> Any:
             return list(predictor.all_probabilities(rows))
 
-        found = score_window(texts, list(texts), predictor.tokenizer.encode, score, max_chars, section.tokens_per_batch)
+        found = score_window(
+            texts,
+            list(texts),
+            predictor.tokenizer.encode,
+            score,
+            max_chars,
+            section.tokens_per_batch,
+            first.answers if first else None,
+        )
         heads = predictor.settings.heads
         by_task = split_by_task(found, heads)
         names = next((head.labels for head in heads if head.task == "category"), ())

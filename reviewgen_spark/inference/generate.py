@@ -14,10 +14,9 @@ from reviewgen_spark.inference.attempts import (
     sort_key,
     to_row,
 )
-from reviewgen_spark.inference.label import cut_by_bytes, gather_windows
-from reviewgen_spark.inference.shipping import ModelLike, ShippedModel, load_predictor, ship
+from reviewgen_spark.inference.label import cut_by_bytes, gather_windows, ship_labeller
+from reviewgen_spark.inference.shipping import ModelLike, ShippedModel, load_first_answers, load_predictor
 from reviewgen_spark.inference.writers import WriterSpec, decoding_json
-from reviewgen_spark.models.folder import read_settings, require_sentiment
 from reviewgen_spark.sections import ChecksSection, GenerationSection, LabelSection, TokensSection
 from reviewgen_spark.text.provenance import VISIBLE_LABELS, aigc_metadata
 from reviewgen_spark.text.requests import Request
@@ -91,8 +90,7 @@ def write_texts(
         ship_dictionaries(spark, folder)
     shipped = None
     if labeller is not None:
-        require_sentiment(read_settings(labeller.path), f"generation.labeller: {labeller.name} {labeller.version}")
-        shipped = ship(spark, labeller, settings.label.weights, settings.label.broadcast_max_mb)
+        shipped = ship_labeller(spark, labeller, settings.label)
     generation, stage = settings.generation, TABLES[table].stage
     columns = TABLES[table].columns
     out = arrow_schema(columns)
@@ -120,7 +118,7 @@ def _open_desk(spec: WriterSpec, shipped: ShippedModel | None, settings: Generat
     judge = None
     if shipped is not None:
         predictor = load_predictor(shipped, generation.device, label.precision, generation.threads)
-        judge = judge_with(predictor, generation, label.max_chars)
+        judge = judge_with(predictor, generation, label.max_chars, load_first_answers(shipped))
     return Desk(spec.open(), spec, lists, settings.checks, judge, generation.max_attempts)
 
 

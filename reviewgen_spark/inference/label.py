@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
     from reviewgen_spark.inference.batching import Score
     from reviewgen_spark.models.folder import ModelSettings
@@ -107,11 +107,7 @@ def score_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection)
     """
     spark = reviews.sparkSession
     start_preloading(spark)
-    shipped = ship(spark, model, section.weights, section.broadcast_max_mb, beside=files_beside(section))
-    settings, label = read_settings(model.path), f"label: {model.name} version {model.version}"
-    require_sentiment(settings, label)
-    if section.cascade and len(settings.heads) > 1:
-        raise ConfigError(f"{label}: label.cascade is for models of sentiment alone, this one has other heads too")
+    shipped = ship_labeller(spark, model, section)
     partitions = section.partitions or spark.sparkContext.defaultParallelism
     name, version = model.name, model.version
 
@@ -122,6 +118,30 @@ def score_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection)
     spread = reviews.select("record_id", "batch_id", "text_clean").repartition(partitions, "record_id")
     with preloading(spark):
         return spread.mapInArrow(score_partition, SCORED_SCHEMA)
+
+
+def ship_labeller(spark: "SparkSession", model: ModelLike, section: LabelSection) -> ShippedModel:
+    """Check that a model can label by these settings, and ship it with the files that they need.
+
+    Raises:
+        ConfigError: the model is not one of sentiment, or for `label.cascade` not of sentiment alone.
+        ModelNotFoundError: files of the model are missing or damaged.
+    """
+    shipped = ship(spark, model, section.weights, section.broadcast_max_mb, beside=files_beside(section))
+    require_label_model(model, section)
+    return shipped
+
+
+def require_label_model(model: ModelLike, section: LabelSection) -> None:
+    """Refuse a model that cannot label by these settings.
+
+    Raises:
+        ConfigError: the model is not one of sentiment, or for `label.cascade` not of sentiment alone.
+    """
+    settings, label = read_settings(model.path), f"label: {model.name} version {model.version}"
+    require_sentiment(settings, label)
+    if section.cascade and len(settings.heads) > 1:
+        raise ConfigError(f"{label}: label.cascade is for models of sentiment alone, this one has other heads too")
 
 
 def gather_windows(

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -88,7 +88,7 @@ _SHIPPED: dict[tuple[str, str, bool, tuple[str, ...]], ShippedModel] = {}
 _Key = tuple[str, str, str]
 _LOADED: dict[_Key, "Predictor"] = {}
 _GENERATORS: dict[_Key, "Generator"] = {}
-_NGRAMS: dict[str, "NgramClassifier"] = {}
+_NGRAMS: dict[str, "NgramClassifier | None"] = {}
 _load_count = 0
 
 
@@ -128,7 +128,7 @@ def ship(
         )
     key = (spark.sparkContext.applicationId, model.sha256, is_fetched, beside)
     if key not in _SHIPPED:
-        missing = [name for name in names if not (model.path / name).is_file()]
+        missing = [name for name in (*names, *beside) if not (model.path / name).is_file()]
         if missing or files_sha256(model.path, names) != model.sha256:
             raise ModelNotFoundError(
                 f"{model.name} version {model.version}: the files in {model.path} are damaged "
@@ -156,16 +156,33 @@ def load_predictor(
     """Give the worker's labeller; loads it the first time this process needs it. Runs on an executor."""
 
     def load(folder: Path, on: "Device") -> "Predictor":
-        if ONNX_FILE in shipped.beside:
-            from reviewgen_spark.models.onnx_predictor import OnnxPredictor
-
-            return OnnxPredictor(folder, threads)
-        from reviewgen_spark.models.predictor import Predictor
-
-        return Predictor(folder, on, precision, compiled)
+        return open_predictor(folder, shipped.beside, on, precision, threads, compiled)
 
     found: Predictor = _hold(_LOADED, shipped, device, precision, threads, load)
     return found
+
+
+def open_predictor(
+    folder: Path,
+    beside: Container[str],
+    device: "Device",
+    precision: "Precision",
+    threads: int = 1,
+    compiled: bool = False,
+) -> "Predictor":
+    """Load a labeller from a folder: by ONNX Runtime where `beside` names the ONNX file, else by torch.
+
+    Raises:
+        ModelNotFoundError: the folder is no model folder.
+        MissingExtraError: onnxruntime is needed and not installed.
+    """
+    if ONNX_FILE in beside:
+        from reviewgen_spark.models.onnx_predictor import OnnxPredictor
+
+        return OnnxPredictor(folder, threads)
+    from reviewgen_spark.models.predictor import Predictor
+
+    return Predictor(folder, device, precision, compiled)
 
 
 def load_first_answers(shipped: ShippedModel) -> "NgramClassifier | None":
@@ -174,11 +191,18 @@ def load_first_answers(shipped: ShippedModel) -> "NgramClassifier | None":
         return None
     key = shipped.beside[NGRAM_FILE]
     if key not in _NGRAMS:
-        from reviewgen_spark.models.ngram_classifier import load_ngram_classifier
-
         _NGRAMS.clear()
-        _NGRAMS[key] = load_ngram_classifier(local_folder(shipped) / NGRAM_FILE)
+        _NGRAMS[key] = open_first_answers(local_folder(shipped), shipped.beside)
     return _NGRAMS[key]
+
+
+def open_first_answers(folder: Path, beside: Container[str]) -> "NgramClassifier | None":
+    """Load the n-gram classifier of a folder where `beside` names it."""
+    if NGRAM_FILE not in beside:
+        return None
+    from reviewgen_spark.models.ngram_classifier import load_ngram_classifier
+
+    return load_ngram_classifier(folder / NGRAM_FILE)
 
 
 def load_shipped_generator(

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 from reviewgen_spark.inference.batching import score_window
 from reviewgen_spark.inference.daemon import preloading
-from reviewgen_spark.inference.label import gather_windows, to_arrow
+from reviewgen_spark.inference.label import gather_windows, ship_labeller, to_arrow
 from reviewgen_spark.inference.shipping import (
     ModelLike,
     ShippedModel,
-    files_beside,
     load_first_answers,
     load_predictor,
-    ship,
 )
 from reviewgen_spark.sections import LabelSection
 
@@ -41,7 +39,7 @@ def time_labelling(reviews: "DataFrame", model: ModelLike, section: LabelSection
         ModelNotFoundError: the model's files are missing or damaged.
     """
     spark = reviews.sparkSession
-    shipped = ship(spark, model, section.weights, section.broadcast_max_mb, beside=files_beside(section))
+    shipped = ship_labeller(spark, model, section)
     partitions = section.partitions or spark.sparkContext.defaultParallelism
     name, version = model.name, model.version
 

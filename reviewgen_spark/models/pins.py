@@ -15,7 +15,7 @@ from typing import Any
 
 from reviewgen_spark.errors import ModelNotFoundError, RegistryError
 from reviewgen_spark.models.folder import MODEL_FILES, folder_sha256
-from reviewgen_spark.models.registry import RegisteredModel, download_file, resolve
+from reviewgen_spark.models.registry import RegisteredModel, download_file, require_files, resolve
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,13 @@ class Pinned:
 
 
 def resolve_pinned(
-    name: str, alias: str, tracking_uri: str, folder: Path, also: tuple[str, ...] = (), serves: bool = True
+    name: str,
+    alias: str,
+    tracking_uri: str,
+    folder: Path,
+    also: tuple[str, ...] = (),
+    serves: bool = True,
+    keeps: bool = True,
 ) -> Pinned:
     """Pin what an alias means now, and keep a copy; without an answer of the registry, the copy of the last time.
 
@@ -40,7 +46,9 @@ def resolve_pinned(
         tracking_uri: the MLflow store.
         folder: where copies are kept.
         also: files logged beside the version that are wanted too; the model's path is then the copy, which has them.
-        serves: whether the copy may stand in for the registry.
+        serves: whether the copy may be used while the registry does not answer.
+        keeps: whether to copy the files of the model. False writes nothing: `also` are then only looked for in the
+            registry, and the model's path does not have them.
 
     Raises:
         ModelNotFoundError: no version stands under the alias, or files are gone or damaged.
@@ -52,6 +60,9 @@ def resolve_pinned(
         if not serves:
             raise
         return Pinned(_recall(folder / name, alias, also, error), f"{error}. The version pinned last labels")
+    if not keeps:
+        require_files(model, also, tracking_uri)
+        return Pinned(model)
     try:
         copy = _keep(model, folder / name, alias, also, tracking_uri)
     except OSError as error:  # a folder that only others write to, or a full disk: the registry's own files are there

@@ -5,7 +5,7 @@
 
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,10 +124,30 @@ def download_file(model: RegisteredModel, file: str, folder: Path, tracking_uri:
         try:
             return Path(client.download_artifacts(run_id, file, str(folder)))
         except (OSError, MlflowException) as error:
-            raise ModelNotFoundError(
-                f"'{model.name}' version {model.version}: its run has no {file} that can be read "
-                f"({type(error).__name__}); `reviewgen run compress` registers one (compress.onnx, compress.cascade)"
-            ) from error
+            raise ModelNotFoundError(_lacks_file(model, file, f" ({type(error).__name__})")) from error
+
+
+def require_files(model: RegisteredModel, files: Sequence[str], tracking_uri: str) -> None:
+    """Check that files were logged beside a version; copies nothing.
+
+    Raises:
+        ModelNotFoundError: the run of the version lacks one.
+    """
+    if not files:
+        return
+    with open_client(tracking_uri) as client:
+        run_id = client.get_model_version(model.name, str(model.version)).run_id or ""
+        logged = {artifact.path for artifact in client.list_artifacts(run_id)} if run_id else set()
+    for file in files:
+        if file not in logged:
+            raise ModelNotFoundError(_lacks_file(model, file))
+
+
+def _lacks_file(model: RegisteredModel, file: str, cause: str = "") -> str:
+    return (
+        f"'{model.name}' version {model.version}: its run has no {file} that can be read{cause}; "
+        "`reviewgen run compress` registers one (compress.onnx, compress.cascade)"
+    )
 
 
 def read_file(name: str, alias: str, file: str, tracking_uri: str) -> str:

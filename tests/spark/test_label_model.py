@@ -1,0 +1,186 @@
+"""Every command that labels runs the same model the same way: by torch, by ONNX Runtime, or n-grams first.
+
+The files beside the registered model give the opposite labels, so a command that ignores a setting is seen at once.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+from safetensors.numpy import load_file, save_file
+
+from reviewgen_spark.assets import champion
+from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.doctor import find_champion
+from reviewgen_spark.errors import ModelNotFoundError
+from reviewgen_spark.file_evaluation import evaluate_file
+from reviewgen_spark.file_generation import label_texts
+from reviewgen_spark.functions import SENTIMENT, register_functions
+from reviewgen_spark.generation import writing
+from reviewgen_spark.inference.label import label_reviews
+from reviewgen_spark.inference.timing import time_labelling
+from reviewgen_spark.models.evaluation import Score
+from reviewgen_spark.models.folder import NGRAM_FILE, ONNX_FILE, folder_sha256
+from reviewgen_spark.models.labelled_file import read_labelled_file
+from reviewgen_spark.models.ngram_classifier import fit_ngram_classifier
+from reviewgen_spark.models.onnx_export import export_onnx
+from reviewgen_spark.models.registration import register
+from tests.models.conftest import make_rows
+from tests.spark.labelling import INPUT, Model, by_id
+
+ROWS = make_rows(40, 3000)
+TEXTS = [str(row["text"]) for row in ROWS]
+LABELS = np.array([row["label"] for row in ROWS])
+ROOTS: dict[str, Path] = {}
+
+ConfigOf = Callable[..., Config]
+
+
+@pytest.fixture(scope="module")
+def root(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry whose champion has both files beside it, and whose version 2 has none."""
+    root = tmp_path_factory.mktemp("label_model")
+    opposite = root / "opposite"
+    shutil.copytree(model.path, opposite)
+    weights = load_file(opposite / "model.safetensors")
+    turned = {name: -value if name.startswith("classifier.") else value for name, value in weights.items()}
+    save_file(turned, opposite / "model.safetensors", {"format": "pt"})
+    export_onnx(opposite, root / ONNX_FILE)
+    rows = make_rows(160, 0)
+    texts, labels = [str(row["text"]) for row in rows], 1 - np.array([row["label"] for row in rows])
+    first = fit_ngram_classifier(texts, np.where(labels == 1, 5.0, -5.0), labels, texts, labels, labels, 0.0)
+    first.save(root / NGRAM_FILE)
+    files = (root / ONNX_FILE, root / NGRAM_FILE)
+    config = load_config("local", [f"paths.root={root}"])
+    for fingerprint, beside in (("with", files), ("without", ())):
+        register(
+            model.path, [Score("model", "test", "all", "f1", 0.9, 0.8, 0.95, 40)], fingerprint, {}, {},
+            config.models.name, config.paths.tracking_uri, Path(config.paths.model_artifacts),
+            lambda standing: (standing is None, "a test"), files=beside,
+        )  # fmt: skip
+    return root
+
+
+@pytest.fixture(params=["label.runtime=onnx", "label.cascade=true"])
+def config_of(request: pytest.FixtureRequest, root: Path) -> ConfigOf:
+    """A configuration of that registry with one of the settings, and more."""
+
+    def make(*overrides: str) -> Config:
+        return load_config("local", [f"paths.root={root}", request.param, *overrides])
+
+    return make
+
+
+def accuracy(labels: list[str | None]) -> float:
+    return float(
+        np.mean([label == ("negative", "positive")[truth] for label, truth in zip(labels, LABELS, strict=True)])
+    )
+
+
+def test_every_command_labels_as_the_stage_does(spark: SparkSession, config_of: ConfigOf, tmp_path: Path) -> None:
+    config = config_of()
+    model = champion(config).value
+    reviews = spark.createDataFrame([(f"{row:03d}", 1, text) for row, text in enumerate(TEXTS)], INPUT)
+    by_record = by_id(label_reviews(reviews, model, config.label))
+    of_stage = [by_record[f"{row:03d}"].sentiment_label for row in range(len(TEXTS))]
+    assert accuracy(of_stage) < 0.1, "the files beside the model label"
+
+    register_functions(spark, config)
+    reviews.createOrReplaceTempView("label_model_texts")
+    of_sql = spark.sql(f"SELECT {SENTIMENT}(text_clean).label AS label FROM label_model_texts ORDER BY record_id")
+    assert [row.label for row in of_sql.collect()] == of_stage
+
+    file = tmp_path / "labelled.jsonl"
+    file.write_text(
+        "".join(
+            json.dumps({"text": text, "label": int(label)}) + "\n" for text, label in zip(TEXTS, LABELS, strict=True)
+        ),
+        encoding="utf-8",
+    )
+    data = read_labelled_file(file, "text", "label")
+    scores = evaluate_file(config, f"{config.models.name}@champion", file, data, True, lambda line: None).scores
+    [of_evaluate] = [
+        score["value"] for score in scores if (score["metric"], score["slice_name"]) == ("accuracy", "all")
+    ]
+    assert of_evaluate == pytest.approx(accuracy(of_stage))
+
+    resources = writing(config, "template")
+    judge = label_texts(config, resources.value)
+    assert judge is not None
+    of_write = [("negative", "positive")[int((judged.sentiment_score or 0.0) >= 0.5)] for judged in judge(TEXTS)]
+    assert of_write == of_stage
+    assert (ONNX_FILE in resources.hashes, NGRAM_FILE in resources.hashes) == (
+        config.label.runtime == "onnx", config.label.cascade,
+    )  # fmt: skip
+
+
+def test_an_estimate_times_what_the_stage_runs(spark: SparkSession, config_of: ConfigOf) -> None:
+    config = config_of()
+    reviews = spark.createDataFrame(
+        [(f"{row:03d}", 1, text, 1) for row, text in enumerate(TEXTS)], f"{INPUT}, stratum int"
+    )
+    windows = time_labelling(reviews, champion(config).value, config.label).collect()
+    tokens = sum(batch.tokens for window in windows for batch in window.batches)
+    assert (tokens == 0) == config.label.cascade, "n-grams answer every text of this test"
+
+
+def test_doctor_looks_for_the_files_and_writes_nothing(config_of: ConfigOf, tmp_path: Path) -> None:
+    config = config_of(f"paths.artifacts={tmp_path}/artifacts")
+    assert find_champion(config).finding.level == "ok"
+    assert not (tmp_path / "artifacts").exists()
+    finding = find_champion(config_of("label.alias='2'")).finding
+    assert (
+        finding.level == "fail" and "its run has no" in finding.found and "reviewgen run compress" in finding.next_step
+    )
+
+
+def test_a_version_without_the_files_ends_every_command_with_the_remedy(
+    spark: SparkSession, config_of: ConfigOf, tmp_path: Path
+) -> None:
+    config = config_of("label.alias='2'", "generation.labeller='2'")
+    data = read_labelled_file(_labelled(tmp_path), "text", "label")
+    for command in (
+        lambda: champion(config),
+        lambda: register_functions(spark, config, 2),
+        lambda: evaluate_file(config, f"{config.models.name}@2", tmp_path / "labelled.jsonl", data, True, print),
+        lambda: writing(config, "template"),
+    ):
+        with pytest.raises(ModelNotFoundError, match=r"version 2: its run has no .*`reviewgen run compress`"):
+            command()
+
+
+def _labelled(folder: Path) -> Path:
+    file = folder / "labelled.jsonl"
+    file.write_text('{"text": "很好", "label": 1}\n{"text": "太差", "label": 0}\n', encoding="utf-8")
+    return file
+
+
+def test_texts_are_checked_by_torch_where_another_version_checks(config_of: ConfigOf) -> None:
+    config = config_of("generation.labeller='2'")
+    resources = writing(config, "template")
+    judge = label_texts(config, resources.value)
+    assert judge is not None
+    assert (
+        accuracy([("negative", "positive")[int((judged.sentiment_score or 0.0) >= 0.5)] for judged in judge(TEXTS)])
+        > 0.9
+    )
+    assert not {ONNX_FILE, NGRAM_FILE} & set(resources.hashes)
+
+
+def test_a_file_that_is_gone_after_it_was_resolved_is_named(
+    spark: SparkSession, config_of: ConfigOf, tmp_path: Path
+) -> None:
+    config = config_of()
+    model = champion(config).value
+    shutil.copytree(model.path, tmp_path / "plain")
+    settings = tmp_path / "plain" / "reviewgen.json"
+    settings.write_text(settings.read_text(encoding="utf-8") + "\n", encoding="utf-8")  # a model not yet broadcast
+    plain = Model(model.name, 3, folder_sha256(tmp_path / "plain"), tmp_path / "plain")
+    for name in (ONNX_FILE, NGRAM_FILE):
+        (plain.path / name).unlink(missing_ok=True)
+    with pytest.raises(ModelNotFoundError, match="missing: "):
+        label_reviews(spark.createDataFrame([], INPUT), plain, config.label)
