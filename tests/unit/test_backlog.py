@@ -1,18 +1,10 @@
-import doctest
 from argparse import ArgumentTypeError
 
 import pytest
 from reviewgen_spark.pipelines import all_stages
 
-from reviewgen_spark import backlog, status
 from reviewgen_spark.backlog import Force
 from reviewgen_spark.job import positive
-
-
-@pytest.mark.parametrize("module", [backlog, status])
-def test_examples(module: object) -> None:
-    found = doctest.testmod(module)  # type: ignore[arg-type]
-    assert found.attempted > 0 and found.failed == 0
 
 
 def test_force_covers_a_stage_a_batch_or_a_range() -> None:

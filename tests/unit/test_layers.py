@@ -1,6 +1,5 @@
 """Who may import whom, as docs/architecture.md draws it."""
 
-import ast
 import subprocess
 import sys
 import tomllib
@@ -8,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.unit.source_tree import ROOT, SourceTree
+
 PACKAGE = ROOT / "reviewgen_spark"
 
 # A module may import modules of its own rank and of lower ones.
@@ -46,17 +46,13 @@ def room(path: Path) -> str:
     return "report" if name.startswith("report") else "sample" if name.startswith("sample") else name
 
 
+TREE = SourceTree()
+BY_PATH = {module.path: module for module in TREE.modules.values()}
+FILES = sorted(BY_PATH)
+
+
 def imported(path: Path) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-    return names
-
-
-FILES = sorted(p for folder in ("reviewgen_spark", "jobs", "pipelines") for p in (ROOT / folder).rglob("*.py"))
+    return TREE.imports(BY_PATH[path])
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
