@@ -4,6 +4,7 @@ Nothing is imported or executed. Tests may replace the text of a module, to see 
 """
 
 import ast
+import copy
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -67,6 +68,9 @@ class SourceTree:
             replaced: Text by module name, read instead of the file.
         """
         self.modules: dict[str, Module] = {}
+        self._top: dict[str, dict[str, Definition]] = {}
+        self._used_by: dict[int, list[Definition]] = {}
+        self._dumps: dict[int, str] = {}
         for folder in (PACKAGE, "jobs", "pipelines"):
             for path in sorted((root / folder).rglob("*.py")):
                 parts = list(path.relative_to(root).with_suffix("").parts)
@@ -116,9 +120,8 @@ class SourceTree:
             module = self.modules[definition.module]
             if definition.name not in module.definitions:
                 # Re-exported by a package: follow the import.
-                bindings = self._bindings(module, _top_statements(module.tree))
-                if definition.name in bindings:
-                    waiting.append(bindings[definition.name])
+                if definition.name in self._top_bindings(module):
+                    waiting.append(self._top_bindings(module)[definition.name])
                 continue
             seen.add(definition)
             for statement in (*module.definitions[definition.name], *module.loose):
@@ -131,13 +134,28 @@ class SourceTree:
         modules = set()
         for definition in definitions:
             module = self.modules[definition.module]
-            dumps += [_dump(statement) for statement in module.definitions[definition.name]]
+            dumps += [self._dump(statement) for statement in module.definitions[definition.name]]
             modules.add(definition.module)
-        dumps += [_dump(statement) for name in modules for statement in self.modules[name].loose]
+        dumps += [self._dump(statement) for name in modules for statement in self.modules[name].loose]
         return hashlib.sha256("\n".join(sorted(dumps)).encode()).hexdigest()[:16]
 
-    def _used(self, module: Module, statement: ast.stmt) -> Iterator[Definition]:
-        bindings = self._bindings(module, _top_statements(module.tree)) | self._bindings(module, ast.walk(statement))
+    def _dump(self, statement: ast.stmt) -> str:
+        if id(statement) not in self._dumps:
+            self._dumps[id(statement)] = ast.dump(_WithoutNoise().visit(copy.deepcopy(statement)))
+        return self._dumps[id(statement)]
+
+    def _top_bindings(self, module: Module) -> dict[str, Definition]:
+        if module.name not in self._top:
+            self._top[module.name] = self._bindings(module, _top_statements(module.tree))
+        return self._top[module.name]
+
+    def _used(self, module: Module, statement: ast.stmt) -> list[Definition]:
+        if id(statement) not in self._used_by:
+            self._used_by[id(statement)] = list(self._find_used(module, statement))
+        return self._used_by[id(statement)]
+
+    def _find_used(self, module: Module, statement: ast.stmt) -> Iterator[Definition]:
+        bindings = self._top_bindings(module) | self._bindings(module, ast.walk(statement))
         for node in ast.walk(statement):
             if isinstance(node, ast.Name):
                 if node.id in module.definitions:
@@ -220,10 +238,6 @@ def _is_type_checking(statement: ast.stmt) -> bool:
 
 def _is_main(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.If) and "__main__" in ast.dump(statement.test)
-
-
-def _dump(statement: ast.stmt) -> str:
-    return ast.dump(_WithoutNoise().visit(ast.parse(ast.unparse(statement))))
 
 
 class _WithoutNoise(ast.NodeTransformer):
