@@ -9,7 +9,7 @@ venv=$1 dist=$2 extras=${3:-weak}
 # From a copy: what an earlier build left in build/ would be packed too.
 source=$(mktemp -d)
 trap 'rm -rf "$source"' EXIT
-cp -r pyproject.toml README.md reviewgen_spark jobs pipelines conf "$source"
+cp -r pyproject.toml README.md LICENSE reviewgen_spark jobs pipelines conf "$source"
 find "$source" -name __pycache__ -prune -exec rm -rf {} +
 # The same sources give the same bytes: 1980 is the earliest year of a zip.
 SOURCE_DATE_EPOCH=315532800 "$venv/bin/python" -m pip wheel --quiet --disable-pip-version-check \

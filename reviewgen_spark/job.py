@@ -13,25 +13,29 @@ from reviewgen_spark.stage import Stage
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
     """The options that every command has."""
-    parser.add_argument("--env", help="overlay conf/<env>.yaml (default: REVIEWGEN_ENV, else local)")
-    parser.add_argument("--set", action="append", default=[], metavar="a.b=c", help="override one key; repeatable")
+    parser.add_argument("--env", help="apply conf/<env>.yaml over conf/base.yaml (default: REVIEWGEN_ENV, else local)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="a.b=c", help="set one key of the configuration; repeatable"
+    )
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """The options of commands that run stages."""
-    parser.add_argument("--batches", metavar="A-B", help="only batches A to B, such as 3-7 or 3: a back-fill by range")
+    parser.add_argument("--batches", metavar="A-B", help="only batches A to B, such as 3-7 or 3")
     parser.add_argument(
         "--max-batches",
         type=positive,
         metavar="N",
-        help="label at most N batches in this run, the newest first; the next run goes on",
+        help="label at most N batches in this run, the newest first; the next run continues",
     )
-    parser.add_argument("--force", metavar="STAGE", help="run STAGE again although it is done (all, or --batches A-B)")
+    parser.add_argument(
+        "--force", metavar="STAGE", help="run STAGE again although it is done, for all batches or --batches A-B"
+    )
 
 
 def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
     """The options of commands that run a pipeline."""
-    parser.add_argument("--until", metavar="STAGE", help="stop after this stage")
+    parser.add_argument("--until", metavar="STAGE", help="stop after STAGE")
     add_run_options(parser)
 
 

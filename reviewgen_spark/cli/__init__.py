@@ -8,24 +8,25 @@ from collections.abc import Sequence
 
 from reviewgen_spark import __version__
 from reviewgen_spark.cli import machine, models, runs, samples, tables, texts, upkeep
-from reviewgen_spark.cli.command import EPILOG
+from reviewgen_spark.cli.command import RUN_EXIT_CODES
 from reviewgen_spark.job import guarded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code."""
-    options = _parser().parse_args(arguments)
+    """Runs a command and returns its exit code."""
+    options = build_parser().parse_args(arguments)
     return guarded(lambda: int(options.run(options)))
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of every command; docs/commands.md is generated from it."""
     parser = argparse.ArgumentParser(
         prog="reviewgen",
         description="Nightly Spark jobs for e-commerce reviews: clean, de-duplicate, tokenise, train, label, report.",
-        epilog=EPILOG,
+        epilog=f"exit codes: {RUN_EXIT_CODES}",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", prog=parser.prog)
     for subject in (samples, runs, tables, machine, upkeep, texts, models):
         subject.add_commands(commands)
     return parser

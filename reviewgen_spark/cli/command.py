@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from textwrap import indent
 from typing import TYPE_CHECKING, TypeAlias
 
 from reviewgen_spark.config import Config, load_config
@@ -15,19 +16,49 @@ from reviewgen_spark.job import add_config_options
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-EPILOG = """exit codes: 0 done, 2 configuration, 3 quality or freshness gate, 4 error share, 5 everything else"""
+EXIT_CODES = "0 done, 2 wrong configuration, 5 everything else"
+RUN_EXIT_CODES = (
+    "0 done, 2 wrong configuration, 3 data was refused, late or too little, 4 too many errors of the model, "
+    "5 everything else"
+)
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_command(
-    commands: Commands, name: str, run: Callable[[argparse.Namespace], int], help_: str
+    commands: Commands,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    help_: str,
+    example: str,
+    exit_codes: str = EXIT_CODES,
 ) -> argparse.ArgumentParser:
-    """Add a command that `run` carries out, with the options that every command has."""
-    added = commands.add_parser(name, help=help_, description=help_, epilog=EPILOG)
+    """Adds a command that `run` carries out, with the options that every command has.
+
+    Args:
+        commands: Where to add it.
+        name: Name of the command.
+        run: Carries it out and returns its exit code.
+        help_: Its purpose, one sentence.
+        example: One or more command lines; `--help` and docs/commands.md show them.
+        exit_codes: Each exit code with its meaning.
+    """
+    added = commands.add_parser(
+        name,
+        help=help_,
+        description=help_,
+        epilog=f"example:\n{indent(example, '  ')}\n\nexit codes: {exit_codes}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add_config_options(added)
-    added.set_defaults(run=run)
+    added.set_defaults(run=run, example=example, exit_codes=exit_codes)
     return added
+
+
+def add_group(commands: Commands, name: str, help_: str, metavar: str) -> Commands:
+    """Adds a command that only has sub-commands."""
+    group = commands.add_parser(name, help=help_, description=help_)
+    return group.add_subparsers(required=True, metavar=metavar, prog=group.prog)
 
 
 def read_config(options: argparse.Namespace) -> Config:

@@ -6,19 +6,29 @@ from reviewgen_spark.cli.command import Commands, add_command, open_session, rea
 
 
 def add_commands(commands: Commands) -> None:
-    """Add the commands with their options."""
-    doctor = add_command(
-        commands, "doctor", _doctor, "check machine, workers, model and tables: a line each, with what to do next"
+    """Adds the commands with their options."""
+    add_command(
+        commands,
+        "doctor",
+        _doctor,
+        "check the machine, the workers, the model and the tables; each line says what to do next",
+        "reviewgen doctor --env demo",
+        "0 nothing failed, 2 a wrong setting, 5 something else failed; warnings do not count",
     )
-    doctor.epilog = "exit codes: 0 nothing failed, 2 a wrong setting, 5 something else failed; warnings do not count"
 
     estimate = add_command(
-        commands, "estimate", _estimate, "time a sample, and tell what labelling everything will take and cost"
+        commands,
+        "estimate",
+        _estimate,
+        "label a sample, and estimate rows, tokens, time and cost of labelling; nothing is written",
+        "reviewgen estimate label --all --cost-per-hour 2.5",
     )
-    estimate.add_argument("stage", choices=("label",))
-    estimate.add_argument("--sample", type=int, default=2_000, help="reviews to time, about (default 2000)")
-    estimate.add_argument("--all", action="store_true", help="every review, not only those that lack a label")
-    estimate.add_argument("--cost-per-hour", type=float, metavar="X", help="of the machines together, any currency")
+    estimate.add_argument("stage", choices=("label",), help="the stage to estimate")
+    estimate.add_argument("--sample", type=int, default=2_000, help="about how many reviews to time (default 2000)")
+    estimate.add_argument("--all", action="store_true", help="count every review, not only those that lack a label")
+    estimate.add_argument(
+        "--cost-per-hour", type=float, metavar="X", help="cost of all machines for one hour, in any currency"
+    )
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -4,54 +4,89 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reviewgen_spark.cli.command import Commands, add_command, open_session, read_config, tell_progress
+from reviewgen_spark.cli.command import Commands, add_command, add_group, open_session, read_config, tell_progress
 
 
 def add_commands(commands: Commands) -> None:
-    """Add the commands with their options."""
+    """Adds the commands with their options."""
     evaluate = add_command(
-        commands, "evaluate", _evaluate, "score a registered model on a labelled CSV, TSV or JSON-lines file"
+        commands,
+        "evaluate",
+        _evaluate,
+        "score a registered model on a labelled CSV, TSV or JSON-lines file",
+        "reviewgen evaluate --model review_sentiment@champion --data labelled.csv --text review --label label",
+        "0 done, 2 wrong configuration, 3 the file has no usable labels, 5 everything else",
     )
-    evaluate.add_argument("--model", required=True, metavar="NAME@ALIAS", help="or NAME@VERSION")
+    evaluate.add_argument("--model", required=True, metavar="NAME@ALIAS", help="registered model, or NAME@VERSION")
     evaluate.add_argument(
-        "--data", type=Path, required=True, metavar="FILE", help=".csv, .tsv, .jsonl, or these with .gz"
+        "--data", type=Path, required=True, metavar="FILE", help="labelled file: .csv, .tsv or .jsonl, also with .gz"
     )
-    evaluate.add_argument("--text", required=True, metavar="COLUMN", help="column of the text")
+    evaluate.add_argument("--text", required=True, metavar="COLUMN", help="column with the text")
     evaluate.add_argument(
-        "--label", required=True, metavar="COLUMN", help="column of the label: 0/1, positive, 差评, …"
+        "--label", required=True, metavar="COLUMN", help="column with the label: 0 or 1, positive, 差评, …"
     )
-    evaluate.add_argument("--stars", action="store_true", help="labels are 1 to 5 stars; 3 is left out")
-    evaluate.add_argument("--slice", metavar="COLUMN", help="also by the values of this column")
-    evaluate.add_argument("--delimiter", help="of a delimited file whose name does not say it")
-    evaluate.add_argument("--no-header", action="store_true", help="columns are positions, from 0")
-    evaluate.add_argument(
-        "--raw", action="store_true", help="score texts as they stand, not cleaned as the pipeline does"
-    )
-    evaluate.add_argument("--json", type=Path, metavar="OUT", help="write all figures here too")
+    evaluate.add_argument("--stars", action="store_true", help="labels are 1 to 5 stars; rows with 3 are left out")
+    evaluate.add_argument("--slice", metavar="COLUMN", help="also print scores for each value of this column")
+    evaluate.add_argument("--delimiter", help="delimiter of the file, if its name does not tell")
+    evaluate.add_argument("--no-header", action="store_true", help="the file has no header; columns are numbers from 0")
+    evaluate.add_argument("--raw", action="store_true", help="do not clean the texts before scoring")
+    evaluate.add_argument("--json", type=Path, metavar="OUT", help="JSON file to write all figures to")
 
     add_command(
-        commands, "tune", _tune, "search for the settings of fine-tuning on the newest corpus; goes on when run again"
+        commands,
+        "tune",
+        _tune,
+        "search for good settings of fine-tuning on the newest corpus; a second run resumes the search",
+        "reviewgen tune",
+        "0 done, 2 wrong configuration, 3 the corpus has too few rows, 5 everything else",
     )
 
-    models = commands.add_parser("models", help="list, look at, promote and roll back registered models")
-    actions = models.add_subparsers(required=True, metavar="ACTION")
-    add_command(actions, "list", _models_list, "list every version, newest first")
-    promote = add_command(actions, "promote", _promote, "make VERSION champion; the next night re-labels with it")
-    promote.add_argument("version", type=int, metavar="VERSION")
-    promote.add_argument("--reason", required=True, help="why; kept in ops_model_promotions")
-    promote.add_argument("--force", action="store_true", help="past the gate, which the table then says")
+    actions = add_group(commands, "models", "list, compare, promote and roll back registered models", "ACTION")
+    add_command(actions, "list", _models_list, "list every version, newest first", "reviewgen models list")
+    promote = add_command(
+        actions,
+        "promote",
+        _promote,
+        "make VERSION the champion; the next night labels with it again",
+        'reviewgen models promote 3 --reason "better on short reviews"',
+        "0 done, 2 wrong configuration, 3 the gate refused the version, 5 everything else",
+    )
+    promote.add_argument("version", type=int, metavar="VERSION", help="number of the version")
+    promote.add_argument("--reason", required=True, help="the reason; ops_model_promotions keeps it")
+    promote.add_argument("--force", action="store_true", help="skip the gate; ops_model_promotions records it")
     compare = add_command(
-        actions, "compare", _compare, "ask the gate about two versions, and count the labels that would flip"
+        actions,
+        "compare",
+        _compare,
+        "run the promotion gate on two versions, and count the labels that would change",
+        "reviewgen models compare candidate",
+        "0 done, 2 wrong configuration, 3 the corpus has too few rows, 5 everything else",
     )
-    compare.add_argument("one", metavar="ONE", help="alias or version that would come")
+    compare.add_argument("one", metavar="ONE", help="alias or version of the new model")
     compare.add_argument(
-        "other", metavar="OTHER", nargs="?", default="champion", help="that would go (default champion)"
+        "other",
+        metavar="OTHER",
+        nargs="?",
+        default="champion",
+        help="alias or version of the model to replace (default champion)",
     )
-    page = add_command(actions, "page", _model_page, "fetch the page of a registered model: curves, slices, robustness")
-    page.add_argument("model", metavar="NAME@ALIAS", help="or NAME@VERSION")
+    page = add_command(
+        actions,
+        "page",
+        _model_page,
+        "write the HTML page of a registered model: curves, slices, robustness",
+        "reviewgen models page review_sentiment@champion --out model.html",
+    )
+    page.add_argument("model", metavar="NAME@ALIAS", help="registered model, or NAME@VERSION")
     page.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file to write")
-    rollback = add_command(actions, "rollback", _rollback, "make the version champion that was it before")
-    rollback.add_argument("--reason", required=True, help="why; kept in ops_model_promotions")
+    rollback = add_command(
+        actions,
+        "rollback",
+        _rollback,
+        "make the previous champion the champion again",
+        'reviewgen models rollback --reason "more false positives since Monday"',
+    )
+    rollback.add_argument("--reason", required=True, help="the reason; ops_model_promotions keeps it")
 
 
 def _evaluate(options: argparse.Namespace) -> int:

@@ -3,26 +3,48 @@
 import argparse
 import sys
 
-from reviewgen_spark.cli.command import Commands, add_command, open_session, read_config
+from reviewgen_spark.cli.command import RUN_EXIT_CODES, Commands, add_command, open_session, read_config
 from reviewgen_spark.job import add_pipeline_options, batch_range, run_stages
 from reviewgen_spark.pipelines import PIPELINES, all_stages, stages_of
 
 
 def add_commands(commands: Commands) -> None:
-    """Add the commands with their options."""
-    run = add_command(commands, "run", _run, "run a pipeline over everything that is not done yet")
-    run.add_argument("pipeline", choices=PIPELINES)
+    """Adds the commands with their options."""
+    run = add_command(
+        commands,
+        "run",
+        _run,
+        "run a pipeline over every batch that is not done yet",
+        """reviewgen run nightly
+reviewgen run nightly --force tokens --batches 3-7        # compute the tokens of five batches again
+reviewgen run nightly --max-batches 20                    # a new champion labels 20 old batches a night
+reviewgen run nightly --set label.alias=compressed        # label with the compressed model
+reviewgen run generate --until summarise                  # summaries only, without a model""",
+        RUN_EXIT_CODES,
+    )
+    run.add_argument("pipeline", choices=PIPELINES, help="the pipeline to run")
     add_pipeline_options(run)
 
     status = add_command(
-        commands, "status", _status, "show how far every stage is, and which files wait for a decision"
+        commands,
+        "status",
+        _status,
+        "show how far every stage is, and which files wait for a decision",
+        "reviewgen status --counts --env demo",
+        "0 done, 2 wrong configuration, 3 the counts do not add up, 5 everything else",
     )
-    status.add_argument("--counts", action="store_true", help="count the records of every table; exit 3 if a sum fails")
+    status.add_argument(
+        "--counts", action="store_true", help="count the records of every table; exit 3 if the sums do not match"
+    )
 
     quality = add_command(
-        commands, "quality", _quality, "print how many reviews each quality rule met, with its condition"
+        commands,
+        "quality",
+        _quality,
+        "print each quality rule with its condition and the number of reviews that it matched",
+        "reviewgen quality --batches 3-7",
     )
-    quality.add_argument("--batches", metavar="A-B", help="only batches A to B (default all)")
+    quality.add_argument("--batches", metavar="A-B", help="only batches A to B (default: all)")
 
 
 def _run(options: argparse.Namespace) -> int:

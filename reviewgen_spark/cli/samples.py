@@ -3,21 +3,36 @@
 import argparse
 from pathlib import Path
 
-from reviewgen_spark.cli.command import Commands, add_command, open_session, read_config
+from reviewgen_spark.cli.command import RUN_EXIT_CODES, Commands, add_command, open_session, read_config
 from reviewgen_spark.errors import ConfigError
 
 
 def add_commands(commands: Commands) -> None:
-    """Add the commands with their options."""
+    """Adds the commands with their options."""
     sample = add_command(
-        commands, "sample", _sample, "write a landing folder of real reviews, as a shop would deliver them"
+        commands,
+        "sample",
+        _sample,
+        "write a landing folder of real reviews, as a shop would deliver them",
+        "reviewgen sample --rows 2000 --out var/landing",
     )
-    sample.add_argument("--rows", type=int, default=20_000, help="review records (default 20000)")
-    sample.add_argument("--out", type=Path, required=True, help="folder to write; must be empty or absent")
-    sample.add_argument("--seed", type=int, default=7, help="same seed, same bytes (default 7)")
+    sample.add_argument("--rows", type=int, default=20_000, help="number of review records (default 20000)")
+    sample.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="folder to write; must be empty or absent"
+    )
+    sample.add_argument(
+        "--seed", type=int, default=7, help="seed of the random values; the same seed gives the same bytes (default 7)"
+    )
 
-    demo = add_command(commands, "demo", _demo, "sample, prepare, train and label in one go, then print a few answers")
-    demo.add_argument("--rows", type=int, default=20_000, help="review records (default 20000)")
+    demo = add_command(
+        commands,
+        "demo",
+        _demo,
+        "run everything on real reviews, from delivered files to labels and a report, then print a few answers",
+        "reviewgen demo --env demo",
+        RUN_EXIT_CODES,
+    )
+    demo.add_argument("--rows", type=int, default=20_000, help="number of review records (default 20000)")
 
 
 def _sample(options: argparse.Namespace) -> int:

@@ -6,12 +6,25 @@ from reviewgen_spark.cli.command import Commands, add_command, open_session, rea
 
 
 def add_commands(commands: Commands) -> None:
-    """Add the commands with their options."""
-    sql = add_command(commands, "sql", _sql, "run a query on the tables and views, also while a run writes them")
-    sql.add_argument("query", help='such as "SELECT sentiment_label, count(*) FROM gold_review_labels GROUP BY 1"')
+    """Adds the commands with their options."""
+    sql = add_command(
+        commands,
+        "sql",
+        _sql,
+        "run a query on the tables, views and functions, also while a run writes them",
+        """reviewgen sql "SELECT sentiment_label, count(*) FROM gold_review_labels GROUP BY 1"
+reviewgen sql "SELECT reviewgen_sentiment('物流很快').label, reviewgen_tokens('物流很快')" --env demo""",
+    )
+    sql.add_argument("query", metavar="QUERY", help="query in Spark SQL")
     sql.add_argument("--rows", type=int, default=50, help="rows to print (default 50)")
 
-    add_command(commands, "shell", _shell, "open a Python prompt with `spark`, the tables and the views")
+    add_command(
+        commands,
+        "shell",
+        _shell,
+        "open a Python prompt with `spark`, the tables, the views and the functions",
+        "reviewgen shell --env demo",
+    )
 
 
 def _sql(options: argparse.Namespace) -> int:

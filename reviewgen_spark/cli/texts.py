@@ -5,40 +5,68 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from reviewgen_spark.cli.command import Commands, add_command, open_session, read_config, tell_progress
+from reviewgen_spark.cli.command import Commands, add_command, add_group, open_session, read_config, tell_progress
 from reviewgen_spark.errors import ConfigError
 
 
 def add_commands(commands: Commands) -> None:
-    """Add the commands with their options."""
-    export = commands.add_parser("export", help="take generated texts out of the house, labelled and recorded")
-    exports = export.add_subparsers(required=True, metavar="WHAT")
-    texts = add_command(exports, "texts", _export_texts, "write generated texts with visible labels and AIGC metadata")
-    texts.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder to write; empty or absent")
+    """Adds the commands with their options."""
+    exports = add_group(commands, "export", "export generated texts to files, and record each export", "WHAT")
+    texts = add_command(
+        exports,
+        "texts",
+        _export_texts,
+        "write generated texts to files, with visible labels and AIGC metadata",
+        """reviewgen export texts --out texts                            # summaries, product copy and replies
+reviewgen export texts --out corpus --purpose augmentation    # training data, never to be shown""",
+        "0 done, 2 wrong configuration, 3 a text does not match its metadata, 5 everything else",
+    )
+    texts.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="folder to write; must be empty or absent"
+    )
     texts.add_argument(
         "--purpose",
         action="append",
         default=[],
         metavar="PURPOSE",
-        help="summary, product_copy, reply (default these three) or augmentation, which is training data; repeatable",
+        help="summary, product_copy, reply (default: these three) or augmentation, which is training data; repeatable",
     )
-    texts.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="default jsonl")
-    texts.add_argument("--strip", action="store_true", help="without labels and metadata; needs --reason")
-    texts.add_argument("--reason", help="why; kept in ops_text_exports with your name")
+    texts.add_argument(
+        "--format", choices=("jsonl", "csv"), default="jsonl", help="format of the texts (default jsonl)"
+    )
+    texts.add_argument("--strip", action="store_true", help="leave out labels and metadata; needs --reason")
+    texts.add_argument("--reason", help="the reason; ops_text_exports keeps it with your name")
 
     gallery = add_command(
-        commands, "gallery", _gallery, "write a page of generated texts beside their sources, to look at"
+        commands,
+        "gallery",
+        _gallery,
+        "write an HTML page of generated texts beside their sources, for people to read",
+        "reviewgen gallery --out gallery.html",
     )
     gallery.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file to write")
-    gallery.add_argument("--rows", type=int, default=200, help="texts to show (default 200)")
-    gallery.add_argument("--metrics", type=Path, metavar="FILE", help="JSON of figures to show beside the baselines'")
+    gallery.add_argument("--rows", type=int, default=200, help="number of texts to show (default 200)")
+    gallery.add_argument(
+        "--metrics", type=Path, metavar="FILE", help="JSON file of figures to show beside those of the baselines"
+    )
 
     write = add_command(
-        commands, "write", _write, "write a text for each request of a file, with checks and provenance; no Spark"
+        commands,
+        "write",
+        _write,
+        "write a text for each request in a file, with checks and provenance, without Spark",
+        """\
+echo '{"purpose": "reply", "product_id": "p1", "lang_code": "zh", "sources": [{"record_id": "r1", "text": "碎了"}]}' |
+  reviewgen write --requests - --writer template""",
+        "0 done, 2 wrong configuration, 4 too many requests ended in an error, 5 everything else",
     )
-    write.add_argument("--requests", required=True, metavar="FILE", help="JSON lines; - reads standard input")
-    write.add_argument("--out", type=Path, metavar="FILE", help="JSON lines (default: standard output)")
-    write.add_argument("--writer", choices=("template", "torch", "endpoint"), help="default: generate.writer")
+    write.add_argument(
+        "--requests", required=True, metavar="FILE", help="requests as JSON lines; - reads standard input"
+    )
+    write.add_argument("--out", type=Path, metavar="FILE", help="JSON-lines file to write (default: standard output)")
+    write.add_argument(
+        "--writer", choices=("template", "torch", "endpoint"), help="what writes (default: the key generate.writer)"
+    )
 
 
 def _export_texts(options: argparse.Namespace) -> int:

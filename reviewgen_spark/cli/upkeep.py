@@ -5,24 +5,28 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reviewgen_spark.cli.command import Commands, add_command, open_session, read_config
+from reviewgen_spark.cli.command import Commands, add_command, add_group, open_session, read_config
 from reviewgen_spark.errors import ConfigError
 
 
 def add_commands(commands: Commands) -> None:
-    """Add the commands with their options."""
-    ingest = commands.add_parser("ingest", help="decide about a file that was refused whole")
-    decisions = ingest.add_subparsers(required=True, metavar="DECISION")
+    """Adds the commands with their options."""
+    decisions = add_group(commands, "ingest", "decide about a delivered file that was refused as a whole", "DECISION")
     for name, help_ in (
-        ("accept", "take what is readable of FILE; its malformed records are quarantined one by one"),
-        ("retry", "look at FILE again on the next run, as it has been mended"),
+        ("accept", "read what is readable of FILE in the next run; malformed records are quarantined one by one"),
+        ("retry", "read FILE again in the next run, after it was repaired and delivered under the same name"),
     ):
-        decision = add_command(decisions, name, _decide, help_)
-        decision.add_argument("file", metavar="FILE", help="as `reviewgen status` names it")
+        decision = add_command(decisions, name, _decide, help_, f"reviewgen ingest {name} reviews/2026-01-09.jsonl.gz")
+        decision.add_argument("file", metavar="FILE", help="path of the file, as `reviewgen status` prints it")
         decision.set_defaults(decision=name)
 
     erasing = add_command(
-        commands, "erase", _erase, "erase users' or reviews' records for good; without ids, finish what is open"
+        commands,
+        "erase",
+        _erase,
+        "erase all records of users or reviews for good; without ids, finish open erasures",
+        "reviewgen erase --user-file ids.txt",
+        "0 done, 2 wrong configuration, 3 a file still holds an id or a text, 5 everything else",
     )
     for kind in ("user", "review"):
         erasing.add_argument(
@@ -30,15 +34,21 @@ def add_commands(commands: Commands) -> None:
             action="append",
             default=[],
             metavar="ID",
-            help="repeatable; a shell keeps it in its history",
+            help=f"id of a {kind}; repeatable; a shell keeps it in its history",
         )
-        erasing.add_argument(f"--{kind}-file", metavar="FILE", help="ids, one a line; - reads standard input")
-    erasing.add_argument("--rewrite-landing", action="store_true", help="empty the records in delivered files too")
+        erasing.add_argument(
+            f"--{kind}-file", metavar="FILE", help=f"ids of {kind}s, one a line; - reads standard input"
+        )
+    erasing.add_argument("--rewrite-landing", action="store_true", help="also empty the records in delivered files")
 
     tending = add_command(
-        commands, "maintain", _maintain, "pack and order the tables, remove what is older than retention"
+        commands,
+        "maintain",
+        _maintain,
+        "compact and order the tables, and remove files and rows that are older than the retention time",
+        "reviewgen maintain --dry-run",
     )
-    tending.add_argument("--dry-run", action="store_true", help="only say what would go")
+    tending.add_argument("--dry-run", action="store_true", help="only print what would be removed")
 
 
 def _decide(options: argparse.Namespace) -> int:
