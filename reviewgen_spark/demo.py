@@ -11,6 +11,7 @@ from reviewgen_spark.catalog import register_tables
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.pipelines import generate, nightly, train
+from reviewgen_spark.query_result import print_result
 from reviewgen_spark.runner import open_run
 from reviewgen_spark.sample import write_sample
 from reviewgen_spark.status import check_night, count_records
@@ -62,7 +63,7 @@ def run_demo(spark: SparkSession, config: Config, rows: int) -> int:
     register_tables(spark, config)
     for question, query in QUESTIONS:
         print(f'\n{question}\n  reviewgen sql "{query}"')
-        spark.sql(query).show(truncate=False)
+        print_result(spark.sql(query), rows=20)
     print(f"tables   {config.paths.warehouse}")
     print(f"parquet  {config.paths.exports}")
     print(f"models   {config.paths.tracking_uri}")
