@@ -36,7 +36,12 @@ def setup(tmp_path: Path):
 
     def run(fails: str = "") -> subprocess.CompletedProcess[str]:
         programs = tmp_path / "bin"
-        environment = {**os.environ, "PATH": f"{programs}:/usr/bin:/bin", "PYTHON": f"{programs}/python3", "FAILS": fails}
+        environment = {
+            **os.environ,
+            "PATH": f"{programs}:/usr/bin:/bin",
+            "PYTHON": f"{programs}/python3",
+            "FAILS": fails,
+        }
         environment.pop("JAVA_HOME", None)
         command = [str(ROOT / "setup.sh"), str(tmp_path / "venv"), str(tmp_path / "jars")]
         return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, cwd=tmp_path)
