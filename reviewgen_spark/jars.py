@@ -63,10 +63,15 @@ def write_spark_defaults(jars: list[Path], log4j: Path) -> Path:
 
 def main(arguments: list[str]) -> int:
     """Resolve and name the jars; exit code 5 when they cannot be had."""
+    from pyspark.errors import PySparkRuntimeError
+
     from reviewgen_spark.config import default_conf_folder
 
     folder = Path(arguments[0]).resolve()
-    jars = resolve_jars(folder)
+    try:
+        jars = resolve_jars(folder)
+    except PySparkRuntimeError:  # the JVM ended, and has printed why
+        jars = []
     if not jars:
         print(
             f"{folder}: {DELTA_PACKAGE} could not be resolved; check the network and run this again",

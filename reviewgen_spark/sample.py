@@ -61,13 +61,15 @@ class SampleSummary:
         return sum(self.dirt.get(kind, 0) for kind in _DAMAGES)
 
     def describe(self) -> str:
-        """Two lines for a person."""
-        dirt = ", ".join(f"{kind} {count:,}" for kind, count in sorted(self.dirt.items()))
+        """Returns one line that counts records and gold labels."""
         return (
             f"{self.records:,} records in {self.files} files, {self.bad_records:,} of them malformed; "
-            f"{self.unreadable_records:,} more in a truncated file; {self.gold_labels:,} gold labels kept apart\n"
-            f"what they carry: {dirt}"
+            f"{self.unreadable_records:,} more in a truncated file; {self.gold_labels:,} gold labels kept apart"
         )
+
+    def describe_dirt(self) -> str:
+        """Returns one line that counts records by kind of dirt."""
+        return ", ".join(f"{kind} {count:,}" for kind, count in sorted(self.dirt.items()))
 
 
 def write_sample(

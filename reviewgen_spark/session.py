@@ -3,6 +3,8 @@
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,8 @@ from reviewgen_spark.inference.daemon import MODULE as DAEMON_MODULE
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+# Spark always starts its JVM with this module, and no option of Java hides the line.
+INCUBATOR_WARNING = "WARNING: Using incubator modules: jdk.incubator.vector"
 DELTA_PACKAGE = "io.delta:delta-spark_4.1_2.13:4.3.1"
 
 
@@ -75,13 +79,42 @@ def start_session(config: Config, app: str = "reviewgen") -> "SparkSession":
         builder = _local_launch(builder, config)
     for key, value in session_settings(config).items():
         builder = builder.config(key, value)
-    session = builder.getOrCreate()
+    with nullcontext() if is_submitted else stderr_without(INCUBATOR_WARNING):
+        session = builder.getOrCreate()
     session.sparkContext.setLogLevel(config.spark.log_level)
     if not _has_delta(session):
         raise ConfigError(
             f"Delta's jars are not on the class path: run `make setup`, or give spark-submit --packages {DELTA_PACKAGE}"
         )
     return session
+
+
+@contextmanager
+def stderr_without(line: str) -> Iterator[None]:
+    """Gives processes that start inside a standard error that drops one exact line and passes everything else.
+
+    A process of its own filters, because the JVM may write until after this one has ended. It ends with the JVM.
+    """
+    sys.stderr.flush()
+    read_end, write_end = os.pipe()
+    kept = os.dup(2)
+    # Without setsid Ctrl-C would end it, and with it what the JVM still has to say.
+    os.posix_spawnp(
+        "sed",
+        ["sed", "-u", f"/^{line}$/d"],
+        {**os.environ, "LC_ALL": "C"},
+        file_actions=[(os.POSIX_SPAWN_DUP2, read_end, 0), (os.POSIX_SPAWN_DUP2, kept, 1)],
+        setsid=True,
+    )
+    os.close(read_end)
+    os.dup2(write_end, 2)
+    os.close(write_end)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _local_launch(builder: "SparkSession.Builder", config: Config) -> "SparkSession.Builder":

@@ -1,6 +1,7 @@
 """Reviews to try things with: sample, demo."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from reviewgen_spark.cli.command import RUN_EXIT_CODES, Commands, add_command, open_session, read_config
@@ -42,7 +43,7 @@ def _sample(options: argparse.Namespace) -> int:
     if out.is_dir() and any(out.iterdir()):
         raise ConfigError(f"--out {out}: the folder is not empty; name another, or empty it")
     summary = write_sample(out, options.rows, options.seed)
-    print(summary.describe())
+    print(f"{summary.describe()}\nwhat they carry: {summary.describe_dirt()}")
     return 0
 
 
@@ -50,5 +51,7 @@ def _demo(options: argparse.Namespace) -> int:
     from reviewgen_spark.demo import run_demo
 
     config = read_config(options)
+    program = sys.argv[0] if Path(sys.argv[0]).name == "reviewgen" else "reviewgen"  # .venv is rarely on the PATH
+    command = f"{program} sql --env {options.env}" if options.env else f"{program} sql"
     with open_session(config) as spark:
-        return run_demo(spark, config, options.rows)
+        return run_demo(spark, config, options.rows, command)

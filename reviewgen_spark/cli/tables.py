@@ -33,13 +33,14 @@ def _sql(options: argparse.Namespace) -> int:
     from reviewgen_spark.catalog import register_tables
     from reviewgen_spark.errors import SchemaError
     from reviewgen_spark.functions import register_named
+    from reviewgen_spark.query_result import print_result
 
     config = read_config(options)
     with open_session(config) as spark:
         register_tables(spark, config)
         register_named(spark, config, options.query)
         try:
-            spark.sql(options.query).show(options.rows, truncate=80)
+            print_result(spark.sql(options.query), options.rows)
         except AnalysisException as error:
             raise SchemaError(
                 f"the query does not fit the tables ({error.getCondition()}): {error.getMessage()}"

@@ -1,5 +1,7 @@
-"""What a local JVM is started with; nothing is started here."""
+"""What a local JVM is started with; no JVM is started here."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,18 @@ def test_who_names_a_collector_keeps_it(launch, tmp_path, monkeypatch: pytest.Mo
 def test_without_jars_it_says_what_to_do(launch) -> None:
     with pytest.raises(ConfigError, match="make setup"):
         launch()
+
+
+def test_one_line_is_dropped_from_stderr_and_no_other() -> None:
+    code = (
+        "import subprocess, sys; from reviewgen_spark.session import INCUBATOR_WARNING, stderr_without\n"
+        "with stderr_without(INCUBATOR_WARNING):\n"
+        "    subprocess.run(['printf', sys.argv[1]], stdout=2)\n"
+        "print(INCUBATOR_WARNING, file=sys.stderr)\n"
+    )
+    text = f"{session.INCUBATOR_WARNING}\\nbefore\\n# {session.INCUBATOR_WARNING}\\nno text: \\377\\n"
+    done = subprocess.run([sys.executable, "-c", code, text], capture_output=True, check=True, timeout=60)
+    warning = session.INCUBATOR_WARNING.encode()
+    # The last one was written after the block, so it is not filtered.
+    assert sorted(done.stderr.splitlines()) == sorted([b"before", b"# " + warning, b"no text: \xff", warning])
+    assert done.stdout == b""
