@@ -14,6 +14,7 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.models.corpus import Examples
 from reviewgen_spark.models.labelled_file import LabelledTexts
+from reviewgen_spark.progress import add_bar, progress_bars
 
 REPORT_EVERY_S = 10.0
 CHUNK = 2_000
@@ -52,6 +53,7 @@ class FileEvaluation:
         return found
 
 
+@progress_bars()
 def evaluate_file(
     config: Config, model: str, path: Path, data: LabelledTexts, is_raw: bool, progress: Callable[[str], None]
 ) -> FileEvaluation:
@@ -84,8 +86,10 @@ def evaluate_file(
     found: list[np.ndarray[Any, np.dtype[np.float64]]] = []
     # Sorted by length over the whole file, so that a chunk is of like texts and progress is even in rows.
     order = np.argsort([len(text) for text in examples.texts], kind="stable")
+    advance = add_bar("rows", len(order))
     for start in range(0, len(order), CHUNK):
         found.append(predictor.score_texts([examples.texts[row] for row in order[start : start + CHUNK]]))
+        advance(len(found[-1]))
         if time.monotonic() - reported > REPORT_EVERY_S:
             reported = time.monotonic()
             done = start + CHUNK
