@@ -28,6 +28,7 @@ from reviewgen_spark.jobs.label import STAGE
 from reviewgen_spark.ledger import Ledger
 from reviewgen_spark.models.metrics import Interval
 from reviewgen_spark.models.registry import RegisteredModel
+from reviewgen_spark.progress import add_bar, progress_bars
 from reviewgen_spark.tables import Warehouse
 from reviewgen_spark.transforms.tokens import unique_reviews
 
@@ -92,6 +93,7 @@ class Estimate:
         return found
 
 
+@progress_bars()
 def estimate_labelling(
     spark: SparkSession,
     config: Config,
@@ -131,12 +133,17 @@ def estimate_labelling(
     rows = sum(counts.values())
     progress(f"{rows:,} reviews in {len(batches):,} batches; timing {min(sample_rows, rows):,} of them")
     sample = reviews.sampleBy("stratum", sampling_fractions(counts, sample_rows), SEED).persist()
+    advance = add_bar("measurements", 2 + _MAX_PASSES, is_even=False)
     try:
         warm_up = _collect(time_labelling(sample.limit(32 * workers), model, config.label))
+        advance(1)
         overhead = measure_overhead(warehouse, config, model, batches[0])
+        advance(1)
         timings = [_collect(time_labelling(sample, model, config.label))]
+        advance(1)
         while len(timings[0].batches) * len(timings) < _MIN_BATCHES and len(timings) < _MAX_PASSES:
             timings.append(_collect(time_labelling(sample, model, config.label)))
+            advance(1)
     finally:
         sample.unpersist()
     timed = [batch for one in timings for batch in one.batches]

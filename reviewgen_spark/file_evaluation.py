@@ -17,6 +17,7 @@ from reviewgen_spark.inference.label import require_label_model
 from reviewgen_spark.inference.shipping import files_beside, open_first_answers, open_predictor
 from reviewgen_spark.models.corpus import Examples
 from reviewgen_spark.models.labelled_file import LabelledTexts
+from reviewgen_spark.progress import add_bar, progress_bars
 
 if TYPE_CHECKING:
     from reviewgen_spark.models.ngram_classifier import NgramClassifier
@@ -59,6 +60,7 @@ class FileEvaluation:
         return found
 
 
+@progress_bars()
 def evaluate_file(
     config: Config, model: str, path: Path, data: LabelledTexts, is_raw: bool, progress: Callable[[str], None]
 ) -> FileEvaluation:
@@ -97,8 +99,10 @@ def evaluate_file(
     found: list[np.ndarray[Any, np.dtype[np.float64]]] = []
     # Sorted by length over the whole file, so that a chunk is of like texts and progress is even in rows.
     order = np.argsort([len(text) for text in examples.texts], kind="stable")
+    advance = add_bar("rows", len(order))
     for start in range(0, len(order), CHUNK):
         found.append(_score_texts(predictor, first, [examples.texts[row] for row in order[start : start + CHUNK]]))
+        advance(len(found[-1]))
         if time.monotonic() - reported > REPORT_EVERY_S:
             reported = time.monotonic()
             done = start + CHUNK

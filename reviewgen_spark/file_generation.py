@@ -19,6 +19,7 @@ from reviewgen_spark.inference.attempts import (
 )
 from reviewgen_spark.inference.label import require_label_model
 from reviewgen_spark.inference.shipping import files_beside, open_first_answers, open_predictor
+from reviewgen_spark.progress import add_bar, progress_bars
 from reviewgen_spark.text.provenance import labelled
 from reviewgen_spark.text.requests import Request
 
@@ -37,8 +38,14 @@ class Outcome:
         return f"{self.lines:,} requests, {self.lines - self.errors:,} texts, {self.errors:,} errors"
 
 
+@progress_bars()
 def write_file(
-    config: Config, writer: str, lines: Iterable[str], out: TextIO, report: Callable[[str], None]
+    config: Config,
+    writer: str,
+    lines: Iterable[str],
+    out: TextIO,
+    report: Callable[[str], None],
+    total: int | None = None,
 ) -> Outcome:
     """Write a text for each line of requests; one line out for each line in, in their order, empty ones left out.
 
@@ -51,6 +58,7 @@ def write_file(
         lines: JSON objects, see `text/requests.py`.
         out: JSON lines are written here, window by window.
         report: gets a line of progress a window.
+        total: how many requests `lines` holds; without it there is no progress bar.
 
     Raises:
         ErrorShareError: more of them ended in an error than `generate.max_error_pct` allows; they are written all the
@@ -68,12 +76,15 @@ def write_file(
     if found.labeller is None:
         report("no labeller is registered: texts are checked by word lists alone")
     numbered = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+    is_apart = not out.isatty()  # texts that are printed on the terminal would break the bar
+    advance = add_bar("requests", total if total and is_apart else 0)
     for window in windows(numbered, config.generation.window_rows):
         for row in _write_window(window, desk, config.provenance.content_producer):
             outcome.lines += 1
             outcome.errors += row["error"] is not None
             out.write(json.dumps(row, ensure_ascii=False) + "\n")
         out.flush()
+        advance(len(window))
         report(outcome.describe())
     limit = config.generate.max_error_pct
     if outcome.lines and 100 * outcome.errors / outcome.lines > limit:

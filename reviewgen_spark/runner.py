@@ -23,6 +23,7 @@ from reviewgen_spark.erasure_log import ErasureLog
 from reviewgen_spark.errors import ErrorShareError, ReviewgenError, StageError
 from reviewgen_spark.lease import Lease
 from reviewgen_spark.ledger import Ledger
+from reviewgen_spark.progress import add_bar, progress_bars
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.stage import Inputs, Stage, fingerprint
 from reviewgen_spark.tables import Warehouse, Written
@@ -43,6 +44,7 @@ class Run:
     artifacts: Artifacts
     _erased: str | None = None
 
+    @progress_bars()
     def pipeline(self, stages: Sequence[Stage]) -> None:
         """Run stages in order, each over everything it has not done yet.
 
@@ -52,8 +54,10 @@ class Run:
         self.warehouse.converge(
             sorted({name for stage in stages for name in (*stage.reads, *stage.writes, *stage.history)})
         )
+        advance = add_bar("stages", len(stages), is_even=False)
         for stage in stages:
             self.stage(stage)
+            advance(1)
 
     def stage(self, stage: Stage) -> None:
         """Run one stage over everything that it has not done yet."""
@@ -71,11 +75,13 @@ class Run:
 
     # -- running -----------------------------------------------------------------------------------------------
 
+    @progress_bars()
     def _batch_stage(self, stage: Stage) -> None:
         pending = self.backlog.pending(stage)
         now = self.backlog.this_run(stage, pending)
         if not pending:
             self.report(f"[{stage.name}] nothing to do")
+        advance = add_bar(f"{stage.name}: batches", len(now))
         for number, batch in enumerate(now, start=1):
             print_ = pending[batch]
             tables = {
@@ -88,6 +94,7 @@ class Run:
                 last = batch if name in stage.reads else batch - 1
                 tables[name] = self.warehouse.read(name).where(F.col("batch_id") <= last)
             self._execute(stage, batch, print_, tables, f"batch {batch} ({number}/{len(now)})")
+            advance(1)
         if len(now) < len(pending):
             self.report(f"[{stage.name}] {len(pending) - len(now):,} batches wait for the next run (--max-batches)")
 

@@ -108,5 +108,9 @@ def _write(options: argparse.Namespace) -> int:
             out = files.enter_context(options.out.open("w", encoding="utf-8")) if options.out else sys.stdout
         except OSError as error:
             raise ConfigError(f"{error.filename}: cannot be opened ({type(error).__name__})") from None
-        write_file(config, writer, lines, out, tell_progress)
+        total = None
+        if lines.seekable() and not is_piped:
+            total = sum(1 for line in lines if line.strip())
+            lines.seek(0)
+        write_file(config, writer, lines, out, tell_progress, total)
     return 0

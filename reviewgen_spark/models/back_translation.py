@@ -17,6 +17,7 @@ import torch
 from reviewgen_spark.errors import ModelNotFoundError
 from reviewgen_spark.models.batches import cut_by_token_budget
 from reviewgen_spark.models.quiet import quiet_transformers
+from reviewgen_spark.progress import add_bar, progress_bars
 
 TOKENS_PER_BATCH = 2048
 
@@ -69,6 +70,7 @@ def load_translator(name: str, device: str, max_tokens: int) -> Translator:
     return Translator(tokenizer, model.eval().to(device), max_tokens)
 
 
+@progress_bars()
 def back_translate(
     texts: Sequence[str], there: Translator, back: Translator, progress: Callable[[str], None]
 ) -> list[str | None]:
@@ -81,9 +83,11 @@ def back_translate(
         progress: called with a line a chunk; the lines hold no text.
     """
     found: list[str | None] = []
+    advance = add_bar("back-translation: texts", len(texts))
     for start in range(0, len(texts), 1000):
         part = texts[start : start + 1000]
         home = back.translate(there.translate(part))
         found += [said if said and said != text else None for text, said in zip(part, home, strict=True)]
+        advance(len(part))
         progress(f"back-translated {len(found):,} of {len(texts):,} texts")
     return found

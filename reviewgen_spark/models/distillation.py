@@ -29,6 +29,7 @@ from reviewgen_spark.models.optimizer import choose_precision, loop_settings
 from reviewgen_spark.models.predictor import Predictor, Tokenizer, choose_device
 from reviewgen_spark.models.pruning import choose_layers, keep_layers
 from reviewgen_spark.models.tasks import read_targets
+from reviewgen_spark.progress import add_bar, progress_bars
 from reviewgen_spark.sections import DistilSection
 
 TEACHER_TOKENS = 8192
@@ -175,6 +176,7 @@ def _log_odds(values: torch.Tensor, head: Head) -> torch.Tensor:
     )  # a sigmoid is softmax over (0, z)
 
 
+@progress_bars()
 def teacher_logits(
     teacher: Predictor, texts: Sequence[str], progress: Callable[[str], None], keep: Path | None = None
 ) -> npt.NDArray[np.float64]:
@@ -187,11 +189,13 @@ def teacher_logits(
     answers: npt.NDArray[np.float64] | None = None
     done, started = 0, time.monotonic()
     reported = started
+    advance = add_bar("teacher: rows", len(rows))
     for batch in cut_by_token_budget([len(row) for row in rows], texts, TEACHER_TOKENS):
         logits = teacher.logits([rows[index] for index in batch])
         answers = np.zeros((len(rows), logits.shape[1])) if answers is None else answers
         answers[batch] = logits
         done += len(batch)
+        advance(len(batch))
         now = time.monotonic()
         if now - reported > REPORT_EVERY_S:
             reported = now

@@ -24,6 +24,7 @@ from reviewgen_spark.models.checkpoint import Point, Progress, read_checkpoint, 
 from reviewgen_spark.models.dropout import replace_dropout
 from reviewgen_spark.models.optimizer import LoopSettings, make_optimizer, rate
 from reviewgen_spark.models.quiet import quiet_transformers
+from reviewgen_spark.progress import Advance, add_bar, progress_bars
 
 REPORT_EVERY_S = 10.0
 CHECKPOINT_EVERY_S = 300.0
@@ -41,6 +42,7 @@ class TrainResult:
     best_state: dict[str, torch.Tensor]
 
 
+@progress_bars()
 def train(
     model: Any,
     batches: Callable[[int, np.random.Generator], Sequence[Rows]],
@@ -78,6 +80,7 @@ def train(
     trained: Any = model if world == 1 else torch.nn.parallel.DistributedDataParallel(model)
     trained = torch.compile(trained) if settings.compile else trained
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    advance: Advance | None = None
 
     while state.epoch <= settings.epochs:
         order = batches(state.epoch, np.random.default_rng([settings.seed, state.epoch]))
@@ -86,6 +89,7 @@ def train(
         started = reported = saved = time.monotonic()
         seconds_before = state.seconds
         model.train()
+        advance = advance or add_bar(f"{settings.stage}: steps", steps if rank == 0 else 0, state.step)
         for batch in range(state.batch, len(order)):
             scale = rate(settings.schedule, state.step, warmup, steps) * state.plateau
             for group in optimizer.param_groups:
@@ -116,6 +120,7 @@ def train(
             optimizer.zero_grad(set_to_none=True)
             state.batch, state.rows = batch + 1, state.rows + len(rows)
             state.total_loss += batch_loss
+            advance(1)
             now = time.monotonic()
             state.seconds = seconds_before + now - started
             if now - reported > REPORT_EVERY_S and rank == 0:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reviewgen_spark.errors import MissingExtraError, ReviewgenError
+from reviewgen_spark.progress import add_bar, progress_bars
 from reviewgen_spark.sections import FinetuneSection, TuneSection
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class TuneResult:
     failed: int
 
 
+@progress_bars()
 def tune(
     objective: Objective,
     section: FinetuneSection,
@@ -72,6 +74,8 @@ def tune(
     before = len(_ended(found))
     found.sampler = optuna.samplers.TPESampler(seed=space.seed + before)
 
+    advance = add_bar("trials", space.trials, before)
+
     def run(trial: "Trial") -> float:
         drawn = draw(trial, space)
         state, value = "failed", None
@@ -90,6 +94,7 @@ def tune(
             raise
         finally:
             log(drawn, state, value)
+            advance(1)
             progress(f"trial {trial.number + 1}: {state}" + (f", {value:.4f}" if value is not None else ""))
 
     found.optimize(run, n_trials=max(0, space.trials - before), catch=(ReviewgenError,))

@@ -1,5 +1,6 @@
 """The loop on its own, with a model of two layers and made-up rows."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from reviewgen_spark.errors import StageError
 from reviewgen_spark.models import loop
 from reviewgen_spark.models.loop import TrainResult, seeded, train
 from reviewgen_spark.models.optimizer import LoopSettings, rate
+from tests.terminal import open_terminal
 
 SETTINGS = LoopSettings(stage="finetune", epochs=4, learning_rate=0.05, patience=9)
 ROWS = 50
@@ -118,3 +120,19 @@ def test_a_plateau_halves_the_rate_after_each_epoch_that_is_no_better() -> None:
     halvings = sum(loss >= min(losses[:place]) for place, loss in enumerate(losses[:-1]) if place)
     assert halvings > 0
     assert curve[-1]["learning_rate"] == 2.0 * 0.5**halvings
+
+
+def test_a_terminal_shows_the_steps_of_all_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY_S", -1.0)
+
+    def stop(step: int) -> None:
+        if step == 7:
+            raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        run(checkpoint=tmp_path / "c.pt", after_step=stop)
+    with open_terminal() as screen:
+        run(checkpoint=tmp_path / "c.pt")
+    sent = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.text())
+    counts = re.findall(r"finetune: steps \S+ +\d+% +(\d+)/20 .* left", sent)
+    assert counts[0] == "6", "steps before the checkpoint are done"

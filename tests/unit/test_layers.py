@@ -13,7 +13,7 @@ PACKAGE = ROOT / "reviewgen_spark"
 
 # A module may import modules of its own rank and of lower ones.
 RANKS = {
-    "errors": 0, "sections": 0, "config": 0, "schemas": 0,
+    "errors": 0, "progress": 0, "sections": 0, "config": 0, "schemas": 0,
     "text": 1,
     "transforms": 2, "models": 2,
     "inference": 3,
