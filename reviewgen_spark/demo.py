@@ -47,7 +47,9 @@ def run_demo(spark: SparkSession, config: Config, rows: int) -> int:
     landing = Path(config.paths.landing)
     if not landing.is_dir():
         print(f"writing {rows:,} real reviews as a shop would deliver them to {landing}")
-        print(write_sample(landing, rows).describe())
+        folders = config.ingest
+        summary = write_sample(landing, rows, reviews_folder=folders.reviews, labels_folder=folders.gold_labels)
+        print(summary.describe())
     with open_run(spark, config) as run:
         run.pipeline(nightly.PREPARE)
         run.pipeline(train.STAGES)
