@@ -62,7 +62,9 @@ def run_demo(spark: SparkSession, config: Config, rows: int, command: str) -> in
     landing = Path(config.paths.landing)
     if not landing.is_dir():
         print(f"writing {rows:,} real reviews as a shop would deliver them to {landing}")
-        print(write_sample(landing, rows).describe(), flush=True)
+        folders = config.ingest
+        summary = write_sample(landing, rows, reviews_folder=folders.reviews, labels_folder=folders.gold_labels)
+        print(summary.describe(), flush=True)
 
     def report(line: str) -> None:
         if not line.endswith(": started"):  # the heading above it shows that work goes on

@@ -100,7 +100,8 @@ def examine_machine(config: Config) -> Iterator[Finding]:
     yield findings.check_user_key(os.environ.get(KEY_VARIABLE, ""), key_file, KEY_VARIABLE)
     if "://" not in config.paths.landing:
         yield findings.check_landing(config.paths.landing, Path(config.paths.landing).is_dir())
-    places = (config.paths.warehouse, config.paths.artifacts, config.spark.extra.get("spark.local.dir", ""))
+    exports = config.paths.exports if config.tables.parquet_exports else ""
+    places = (config.paths.warehouse, config.paths.artifacts, exports, config.spark.extra.get("spark.local.dir", ""))
     devices = set()
     for place in (*places, tempfile.gettempdir()):
         if place and "://" not in place:

@@ -91,10 +91,10 @@ def evaluate_file(
     pinned = resolved.model
     require_sentiment(read_settings(pinned.path), f"--model {model}")
     require_label_model(pinned, config.label)
-    examples, blank = _examples(data, config, is_raw)
     section = config.label
     predictor = open_predictor(pinned.path, beside, section.device, section.precision, section.threads, section.compile)
     first = open_first_answers(pinned.path, beside)
+    examples, unread = _examples(data, config, is_raw)
     started = reported = time.monotonic()
     found: list[np.ndarray[Any, np.dtype[np.float64]]] = []
     # Sorted by length over the whole file, so that a chunk is of like texts and progress is even in rows.
@@ -109,7 +109,7 @@ def evaluate_file(
             progress(f"{min(done, len(order)):,} of {len(order):,} rows, {done / (reported - started):.0f} rows/s")
     scores = np.zeros(len(order))
     scores[order] = np.concatenate(found)
-    left_out = data.left_out | ({"nothing left after cleaning": blank} if blank else {})
+    left_out = data.left_out | {reason: count for reason, count in unread.items() if count}
     return FileEvaluation(
         model={
             "name": pinned.name,
@@ -152,8 +152,8 @@ def write_json(evaluation: FileEvaluation, out: Path) -> None:
     staged.replace(out)
 
 
-def _examples(data: LabelledTexts, config: Config, is_raw: bool) -> tuple[Examples, int]:
-    """The texts as the label stage would see them, and how many have nothing left."""
+def _examples(data: LabelledTexts, config: Config, is_raw: bool) -> tuple[Examples, dict[str, int]]:
+    """Returns the texts that the label stage would read, and how many it would not, by reason."""
     texts: list[str | None] = list(data.texts)
     if not is_raw:
         from reviewgen_spark.text.clean import Cleaner
@@ -163,10 +163,13 @@ def _examples(data: LabelledTexts, config: Config, is_raw: bool) -> tuple[Exampl
         texts, langs = [row.text_clean for row in cleaned], [row.lang_code for row in cleaned]
     else:
         langs = [""] * len(texts)
-    kept = np.flatnonzero([bool(text) for text in texts])
+    most = None if is_raw else config.label.max_chars
+    has_text = np.array([bool(text) for text in texts], dtype=bool)
+    is_too_long = np.array([most is not None and len(text or "") > most for text in texts], dtype=bool)
+    kept = np.flatnonzero(has_text & ~is_too_long)
     if len(set(data.labels[kept])) < 2:
         raise DataQualityError(
-            f"--data: of {data.rows:,} rows {len(kept):,} have text after cleaning, not of both labels"
+            f"--data: of {data.rows:,} rows {len(kept):,} have text that the model reads, not of both labels"
         )
     examples = Examples(
         split="test",
@@ -179,4 +182,8 @@ def _examples(data: LabelledTexts, config: Config, is_raw: bool) -> tuple[Exampl
             "lang_code": np.asarray([langs[row] or None for row in kept], dtype=object),
         },
     )
-    return examples, len(texts) - len(kept)
+    unread = {
+        "nothing left after cleaning": int(np.sum(~has_text)),
+        "longer than label.max_chars": int(np.sum(is_too_long)),
+    }
+    return examples, unread

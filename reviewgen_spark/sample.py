@@ -73,7 +73,13 @@ class SampleSummary:
 
 
 def write_sample(
-    out: Path, rows: int, seed: int = 7, days: int = 5, first_day: date = date(2026, 1, 5)
+    out: Path,
+    rows: int,
+    seed: int = 7,
+    days: int = 5,
+    first_day: date = date(2026, 1, 5),
+    reviews_folder: str = "reviews",
+    labels_folder: str = "gold_labels",
 ) -> SampleSummary:
     """Write `<out>/reviews/*` and `<out>/gold_labels/*`; the same arguments give the same bytes.
 
@@ -84,6 +90,8 @@ def write_sample(
         seed: Draws the lines and everything synthetic.
         days: Consecutive days, one or two files each.
         first_day: The first of them.
+        reviews_folder: Folder of reviews below `out`, as `ingest.reviews`.
+        labels_folder: Folder of human labels below `out`, as `ingest.gold_labels`.
 
     Raises:
         ConfigError: `rows` is below 1 or above the 35,123 lines of the source, or `days` below 1.
@@ -104,7 +112,7 @@ def write_sample(
     files, broken = _files(reviews, later, days, first_day, rng)
     for index, file in enumerate(files):
         _damage(file, index, rng, dirt)
-    folder = out / "reviews"
+    folder = out / reviews_folder
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         (folder / file.name).write_bytes(serialise(file, rng))
@@ -115,7 +123,7 @@ def write_sample(
         files=len(files) + bool(broken.reviews),
         records=sum(len(file.reviews) for file in files),
         unreadable_records=len(broken.reviews),
-        gold_labels=write_gold_labels(out / "gold_labels", files, first_day),
+        gold_labels=write_gold_labels(out / labels_folder, files, first_day),
         dirt=dict(dirt),
     )
 

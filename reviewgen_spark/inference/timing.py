@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from reviewgen_spark.inference.batching import score_window
 from reviewgen_spark.inference.daemon import preloading
+from reviewgen_spark.inference.gpu import turn_on
 from reviewgen_spark.inference.label import gather_windows, ship_labeller, to_arrow
 from reviewgen_spark.inference.shipping import (
     ModelLike,
@@ -62,11 +63,13 @@ def time_window(
     predictor = load_predictor(shipped, section.device, section.precision, section.threads, section.compile)
     first = load_first_answers(shipped)
     loaded = time.perf_counter()
+    predict = predictor.probabilities_and_embeddings if section.embeddings else predictor.all_probabilities
     batches: list[dict[str, float]] = []
 
     def score(rows: list[list[int]]) -> "list[Score]":
-        begun = time.perf_counter()
-        scores = list(predictor.all_probabilities(rows))
+        begun = time.perf_counter()  # before the GPU is free: a night waits for it too
+        with turn_on(predictor.device):
+            scores = list(predict(rows))
         seconds = time.perf_counter() - begun
         batches.append({"rows": len(rows), "tokens": sum(map(len, rows)), "seconds": seconds})
         return scores

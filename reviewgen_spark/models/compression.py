@@ -96,7 +96,8 @@ def compress(
         progress(f"{ONNX_FILE}: a logit differs from torch by {difference:.1e} at most")
     if section.cascade and len(read_settings(folder).heads) == 1:
         told, keep = unlabelled[: recovery.max_unlabelled], checkpoint.with_name("teacher_logits.npy")
-        first = fit_first_answers(corpus, told, Predictor(teacher), keep, Predictor(folder), section, progress)
+        above, behind = Predictor(teacher, recovery.device), Predictor(folder, recovery.device)
+        first = fit_first_answers(corpus, told, above, keep, behind, section, progress)
         first.save(out / NGRAM_FILE)
         variants.append(cascade_variant("compressed_cascade", first, out / NGRAM_FILE, variants[-1]))
     figures = compare_variants(variants, read_split(corpus, "test"), evaluation, section.timed_rows, progress)

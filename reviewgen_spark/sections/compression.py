@@ -16,9 +16,9 @@ class DistilSection(TrainingSection):
     temperature: float = Field(2.0, gt=0, description="both models' logits are divided by it")
     soft_share: float = Field(0.7, ge=0, le=1, description="of the loss: the teacher's answers; the rest, gold labels")
     max_unlabelled: int = Field(200_000, ge=0, description="unlabelled reviews that the teacher answers")
-    epochs: int = Field(4, ge=1)
-    learning_rate: float = Field(3e-4, gt=0)
-    dropout: float = Field(0.0, ge=0, lt=1)
+    epochs: int = Field(4, ge=1, description="passes over all reviews, at most")
+    learning_rate: float = Field(3e-4, gt=0, description="the highest, right after the warm-up")
+    dropout: float = Field(0.0, ge=0, lt=1, description="probability that an activation of the student is set to 0")
 
 
 class CompressSection(Section):
@@ -41,7 +41,7 @@ class CompressSection(Section):
     cascade_disagreement: float = Field(
         0.01, ge=0, lt=1, description="of the reviews it answers, so many may get another label than from the model"
     )
-    timed_rows: int = execution(512, ge=1)
+    timed_rows: int = execution(512, ge=1, description="test rows that each variant is timed on")
 
 
 class RegisterCompressedSection(Section):

@@ -15,8 +15,8 @@ class DecodingSection(Section):
     top_p: float = Field(0.95, gt=0, le=1, description="of these, those that together are so probable")
     repetition_penalty: float = Field(1.1, ge=1, le=10, description="what the text already has is made less likely")
     no_repeat_ngram: int = Field(6, ge=0, description="no run of so many tokens comes twice in a text; 0 for any")
-    min_new_tokens: int = Field(1, ge=0)
-    max_new_tokens: int = Field(128, ge=1, le=4096)
+    min_new_tokens: int = Field(1, ge=0, description="tokens that a text has at least before it may end")
+    max_new_tokens: int = Field(128, ge=1, le=4096, description="tokens of a text, at most")
 
     @model_validator(mode="after")
     def _has_room(self) -> "DecodingSection":
@@ -41,11 +41,13 @@ class EndpointSection(Section):
     key_variable: str = execution("REVIEWGEN_ENDPOINT_KEY", description="variable with the key; not set: no key")
     extra: dict[str, Any] = Field(default_factory=dict, description="more of the request's body, such as top_k")
     concurrency: int = execution(8, ge=1, le=256, description="requests at a time")
-    timeout_s: float = execution(60, gt=0)
+    timeout_s: float = execution(60, gt=0, description="seconds that one request may take")
     retries: int = execution(4, ge=0, description="after 408, 429, 5xx, a broken connection or a broken answer")
     backoff_s: float = execution(0.5, gt=0, description="before the first retry; doubles with each")
     max_wait_s: float = execution(30, gt=0, description="longest wait; a server that asks for more fails the row")
-    requests_per_minute: int | None = execution(None, ge=1)
+    requests_per_minute: int | None = execution(
+        None, ge=1, description="limit of the rate, retries included; not set: none"
+    )
     max_requests: int | None = Field(None, ge=0, description="of a batch, retries included; rows beyond it fail")
     max_tokens: int | None = Field(None, ge=0, description="read and written, of a batch; rows beyond it fail")
     give_up_after: int = execution(20, ge=1, description="rows in a row that failed: the others fail unasked")
@@ -59,11 +61,16 @@ class EndpointSection(Section):
 
 
 class GenerationSection(Section):
-    """What every stage that writes texts shares: the generator or endpoint, decoding, how often a text is tried."""
+    """What every stage that writes texts shares: the generator or endpoint, decoding, how often a text is tried.
+
+    `reply` and `generate` compute again when a key changes that their writer reads (`generation.settings_of`).
+    """
 
     name: str = Field("review_generator", description="of the registered generator")
     alias: str = Field("generator", description="or its version")
-    precision: Literal["float32", "bfloat16", "int8"] = "float32"
+    precision: Literal["float32", "bfloat16", "int8"] = Field(
+        "float32", description="of the generator's weights and activations"
+    )
     decoding: DecodingSection = DecodingSection()
     watermark: WatermarkSection = WatermarkSection()
     endpoint: EndpointSection = EndpointSection()
@@ -71,14 +78,24 @@ class GenerationSection(Section):
         3, ge=1, description="a text that fails its checks is asked for again, with the next seed"
     )
     labeller: str = Field("champion", description="alias of models.name that checks sentiment and toxicity; or none")
-    seed: int = Field(1, ge=0, le=2**31)
+    seed: int = Field(
+        1, ge=0, le=2**31, description="each text draws from a seed of its own, made of this one and its request"
+    )
     weights: Literal["broadcast", "localcache"] = execution("broadcast", description="as label.weights")
     broadcast_max_mb: int = execution(512, ge=1, description="a bigger model goes by localcache")
     tokens_per_batch: int = execution(8_192, ge=64, description="rows x (longest prompt + longest text)")
     window_rows: int = execution(2_048, ge=1, description="rows that are sorted by length together")
-    partitions: int | None = execution(None, ge=1)
-    device: Literal["auto", "cpu", "cuda"] = execution("auto")
-    threads: int = execution(1, ge=1)
+    partitions: int | None = execution(
+        None,
+        ge=1,
+        description="tasks of a batch; not set: one for each core. A writer with limits of its own has one task",
+    )
+    device: Literal["auto", "cpu", "cuda"] = execution(
+        "auto", description="of the generator and the labeller; auto takes a GPU where the worker sees one"
+    )
+    threads: int = execution(
+        1, ge=1, description="of torch in a worker; `reviewgen write`, which is one process, uses all cores"
+    )
 
     @model_validator(mode="after")
     def _can_be_marked(self) -> "GenerationSection":
@@ -109,16 +126,22 @@ class ProvenanceSection(Section):
 class ReplySection(Section):
     """Which reviews get a reply, and who writes it."""
 
-    writer: Literal["template", "torch", "endpoint"] = "template"
+    writer: Literal["template", "torch", "endpoint"] = Field(
+        "template", description="template: fixed sentences; torch: the generator of this project; endpoint: a server"
+    )
     max_stars: int = Field(2, ge=1, le=5, description="reviews with so many stars at most complain, whatever they say")
-    length: Literal["short", "medium", "long"] = "medium"
-    max_error_pct: float = Field(5.0, ge=0, le=100)
+    length: Literal["short", "medium", "long"] = Field("medium", description="of a reply")
+    max_error_pct: float = Field(
+        5.0, ge=0, le=100, description="share of replies with an `error`, in percent, above which nothing is published"
+    )
 
 
 class GenerateSection(Section):
     """Which texts are made in bulk, of what, and who writes them."""
 
-    writer: Literal["template", "torch", "endpoint"] = "torch"
+    writer: Literal["template", "torch", "endpoint"] = Field(
+        "torch", description="template: fixed sentences; torch: the generator of this project; endpoint: a server"
+    )
     purposes: tuple[Literal["augmentation", "product_copy"], ...] = Field(
         ("augmentation",),
         min_length=1,
@@ -128,4 +151,9 @@ class GenerateSection(Section):
     keywords: int = Field(5, ge=0, description="of a product or a review, that its request names")
     sources: int = Field(5, ge=1, description="reviews of a product, that its copy rests on")
     length: Literal["short", "medium", "long"] = Field("medium", description="of product copy")
-    max_error_pct: float = Field(10.0, ge=0, le=100)
+    max_error_pct: float = Field(
+        10.0,
+        ge=0,
+        le=100,
+        description="share of texts with an `error`, in percent, that is still published; also for `reviewgen write`",
+    )

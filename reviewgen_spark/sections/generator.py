@@ -35,8 +35,8 @@ class FinetuneGeneratorSection(TrainingSection):
     codes_dropped: float = Field(
         0.2, ge=0, lt=1, description="share of category, sentiment and stars that examples leave out, as a request may"
     )
-    epochs: int = Field(2, ge=1)
-    learning_rate: float = Field(3e-4, gt=0)
+    epochs: int = Field(2, ge=1, description="passes over the examples, at most")
+    learning_rate: float = Field(3e-4, gt=0, description="the highest, right after the warm-up")
     embedding_rate: float = Field(
         1.0, gt=0, le=100, description="as in finetune, but for 0: control codes are new, and must be learnt"
     )
@@ -55,4 +55,4 @@ class EvaluateGeneratorSection(Section):
     """What is measured of a generator's texts before it is registered."""
 
     texts: int = Field(200, ge=10, description="that it writes for requests of the test split")
-    seed: int = 42
+    seed: int = Field(42, description="of the choice of requests and of the texts that are written for them")

@@ -10,8 +10,8 @@ from reviewgen_spark.sections.section import Section, execution
 class LabelSection(Section):
     """How the champion is shipped and run. Precision shapes scores, so it is a result field."""
 
-    alias: str = "champion"
-    max_chars: int = Field(20_000, ge=1)
+    alias: str = Field("champion", description="alias or version of models.name that labels")
+    max_chars: int = Field(20_000, ge=1, description="a longer text is not read by the model and gets an `error`")
     precision: Literal["float32", "bfloat16", "int8"] = Field(
         "float32", description="of weights and activations; int8, linear layers in 8 bits, is for CPUs"
     )
@@ -26,7 +26,9 @@ class LabelSection(Section):
         "the model reads the rest: several times faster",
     )
     embeddings: bool = Field(False, description="also write gold_review_embeddings, from the same pass")
-    max_error_pct: float = Field(1.0, ge=0, le=100)
+    max_error_pct: float = Field(
+        1.0, ge=0, le=100, description="share of rows with an `error`, in percent, above which nothing is published"
+    )
     weights: Literal["broadcast", "localcache"] = execution(
         "broadcast", description="from the driver, or by each node from the registry's artifact store"
     )
@@ -37,9 +39,11 @@ class LabelSection(Section):
     compile: bool = execution(False, description="by torch.compile; needs a C++ compiler on the executors")
     tokens_per_batch: int = execution(2048, ge=64, description="rows x longest row; a GPU wants 32768")
     window_rows: int = execution(8_192, ge=1, description="rows that are sorted by length together")
-    partitions: int | None = execution(None, ge=1)
-    device: Literal["auto", "cpu", "cuda"] = execution("auto")
-    threads: int = execution(1, ge=1)
+    partitions: int | None = execution(None, ge=1, description="tasks of a batch; not set: one for each core")
+    device: Literal["auto", "cpu", "cuda"] = execution("auto", description="auto takes a GPU where the worker sees one")
+    threads: int = execution(
+        1, ge=1, description="of torch or ONNX Runtime in a worker; cores are Spark's to share out"
+    )
 
     @model_validator(mode="after")
     def _fit_the_cascade(self) -> "LabelSection":

@@ -11,8 +11,10 @@ from reviewgen_spark.sections.section import Section
 class KeywordsSection(Section):
     """What the reviews of a product are about: how many words, by which methods, from how many reviews."""
 
-    methods: tuple[Literal["tfidf", "textrank"], ...] = Field(("tfidf", "textrank"), min_length=1)
-    top: int = Field(20, ge=1)
+    methods: tuple[Literal["tfidf", "textrank"], ...] = Field(
+        ("tfidf", "textrank"), min_length=1, description="how words are ranked; each method writes rows of its own"
+    )
+    top: int = Field(20, ge=1, description="keywords of a product, by each method")
     min_reviews: int = Field(3, ge=1, description="reviews of the product that a word must stand in")
     max_reviews: int = Field(5_000, ge=1, description="reviews of a product that are read")
     window: int = Field(5, ge=2, description="TextRank joins words less than this far apart")
@@ -22,7 +24,7 @@ class KeywordsSection(Section):
 class SatisfactionSection(Section):
     """The roll-up of labels per product."""
 
-    min_reviews: int = Field(5, ge=1)
+    min_reviews: int = Field(5, ge=1, description="labelled reviews from which on `has_enough_reviews` is true")
     prior_weight: float = Field(10, ge=0, description="reviews that the shop-wide mean counts for")
 
 
@@ -42,8 +44,8 @@ class ReportSection(Section):
     """The HTML page."""
 
     timezone: str = Field("Asia/Shanghai", description="zone that days are counted in")
-    top_words: int = Field(20, ge=1)
-    top_products: int = Field(10, ge=1)
+    top_words: int = Field(20, ge=1, description="words of the chart of complaints")
+    top_products: int = Field(10, ge=1, description="products of the list of the most and the least liked")
     synthetic_columns: tuple[str, ...] = Field(
         (), description="columns that the source made up; charts of them say so (the sample: docs/sample.md)"
     )

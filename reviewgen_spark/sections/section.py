@@ -3,6 +3,7 @@
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 
 def execution(default: Any, **constraints: Any) -> Any:
@@ -23,9 +24,11 @@ class Section(BaseModel):
         return {
             name: inner[name].result_part() if isinstance(inner[name], Section) else dumped[name]
             for name in sorted(fields)
-            if not _is_execution(fields[name].json_schema_extra)
+            if not is_execution(fields[name])
         }
 
 
-def _is_execution(extra: Any) -> bool:
+def is_execution(field: FieldInfo) -> bool:
+    """Returns whether a field was declared with `execution(...)`."""
+    extra = field.json_schema_extra
     return isinstance(extra, dict) and extra.get("part") == "execution"

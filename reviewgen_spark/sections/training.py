@@ -15,31 +15,39 @@ class ModelsSection(Section):
         description="scratch:<size>, embedded, embedded:<layers>, pretrained (what `reviewgen run pretrain` made), "
         "a folder, models:/<name>@<alias> of the registry, or a name on the hub",
     )
-    name: str = "review_sentiment"
+    name: str = Field("review_sentiment", description="registered name of the classifier")
 
 
 class TrainingSection(Section):
     """What every training says of its model's input and of the loop (`models.loop`)."""
 
-    max_tokens: int = Field(128, ge=8, le=512)
+    max_tokens: int = Field(128, ge=8, le=512, description="tokens of a text that the model reads; the rest is cut off")
     vocabulary_size: int = Field(8_000, ge=500, description="of a scratch base")
-    epochs: int = Field(3, ge=1)
-    batch_size: int = Field(32, ge=1)
-    learning_rate: float = Field(5e-4, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
-    warmup_pct: float = Field(10, ge=0, le=100)
-    dropout: float = Field(0.1, ge=0, lt=1)
+    epochs: int = Field(3, ge=1, description="passes over the training rows, at most")
+    batch_size: int = Field(32, ge=1, description="rows of a forward pass")
+    learning_rate: float = Field(5e-4, gt=0, description="the highest, right after the warm-up")
+    weight_decay: float = Field(
+        0.01, ge=0, description="share of a weight that a step takes away, times the learning rate"
+    )
+    warmup_pct: float = Field(
+        10, ge=0, le=100, description="share of all steps in which the learning rate rises from 0, in percent"
+    )
+    dropout: float = Field(0.1, ge=0, lt=1, description="probability that an activation is set to 0 while training")
     max_grad_norm: float = Field(1.0, gt=0, description="gradients longer than this are shortened to it")
     embedding_rate: float = Field(
         1.0, ge=0, le=100, description="of the word embeddings, as a multiple of learning_rate; 0 freezes them"
     )
     patience: int = Field(2, ge=1, description="epochs without a better validation figure before stopping")
-    seed: int = 42
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    accumulate: int = execution(1, ge=1)
-    device: Literal["auto", "cpu", "cuda"] = execution("auto")
-    threads: int | None = execution(None, ge=1)
-    compile: bool = execution(False)
+    seed: int = Field(42, description="of initial weights, order of rows and dropout")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of forward and backward passes; auto takes bfloat16 where the device computes it faster"
+    )
+    accumulate: int = execution(1, ge=1, description="batches whose gradients are added up before a step")
+    device: Literal["auto", "cpu", "cuda"] = execution(
+        "auto", description="auto takes a GPU where this process sees one"
+    )
+    threads: int | None = execution(None, ge=1, description="of torch; not set: as many as torch takes")
+    compile: bool = execution(False, description="whether the model is compiled by torch.compile")
 
 
 class PretrainSection(TrainingSection):
@@ -49,7 +57,9 @@ class PretrainSection(TrainingSection):
     objective: Literal["mlm", "mlm+sop", "clm"] = Field(
         "mlm", description="masked words; these and the order of sentences; or the next token"
     )
-    mask_pct: float = Field(15, gt=0, lt=100)
+    mask_pct: float = Field(
+        15, gt=0, lt=100, description="share of the tokens that are to be guessed, in percent; for mlm and mlm+sop"
+    )
 
 
 class FinetuneSection(TrainingSection):
@@ -87,9 +97,13 @@ class FinetuneSection(TrainingSection):
     schedule: Literal["linear", "plateau", "constant"] = Field(
         "linear", description="after the warm-up: down to 0, halved after an epoch that is no better, or as it is"
     )
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    class_weights: Literal["none", "balanced"] = "none"
-    processes: int = execution(1, ge=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target that is spread over all labels")
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced weighs each label by the inverse of its share, so that a rare one counts as much"
+    )
+    processes: int = execution(
+        1, ge=1, description="training processes on this machine, which share each batch; `reviewgen tune` uses one"
+    )
 
     @field_validator("tasks")
     @classmethod
@@ -122,28 +136,33 @@ class TuneSection(Section):
 
     trials: int = Field(20, ge=1, description="of the whole study, those of earlier calls included")
     unpruned_trials: int = Field(5, ge=1, description="before any is cut short for being below the median")
-    learning_rate: tuple[float, float] = (1e-5, 1e-3)
-    batch_size: tuple[int, ...] = (16, 32, 64)
-    epochs: tuple[int, int] = (1, 4)
-    dropout: tuple[float, float] = (0.0, 0.3)
-    weight_decay: tuple[float, float] = (0.0, 0.1)
-    warmup_pct: tuple[float, float] = (0.0, 20.0)
-    label_smoothing: tuple[float, float] = (0.0, 0.1)
-    seed: int = 42
+    learning_rate: tuple[float, float] = Field((1e-5, 1e-3), description="range, searched on a logarithmic scale")
+    batch_size: tuple[int, ...] = Field((16, 32, 64), description="values to choose from")
+    epochs: tuple[int, int] = Field((1, 4), description="range")
+    dropout: tuple[float, float] = Field((0.0, 0.3), description="range")
+    weight_decay: tuple[float, float] = Field((0.0, 0.1), description="range")
+    warmup_pct: tuple[float, float] = Field((0.0, 20.0), description="range, in percent")
+    label_smoothing: tuple[float, float] = Field((0.0, 0.1), description="range")
+    seed: int = Field(42, description="of the sampler that proposes settings")
 
 
 class EvaluateSection(Section):
     """How a model is scored, and what it is compared with."""
 
-    bootstrap_samples: int = Field(1000, ge=100)
+    bootstrap_samples: int = Field(1000, ge=100, description="samples behind each 95 % interval")
     robustness_rows: int = Field(500, ge=0, description="test rows scored under each perturbation; 0 for none")
-    seed: int = 42
+    seed: int = Field(42, description="of the bootstrap and of the perturbations")
 
 
 class RegisterSection(Section):
     """When a new model becomes champion; without one, only the limits are asked."""
 
-    min_f1_gain: float = Field(0.0, ge=-1, le=1)
+    min_f1_gain: float = Field(
+        0.0,
+        ge=-1,
+        le=1,
+        description="test F1 that a candidate must gain over the champion; a negative value allows a loss",
+    )
     evidence: Literal["interval", "point"] = Field(
         "interval", description="what must exceed min_f1_gain: the gain's lower 95 % bound, or the gain itself"
     )
@@ -154,5 +173,5 @@ class RegisterSection(Section):
         description="accuracy that no category or language may lose; 0.05 of 100 rows is one error bar",
     )
     min_slice_rows: int = Field(100, ge=1, description="smaller slices are not asked: chance moves them by as much")
-    max_size_mb: float | None = Field(None, gt=0)
+    max_size_mb: float | None = Field(None, gt=0, description="of the model folder, in 10^6 bytes; not set: no limit")
     max_latency_ms: float | None = Field(None, gt=0, description="of one text alone, on one thread of this machine")

@@ -10,6 +10,8 @@ from reviewgen_spark.models.evaluation import Score
 from reviewgen_spark.models.finetuning import FinetuneResult
 from reviewgen_spark.models.labelled_file import read_labelled_file
 from reviewgen_spark.models.registration import register
+from reviewgen_spark.sections import CleanSection
+from reviewgen_spark.text.clean import Cleaner
 
 from .conftest import make_rows
 
@@ -57,6 +59,22 @@ def test_a_csv_is_scored_and_nothing_is_dropped_in_silence(
     figures = {score["metric"]: score["value"] for score in found["scores"] if score["slice_name"] == "all"}
     assert figures["f1"] > 0.9 and figures["tp"] + figures["fn"] == 30
     assert found["data"]["scored"] == 60 and found["model"]["version"] == 1
+
+
+def test_a_text_that_the_label_stage_does_not_read_is_left_out(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--data", str(write_csv(tmp_path / "data.csv")), "--text", "review", "--label", "label")
+    cleaner = Cleaner(CleanSection())
+    sizes = sorted(len(cleaner.clean(str(row["text"])).text_clean or "") for row in ROWS)
+    most = sizes[40]
+    long = sum(size > most for size in sizes)
+    limit = ("--set", f"label.max_chars={most}")
+    assert long > 0 and run(root, *arguments, *limit) == 0
+    printed = capsys.readouterr().out
+    assert f"{60 - long} of 62 rows" in printed and f"{long} longer than label.max_chars" in printed
+    assert run(root, *arguments, *limit, "--raw") == 0
+    assert "60 of 62 rows" in capsys.readouterr().out
 
 
 def test_other_forms_of_file_and_label(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from reviewgen_spark.cli import build_parser
 from reviewgen_spark.cli.reference import arguments_of, common_options, is_group, render_commands, walk
 from reviewgen_spark.data_dictionary import render_dictionary
 from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.settings_reference import render_reference, walk_sections
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -98,3 +99,24 @@ def _anchors(text: str) -> set[str]:
     """Returns the anchors of the headings of a Markdown text, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_reference_of_settings_is_up_to_date() -> None:
+    written = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert written == render_reference(), "run `make docs`"
+
+
+def test_every_setting_says_what_it_means() -> None:
+    sections = dict(walk_sections())
+    assert {"paths", "generation.decoding", "quality.rules.<name>"} <= set(sections)
+    for key, model in sections.items():
+        assert model.__doc__, key
+        for name, field in model.model_fields.items():
+            assert field.description or f"{key}.{name}" in sections, f"{key}.{name}"
+
+
+def test_the_reference_tells_what_is_computed_again() -> None:
+    rows = dict.fromkeys(render_reference().splitlines())
+    assert any(row.startswith("| `precision` |") and "| yes | of weights and activations" in row for row in rows)
+    assert any(row.startswith("| `window_rows` |") and "| no |" in row for row in rows)
+    assert not any(row.startswith("| `retention_days` |") and "| yes |" in row for row in rows)

@@ -30,6 +30,7 @@ RANKS = {
     "functions": 8, "shell": 8, "doctor": 8, "findings": 8, "estimation": 8,
     "catalog": 8, "file_generation": 8, "promotion": 8, "demo": 8, "cli": 8, "data_dictionary": 8,
     "export": 8, "gallery": 8, "query_result": 8,
+    "settings_reference": 8,
 }  # fmt: skip
 FORBIDDEN = {
     "text": {"pyspark", "torch", "transformers"},

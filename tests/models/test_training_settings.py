@@ -1,0 +1,304 @@
+"""Settings of the trainings at a second value: each is read by its training, and each changes what comes of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.generator_stages import _examples
+from reviewgen_spark.models import compression
+from reviewgen_spark.models.compression import compress, prune
+from reviewgen_spark.models.corpus import read_split
+from reviewgen_spark.models.distillation import distil
+from reviewgen_spark.models.encoder import load_base
+from reviewgen_spark.models.evaluation import evaluate
+from reviewgen_spark.models.finetuning import FinetuneResult, finetune
+from reviewgen_spark.models.generation_examples import Example, review_examples
+from reviewgen_spark.models.generator_training import finetune_generator
+from reviewgen_spark.models.predictor import load_classifier
+from reviewgen_spark.models.pretraining import pretrain
+from reviewgen_spark.models.tuning import tune
+from reviewgen_spark.sections import (
+    CompressSection,
+    DistilSection,
+    EvaluateSection,
+    FinetuneGeneratorSection,
+    FinetuneSection,
+    PretrainGeneratorSection,
+    PretrainSection,
+    TrainingSection,
+    TuneSection,
+)
+from tests.conftest import ConfigFactory
+
+QUICK: dict[str, Any] = {
+    "max_tokens": 16,
+    "vocabulary_size": 500,
+    "epochs": 1,
+    "batch_size": 16,
+    "learning_rate": 3e-3,
+    "precision": "float32",
+    "threads": 1,
+}
+
+
+def quiet(line: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def weights(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Trains with settings, once each, and returns the hash of the model's weights."""
+    known: dict[str, str] = {}
+
+    def trained_with(**settings: Any) -> str:
+        section = FinetuneSection(**{**QUICK, **settings})
+        if (key := section.model_dump_json()) not in known:
+            folder = tmp_path_factory.mktemp("model")
+            finetune(corpus, "scratch:tiny", section, folder, quiet)
+            tensors = load_classifier(folder).state_dict()
+            known[key] = str({name: float(tensor.double().sum()) for name, tensor in tensors.items()})
+        return known[key]
+
+    return trained_with
+
+
+@pytest.mark.parametrize(
+    ("given", "changed"),
+    [
+        ({}, {"max_tokens": 8}),
+        ({}, {"epochs": 2}),
+        ({}, {"batch_size": 8}),
+        ({}, {"learning_rate": 1e-3}),
+        ({}, {"weight_decay": 0.3}),
+        ({}, {"warmup_pct": 50}),
+        ({}, {"dropout": 0.4}),
+        ({}, {"max_grad_norm": 0.01}),
+        ({}, {"embedding_rate": 3.0}),
+        ({}, {"seed": 7}),
+        ({}, {"precision": "bfloat16"}),
+        ({}, {"accumulate": 2}),
+        ({}, {"label_smoothing": 0.2}),
+        ({}, {"optimizer": "adam", "weight_decay": 0.3}),
+        ({}, {"schedule": "constant"}),
+        ({"augmentation": ("swap",)}, {"augmentation_rate": 0.9}),
+        ({"augmentation": ("swap",)}, {"augmentation_share": 1.0}),
+        ({"augmentation": ("swap",)}, {"augmentation": ("delete",)}),
+        ({}, {"mixup_alpha": 0.4}),
+        ({"method": "lora"}, {"rank": 2}),
+    ],
+    ids=lambda value: "-".join(value),
+)
+def test_another_value_gives_other_weights(
+    given: dict[str, Any], changed: dict[str, Any], weights: Callable[..., str]
+) -> None:
+    assert weights(**{**given, **changed}) != weights(**given)
+
+
+def test_a_scratch_base_has_a_vocabulary_of_the_wanted_size() -> None:
+    texts = ["".join(map(chr, range(start, start + 20))) for start in range(0x4E00, 0x4E00 + 900, 20)] * 3
+    for size in (500, 700):
+        section = TrainingSection(vocabulary_size=size)
+        base = load_base("scratch:tiny", texts, ("a", "b"), 16, section.vocabulary_size, 0.1)
+        assert base.model.config.vocab_size == size
+
+
+def test_how_a_training_runs(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads, compiled, plain = list[int](), list[Any](), torch.get_num_threads()
+
+    def note(line: str) -> None:
+        threads.append(torch.get_num_threads())
+
+    def compile_nothing(model: Any, **options: Any) -> Any:
+        compiled.append(model)
+        return model
+
+    monkeypatch.setattr(torch, "compile", compile_nothing)
+    try:
+        section = FinetuneSection(**{**QUICK, "threads": 2})
+        finetune(corpus, "scratch:tiny", section, tmp_path / "two", note)
+        assert set(threads) == {2} and not compiled
+        finetune(corpus, "scratch:tiny", section.model_copy(update={"compile": True}), tmp_path / "one", note)
+        assert compiled
+    finally:
+        torch.set_num_threads(plain)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+def test_a_device_that_is_not_there_is_refused_by_each_training(
+    corpus: Path, trained: FinetuneResult, examples: dict[str, list[Example]], tmp_path: Path
+) -> None:
+    given = {**QUICK, "device": "cuda"}
+    room = {**given, "max_tokens": 64, "text_tokens": 32}
+    out, base = tmp_path / "out", "scratch:tiny"
+    for training in (
+        lambda: finetune(corpus, base, FinetuneSection(**given), out, quiet),
+        lambda: pretrain(corpus, base, PretrainSection(**given), out, quiet),
+        lambda: distil(corpus, [], trained.folder, DistilSection(**given), out, quiet),
+        lambda: finetune_generator(
+            examples["train"], examples["validation"], base, FinetuneGeneratorSection(**room), out, quiet, "c"
+        ),
+    ):
+        with pytest.raises(ConfigError, match="cuda"):
+            training()
+
+
+def recorded(section: TrainingSection) -> tuple[Any, set[str]]:
+    """Returns a copy of a section that notes in a set which of its fields are read, one by one."""
+    read: set[str] = set()
+    plain = type(section)
+
+    class Recorded(plain):  # type: ignore[valid-type,misc]
+        def __getattribute__(self, name: str) -> object:
+            if name in plain.model_fields:
+                read.add(name)
+            return super().__getattribute__(name)
+
+        def result_part(self) -> dict[str, object]:
+            return section.result_part()  # a model's folder lists every field, whether it was used or not
+
+    return Recorded(**section.model_dump()), read
+
+
+@pytest.fixture(scope="module")
+def examples(corpus: Path) -> dict[str, list[Example]]:
+    splits = {split: read_split(corpus, split, every_task=True) for split in ("train", "validation")}
+    return {split: review_examples(rows, lambda text: ["好"], 3, 0.2, 1) for split, rows in splits.items()}
+
+
+# What a training leaves to others: to stages (`base`, `processes`, examples), to assets (`teacher`), to `corpus`
+# (`labels`). `mask_pct` is for the objectives of masked words, which pretrain_generator does not have; `rank` for lora.
+@pytest.mark.parametrize(
+    ("kind", "left"),
+    [
+        (FinetuneSection, {"labels", "processes"}),
+        (PretrainSection, {"base"}),
+        (PretrainGeneratorSection, {"base", "mask_pct"}),
+        (DistilSection, {"teacher"}),
+        (FinetuneGeneratorSection, {"base", "rank", "examples", "max_rows", "max_keywords", "codes_dropped"}),
+    ],
+)
+def test_each_training_reads_every_setting_of_its_section(
+    kind: type[TrainingSection],
+    left: set[str],
+    corpus: Path,
+    trained: FinetuneResult,
+    examples: dict[str, list[Example]],
+    tmp_path: Path,
+) -> None:
+    own: dict[type, dict[str, Any]] = {
+        FinetuneSection: {"augmentation": ("swap",)},
+        DistilSection: {"base": "scratch:tiny"},
+        FinetuneGeneratorSection: {"max_tokens": 64, "text_tokens": 32},
+    }
+    section, read = recorded(kind(**{**QUICK, **own.get(kind, {})}))
+    base, out = "scratch:tiny", tmp_path / "out"
+    if kind is FinetuneSection:
+        finetune(corpus, base, section, out, quiet)
+    elif kind is DistilSection:
+        distil(corpus, ["好"], trained.folder, section, out, quiet)
+    elif kind is FinetuneGeneratorSection:
+        finetune_generator(examples["train"], examples["validation"], base, section, out, quiet, "corpus-1")
+    else:
+        pretrain(corpus, base, section, out, quiet)
+    assert set(kind.model_fields) - read == left
+
+
+def test_how_many_examples_a_generator_learns_from(corpus: Path, make_config: ConfigFactory) -> None:
+    def learnt(*overrides: str) -> list[Example]:
+        return _examples(make_config(*overrides), corpus, "train", None)
+
+    plain = learnt()
+    assert len(plain) == 160 and learnt("finetune_generator.max_rows=7") == plain[:7]
+    assert max(len(example.request.keywords) for example in plain) > 1
+    assert not any(example.request.keywords for example in learnt("finetune_generator.max_keywords=0"))
+    assert any(example.request.category is None for example in plain)
+    assert all(example.request.category for example in learnt("finetune_generator.codes_dropped=0"))
+
+
+def test_how_many_unlabelled_reviews_a_student_reads(corpus: Path, trained: FinetuneResult, tmp_path: Path) -> None:
+    section = DistilSection(**QUICK, base="teacher:1", max_unlabelled=2)
+    assert distil(corpus, ["好", "差", "还行"], trained.folder, section, tmp_path / "m", quiet).unlabelled_rows == 2
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6])
+def test_which_share_of_magnitudes_is_set_to_zero(
+    share: float, corpus: Path, trained: FinetuneResult, tmp_path: Path
+) -> None:
+    section = CompressSection(methods=("magnitudes",), magnitudes_share=share)
+    prune(corpus, trained.folder, section, tmp_path / "m", quiet, lambda model: None)
+    layer = load_classifier(tmp_path / "m").bert.encoder.layer[0]
+    assert float((layer.intermediate.dense.weight == 0).float().mean()) == pytest.approx(share, abs=0.01)
+
+
+def compressed(corpus: Path, teacher: Path, out: Path, recovery: DistilSection, **settings: Any) -> None:
+    section = CompressSection(methods=(), onnx=False, **settings)
+    evaluation = EvaluateSection(bootstrap_samples=100)
+    compress(corpus, [], teacher, teacher, section, recovery, evaluation, out, quiet, out.parent / "c" / "c.pt")
+
+
+def test_on_how_many_rows_variants_are_timed(
+    corpus: Path, trained: FinetuneResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed: list[int] = []
+
+    def note(variants: object, examples: object, evaluation: object, timed_rows: int, progress: object) -> list[Any]:
+        timed.append(timed_rows)
+        return []
+
+    monkeypatch.setattr(compression, "compare_variants", note)
+    compressed(corpus, trained.folder, tmp_path / "m", DistilSection(), cascade=False, timed_rows=7)
+    assert timed == [7]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+def test_a_cascade_is_fitted_on_the_device_of_distil(corpus: Path, trained: FinetuneResult, tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    with pytest.raises(ConfigError, match="cuda"):
+        compressed(corpus, trained.folder, tmp_path / "m", DistilSection(device="cuda"), cascade=True)
+
+
+def test_a_model_is_scored_on_as_many_perturbed_rows_as_wanted(corpus: Path, trained: FinetuneResult) -> None:
+    def scored(**settings: Any) -> list[Any]:
+        section = EvaluateSection(bootstrap_samples=100, **settings)
+        return evaluate(trained.folder, corpus, section, "cpu", ("test",), baselines=False)
+
+    assert {s.rows for s in scored(robustness_rows=9) if s.slice_name.startswith("robust")} == {9}
+    assert not [s for s in scored(robustness_rows=0) if s.slice_name.startswith("robust")]
+    plain, again, other = (scored(robustness_rows=9, seed=seed) for seed in (42, 42, 43))
+    assert plain == again != other
+
+
+def test_what_is_searched_and_for_how_long(tmp_path: Path) -> None:
+    ranges: dict[str, Any] = {
+        "learning_rate": (2e-4, 3e-4),
+        "batch_size": (8,),
+        "epochs": (6, 7),
+        "dropout": (0.41, 0.42),
+        "weight_decay": (0.5, 0.6),
+        "warmup_pct": (30.0, 31.0),
+        "label_smoothing": (0.21, 0.22),
+    }
+
+    def drawn(seed: int) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+
+        def objective(section: FinetuneSection, tell: Callable[[int, float], None]) -> float:
+            found.append({name: getattr(section, name) for name in ranges})
+            for epoch in range(1, 4):
+                tell(epoch, 1 / len(found))  # each is worse than the one before, which the median cuts short
+            return 1 / len(found)
+
+        space = TuneSection(trials=6, unpruned_trials=3, seed=seed, **ranges)
+        study = tmp_path / f"{seed}.db"
+        result = tune(objective, FinetuneSection(), space, study, "s", lambda *told: None, quiet)
+        assert (result.finished, result.pruned) == (3, 3)
+        return found
+
+    found = drawn(1)
+    for name, (low, *high) in ranges.items():
+        assert all(low <= one[name] <= (high or [low])[0] for one in found), name
+    assert drawn(2) != found
