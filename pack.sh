@@ -15,4 +15,4 @@ find "$source" -name __pycache__ -prune -exec rm -rf {} +
 SOURCE_DATE_EPOCH=315532800 "$venv/bin/python" -m pip wheel --quiet --disable-pip-version-check \
   --no-deps --no-build-isolation --wheel-dir "$dist" "$source"
 ls "$dist"/reviewgen_spark-*.whl
-"$venv/bin/python" -m reviewgen_spark.environment "$dist/environment.tar.gz" --extras "$extras"
+"$venv/bin/python" -m reviewgen_spark.operations.packaging.executor_archive "$dist/environment.tar.gz" --extras "$extras"

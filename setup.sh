@@ -89,6 +89,6 @@ echo "  libraries   installing; the first time about 7.6 GB, mostly torch, and a
 logged "the libraries could not be installed: check the network and the disk (7.6 GB), then run this again" install_libraries
 echo "  libraries   installed"
 logged "the Delta jars could not be downloaded: check the network, then run this again" \
-  "$venv/bin/python" -m reviewgen_spark.jars "$jars"
+  "$venv/bin/python" -m reviewgen_spark.operations.packaging.delta_jars "$jars"
 echo "  Delta jars  $jars"
 echo "  done in $(elapsed)"

@@ -19,19 +19,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from reviewgen_spark.config import default_conf_folder
-from reviewgen_spark.models.adversarial import AdversarialSettings, choose_best, sample, train_adversarially
-from reviewgen_spark.models.corpus import read_split
-from reviewgen_spark.models.decoding import Specials
-from reviewgen_spark.models.dropout import replace_dropout
-from reviewgen_spark.models.generation_examples import Example, review_examples
-from reviewgen_spark.models.generator import load_tokenizer
-from reviewgen_spark.models.generator_training import encode_examples
-from reviewgen_spark.models.ngram import NgramModel
-from reviewgen_spark.models.optimizer import choose_precision
-from reviewgen_spark.models.text_metrics import CopyIndex, measure_texts
-from reviewgen_spark.sections import FinetuneGeneratorSection, TokensSection
-from reviewgen_spark.text.tokenise import Tokeniser
+from reviewgen_spark.config import FinetuneGeneratorSection, TokensSection, default_conf_folder
+from reviewgen_spark.models.data.corpus import read_split
+from reviewgen_spark.models.decoding.decoding import Specials
+from reviewgen_spark.models.generator.adversarial import AdversarialSettings, choose_best, sample, train_adversarially
+from reviewgen_spark.models.generator.examples import Example, review_examples
+from reviewgen_spark.models.generator.finetuning import encode_examples
+from reviewgen_spark.models.generator.generator_folder import load_tokenizer
+from reviewgen_spark.models.generator.ngram_baseline import NgramModel
+from reviewgen_spark.models.generator.text_metrics import CopyIndex, measure_texts
+from reviewgen_spark.models.training.dropout import replace_dropout
+from reviewgen_spark.models.training.optimizer import choose_precision
+from reviewgen_spark.text.words.tokeniser import Tokeniser
 
 CANDIDATES = 4
 

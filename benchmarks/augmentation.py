@@ -26,18 +26,23 @@ import pyarrow.parquet as pq
 from corpora import SCHEMA
 from generation_corpus import canonical, read_rows
 
-from reviewgen_spark.config import default_conf_folder
-from reviewgen_spark.models.corpus import read_split
-from reviewgen_spark.models.finetuning import finetune
-from reviewgen_spark.models.generation_examples import Example, review_examples
-from reviewgen_spark.models.generator import load_generator
-from reviewgen_spark.models.generator_evaluation import write_texts
-from reviewgen_spark.models.generator_training import finetune_generator
-from reviewgen_spark.models.metrics import confusion, count_metrics
-from reviewgen_spark.models.predictor import Predictor
-from reviewgen_spark.sections import DecodingSection, FinetuneGeneratorSection, FinetuneSection, TokensSection
-from reviewgen_spark.text.requests import Request
-from reviewgen_spark.text.tokenise import Tokeniser
+from reviewgen_spark.config import (
+    DecodingSection,
+    FinetuneGeneratorSection,
+    FinetuneSection,
+    TokensSection,
+    default_conf_folder,
+)
+from reviewgen_spark.models.classifier.predictor import Predictor
+from reviewgen_spark.models.data.corpus import read_split
+from reviewgen_spark.models.evaluation.metrics import confusion, count_metrics
+from reviewgen_spark.models.generator.evaluation import write_texts
+from reviewgen_spark.models.generator.examples import Example, review_examples
+from reviewgen_spark.models.generator.finetuning import finetune_generator
+from reviewgen_spark.models.generator.generator_folder import load_generator
+from reviewgen_spark.models.training.finetuning import finetune
+from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.words.tokeniser import Tokeniser
 
 TRAIN_ROWS = 96
 EPOCHS = 16  # over the few rows; fewer where there are more rows

@@ -17,9 +17,9 @@ from pathlib import Path
 from reviews import plain_reviews, write_bronze
 from turns import RIVALS, Contestant, arguments, bar, conclude, median, take_turns
 
-from reviewgen_spark.text.language import SIMPLIFIED, detect
-from reviewgen_spark.text.normalise import needs_rules
-from reviewgen_spark.text.pii import GATE
+from reviewgen_spark.text.cleaning.language import SIMPLIFIED, detect
+from reviewgen_spark.text.cleaning.normalise import needs_rules
+from reviewgen_spark.text.privacy.pii import GATE
 
 BREAKDOWN = ("read", "arrow", "python", "full")
 

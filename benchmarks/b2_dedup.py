@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from spliced import Row, spliced_rows, write_keys, write_silver
 from turns import RIVALS, Contestant, arguments, bar, conclude, median, take_turns
 
-from reviewgen_spark.sections import DedupSection
-from reviewgen_spark.text.clean import key_of
-from reviewgen_spark.text.minhash import jaccard
+from reviewgen_spark.config import DedupSection
+from reviewgen_spark.text.cleaning.cleaner import key_of
+from reviewgen_spark.text.similarity.minhash import jaccard
 
 SECTION = DedupSection()
 SAMPLE = 20_000

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from reviews import FILES, plain_reviews, real_lines
 from turns import Contestant, arguments, bar, conclude, median, take_turns
 
-from reviewgen_spark.models.encoder import load_base
-from reviewgen_spark.models.folder import MODEL_FILES, ModelSettings
-from reviewgen_spark.models.heads import plan_heads
+from reviewgen_spark.models.bases.loading import load_base
+from reviewgen_spark.models.classifier.heads import plan_heads
+from reviewgen_spark.models.classifier.model_folder import MODEL_FILES, ModelSettings
 
 RIVALS = {"pipeline": "pipeline_udf.py", "pyfunc": "pyfunc_udf.py", "predict_batch_udf": "predict_batch.py"}
 PRECISIONS = ("float32", "bfloat16")

@@ -18,13 +18,13 @@ import numpy as np
 from distil_classifier import read_unlabelled
 from turns import Contestant, arguments, bar, conclude, median, take_turns
 
-from reviewgen_spark.compression import TEACHER_LOGITS
-from reviewgen_spark.models.compression import fit_first_answers
-from reviewgen_spark.models.corpus import read_split
-from reviewgen_spark.models.metrics import bootstrap_counts, confusion, paired_f1_gain
-from reviewgen_spark.models.onnx_export import LIBRARIES
-from reviewgen_spark.models.predictor import Predictor
-from reviewgen_spark.sections import CompressSection
+from reviewgen_spark.config import CompressSection
+from reviewgen_spark.models.classifier.predictor import Predictor
+from reviewgen_spark.models.compression.compress import fit_first_answers
+from reviewgen_spark.models.compression.onnx_export import LIBRARIES
+from reviewgen_spark.models.data.corpus import read_split
+from reviewgen_spark.models.evaluation.metrics import bootstrap_counts, confusion, paired_f1_gain
+from reviewgen_spark.models.registry.teacher_note import TEACHER_LOGITS
 
 SPEED_BAR, F1_BAR = 8.0, 0.007
 SAMPLES, SEED = 1000, 42

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from reviews import FILES, plain_reviews, real_lines
 from turns import Contestant, arguments, bar, conclude, median, take_turns
 
-from reviewgen_spark.inference.generate import REQUEST_COLUMNS
+from reviewgen_spark.inference.generation.generate import REQUEST_COLUMNS
 
 MAX_TOKENS, TEXT_TOKENS, VOCABULARY = 224, 128, 10_000
 LAYERS, HIDDEN, HEADS = 6, 384, 12
@@ -35,10 +35,10 @@ def build_generator(folder: Path, layers: int, hidden: int) -> None:
     import torch
     from transformers import BertConfig, BertLMHeadModel
 
-    from reviewgen_spark.models.control_codes import CODES, add_control_codes
-    from reviewgen_spark.models.encoder import wrap_tokenizer
-    from reviewgen_spark.models.generator import save_generator
-    from reviewgen_spark.models.vocabulary import train_wordpiece
+    from reviewgen_spark.models.bases.loading import wrap_tokenizer
+    from reviewgen_spark.models.bases.wordpiece import train_wordpiece
+    from reviewgen_spark.models.generator.control_codes import CODES, add_control_codes
+    from reviewgen_spark.models.generator.generator_folder import save_generator
 
     torch.manual_seed(0)
     tokenizer = wrap_tokenizer(

@@ -35,7 +35,7 @@ from counting_daemon import FOLDER, count_calls
 from turns import FOLDER as BENCHMARKS
 from turns import bar, conclude
 
-from reviewgen_spark.sample import write_sample
+from reviewgen_spark.operations.demo.sample import write_sample
 
 BATCHES, PASSES_BAR = 20, 1.10
 TINY = ("models.base=scratch:tiny", "finetune.epochs=1", "finetune.max_tokens=32", "evaluate.bootstrap_samples=100",

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from turns import bar
 
-from reviewgen_spark.models.evaluation import score_split
-from reviewgen_spark.models.folder import read_settings
-from reviewgen_spark.models.labelled_file import LabelledTexts, read_labelled_file
-from reviewgen_spark.models.predictor import Predictor
-from reviewgen_spark.sections import CleanSection, EvaluateSection
-from reviewgen_spark.text.clean import Cleaner
+from reviewgen_spark.config import CleanSection, EvaluateSection
+from reviewgen_spark.models.classifier.model_folder import read_settings
+from reviewgen_spark.models.classifier.predictor import Predictor
+from reviewgen_spark.models.data.labelled_file import LabelledTexts, read_labelled_file
+from reviewgen_spark.models.evaluation.evaluation import score_split
+from reviewgen_spark.text.cleaning.cleaner import Cleaner
 
 Figure = dict[str, Any]
 # run, slice, metric, bar, what it is
@@ -73,7 +73,7 @@ def unseen_figures(model: Path, data: Path) -> Iterator[Figure]:
 
 def scored(predictor: Predictor, data: LabelledTexts) -> tuple[Any, Any]:
     """Cleaned examples and their probabilities of positive."""
-    from reviewgen_spark.models.corpus import Examples
+    from reviewgen_spark.models.data.corpus import Examples
 
     cleaner = Cleaner(CleanSection())
     cleaned = [cleaner.clean(text) for text in data.texts]

@@ -26,10 +26,10 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reviewgen_spark.sample import source_lines
-from reviewgen_spark.sections import CleanSection, DedupSection
-from reviewgen_spark.text.clean import Cleaner, key_of
-from reviewgen_spark.text.minhash import MinHash, jaccard
+from reviewgen_spark.config import CleanSection, DedupSection
+from reviewgen_spark.operations.demo.sample import source_lines
+from reviewgen_spark.text.cleaning.cleaner import Cleaner, key_of
+from reviewgen_spark.text.similarity.minhash import MinHash, jaccard
 
 SPLITS = ("train", "validation", "test")
 SEED = "split-1"

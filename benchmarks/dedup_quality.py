@@ -22,14 +22,13 @@ from reviews import real_lines
 from scipy import sparse
 from spliced import near_copy
 
-from reviewgen_spark.config import load_config
-from reviewgen_spark.sections import CleanSection, DedupSection, SplitSection
-from reviewgen_spark.session import start_session
-from reviewgen_spark.tables import Warehouse
-from reviewgen_spark.text.clean import Cleaner, key_of
-from reviewgen_spark.text.minhash import ngram_hashes
+from reviewgen_spark.config import CleanSection, DedupSection, SplitSection, load_config
+from reviewgen_spark.orchestration.session import start_session
+from reviewgen_spark.text.cleaning.cleaner import Cleaner, key_of
+from reviewgen_spark.text.similarity.minhash import ngram_hashes
 from reviewgen_spark.transforms.dedup import cluster_reviews
 from reviewgen_spark.transforms.split import split_reviews
+from reviewgen_spark.warehouse.tables import Warehouse
 
 NEAR_SHARE = 0.2
 

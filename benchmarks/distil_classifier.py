@@ -17,12 +17,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from train_classifier import tell_scores, values_of
 
-from reviewgen_spark.models.compression import compress
-from reviewgen_spark.models.corpus import read_split
-from reviewgen_spark.models.distillation import distil
-from reviewgen_spark.models.evaluation import evaluate
-from reviewgen_spark.sections import CompressSection, DistilSection, EvaluateSection
-from reviewgen_spark.text.clean import key_of
+from reviewgen_spark.config import CompressSection, DistilSection, EvaluateSection
+from reviewgen_spark.models.compression.compress import compress
+from reviewgen_spark.models.compression.distillation import distil
+from reviewgen_spark.models.data.corpus import read_split
+from reviewgen_spark.models.evaluation.evaluation import evaluate
+from reviewgen_spark.text.cleaning.cleaner import key_of
 
 
 def read_unlabelled(folders: list[Path], corpus: Path) -> list[str]:

@@ -22,8 +22,8 @@ from typing import Any
 import pyarrow.parquet as pq
 from corpora import SCHEMA, cluster, write_parts
 
-from reviewgen_spark.sections import DedupSection
-from reviewgen_spark.text.clean import key_of
+from reviewgen_spark.config import DedupSection
+from reviewgen_spark.text.cleaning.cleaner import key_of
 
 SPLITS = ("train", "validation", "test")
 SEED = "generation-1"

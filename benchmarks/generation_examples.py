@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from generation_corpus import canonical
 
-from reviewgen_spark.sections import CleanSection
-from reviewgen_spark.text.clean import Cleaner
-from reviewgen_spark.text.requests import Attribute, Request, Source, length_of
+from reviewgen_spark.config import CleanSection
+from reviewgen_spark.text.cleaning.cleaner import Cleaner
+from reviewgen_spark.text.requests.request import Attribute, Request, Source, length_of
 
 MIN_SATISFACTION = -0.5
 HELD_OUT = 0.1

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from reviewgen_spark.models.batches import cut_by_token_budget, pad
-from reviewgen_spark.models.loop import autocast
-from reviewgen_spark.models.ngram import UNKNOWN_BITS, NgramModel
-from reviewgen_spark.models.pretraining import EVALUATION_TOKENS, read_texts
+from reviewgen_spark.models.data.batches import cut_by_token_budget, pad
+from reviewgen_spark.models.generator.ngram_baseline import UNKNOWN_BITS, NgramModel
+from reviewgen_spark.models.training.pretraining import EVALUATION_TOKENS, read_texts
+from reviewgen_spark.models.training.trainer import autocast
 
 
 def bits_of_texts(folder: Path, texts: list[str], precision: str) -> npt.NDArray[np.float64]:

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 from b3_label import build_model
 
 from reviewgen_spark.config import load_config
-from reviewgen_spark.models.evaluation import Score
-from reviewgen_spark.models.folder import CURVE_FILE
-from reviewgen_spark.models.registration import register
+from reviewgen_spark.models.classifier.model_folder import CURVE_FILE
+from reviewgen_spark.models.evaluation.evaluation import Score
+from reviewgen_spark.models.registry.registration import register
 
 REVIEWS_A_PRODUCT = 200
 ROWS_A_FILE = 50_000

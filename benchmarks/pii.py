@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from reviewgen_spark.text import checksum, pii
+from reviewgen_spark.text.privacy import check_digits, pii
 
 RECALL_BAR, FALSE_ALARM_BAR_PCT = 0.99, 0.5
 NUMERALS = str.maketrans("0123456789", "零一二三四五六七八九")
@@ -96,7 +96,7 @@ def id_card(draw: random.Random) -> Value:
             f"{draw.choice([110105, 310101, 440305, 330106, 510104])}{draw.randint(1950, 2015)}"
             f"{draw.randint(1, 12):02}{draw.randint(1, 28):02}{digits(draw, 3)}"
         )
-        fitting = [body + check for check in "0123456789X" if checksum.is_id_card(body + check)]
+        fitting = [body + check for check in "0123456789X" if check_digits.is_id_card(body + check)]
         number = fitting[0]
         shown = draw.choice(
             [
@@ -113,7 +113,7 @@ def id_card(draw: random.Random) -> Value:
 
 def bank_card(draw: random.Random) -> Value:
     body = draw.choice(["622202", "621700", "436742", "524094", "622848"]) + digits(draw, draw.choice([9, 12]))
-    number = next(body + last for last in string.digits if checksum.passes_luhn(body + last))
+    number = next(body + last for last in string.digits if check_digits.passes_luhn(body + last))
     grouped = " ".join(number[i : i + 4] for i in range(0, len(number), 4))
     shown = draw.choice([number, number, grouped, grouped.replace(" ", "-"), number.translate(FULL_WIDTH)])
     return draw.choice(["", "卡号", "银行卡号:", "账号是", "打到"]) + shown, shown

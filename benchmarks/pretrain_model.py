@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from train_classifier import values_of
 
-from reviewgen_spark.models.pretraining import pretrain
-from reviewgen_spark.sections import PretrainSection
+from reviewgen_spark.config import PretrainSection
+from reviewgen_spark.models.training.pretraining import pretrain
 
 
 def join_texts(corpora: list[Path], out: Path) -> Path:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reviewgen_spark import sample_dirt
-from reviewgen_spark.sample import source_lines
+from reviewgen_spark.operations.demo import noise
+from reviewgen_spark.operations.demo.sample import source_lines
 
 FILES = 4
 _START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -36,14 +36,14 @@ def real_lines() -> list[str]:
 def soiled_reviews(rows: int, seed: int = 11) -> Iterator[str]:
     """Real reviews over and over, a fifth of them with markup, emoji, personal data and so on, as the sample has."""
     draw, lines = random.Random(seed), real_lines()
-    names, shares = list(sample_dirt.CHANGES), [share for share, _ in sample_dirt.CHANGES.values()]
+    names, shares = list(noise.CHANGES), [share for share, _ in noise.CHANGES.values()]
     kinds = [*names, ""]
     drawn = draw.choices(kinds, [*shares, 1 - sum(shares)], k=rows)
     for place, kind in enumerate(drawn):
         if place % len(lines) == 0:
             draw.shuffle(lines)
         text = lines[place % len(lines)]
-        yield sample_dirt.CHANGES[kind][1](text, draw) if kind else text
+        yield noise.CHANGES[kind][1](text, draw) if kind else text
 
 
 def plain_reviews(rows: int, seed: int = 11) -> Iterator[str]:

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from reviews import real_lines
 
-from reviewgen_spark.sections import CleanSection
-from reviewgen_spark.text.clean import Cleaner, key_of
+from reviewgen_spark.config import CleanSection
+from reviewgen_spark.text.cleaning.cleaner import Cleaner, key_of
 
 COPY_SHARE, HOT_SHARE = 0.2, 0.05
 SIZES = (2, 2, 2, 2, 2, 2, 3, 3, 5, 10)

@@ -21,12 +21,12 @@ from typing import NamedTuple
 from rouge import Rouge, mean, rouge
 from turns import bar, conclude
 
-from reviewgen_spark.sections import SummariseSection, TokensSection
-from reviewgen_spark.text.aspects import OpinionReader, is_negative, is_positive
-from reviewgen_spark.text.faithfulness import Evidence, Judgement
-from reviewgen_spark.text.requests import Source
-from reviewgen_spark.text.sentences import cut_sentences
-from reviewgen_spark.text.summary import Review, Summary, summarise
+from reviewgen_spark.config import SummariseSection, TokensSection
+from reviewgen_spark.text.checks.faithfulness import Evidence, Judgement
+from reviewgen_spark.text.opinions.aspects import OpinionReader, is_negative, is_positive
+from reviewgen_spark.text.requests.request import Source
+from reviewgen_spark.text.summaries.summary import Review, Summary, summarise
+from reviewgen_spark.text.words.sentences import cut_sentences
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 
 BARS = {"amazon": 30.0, "yelp": 29.0}

@@ -15,11 +15,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from reviewgen_spark.sections import ChecksSection
-from reviewgen_spark.text.checks import Check, CheckLists, check_text
-from reviewgen_spark.text.copying import CopyIndex
-from reviewgen_spark.text.injection import is_injection
-from reviewgen_spark.text.requests import Attribute, LangCode, Request, length_of
+from reviewgen_spark.config import ChecksSection
+from reviewgen_spark.text.checks.checks import Check, CheckLists, check_text
+from reviewgen_spark.text.requests.prompt_injection import is_injection
+from reviewgen_spark.text.requests.request import Attribute, LangCode, Request, length_of
+from reviewgen_spark.text.similarity.copied_runs import CopyIndex
 
 CONF = Path(__file__).parents[1] / "conf"
 

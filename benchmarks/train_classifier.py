@@ -16,10 +16,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from reviewgen_spark.model_page import write_model_page
-from reviewgen_spark.models.evaluation import Score, evaluate_with_curves
-from reviewgen_spark.models.finetuning import finetune
-from reviewgen_spark.sections import EvaluateSection, FinetuneSection
+from reviewgen_spark.config import EvaluateSection, FinetuneSection
+from reviewgen_spark.models.evaluation.evaluation import Score, evaluate_with_curves
+from reviewgen_spark.models.training.finetuning import finetune
+from reviewgen_spark.reports.model_page import write_model_page
 
 
 def values_of(pairs: Sequence[str]) -> dict[str, Any]:

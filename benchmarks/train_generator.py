@@ -12,12 +12,11 @@ from pathlib import Path
 
 from train_classifier import values_of
 
-from reviewgen_spark.config import default_conf_folder
-from reviewgen_spark.models.corpus import corpus_fingerprint, read_split
-from reviewgen_spark.models.generation_examples import Example, read_examples, review_examples, split_examples
-from reviewgen_spark.models.generator_training import finetune_generator
-from reviewgen_spark.sections import FinetuneGeneratorSection, TokensSection
-from reviewgen_spark.text.tokenise import Tokeniser
+from reviewgen_spark.config import FinetuneGeneratorSection, TokensSection, default_conf_folder
+from reviewgen_spark.models.data.corpus import corpus_fingerprint, read_split
+from reviewgen_spark.models.generator.examples import Example, read_examples, review_examples, split_examples
+from reviewgen_spark.models.generator.finetuning import finetune_generator
+from reviewgen_spark.text.words.tokeniser import Tokeniser
 
 VALIDATION_SHARE = 0.05
 

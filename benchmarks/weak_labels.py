@@ -12,11 +12,11 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from reviewgen_spark.sections import CleanSection, TokensSection, WeakLabelsSection
-from reviewgen_spark.text.clean import Cleaner
-from reviewgen_spark.text.label_model import fit_label_model, majority
-from reviewgen_spark.text.tokenise import Tokeniser
-from reviewgen_spark.text.voters import Ballot, Voters
+from reviewgen_spark.config import CleanSection, TokensSection, WeakLabelsSection
+from reviewgen_spark.text.cleaning.cleaner import Cleaner
+from reviewgen_spark.text.opinions.label_model import fit_label_model, majority
+from reviewgen_spark.text.opinions.labelling_functions import Ballot, Voters
+from reviewgen_spark.text.words.tokeniser import Tokeniser
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 
 

@@ -2,9 +2,9 @@
 
 import sys
 
-from reviewgen_spark.assets import user_key
-from reviewgen_spark.job import run_job
-from reviewgen_spark.stage import Stage
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.resources.models import user_key
+from reviewgen_spark.orchestration.stage import Stage
 from reviewgen_spark.transforms.clean import clean_batch
 
 STAGE = Stage(

@@ -2,16 +2,16 @@
 
 import sys
 
-from reviewgen_spark.assets import teacher
-from reviewgen_spark.compression import compress_student
 from reviewgen_spark.config import Config
-from reviewgen_spark.job import run_job
-from reviewgen_spark.stage import Stage
+from reviewgen_spark.models.registry.teacher_note import compress_student
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.resources.models import teacher
+from reviewgen_spark.orchestration.stage import Stage
 
 
 def _require(config: Config) -> None:
     if config.compress.onnx:
-        from reviewgen_spark.models.onnx_export import require_onnx
+        from reviewgen_spark.models.compression.onnx_export import require_onnx
 
         require_onnx()
 

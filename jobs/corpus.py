@@ -2,10 +2,10 @@
 
 import sys
 
-from reviewgen_spark.assets import corpus_labels
-from reviewgen_spark.job import run_job
-from reviewgen_spark.stage import Stage
-from reviewgen_spark.training import write_corpus
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.resources.models import corpus_labels
+from reviewgen_spark.orchestration.stage import Stage
+from reviewgen_spark.transforms.corpus_files import write_corpus
 
 STAGE = Stage(
     name="corpus",

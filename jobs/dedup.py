@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from pyspark.sql import DataFrame
 
-from reviewgen_spark.job import run_job
-from reviewgen_spark.stage import Inputs, Stage
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.stage import Inputs, Stage
 from reviewgen_spark.transforms.dedup import cluster_reviews
 
 

@@ -2,10 +2,10 @@
 
 import sys
 
-from reviewgen_spark.assets import teacher_and_base
-from reviewgen_spark.compression import distil_student
-from reviewgen_spark.job import run_job
-from reviewgen_spark.stage import Stage
+from reviewgen_spark.models.registry.teacher_note import distil_student
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.resources.models import teacher_and_base
+from reviewgen_spark.orchestration.stage import Stage
 
 STAGE = Stage(
     name="distil",

@@ -2,10 +2,10 @@
 
 import sys
 
-from reviewgen_spark.assets import base_model
-from reviewgen_spark.job import run_job
-from reviewgen_spark.stage import Stage
-from reviewgen_spark.training import finetune_model
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.resources.models import base_model
+from reviewgen_spark.orchestration.stage import Stage
+from reviewgen_spark.transforms.corpus_files import finetune_model
 
 STAGE = Stage(
     name="finetune",

@@ -2,10 +2,10 @@
 
 import sys
 
-from reviewgen_spark.assets import generator_base
-from reviewgen_spark.generator_stages import finetune_generator
-from reviewgen_spark.job import run_job
-from reviewgen_spark.stage import Stage
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.resources.generator_examples import finetune_generator
+from reviewgen_spark.orchestration.resources.models import generator_base
+from reviewgen_spark.orchestration.stage import Stage
 
 STAGE = Stage(
     name="finetune_generator",

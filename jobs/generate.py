@@ -6,11 +6,11 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from reviewgen_spark.generation import write_batch, writing
-from reviewgen_spark.inference.attempts import EXPECTED_ERRORS
-from reviewgen_spark.job import run_job
-from reviewgen_spark.products.requests import augmentation_requests, copy_requests
-from reviewgen_spark.stage import Inputs, Stage
+from reviewgen_spark.inference.generation.attempts import EXPECTED_ERRORS
+from reviewgen_spark.inference.generation.setup import write_batch, writing
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.stage import Inputs, Stage
+from reviewgen_spark.transforms.text_requests import augmentation_requests, copy_requests
 from reviewgen_spark.transforms.tokens import unique_reviews
 
 

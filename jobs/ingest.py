@@ -2,12 +2,12 @@
 
 import sys
 
-from reviewgen_spark.assets import user_key
-from reviewgen_spark.job import run_job
-from reviewgen_spark.stage import Stage
-from reviewgen_spark.transforms.erasures import read_erased
-from reviewgen_spark.transforms.ingest import ingest_batch
-from reviewgen_spark.transforms.landing import plan_batches
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.resources.models import user_key
+from reviewgen_spark.orchestration.stage import Stage
+from reviewgen_spark.transforms.erasure.affected_rows import read_erased
+from reviewgen_spark.transforms.ingest.ingest import ingest_batch
+from reviewgen_spark.transforms.ingest.landing import plan_batches
 
 STAGE = Stage(
     name="ingest",

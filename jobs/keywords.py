@@ -4,9 +4,9 @@ import sys
 
 from pyspark.sql import DataFrame
 
-from reviewgen_spark.job import run_job
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.stage import Inputs, Stage
 from reviewgen_spark.products.keywords import keywords_by_product
-from reviewgen_spark.stage import Inputs, Stage
 from reviewgen_spark.transforms.views import current_unique_reviews
 
 

@@ -4,11 +4,11 @@ import sys
 
 from pyspark.sql import DataFrame
 
-from reviewgen_spark.assets import champion
 from reviewgen_spark.config import Config
-from reviewgen_spark.inference.label import label_batch
-from reviewgen_spark.job import run_job
-from reviewgen_spark.stage import Inputs, Stage
+from reviewgen_spark.inference.labelling.label import label_batch
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.resources.models import champion
+from reviewgen_spark.orchestration.stage import Inputs, Stage
 from reviewgen_spark.transforms.tokens import unique_reviews
 
 
@@ -19,7 +19,7 @@ def _label(inputs: Inputs) -> dict[str, DataFrame]:
 
 def _require(config: Config) -> None:
     if config.label.runtime == "onnx":
-        from reviewgen_spark.models.onnx_predictor import require_onnxruntime
+        from reviewgen_spark.models.compression.onnx_predictor import require_onnxruntime
 
         require_onnxruntime()
 

@@ -2,9 +2,9 @@
 
 import sys
 
-from reviewgen_spark.job import run_job
-from reviewgen_spark.stage import Stage
-from reviewgen_spark.training import pretrain_model
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.stage import Stage
+from reviewgen_spark.transforms.corpus_files import pretrain_model
 
 STAGE = Stage(
     name="pretrain",

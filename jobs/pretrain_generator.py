@@ -2,10 +2,10 @@
 
 import sys
 
-from reviewgen_spark.assets import pretrains_generator
-from reviewgen_spark.generator_stages import pretrain_generator
-from reviewgen_spark.job import run_job
-from reviewgen_spark.stage import Stage
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.resources.generator_examples import pretrain_generator
+from reviewgen_spark.orchestration.resources.models import pretrains_generator
+from reviewgen_spark.orchestration.stage import Stage
 
 STAGE = Stage(
     name="pretrain_generator",

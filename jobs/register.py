@@ -2,10 +2,10 @@
 
 import sys
 
-from reviewgen_spark.assets import registry_store
-from reviewgen_spark.job import run_job
-from reviewgen_spark.stage import Stage
-from reviewgen_spark.training import register_model
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.resources.models import registry_store
+from reviewgen_spark.orchestration.stage import Stage
+from reviewgen_spark.transforms.corpus_files import register_model
 
 STAGE = Stage(
     name="register",

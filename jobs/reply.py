@@ -4,11 +4,11 @@ import sys
 
 from pyspark.sql import DataFrame
 
-from reviewgen_spark.generation import write_batch, writing
-from reviewgen_spark.inference.attempts import EXPECTED_ERRORS
-from reviewgen_spark.job import run_job
-from reviewgen_spark.products.requests import reply_requests
-from reviewgen_spark.stage import Inputs, Stage
+from reviewgen_spark.inference.generation.attempts import EXPECTED_ERRORS
+from reviewgen_spark.inference.generation.setup import write_batch, writing
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.stage import Inputs, Stage
+from reviewgen_spark.transforms.text_requests import reply_requests
 from reviewgen_spark.transforms.tokens import unique_reviews
 
 

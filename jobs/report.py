@@ -4,9 +4,9 @@ import sys
 
 from pyspark.sql import DataFrame
 
-from reviewgen_spark.job import run_job
-from reviewgen_spark.report import write_report
-from reviewgen_spark.stage import Inputs, Stage
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.stage import Inputs, Stage
+from reviewgen_spark.reports.nightly.report import write_report
 
 
 def _report(inputs: Inputs) -> dict[str, DataFrame]:

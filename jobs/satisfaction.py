@@ -2,9 +2,9 @@
 
 import sys
 
-from reviewgen_spark.job import run_job
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.stage import Stage
 from reviewgen_spark.products.satisfaction import satisfaction_by_product
-from reviewgen_spark.stage import Stage
 from reviewgen_spark.transforms.views import VIEWS
 
 STAGE = Stage(

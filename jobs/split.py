@@ -2,8 +2,8 @@
 
 import sys
 
-from reviewgen_spark.job import run_job
-from reviewgen_spark.stage import Stage
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.stage import Stage
 from reviewgen_spark.transforms.split import split_reviews
 
 STAGE = Stage(

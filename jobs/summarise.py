@@ -4,10 +4,10 @@ import sys
 
 from pyspark.sql import DataFrame
 
-from reviewgen_spark.assets import word_and_safety_lists
-from reviewgen_spark.job import run_job
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.resources.models import word_and_safety_lists
+from reviewgen_spark.orchestration.stage import Inputs, Stage
 from reviewgen_spark.products.summaries import summaries_by_product
-from reviewgen_spark.stage import Inputs, Stage
 from reviewgen_spark.transforms.views import current_unique_reviews
 
 

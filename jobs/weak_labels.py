@@ -2,9 +2,9 @@
 
 import sys
 
-from reviewgen_spark.assets import dictionaries
-from reviewgen_spark.job import run_job
-from reviewgen_spark.stage import Stage
+from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.resources.models import dictionaries
+from reviewgen_spark.orchestration.stage import Stage
 from reviewgen_spark.transforms.weak_labels import label_weakly
 
 STAGE = Stage(

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reviewgen_spark.stage import Stage
+    from reviewgen_spark.orchestration.stage import Stage
 
 PIPELINES = ("compress", "generate", "nightly", "pretrain", "train", "train_generator")
 

@@ -4,7 +4,7 @@ import sys
 
 from reviewgen_spark.jobs import compress, corpus, distil, pretraining_corpus, register_compressed
 
-from reviewgen_spark.job import run_pipeline
+from reviewgen_spark.orchestration.job import run_pipeline
 
 STAGES = (corpus.STAGE, pretraining_corpus.STAGE, distil.STAGE, compress.STAGE, register_compressed.STAGE)
 

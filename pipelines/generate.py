@@ -4,7 +4,7 @@ import sys
 
 from reviewgen_spark.jobs import generate, reply, summarise
 
-from reviewgen_spark.job import run_pipeline
+from reviewgen_spark.orchestration.job import run_pipeline
 
 WITHOUT_MODEL = (summarise.STAGE, reply.STAGE)  # by extraction and templates, unless reply.writer says otherwise
 STAGES = (*WITHOUT_MODEL, generate.STAGE)

@@ -15,7 +15,7 @@ from reviewgen_spark.jobs import (
     weak_labels,
 )
 
-from reviewgen_spark.job import run_pipeline
+from reviewgen_spark.orchestration.job import run_pipeline
 
 PREPARE = (ingest.STAGE, clean.STAGE, dedup.STAGE, split.STAGE, tokens.STAGE, weak_labels.STAGE)
 STAGES = (*PREPARE, keywords.STAGE, label.STAGE, satisfaction.STAGE, report.STAGE)

@@ -4,7 +4,7 @@ import sys
 
 from reviewgen_spark.jobs import pretrain, pretraining_corpus
 
-from reviewgen_spark.job import run_pipeline
+from reviewgen_spark.orchestration.job import run_pipeline
 
 STAGES = (pretraining_corpus.STAGE, pretrain.STAGE)
 

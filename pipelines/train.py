@@ -4,7 +4,7 @@ import sys
 
 from reviewgen_spark.jobs import corpus, evaluate, finetune, register
 
-from reviewgen_spark.job import run_pipeline
+from reviewgen_spark.orchestration.job import run_pipeline
 
 STAGES = (corpus.STAGE, finetune.STAGE, evaluate.STAGE, register.STAGE)
 

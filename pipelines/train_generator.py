@@ -11,7 +11,7 @@ from reviewgen_spark.jobs import (
     register_generator,
 )
 
-from reviewgen_spark.job import run_pipeline
+from reviewgen_spark.orchestration.job import run_pipeline
 
 STAGES = (
     pretraining_corpus.STAGE,

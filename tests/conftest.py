@@ -47,7 +47,7 @@ def config(make_config: ConfigFactory) -> Config:
 @pytest.fixture(scope="session")
 def spark() -> Iterator["SparkSession"]:
     """One session for all: a start costs seconds. Lazy, so that unit tests alone start none."""
-    from reviewgen_spark.session import start_session
+    from reviewgen_spark.orchestration.session import start_session
 
     settings = (
         "spark.master=local[2,2]",

@@ -30,9 +30,9 @@ def answer(
     import numpy as np
     import torch
 
-    from reviewgen_spark.models.compression_table import cascade_variant, onnx_variant, score_all, torch_variant
-    from reviewgen_spark.models.corpus import read_split
-    from reviewgen_spark.models.ngram_classifier import load_ngram_classifier
+    from reviewgen_spark.models.compression.ngram_classifier import load_ngram_classifier
+    from reviewgen_spark.models.compression.variants import cascade_variant, onnx_variant, score_all, torch_variant
+    from reviewgen_spark.models.data.corpus import read_split
 
     torch.set_num_threads(1)
     if setting == "onnx":
@@ -65,7 +65,7 @@ def main() -> None:
     os.environ.update(SINGLE)
     options.out.mkdir(parents=True, exist_ok=True)
     if options.setting == "onnx":
-        from reviewgen_spark.models.onnx_export import export_onnx
+        from reviewgen_spark.models.compression.onnx_export import export_onnx
 
         export_onnx(options.model, options.out / "model.onnx")
     cores = len(os.sched_getaffinity(0))

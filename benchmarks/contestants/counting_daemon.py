@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reviewgen_spark.inference import label
+from reviewgen_spark.inference.labelling import label
 
 FOLDER = "REVIEWGEN_CALLS"
 

@@ -14,7 +14,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
 from reviewgen_spark.config import load_config
-from reviewgen_spark.session import start_session
+from reviewgen_spark.orchestration.session import start_session
 
 
 def as_delta(spark: SparkSession, folder: Path) -> DataFrame:

@@ -11,8 +11,8 @@ from contest import arguments, tell
 from pyspark.sql import SparkSession
 
 from reviewgen_spark.config import load_config
+from reviewgen_spark.orchestration.session import start_session
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.session import start_session
 from reviewgen_spark.transforms.dedup import cluster_reviews
 
 HISTORY = ("silver_review_clusters", "silver_minhash_bands")

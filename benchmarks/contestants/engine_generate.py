@@ -9,10 +9,10 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from reviewgen_spark.config import load_config
-from reviewgen_spark.generation import settings_for
-from reviewgen_spark.inference.generate import write_texts
-from reviewgen_spark.inference.torch_writer import torch_spec
-from reviewgen_spark.models.generator import generator_sha256
+from reviewgen_spark.inference.generation.generate import write_texts
+from reviewgen_spark.inference.generation.setup import settings_for
+from reviewgen_spark.inference.generation.torch_writer import torch_spec
+from reviewgen_spark.models.generator.generator_folder import generator_sha256
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_safety_lists
 
 

@@ -7,9 +7,9 @@ from contest import arguments, tell
 from delta_to_delta import race, write_delta
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from reviewgen_spark.inference.label import label_batch
-from reviewgen_spark.models.folder import folder_sha256
-from reviewgen_spark.sections import LabelSection
+from reviewgen_spark.config import LabelSection
+from reviewgen_spark.inference.labelling.label import label_batch
+from reviewgen_spark.models.classifier.model_folder import folder_sha256
 
 
 def main() -> None:

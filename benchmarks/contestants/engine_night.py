@@ -17,12 +17,12 @@ from reviewgen_spark.pipelines import nightly, train
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import DataQualityError
-from reviewgen_spark.job import guarded
-from reviewgen_spark.runner import open_run
+from reviewgen_spark.operations.status import check_night
+from reviewgen_spark.orchestration.job import guarded
+from reviewgen_spark.orchestration.runner import open_run
+from reviewgen_spark.orchestration.session import start_session
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.session import start_session
-from reviewgen_spark.status import check_night
-from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.warehouse.tables import Warehouse
 
 PIPELINES = {"nightly": nightly.STAGES, "train": train.STAGES}
 # Of what ops_ tables say, promotions alone are the same each time, but for the clock, the latency that a reason tells,

@@ -17,9 +17,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.orchestration.session import start_session
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.session import start_session
-from reviewgen_spark.transforms.arrow import arrow_schema
+from reviewgen_spark.schemas.arrow import arrow_schema
 from reviewgen_spark.transforms.clean import CLEANED, clean_batches, clean_reviews
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries, ship_dictionaries
 from reviewgen_spark.transforms.tokens import cut_batches

@@ -27,11 +27,11 @@ def run(
     import torch
     from transformers import AutoTokenizer, BertLMHeadModel, logging, pipeline
 
-    from reviewgen_spark.inference.torch_writer import TorchWriter
-    from reviewgen_spark.models.batches import cut_by_token_budget
-    from reviewgen_spark.models.generator import load_generator
-    from reviewgen_spark.sections import DecodingSection, GenerationSection
-    from reviewgen_spark.text.requests import Request
+    from reviewgen_spark.config import DecodingSection, GenerationSection
+    from reviewgen_spark.inference.generation.torch_writer import TorchWriter
+    from reviewgen_spark.models.data.batches import cut_by_token_budget
+    from reviewgen_spark.models.generator.generator_folder import load_generator
+    from reviewgen_spark.text.requests.request import Request
 
     logging.set_verbosity_error()
     torch.set_num_threads(1)

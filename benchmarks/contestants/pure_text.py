@@ -24,9 +24,9 @@ def run(path: str, line: str, barrier: "multiprocessing.synchronize.Barrier", ti
         def work(text: str) -> object:
             return cut(unicodedata.normalize("NFKC", text))
     else:
-        from reviewgen_spark.sections import CleanSection, TokensSection
-        from reviewgen_spark.text.clean import Cleaner
-        from reviewgen_spark.text.tokenise import Tokeniser
+        from reviewgen_spark.config import CleanSection, TokensSection
+        from reviewgen_spark.text.cleaning.cleaner import Cleaner
+        from reviewgen_spark.text.words.tokeniser import Tokeniser
         from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 
         is_full = line == "full"

@@ -18,7 +18,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         import mlflow.pyfunc
 
-        from reviewgen_spark.models.mlflow_model import save_pyfunc
+        from reviewgen_spark.models.registry.mlflow_model import save_pyfunc
 
         mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
         save_pyfunc(options.model, Path(folder) / "pyfunc")

@@ -62,7 +62,7 @@ def language(text: str | None) -> str | None:
 
 @F.udf(StringType())
 def masked(text: str | None) -> str | None:
-    from reviewgen_spark.text import pii
+    from reviewgen_spark.text.privacy import pii
 
     return pii.mask(text).text if text else None
 

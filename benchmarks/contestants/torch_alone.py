@@ -25,8 +25,8 @@ def run(
 ) -> None:
     import torch
 
-    from reviewgen_spark.models.batches import cut_by_token_budget, pad
-    from reviewgen_spark.models.predictor import Predictor, load_classifier
+    from reviewgen_spark.models.classifier.predictor import Predictor, load_classifier
+    from reviewgen_spark.models.data.batches import cut_by_token_budget, pad
 
     torch.set_num_threads(1)
     predictor = Predictor(folder, device, "float32" if precision == "plain" else precision)

@@ -7,9 +7,9 @@ import argparse
 from collections.abc import Sequence
 
 from reviewgen_spark import __version__
-from reviewgen_spark.cli import machine, models, runs, samples, tables, texts, upkeep
+from reviewgen_spark.cli import machine, maintenance, models, runs, samples, tables, texts
 from reviewgen_spark.cli.command import RUN_EXIT_CODES
-from reviewgen_spark.job import guarded
+from reviewgen_spark.orchestration.job import guarded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +27,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", prog=parser.prog)
-    for subject in (samples, runs, tables, machine, upkeep, texts, models):
+    for subject in (samples, runs, tables, machine, maintenance, texts, models):
         subject.add_commands(commands)
     return parser

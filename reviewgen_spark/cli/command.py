@@ -11,7 +11,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING, TypeAlias
 
 from reviewgen_spark.config import Config, load_config
-from reviewgen_spark.job import add_config_options
+from reviewgen_spark.orchestration.job import add_config_options
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -69,7 +69,7 @@ def read_config(options: argparse.Namespace) -> Config:
 @contextmanager
 def open_session(config: Config) -> Iterator["SparkSession"]:
     """Hold a Spark session, which ends with the command."""
-    from reviewgen_spark.session import start_session
+    from reviewgen_spark.orchestration.session import start_session
 
     spark = start_session(config)
     try:

@@ -32,13 +32,13 @@ def add_commands(commands: Commands) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from reviewgen_spark.doctor import examine
+    from reviewgen_spark.operations.doctor.doctor import examine
 
     return examine(options.env, options.set, lambda line: print(line, flush=True))
 
 
 def _estimate(options: argparse.Namespace) -> int:
-    from reviewgen_spark.estimation import estimate_labelling
+    from reviewgen_spark.operations.estimation import estimate_labelling
 
     config = read_config(options)
     with open_session(config) as spark:

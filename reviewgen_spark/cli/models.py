@@ -90,8 +90,8 @@ def add_commands(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from reviewgen_spark.file_evaluation import evaluate_file, write_json
-    from reviewgen_spark.models.labelled_file import read_labelled_file
+    from reviewgen_spark.models.data.labelled_file import read_labelled_file
+    from reviewgen_spark.operations.evaluate_file import evaluate_file, write_json
 
     config = read_config(options)
     data = read_labelled_file(
@@ -111,7 +111,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _tune(options: argparse.Namespace) -> int:
-    from reviewgen_spark.search import search_settings
+    from reviewgen_spark.operations.tune import search_settings
 
     found = search_settings(read_config(options), lambda line: print(line, flush=True))
     print(f"{found.finished} trials finished, {found.pruned} were cut short, {found.failed} failed")
@@ -122,7 +122,7 @@ def _tune(options: argparse.Namespace) -> int:
 
 
 def _models_list(options: argparse.Namespace) -> int:
-    from reviewgen_spark.models.registry import list_models
+    from reviewgen_spark.models.registry.registry import list_models
 
     config = read_config(options)
     entries = list_models(config.paths.tracking_uri, config.models.name)
@@ -142,7 +142,7 @@ def _promote(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from reviewgen_spark.comparison import compare_models
+    from reviewgen_spark.operations.model_comparison import compare_models
 
     config = read_config(options)
     lines = compare_models(config, options.one, options.other, tell_progress)
@@ -151,8 +151,8 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _model_page(options: argparse.Namespace) -> int:
-    from reviewgen_spark.model_page import FILE_NAME
-    from reviewgen_spark.models.registry import parse_reference, read_file
+    from reviewgen_spark.models.registry.registry import parse_reference, read_file
+    from reviewgen_spark.reports.model_page import FILE_NAME
 
     config = read_config(options)
     name, alias = parse_reference(options.model)
@@ -168,8 +168,8 @@ def _rollback(options: argparse.Namespace) -> int:
 
 
 def _set_champion(options: argparse.Namespace, version: int | None, command: str, is_forced: bool = False) -> int:
-    from reviewgen_spark.promotion import set_champion
-    from reviewgen_spark.runner import open_run
+    from reviewgen_spark.operations.promotion import set_champion
+    from reviewgen_spark.orchestration.runner import open_run
 
     config = read_config(options)
     with open_session(config) as spark, open_run(spark, config) as run:

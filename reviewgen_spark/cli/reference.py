@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reviewgen_spark.cli import build_parser
 from reviewgen_spark.cli.command import RUN_EXIT_CODES
-from reviewgen_spark.job import add_config_options
+from reviewgen_spark.orchestration.job import add_config_options
 from reviewgen_spark.pipelines import PIPELINES, stages_of
 
 _HEAD = """# Commands

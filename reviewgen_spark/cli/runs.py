@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from reviewgen_spark.cli.command import RUN_EXIT_CODES, Commands, add_command, open_session, read_config
-from reviewgen_spark.job import add_pipeline_options, batch_range, run_stages
+from reviewgen_spark.orchestration.job import add_pipeline_options, batch_range, run_stages
 from reviewgen_spark.pipelines import PIPELINES, all_stages, stages_of
 
 
@@ -52,11 +52,11 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from reviewgen_spark.backlog import Backlog
-    from reviewgen_spark.erasure_log import open_erasures
-    from reviewgen_spark.ledger import Ledger
-    from reviewgen_spark.status import backfill_lines, count_records, stage_lines, undecided_files
-    from reviewgen_spark.tables import Warehouse
+    from reviewgen_spark.operations.status import backfill_lines, count_records, stage_lines, undecided_files
+    from reviewgen_spark.orchestration.backlog import Backlog
+    from reviewgen_spark.orchestration.erasure_log import open_erasures
+    from reviewgen_spark.orchestration.ledger import Ledger
+    from reviewgen_spark.warehouse.tables import Warehouse
 
     config = read_config(options)
     with open_session(config) as spark:
@@ -80,8 +80,8 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _quality(options: argparse.Namespace) -> int:
-    from reviewgen_spark.status import quality_lines
-    from reviewgen_spark.tables import Warehouse
+    from reviewgen_spark.operations.status import quality_lines
+    from reviewgen_spark.warehouse.tables import Warehouse
 
     config, batches = read_config(options), batch_range(options.batches)
     with open_session(config) as spark:

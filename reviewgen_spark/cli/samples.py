@@ -37,7 +37,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _sample(options: argparse.Namespace) -> int:
-    from reviewgen_spark.sample import write_sample
+    from reviewgen_spark.operations.demo.sample import write_sample
 
     out: Path = options.out.resolve()
     if out.is_dir() and any(out.iterdir()):
@@ -48,7 +48,7 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from reviewgen_spark.demo import run_demo
+    from reviewgen_spark.operations.demo.demo import run_demo
 
     config = read_config(options)
     program = sys.argv[0] if Path(sys.argv[0]).name == "reviewgen" else "reviewgen"  # .venv is rarely on the PATH

@@ -30,10 +30,10 @@ reviewgen sql "SELECT reviewgen_sentiment('物流很快').label, reviewgen_token
 def _sql(options: argparse.Namespace) -> int:
     from pyspark.errors import AnalysisException
 
-    from reviewgen_spark.catalog import register_tables
     from reviewgen_spark.errors import SchemaError
-    from reviewgen_spark.functions import register_named
-    from reviewgen_spark.query_result import print_result
+    from reviewgen_spark.serving.sql.catalog import register_tables
+    from reviewgen_spark.serving.sql.functions import register_named
+    from reviewgen_spark.serving.sql.query_result import print_result
 
     config = read_config(options)
     with open_session(config) as spark:
@@ -49,7 +49,7 @@ def _sql(options: argparse.Namespace) -> int:
 
 
 def _shell(options: argparse.Namespace) -> int:
-    from reviewgen_spark.shell import open_shell
+    from reviewgen_spark.serving.sql.shell import open_shell
 
     config = read_config(options)
     with open_session(config) as spark:

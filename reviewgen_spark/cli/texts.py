@@ -70,9 +70,9 @@ echo '{"purpose": "reply", "product_id": "p1", "lang_code": "zh", "sources": [{"
 
 
 def _export_texts(options: argparse.Namespace) -> int:
-    from reviewgen_spark.export import TextExport, export_texts
-    from reviewgen_spark.runner import open_run
-    from reviewgen_spark.text.purposes import PUBLISHABLE
+    from reviewgen_spark.operations.text_export import TextExport, export_texts
+    from reviewgen_spark.orchestration.runner import open_run
+    from reviewgen_spark.text.requests.purposes import PUBLISHABLE
 
     config = read_config(options)
     purposes = tuple(options.purpose) or tuple(sorted(PUBLISHABLE))
@@ -83,8 +83,8 @@ def _export_texts(options: argparse.Namespace) -> int:
 
 
 def _gallery(options: argparse.Namespace) -> int:
-    from reviewgen_spark.gallery import read_gallery, read_metrics, render
-    from reviewgen_spark.tables import Warehouse
+    from reviewgen_spark.reports.gallery import read_gallery, read_metrics, render
+    from reviewgen_spark.warehouse.tables import Warehouse
 
     config = read_config(options)
     metrics = read_metrics(options.metrics) if options.metrics else ()
@@ -97,7 +97,7 @@ def _gallery(options: argparse.Namespace) -> int:
 
 
 def _write(options: argparse.Namespace) -> int:
-    from reviewgen_spark.file_generation import write_file
+    from reviewgen_spark.operations.write_file import write_file
 
     config = read_config(options)
     writer = options.writer or config.generate.writer

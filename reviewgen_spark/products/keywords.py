@@ -11,10 +11,10 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DoubleType, LongType, StringType, StructType
 
+from reviewgen_spark.config import KeywordsSection
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.sections import KeywordsSection
-from reviewgen_spark.text.textrank import Numbers, rank_words
-from reviewgen_spark.transforms.arrow import arrow_schema, to_batch
+from reviewgen_spark.schemas.arrow import arrow_schema, to_batch
+from reviewgen_spark.text.words.textrank import Numbers, rank_words
 
 _RANKED = StructType().add("word", StringType()).add("review_count", LongType()).add("score", DoubleType())
 # A row a product: its words in order, in how many of the `size` reviews each stands, how many reviews the last of its

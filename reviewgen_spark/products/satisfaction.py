@@ -3,8 +3,8 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from reviewgen_spark.config import SatisfactionSection
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.sections import SatisfactionSection
 
 
 def satisfaction_by_product(labelled: DataFrame, section: SatisfactionSection) -> DataFrame:

@@ -11,10 +11,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from reviewgen_spark.config import Config
+from reviewgen_spark.config import ChecksSection, Config, SummariseSection, TokensSection
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.sections import ChecksSection, SummariseSection, TokensSection
-from reviewgen_spark.text.checks import (
+from reviewgen_spark.schemas.arrow import arrow_schema, to_batch
+from reviewgen_spark.text.checks.checks import (
     Check,
     CheckLists,
     Judged,
@@ -24,11 +24,10 @@ from reviewgen_spark.text.checks import (
     check_text,
     failed,
 )
-from reviewgen_spark.text.injection import is_injection
-from reviewgen_spark.text.provenance import VISIBLE_LABELS, aigc_metadata
-from reviewgen_spark.text.requests import Request, Source, length_of, prompt_fingerprint, text_id
-from reviewgen_spark.text.summary import METHOD_VERSION, Claim, Review, Summary, main_language, summarise
-from reviewgen_spark.transforms.arrow import arrow_schema, to_batch
+from reviewgen_spark.text.requests.prompt_injection import is_injection
+from reviewgen_spark.text.requests.provenance import VISIBLE_LABELS, aigc_metadata
+from reviewgen_spark.text.requests.request import Request, Source, length_of, prompt_fingerprint, text_id
+from reviewgen_spark.text.summaries.summary import METHOD_VERSION, Claim, Review, Summary, main_language, summarise
 from reviewgen_spark.transforms.dictionaries import ship_dictionaries, shipped_dictionaries
 
 MODEL_NAME = "extractive"

@@ -33,7 +33,7 @@ CHECKS = column(
         ),
         containsNull=False,
     ),
-    "what each check of text/checks.py found: score 0 (clean) to 1, passed or not, and why; never holds the text",
+    "what each check of text/checks found: score 0 (clean) to 1, passed or not, and why; never holds the text",
     False,
 )
 META = column(
@@ -72,7 +72,7 @@ def _generated(*added: StructField) -> StructType:
     """The columns of every table of generated texts, and what one has of its own."""
     return columns(
         column("text_id", STRING, "hash of the request, its seed and the model; hex", False),
-        column("purpose", STRING, "what the text was made for, of text/purposes.py", False),
+        column("purpose", STRING, "what the text was made for, of text/requests/purposes.py", False),
         PRODUCT_ID,
         column("record_id", STRING, "of the review that is answered or varied; null for texts about a product"),
         column("lang_code", STRING, "zh or en", False),

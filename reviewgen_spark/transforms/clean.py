@@ -8,9 +8,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, StructField, StructType
 
+from reviewgen_spark.config import CleanSection, QualitySection
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.sections import CleanSection, QualitySection
-from reviewgen_spark.transforms.arrow import arrow_schema, in_slices
+from reviewgen_spark.schemas.arrow import arrow_schema, in_slices
 from reviewgen_spark.transforms.quality import count_findings, judge_reviews
 
 _KEPT = (
@@ -81,8 +81,8 @@ def clean_batches(
     batches: Iterable[pa.RecordBatch], section: CleanSection, user_key: bytes
 ) -> Iterator[pa.RecordBatch]:
     """`clean_reviews` for Arrow batches, on a worker."""
-    from reviewgen_spark.text.clean import Cleaner
-    from reviewgen_spark.text.pii import pseudonym
+    from reviewgen_spark.text.cleaning.cleaner import Cleaner
+    from reviewgen_spark.text.privacy.pii import pseudonym
 
     cleaner = Cleaner(section)
     out = arrow_schema(CLEANED)

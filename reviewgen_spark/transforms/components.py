@@ -7,7 +7,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql.types import ArrayType, StringType, StructField, StructType
 
-from reviewgen_spark.transforms.arrow import arrow_schema
+from reviewgen_spark.schemas.arrow import arrow_schema
 
 _SCHEMA = StructType(
     [

@@ -7,12 +7,12 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from reviewgen_spark.config import DedupSection
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.sections import DedupSection
-from reviewgen_spark.transforms.arrow import arrow_schema, to_batch
+from reviewgen_spark.schemas.arrow import arrow_schema, to_batch
 from reviewgen_spark.transforms.components import connect
+from reviewgen_spark.transforms.dataframes import keep
 from reviewgen_spark.transforms.history import only
-from reviewgen_spark.transforms.plan import keep
 
 _SEEN = ("batch_id", "created_at", "record_id")  # first seen first
 _ENDS = ("one_seen", "other_seen")
@@ -96,8 +96,8 @@ def _sign(reviews: DataFrame, section: DedupSection) -> DataFrame:
         return reviews.select(*kept, F.array().cast("array<bigint>").alias("band_hashes")).limit(0)
 
     def sign_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from reviewgen_spark.text.clean import key_of
-        from reviewgen_spark.text.minhash import MinHash
+        from reviewgen_spark.text.cleaning.cleaner import key_of
+        from reviewgen_spark.text.similarity.minhash import MinHash
 
         minhash = MinHash(section.ngram, section.bands, section.rows)
         out = arrow_schema(schema)
@@ -162,8 +162,8 @@ def _verify(pairs: DataFrame, section: DedupSection) -> DataFrame:
     """Only the pairs whose true similarity reaches the bar."""
 
     def verify_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from reviewgen_spark.text.clean import key_of
-        from reviewgen_spark.text.minhash import jaccard
+        from reviewgen_spark.text.cleaning.cleaner import key_of
+        from reviewgen_spark.text.similarity.minhash import jaccard
 
         for batch in batches:
             texts = zip(batch.column("one_text").to_pylist(), batch.column("other_text").to_pylist(), strict=True)

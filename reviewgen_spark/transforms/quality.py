@@ -7,8 +7,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from reviewgen_spark.config import QualityRule
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.sections import QualityRule
 
 _MASK = r"\[[A-Z_]+\]"
 

@@ -3,7 +3,7 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from reviewgen_spark.sections import SplitSection
+from reviewgen_spark.config import SplitSection
 
 
 def split_reviews(clusters: DataFrame, section: SplitSection) -> DataFrame:

@@ -8,9 +8,9 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from reviewgen_spark.config import TokensSection
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.sections import TokensSection
-from reviewgen_spark.transforms.arrow import arrow_schema, in_slices
+from reviewgen_spark.schemas.arrow import arrow_schema, in_slices
 from reviewgen_spark.transforms.dictionaries import ship_dictionaries, shipped_dictionaries
 
 
@@ -36,7 +36,7 @@ def cut_reviews(reviews: DataFrame, section: TokensSection, dictionaries: Path) 
 
 def cut_batches(batches: Iterable[pa.RecordBatch], section: TokensSection, folder: str) -> Iterator[pa.RecordBatch]:
     """`cut_reviews` for Arrow batches, on a worker that `folder` was shipped to."""
-    from reviewgen_spark.text.tokenise import Tokeniser
+    from reviewgen_spark.text.words.tokeniser import Tokeniser
 
     tokeniser = Tokeniser(section, shipped_dictionaries(folder))
     out = arrow_schema(TABLES["silver_tokens"].columns)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from reviewgen_spark.text.purposes import PUBLISHABLE
+from reviewgen_spark.text.requests.purposes import PUBLISHABLE
 from reviewgen_spark.transforms.tokens import unique_reviews
 
 Read = Callable[[str], DataFrame]

@@ -8,11 +8,11 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from reviewgen_spark.config import WeakLabelsSection
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.sections import WeakLabelsSection
-from reviewgen_spark.text.label_model import LabelModel, Pattern, fit_label_model, majority
-from reviewgen_spark.text.voters import Ballot, Voters, check_voters
-from reviewgen_spark.transforms.arrow import arrow_schema, in_slices
+from reviewgen_spark.schemas.arrow import arrow_schema, in_slices
+from reviewgen_spark.text.opinions.label_model import LabelModel, Pattern, fit_label_model, majority
+from reviewgen_spark.text.opinions.labelling_functions import Ballot, Voters, check_voters
 from reviewgen_spark.transforms.dictionaries import ship_dictionaries, shipped_dictionaries
 
 _CAST = "record_id string, votes map<string, string>, batch_id bigint"

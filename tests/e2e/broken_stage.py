@@ -6,7 +6,7 @@ from dataclasses import replace
 from pyspark.sql import functions as F
 from reviewgen_spark.jobs import clean
 
-from reviewgen_spark.job import run_job
+from reviewgen_spark.orchestration.job import run_job
 
 STAGE = replace(
     clean.STAGE,

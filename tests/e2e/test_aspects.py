@@ -9,9 +9,9 @@ from reviewgen_spark.pipelines import nightly, train
 
 from reviewgen_spark.config import load_config
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.models.folder import read_settings
-from reviewgen_spark.runner import open_run
-from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.models.classifier.model_folder import read_settings
+from reviewgen_spark.orchestration.runner import open_run
+from reviewgen_spark.warehouse.tables import Warehouse
 from tests.models.conftest import make_aspects
 
 pytestmark = pytest.mark.e2e

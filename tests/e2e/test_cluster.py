@@ -23,9 +23,9 @@ from reviewgen_spark.jobs import satisfaction
 from reviewgen_spark.pipelines import nightly
 
 from reviewgen_spark.config import Config, load_config
-from reviewgen_spark.runner import open_run
-from reviewgen_spark.sample import write_sample
-from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.operations.demo.sample import write_sample
+from reviewgen_spark.orchestration.runner import open_run
+from reviewgen_spark.warehouse.tables import Warehouse
 from tests.spark.conftest import register_champion
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -204,8 +204,8 @@ def test_the_archive_brings_what_executors_import(packed: Packed, tmp_path: Path
 
     code = (
         "import opencc, pyarrow, rjieba, spacy, textblob, vaderSentiment, reviewgen_spark.transforms.clean\n"
-        "from reviewgen_spark.sections import CleanSection\n"
-        "from reviewgen_spark.text.clean import Cleaner\n"
+        "from reviewgen_spark.config import CleanSection\n"
+        "from reviewgen_spark.text.cleaning.cleaner import Cleaner\n"
         "print(reviewgen_spark.__file__, pyarrow.__file__, sep='\\n')\n"
         "print(Cleaner(CleanSection()).clean('<b>很滿意</b>！！！！！電話13800000000').text_clean)\n"
     )

@@ -14,11 +14,11 @@ from pyspark.sql import SparkSession
 from reviewgen_spark.pipelines import nightly
 
 from reviewgen_spark.config import Config, load_config
-from reviewgen_spark.runner import open_run
-from reviewgen_spark.sample import write_sample
+from reviewgen_spark.operations.demo.sample import write_sample
+from reviewgen_spark.operations.status import count_records
+from reviewgen_spark.orchestration.runner import open_run
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.status import count_records
-from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.warehouse.tables import Warehouse
 
 pytestmark = pytest.mark.e2e
 

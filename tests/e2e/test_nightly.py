@@ -10,19 +10,19 @@ import pytest
 from pyspark.sql import SparkSession
 from reviewgen_spark.pipelines import compress, nightly, train, train_generator
 
-from reviewgen_spark.backlog import Backlog, Force
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import DataQualityError, ErrorShareError, ModelNotFoundError, StageError
-from reviewgen_spark.ledger import Ledger
-from reviewgen_spark.models.generator_registry import resolve_generator
-from reviewgen_spark.models.registry import read_file, resolve
-from reviewgen_spark.promotion import set_champion
-from reviewgen_spark.runner import open_run
-from reviewgen_spark.sample import write_sample
-from reviewgen_spark.status import backfill_lines, check_night, count_records, decide_file, undecided_files
-from reviewgen_spark.tables import Warehouse
-from reviewgen_spark.transforms.landing import plan_batches
-from reviewgen_spark.transforms.source_files import UnreadableFileError, read_records
+from reviewgen_spark.models.registry.generators import resolve_generator
+from reviewgen_spark.models.registry.registry import read_file, resolve
+from reviewgen_spark.operations.demo.sample import write_sample
+from reviewgen_spark.operations.promotion import set_champion
+from reviewgen_spark.operations.status import backfill_lines, check_night, count_records, decide_file, undecided_files
+from reviewgen_spark.orchestration.backlog import Backlog, Force
+from reviewgen_spark.orchestration.ledger import Ledger
+from reviewgen_spark.orchestration.runner import open_run
+from reviewgen_spark.transforms.ingest.landing import plan_batches
+from reviewgen_spark.transforms.ingest.source_files import UnreadableFileError, read_records
+from reviewgen_spark.warehouse.tables import Warehouse
 
 pytestmark = pytest.mark.e2e
 

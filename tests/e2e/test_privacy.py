@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from reviewgen_spark.gallery import TABLES
-from reviewgen_spark.leftovers import Values, search_files
+from reviewgen_spark.operations.erasure.residual_scan import Values, search_files
+from reviewgen_spark.reports.gallery import TABLES
 from tests.spark.conftest import register_champion
 
 pytestmark = pytest.mark.e2e

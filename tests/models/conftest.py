@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from reviewgen_spark.models.corpus import POLARITIES
-from reviewgen_spark.models.evaluation import Score
-from reviewgen_spark.models.finetuning import FinetuneResult, finetune
-from reviewgen_spark.sections import FinetuneSection
+from reviewgen_spark.config import FinetuneSection
+from reviewgen_spark.models.data.corpus import POLARITIES
+from reviewgen_spark.models.evaluation.evaluation import Score
+from reviewgen_spark.models.training.finetuning import FinetuneResult, finetune
 
 GOOD = ("很好", "不错", "喜欢", "满意", "great", "推荐")
 BAD = ("太差", "失望", "退货", "难用", "terrible", "后悔")

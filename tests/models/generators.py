@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 
-from reviewgen_spark.models.control_codes import CODES, add_control_codes
-from reviewgen_spark.models.encoder import wrap_tokenizer
-from reviewgen_spark.models.generator import GeneratorSettings, save_generator
-from reviewgen_spark.models.vocabulary import train_wordpiece
+from reviewgen_spark.models.bases.loading import wrap_tokenizer
+from reviewgen_spark.models.bases.wordpiece import train_wordpiece
+from reviewgen_spark.models.generator.control_codes import CODES, add_control_codes
+from reviewgen_spark.models.generator.generator_folder import GeneratorSettings, save_generator
 
 TEXTS = [
     "房间很好，服务不错。",

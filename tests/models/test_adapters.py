@@ -5,15 +5,15 @@ import torch
 from safetensors.torch import load_file
 
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.models.adapters import apply_adapter, insert_bottlenecks, merge_adapter
-from reviewgen_spark.models.augmentation import mix_embeddings
-from reviewgen_spark.models.corpus import read_split
-from reviewgen_spark.models.encoder import load_base
-from reviewgen_spark.models.finetuning import finetune
-from reviewgen_spark.models.folder import AdapterSettings, read_settings
-from reviewgen_spark.models.metrics import confusion, count_metrics
-from reviewgen_spark.models.predictor import Predictor
-from reviewgen_spark.models.registration import register
+from reviewgen_spark.models.bases.loading import load_base
+from reviewgen_spark.models.classifier.adapters import apply_adapter, insert_bottlenecks, merge_adapter
+from reviewgen_spark.models.classifier.model_folder import AdapterSettings, read_settings
+from reviewgen_spark.models.classifier.predictor import Predictor
+from reviewgen_spark.models.data.augmentation import mix_embeddings
+from reviewgen_spark.models.data.corpus import read_split
+from reviewgen_spark.models.evaluation.metrics import confusion, count_metrics
+from reviewgen_spark.models.registry.registration import register
+from reviewgen_spark.models.training.finetuning import finetune
 
 from .conftest import QUICK
 

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from reviewgen_spark.models.adversarial import (
+from reviewgen_spark.models.decoding.decoding import Specials
+from reviewgen_spark.models.generator.adversarial import (
     AdversarialSettings,
     Discriminator,
     choose_best,
@@ -17,11 +18,10 @@ from reviewgen_spark.models.adversarial import (
     text_log_probabilities,
     train_adversarially,
 )
-from reviewgen_spark.models.control_codes import PromptTokenizer
-from reviewgen_spark.models.decoding import Specials
-from reviewgen_spark.models.generator import load_tokenizer
-from reviewgen_spark.models.generator_training import Row, text_bits
-from reviewgen_spark.text.requests import Request
+from reviewgen_spark.models.generator.control_codes import PromptTokenizer
+from reviewgen_spark.models.generator.finetuning import Row, text_bits
+from reviewgen_spark.models.generator.generator_folder import load_tokenizer
+from reviewgen_spark.text.requests.request import Request
 from tests.models.generators import make_generator
 
 SETTINGS = AdversarialSettings(

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer as FastTokenizer
 
+from reviewgen_spark.config import EvaluateSection
 from reviewgen_spark.errors import ConfigError, DataQualityError, SchemaError
-from reviewgen_spark.models.baselines import fit_majority_class, fit_tfidf_classes
-from reviewgen_spark.models.corpus import read_aspects, read_split
-from reviewgen_spark.models.evaluation import evaluate, find_score, join_aspects
-from reviewgen_spark.models.finetuning import FinetuneResult, finetune
-from reviewgen_spark.models.predictor import Predictor, Tokenizer
-from reviewgen_spark.models.registration import register
-from reviewgen_spark.models.vocabulary import train_wordpiece
-from reviewgen_spark.sections import EvaluateSection
+from reviewgen_spark.models.bases.wordpiece import train_wordpiece
+from reviewgen_spark.models.classifier.predictor import Predictor, Tokenizer
+from reviewgen_spark.models.data.corpus import read_aspects, read_split
+from reviewgen_spark.models.evaluation.baselines import fit_majority_class, fit_tfidf_classes
+from reviewgen_spark.models.evaluation.evaluation import evaluate, find_score, join_aspects
+from reviewgen_spark.models.registry.registration import register
+from reviewgen_spark.models.training.finetuning import FinetuneResult, finetune
 
 from .conftest import ASPECT_SCHEMA, QUICK, make_aspects, make_rows, write_corpus
 

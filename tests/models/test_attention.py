@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from reviewgen_spark.models.attention import attend
+from reviewgen_spark.models.decoding.attention import attend
 
 
 class Layer(torch.nn.Module):

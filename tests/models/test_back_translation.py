@@ -7,10 +7,10 @@ import torch
 from transformers import MarianConfig, MarianMTModel
 
 from reviewgen_spark.errors import ModelNotFoundError
-from reviewgen_spark.models.back_translation import back_translate, load_translator
-from reviewgen_spark.models.encoder import wrap_tokenizer
-from reviewgen_spark.models.finetuning import finetune
-from reviewgen_spark.models.vocabulary import train_wordpiece
+from reviewgen_spark.models.bases.loading import wrap_tokenizer
+from reviewgen_spark.models.bases.wordpiece import train_wordpiece
+from reviewgen_spark.models.training.back_translation import back_translate, load_translator
+from reviewgen_spark.models.training.finetuning import finetune
 
 from .conftest import QUICK
 

@@ -12,10 +12,10 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification
 
-from reviewgen_spark.models.batches import model_inputs
-from reviewgen_spark.models.bert import BertClassifier, read_config
-from reviewgen_spark.models.finetuning import FinetuneResult
-from reviewgen_spark.models.predictor import load_classifier, load_forward
+from reviewgen_spark.models.classifier.bert import BertClassifier, read_config
+from reviewgen_spark.models.classifier.predictor import load_classifier, load_forward
+from reviewgen_spark.models.data.batches import model_inputs
+from reviewgen_spark.models.training.finetuning import FinetuneResult
 
 ROWS = [[2, 7, 9, 30, 12, 3], [2, 8, 3], [2, 5, 6, 41, 3]]
 TYPES = [[0, 0, 0, 1, 1, 1], [0, 1, 1], [0, 0, 1, 1, 1]]
@@ -102,7 +102,7 @@ def test_another_kind_of_encoder_is_loaded_by_transformers(tmp_path: Path) -> No
 
 def test_a_worker_imports_neither_transformers_nor_the_compiler(trained: FinetuneResult) -> None:
     program = (
-        "import sys; from pathlib import Path; from reviewgen_spark.models.predictor import Predictor; "
+        "import sys; from pathlib import Path; from reviewgen_spark.models.classifier.predictor import Predictor; "
         "Predictor(Path(sys.argv[1]), 'cpu').score_texts(['好']); "
         "print([name for name in ('transformers', 'torch._dynamo', 'sympy', 'scipy', 'pandas') if name in sys.modules])"
     )
@@ -113,7 +113,7 @@ def test_a_worker_imports_neither_transformers_nor_the_compiler(trained: Finetun
 
 
 def test_what_is_imported_before_a_fork_starts_no_thread() -> None:
-    program = "import os; from reviewgen_spark.inference.daemon import preload; preload(); import sys; " + (
+    program = "import os; from reviewgen_spark.inference.shipping.daemon import preload; preload(); import sys; " + (
         "print('torch' in sys.modules, len(os.listdir('/proc/self/task')))"
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # as Spark starts the process

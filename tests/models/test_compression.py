@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reviewgen_spark.config import CompressSection, DistilSection, EvaluateSection, RegisterCompressedSection
 from reviewgen_spark.errors import ModelNotFoundError
-from reviewgen_spark.models import compression_table
-from reviewgen_spark.models.compression import compress, read_table
-from reviewgen_spark.models.compression_table import VariantFigures, compare_variants, torch_variant
-from reviewgen_spark.models.corpus import read_split
-from reviewgen_spark.models.distillation import distil
-from reviewgen_spark.models.finetuning import FinetuneResult
-from reviewgen_spark.models.folder import NGRAM_FILE, folder_sha256, read_settings
-from reviewgen_spark.models.gate import judge_compressed
-from reviewgen_spark.models.ngram_classifier import load_ngram_classifier
-from reviewgen_spark.models.predictor import load_classifier
-from reviewgen_spark.sections import CompressSection, DistilSection, EvaluateSection, RegisterCompressedSection
+from reviewgen_spark.models.classifier.model_folder import NGRAM_FILE, folder_sha256, read_settings
+from reviewgen_spark.models.classifier.predictor import load_classifier
+from reviewgen_spark.models.compression import variants
+from reviewgen_spark.models.compression.compress import compress, read_table
+from reviewgen_spark.models.compression.distillation import distil
+from reviewgen_spark.models.compression.ngram_classifier import load_ngram_classifier
+from reviewgen_spark.models.compression.variants import VariantFigures, compare_variants, torch_variant
+from reviewgen_spark.models.data.corpus import read_split
+from reviewgen_spark.models.registry.promotion_gate import judge_compressed
+from reviewgen_spark.models.training.finetuning import FinetuneResult
 
 DISTIL = DistilSection(
     base="teacher:1", max_tokens=16, epochs=2, batch_size=16, learning_rate=3e-3, precision="float32", threads=1
@@ -125,8 +125,8 @@ def test_a_cascade_answers_first_and_reads_the_rest(
 
     texts = [*read_split(corpus, "test").texts, "abc"]  # nothing of which it knows
     rows = [row.ids for row in whole.tokenizer.encode(texts)]
-    both = compression_table.Variant("b", answer, whole.tokenizer, whole.settings, 1.0, 1, first)
-    found, alone = (compression_table.score_all(variant, texts, rows) for variant in (both, whole))
+    both = variants.Variant("b", answer, whole.tokenizer, whole.settings, 1.0, 1, first)
+    found, alone = (variants.score_all(variant, texts, rows) for variant in (both, whole))
     sure = np.isfinite(first.answers(texts)[:, 1])
     assert 1 <= sum(asked) == len(texts) - sure.sum() < len(texts) // 2
     np.testing.assert_allclose(found[~sure], alone[~sure], atol=1e-5)
@@ -146,14 +146,14 @@ def test_variants_are_timed_in_turns_on_the_same_rows(
 ) -> None:
     asked: list[tuple[str, int]] = []
 
-    def noting(name: str) -> compression_table.Variant:
+    def noting(name: str) -> variants.Variant:
         variant = torch_variant(name, trained.folder)
 
         def answer(rows: list[list[int]]) -> np.ndarray:
             asked.append((name, len(rows)))
             return variant.answer(rows)
 
-        return compression_table.Variant(name, answer, variant.tokenizer, variant.settings, 1.0, 1)
+        return variants.Variant(name, answer, variant.tokenizer, variant.settings, 1.0, 1)
 
     compare_variants([noting("a"), noting("b")], read_split(corpus, "test"), EVALUATE, 12, quiet)
     assert asked[:2] == [("a", 1), ("b", 1)]  # warmed up

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from reviewgen_spark.errors import RequestError
-from reviewgen_spark.models.control_codes import ALL_CODES, KEYWORDS, SOURCE, TEXT, PromptTokenizer, code
-from reviewgen_spark.models.generator import load_tokenizer
-from reviewgen_spark.text.requests import Attribute, Request, Source
+from reviewgen_spark.models.generator.control_codes import ALL_CODES, KEYWORDS, SOURCE, TEXT, PromptTokenizer, code
+from reviewgen_spark.models.generator.generator_folder import load_tokenizer
+from reviewgen_spark.text.requests.request import Attribute, Request, Source
 from tests.models.generators import make_generator
 
 

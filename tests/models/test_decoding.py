@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from reviewgen_spark.models import attention
-from reviewgen_spark.models.decoding import Continuation, Prompt, Specials, continue_prompts, count_joining
-from reviewgen_spark.models.generator import Generator, load_generator
-from reviewgen_spark.models.kv_cache import BufferedLayer, fill_holes
-from reviewgen_spark.models.sampling import Sampler, draw, keep_likely
-from reviewgen_spark.models.watermark import make_watermark, mean_g
-from reviewgen_spark.sections import DecodingSection
+from reviewgen_spark.config import DecodingSection
+from reviewgen_spark.models.decoding import attention
+from reviewgen_spark.models.decoding.decoding import Continuation, Prompt, Specials, continue_prompts, count_joining
+from reviewgen_spark.models.decoding.kv_cache import BufferedLayer, fill_holes
+from reviewgen_spark.models.decoding.sampling import Sampler, draw, keep_likely
+from reviewgen_spark.models.decoding.watermark import make_watermark, mean_g
+from reviewgen_spark.models.generator.generator_folder import Generator, load_generator
 from tests.models.generators import make_generator
 
 GREEDY = DecodingSection(temperature=0, top_k=0, top_p=1, repetition_penalty=1, no_repeat_ngram=0, max_new_tokens=12)

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from reviewgen_spark.config import DistilSection
 from reviewgen_spark.errors import ConfigError, StageError
-from reviewgen_spark.models import distillation
-from reviewgen_spark.models.corpus import read_split
-from reviewgen_spark.models.distillation import distil, soft_loss, teacher_logits
-from reviewgen_spark.models.finetuning import FinetuneResult
-from reviewgen_spark.models.folder import folder_sha256, read_settings
-from reviewgen_spark.models.heads import plan_heads
-from reviewgen_spark.models.predictor import Predictor, load_classifier
-from reviewgen_spark.models.pruning import keep_layers
-from reviewgen_spark.sections import DistilSection
+from reviewgen_spark.models.bases.vocabulary_pruning import keep_layers
+from reviewgen_spark.models.classifier.heads import plan_heads
+from reviewgen_spark.models.classifier.model_folder import folder_sha256, read_settings
+from reviewgen_spark.models.classifier.predictor import Predictor, load_classifier
+from reviewgen_spark.models.compression import distillation
+from reviewgen_spark.models.compression.distillation import distil, soft_loss, teacher_logits
+from reviewgen_spark.models.data.corpus import read_split
+from reviewgen_spark.models.training.finetuning import FinetuneResult
 
 QUICK = DistilSection(
     base="teacher:1", max_tokens=16, epochs=3, batch_size=16, learning_rate=3e-3, precision="float32", threads=1

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from reviewgen_spark.models.dropout import ByteDropout, replace_dropout
+from reviewgen_spark.models.training.dropout import ByteDropout, replace_dropout
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5])

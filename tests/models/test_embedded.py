@@ -7,11 +7,17 @@ import pytest
 import torch
 
 from reviewgen_spark.errors import ConfigError, MissingExtraError, ModelNotFoundError
-from reviewgen_spark.models import embedded
-from reviewgen_spark.models.decoder import load_decoder
-from reviewgen_spark.models.embedded import EmbeddedFile, build_encoder, build_tokenizer, load_embedded, unpack_blocks
-from reviewgen_spark.models.encoder import Encoder
-from reviewgen_spark.models.pruning import choose_layers, keep_pieces, prune_unigram, single_characters
+from reviewgen_spark.models.bases import embedded
+from reviewgen_spark.models.bases.decoder import load_decoder
+from reviewgen_spark.models.bases.embedded import (
+    EmbeddedFile,
+    build_encoder,
+    build_tokenizer,
+    load_embedded,
+    unpack_blocks,
+)
+from reviewgen_spark.models.bases.loading import Encoder
+from reviewgen_spark.models.bases.vocabulary_pruning import choose_layers, keep_pieces, prune_unigram, single_characters
 
 HIDDEN, LAYERS, HEADS, WIDE, POSITIONS = 64, 4, 2, 128, 32
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from reviewgen_spark.cli import main
+from reviewgen_spark.config import CleanSection
 from reviewgen_spark.errors import DataQualityError, SchemaError
-from reviewgen_spark.models.evaluation import Score
-from reviewgen_spark.models.finetuning import FinetuneResult
-from reviewgen_spark.models.labelled_file import read_labelled_file
-from reviewgen_spark.models.registration import register
-from reviewgen_spark.sections import CleanSection
-from reviewgen_spark.text.clean import Cleaner
+from reviewgen_spark.models.data.labelled_file import read_labelled_file
+from reviewgen_spark.models.evaluation.evaluation import Score
+from reviewgen_spark.models.registry.registration import register
+from reviewgen_spark.models.training.finetuning import FinetuneResult
+from reviewgen_spark.text.cleaning.cleaner import Cleaner
 
 from .conftest import make_rows
 

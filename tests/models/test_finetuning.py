@@ -8,14 +8,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from reviewgen_spark.config import EvaluateSection
 from reviewgen_spark.errors import ConfigError, DataQualityError, ModelNotFoundError, SchemaError, StageError
-from reviewgen_spark.models.corpus import read_split
-from reviewgen_spark.models.evaluation import evaluate
-from reviewgen_spark.models.finetuning import FinetuneResult, finetune
-from reviewgen_spark.models.folder import MODEL_FILES, folder_sha256, read_settings
-from reviewgen_spark.models.metrics import confusion, count_metrics
-from reviewgen_spark.models.predictor import Predictor
-from reviewgen_spark.sections import EvaluateSection
+from reviewgen_spark.models.classifier.model_folder import MODEL_FILES, folder_sha256, read_settings
+from reviewgen_spark.models.classifier.predictor import Predictor
+from reviewgen_spark.models.data.corpus import read_split
+from reviewgen_spark.models.evaluation.evaluation import evaluate
+from reviewgen_spark.models.evaluation.metrics import confusion, count_metrics
+from reviewgen_spark.models.training.finetuning import FinetuneResult, finetune
 
 from .conftest import QUICK, make_rows, write_corpus
 

@@ -8,12 +8,20 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from reviewgen_spark.config import (
+    DecodingSection,
+    EvaluateGeneratorSection,
+    FinetuneGeneratorSection,
+    PretrainSection,
+)
 from reviewgen_spark.errors import ConfigError, DataQualityError, ModelNotFoundError
-from reviewgen_spark.models.control_codes import ALL_CODES, add_control_codes
-from reviewgen_spark.models.corpus import read_split
-from reviewgen_spark.models.decoder import apply_lora, load_decoder
-from reviewgen_spark.models.generation_examples import Example, read_examples, review_examples, split_examples
-from reviewgen_spark.models.generator import (
+from reviewgen_spark.models.bases.decoder import apply_lora, load_decoder
+from reviewgen_spark.models.data.corpus import read_split
+from reviewgen_spark.models.generator.control_codes import ALL_CODES, add_control_codes
+from reviewgen_spark.models.generator.evaluation import evaluate_generator
+from reviewgen_spark.models.generator.examples import Example, read_examples, review_examples, split_examples
+from reviewgen_spark.models.generator.finetuning import Row, finetune_generator, text_bits
+from reviewgen_spark.models.generator.generator_folder import (
     GENERATOR_FILES,
     generator_sha256,
     load_copies,
@@ -21,16 +29,8 @@ from reviewgen_spark.models.generator import (
     read_generator,
     save_copies,
 )
-from reviewgen_spark.models.generator_evaluation import evaluate_generator
-from reviewgen_spark.models.generator_training import Row, finetune_generator, text_bits
-from reviewgen_spark.models.pretraining import load_language_model
-from reviewgen_spark.sections import (
-    DecodingSection,
-    EvaluateGeneratorSection,
-    FinetuneGeneratorSection,
-    PretrainSection,
-)
-from reviewgen_spark.text.requests import Request
+from reviewgen_spark.models.training.pretraining import load_language_model
+from reviewgen_spark.text.requests.request import Request
 from tests.models.generators import make_generator
 
 SECTION = FinetuneGeneratorSection(

@@ -6,11 +6,11 @@ import pytest
 from mlflow import MlflowClient
 
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError
-from reviewgen_spark.models.evaluation import Score
-from reviewgen_spark.models.generator import generator_sha256, load_generator
-from reviewgen_spark.models.generator_registry import register_generator, resolve_generator
-from reviewgen_spark.models.promotion import Decision
-from reviewgen_spark.models.registry import list_models
+from reviewgen_spark.models.evaluation.evaluation import Score
+from reviewgen_spark.models.generator.generator_folder import generator_sha256, load_generator
+from reviewgen_spark.models.registry.aliases import Decision
+from reviewgen_spark.models.registry.generators import register_generator, resolve_generator
+from reviewgen_spark.models.registry.registry import list_models
 from tests.models.generators import make_generator
 
 
@@ -77,7 +77,7 @@ def test_no_generator_says_how_to_make_one(uri: str) -> None:
 
 def test_a_purpose_that_was_not_taught_ends_a_run_before_it_starts(tmp_path: Path, uri: str) -> None:
     from reviewgen_spark.config import load_config
-    from reviewgen_spark.generation import writing
+    from reviewgen_spark.inference.generation.setup import writing
 
     make_generator(tmp_path / "generator", purposes=("augmentation",))
     put(tmp_path / "generator", "untaught", "f1", uri)

@@ -5,13 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from reviewgen_spark.assets import generator_base, pretrains_generator
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.generator_stages import evaluate_generator, finetune_generator, pretrain_generator
-from reviewgen_spark.model_log import read_scores
-from reviewgen_spark.models.generator import read_generator
-from reviewgen_spark.stage import Assets, Inputs
+from reviewgen_spark.models.generator.generator_folder import read_generator
+from reviewgen_spark.orchestration.model_log import read_scores
+from reviewgen_spark.orchestration.resources.generator_examples import (
+    evaluate_generator,
+    finetune_generator,
+    pretrain_generator,
+)
+from reviewgen_spark.orchestration.resources.models import generator_base, pretrains_generator
+from reviewgen_spark.orchestration.stage import Assets, Inputs
 from tests.conftest import ConfigFactory
 
 QUICK = (

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from reviewgen_spark.inference import shipping
-from reviewgen_spark.inference.gpu import turn_on
+from reviewgen_spark.inference.shipping import ship
+from reviewgen_spark.inference.shipping.gpu_lock import turn_on
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(shipping.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(ship.CACHE_VARIABLE, str(tmp_path))
     return tmp_path
 
 

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 
 from reviewgen_spark.errors import StageError
-from reviewgen_spark.models import loop
-from reviewgen_spark.models.loop import TrainResult, seeded, train
-from reviewgen_spark.models.optimizer import LoopSettings, rate
+from reviewgen_spark.models.training import trainer
+from reviewgen_spark.models.training.optimizer import LoopSettings, rate
+from reviewgen_spark.models.training.trainer import TrainResult, seeded, train
 from tests.terminal import open_terminal
 
 SETTINGS = LoopSettings(stage="finetune", epochs=4, learning_rate=0.05, patience=9)
@@ -72,7 +72,7 @@ class PowerCutError(Exception):
 
 @pytest.mark.parametrize("cut", [1, 7, 10, 13, 19])
 def test_20_steps_are_some_and_the_rest_after_a_cut(cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "CHECKPOINT_EVERY_S", -1.0)  # after each step
+    monkeypatch.setattr(trainer, "CHECKPOINT_EVERY_S", -1.0)  # after each step
     whole, straight, _ = run()
 
     def fail(step: int) -> None:
@@ -123,7 +123,7 @@ def test_a_plateau_halves_the_rate_after_each_epoch_that_is_no_better() -> None:
 
 
 def test_a_terminal_shows_the_steps_of_all_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "CHECKPOINT_EVERY_S", -1.0)
+    monkeypatch.setattr(trainer, "CHECKPOINT_EVERY_S", -1.0)
 
     def stop(step: int) -> None:
         if step == 7:

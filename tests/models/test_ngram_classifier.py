@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reviewgen_spark.errors import ModelNotFoundError
-from reviewgen_spark.models.ngram_classifier import (
+from reviewgen_spark.models.compression.ngram_classifier import (
     BUCKETS,
     NgramClassifier,
     choose_threshold,

@@ -5,11 +5,11 @@ import pytest
 
 from reviewgen_spark.cli import main
 from reviewgen_spark.errors import MissingExtraError, StageError
-from reviewgen_spark.models import onnx_export, onnx_predictor
-from reviewgen_spark.models.compression_table import onnx_variant, torch_variant
-from reviewgen_spark.models.corpus import read_split
-from reviewgen_spark.models.finetuning import FinetuneResult
-from reviewgen_spark.models.onnx_export import LIBRARIES, export_onnx, require_onnx
+from reviewgen_spark.models.compression import onnx_export, onnx_predictor
+from reviewgen_spark.models.compression.onnx_export import LIBRARIES, export_onnx, require_onnx
+from reviewgen_spark.models.compression.variants import onnx_variant, torch_variant
+from reviewgen_spark.models.data.corpus import read_split
+from reviewgen_spark.models.training.finetuning import FinetuneResult
 
 
 def test_the_file_answers_as_torch_at_any_batch_and_length(

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from reviewgen_spark.artifacts import Artifacts
-from reviewgen_spark.assets import champion
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ModelNotFoundError, RegistryError
-from reviewgen_spark.models.evaluation import Score
-from reviewgen_spark.models.finetuning import FinetuneResult
-from reviewgen_spark.models.folder import MODEL_FILES, ONNX_FILE, folder_sha256
-from reviewgen_spark.models.pins import resolve_pinned
-from reviewgen_spark.models.registration import register
-from reviewgen_spark.models.registry import RegisteredModel
+from reviewgen_spark.models.classifier.model_folder import MODEL_FILES, ONNX_FILE, folder_sha256
+from reviewgen_spark.models.evaluation.evaluation import Score
+from reviewgen_spark.models.registry.local_copies import resolve_pinned
+from reviewgen_spark.models.registry.registration import register
+from reviewgen_spark.models.registry.registry import RegisteredModel
+from reviewgen_spark.models.training.finetuning import FinetuneResult
+from reviewgen_spark.orchestration.artifacts import Artifacts
+from reviewgen_spark.orchestration.resources.models import champion
 from tests.conftest import ConfigFactory
 
 SCORES = [Score("model", "test", "all", "f1", 0.9, 0.8, 0.95, 40)]

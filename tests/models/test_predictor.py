@@ -6,9 +6,9 @@ import torch
 from safetensors.torch import load_file
 
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.models.batches import cut_by_token_budget, pad, shuffle_into_batches
-from reviewgen_spark.models.finetuning import FinetuneResult
-from reviewgen_spark.models.predictor import Predictor, load_classifier
+from reviewgen_spark.models.classifier.predictor import Predictor, load_classifier
+from reviewgen_spark.models.data.batches import cut_by_token_budget, pad, shuffle_into_batches
+from reviewgen_spark.models.training.finetuning import FinetuneResult
 
 
 def test_padding_changes_no_logit(trained: FinetuneResult) -> None:

@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from reviewgen_spark.config import PretrainSection
 from reviewgen_spark.errors import ConfigError, DataQualityError, ModelNotFoundError, SchemaError, StageError
-from reviewgen_spark.models import loop, pretraining
-from reviewgen_spark.models.finetuning import finetune
-from reviewgen_spark.models.pretraining import FACTS_FILE, encode, load_language_model, make_batch, pretrain
-from reviewgen_spark.sections import PretrainSection
+from reviewgen_spark.models.training import pretraining, trainer
+from reviewgen_spark.models.training.finetuning import finetune
+from reviewgen_spark.models.training.pretraining import FACTS_FILE, encode, load_language_model, make_batch, pretrain
 
 from .conftest import QUICK, make_rows
 
@@ -89,7 +89,7 @@ class PowerCutError(Exception):
 def test_an_interrupted_training_ends_with_the_same_weights(
     pretrained: Path, texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "CHECKPOINT_EVERY_S", -1.0)
+    monkeypatch.setattr(trainer, "CHECKPOINT_EVERY_S", -1.0)
     steps, whole = 0, pretraining.losses
 
     def fail(model: object, batch: dict[str, torch.Tensor]) -> object:

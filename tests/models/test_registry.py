@@ -9,19 +9,19 @@ import pandas as pd
 import pytest
 
 from reviewgen_spark.cli import main
+from reviewgen_spark.config import EvaluateSection
 from reviewgen_spark.errors import ModelNotFoundError
-from reviewgen_spark.model_page import write_model_page
-from reviewgen_spark.models.curves import calibration_error
-from reviewgen_spark.models.evaluation import Score, evaluate, evaluate_with_curves, find_score
-from reviewgen_spark.models.finetuning import FinetuneResult
-from reviewgen_spark.models.folder import folder_sha256
-from reviewgen_spark.models.mlflow_store import download
-from reviewgen_spark.models.predictor import Predictor
-from reviewgen_spark.models.promotion import Decision, set_champion
-from reviewgen_spark.models.registration import register
-from reviewgen_spark.models.registry import list_models, read_file, resolve, store_identity
-from reviewgen_spark.models.robustness import PERTURBATIONS
-from reviewgen_spark.sections import EvaluateSection
+from reviewgen_spark.models.classifier.model_folder import folder_sha256
+from reviewgen_spark.models.classifier.predictor import Predictor
+from reviewgen_spark.models.evaluation.curves import calibration_error
+from reviewgen_spark.models.evaluation.evaluation import Score, evaluate, evaluate_with_curves, find_score
+from reviewgen_spark.models.evaluation.robustness import PERTURBATIONS
+from reviewgen_spark.models.registry.aliases import Decision, set_champion
+from reviewgen_spark.models.registry.mlflow_store import download
+from reviewgen_spark.models.registry.registration import register
+from reviewgen_spark.models.registry.registry import list_models, read_file, resolve, store_identity
+from reviewgen_spark.models.training.finetuning import FinetuneResult
+from reviewgen_spark.reports.model_page import write_model_page
 
 from .conftest import THINGS
 

@@ -10,10 +10,10 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.models.finetuning import FinetuneResult
-from reviewgen_spark.models.generator import load_generator
-from reviewgen_spark.models.predictor import Predictor, load_classifier, mean_pool
-from reviewgen_spark.models.runtime import PackedLinear, packs, prepare
+from reviewgen_spark.models.classifier.predictor import Predictor, load_classifier, mean_pool
+from reviewgen_spark.models.classifier.runtime import PackedLinear, packs, prepare
+from reviewgen_spark.models.generator.generator_folder import load_generator
+from reviewgen_spark.models.training.finetuning import FinetuneResult
 from tests.models.generators import make_generator
 
 TEXTS = ["房间很好，手机不错", "太差了，退货", "好", "服务太差，失望，包装太差，失望"]

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from reviewgen_spark.models.evaluation import Score
-from reviewgen_spark.models.finetuning import FinetuneResult
-from reviewgen_spark.models.predictor import Predictor
-from reviewgen_spark.models.registration import register
+from reviewgen_spark.models.classifier.predictor import Predictor
+from reviewgen_spark.models.evaluation.evaluation import Score
+from reviewgen_spark.models.registry.registration import register
+from reviewgen_spark.models.training.finetuning import FinetuneResult
 
 TEXTS = ["房间很好，手机不错", "太差了，退货"]
 

@@ -6,12 +6,12 @@ from typing import Any, NoReturn
 
 import pytest
 
-from reviewgen_spark.inference.torch_writer import TorchWriter
-from reviewgen_spark.inference.writers import Written
-from reviewgen_spark.models.generator import load_generator
-from reviewgen_spark.models.reader import CausalReader
-from reviewgen_spark.sections import DecodingSection, GenerationSection, WatermarkSection
-from reviewgen_spark.text.requests import Attribute, Request, Source
+from reviewgen_spark.config import DecodingSection, GenerationSection, WatermarkSection
+from reviewgen_spark.inference.generation.torch_writer import TorchWriter
+from reviewgen_spark.inference.generation.writers import Written
+from reviewgen_spark.models.decoding.incremental import CausalReader
+from reviewgen_spark.models.generator.generator_folder import load_generator
+from reviewgen_spark.text.requests.request import Attribute, Request, Source
 from tests.models.generators import make_generator
 
 SECTION = GenerationSection(decoding=DecodingSection(max_new_tokens=16, min_new_tokens=3), tokens_per_batch=200)
@@ -83,7 +83,7 @@ def test_a_text_ends_at_its_limit_or_the_contexts(folder: Path) -> None:
 
 
 def test_a_watermark_changes_texts_and_is_no_secret_in_the_row(folder: Path) -> None:
-    from reviewgen_spark.inference.torch_writer import TorchSpec
+    from reviewgen_spark.inference.generation.torch_writer import TorchSpec
 
     marked = SECTION.model_copy(update={"watermark": WatermarkSection(keys=tuple(range(77, 97)))})
     spec = TorchSpec("g", 1, None, str(folder), marked)

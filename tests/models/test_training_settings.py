@@ -7,21 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.generator_stages import _examples
-from reviewgen_spark.models import compression
-from reviewgen_spark.models.compression import compress, prune
-from reviewgen_spark.models.corpus import read_split
-from reviewgen_spark.models.distillation import distil
-from reviewgen_spark.models.encoder import load_base
-from reviewgen_spark.models.evaluation import evaluate
-from reviewgen_spark.models.finetuning import FinetuneResult, finetune
-from reviewgen_spark.models.generation_examples import Example, review_examples
-from reviewgen_spark.models.generator_training import finetune_generator
-from reviewgen_spark.models.predictor import load_classifier
-from reviewgen_spark.models.pretraining import pretrain
-from reviewgen_spark.models.tuning import tune
-from reviewgen_spark.sections import (
+from reviewgen_spark.config import (
     CompressSection,
     DistilSection,
     EvaluateSection,
@@ -32,6 +18,20 @@ from reviewgen_spark.sections import (
     TrainingSection,
     TuneSection,
 )
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.models.bases.loading import load_base
+from reviewgen_spark.models.classifier.predictor import load_classifier
+from reviewgen_spark.models.compression import compress as compress_module
+from reviewgen_spark.models.compression.compress import compress, prune
+from reviewgen_spark.models.compression.distillation import distil
+from reviewgen_spark.models.data.corpus import read_split
+from reviewgen_spark.models.evaluation.evaluation import evaluate
+from reviewgen_spark.models.generator.examples import Example, review_examples
+from reviewgen_spark.models.generator.finetuning import finetune_generator
+from reviewgen_spark.models.training.finetuning import FinetuneResult, finetune
+from reviewgen_spark.models.training.pretraining import pretrain
+from reviewgen_spark.models.training.study import tune
+from reviewgen_spark.orchestration.resources.generator_examples import _examples
 from tests.conftest import ConfigFactory
 
 QUICK: dict[str, Any] = {
@@ -249,7 +249,7 @@ def test_on_how_many_rows_variants_are_timed(
         timed.append(timed_rows)
         return []
 
-    monkeypatch.setattr(compression, "compare_variants", note)
+    monkeypatch.setattr(compress_module, "compare_variants", note)
     compressed(corpus, trained.folder, tmp_path / "m", DistilSection(), cascade=False, timed_rows=7)
     assert timed == [7]
 

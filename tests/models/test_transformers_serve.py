@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from reviewgen_spark.inference.endpoint import endpoint_spec
-from reviewgen_spark.models.encoder import wrap_tokenizer
-from reviewgen_spark.models.vocabulary import train_wordpiece
-from reviewgen_spark.sections import DecodingSection, EndpointSection, GenerationSection
-from reviewgen_spark.text.requests import Request, Source
+from reviewgen_spark.config import DecodingSection, EndpointSection, GenerationSection
+from reviewgen_spark.inference.generation.endpoint import endpoint_spec
+from reviewgen_spark.models.bases.loading import wrap_tokenizer
+from reviewgen_spark.models.bases.wordpiece import train_wordpiece
+from reviewgen_spark.text.requests.request import Request, Source
 from tests.models.generators import TEXTS
 
 pytestmark = pytest.mark.skipif(

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from reviewgen_spark.config import FinetuneSection, TuneSection
 from reviewgen_spark.errors import StageError
-from reviewgen_spark.models.finetuning import finetune
-from reviewgen_spark.models.trial_log import TrialLog
-from reviewgen_spark.models.tuning import TuneResult, tune
-from reviewgen_spark.sections import FinetuneSection, TuneSection
+from reviewgen_spark.models.registry.trial_log import TrialLog
+from reviewgen_spark.models.training.finetuning import finetune
+from reviewgen_spark.models.training.study import TuneResult, tune
 
 from .conftest import QUICK
 

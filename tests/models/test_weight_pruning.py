@@ -12,7 +12,7 @@ from transformers import (
 )
 
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.models.weight_pruning import prune_feed_forward, zero_heads, zero_magnitudes
+from reviewgen_spark.models.compression.weight_pruning import prune_feed_forward, zero_heads, zero_magnitudes
 
 ROWS = [[2, 7, 9, 11, 3], [2, 8, 3], [2, 30, 31, 32, 33, 34, 3]]
 

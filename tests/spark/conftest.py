@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from reviewgen_spark.config import Config, load_config
-from reviewgen_spark.models.evaluation import Score
-from reviewgen_spark.models.finetuning import finetune
-from reviewgen_spark.models.folder import folder_sha256
-from reviewgen_spark.models.registration import register
-from reviewgen_spark.sections import FinetuneSection
-from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.config import Config, FinetuneSection, load_config
+from reviewgen_spark.models.classifier.model_folder import folder_sha256
+from reviewgen_spark.models.evaluation.evaluation import Score
+from reviewgen_spark.models.registry.registration import register
+from reviewgen_spark.models.training.finetuning import finetune
+from reviewgen_spark.warehouse.tables import Warehouse
 from tests.models.conftest import QUICK, make_rows, write_corpus
 from tests.spark.labelling import Model
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from reviewgen_spark.models.folder import MODEL_FILES
-from reviewgen_spark.sections import LabelSection
+from reviewgen_spark.config import LabelSection
+from reviewgen_spark.models.classifier.model_folder import MODEL_FILES
 from tests.models.conftest import BAD, GOOD, THINGS
 
 INPUT = "record_id string, batch_id long, text_clean string"

@@ -7,9 +7,9 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from reviewgen_spark.sections import DedupSection
-from reviewgen_spark.text.clean import hash_of, key_of
-from reviewgen_spark.text.minhash import jaccard
+from reviewgen_spark.config import DedupSection
+from reviewgen_spark.text.cleaning.cleaner import hash_of, key_of
+from reviewgen_spark.text.similarity.minhash import jaccard
 from reviewgen_spark.transforms.components import Pair, components
 from reviewgen_spark.transforms.dedup import cluster_reviews
 

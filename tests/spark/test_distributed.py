@@ -8,8 +8,8 @@ import torch
 from pyspark.sql import SparkSession
 from safetensors.torch import load_file
 
-from reviewgen_spark.models.finetuning import finetune
-from reviewgen_spark.training import finetune_in_processes
+from reviewgen_spark.models.training.finetuning import finetune
+from reviewgen_spark.transforms.corpus_files import finetune_in_processes
 from tests.models.conftest import QUICK, make_rows, write_corpus
 
 # 164 rows in batches of 9: the last batch has 2 rows, and other batches do not halve.

@@ -7,12 +7,12 @@ import pytest
 from pyspark.sql import SparkSession
 
 from reviewgen_spark.config import Config, load_config
-from reviewgen_spark.convergence import differences
-from reviewgen_spark.doctor import examine_spark, examine_warehouse, find_champion, survey_workers
-from reviewgen_spark.findings import GIB, Finding, exit_code
-from reviewgen_spark.lease import Lease
+from reviewgen_spark.operations.doctor.doctor import examine_spark, examine_warehouse, find_champion, survey_workers
+from reviewgen_spark.operations.doctor.health_checks import GIB, Finding, exit_code
+from reviewgen_spark.orchestration.lease import Lease
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.warehouse.schema_evolution import differences
+from reviewgen_spark.warehouse.tables import Warehouse
 
 WORDS = {"record_id": "r", "tokens": ["好"], "content_words": ["好"], "token_count": 1, "batch_id": 1}
 

@@ -13,15 +13,15 @@ from pyspark.sql import SparkSession
 from reviewgen_spark.jobs import generate, keywords
 from reviewgen_spark.pipelines import nightly
 
-from reviewgen_spark.backlog import Force, upstream
 from reviewgen_spark.config import Config, load_config
-from reviewgen_spark.erasure import Outcome, Request, erase
-from reviewgen_spark.erasure_log import open_erasures
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.runner import open_run
+from reviewgen_spark.operations.erasure.erase import Outcome, Request, erase
+from reviewgen_spark.operations.status import count_records
+from reviewgen_spark.orchestration.backlog import Force, upstream
+from reviewgen_spark.orchestration.erasure_log import open_erasures
+from reviewgen_spark.orchestration.runner import open_run
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.status import count_records
-from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.warehouse.tables import Warehouse
 from tests.spark.conftest import DAY
 
 USER = "customer-5f1e0c"

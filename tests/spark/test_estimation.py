@@ -10,10 +10,10 @@ from reviewgen_spark.jobs import label
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError
-from reviewgen_spark.estimation import Estimate, estimate_labelling, length_stratum
-from reviewgen_spark.ledger import Ledger
-from reviewgen_spark.runner import open_run
-from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.operations.estimation import Estimate, estimate_labelling, length_stratum
+from reviewgen_spark.orchestration.ledger import Ledger
+from reviewgen_spark.orchestration.runner import open_run
+from reviewgen_spark.warehouse.tables import Warehouse
 from tests.models.conftest import make_rows
 from tests.spark.conftest import DAY
 

@@ -14,10 +14,10 @@ from pyspark.sql import functions as F
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import ModelNotFoundError
-from reviewgen_spark.functions import FUNCTIONS, MASK, SENTIMENT, TOKENS, register_functions, register_named
-from reviewgen_spark.inference.label import label_reviews
-from reviewgen_spark.models.registry import resolve
-from reviewgen_spark.shell import Shell
+from reviewgen_spark.inference.labelling.label import label_reviews
+from reviewgen_spark.models.registry.registry import resolve
+from reviewgen_spark.serving.sql.functions import FUNCTIONS, MASK, SENTIMENT, TOKENS, register_functions, register_named
+from reviewgen_spark.serving.sql.shell import Shell
 from reviewgen_spark.transforms.clean import clean_reviews
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 from reviewgen_spark.transforms.tokens import cut_reviews

@@ -10,19 +10,18 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.config import Config, GenerateSection, ReplySection, load_config
 from reviewgen_spark.errors import ModelNotFoundError
-from reviewgen_spark.generation import open_spec, settings_for, writing
-from reviewgen_spark.inference.generate import REQUEST_COLUMNS, write_texts
-from reviewgen_spark.inference.torch_writer import torch_spec
-from reviewgen_spark.models.generator import generator_sha256
-from reviewgen_spark.models.predictor import Predictor
-from reviewgen_spark.products.diversity import describe_texts, diversity_by_product
-from reviewgen_spark.products.requests import ASKED, augmentation_requests, copy_requests, reply_requests
-from reviewgen_spark.sections import GenerateSection, ReplySection
-from reviewgen_spark.stage import Inputs
-from reviewgen_spark.tables import Warehouse
-from reviewgen_spark.text.provenance import parse_aigc
+from reviewgen_spark.inference.generation.diversity import describe_texts, diversity_by_product
+from reviewgen_spark.inference.generation.generate import REQUEST_COLUMNS, write_texts
+from reviewgen_spark.inference.generation.setup import open_spec, settings_for, writing
+from reviewgen_spark.inference.generation.torch_writer import torch_spec
+from reviewgen_spark.models.classifier.predictor import Predictor
+from reviewgen_spark.models.generator.generator_folder import generator_sha256
+from reviewgen_spark.orchestration.stage import Inputs
+from reviewgen_spark.text.requests.provenance import parse_aigc
+from reviewgen_spark.transforms.text_requests import ASKED, augmentation_requests, copy_requests, reply_requests
+from reviewgen_spark.warehouse.tables import Warehouse
 from tests.conftest import ConfigFactory
 from tests.models.generators import make_generator
 from tests.spark.conftest import DAY, Table
@@ -129,7 +128,7 @@ def test_a_shipped_generator_writes_what_it_writes_here(spark: SparkSession, con
     assert set(rows) == {given["record_id"] for given in LINES}
     written = [row for row in rows.values() if row.text is not None]
     assert len(written) >= 36
-    from reviewgen_spark.text.requests import Request
+    from reviewgen_spark.text.requests.request import Request
 
     here = torch_spec(generator, section).open()
     for row in written[:8]:

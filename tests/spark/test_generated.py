@@ -13,18 +13,18 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from reviewgen_spark.config import Config, load_config
-from reviewgen_spark.erasure import Request as Erasure
-from reviewgen_spark.erasure import _Erasing
-from reviewgen_spark.erasure_log import ErasureLog
 from reviewgen_spark.errors import ConfigError, DataQualityError
-from reviewgen_spark.export import TextExport, export_texts
-from reviewgen_spark.gallery import choose_texts, read_gallery, render
-from reviewgen_spark.runner import Run, open_run
+from reviewgen_spark.operations.erasure.erase import Request as Erasure
+from reviewgen_spark.operations.erasure.erase import _Erasing
+from reviewgen_spark.operations.text_export import TextExport, export_texts
+from reviewgen_spark.orchestration.erasure_log import ErasureLog
+from reviewgen_spark.orchestration.runner import Run, open_run
+from reviewgen_spark.reports.gallery import choose_texts, read_gallery, render
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.schemas.generated import TABLES as GENERATED
-from reviewgen_spark.tables import Warehouse
-from reviewgen_spark.text.provenance import VISIBLE_LABELS, aigc_metadata, labelled, parse_aigc
+from reviewgen_spark.text.requests.provenance import VISIBLE_LABELS, aigc_metadata, labelled, parse_aigc
 from reviewgen_spark.transforms.views import VIEWS, published_texts
+from reviewgen_spark.warehouse.tables import Warehouse
 
 NAMES = [table.name for table in GENERATED]
 ERROR = {"class": "CheckError", "message": "superlatives", "stage": "generate"}

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
+from reviewgen_spark.config import KeywordsSection
 from reviewgen_spark.products.keywords import keywords_by_product
-from reviewgen_spark.sections import KeywordsSection
 from tests.spark.conftest import Table
 
 

@@ -8,22 +8,21 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import Row, SparkSession
 
-from reviewgen_spark.config import Config
+from reviewgen_spark.config import Config, LabelSection
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.inference.label import (
+from reviewgen_spark.inference.labelling.label import (
     LABELS_SCHEMA,
     cut_by_bytes,
     gather_windows,
     label_batch,
     label_reviews,
 )
-from reviewgen_spark.models import onnx_export
-from reviewgen_spark.models.finetuning import finetune
-from reviewgen_spark.models.folder import NGRAM_FILE, ONNX_FILE, folder_sha256
-from reviewgen_spark.models.ngram_classifier import fit_ngram_classifier
-from reviewgen_spark.models.predictor import Predictor
-from reviewgen_spark.sections import LabelSection
-from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.models.classifier.model_folder import NGRAM_FILE, ONNX_FILE, folder_sha256
+from reviewgen_spark.models.classifier.predictor import Predictor
+from reviewgen_spark.models.compression import onnx_export
+from reviewgen_spark.models.compression.ngram_classifier import fit_ngram_classifier
+from reviewgen_spark.models.training.finetuning import finetune
+from reviewgen_spark.warehouse.tables import Warehouse
 from tests.models.conftest import ASPECT_SCHEMA, QUICK, make_aspects, make_rows, write_corpus
 from tests.spark.labelling import INPUT, SECTION, Model, by_id, make_reviews
 

@@ -13,22 +13,22 @@ import pytest
 from pyspark.sql import SparkSession
 from safetensors.numpy import load_file, save_file
 
-from reviewgen_spark.assets import champion
 from reviewgen_spark.config import Config, load_config
-from reviewgen_spark.doctor import find_champion
 from reviewgen_spark.errors import ModelNotFoundError
-from reviewgen_spark.file_evaluation import evaluate_file
-from reviewgen_spark.file_generation import label_texts
-from reviewgen_spark.functions import SENTIMENT, register_functions
-from reviewgen_spark.generation import writing
-from reviewgen_spark.inference.label import label_reviews
-from reviewgen_spark.inference.timing import time_labelling
-from reviewgen_spark.models.evaluation import Score
-from reviewgen_spark.models.folder import NGRAM_FILE, ONNX_FILE, folder_sha256
-from reviewgen_spark.models.labelled_file import read_labelled_file
-from reviewgen_spark.models.ngram_classifier import fit_ngram_classifier
-from reviewgen_spark.models.onnx_export import export_onnx
-from reviewgen_spark.models.registration import register
+from reviewgen_spark.inference.generation.setup import writing
+from reviewgen_spark.inference.labelling.label import label_reviews
+from reviewgen_spark.inference.labelling.timing import time_labelling
+from reviewgen_spark.models.classifier.model_folder import NGRAM_FILE, ONNX_FILE, folder_sha256
+from reviewgen_spark.models.compression.ngram_classifier import fit_ngram_classifier
+from reviewgen_spark.models.compression.onnx_export import export_onnx
+from reviewgen_spark.models.data.labelled_file import read_labelled_file
+from reviewgen_spark.models.evaluation.evaluation import Score
+from reviewgen_spark.models.registry.registration import register
+from reviewgen_spark.operations.doctor.doctor import find_champion
+from reviewgen_spark.operations.evaluate_file import evaluate_file
+from reviewgen_spark.operations.write_file import label_texts
+from reviewgen_spark.orchestration.resources.models import champion
+from reviewgen_spark.serving.sql.functions import SENTIMENT, register_functions
 from tests.models.conftest import make_rows
 from tests.spark.labelling import INPUT, Model, by_id
 

@@ -9,11 +9,11 @@ from pyspark.sql import DataFrame, SparkSession
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import LeaseError
-from reviewgen_spark.lease import Lease
-from reviewgen_spark.records import SparkRecords
-from reviewgen_spark.runner import open_run
-from reviewgen_spark.stage import Inputs, Stage
-from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.orchestration.lease import Lease
+from reviewgen_spark.orchestration.runner import open_run
+from reviewgen_spark.orchestration.stage import Inputs, Stage
+from reviewgen_spark.warehouse.driver_tables import SparkRecords
+from reviewgen_spark.warehouse.tables import Warehouse
 from tests.conftest import ConfigFactory
 
 

@@ -9,10 +9,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from reviewgen_spark.config import Config
-from reviewgen_spark.maintenance import maintain
-from reviewgen_spark.runner import open_run
-from reviewgen_spark.tables import Warehouse
-from reviewgen_spark.upkeep import forget_history
+from reviewgen_spark.operations.maintenance import maintain
+from reviewgen_spark.orchestration.runner import open_run
+from reviewgen_spark.warehouse.table_files import forget_history
+from reviewgen_spark.warehouse.tables import Warehouse
 
 SPLITS, WORDS, RUNS = "silver_review_splits", "gold_product_keywords", "ops_stage_runs"
 

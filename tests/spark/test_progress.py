@@ -6,8 +6,8 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from reviewgen_spark.jobs import clean, ingest
 
-from reviewgen_spark.runner import open_run
-from reviewgen_spark.sample import write_sample
+from reviewgen_spark.operations.demo.sample import write_sample
+from reviewgen_spark.orchestration.runner import open_run
 from tests.conftest import ConfigFactory
 from tests.terminal import open_terminal
 

@@ -9,10 +9,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from reviewgen_spark.config import load_config
+from reviewgen_spark.config import QualityRule, load_config
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.sections import QualityRule
 from reviewgen_spark.transforms.quality import count_findings, judge_reviews
 
 RULES = load_config("local").quality.rules

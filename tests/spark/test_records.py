@@ -6,10 +6,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from reviewgen_spark.config import Config
-from reviewgen_spark.delta_log import DeltaLog
-from reviewgen_spark.records import DriverRecords, Records, SparkRecords, records_of
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.tables import Warehouse
+from reviewgen_spark.warehouse.delta_log import DeltaLog
+from reviewgen_spark.warehouse.driver_tables import DriverRecords, Records, SparkRecords, records_of
+from reviewgen_spark.warehouse.tables import Warehouse
 
 RUNS, LEASES = "ops_stage_runs", "ops_leases"
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)

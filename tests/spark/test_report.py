@@ -6,11 +6,11 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 from reviewgen_spark.jobs.report import STAGE
 
-from reviewgen_spark.report import ReportData, collect, render, write_report
-from reviewgen_spark.report_data import Score, Sentiment, SourceFile, StageTiming, VoterScore, Word
-from reviewgen_spark.report_words import PRIOR_WORDS, complaint_words
+from reviewgen_spark.config import ReportSection
+from reviewgen_spark.reports.nightly.complaint_words import PRIOR_WORDS, complaint_words
+from reviewgen_spark.reports.nightly.figures import Score, Sentiment, SourceFile, StageTiming, VoterScore, Word
+from reviewgen_spark.reports.nightly.report import ReportData, collect, render, write_report
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.sections import ReportSection
 
 SECRET = "secret words of a customer"
 

@@ -4,8 +4,8 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from reviewgen_spark.config import SatisfactionSection
 from reviewgen_spark.products.satisfaction import satisfaction_by_product
-from reviewgen_spark.sections import SatisfactionSection
 from tests.spark.conftest import Table
 
 

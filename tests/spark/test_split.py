@@ -4,7 +4,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from reviewgen_spark.sections import SplitSection
+from reviewgen_spark.config import SplitSection
 from reviewgen_spark.transforms.split import split_reviews
 from tests.spark.conftest import values_by_id
 

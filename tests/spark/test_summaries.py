@@ -8,11 +8,11 @@ from reviewgen_spark.jobs import summarise
 from reviewgen_spark.pipelines import stages_of
 
 from reviewgen_spark.config import Config
+from reviewgen_spark.orchestration.runner import open_run
 from reviewgen_spark.products.summaries import summaries_by_product
-from reviewgen_spark.runner import open_run
-from reviewgen_spark.tables import Warehouse
-from reviewgen_spark.text.provenance import parse_aigc
+from reviewgen_spark.text.requests.provenance import parse_aigc
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_safety_lists
+from reviewgen_spark.warehouse.tables import Warehouse
 from tests.conftest import ConfigFactory
 from tests.spark.conftest import Table
 

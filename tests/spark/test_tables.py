@@ -9,7 +9,7 @@ from pyspark.sql.types import DoubleType, StringType, StructField, StructType
 from reviewgen_spark import schemas
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import SchemaError
-from reviewgen_spark.tables import Warehouse, Written
+from reviewgen_spark.warehouse.tables import Warehouse, Written
 
 NAME = "silver_review_splits"
 
@@ -147,7 +147,7 @@ def test_an_export_is_plain_parquet_and_an_empty_batch_has_no_folder(
 
 
 def test_a_view_is_there_as_soon_as_one_of_its_tables_is(spark: SparkSession, config: Config) -> None:
-    from reviewgen_spark.catalog import register_tables
+    from reviewgen_spark.serving.sql.catalog import register_tables
 
     made = Warehouse(spark, config)
     made.converge(["silver_reviews"])

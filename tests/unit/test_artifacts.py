@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reviewgen_spark.artifacts import Artifacts
+from reviewgen_spark.orchestration.artifacts import Artifacts
 
 
 def publish(artifacts: Artifacts, stage: str, fingerprint: str, content: str) -> Path:

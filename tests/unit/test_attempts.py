@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from reviewgen_spark.inference.attempts import Attempted, Desk, load_lists, to_row, windows
-from reviewgen_spark.inference.batching import RowError
-from reviewgen_spark.inference.template_writer import TemplateSpec
-from reviewgen_spark.inference.writers import Written
-from reviewgen_spark.sections import ChecksSection, TokensSection
-from reviewgen_spark.text.checks import Judged
-from reviewgen_spark.text.copying import CopyIndex
-from reviewgen_spark.text.provenance import parse_aigc
-from reviewgen_spark.text.requests import Attribute, LangCode, Request, Source
+from reviewgen_spark.config import ChecksSection, TokensSection
+from reviewgen_spark.inference.generation.attempts import Attempted, Desk, load_lists, to_row, windows
+from reviewgen_spark.inference.generation.template_writer import TemplateSpec
+from reviewgen_spark.inference.generation.writers import Written
+from reviewgen_spark.inference.labelling.batching import RowError
+from reviewgen_spark.text.checks.checks import Judged
+from reviewgen_spark.text.requests.provenance import parse_aigc
+from reviewgen_spark.text.requests.request import Attribute, LangCode, Request, Source
+from reviewgen_spark.text.similarity.copied_runs import CopyIndex
 
 CONF = Path(__file__).parents[2] / "conf"
 GOOD = "这款手机屏幕清晰，电池耐用，适合日常通勤和出行使用，规格见详情页。"

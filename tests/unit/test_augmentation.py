@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from reviewgen_spark.config import default_conf_folder
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.models.augmentation import Augmenter, read_synonyms
-from reviewgen_spark.text.lexicon import Lexicon
+from reviewgen_spark.models.data.augmentation import Augmenter, read_synonyms
+from reviewgen_spark.text.opinions.lexicon import Lexicon
 
 FOLDER = default_conf_folder() / "dictionaries"
 LEXICON = Lexicon(FOLDER)

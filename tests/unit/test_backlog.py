@@ -3,8 +3,8 @@ from argparse import ArgumentTypeError
 import pytest
 from reviewgen_spark.pipelines import all_stages
 
-from reviewgen_spark.backlog import Force
-from reviewgen_spark.job import positive
+from reviewgen_spark.orchestration.backlog import Force
+from reviewgen_spark.orchestration.job import positive
 
 
 def test_force_covers_a_stage_a_batch_or_a_range() -> None:

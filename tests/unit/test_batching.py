@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from reviewgen_spark.inference.batching import RowError, Scored, find_unreadable, score_halving, score_window
+from reviewgen_spark.inference.labelling.batching import RowError, Scored, find_unreadable, score_halving, score_window
 
 
 @dataclass(frozen=True)

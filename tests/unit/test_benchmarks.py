@@ -75,7 +75,7 @@ def test_spliced_rows_spread_alike_at_every_size(spliced: ModuleType, rows: int)
 
 
 def test_all_aspects_of_a_text_are_in_one_split_and_doubtful_ones_in_none(corpora: ModuleType, tmp_path: Path) -> None:
-    from reviewgen_spark.models.corpus import read_aspects
+    from reviewgen_spark.models.data.corpus import read_aspects
 
     opinions = ("很好用，我非常喜欢它的做工", "太差，用了一天就坏掉了", "还行，没有什么特别的地方")
     texts = [
@@ -135,8 +135,8 @@ def test_rivals_are_compared_at_our_size(turns: ModuleType) -> None:
 
 
 def test_calls_of_the_model_are_noted_before_it_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from reviewgen_spark.inference.batching import score_window
-    from reviewgen_spark.models.predictor import Tokens
+    from reviewgen_spark.inference.labelling.batching import score_window
+    from reviewgen_spark.models.classifier.predictor import Tokens
 
     monkeypatch.syspath_prepend(str(FOLDER / "contestants"))
     import counting_daemon
@@ -194,8 +194,8 @@ def test_an_opinion_is_turned_round_where_the_word_lists_see_it(monkeypatch: pyt
     sys.modules.pop("summaries", None)
     from summaries import turned_round
 
-    from reviewgen_spark.sections import TokensSection
-    from reviewgen_spark.text.aspects import OpinionReader
+    from reviewgen_spark.config import TokensSection
+    from reviewgen_spark.text.opinions.aspects import OpinionReader
     from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 
     reader = OpinionReader(TokensSection(), driver_dictionaries())

@@ -3,9 +3,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from reviewgen_spark import charts
-from reviewgen_spark.charts import Bar, Estimate, Line
-from reviewgen_spark.charts.drawing import TEXT_SIZE, axis_ticks, clip, text_width
+from reviewgen_spark.reports import charts
+from reviewgen_spark.reports.charts import Bar, Estimate, Line
+from reviewgen_spark.reports.charts.drawing import TEXT_SIZE, axis_ticks, clip, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 from sklearn.metrics import roc_curve as reference_roc
 
-from reviewgen_spark.models import curves
-from reviewgen_spark.models.metrics import auc, expected_calibration_error
+from reviewgen_spark.models.evaluation import curves
+from reviewgen_spark.models.evaluation.metrics import auc, expected_calibration_error
 
 
 def drawn(seed: int, rows: int, places: int) -> tuple[np.ndarray, np.ndarray]:

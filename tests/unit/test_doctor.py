@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from pyspark import cloudpickle
 
-from reviewgen_spark import findings
 from reviewgen_spark.config import Config
-from reviewgen_spark.doctor import examine, examine_machine, find_champion, looking, spark_bytes
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.findings import GIB, Finding, Surroundings, TableState
-from reviewgen_spark.models.registry import store_identity
+from reviewgen_spark.models.registry.registry import store_identity
+from reviewgen_spark.operations.doctor import health_checks
+from reviewgen_spark.operations.doctor.doctor import examine, examine_machine, find_champion, looking, spark_bytes
+from reviewgen_spark.operations.doctor.health_checks import GIB, Finding, Surroundings, TableState
 
 DRIVER = Surroundings("here", "3.11", {"pyarrow": "25.0", "torch": "2.15"}, False, 8 * GIB)
 WORKER = replace(DRIVER, host="there", sees_artifacts=True)
@@ -39,22 +39,22 @@ def levels(found: list[Finding]) -> dict[str, str]:
     ],
 )
 def test_java(text: str | None, level: str, word: str) -> None:
-    found = findings.check_java(text)
+    found = health_checks.check_java(text)
     assert found.level == level and word in found.found
     assert (found.next_step == "") == (level == "ok")
 
 
 def test_jars() -> None:
-    assert findings.check_jars("/jars", JARS, PACKAGE).level == "ok"
+    assert health_checks.check_jars("/jars", JARS, PACKAGE).level == "ok"
     for names in ((), JARS[:1], JARS[1:], ("io.delta_delta-spark_4.0_2.13-4.0.0.jar", JARS[1])):
-        found = findings.check_jars("/jars", names, PACKAGE)
+        found = health_checks.check_jars("/jars", names, PACKAGE)
         assert (found.level, found.is_configuration) == ("fail", True) and "make setup" in found.next_step
     assert "delta-spark_4.0_2.13-4.0.0.jar" in found.found
 
 
 def test_user_key(tmp_path: Path) -> None:
     def check(value: str, file: Path | None) -> Finding:
-        return findings.check_user_key(value, file, "KEY")
+        return health_checks.check_user_key(value, file, "KEY")
 
     file = tmp_path / "key"
     assert check("k" * 16, None).level == "ok"
@@ -79,43 +79,43 @@ def test_user_key(tmp_path: Path) -> None:
     ],
 )
 def test_arrow_limits(rows: int, size: int, workers: int, available: int, level: str) -> None:
-    assert findings.check_arrow(rows, size, workers, available).level == level
+    assert health_checks.check_arrow(rows, size, workers, available).level == level
 
 
 def test_memory() -> None:
-    model = GIB - findings.WORKER_BYTES
-    assert findings.check_memory(model, 8, 8 * GIB).level == "ok"
-    short = findings.check_memory(model, 8, 5 * GIB)
+    model = GIB - health_checks.WORKER_BYTES
+    assert health_checks.check_memory(model, 8, 8 * GIB).level == "ok"
+    short = health_checks.check_memory(model, 8, 5 * GIB)
     assert short.level == "warn" and "local[5]" in short.next_step
-    assert findings.check_memory(model, 8, GIB - 1).level == "fail"
+    assert health_checks.check_memory(model, 8, GIB - 1).level == "fail"
 
 
 def test_disk() -> None:
-    assert [findings.check_disk("/d", free, 100 * GIB).level for free in (GIB - 1, GIB, 10 * GIB)] == [
+    assert [health_checks.check_disk("/d", free, 100 * GIB).level for free in (GIB - 1, GIB, 10 * GIB)] == [
         "fail", "warn", "ok",
     ]  # fmt: skip
 
 
 def test_champion() -> None:
-    assert findings.check_champion("m", 3, "", False).level == "ok"
-    assert findings.check_champion("m", None, "no version", False).level == "warn"
-    assert findings.check_champion("m", None, "sha256 differs", True).level == "fail"
+    assert health_checks.check_champion("m", 3, "", False).level == "ok"
+    assert health_checks.check_champion("m", None, "no version", False).level == "warn"
+    assert health_checks.check_champion("m", None, "sha256 differs", True).level == "fail"
 
 
 def test_workers_like_the_driver_are_well() -> None:
-    assert set(levels(findings.check_workers(DRIVER, [WORKER, WORKER])).values()) == {"ok"}
+    assert set(levels(health_checks.check_workers(DRIVER, [WORKER, WORKER])).values()) == {"ok"}
 
 
 def test_a_worker_with_another_python_or_without_a_library_fails() -> None:
     other = replace(WORKER, host="far", python="3.12", libraries={"pyarrow": "24.0", "torch": None})
-    found = findings.check_workers(DRIVER, [WORKER, other])
+    found = health_checks.check_workers(DRIVER, [WORKER, other])
     assert levels(found) == {"worker python": "fail", "pyarrow": "warn", "torch": "fail"}
     assert "3.12" in found[0].found and "24.0" in found[1].found and "on far cannot" in found[2].found
 
 
 def test_a_driver_without_torch_may_have_workers_with_it() -> None:
     driver = replace(DRIVER, libraries={"torch": None})
-    assert levels(findings.check_workers(driver, [WORKER]))["torch"] == "ok"
+    assert levels(health_checks.check_workers(driver, [WORKER]))["torch"] == "ok"
 
 
 @pytest.mark.parametrize(
@@ -132,12 +132,12 @@ def test_a_driver_without_torch_may_have_workers_with_it() -> None:
 )
 def test_gpu(wanted: str, driver: bool, workers: tuple[bool, ...], level: str) -> None:
     seen = [replace(WORKER, has_gpu=has_gpu) for has_gpu in workers]
-    assert findings.check_gpu(wanted, replace(DRIVER, has_gpu=driver), seen).level == level
+    assert health_checks.check_gpu(wanted, replace(DRIVER, has_gpu=driver), seen).level == level
 
 
 def test_artifact_root() -> None:
-    assert findings.check_artifacts("/a", [WORKER]).level == "ok"
-    blind = findings.check_artifacts("/a", [WORKER, replace(WORKER, host="far", sees_artifacts=False)])
+    assert health_checks.check_artifacts("/a", [WORKER]).level == "ok"
+    blind = health_checks.check_artifacts("/a", [WORKER, replace(WORKER, host="far", sees_artifacts=False)])
     assert blind.level == "fail" and "far" in blind.found and "there" not in blind.found
 
 
@@ -148,16 +148,16 @@ def test_tables_that_are_well_share_a_line() -> None:
         TableState("three", faults=("column x is not in schemas/",), additions=("column y",)),
         TableState("four", additions=("column y",)),
     ]
-    found = findings.check_tables(states, 5)
+    found = health_checks.check_tables(states, 5)
     assert levels(found) == {"tables": "ok", "table two": "fail", "table three": "fail", "table four": "warn"}
     assert found[0].found.startswith("1 of 5") and "1 not made yet" in found[0].found
-    assert levels(findings.check_tables([], 5)) == {"tables": "warn"}
+    assert levels(health_checks.check_tables([], 5)) == {"tables": "warn"}
 
 
 def test_exit_codes() -> None:
     well, doubtful = Finding("ok", "a", "b"), Finding("warn", "a", "b")
     broken, wrong = Finding("fail", "a", "b"), Finding("fail", "a", "b", is_configuration=True)
-    codes = [findings.exit_code(found) for found in ([well, doubtful], [well, broken], [broken, wrong, well])]
+    codes = [health_checks.exit_code(found) for found in ([well, doubtful], [well, broken], [broken, wrong, well])]
     assert codes == [0, 5, 2]
 
 

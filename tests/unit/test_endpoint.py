@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from reviewgen_spark.config import EndpointSection, GenerationSection
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.inference.endpoint import EndpointSpec, _back_off, endpoint_spec
-from reviewgen_spark.inference.writers import Written
-from reviewgen_spark.sections import EndpointSection, GenerationSection
-from reviewgen_spark.text.requests import Attribute, Request
+from reviewgen_spark.inference.generation.endpoint import EndpointSpec, _back_off, endpoint_spec
+from reviewgen_spark.inference.generation.writers import Written
+from reviewgen_spark.text.requests.request import Attribute, Request
 
 
 class Server:

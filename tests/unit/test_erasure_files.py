@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from reviewgen_spark.config import load_config
-from reviewgen_spark.learnt import corpora_with, models_of
-from reviewgen_spark.leftovers import Values, search_files
-from reviewgen_spark.text.erasure import Erased, erasure_key, key_fingerprint
-from reviewgen_spark.transforms.ingest import is_erased
-from reviewgen_spark.transforms.landing_erasure import empty_records
-from reviewgen_spark.transforms.records import Parsed
-from reviewgen_spark.transforms.source_files import SourceRecord, read_records
+from reviewgen_spark.operations.erasure.model_lineage import corpora_with, models_of
+from reviewgen_spark.operations.erasure.residual_scan import Values, search_files
+from reviewgen_spark.text.privacy.erasure_keys import Erased, erasure_key, key_fingerprint
+from reviewgen_spark.transforms.erasure.landing_files import empty_records
+from reviewgen_spark.transforms.ingest.ingest import is_erased
+from reviewgen_spark.transforms.ingest.record_parsing import Parsed
+from reviewgen_spark.transforms.ingest.source_files import SourceRecord, read_records
 
 KEY = b"a key of sixteen bytes"
 ERASED = Erased(frozenset({erasure_key("user", "u 1", KEY), erasure_key("review", "r-9", KEY)}), KEY)

@@ -1,7 +1,13 @@
 import pytest
 
-from reviewgen_spark.estimation import Estimate, TimedBatch, estimate_seconds, estimate_tokens, sampling_fractions
-from reviewgen_spark.models.metrics import Interval
+from reviewgen_spark.models.evaluation.metrics import Interval
+from reviewgen_spark.operations.estimation import (
+    Estimate,
+    TimedBatch,
+    estimate_seconds,
+    estimate_tokens,
+    sampling_fractions,
+)
 
 
 def test_equal_batches_leave_no_doubt() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from reviewgen_spark.cli import main
 from reviewgen_spark.errors import ErrorShareError, ModelNotFoundError
-from reviewgen_spark.file_generation import write_file
-from reviewgen_spark.text.provenance import parse_aigc
+from reviewgen_spark.operations.write_file import write_file
+from reviewgen_spark.text.requests.provenance import parse_aigc
 from tests.conftest import ConfigFactory
 
 REPLY = {"purpose": "reply", "product_id": "p", "lang_code": "zh", "sources": [{"record_id": "r", "text": "屏幕碎了"}]}

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
-from reviewgen_spark.freshness import Arrival, check_freshness
-from reviewgen_spark.sections import FreshnessSection
+from reviewgen_spark.config import FreshnessSection
+from reviewgen_spark.orchestration.freshness import Arrival, check_freshness
 
 NOW = datetime(2026, 1, 20, 6, tzinfo=UTC)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.gallery import Gallery, Metric, Scored, Shown, read_metrics, render
-from reviewgen_spark.text.checks import Check
+from reviewgen_spark.reports.gallery import Gallery, Metric, Scored, Shown, read_metrics, render
+from reviewgen_spark.text.checks.checks import Check
 from tests.unit.test_model_page import Page
 
 EVIL = "<script>alert(1)</script>\"'></article>"

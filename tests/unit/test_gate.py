@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from reviewgen_spark.models.gate import Contender, Snapshot, flips, judge
-from reviewgen_spark.sections import RegisterSection
+from reviewgen_spark.config import RegisterSection
+from reviewgen_spark.models.registry.promotion_gate import Contender, Snapshot, flips, judge
 
 ROWS = 1000
 RNG = np.random.default_rng(5)

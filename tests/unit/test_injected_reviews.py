@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from reviewgen_spark.config import ChecksSection, SummariseSection, TokensSection
 from reviewgen_spark.products.summaries import _writer
-from reviewgen_spark.sections import ChecksSection, SummariseSection, TokensSection
-from reviewgen_spark.text.summary import Review
+from reviewgen_spark.text.summaries.summary import Review
 
 CONF = Path(__file__).parents[2] / "conf"
 REVIEWS = (

@@ -6,8 +6,8 @@ from random import Random
 import pyarrow as pa
 import pytest
 
+from reviewgen_spark.config import KeywordsSection
 from reviewgen_spark.products.keywords import product_words
-from reviewgen_spark.sections import KeywordsSection
 
 WORDS = ("房间", "干净", "早餐", "Room", "room", "ROOM", "[开心]", "2019", "no.1", "很", "İ")
 

@@ -2,9 +2,9 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reviewgen_spark.maintenance import Maintenance, Tended, ordering, stale_folders
+from reviewgen_spark.operations.maintenance import Maintenance, Tended, ordering, stale_folders
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.upkeep import Size
+from reviewgen_spark.warehouse.table_files import Size
 
 OLD, LIMIT = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reviewgen_spark.models import metrics
+from reviewgen_spark.models.evaluation import metrics
 
 LABELS = np.array([1, 1, 1, 0, 0, 0, 0, 0])
 SCORES = np.array([0.9, 0.8, 0.3, 0.7, 0.4, 0.2, 0.1, 0.3])
@@ -81,7 +81,7 @@ def test_temperature_stays_bounded_when_nothing_is_wrong() -> None:
 def test_two_classes_are_the_binary_case_and_many_agree_with_scikit_learn() -> None:
     from sklearn.metrics import accuracy_score, f1_score
 
-    from reviewgen_spark.models.metrics import bootstrap_classes
+    from reviewgen_spark.models.evaluation.metrics import bootstrap_classes
 
     rng = np.random.default_rng(2)
     for labels in (2, 5):

@@ -3,11 +3,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from reviewgen_spark.model_page import ModelPage, Verdict, render
-from reviewgen_spark.models.curves import collect_curves
-from reviewgen_spark.models.evaluation import Score
-from reviewgen_spark.models.folder import ModelSettings
-from reviewgen_spark.models.heads import Head
+from reviewgen_spark.models.classifier.heads import Head
+from reviewgen_spark.models.classifier.model_folder import ModelSettings
+from reviewgen_spark.models.evaluation.curves import collect_curves
+from reviewgen_spark.models.evaluation.evaluation import Score
+from reviewgen_spark.reports.model_page import ModelPage, Verdict, render
 
 EVIL = "<script>alert(1)</script>"
 HEADINGS = (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reviewgen_spark.errors import DataQualityError
-from reviewgen_spark.models.ngram import END, START, UNKNOWN, UNKNOWN_BITS, NgramModel
+from reviewgen_spark.models.generator.ngram_baseline import END, START, UNKNOWN, UNKNOWN_BITS, NgramModel
 
 TEXTS = ["房间很好，服务不错", "房间不错", "太差了，房间很小", "服务很好", "房间很好"] * 4
 

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviewgen_spark.models.objectives import IGNORED, mask_words, split_sentences, word_groups
+from reviewgen_spark.models.training.objectives import IGNORED, mask_words, split_sentences, word_groups
 
 
 def test_tokens_of_a_word_and_words_of_a_token_are_one_group() -> None:

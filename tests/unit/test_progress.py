@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from reviewgen_spark.cli import main
-from reviewgen_spark.progress import add_bar, progress_bars
+from reviewgen_spark.config.progress import add_bar, progress_bars
 from tests.terminal import open_terminal
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"

@@ -4,8 +4,8 @@ import doctest
 
 import pytest
 
-from reviewgen_spark import query_result
-from reviewgen_spark.query_result import display_width, escape_controls, format_grid
+from reviewgen_spark.serving.sql import query_result
+from reviewgen_spark.serving.sql.query_result import display_width, escape_controls, format_grid
 
 LONG = "屏幕很好" * 30
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviewgen_spark.transforms.records import ReviewParser, parse_gold_label
+from reviewgen_spark.transforms.ingest.record_parsing import ReviewParser, parse_gold_label
 
 GOOD = {
     "review_id": "r1",

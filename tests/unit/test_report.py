@@ -4,8 +4,8 @@ from html.parser import HTMLParser
 import pytest
 from pydantic import ValidationError
 
-from reviewgen_spark.report import render
-from reviewgen_spark.report_data import (
+from reviewgen_spark.config import ReportSection
+from reviewgen_spark.reports.nightly.figures import (
     Evaluation,
     Product,
     Promotion,
@@ -18,7 +18,7 @@ from reviewgen_spark.report_data import (
     VoterScore,
     Word,
 )
-from reviewgen_spark.sections import ReportSection
+from reviewgen_spark.reports.nightly.report import render
 
 AT = datetime(2026, 1, 10, 2, 14, tzinfo=UTC)
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviewgen_spark.models.evaluation import length_buckets
-from reviewgen_spark.models.robustness import HOMOPHONES, PERTURBATIONS, negate, perturb
+from reviewgen_spark.models.evaluation.evaluation import length_buckets
+from reviewgen_spark.models.evaluation.robustness import HOMOPHONES, PERTURBATIONS, negate, perturb
 
 TEXTS = ["房间很干净，服务也好，下次再来住", "The screen is great and the battery lasts", "好", "", "!!!", "在" * 30]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from reviewgen_spark import sample
 from reviewgen_spark.errors import ConfigError, MissingExtraError
-from reviewgen_spark.sample_dirt import BOILERPLATE
-from reviewgen_spark.sample_files import COLUMNS
+from reviewgen_spark.operations.demo import sample
+from reviewgen_spark.operations.demo.files import COLUMNS
+from reviewgen_spark.operations.demo.noise import BOILERPLATE
 
 ROWS = 3000
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reviewgen_spark import session
 from reviewgen_spark.config import load_config
 from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.orchestration import session
 
 
 class Builder:
@@ -57,7 +57,7 @@ def test_without_jars_it_says_what_to_do(launch) -> None:
 
 def test_one_line_is_dropped_from_stderr_and_no_other() -> None:
     code = (
-        "import subprocess, sys; from reviewgen_spark.session import INCUBATOR_WARNING, stderr_without\n"
+        "import subprocess, sys; from reviewgen_spark.orchestration.session import INCUBATOR_WARNING, stderr_without\n"
         "with stderr_without(INCUBATOR_WARNING):\n"
         "    subprocess.run(['printf', sys.argv[1]], stdout=2)\n"
         "print(INCUBATOR_WARNING, file=sys.stderr)\n"

@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from reviewgen_spark import demo, session
-from reviewgen_spark.config import Config
-from reviewgen_spark.doctor import examine_machine
-from reviewgen_spark.sample import write_sample
-from reviewgen_spark.sections import ChecksSection, SummariseSection, TokensSection, WeakLabelsSection
-from reviewgen_spark.text.aspects import OpinionReader
-from reviewgen_spark.text.checks import CheckLists, Judged, check_text
-from reviewgen_spark.text.requests import Request, Source
-from reviewgen_spark.text.summary import Review, summarise
-from reviewgen_spark.text.voters import Ballot, Voters
+from reviewgen_spark.config import ChecksSection, Config, SummariseSection, TokensSection, WeakLabelsSection
+from reviewgen_spark.operations.demo import demo
+from reviewgen_spark.operations.demo.sample import write_sample
+from reviewgen_spark.operations.doctor.doctor import examine_machine
+from reviewgen_spark.orchestration import session
+from reviewgen_spark.text.checks.checks import CheckLists, Judged, check_text
+from reviewgen_spark.text.opinions.aspects import OpinionReader
+from reviewgen_spark.text.opinions.labelling_functions import Ballot, Voters
+from reviewgen_spark.text.requests.request import Request, Source
+from reviewgen_spark.text.summaries.summary import Review, summarise
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_safety_lists
 from tests.conftest import ConfigFactory
 from tests.unit.test_session import Builder

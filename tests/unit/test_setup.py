@@ -58,12 +58,15 @@ def test_setup_prints_a_dozen_lines(setup, tmp_path: Path) -> None:
     assert len(lines) == 7
     assert "17.0.15" in lines[1] and "3.11.2" in lines[2] and "7.6 GB" in lines[3]
     log = (tmp_path / "venv" / "setup.log").read_text(encoding="utf-8")
-    assert log.count("noise of pip\n") == 4 and "noise of reviewgen_spark.jars" in log
+    assert log.count("noise of pip\n") == 4 and "noise of reviewgen_spark.operations.packaging.delta_jars" in log
 
 
 @pytest.mark.parametrize(
     ("fails", "message"),
-    [("pip", "libraries could not be installed"), ("reviewgen_spark.jars", "Delta jars could not be downloaded")],
+    [
+        ("pip", "libraries could not be installed"),
+        ("reviewgen_spark.operations.packaging.delta_jars", "Delta jars could not be downloaded"),
+    ],
 )
 def test_a_failure_shows_the_end_of_the_log_and_what_to_do(setup, tmp_path: Path, fails: str, message: str) -> None:
     done = setup(fails)

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from reviewgen_spark.transforms.source_files import UnreadableFileError, read_records
+from reviewgen_spark.transforms.ingest.source_files import UnreadableFileError, read_records
 
 LINES = b'\xef\xbb\xbf{"a": 1}\n\n{broken\r\n[1]\n{"a": "\xff"}\n{"a": 2}'
 

@@ -4,8 +4,14 @@ import math
 
 import pytest
 
-from reviewgen_spark.models.ngram import NgramModel
-from reviewgen_spark.models.text_metrics import CopyIndex, discriminator_accuracy, distinct, measure_texts, self_bleu
+from reviewgen_spark.models.generator.ngram_baseline import NgramModel
+from reviewgen_spark.models.generator.text_metrics import (
+    CopyIndex,
+    discriminator_accuracy,
+    distinct,
+    measure_texts,
+    self_bleu,
+)
 
 REAL = [
     f"{thing}{word}，{more}"

@@ -2,15 +2,15 @@ from pathlib import Path
 
 import pytest
 
+from reviewgen_spark.config import ChecksSection
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.sections import ChecksSection
-from reviewgen_spark.text.checks import Check, CheckLists, Judged, check_text, failed
-from reviewgen_spark.text.copying import CopyIndex, longest_common_run, units
-from reviewgen_spark.text.phrases import PhraseList
-from reviewgen_spark.text.prompts import instruction
-from reviewgen_spark.text.purposes import PURPOSES
-from reviewgen_spark.text.refusals import refusal
-from reviewgen_spark.text.requests import Attribute, Request, Source
+from reviewgen_spark.text.checks.checks import Check, CheckLists, Judged, check_text, failed
+from reviewgen_spark.text.requests.prompts import instruction
+from reviewgen_spark.text.requests.purposes import PURPOSES
+from reviewgen_spark.text.requests.refusals import refusal
+from reviewgen_spark.text.requests.request import Attribute, Request, Source
+from reviewgen_spark.text.similarity.copied_runs import CopyIndex, longest_common_run, units
+from reviewgen_spark.text.words.phrase_lists import PhraseList
 
 CONF = Path(__file__).parents[3] / "conf"
 LIMITS = ChecksSection()

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from reviewgen_spark.sections import TokensSection
-from reviewgen_spark.text.aspects import OpinionReader
-from reviewgen_spark.text.faithfulness import Evidence
-from reviewgen_spark.text.requests import Source
+from reviewgen_spark.config import TokensSection
+from reviewgen_spark.text.checks.faithfulness import Evidence
+from reviewgen_spark.text.opinions.aspects import OpinionReader
+from reviewgen_spark.text.requests.request import Source
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 
 SOURCES = (

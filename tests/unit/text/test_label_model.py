@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from reviewgen_spark.text.label_model import LabelModel, Pattern, fit_label_model, majority
+from reviewgen_spark.text.opinions.label_model import LabelModel, Pattern, fit_label_model, majority
 
 TRUE = {"good": 0.95, "fair": 0.75, "poor": 0.6, "rare": 0.9}
 SPEAKS = {"good": 0.9, "fair": 0.8, "poor": 0.95, "rare": 0.1}

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviewgen_spark.text.prompts import BEGIN, END, chat_messages, instruction, quoted
-from reviewgen_spark.text.purposes import PURPOSES
-from reviewgen_spark.text.requests import LANG_CODES, Attribute, Request, Source
+from reviewgen_spark.text.requests.prompts import BEGIN, END, chat_messages, instruction, quoted
+from reviewgen_spark.text.requests.purposes import PURPOSES
+from reviewgen_spark.text.requests.request import LANG_CODES, Attribute, Request, Source
 
 BREAKERS = st.lists(
     st.sampled_from(

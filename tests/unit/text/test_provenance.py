@@ -3,7 +3,7 @@ import json
 import pytest
 
 from reviewgen_spark.errors import DataQualityError
-from reviewgen_spark.text.provenance import FIELDS, VISIBLE_LABELS, Aigc, aigc_metadata, labelled, parse_aigc
+from reviewgen_spark.text.requests.provenance import FIELDS, VISIBLE_LABELS, Aigc, aigc_metadata, labelled, parse_aigc
 
 
 def test_the_metadata_has_the_seven_fields_of_the_standard() -> None:

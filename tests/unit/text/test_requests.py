@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.text.purposes import IN_SHOPS_NAME, PER_PRODUCT, PER_REVIEW, PUBLISHABLE, PURPOSES
-from reviewgen_spark.text.requests import (
+from reviewgen_spark.text.requests.purposes import IN_SHOPS_NAME, PER_PRODUCT, PER_REVIEW, PUBLISHABLE, PURPOSES
+from reviewgen_spark.text.requests.request import (
     LANG_CODES,
     LENGTH_BOUNDS,
     LENGTHS,

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reviewgen_spark.config import SummariseSection, TokensSection
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.sections import SummariseSection, TokensSection
-from reviewgen_spark.text.aspects import OpinionReader, read_aspects
-from reviewgen_spark.text.sentences import cut_clauses, cut_sentences
-from reviewgen_spark.text.summary import Review, choose_sentences, main_language, read_sentences, summarise
+from reviewgen_spark.text.opinions.aspects import OpinionReader, read_aspects
+from reviewgen_spark.text.summaries.summary import Review, choose_sentences, main_language, read_sentences, summarise
+from reviewgen_spark.text.words.sentences import cut_clauses, cut_sentences
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 
 ENGLISH = (

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from reviewgen_spark.config import ChecksSection, TokensSection
 from reviewgen_spark.errors import RequestError
-from reviewgen_spark.sections import ChecksSection, TokensSection
-from reviewgen_spark.text.checks import CheckLists, check_text, failed
-from reviewgen_spark.text.requests import LENGTHS, Attribute, Request, Source, length_of
-from reviewgen_spark.text.templates import TOPICS, fill_template, find_topics
+from reviewgen_spark.text.checks.checks import CheckLists, check_text, failed
+from reviewgen_spark.text.requests.request import LENGTHS, Attribute, Request, Source, length_of
+from reviewgen_spark.text.requests.templates import TOPICS, fill_template, find_topics
 
 CONF = Path(__file__).parents[3] / "conf"
 COMPLAINTS = {

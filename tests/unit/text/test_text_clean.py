@@ -2,9 +2,10 @@
 
 import pytest
 
-from reviewgen_spark.sections import CleanSection
-from reviewgen_spark.text import language, normalise, pii
-from reviewgen_spark.text.clean import Cleaner, hash_of, is_boilerplate, key_of
+from reviewgen_spark.config import CleanSection
+from reviewgen_spark.text.cleaning import language, normalise
+from reviewgen_spark.text.cleaning.cleaner import Cleaner, hash_of, is_boilerplate, key_of
+from reviewgen_spark.text.privacy import pii
 
 
 @pytest.fixture(scope="module")

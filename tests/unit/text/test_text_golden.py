@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reviewgen_spark.sections import CleanSection
-from reviewgen_spark.text.clean import Cleaner
+from reviewgen_spark.config import CleanSection
+from reviewgen_spark.text.cleaning.cleaner import Cleaner
 
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "golden_texts.jsonl"
 CASES = [json.loads(line) for line in GOLDEN.read_text(encoding="utf-8").splitlines()]

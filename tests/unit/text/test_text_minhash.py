@@ -4,7 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from reviewgen_spark.text.minhash import MinHash, jaccard, ngram_hashes
+from reviewgen_spark.text.similarity.minhash import MinHash, jaccard, ngram_hashes
 
 
 def true_jaccard(one: str, other: str, ngram: int) -> float:

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reviewgen_spark.sections import CleanSection, DedupSection, TokensSection
-from reviewgen_spark.text import pii
-from reviewgen_spark.text.clean import Cleaner, key_of
-from reviewgen_spark.text.language import detect
-from reviewgen_spark.text.minhash import MinHash, jaccard
-from reviewgen_spark.text.normalise import Normaliser
-from reviewgen_spark.text.tokenise import Tokeniser
+from reviewgen_spark.config import CleanSection, DedupSection, TokensSection
+from reviewgen_spark.text.cleaning.cleaner import Cleaner, key_of
+from reviewgen_spark.text.cleaning.language import detect
+from reviewgen_spark.text.cleaning.normalise import Normaliser
+from reviewgen_spark.text.privacy import pii
+from reviewgen_spark.text.similarity.minhash import MinHash, jaccard
+from reviewgen_spark.text.words.tokeniser import Tokeniser
 
 DICTIONARIES = Path(__file__).parents[3] / "conf" / "dictionaries"
 

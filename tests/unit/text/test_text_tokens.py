@@ -6,11 +6,11 @@ from typing import Literal
 
 import pytest
 
+from reviewgen_spark.config import TokensSection
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.sections import TokensSection
-from reviewgen_spark.text.lexicon import Lexicon
-from reviewgen_spark.text.tokenise import Tokeniser
-from reviewgen_spark.text.word_lists import read_lines, read_words
+from reviewgen_spark.text.opinions.lexicon import Lexicon
+from reviewgen_spark.text.words.tokeniser import Tokeniser
+from reviewgen_spark.text.words.word_lists import read_lines, read_words
 
 DICTIONARIES = Path(__file__).parents[3] / "conf" / "dictionaries"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from reviewgen_spark.text.textrank import rank_words
+from reviewgen_spark.text.words.textrank import rank_words
 
 
 def text_rank(reviews: Sequence[Sequence[str]], window: int, max_words: int) -> dict[str, float]:

@@ -2,10 +2,10 @@
 
 import pytest
 
+from reviewgen_spark.config import WeakLabelsSection
 from reviewgen_spark.errors import MissingExtraError
-from reviewgen_spark.sections import WeakLabelsSection
-from reviewgen_spark.text import voters as module
-from reviewgen_spark.text.voters import Ballot, Voters, check_voters
+from reviewgen_spark.text.opinions import labelling_functions as module
+from reviewgen_spark.text.opinions.labelling_functions import Ballot, Voters, check_voters
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 
 ALL = WeakLabelsSection(voters=("lexicon", "rating", "vader", "textblob", "snownlp"))

@@ -1,0 +1,58 @@
+"""The pipeline compress: a small model that learns from the champion, made smaller still."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from reviewgen_spark.config.section import Section, execution
+from reviewgen_spark.config.training import TrainingSection
+
+
+class DistilSection(TrainingSection):
+    """How a small model learns from a big one's answers, on labelled and unlabelled reviews."""
+
+    teacher: str = Field("champion", description="alias or version of models.name")
+    base: str = Field("teacher:3", description="teacher:<layers> keeps its lowest layers; else as models.base")
+    temperature: float = Field(2.0, gt=0, description="both models' logits are divided by it")
+    soft_share: float = Field(0.7, ge=0, le=1, description="of the loss: the teacher's answers; the rest, gold labels")
+    max_unlabelled: int = Field(200_000, ge=0, description="unlabelled reviews that the teacher answers")
+    epochs: int = Field(4, ge=1, description="passes over all reviews, at most")
+    learning_rate: float = Field(3e-4, gt=0, description="the highest, right after the warm-up")
+    dropout: float = Field(0.0, ge=0, lt=1, description="probability that an activation of the student is set to 0")
+
+
+class CompressSection(Section):
+    """How a distilled student is made smaller still, and what its table says."""
+
+    methods: tuple[Literal["feed_forward", "heads", "magnitudes"], ...] = Field(
+        ("feed_forward",),
+        description="feed_forward takes units out, which is faster; heads and magnitudes only set weights to zero",
+    )
+    feed_forward_share: float = Field(0.5, gt=0, lt=1, description="of each layer's feed-forward units, taken out")
+    heads_share: float = Field(0.2, gt=0, lt=1, description="of all attention heads, switched off")
+    magnitudes_share: float = Field(0.3, gt=0, lt=1, description="of each layer's weights, the smallest, set to zero")
+    recovery_epochs: int = Field(
+        1, ge=0, description="of distillation after units were taken out, by the settings of distil"
+    )
+    onnx: bool = Field(True, description="also write model.onnx; needs the extra onnx")
+    cascade: bool = Field(
+        True, description="also fit a classifier of character n-grams that answers first; for models of one head"
+    )
+    cascade_disagreement: float = Field(
+        0.01, ge=0, lt=1, description="of the reviews it answers, so many may get another label than from the model"
+    )
+    timed_rows: int = execution(512, ge=1, description="test rows that each variant is timed on")
+
+
+class RegisterCompressedSection(Section):
+    """Which alias a compressed model takes, and what it may cost: never champion, as it never is better."""
+
+    alias: str = Field("compressed", pattern="^[a-z][a-z0-9_-]*$", description="`label.alias` labels with it")
+    max_f1_loss: float = Field(0.007, ge=0, le=1, description="test F1 against the teacher's, by the point estimate")
+
+    @field_validator("alias")
+    @classmethod
+    def _is_its_own(cls, alias: str) -> str:
+        if alias in ("candidate", "champion"):
+            raise ValueError("expected an alias of its own; candidate and champion are for `reviewgen run train`")
+        return alias

@@ -1,0 +1,58 @@
+"""The pipeline train_generator: a model that writes texts."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from reviewgen_spark.config.section import Section
+from reviewgen_spark.config.training import PretrainSection, TrainingSection
+
+
+class PretrainGeneratorSection(PretrainSection):
+    """How the language model is trained that a generator begins as."""
+
+    objective: Literal["clm"] = Field("clm", description="the next token: a generator writes from left to right")
+    max_tokens: int = Field(192, ge=8, le=2048, description="at least finetune_generator.max_tokens")
+
+
+class FinetuneGeneratorSection(TrainingSection):
+    """How a generator learns to write what is asked for."""
+
+    base: str = Field(
+        "pretrained",
+        description="pretrained (what pretrain_generator made), scratch:<size>, embedded, embedded:<layers>, a folder, "
+        "or the name of a causal or seq2seq checkpoint on the hub",
+    )
+    examples: str | None = Field(
+        None, description="JSON lines of {request, text} beside the reviews: replies, product copy, summaries"
+    )
+    method: Literal["full", "lora"] = Field("full", description="all weights, or additions, merged in afterwards")
+    rank: int = Field(8, ge=1, description="of the matrices that lora adds")
+    max_tokens: int = Field(192, ge=32, le=2048, description="of a prompt and its text together")
+    text_tokens: int = Field(96, ge=16, le=1024, description="of them, kept free for the text")
+    max_rows: int = Field(200_000, ge=1, description="reviews that it learns from, by record_id, which is a hash")
+    max_keywords: int = Field(3, ge=0, description="of a review, that its request names: content words of its text")
+    codes_dropped: float = Field(
+        0.2, ge=0, lt=1, description="share of category, sentiment and stars that examples leave out, as a request may"
+    )
+    epochs: int = Field(2, ge=1, description="passes over the examples, at most")
+    learning_rate: float = Field(3e-4, gt=0, description="the highest, right after the warm-up")
+    embedding_rate: float = Field(
+        1.0, gt=0, le=100, description="as in finetune, but for 0: control codes are new, and must be learnt"
+    )
+    patience: int = Field(1, ge=1, description="epochs without a better validation loss before stopping")
+
+    @model_validator(mode="after")
+    def _leave_room_for_prompts(self) -> "FinetuneGeneratorSection":
+        if self.text_tokens > self.max_tokens - 16:
+            raise ValueError(
+                f"text_tokens: got {self.text_tokens} of max_tokens {self.max_tokens}; a prompt needs 16 at least"
+            )
+        return self
+
+
+class EvaluateGeneratorSection(Section):
+    """What is measured of a generator's texts before it is registered."""
+
+    texts: int = Field(200, ge=10, description="that it writes for requests of the test split")
+    seed: int = Field(42, description="of the choice of requests and of the texts that are written for them")

@@ -1,0 +1,156 @@
+"""Loads the configuration: YAML files and `--set` overrides, merged and checked into one frozen `Config`.
+
+Later values replace earlier ones: `conf/base.yaml`, `conf/quality.yaml`, `conf/<env>.yaml`, `--set a.b=c`.
+All faults are reported at once, each with its file, before Spark starts.
+"""
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from reviewgen_spark.config.conf_folder import default_conf_folder
+from reviewgen_spark.config.root import Config
+from reviewgen_spark.config.warehouse import PathsSection
+from reviewgen_spark.errors import ConfigError
+
+
+def load_config(env: str | None = None, overrides: Iterable[str] = (), conf: Path | None = None) -> Config:
+    """Read, merge, check.
+
+    Args:
+        env: Name of the overlay `<env>.yaml`; default `REVIEWGEN_ENV`, then `local`.
+        overrides: `a.b=c` strings; the value is read as YAML.
+        conf: Folder of the YAML files; default `default_conf_folder()`.
+
+    Raises:
+        ConfigError: With every fault found, one a line.
+    """
+    folder = conf or default_conf_folder()
+    env = env or os.environ.get("REVIEWGEN_ENV") or "local"
+    faults: list[str] = []
+    merged: dict[str, Any] = {}
+    origin: dict[tuple[str, ...], str] = {}
+    for name in ("base", "quality", env):
+        path = folder / f"{name}.yaml"
+        if not path.is_file():
+            known = sorted(p.stem for p in folder.glob("*.yaml") if p.stem not in ("base", "quality"))
+            faults.append(f"{path}: no such file; --env takes one of {', '.join(known) or '(none found)'}")
+            continue
+        _merge(merged, _read_yaml(path, faults), f"{folder.name}/{path.name}", origin, ())
+    for override in overrides:
+        _merge(merged, _parse_override(override, faults), f"--set {override}", origin, ())
+    try:
+        config = Config.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError("\n".join(faults + _explain(error, origin))) from None
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return config.model_copy(update={"paths": _absolute(config.paths, folder)})
+
+
+def _read_yaml(path: Path, faults: list[str]) -> Mapping[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}" if mark else "somewhere"
+        faults.append(f"{path}: {where}: not valid YAML")
+        return {}
+    if not isinstance(content, Mapping):
+        faults.append(f"{path}: got {type(content).__name__} at the top, expected sections (name: then indented keys)")
+        return {}
+    return content
+
+
+def _parse_override(override: str, faults: list[str]) -> Mapping[str, Any]:
+    key, equals, value = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or len(parts) < 2 or not all(parts):
+        faults.append(f"--set {override}: expected section.key=value, such as --set ingest.timezone=UTC")
+        return {}
+    try:
+        tree: Any = yaml.safe_load(value) if value else None
+    except yaml.YAMLError:
+        tree = value
+    for part in reversed(parts):
+        tree = {part: tree}
+    result: Mapping[str, Any] = tree
+    return result
+
+
+def _merge(
+    into: dict[str, Any],
+    new: Mapping[str, Any],
+    source: str,
+    origin: dict[tuple[str, ...], str],
+    prefix: tuple[str, ...],
+) -> None:
+    """Lay `new` over `into`, mapping by mapping, remembering which file each key came from last."""
+    for key, value in new.items():
+        path = (*prefix, str(key))
+        origin[path] = source
+        if isinstance(value, Mapping):
+            child = into.get(key)
+            into[key] = child if isinstance(child, dict) else {}
+            _merge(into[key], value, source, origin, path)
+        elif value is None and not prefix:
+            into.setdefault(key, {})  # an empty section in YAML is None
+        else:
+            into[key] = value
+
+
+def _explain(error: ValidationError, origin: Mapping[tuple[str, ...], str]) -> list[str]:
+    lines = []
+    for fault in error.errors(include_url=False):
+        path = tuple(str(part) for part in fault["loc"])
+        source = next((origin[path[:n]] for n in range(len(path), 0, -1) if path[:n] in origin), "configuration")
+        dotted = ".".join(path)
+        if fault["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(path[-1], _known_keys(path[:-1]), n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(_known_keys(path[:-1]))}"
+            lines.append(f"{source}: {dotted}: unknown key; {hint}")
+        elif fault["type"] == "missing":
+            lines.append(f"configuration: {dotted}: missing; set it in conf/<env>.yaml or with --set {dotted}=…")
+        elif not path:
+            lines.append(f"configuration: {fault['msg'].removeprefix('Value error, ')}")
+        else:
+            lines.append(f"{source}: {dotted}: got {fault['input']!r}; {fault['msg'][0].lower()}{fault['msg'][1:]}")
+    return lines
+
+
+def _known_keys(path: tuple[str, ...]) -> list[str]:
+    model: Any = Config
+    for part in path:
+        field = model.model_fields.get(part)
+        model = field.annotation if field else None
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return []
+    return list(model.model_fields)
+
+
+def _absolute(paths: PathsSection, conf: Path) -> PathsSection:
+    """Resolve every path against `root`, and `root` against the checkout; never against the current folder."""
+    checkout = conf.resolve().parent
+    root = os.path.expandvars(os.path.expanduser(paths.root))  # noqa: PTH111 - a Path would swallow a URI's slashes
+    if "://" in root or "$" in root:
+        raise ConfigError(
+            f"paths.root: got {root!r}, expected a folder that driver and executors see; give URIs "
+            "to paths.landing, paths.warehouse and paths.exports instead"
+        )
+    if not Path(root).is_absolute():
+        if not (checkout / "pyproject.toml").is_file() and "REVIEWGEN_CONF" not in os.environ:
+            raise ConfigError(
+                f"paths.root: got {root!r}, expected an absolute path outside a checkout; "
+                "use --set paths.root=/some/folder or set REVIEWGEN_CONF to your own conf folder"
+            )
+        root = str(checkout / root)
+    update = {"root": root, "jars": str(checkout / paths.jars)}
+    for name in ("landing", "warehouse", "exports", "artifacts"):
+        value = getattr(paths, name)
+        update[name] = value if "://" in value else str(Path(root) / value)
+    return paths.model_copy(update=update)

@@ -1,0 +1,58 @@
+"""What is told of products: keywords, satisfaction, summaries, and the report."""
+
+from typing import Literal
+from zoneinfo import available_timezones
+
+from pydantic import Field, field_validator
+
+from reviewgen_spark.config.section import Section
+
+
+class KeywordsSection(Section):
+    """What the reviews of a product are about: how many words, by which methods, from how many reviews."""
+
+    methods: tuple[Literal["tfidf", "textrank"], ...] = Field(
+        ("tfidf", "textrank"), min_length=1, description="how words are ranked; each method writes rows of its own"
+    )
+    top: int = Field(20, ge=1, description="keywords of a product, by each method")
+    min_reviews: int = Field(3, ge=1, description="reviews of the product that a word must stand in")
+    max_reviews: int = Field(5_000, ge=1, description="reviews of a product that are read")
+    window: int = Field(5, ge=2, description="TextRank joins words less than this far apart")
+    max_words: int = Field(300, ge=2, description="TextRank's graph of a product")
+
+
+class SatisfactionSection(Section):
+    """The roll-up of labels per product."""
+
+    min_reviews: int = Field(5, ge=1, description="labelled reviews from which on `has_enough_reviews` is true")
+    prior_weight: float = Field(10, ge=0, description="reviews that the shop-wide mean counts for")
+
+
+class SummariseSection(Section):
+    """What customers say of a product: quotes that most reviews would agree with, and how many name which aspect."""
+
+    max_reviews: int = Field(400, ge=1, description="reviews of a product that are read; it counts among these")
+    max_words: int = Field(60, ge=5, description="of all quotes together; people write 50 (docs/experiments.md)")
+    max_counts: int = Field(3, ge=0, description="aspects that are counted, the most frequent first")
+    min_mentions: int = Field(
+        5, ge=1, description="reviews that must name an aspect for it to be counted: a share of fewer says little"
+    )
+    keywords: int = Field(5, ge=0, description="first keywords of the product that are aspects too")
+
+
+class ReportSection(Section):
+    """The HTML page."""
+
+    timezone: str = Field("Asia/Shanghai", description="zone that days are counted in")
+    top_words: int = Field(20, ge=1, description="words of the chart of complaints")
+    top_products: int = Field(10, ge=1, description="products of the list of the most and the least liked")
+    synthetic_columns: tuple[str, ...] = Field(
+        (), description="columns that the source made up; charts of them say so (the sample: docs/sample.md)"
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError("expected an IANA name such as Asia/Shanghai")
+        return name

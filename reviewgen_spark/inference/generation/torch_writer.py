@@ -1,0 +1,150 @@
+"""Texts by a registered generator on this worker: like prompts together, each row from a seed of its own."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reviewgen_spark.config import GenerationSection
+from reviewgen_spark.errors import RequestError
+from reviewgen_spark.inference.generation.writers import Written
+from reviewgen_spark.inference.labelling.batching import RowError, is_out_of_memory, no_memory
+from reviewgen_spark.inference.shipping.gpu_lock import turn_on
+from reviewgen_spark.inference.shipping.ship import ModelLike, ShippedModel, load_shipped_generator, ship
+from reviewgen_spark.models.generator.control_codes import CODES_VERSION
+from reviewgen_spark.models.generator.generator_folder import GENERATOR_FILES, load_generator, read_generator
+from reviewgen_spark.text.requests.request import Request
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from reviewgen_spark.models.decoding.decoding import Continuation, Prompt
+    from reviewgen_spark.models.generator.generator_folder import Generator
+
+
+@dataclass(frozen=True)
+class TorchSpec:
+    """Which generator, and how it decodes. It is shipped, or stands in a folder of this machine."""
+
+    model_name: str
+    model_version: int
+    shipped: ShippedModel | None
+    folder: str
+    section: GenerationSection
+
+    prompt_version = CODES_VERSION
+    is_alone = False
+    is_model = True
+
+    @property
+    def is_seeded(self) -> bool:
+        """Not when it always takes the most probable token."""
+        return self.section.decoding.temperature > 0
+
+    @property
+    def decoding(self) -> Mapping[str, Any]:
+        """How tokens are chosen; of a watermark only that there is one, as its keys are secret."""
+        told = {"precision": self.section.precision, **self.section.decoding.model_dump()}
+        return {**told, "watermark": "synthid-text"} if self.section.watermark.keys else told
+
+    def open(self) -> "TorchWriter":
+        """A writer on the worker's generator, which is loaded once a process."""
+        section = self.section
+        if self.shipped is not None:
+            generator = load_shipped_generator(self.shipped, section.device, section.precision, section.threads)
+        else:
+            from pathlib import Path
+
+            from reviewgen_spark.models.classifier.predictor import choose_device
+
+            generator = load_generator(Path(self.folder), choose_device(section.device), section.precision)
+        return TorchWriter(generator, section)
+
+
+def torch_spec(model: ModelLike, section: GenerationSection, spark: "SparkSession | None" = None) -> TorchSpec:
+    """A registered generator, shipped to the executors where there is a session.
+
+    Raises:
+        ModelNotFoundError: its files are missing or damaged.
+    """
+    read_generator(model.path)
+    shipped = None
+    if spark is not None:
+        shipped = ship(spark, model, section.weights, section.broadcast_max_mb, GENERATOR_FILES)
+    return TorchSpec(model.name, model.version, shipped, str(model.path), section)
+
+
+class TorchWriter:
+    """Decodes batches of requests."""
+
+    def __init__(self, generator: "Generator", section: GenerationSection) -> None:
+        """Take a loaded generator."""
+        from reviewgen_spark.models.decoding.decoding import Specials
+
+        self._generator, self._section = generator, section
+        self.copies = generator.copies
+        tokenizer = generator.tokenizer
+        self._specials = Specials(tokenizer.end_id, tokenizer.pad_id, tuple(tokenizer.banned_ids))
+
+    def write(self, requests: Sequence[Request]) -> list[Written]:
+        """Write a text for each request; one whose prompt does not fit has an error, and no other."""
+        from reviewgen_spark.models.decoding.decoding import Prompt
+
+        results: list[Written] = [Written() for _ in requests]
+        prompts: dict[int, Prompt] = {}
+        for row, request in enumerate(requests):
+            try:
+                prompts[row] = Prompt(self._generator.tokenizer.encode_prompt(request), request.seed)
+            except RequestError as error:
+                results[row] = Written(error=RowError("PromptRefused", str(error)))
+        for row, found in self._decode(prompts).items():
+            results[row] = self._read(prompts[row], found)
+        return results
+
+    def _decode(self, prompts: "dict[int, Prompt]") -> "dict[int, Continuation | RowError]":
+        """What each prompt became. Where memory is too small, half as many tokens at a time, down to a row alone."""
+        most, tokens_per_batch = self._section.decoding.max_new_tokens, self._section.tokens_per_batch
+        found: dict[int, Continuation | RowError] = {}
+        while waiting := {row: prompt for row, prompt in prompts.items() if row not in found}:
+            try:
+                for row, text in self._continue(waiting, tokens_per_batch):
+                    found[row] = text
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            else:
+                break
+            # Outside the except block: the traceback there would keep the failed batch's tensors alive.
+            shortest = min(waiting.keys() - found.keys(), key=lambda row: prompts[row].rank)  # the next one's turn
+            tokens = len(prompts[shortest].ids) + most
+            if tokens_per_batch < 2 * tokens:
+                found[shortest] = no_memory(tokens)
+            else:
+                tokens_per_batch //= 2
+        return found
+
+    def _continue(self, prompts: "dict[int, Prompt]", tokens_per_batch: int) -> "Iterator[tuple[int, Continuation]]":
+        from reviewgen_spark.models.decoding.decoding import continue_prompts
+        from reviewgen_spark.models.decoding.watermark import make_watermark
+
+        model, marking = self._generator.model, self._section.watermark
+        rows, device = list(prompts), str(model.device)
+        with turn_on(device):
+            mark = make_watermark(marking.keys, marking.ngram, device) if marking.keys else None
+            context = self._generator.settings.max_tokens
+            for place, text in continue_prompts(
+                model, list(prompts.values()), self._section.decoding, self._specials, tokens_per_batch, context, mark
+            ):
+                yield rows[place], text
+
+    def _read(self, prompt: "Prompt", found: "Continuation | RowError") -> Written:
+        if isinstance(found, RowError):
+            return Written(error=found, prompt_tokens=len(prompt.ids))
+        read, written = len(prompt.ids), len(found.ids)
+        if found.is_broken:
+            message = "the generator gave no finite numbers; generation.precision float32 may help"
+            return Written(error=RowError("NotFinite", message), prompt_tokens=read, new_tokens=written)
+        text = self._generator.tokenizer.decode(found.ids)
+        if not text:
+            empty = RowError("EmptyText", "the generator wrote nothing that can be read")
+            return Written(error=empty, prompt_tokens=read, new_tokens=written)
+        return Written(text, None, read, written, is_truncated=not found.is_finished)

@@ -1,0 +1,1 @@
+"""Labels reviews on the executors with a shipped model."""

@@ -1,0 +1,274 @@
+"""Label reviews with a registered model: `mapInArrow` over texts, one forward pass a row, one result a row."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from reviewgen_spark.config import LabelSection
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.inference.labelling.batching import Scored, score_window
+from reviewgen_spark.inference.labelling.metering import (
+    WINDOW_TYPE,
+    Meter,
+    describe_metrics,
+    summarise_windows,
+    window_type,
+)
+from reviewgen_spark.inference.shipping.daemon import preloading, start_preloading
+from reviewgen_spark.inference.shipping.gpu_lock import turn_on
+from reviewgen_spark.inference.shipping.ship import (
+    ModelLike,
+    ShippedModel,
+    files_beside,
+    load_first_answers,
+    load_predictor,
+    ship,
+)
+from reviewgen_spark.models.classifier.model_folder import read_settings, require_sentiment
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+    from reviewgen_spark.inference.labelling.batching import Score
+    from reviewgen_spark.models.classifier.heads import Head
+    from reviewgen_spark.models.classifier.model_folder import ModelSettings
+    from reviewgen_spark.models.classifier.predictor import Tokens
+
+LABELS_SCHEMA = (
+    "record_id string, sentiment_label string, sentiment_score double, category_label string, "
+    "toxicity_score double, error struct<class: string, message: string, stage: string>, "
+    "meta struct<is_truncated: boolean, token_count: int>, model_name string, model_version long, batch_id long"
+)
+SCORED_SCHEMA = f"{LABELS_SCHEMA}, embedding array<float>, window {WINDOW_TYPE}"
+
+WINDOW_BYTES = 64 * 2**20
+OUTPUT_BYTES = 16 * 2**20
+
+
+def label_batch(
+    reviews: "DataFrame",
+    model: ModelLike,
+    section: LabelSection,
+    fingerprint: str,
+    report: Callable[[str], None],
+) -> dict[str, "DataFrame"]:
+    """Run the model over a batch, once a row; the tables of the stage that have rows, by name.
+
+    Args:
+        reviews: unique reviews of one batch: record_id, batch_id, text_clean.
+        model: a registered model.
+        section: the `label` section; `embeddings` fills gold_review_embeddings.
+        fingerprint: of the run, for the rows.
+        report: gets one line of what it took.
+
+    Raises:
+        ModelNotFoundError: the model's files are missing or damaged.
+    """
+    from pyspark import StorageLevel
+    from pyspark.sql import functions as F
+
+    from reviewgen_spark.schemas import TABLES
+
+    # Three tables of one pass: without persist each would call the model again.
+    scored = score_reviews(reviews, model, section).persist(StorageLevel.DISK_ONLY)
+    metrics = [row.asDict() for row in summarise_windows(scored).collect()]  # one
+    marked = scored.drop("window").withColumn("fingerprint", F.lit(fingerprint))
+    tables = {"gold_review_labels": marked.drop("embedding")}
+    if section.embeddings:
+        labels = ("sentiment_label", "sentiment_score", "category_label", "toxicity_score")
+        tables["gold_review_embeddings"] = marked.drop(*labels)
+    if metrics:
+        report(describe_metrics(metrics[0]))
+        tables["ops_label_metrics"] = TABLES["ops_label_metrics"].frame(reviews.sparkSession, metrics)
+    return tables
+
+
+def label_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection) -> "DataFrame":
+    """`score_reviews` without embeddings: the columns of LABELS_SCHEMA."""
+    return score_reviews(reviews, model, section).drop("embedding", "window")
+
+
+def score_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection) -> "DataFrame":
+    """Give every review its sentiment, and its embedding where `label.embeddings` asks for it: SCORED_SCHEMA.
+
+    Reads record_id, batch_id, text_clean. Rows in = rows out: a text that is null, empty, longer than
+    `label.max_chars`, or too big for memory even alone has null results and an `error`; the others are unaffected.
+    A text over the model's `max_tokens` is cut, and `meta.is_truncated` says so; with `label.cascade` the texts that
+    the n-gram classifier answers have a `meta.token_count` of 0, as the model reads none of them. `category_label` and
+    `toxicity_score` are null with a model that has no such head. `window` holds what a window of rows took, on its
+    first row, and is null on the others.
+
+    Rows are first spread by record_id, so that every task has its share whatever the files looked like.
+
+    Args:
+        reviews: the reviews, any partitioning.
+        model: a registered model; its version is written into every row.
+        section: the `label` section.
+
+    Raises:
+        ConfigError: the model is not one of sentiment, or for `label.cascade` not of sentiment alone.
+        ModelNotFoundError: the model's files are missing or damaged.
+    """
+    spark = reviews.sparkSession
+    start_preloading(spark)
+    shipped = ship_labeller(spark, model, section)
+    partitions = section.partitions or spark.sparkContext.defaultParallelism
+    name, version = model.name, model.version
+
+    def score_partition(batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
+        for window in gather_windows(batches, section.window_rows):
+            yield from cut_by_bytes(label_window(window, shipped, section, name, version), OUTPUT_BYTES)
+
+    spread = reviews.select("record_id", "batch_id", "text_clean").repartition(partitions, "record_id")
+    with preloading(spark):
+        return spread.mapInArrow(score_partition, SCORED_SCHEMA)
+
+
+def ship_labeller(spark: "SparkSession", model: ModelLike, section: LabelSection) -> ShippedModel:
+    """Check that a model can label by these settings, and ship it with the files that they need.
+
+    Raises:
+        ConfigError: the model is not one of sentiment, or for `label.cascade` not of sentiment alone.
+        ModelNotFoundError: files of the model are missing or damaged.
+    """
+    shipped = ship(spark, model, section.weights, section.broadcast_max_mb, beside=files_beside(section))
+    require_label_model(model, section)
+    return shipped
+
+
+def require_label_model(model: ModelLike, section: LabelSection) -> None:
+    """Refuse a model that cannot label by these settings.
+
+    Raises:
+        ConfigError: the model is not one of sentiment, or for `label.cascade` not of sentiment alone.
+    """
+    settings, label = read_settings(model.path), f"label: {model.name} version {model.version}"
+    require_sentiment(settings, label)
+    if section.cascade and len(settings.heads) > 1:
+        raise ConfigError(f"{label}: label.cascade is for models of sentiment alone, this one has other heads too")
+
+
+def gather_windows(
+    batches: Iterable["pa.RecordBatch"], window_rows: int, window_bytes: int = WINDOW_BYTES
+) -> Iterator["pa.Table"]:
+    """Join Arrow batches until a window has enough rows to sort, or so many bytes; the last may be smaller.
+
+    None is empty, so that a task without rows never meets the model.
+    """
+    import pyarrow as pa
+
+    held: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        held.append(batch)
+        rows += batch.num_rows
+        size += batch.nbytes
+        if rows >= window_rows or (rows and size >= window_bytes):
+            yield pa.Table.from_batches(held)
+            held, rows, size = [], 0, 0
+    if rows:
+        yield pa.Table.from_batches(held)
+
+
+def cut_by_bytes(batch: "pa.RecordBatch", limit: int) -> Iterator["pa.RecordBatch"]:
+    """Cut a batch into slices of some `limit` bytes at most: 8,192 embeddings of 1,024 are 32 MB."""
+    step = max(1, batch.num_rows * limit // max(batch.nbytes, limit))
+    for start in range(0, batch.num_rows, step):
+        yield batch.slice(start, step)
+
+
+def label_window(
+    window: "pa.Table", shipped: ShippedModel, section: LabelSection, name: str, version: int
+) -> "pa.RecordBatch":
+    """Label one window on an executor: SCORED_SCHEMA. It loads the model, so a task without rows loads nothing."""
+    import pyarrow as pa
+
+    meter = Meter()
+    with meter.time("load"):
+        predictor = load_predictor(shipped, section.device, section.precision, section.threads, section.compile)
+        first = load_first_answers(shipped)
+    predict = predictor.probabilities_and_embeddings if section.embeddings else predictor.all_probabilities
+
+    def encode(texts: list[str]) -> "list[Tokens]":
+        with meter.time("tokenise"):
+            return predictor.tokenizer.encode(texts)
+
+    def answer(texts: list[str]) -> "npt.NDArray[np.float64]":
+        assert first is not None
+        with meter.time("tokenise"):  # it takes the place of that, and of the forward pass
+            return first.answers(texts)
+
+    def score(rows: list[list[int]]) -> "list[Score]":
+        with turn_on(predictor.device), meter.time("forward"):
+            found = list(predict(rows))
+        meter.count(rows)
+        return found
+
+    results = score_window(
+        texts=window.column("text_clean").to_pylist(),
+        record_ids=window.column("record_id").to_pylist(),
+        encode=encode,
+        score=score,
+        answer=answer if first else None,
+        max_chars=section.max_chars,
+        tokens_per_batch=section.tokens_per_batch,
+    )
+    labels = to_arrow(window, results, predictor.settings, name, version)
+    start = sum(len(head.labels) for head in predictor.settings.heads)
+    vectors = [found.score[start:] if section.embeddings and found.score is not None else None for found in results]
+    facts = [meter.facts(len(results)), *[None] * (len(results) - 1)]
+    columns = [*labels.columns, pa.array(vectors, pa.list_(pa.float32())), pa.array(facts, window_type())]
+    return pa.RecordBatch.from_arrays(columns, names=[*labels.schema.names, "embedding", "window"])
+
+
+def to_arrow(
+    window: "pa.Table", results: list[Scored], settings: "ModelSettings", name: str, version: int
+) -> "pa.RecordBatch":
+    """Write results as one Arrow batch in the order of LABELS_SCHEMA."""
+    import pyarrow as pa
+
+    rows = len(results)
+    by_task = split_by_task(results, settings.heads)
+    positive = column_of(by_task["sentiment"], 1)
+    errors: list[Any] = [
+        found.error and {"class": found.error.error_class, "message": found.error.message, "stage": "label"}
+        for found in results
+    ]
+    meta = [{"is_truncated": found.is_truncated, "token_count": found.token_count} for found in results]
+    decided = [None if score is None else settings.labels[int(score >= settings.threshold)] for score in positive]
+    categories = next((head.labels for head in settings.heads if head.task == "category"), ())
+    chosen = [None if scores is None else categories[int(scores.argmax())] for scores in by_task["category"]]
+    text = pa.string()
+    arrays = {
+        "record_id": window.column("record_id").combine_chunks(),
+        "sentiment_label": pa.array(decided, text),
+        "sentiment_score": pa.array(positive, pa.float64()),
+        "category_label": pa.array(chosen, text),
+        "toxicity_score": pa.array(column_of(by_task["toxicity"], 1), pa.float64()),
+        "error": pa.array(errors, pa.struct([("class", text), ("message", text), ("stage", text)])),
+        "meta": pa.array(meta, pa.struct([("is_truncated", pa.bool_()), ("token_count", pa.int32())])),
+        "model_name": pa.array([name] * rows, text),
+        "model_version": pa.array([version] * rows, pa.int64()),
+        "batch_id": window.column("batch_id").combine_chunks(),
+    }
+    return pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
+
+
+def split_by_task(results: list[Scored], heads: "Sequence[Head]") -> dict[str, list["Score | None"]]:
+    """The part of each row's score that belongs to each task; None where the row or the model has none."""
+    found: dict[str, list[Score | None]] = {
+        task: [None] * len(results) for task in ("sentiment", "category", "toxicity")
+    }
+    start = 0
+    for head in heads:
+        end = start + len(head.labels)
+        found[head.task] = [None if row.score is None else row.score[start:end] for row in results]
+        start = end
+    return found
+
+
+def column_of(scores: list["Score | None"], place: int) -> list[float | None]:
+    """The probability of one label, row by row."""
+    return [None if score is None else float(score[place]) for score in scores]

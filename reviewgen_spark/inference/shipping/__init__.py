@@ -1,0 +1,1 @@
+"""Ships a model to the executors and keeps it loaded in each worker."""

@@ -1,0 +1,1 @@
+"""Builds what training starts from: a new encoder or decoder, the embedded weights, a checkpoint."""

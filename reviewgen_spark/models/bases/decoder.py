@@ -1,0 +1,127 @@
+"""A base that says the next token: what a generator is pre-trained and fine-tuned from.
+
+`embedded` is an encoder turned decoder: its weights under a causal mask, its word embeddings also those of the output,
+and a new transformation between the two (Rothe et al. 2020, Leveraging Pre-trained Checkpoints for Sequence Generation
+Tasks).
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from reviewgen_spark.errors import ConfigError, MissingExtraError
+from reviewgen_spark.models.bases.loading import find_shape, load_checkpoint, wrap_tokenizer
+from reviewgen_spark.models.bases.wordpiece import train_wordpiece
+
+Kind = Literal["causal", "seq2seq"]
+"""A causal model goes on from its prompt; a seq2seq model reads the prompt and writes beside it."""
+
+
+def load_decoder(
+    base: str, texts: Sequence[str], max_tokens: int, vocabulary_size: int, dropout: float
+) -> tuple[Any, Any]:
+    """Tokenizer and model: `scratch:<size>` (GPT-2's architecture), `embedded[:<layers>]`, a folder, a hub's name.
+
+    Args:
+        base: what a section's `base` says.
+        texts: the training split: a vocabulary is made of it, or cut to it.
+        max_tokens: the longest input, specials included.
+        vocabulary_size: pieces at most of the bases that are made here.
+        dropout: of hidden states and attention.
+
+    Raises:
+        ConfigError: there is no such size or number of layers.
+        ModelNotFoundError: there is no such checkpoint, or not on this machine.
+    """
+    kind, _, detail = base.partition(":")
+    if kind == "scratch":
+        return _scratch(detail, texts, max_tokens, vocabulary_size, dropout)
+    if kind == "embedded":
+        return _turn_encoder(detail, texts, max_tokens, vocabulary_size, dropout)
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    head = AutoModelForSeq2SeqLM if is_seq2seq(base) else AutoModelForCausalLM
+    found = load_checkpoint(base, {}, dropout, head)
+    return found.tokenizer, found.model
+
+
+def is_seq2seq(base: str) -> bool:
+    """Whether a checkpoint says that it has an encoder and a decoder; False where it cannot be read."""
+    from transformers import AutoConfig
+
+    try:
+        return bool(getattr(AutoConfig.from_pretrained(base), "is_encoder_decoder", False))
+    except (OSError, ValueError, KeyError):
+        return False  # load_checkpoint then says what is wrong
+
+
+def _scratch(size: str, texts: Sequence[str], max_tokens: int, vocabulary_size: int, dropout: float) -> tuple[Any, Any]:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    shape = find_shape(size)
+    backend = train_wordpiece(texts, vocabulary_size)
+    config = GPT2Config(
+        vocab_size=backend.get_vocab_size(),
+        n_positions=max(max_tokens, 128),
+        n_embd=shape.hidden,
+        n_layer=shape.layers,
+        n_head=shape.heads,
+        resid_pdrop=dropout,
+        embd_pdrop=dropout,
+        attn_pdrop=dropout,
+        bos_token_id=backend.token_to_id("[CLS]"),
+        eos_token_id=backend.token_to_id("[SEP]"),
+        pad_token_id=backend.token_to_id("[PAD]"),
+    )
+    return wrap_tokenizer(backend, max_tokens), GPT2LMHeadModel(config)
+
+
+def _turn_encoder(
+    detail: str, texts: Sequence[str], max_tokens: int, vocabulary_size: int, dropout: float
+) -> tuple[Any, Any]:
+    from transformers import BertLMHeadModel
+
+    from reviewgen_spark.models.bases.embedded import load_embedded
+
+    encoder = load_embedded(detail, texts, {}, max_tokens, dropout, vocabulary_size=vocabulary_size)
+    config = copy.deepcopy(encoder.model.config)
+    config.is_decoder, config.tie_word_embeddings = True, True
+    config.bos_token_id, config.eos_token_id = encoder.tokenizer.cls_token_id, encoder.tokenizer.sep_token_id
+    model = BertLMHeadModel(config)
+    model.bert.load_state_dict(encoder.model.bert.state_dict(), strict=False)  # all but the pooler
+    return encoder.tokenizer, model
+
+
+def apply_lora(model: Any, kind: Kind, rank: int, new_ids: Sequence[int]) -> Any:
+    """Train only low-rank additions to a checkpoint's attention (Hu et al. 2022), and the embeddings of new tokens.
+
+    Args:
+        model: of transformers.
+        kind: of the model.
+        rank: of the added matrices.
+        new_ids: tokens whose embeddings are fresh, which no low-rank addition to attention could make up for.
+
+    Raises:
+        ConfigError: peft knows no layers to adapt in a model of this architecture.
+        MissingExtraError: peft is not installed.
+    """
+    try:
+        from peft import LoraConfig, TaskType, get_peft_model
+    except ImportError as error:
+        raise MissingExtraError(
+            "generation.method: 'lora' needs peft, which is not installed; install reviewgen-spark[train]"
+        ) from error
+    settings = LoraConfig(
+        task_type=TaskType.CAUSAL_LM if kind == "causal" else TaskType.SEQ_2_SEQ_LM,
+        r=rank,
+        lora_alpha=2 * rank,
+        lora_dropout=0.0,
+        trainable_token_indices=list(new_ids) or None,
+    )
+    try:
+        return get_peft_model(model, settings)
+    except ValueError as error:
+        raise ConfigError(
+            f"generation.method: 'lora' knows no layers to adapt in a model of type '{model.config.model_type}'; use "
+            "full"
+        ) from error

@@ -1,0 +1,164 @@
+"""A base: the tokenizer and the encoder that fine-tuning starts from."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError
+from reviewgen_spark.models.bases.quiet_transformers import quiet_transformers
+from reviewgen_spark.models.bases.wordpiece import train_wordpiece
+from reviewgen_spark.models.classifier.model_folder import has_adapter
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Layers, width and heads of a BERT; the feed-forward part is 4 times as wide."""
+
+    layers: int
+    hidden: int
+    heads: int
+
+
+# Heads of 64 as in BERT. `tiny` and `medium` are Google's miniatures (Turc et al. 2019, Well-Read Students Learn
+# Better); `small` is their `mini`.
+SCRATCH_SHAPES = {
+    "tiny": Shape(2, 128, 2),
+    "small": Shape(4, 256, 4),
+    "medium": Shape(8, 512, 8),
+    "base": Shape(12, 768, 12),
+}
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What fine-tuning works on: `tokenizer` is a transformers fast tokenizer, `model` a sequence classifier."""
+
+    tokenizer: Any
+    model: Any
+
+
+def load_base(
+    base: str, texts: Sequence[str], labels: Sequence[str], max_tokens: int, vocabulary_size: int, dropout: float
+) -> Encoder:
+    """Load `models.base`: `scratch:<size>`, `embedded`, `embedded:<layers>`, a folder, or a name on the hub.
+
+    Args:
+        base: what `models.base` says.
+        texts: the training split: a vocabulary is trained on it, or cut to it.
+        labels: label names; their number is the width of the head.
+        max_tokens: the longest input, specials included.
+        vocabulary_size: of `scratch` bases.
+        dropout: of hidden states and attention.
+
+    Raises:
+        ConfigError: the size or the number of layers is not one there is.
+        ModelNotFoundError: there is no such base, or not on this machine.
+    """
+    kind, _, detail = base.partition(":")
+    names = {"id2label": dict(enumerate(labels)), "label2id": {name: index for index, name in enumerate(labels)}}
+    if kind == "scratch":
+        return _scratch(detail, texts, names, max_tokens, vocabulary_size, dropout)
+    if kind == "embedded":
+        from reviewgen_spark.models.bases.embedded import load_embedded
+
+        return load_embedded(detail, texts, names, max_tokens, dropout)
+    from transformers import AutoModelForSequenceClassification
+
+    return load_checkpoint(base, names, dropout, AutoModelForSequenceClassification)
+
+
+def _scratch(
+    size: str, texts: Sequence[str], names: dict[str, Any], max_tokens: int, vocabulary_size: int, dropout: float
+) -> Encoder:
+    from transformers import BertConfig, BertForSequenceClassification
+
+    shape = find_shape(size)
+    backend = train_wordpiece(texts, vocabulary_size)
+    config = BertConfig(
+        vocab_size=backend.get_vocab_size(),
+        hidden_size=shape.hidden,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        intermediate_size=4 * shape.hidden,
+        max_position_embeddings=max(max_tokens, 128),
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        pad_token_id=backend.token_to_id("[PAD]"),
+        **names,
+    )
+    return Encoder(wrap_tokenizer(backend, max_tokens), BertForSequenceClassification(config))
+
+
+def find_shape(size: str) -> Shape:
+    """The shape of `scratch:<size>`.
+
+    Raises:
+        ConfigError: there is no such size.
+    """
+    if size not in SCRATCH_SHAPES:
+        raise ConfigError(
+            f"models.base: 'scratch:{size}' is no size; choose one of "
+            + ", ".join(f"scratch:{name}" for name in SCRATCH_SHAPES)
+        )
+    return SCRATCH_SHAPES[size]
+
+
+def wrap_tokenizer(backend: Any, max_tokens: int, **specials: str) -> Any:
+    """Give a `tokenizers.Tokenizer` the face that `save_pretrained` and other users of transformers expect."""
+    from transformers import PreTrainedTokenizerFast
+
+    named = {
+        "pad_token": "[PAD]",
+        "unk_token": "[UNK]",
+        "cls_token": "[CLS]",
+        "sep_token": "[SEP]",
+        "mask_token": "[MASK]",
+    }
+    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=max_tokens, **{**named, **specials})
+
+
+def load_checkpoint(base: str, names: dict[str, Any], dropout: float, kind: Any) -> Encoder:
+    """Tokenizer and model of a folder, or of a name on the hub.
+
+    Args:
+        base: the folder or name.
+        names: label names, for the head.
+        dropout: of hidden states and attention.
+        kind: the class of transformers that brings the head.
+
+    Raises:
+        ConfigError: it is a model of ours that transformers cannot read whole.
+        ModelNotFoundError: there is no such checkpoint, or not on this machine.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    looks_local = base.startswith((".", "/", "~")) or Path(base).exists()
+    if looks_local and not (Path(base).expanduser() / "config.json").is_file():
+        raise ModelNotFoundError(f"models.base: '{base}' is no folder with a config.json; save_pretrained writes one")
+    source = str(Path(base).expanduser()) if looks_local else base
+    if looks_local and has_adapter(Path(source)):
+        raise ConfigError(
+            f"models.base: '{base}' was trained with finetune.method 'bottleneck', and transformers would leave its "
+            "adapters out; start from a model of another method"
+        )
+    try:
+        config = AutoConfig.from_pretrained(source, **names)
+        for field in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+            if hasattr(config, field):
+                setattr(config, field, dropout)
+        with quiet_transformers():
+            tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True)
+            # A head of another task is re-drawn: fine-tuning trains the head anyway.
+            model = kind.from_pretrained(source, config=config, ignore_mismatched_sizes=True)
+    except (OSError, ValueError, KeyError) as error:
+        offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
+        raise ModelNotFoundError(
+            f"models.base: '{base}' could not be loaded as a folder or from the hub{offline}: "
+            f"{type(error).__name__}; download it first and name its folder, or use 'embedded' or 'scratch:tiny', "
+            "which need no network"
+        ) from error
+    if not getattr(tokenizer, "is_fast", False):
+        raise ModelNotFoundError(f"models.base: '{base}' has no fast tokenizer (tokenizer.json); choose another base")
+    return Encoder(tokenizer, model)

@@ -1,0 +1,1 @@
+"""Holds a trained classifier: its heads, its folder, and prediction."""

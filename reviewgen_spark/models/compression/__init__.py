@@ -1,0 +1,1 @@
+"""Makes a model smaller and faster: distillation, pruning, ONNX, the n-gram classifier."""

@@ -1,0 +1,209 @@
+"""Compress a distilled student further: prune it, let it recover, and lay it out for every runtime with its figures.
+
+<out>/model/              a model folder like any other
+<out>/model.onnx          the same for other runtimes, where compress.onnx says so
+<out>/ngram_classifier.safetensors   what answers before it, where compress.cascade says so
+<out>/compression.json    the table of all variants, and the settings
+"""
+
+import copy
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reviewgen_spark.config import CompressSection, DistilSection, EvaluateSection
+from reviewgen_spark.models.classifier.heads import margins
+from reviewgen_spark.models.classifier.model_folder import CURVE_FILE, MODEL_FILES, NGRAM_FILE, ONNX_FILE, read_settings
+from reviewgen_spark.models.classifier.predictor import Predictor, Tokenizer, load_classifier
+from reviewgen_spark.models.compression.distillation import distil, teacher_logits
+from reviewgen_spark.models.compression.ngram_classifier import NgramClassifier, fit_ngram_classifier
+from reviewgen_spark.models.compression.onnx_export import export_onnx, require_onnx
+from reviewgen_spark.models.compression.variants import (
+    VariantFigures,
+    cascade_variant,
+    compare_variants,
+    onnx_variant,
+    torch_variant,
+)
+from reviewgen_spark.models.compression.weight_pruning import prune_feed_forward, zero_heads, zero_magnitudes
+from reviewgen_spark.models.data.corpus import read_split
+from reviewgen_spark.models.data.tasks import read_targets
+from reviewgen_spark.models.training.finetuning import calibrate, run_model
+from reviewgen_spark.models.training.optimizer import LoopSettings
+from reviewgen_spark.models.training.trainer import save_weights
+
+TABLE_FILE = "compression.json"
+MODEL_FOLDER = "model"
+SAMPLE_ROWS = 512  # training texts that importance is measured on
+
+
+def compress(
+    corpus: Path,
+    unlabelled: Sequence[str],
+    teacher: Path,
+    student: Path,
+    section: CompressSection,
+    recovery: DistilSection,
+    evaluation: EvaluateSection,
+    out: Path,
+    progress: Callable[[str], None],
+    checkpoint: Path,
+) -> list[VariantFigures]:
+    """Make the compressed model, its ONNX file and the table of what each step gave.
+
+    Units are taken out first, then the model learns from the teacher again; heads and weights are set to zero last, as
+    training would fill them again. The test split is read for the table alone.
+
+    Args:
+        corpus: a labelled corpus.
+        unlabelled: the texts that the student was distilled on.
+        teacher: the teacher's model folder.
+        student: the distilled student's.
+        section: the `compress` section.
+        recovery: the `distil` section; how the pruned model learns again.
+        evaluation: the `evaluate` section; bootstrap and seed.
+        out: folder to fill.
+        progress: called with lines that hold no text.
+        checkpoint: file that an interrupted recovery goes on from; a `teacher_logits.npy` beside it is used.
+
+    Raises:
+        ConfigError: the model has no such parts.
+        MissingExtraError: `compress.onnx`, and the extra is not installed.
+        StageError: training failed, or the ONNX file does not answer as torch does.
+    """
+    if section.onnx:
+        require_onnx()
+    folder, start = out / MODEL_FOLDER, checkpoint.with_name("pruned")
+
+    def recover(pruned: Any) -> None:
+        write_model(pruned, student, start)
+        again = recovery.model_copy(update={"epochs": section.recovery_epochs})
+        distil(corpus, unlabelled, teacher, again, folder, progress, checkpoint, base=str(start))
+
+    prune(corpus, student, section, folder, progress, recover)
+    variants = [torch_variant("teacher", teacher), torch_variant("student", student)]
+    variants += [torch_variant("compressed", folder)]
+    variants += [torch_variant(f"compressed_{kind}", folder, kind) for kind in ("bfloat16", "int8")]
+    difference: float | None = None
+    if section.onnx:
+        difference = export_onnx(folder, out / ONNX_FILE)
+        variants.append(onnx_variant("compressed_onnx", out / ONNX_FILE, folder))
+        progress(f"{ONNX_FILE}: a logit differs from torch by {difference:.1e} at most")
+    if section.cascade and len(read_settings(folder).heads) == 1:
+        told, keep = unlabelled[: recovery.max_unlabelled], checkpoint.with_name("teacher_logits.npy")
+        above, behind = Predictor(teacher, recovery.device), Predictor(folder, recovery.device)
+        first = fit_first_answers(corpus, told, above, keep, behind, section, progress)
+        first.save(out / NGRAM_FILE)
+        variants.append(cascade_variant("compressed_cascade", first, out / NGRAM_FILE, variants[-1]))
+    figures = compare_variants(variants, read_split(corpus, "test"), evaluation, section.timed_rows, progress)
+    table = {
+        "settings": section.result_part(),
+        "onnx_difference": difference,
+        "variants": [asdict(found) for found in figures],
+    }
+    (out / TABLE_FILE).write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+    return figures
+
+
+def fit_first_answers(
+    corpus: Path,
+    unlabelled: Sequence[str],
+    teacher: Predictor,
+    keep: Path,
+    behind: Predictor,
+    section: CompressSection,
+    progress: Callable[[str], None],
+) -> NgramClassifier:
+    """Fit the n-gram classifier that answers before the compressed model does.
+
+    Args:
+        corpus: a labelled corpus.
+        unlabelled: more texts for the teacher to answer.
+        teacher: the teacher.
+        keep: file of the teacher's logits of these texts; read where it is there.
+        behind: the compressed model.
+        section: the `compress` section.
+        progress: called with lines that hold no text.
+    """
+    labelled, validation = read_split(corpus, "train"), read_split(corpus, "validation")
+    texts = [*labelled.texts, *unlabelled]
+    odds = margins(teacher_logits(teacher, texts, progress, keep), teacher.settings.heads[0])
+    theirs = (behind.score_texts(validation.texts) >= behind.settings.threshold).astype(np.int64)
+    first = fit_ngram_classifier(
+        texts, odds, labelled.labels, validation.texts, validation.labels, theirs, section.cascade_disagreement
+    )
+    progress(
+        f"n-grams answer {first.settings.answered_share:.1%} of validation and differ from the model in "
+        f"{first.settings.disagreement:.2%} of that"
+    )
+    return first
+
+
+def read_table(folder: Path) -> list[VariantFigures]:
+    """The table of a folder that `compress` filled."""
+    content = json.loads((folder / TABLE_FILE).read_text(encoding="utf-8"))
+    return [VariantFigures(**row) for row in content["variants"]]
+
+
+def prune(
+    corpus: Path,
+    student: Path,
+    section: CompressSection,
+    out: Path,
+    progress: Callable[[str], None],
+    recover: Callable[[Any], None],
+) -> None:
+    """Apply `compress.methods` to a student and write the result as a model folder, calibrated anew.
+
+    Args:
+        corpus: importance is measured on its train split, temperatures are fitted on validation.
+        student: a model folder.
+        section: the `compress` section.
+        out: folder to write.
+        progress: called with a line a method.
+        recover: trains a pruned model on and writes it to `out`; not called with `recovery_epochs` 0.
+
+    Raises:
+        ConfigError: the model has no such parts.
+    """
+    settings, model = read_settings(student), load_classifier(student)
+    tokenizer = Tokenizer(student / "tokenizer.json", settings.max_tokens)
+    sample = [row.ids for row in tokenizer.encode(read_split(corpus, "train").texts[:SAMPLE_ROWS])]
+    model = copy.deepcopy(model)  # its weights are mapped: what follows must not write to the student's file
+    if "feed_forward" in section.methods:
+        width, model = model.config.intermediate_size, prune_feed_forward(model, section.feed_forward_share, sample)
+        progress(f"feed-forward width {width:,} to {model.config.intermediate_size:,}")
+        if section.recovery_epochs:
+            recover(model)
+            model = copy.deepcopy(load_classifier(out))
+    if "heads" in section.methods:
+        progress(f"{zero_heads(model, section.heads_share, sample):,} heads switched off")
+    if "magnitudes" in section.methods:
+        progress(f"{zero_magnitudes(model, section.magnitudes_share):,} weights set to zero")
+    write_model(model, student, out)
+    validation = read_split(corpus, "validation", every_task=True)
+    targets = read_targets({head.task: head.labels for head in settings.heads}, validation)
+    rows = tokenizer.encode(validation.texts)
+    plain = LoopSettings(stage="compress", epochs=1, learning_rate=0.0)  # float32 on the CPU
+    pad_id = int(model.config.pad_token_id or 0)
+    logits = run_model(model.eval(), rows, validation.record_ids, False, pad_id, plain)
+    replace(
+        settings,
+        heads=tuple(calibrate(logits, targets[:, column], head) for column, head in enumerate(settings.heads)),
+        base=f"{settings.base}, pruned ({', '.join(section.methods)})" if section.methods else settings.base,
+        training={**settings.training, **{f"compress.{name}": value for name, value in section.result_part().items()}},
+    ).write(out)
+
+
+def write_model(model: Any, student: Path, out: Path) -> None:
+    """Write the weights, and beside them what the student's folder has and this one lacks."""
+    out.mkdir(parents=True, exist_ok=True)
+    save_weights(model, out, "compress")
+    for name in (*MODEL_FILES, CURVE_FILE, "tokenizer_config.json"):
+        if not (out / name).exists():
+            shutil.copyfile(student / name, out / name)

@@ -1,0 +1,231 @@
+"""Distil: a small classifier learns a big one's answers on every text, and the gold labels where there are any.
+
+The teacher's logits hold more than labels do (Hinton, Vinyals and Dean 2015), and it can answer texts that nobody has
+labelled. It answers each text once, before training; teacher and student may have different vocabularies.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+
+from reviewgen_spark.config import DistilSection
+from reviewgen_spark.config.progress import add_bar, progress_bars
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.models.bases.loading import Encoder, load_base, load_checkpoint
+from reviewgen_spark.models.bases.vocabulary_pruning import choose_layers, keep_layers
+from reviewgen_spark.models.classifier.heads import MISSING, Head, multi_task_loss
+from reviewgen_spark.models.classifier.model_folder import CURVE_FILE, SETTINGS_FILE, ModelSettings, require_sentiment
+from reviewgen_spark.models.classifier.predictor import Predictor, Tokenizer, choose_device
+from reviewgen_spark.models.data.batches import cut_by_token_budget, pad, shuffle_into_batches
+from reviewgen_spark.models.data.corpus import corpus_fingerprint, read_split
+from reviewgen_spark.models.data.tasks import read_targets
+from reviewgen_spark.models.training.checkpoint import Point
+from reviewgen_spark.models.training.finetuning import calibrate, logit_names, run_model, score_validation
+from reviewgen_spark.models.training.optimizer import choose_precision, loop_settings
+from reviewgen_spark.models.training.trainer import fit_to_device, save_weights, seeded, train
+
+TEACHER_TOKENS = 8192
+REPORT_EVERY_S = 10.0
+
+
+@dataclass(frozen=True)
+class DistilResult:
+    """Where the student lies, and how training went."""
+
+    folder: Path
+    best_epoch: int
+    validation_f1: float
+    curve: tuple[Point, ...]
+    parameters: int
+    rows: int
+    unlabelled_rows: int
+    seconds: float
+
+
+def distil(
+    corpus: Path,
+    unlabelled: Sequence[str],
+    teacher_folder: Path,
+    section: DistilSection,
+    out: Path,
+    progress: Callable[[str], None],
+    checkpoint: Path | None = None,
+    base: str | None = None,
+) -> DistilResult:
+    """Train a student and write its folder, a model folder like any other.
+
+    Args:
+        corpus: a labelled corpus; its train split is learnt, its validation split selects, test is not opened.
+        unlabelled: more texts for the teacher to answer.
+        teacher_folder: the teacher's model folder; the student gets its heads.
+        section: the `distil` section.
+        out: folder to write.
+        progress: called with a line every few seconds and after each epoch; the lines hold no text.
+        checkpoint: file that an interrupted training goes on from; the teacher's answers are kept beside it.
+        base: where `section.base` lies, where that is only its name.
+
+    Raises:
+        ConfigError: the student's base is none there is, or the teacher is no model of sentiment.
+        DataQualityError: a split is empty or holds one label only.
+        ModelNotFoundError: the teacher or the base is not there.
+        StageError: the loss became NaN or infinite, or the disk is full.
+    """
+    started = time.monotonic()
+    learnt, validation = (read_split(corpus, split, every_task=True) for split in ("train", "validation"))
+    texts = [*learnt.texts, *unlabelled[: section.max_unlabelled]]
+    device = choose_device(section.device)
+    precision = choose_precision(section.precision, device)
+    teacher = Predictor(teacher_folder, section.device, "bfloat16" if precision == "bfloat16" else "float32")
+    require_sentiment(teacher.settings, "distil")
+    heads = tuple(Head(head.task, head.labels, head.start, head.width) for head in teacher.settings.heads)
+    names = {head.task: head.labels for head in heads}
+    targets = np.full((len(texts), len(heads)), MISSING, dtype=np.int64)
+    targets[: len(learnt)] = read_targets(names, learnt)
+    validation_targets = read_targets(names, validation)
+    answers = teacher_logits(teacher, texts, progress, checkpoint and checkpoint.with_name("teacher_logits.npy"))
+    settings = loop_settings("distil", section, device)
+    with seeded(section.seed, section.threads):
+        start = section.model_copy(update={"base": base or section.base})
+        student = load_student(start, teacher_folder, texts, heads)
+        out.mkdir(parents=True, exist_ok=True)
+        (out / SETTINGS_FILE).unlink(missing_ok=True)  # until it is written again this is no model folder
+        student.tokenizer.save_pretrained(out)
+        tokenizer = Tokenizer(out / "tokenizer.json", section.max_tokens)
+        tokens, validation_tokens = (tokenizer.encode(part) for part in (texts, validation.texts))
+        model = fit_to_device(student.model, device)
+        pad_id = int(model.config.pad_token_id or 0)
+        soft, hard = torch.as_tensor(answers, dtype=torch.float32), torch.as_tensor(targets)  # (N, width), (N, heads)
+
+        def batches(epoch: int, rng: np.random.Generator) -> Sequence[npt.NDArray[np.int64]]:
+            return shuffle_into_batches([len(row.ids) for row in tokens], section.batch_size, rng)
+
+        def loss(trained: Any, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> torch.Tensor:
+            ids, mask = pad([tokens[row].ids for row in rows], pad_id, device)  # (B, T), (B, T)
+            logits = trained(input_ids=ids, attention_mask=mask).logits.float()  # (B, width of all heads)
+            told = soft_loss(logits, soft[rows].to(device), heads, section.temperature)
+            labelled = multi_task_loss(logits, hard[rows].to(device), heads)
+            return section.soft_share * told + (1 - section.soft_share) * labelled
+
+        def predict(model: Any) -> npt.NDArray[np.float64]:
+            return run_model(model, validation_tokens, validation.record_ids, False, pad_id, settings)
+
+        count = sum(parameter.numel() for parameter in model.parameters())
+        progress(
+            f"{section.base}: {len(learnt):,} labelled and {len(texts) - len(learnt):,} unlabelled rows, "
+            f"{count / 1e6:.1f} M parameters, {settings.precision} on {device}"
+        )
+        result = train(
+            model,
+            batches,
+            loss,
+            settings,
+            validate=lambda model: score_validation(predict(model), validation_targets, heads),
+            selects="validation_f1",
+            progress=progress,
+            checkpoint=checkpoint,
+        )
+        model.load_state_dict(result.best_state)
+        logits = predict(model.eval())
+    calibrated = tuple(calibrate(logits, validation_targets[:, column], head) for column, head in enumerate(heads))
+    save_weights(model.cpu(), out, "distil")
+    (out / CURVE_FILE).write_text(json.dumps(result.curve, indent=2) + "\n", encoding="utf-8")
+    ModelSettings(
+        heads=calibrated,
+        max_tokens=section.max_tokens,
+        base=f"{section.base} of {teacher.settings.base}" if is_teachers(section.base) else section.base,
+        corpus_fingerprint=corpus_fingerprint(corpus),
+        training=section.result_part(),
+    ).write(out)
+    return DistilResult(
+        folder=out,
+        best_epoch=result.best_epoch,
+        validation_f1=result.curve[result.best_epoch - 1]["validation_f1"],
+        curve=result.curve,
+        parameters=count,
+        rows=len(learnt),
+        unlabelled_rows=len(texts) - len(learnt),
+        seconds=time.monotonic() - started,
+    )
+
+
+def soft_loss(logits: torch.Tensor, answers: torch.Tensor, heads: Sequence[Head], temperature: float) -> torch.Tensor:
+    """How far the student's answers are from the teacher's: mean Kullback-Leibler divergence a head, a scalar.
+
+    Both (B, width of all heads). Scaled by the square of the temperature, so that gradients stay as large as those of
+    labels whatever it is (Hinton et al. 2015, section 2).
+    """
+    losses = []
+    for head in heads:
+        own, told = (_log_odds(values, head) / temperature for values in (logits, answers))  # (B, labels)
+        losses.append(F.kl_div(own.log_softmax(-1), told.log_softmax(-1), reduction="batchmean", log_target=True))
+    return torch.stack(losses).mean() * temperature**2
+
+
+def _log_odds(values: torch.Tensor, head: Head) -> torch.Tensor:
+    own = values[:, head.start : head.start + head.width]
+    return (
+        torch.cat([torch.zeros_like(own), own], dim=1) if head.width == 1 else own
+    )  # a sigmoid is softmax over (0, z)
+
+
+@progress_bars()
+def teacher_logits(
+    teacher: Predictor, texts: Sequence[str], progress: Callable[[str], None], keep: Path | None = None
+) -> npt.NDArray[np.float64]:
+    """(N, width of all heads) what the teacher says of each text; read back where an earlier call kept them."""
+    if keep is not None and keep.is_file():
+        found: npt.NDArray[np.float64] = np.load(keep, allow_pickle=False)
+        if len(found) == len(texts):
+            return found
+    rows = [found.ids for found in teacher.tokenizer.encode(texts)]
+    answers: npt.NDArray[np.float64] | None = None
+    done, started = 0, time.monotonic()
+    reported = started
+    advance = add_bar("teacher: rows", len(rows))
+    for batch in cut_by_token_budget([len(row) for row in rows], texts, TEACHER_TOKENS):
+        logits = teacher.logits([rows[index] for index in batch])
+        answers = np.zeros((len(rows), logits.shape[1])) if answers is None else answers
+        answers[batch] = logits
+        done += len(batch)
+        advance(len(batch))
+        now = time.monotonic()
+        if now - reported > REPORT_EVERY_S:
+            reported = now
+            progress(f"teacher: {done:,} of {len(rows):,} rows, {done / (now - started):.0f} rows/s")
+    assert answers is not None  # an empty split is refused when it is read
+    if keep is not None:
+        keep.parent.mkdir(parents=True, exist_ok=True)
+        np.save(keep, answers)
+    return answers
+
+
+def is_teachers(base: str) -> bool:
+    """Whether a student begins as a part of its teacher."""
+    return base.startswith("teacher:")
+
+
+def load_student(section: DistilSection, teacher_folder: Path, texts: Sequence[str], heads: Sequence[Head]) -> Encoder:
+    """The student before training: some layers of the teacher, or a base of its own.
+
+    Raises:
+        ConfigError: `teacher:` is followed by no number of layers that the teacher has.
+        ModelNotFoundError: there is no such base.
+    """
+    names = logit_names(heads)
+    if not is_teachers(section.base):
+        return load_base(section.base, texts, names, section.max_tokens, section.vocabulary_size, section.dropout)
+    from transformers import AutoModelForSequenceClassification
+
+    whole = load_checkpoint(str(teacher_folder), {}, section.dropout, AutoModelForSequenceClassification)
+    count, wanted = int(whole.model.config.num_hidden_layers), section.base.removeprefix("teacher:")
+    if not (wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= count):
+        raise ConfigError(f"distil.base: '{section.base}': expected teacher:1 to teacher:{count}")
+    return Encoder(whole.tokenizer, keep_layers(whole.model, choose_layers(count, int(wanted))))

@@ -1,0 +1,134 @@
+"""A model folder as one ONNX file, for runtimes other than torch. Needs the extra `onnx`.
+
+input_ids, attention_mask   (batch, length) int64, both free     what the folder's tokenizer.json gives
+logits                      (batch, width of all heads) float32  reviewgen.json says which are whose
+"""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from reviewgen_spark.errors import MissingExtraError, StageError
+from reviewgen_spark.models.classifier.predictor import load_classifier
+from reviewgen_spark.models.data.batches import pad
+
+LIBRARIES = ("onnx", "onnxscript", "onnxruntime")
+MAX_DIFFERENCE = 1e-4  # of a logit; sums in another order differ by some 1e-6
+# Lengths that the trace has not seen, a batch of one and a row far shorter than its batch.
+PROBES = ((1, 3), (1, 40), (5, 17))
+
+
+def require_onnx() -> None:
+    """Make sure of the extra before hours of work.
+
+    Raises:
+        MissingExtraError: a library is not installed.
+    """
+    missing = [name for name in LIBRARIES if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"compress.onnx: {', '.join(missing)} not installed; install reviewgen-spark[onnx], or set "
+            "compress.onnx=false"
+        )
+
+
+def export_onnx(folder: Path, file: Path) -> float:
+    """Write the folder's classifier in float32, run the file, and return the largest difference of a logit from torch.
+
+    Raises:
+        MissingExtraError: the extra is not installed.
+        ModelNotFoundError: it is no model folder.
+        StageError: the file does not answer as torch does; it is removed.
+    """
+    require_onnx()
+    model = load_classifier(folder).eval()
+    shape = {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("length", min=1, max=_longest(model))}
+    ids = torch.full((2, 16), 5, dtype=torch.int64)
+    with _quiet():
+        torch.onnx.export(
+            _Logits(model),
+            (ids, torch.ones_like(ids)),
+            str(file),
+            input_names=["input_ids", "attention_mask"],
+            output_names=["logits"],
+            dynamic_shapes={"input_ids": shape, "attention_mask": shape},
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    pad_id = int(model.config.pad_token_id or 0)
+    answer, rng = onnx_answers(file, pad_id), np.random.default_rng(0)
+    difference = 0.0
+    for batch, length in PROBES:
+        rows = [
+            rng.integers(0, int(model.config.vocab_size), max(1, length // (1 + row))).tolist() for row in range(batch)
+        ]
+        tokens, mask = pad(rows, pad_id)
+        with torch.inference_mode():
+            expected = model(input_ids=tokens, attention_mask=mask).logits.double().numpy()
+        difference = max(difference, float(np.abs(answer(rows) - expected).max()))
+    if not difference <= MAX_DIFFERENCE:  # NaN is no parity either
+        file.unlink()
+        raise StageError(
+            f"compress: {file.name} answers otherwise than torch, by {difference:.2g} of a logit, allowed are "
+            f"{MAX_DIFFERENCE:g}; set compress.onnx=false to go on without it"
+        )
+    return difference
+
+
+def onnx_answers(
+    file: Path, pad_id: int, threads: int = 1
+) -> Callable[[Sequence[Sequence[int]]], npt.NDArray[np.float64]]:
+    """Load the file; what is returned turns one batch of token ids into (B, width of all heads) logits."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+    def answer(rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
+        ids, mask = pad(rows, pad_id)  # (B, T), (B, T)
+        (logits,) = session.run(["logits"], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
+        return np.asarray(logits, dtype=np.float64)
+
+    return answer
+
+
+def _longest(model: Any) -> int:
+    return int(getattr(model.config, "max_position_embeddings", 512))
+
+
+class _Logits(torch.nn.Module):
+    """A classifier that gives its logits alone, as ONNX knows tensors and no named outputs."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        self.eval()
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        return logits
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter warns of torchvision, of names of axes, and of what it will deprecate."""
+    found = logging.getLogger("torch.onnx")
+    level = found.level
+    found.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        found.setLevel(level)

@@ -1,0 +1,155 @@
+"""Prune a classifier by importance: feed-forward units are taken out, attention heads and single weights set to zero.
+
+Only what leaves plain `save_pretrained` files is done. A configuration of transformers has one feed-forward width for
+all layers, so every layer loses equally many units, and the model becomes faster. It has no number of heads apart from
+the hidden width, and dense kernels multiply zeros too, so zeroed heads and weights save nothing but compressed bytes.
+"""
+
+import copy
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.models.data.batches import cut_by_token_budget, pad
+
+# As BERT and its kin name the two matrices of a feed-forward block, and what attention gives back.
+_WIDENING = re.compile(r"(.*layer\.\d+)\.intermediate\.dense$")
+_NARROWING = re.compile(r"(.*layer\.\d+)\.output\.dense$")
+_ATTENTION = re.compile(r"(.*layer\.\d+)\.attention\.output\.dense$")
+SAMPLE_TOKENS = 4096
+WIDTH_STEP = 16  # a width that kernels like: 16 float32 are a register of AVX-512
+
+
+def prune_feed_forward(model: Any, share: float, rows: Sequence[Sequence[int]]) -> Any:
+    """A copy of a classifier without the least important share of each layer's feed-forward units.
+
+    A unit counts for as much as it adds to the output: the mean size of its activation times the length of the vector
+    that it is written by. After Li et al. (2017), Pruning Filters for Efficient ConvNets, with activations as in
+    Molchanov et al. (2017), Pruning Convolutional Neural Networks for Resource Efficient Inference.
+
+    Args:
+        model: a sequence classifier with layers as BERT's.
+        share: of the units, to drop; the width that is left is a multiple of 16.
+        rows: token ids of a sample of texts, which activations are measured on.
+
+    Raises:
+        ConfigError: the model has no feed-forward blocks by BERT's names.
+    """
+    narrowing = _blocks(model, _NARROWING, "feed_forward")
+    width = int(model.config.intermediate_size)
+    keep = max(WIDTH_STEP, round(width * (1 - share) / WIDTH_STEP) * WIDTH_STEP)
+    if keep >= width:
+        return copy.deepcopy(model)
+    sizes = _mean_inputs(model, narrowing, rows, torch.abs)
+    kept = {
+        layer: torch.sort(torch.topk(sizes[layer] * matrix.weight.norm(dim=0), keep).indices).values
+        for layer, matrix in narrowing.items()
+    }
+    config = copy.deepcopy(model.config)
+    config.intermediate_size = keep
+    weights = {}
+    for name, weight in model.state_dict().items():
+        module, _, kind = name.rpartition(".")
+        wide, narrow = _WIDENING.match(module), _NARROWING.match(module)
+        if wide:
+            weight = weight[kept[wide[1]]]  # (units, hidden) and the bias (units,)
+        elif narrow and kind == "weight" and narrow[1] in kept:
+            weight = weight[:, kept[narrow[1]]]  # (hidden, units)
+        weights[name] = weight.clone()
+    pruned = type(model)(config)
+    pruned.load_state_dict(weights)
+    return pruned.eval()
+
+
+def zero_heads(model: Any, share: float, rows: Sequence[Sequence[int]]) -> int:
+    """Switch off the least important share of all attention heads, in place; returns how many.
+
+    A head counts for as much as it writes: the root mean square of its values times the norm of the block of the output
+    matrix that reads them. Michel et al. (2019), Are Sixteen Heads Really Better than One?, find most dispensable.
+
+    Raises:
+        ConfigError: the model has no attention by BERT's names.
+    """
+    outputs = _blocks(model, _ATTENTION, "heads")
+    count = int(model.config.num_attention_heads)
+    squares = _mean_inputs(model, outputs, rows, torch.square)
+    importance = []
+    for layer, matrix in outputs.items():
+        size = matrix.weight.shape[1] // count
+        values = squares[layer].view(count, size).sum(1).sqrt()  # (heads,)
+        blocks = matrix.weight.view(-1, count, size).pow(2).sum((0, 2)).sqrt()  # (heads,)
+        importance += [(found, layer, head) for head, found in enumerate((values * blocks).tolist())]
+    chosen = sorted(importance)[: round(share * len(importance))]
+    with torch.no_grad():
+        for _, layer, head in chosen:
+            size = outputs[layer].weight.shape[1] // count
+            outputs[layer].weight[:, head * size : (head + 1) * size] = 0
+    return len(chosen)
+
+
+def zero_magnitudes(model: Any, share: float) -> int:
+    """Set the smallest share of each matrix of the layers to zero, in place; returns how many weights.
+
+    Embeddings, biases, norms and the head stay. After Han et al. (2015), Learning both Weights and Connections.
+
+    Raises:
+        ConfigError: the model has no layers by BERT's names.
+    """
+    _blocks(model, _NARROWING, "magnitudes")
+    zeroed = 0
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear) and re.search(r"\blayer\.\d+\.", name):
+            flat = module.weight.detach().view(-1)
+            smallest = torch.topk(flat.abs(), round(share * flat.numel()), largest=False).indices
+            flat[smallest] = 0  # a view of the weights
+            zeroed += len(smallest)
+    return zeroed
+
+
+def _blocks(model: Any, pattern: re.Pattern[str], method: str) -> dict[str, torch.nn.Linear]:
+    """The matrices that a pattern finds, by the name of their layer."""
+    found = {}
+    for name, module in model.named_modules():
+        match = pattern.match(name)
+        if match and isinstance(module, torch.nn.Linear):
+            found[match[1]] = module
+    if not found:
+        raise ConfigError(
+            f"compress.methods: '{method}' needs layers named as BERT's, and the model is a {type(model).__name__}; "
+            "leave the method out"
+        )
+    return found
+
+
+def _mean_inputs(
+    model: Any,
+    matrices: dict[str, torch.nn.Linear],
+    rows: Sequence[Sequence[int]],
+    measure: Callable[[torch.Tensor], torch.Tensor],
+) -> dict[str, torch.Tensor]:
+    """The mean over all tokens of `measure` of what each matrix is given, (units,), by layer."""
+    sums = {layer: torch.zeros(matrix.in_features) for layer, matrix in matrices.items()}
+    current: dict[str, torch.Tensor] = {}
+
+    def watch(layer: str) -> Callable[..., None]:
+        def add(module: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+            sums[layer] += measure(inputs[0].detach()[current["mask"].bool()]).sum(0)  # (tokens, units) -> (units,)
+
+        return add
+
+    hooks = [matrix.register_forward_pre_hook(watch(layer)) for layer, matrix in matrices.items()]
+    tokens = 0
+    try:
+        model.eval()
+        for batch in cut_by_token_budget([len(row) for row in rows], [str(i) for i in range(len(rows))], SAMPLE_TOKENS):
+            ids, current["mask"] = pad([rows[index] for index in batch], int(model.config.pad_token_id or 0))
+            tokens += int(current["mask"].sum())
+            with torch.inference_mode():
+                model(input_ids=ids, attention_mask=current["mask"])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {layer: total / max(tokens, 1) for layer, total in sums.items()}

@@ -1,0 +1,1 @@
+"""Reads corpora and labelled files, and makes batches of rows."""

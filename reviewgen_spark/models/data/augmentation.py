@@ -1,0 +1,116 @@
+"""Training texts varied on the way to the model, so that few labels go further: synonyms, swaps, deletions, mixup.
+
+Wei and Zou (2019), EDA: Easy Data Augmentation Techniques. What carries the sentiment is left in its place: negations,
+degree words and sentiment words are neither deleted nor moved, nor does anything move across them, so 不是很好 cannot
+become 是很不好. A synonym has the polarity and the strength of the word that it stands for.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.text.opinions.lexicon import Lexicon
+from reviewgen_spark.text.words.word_lists import read_lines
+
+_CLAUSE_ENDS = frozenset("，。！？；：、…,.!?;:~～ \n")
+
+
+class Augmenter:
+    """The methods of a configuration, over the word lists of a folder."""
+
+    def __init__(self, methods: Sequence[str], rate: float, dictionaries: Path) -> None:
+        """Read the lists.
+
+        Args:
+            methods: of `synonym`, `swap`, `delete`; each text gets one of them, by chance.
+            rate: share of the words that are changed, one at least.
+            dictionaries: the folder of word lists.
+
+        Raises:
+            ConfigError: a list is missing, or a line of synonyms holds one word only.
+        """
+        import rjieba
+
+        self._cut: Callable[[str], list[str]] = rjieba.Jieba().cut
+        self._rate = rate
+        known: dict[str, Callable[[list[str], np.random.Generator], list[str]]] = {
+            "synonym": self._replace,
+            "swap": self._swap,
+            "delete": self._delete,
+        }
+        self._methods = [known[name] for name in methods]
+        lexicon = Lexicon(dictionaries)
+        self._fixed = frozenset(lexicon.scores) | frozenset(lexicon.degrees) | lexicon.negations
+        self._synonyms = read_synonyms(dictionaries / "synonyms.txt")
+
+    def augment(self, text: str, rng: np.random.Generator) -> str:
+        """A variant of the text; the text itself where nothing in it may change. Equal generators, equal variants."""
+        method = self._methods[int(rng.integers(len(self._methods)))]
+        return "".join(method(list(self._cut(text)), rng)) or text
+
+    def is_fixed(self, word: str) -> bool:
+        """Whether a word carries sentiment, or ends a clause, and so stays where it is."""
+        lower = word.lower()
+        return lower in self._fixed or lower in _CLAUSE_ENDS or any(lower.startswith(mark) for mark in ("不", "没"))
+
+    def _replace(self, words: list[str], rng: np.random.Generator) -> list[str]:
+        places = [place for place, word in enumerate(words) if word.lower() in self._synonyms]
+        for place in self._choose(places, len(words), rng):
+            others = self._synonyms[words[place].lower()]
+            words[place] = others[int(rng.integers(len(others)))]
+        return words
+
+    def _swap(self, words: list[str], rng: np.random.Generator) -> list[str]:
+        free = [not self.is_fixed(word) for word in words]
+        places = [place for place in range(len(words) - 1) if free[place] and free[place + 1]]
+        for place in self._choose(places, len(words), rng):
+            words[place], words[place + 1] = words[place + 1], words[place]
+        return words
+
+    def _delete(self, words: list[str], rng: np.random.Generator) -> list[str]:
+        places = [place for place, word in enumerate(words) if not self.is_fixed(word)]
+        gone = set(self._choose(places, len(words), rng)) if len(words) > 1 else set()
+        return [word for place, word in enumerate(words) if place not in gone]
+
+    def _choose(self, places: list[int], words: int, rng: np.random.Generator) -> list[int]:
+        count = min(len(places), max(1, round(self._rate * words)))
+        chosen: list[int] = rng.permutation(places)[:count].tolist() if count else []
+        return chosen
+
+
+def read_synonyms(path: Path) -> dict[str, list[str]]:
+    """The other words of each word's group; a word may stand in several groups.
+
+    Raises:
+        ConfigError: the file is missing or not UTF-8, or a line holds one word only.
+    """
+    synonyms: dict[str, list[str]] = {}
+    for number, line in enumerate(read_lines(path), start=1):
+        group = line.split()
+        if len(group) < 2:
+            raise ConfigError(f"{path.name}: entry {number}: expected two words or more, got {len(group)}")
+        for word in group:
+            synonyms.setdefault(word, []).extend(other for other in group if other != word)
+    return synonyms
+
+
+def mix_embeddings(embeddings: Any, mask: Any, share: float, order: Any) -> tuple[Any, Any]:
+    """Each text's input embeddings mixed with another's.
+
+    Source: Zhang et al. (2018), mixup; on word embeddings: Guo et al. (2019), Augmenting Data with Mixup for Sentence
+    Classification.
+
+    Args:
+        embeddings: (B, T, C) input embeddings.
+        mask: (B, T), 1 on tokens.
+        share: of the text itself; what is left is the other's.
+        order: (B,) which text each is mixed with.
+
+    Returns:
+        The mixed embeddings (B, T, C), and a mask (B, T) that covers both texts.
+    """
+    kept = embeddings * mask[..., None]
+    return share * kept + (1 - share) * kept[order], mask | mask[order]

@@ -1,0 +1,1 @@
+"""Measures models: metrics, curves, robustness, baselines."""

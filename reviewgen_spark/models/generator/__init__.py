@@ -1,0 +1,1 @@
+"""Trains and measures generators of texts."""

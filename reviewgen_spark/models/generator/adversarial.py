@@ -1,0 +1,232 @@
+"""Adversarial training of a generator: a discriminator tells real texts from written ones, and is the reward.
+
+The generator, trained by likelihood before, is moved by REINFORCE (Williams 1992) as in SeqGAN (Yu et al. 2017), with
+the discriminator's verdict on the whole text as the reward and the batch's mean as the baseline. Each step also takes
+the likelihood of the real texts (Li et al. 2017, Adversarial Learning for Neural Dialogue Generation, section 3.2),
+without which the generator soon writes one text only. The discriminator serves as a re-ranker too.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+
+from reviewgen_spark.config import DecodingSection
+from reviewgen_spark.models.bases.loading import Shape
+from reviewgen_spark.models.data.batches import pad
+from reviewgen_spark.models.decoding.decoding import Prompt, Specials, continue_prompts
+from reviewgen_spark.models.generator.finetuning import Row, text_loss
+from reviewgen_spark.models.training.objectives import IGNORED
+from reviewgen_spark.models.training.trainer import autocast
+
+Ids = list[int]
+Reward = Callable[[Sequence[Ids]], npt.NDArray[np.float64]]
+"""Texts as tokens -> (N,), the higher the better."""
+
+
+@dataclass(frozen=True)
+class AdversarialSettings:
+    """How generator and discriminator play against each other.
+
+    Attributes:
+        steps: Of the generator.
+        batch_size: Requests a step, each answered once.
+        learning_rate: Of the generator; far below that of likelihood training.
+        likelihood_share: Of the generator's loss; what is left is the reward's.
+        discriminator_steps: Of the discriminator before each step of the generator.
+        warmup_steps: Of the discriminator alone, at the beginning.
+        discriminator_rate: Its learning rate.
+        text_tokens: The longest text that is drawn.
+        temperature: Logits are divided by it when a text is drawn.
+    """
+
+    steps: int = 200
+    batch_size: int = 32
+    learning_rate: float = 2e-5
+    likelihood_share: float = 0.5
+    discriminator_steps: int = 1
+    warmup_steps: int = 50
+    discriminator_rate: float = 1e-3
+    text_tokens: int = 64
+    temperature: float = 1.0
+    max_grad_norm: float = 1.0
+    seed: int = 42
+    precision: str = "float32"
+    device: str = "cpu"
+
+
+class Discriminator:
+    """A small encoder that reads a text's tokens, its end included, and says how probably a person wrote it."""
+
+    def __init__(self, vocabulary: int, pad_id: int, text_tokens: int, settings: AdversarialSettings) -> None:
+        """Draw its weights from torch's seed.
+
+        Args:
+            vocabulary: tokens of the generator.
+            pad_id: the generator's padding.
+            text_tokens: the longest text it reads; longer ones are cut.
+            settings: its rate, device and precision.
+        """
+        from transformers import BertConfig, BertForSequenceClassification
+
+        shape = Shape(layers=2, hidden=128, heads=2)
+        config = BertConfig(
+            vocab_size=vocabulary,
+            hidden_size=shape.hidden,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            intermediate_size=4 * shape.hidden,
+            max_position_embeddings=text_tokens,
+            num_labels=1,
+            pad_token_id=pad_id,
+        )
+        self.settings, self._pad_id, self._width = settings, pad_id, text_tokens
+        self.model: Any = BertForSequenceClassification(config).to(settings.device)
+        self._optimizer = torch.optim.AdamW(self.model.parameters(), lr=settings.discriminator_rate)
+
+    def learn(self, real: Sequence[Ids], written: Sequence[Ids]) -> float:
+        """One step on some texts of both kinds; returns its accuracy on them before the step."""
+        self.model.train()
+        with autocast(self.settings.device, self.settings.precision):
+            logits = self._logits([*real, *written])  # (B,)
+        wanted = torch.cat([torch.ones(len(real)), torch.zeros(len(written))]).to(logits.device)
+        loss = F.binary_cross_entropy_with_logits(logits, wanted)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)
+        self._optimizer.step()
+        return float(((logits > 0) == (wanted > 0)).float().mean())
+
+    def score(self, texts: Sequence[Ids]) -> npt.NDArray[np.float64]:
+        """(N,) the probability that each text is real; it ranks candidates, and is the generator's reward."""
+        self.model.eval()
+        with torch.inference_mode(), autocast(self.settings.device, self.settings.precision):
+            found = [self._logits(texts[start : start + 64]).sigmoid() for start in range(0, len(texts), 64)]
+        return np.asarray(torch.cat(found).double().cpu().numpy())
+
+    def _logits(self, texts: Sequence[Ids]) -> torch.Tensor:
+        ids, mask = pad([text[: self._width] for text in texts], self._pad_id, self.settings.device)
+        logits: torch.Tensor = self.model(input_ids=ids, attention_mask=mask).logits[:, 0].float()
+        return logits
+
+
+def train_adversarially(
+    model: Any,
+    rows: Sequence[Row],
+    specials: Specials,
+    settings: AdversarialSettings,
+    progress: Callable[[str], None],
+    reward: Reward | None = None,
+) -> tuple[Discriminator, list[dict[str, float]]]:
+    """Move a causal generator in place.
+
+    Args:
+        model: trained by likelihood before.
+        rows: real examples: requests to answer, and the texts that are real.
+        specials: of its tokenizer.
+        settings: how.
+        progress: called with a line now and then; the lines hold no text.
+        reward: in place of the discriminator's verdict.
+
+    Returns:
+        The discriminator as it is at the end, and a point a step: mean reward, and the discriminator's accuracy on
+        texts that it has not learnt from.
+    """
+    rng = np.random.default_rng(settings.seed)
+    vocabulary = model.get_input_embeddings().num_embeddings
+    discriminator = Discriminator(vocabulary, specials.pad_id, settings.text_tokens + 1, settings)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=0.0)
+
+    def draw() -> tuple[list[Row], list[Ids]]:
+        chosen = [rows[place] for place in rng.integers(0, len(rows), settings.batch_size)]
+        return chosen, sample(model, [row.prompt for row in chosen], specials, settings, rng)
+
+    for _ in range(settings.warmup_steps if reward is None else 0):
+        real, written = draw()
+        discriminator.learn([row.text for row in real], written)
+    curve: list[dict[str, float]] = []
+    for step in range(1, settings.steps + 1):
+        accuracies: list[float] = []
+        for _ in range(settings.discriminator_steps if reward is None else 0):
+            real, written = draw()
+            accuracies.append(discriminator.learn([row.text for row in real], written))
+        real, written = draw()
+        rewards = (reward or discriminator.score)(written)  # (B,)
+        advantage = (rewards - rewards.mean()) / max(float(rewards.std()), 1e-6)
+        model.train()
+        answered = [Row(row.prompt, text, 0) for row, text in zip(real, written, strict=True)]
+        with autocast(settings.device, settings.precision):
+            log_probabilities, lengths = text_log_probabilities(model, answered, specials, settings)
+            wanted = torch.as_tensor(advantage, dtype=torch.float32, device=settings.device)
+            # Over the length of a batch's texts and not of each, which would reward long texts that are bad.
+            loss = -(wanted * log_probabilities).sum() / lengths.sum() * (1 - settings.likelihood_share)
+            if settings.likelihood_share:
+                total, tokens = text_loss(model, real, "causal", specials.pad_id, settings.device)
+                loss = loss + settings.likelihood_share * total / max(1, tokens)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(trained, settings.max_grad_norm)
+        optimizer.step()
+        point = {"step": float(step), "reward": float(rewards.mean())}
+        if accuracies:
+            point["discriminator_accuracy"] = float(np.mean(accuracies))
+        curve.append(point)
+        if step % 20 == 0 or step == settings.steps:
+            recent = curve[-20:]
+            means = {name: float(np.mean([point[name] for point in recent])) for name in recent[-1] if name != "step"}
+            progress(f"step {step}: " + ", ".join(f"{name} {value:.3f}" for name, value in means.items()))
+    model.eval()
+    return discriminator, curve
+
+
+def text_log_probabilities(
+    model: Any, rows: Sequence[Row], specials: Specials, settings: AdversarialSettings
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(B,) the log probability of each text as it was drawn, and (B,) how many tokens it has."""
+    ids, mask = pad([row.prompt + row.text for row in rows], specials.pad_id, settings.device)  # (B, T), (B, T)
+    labels, _ = pad([[IGNORED] * len(row.prompt) + row.text for row in rows], IGNORED, settings.device)
+    logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1].float() / settings.temperature  # (B, T - 1, V)
+    logits[..., list(specials.banned)] = -torch.inf
+    labels = labels[:, 1:]  # (B, T - 1)
+    losses = F.cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="none")  # (B, T - 1)
+    return -losses.sum(1), (labels != IGNORED).sum(1)
+
+
+def sample(
+    model: Any, prompts: Sequence[Ids], specials: Specials, settings: AdversarialSettings, rng: np.random.Generator
+) -> list[Ids]:
+    """One text for each prompt, from the model's own distribution; its end, if it has one, is part of it."""
+    model.eval()
+    asked = [Prompt(ids, int(seed)) for ids, seed in zip(prompts, rng.integers(0, 2**62, len(prompts)), strict=True)]
+    plain = DecodingSection(
+        temperature=settings.temperature,
+        top_k=0,
+        top_p=1,
+        repetition_penalty=1,
+        no_repeat_ngram=0,
+        max_new_tokens=settings.text_tokens,
+    )
+    with autocast(settings.device, settings.precision):
+        found = dict(continue_prompts(model, asked, plain, specials))
+    texts = [found[place] for place in range(len(asked))]
+    return [[*text.ids, specials.end_id] if text.is_finished else text.ids for text in texts]
+
+
+def choose_best(
+    discriminator: Discriminator, candidates: Sequence[Sequence[Ids]]
+) -> tuple[list[Ids], npt.NDArray[np.float64]]:
+    """Of each request's candidates the one that the discriminator takes for real most readily, and its score (N,)."""
+    scores = discriminator.score([text for texts in candidates for text in texts])
+    chosen, best, start = list[Ids](), list[float](), 0
+    for texts in candidates:
+        own = scores[start : start + len(texts)]
+        start += len(texts)
+        place = int(own.argmax())
+        chosen.append(texts[place])
+        best.append(float(own[place]))
+    return chosen, np.asarray(best)

@@ -1,0 +1,139 @@
+"""Score a generator on requests that it has not seen: how well it says their texts, and what it writes for them.
+
+Beside it stand the plainest ways to make a text: a character n-gram model, and retrieval of a real review of the
+training split that answers a like request. The real texts of the test split say what a figure would be at best.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reviewgen_spark.config import DecodingSection, EvaluateGeneratorSection
+from reviewgen_spark.errors import DataQualityError, RequestError
+from reviewgen_spark.models.decoding.decoding import Prompt, Specials, continue_prompts
+from reviewgen_spark.models.evaluation.evaluation import Score
+from reviewgen_spark.models.generator.examples import Example
+from reviewgen_spark.models.generator.finetuning import EVALUATION_TOKENS, Row, text_bits
+from reviewgen_spark.models.generator.generator_folder import Generator, load_generator
+from reviewgen_spark.models.generator.ngram_baseline import UNKNOWN_BITS, NgramModel
+from reviewgen_spark.models.generator.text_metrics import CopyIndex, measure_texts
+
+BOOTSTRAP_SAMPLES = 1000
+
+
+def evaluate_generator(
+    folder: Path,
+    training: Sequence[Example],
+    test: Sequence[Example],
+    section: EvaluateGeneratorSection,
+    decoding: DecodingSection,
+    device: str = "cpu",
+) -> list[Score]:
+    """Figures of a generator and of what it must beat.
+
+    Args:
+        folder: the generator.
+        training: what it learnt from.
+        test: what it did not.
+        section: how many texts, and the seed.
+        decoding: how its tokens are chosen.
+        device: `cpu` or `cuda`.
+
+    Raises:
+        DataQualityError: the test split has too few examples that fit the generator.
+    """
+    generator = load_generator(folder, device)
+    rng = np.random.default_rng(section.seed)
+    fitting = [(example, row) for example in test if (row := _row(generator, example))]
+    if len(fitting) < 2 * section.texts:
+        raise DataQualityError(
+            f"evaluate_generator: {len(fitting):,} test examples fit the generator, 2 x {section.texts} are needed; "
+            "ingest more reviews, or lower evaluate_generator.texts"
+        )
+    order = rng.permutation(len(fitting))
+    fitting = [fitting[place] for place in order]
+    texts, known = [example.text for example, _row in fitting], [example.text for example in training]
+    characters = np.asarray([len(text) for text in texts])
+    ngram = NgramModel(known)
+    bits = text_bits(
+        generator.model, [row for _example, row in fitting], generator.settings.kind, device, generator.tokenizer.pad_id
+    )
+    bits += UNKNOWN_BITS * np.asarray([generator.tokenizer.count_unknown(text) for text in texts])
+    scores = [
+        _ratio("generator", "bits_per_character", bits, characters, rng),
+        _ratio("ngram", "bits_per_character", ngram.bits(texts), characters, rng),
+    ]
+    # One half is asked for, the other says what real texts look like: none is compared with itself.
+    asked, rest = [example for example, _row in fitting[: section.texts]], texts[section.texts :]
+    real, judge = rest[: section.texts], NgramModel(rest[section.texts :] or rest)
+    index = CopyIndex(known)
+    made = {
+        "generator": write_texts(generator, asked, decoding, section.seed),
+        "ngram": [ngram.generate(rng) for _ in asked],
+        "retrieval": retrieve(asked, training, rng),
+        "real": [example.text for example in asked],
+    }
+    for model, written in made.items():
+        kept = [text for text in written if text]
+        for name, value in asdict(measure_texts(kept, index, judge, real, section.seed)).items():
+            scores.append(Score(model, "test", "all", f"texts/{name}", value, None, None, len(kept)))
+    return scores
+
+
+def write_texts(generator: Generator, examples: Sequence[Example], decoding: DecodingSection, seed: int) -> list[str]:
+    """A text for each example's request, '' where the model has none."""
+    tokenizer, model, settings, _copies = generator
+    specials = Specials(tokenizer.end_id, tokenizer.pad_id, tuple(tokenizer.banned_ids))
+    prompts = [Prompt(tokenizer.encode_prompt(example.request), seed + place) for place, example in enumerate(examples)]
+    capped = decoding.model_copy(update={"max_new_tokens": min(decoding.max_new_tokens, settings.text_tokens)})
+    texts = [""] * len(prompts)
+    for place, text in continue_prompts(model, prompts, capped, specials, EVALUATION_TOKENS, settings.max_tokens):
+        texts[place] = tokenizer.decode(text.ids)
+    return texts
+
+
+def retrieve(asked: Sequence[Example], training: Sequence[Example], rng: np.random.Generator) -> list[str]:
+    """For each request the text of a training example of equal purpose, language, sentiment, category and length.
+
+    Of those the one that shares most keywords; where no example is equal, any.
+    """
+    by_codes: dict[tuple[Any, ...], list[Example]] = {}
+    for example in training:
+        by_codes.setdefault(_codes(example), []).append(example)
+    found: list[str] = []
+    for example in asked:
+        candidates = by_codes.get(_codes(example)) or list(training)
+        drawn = [candidates[place] for place in rng.integers(0, len(candidates), 50)]
+        shared = [sum(word in other.text for word in example.request.keywords) for other in drawn]
+        found.append(drawn[int(np.argmax(shared))].text)
+    return found
+
+
+def _codes(example: Example) -> tuple[Any, ...]:
+    request = example.request
+    return request.purpose, request.lang_code, request.sentiment, request.category, request.length
+
+
+def _row(generator: Generator, example: Example) -> Row | None:
+    try:
+        text = generator.tokenizer.encode_text(example.text)
+        return Row(generator.tokenizer.encode_prompt(example.request), text, len(example.text)) if text else None
+    except RequestError:
+        return None
+
+
+def _ratio(
+    model: str,
+    metric: str,
+    bits: npt.NDArray[np.float64],
+    characters: npt.NDArray[np.int64],
+    rng: np.random.Generator,
+) -> Score:
+    """Bits over characters of all texts, with a 95 % bootstrap interval over texts."""
+    drawn = rng.integers(0, len(bits), (BOOTSTRAP_SAMPLES, len(bits)))
+    low, high = np.quantile(bits[drawn].sum(axis=1) / characters[drawn].sum(axis=1), [0.025, 0.975])
+    return Score(model, "test", "all", metric, float(bits.sum() / characters.sum()), float(low), float(high), len(bits))

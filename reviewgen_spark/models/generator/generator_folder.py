@@ -1,0 +1,191 @@
+"""A generator folder: plain `save_pretrained` files, and `generator.json` that says how they are to be used.
+
+    config.json  model.safetensors  tokenizer.json  generator.json      what a text depends on
+    copies.safetensors                                                  what it was taught, as hashes of n-grams
+    tokenizer_config.json  training_curve.json                          for transformers, and for people
+
+No torch before a model is loaded: the driver of a job hashes and ships a folder that only the executors load.
+"""
+
+import json
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from reviewgen_spark.errors import ModelNotFoundError
+from reviewgen_spark.models.classifier.model_folder import files_sha256, read_settings_file
+from reviewgen_spark.models.generator.control_codes import PromptTokenizer, read_tokenizer
+from reviewgen_spark.text.requests.request import LANG_CODES, LangCode
+from reviewgen_spark.text.similarity.copied_runs import CopyIndex
+
+SETTINGS_FILE = "generator.json"
+COPIES_FILE = "copies.safetensors"
+GENERATOR_FILES = ("config.json", "copies.safetensors", "generator.json", "model.safetensors", "tokenizer.json")
+
+
+@dataclass(frozen=True)
+class GeneratorSettings:
+    """What `generator.json` holds; no clock and no path, so that equal training gives an equal file."""
+
+    kind: str  # causal or seq2seq
+    base: str
+    purposes: tuple[str, ...]  # what it was taught
+    max_tokens: int  # of prompt and text together; of a seq2seq model each has so many
+    text_tokens: int
+    start_id: int | None
+    end_id: int
+    pad_id: int
+    corpus_fingerprint: str
+    training: dict[str, Any] = field(default_factory=dict)
+    format: int = 1
+
+    def write(self, folder: Path) -> None:
+        """Write `generator.json` into the folder."""
+        content = json.dumps(asdict(self), ensure_ascii=False, indent=2, sort_keys=True)
+        (folder / SETTINGS_FILE).write_text(content + "\n", encoding="utf-8")
+
+
+class Generator(NamedTuple):
+    """A generator that is ready to write; `model` is a causal or seq2seq model of transformers in evaluation mode."""
+
+    tokenizer: PromptTokenizer
+    model: Any
+    settings: GeneratorSettings
+    copies: Mapping[LangCode, CopyIndex]
+
+
+def read_generator(folder: Path) -> GeneratorSettings:
+    """Read the settings of a generator folder.
+
+    Raises:
+        ModelNotFoundError: the folder lacks a file, or was written by a later format.
+    """
+    content = read_settings_file(
+        folder, SETTINGS_FILE, GENERATOR_FILES, GeneratorSettings.format, "generator", "train_generator"
+    )
+    return GeneratorSettings(**{**content, "purposes": tuple(content["purposes"])})
+
+
+def generator_sha256(folder: Path) -> str:
+    """The sha256 of a generator: over the names and hashes of the files that shape its texts."""
+    return files_sha256(folder, GENERATOR_FILES)
+
+
+def save_generator(
+    folder: Path,
+    tokenizer: Any,
+    model: Any,
+    stage: str,
+    taught: Mapping[LangCode, Sequence[str]] | None = None,
+    **settings: Any,
+) -> GeneratorSettings:
+    """Write a generator folder, its settings last: until then it is none.
+
+    Args:
+        folder: to write; files of another generator there are replaced.
+        tokenizer: a fast tokenizer of transformers that has the control codes.
+        model: of transformers.
+        stage: who writes, for messages.
+        taught: the texts that it learnt to write, by language; kept as hashes, so that copies of them are known.
+        settings: fields of GeneratorSettings; the ids of start, end and padding are the tokenizer's.
+
+    Raises:
+        StageError: the disk is full, or the folder cannot be written.
+    """
+    from reviewgen_spark.models.training.trainer import save_weights
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SETTINGS_FILE).unlink(missing_ok=True)
+    tokenizer.save_pretrained(folder)
+    save_weights(model, folder, stage)
+    save_copies(folder, taught or {})
+    prompts = PromptTokenizer.of(tokenizer, max_tokens=0, text_tokens=0)
+    found = GeneratorSettings(
+        **{"start_id": prompts.start_id, "end_id": prompts.end_id, "pad_id": prompts.pad_id, **settings}
+    )
+    found.write(folder)
+    return found
+
+
+def save_copies(folder: Path, taught: Mapping[LangCode, Sequence[str]]) -> None:
+    """Keep the n-grams of texts, by language, as sorted hashes: no text can be read from them."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    indexes = {language: CopyIndex.build(texts, language) for language, texts in taught.items()}
+    save_file(
+        {language: np.asarray(index.hashes, dtype=np.uint64) for language, index in indexes.items()},
+        folder / COPIES_FILE,
+    )
+
+
+def load_copies(folder: Path) -> dict[LangCode, CopyIndex]:
+    """What `save_copies` kept."""
+    from safetensors.numpy import load_file
+
+    found = load_file(folder / COPIES_FILE)
+    # An array of 8 bytes a hash, not a list of numbers: it is searched where it lies.
+    return {
+        language: CopyIndex(language, array("Q", found[language].tobytes()))
+        for language in LANG_CODES
+        if language in found
+    }
+
+
+def load_tokenizer(folder: Path) -> PromptTokenizer:
+    """The tokenizer alone, for who only asks whether a prompt fits.
+
+    Raises:
+        ModelNotFoundError: it is no generator.
+    """
+    settings = read_generator(folder)
+    return PromptTokenizer(
+        read_tokenizer(folder / "tokenizer.json"),
+        settings.start_id,
+        settings.end_id,
+        settings.pad_id,
+        max_tokens=settings.max_tokens,
+        text_tokens=settings.text_tokens,
+        is_seq2seq=settings.kind == "seq2seq",
+        purposes=settings.purposes,
+    )
+
+
+def load_generator(folder: Path, device: str = "cpu", precision: str = "float32") -> Generator:
+    """Load a generator to write with it. Only safetensors and JSON are read: loading never unpickles anything.
+
+    Args:
+        folder: a generator folder.
+        device: `cpu` or `cuda`, as `predictor.choose_device` resolves it.
+        precision: of weights and activations: float32, bfloat16, or on a CPU int8.
+
+    Raises:
+        ModelNotFoundError: it is no generator, or its weights are not those of its configuration.
+        ConfigError: int8 on a GPU.
+    """
+    from safetensors.torch import load_file
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    from reviewgen_spark.models.classifier.predictor import parameters_on_meta
+    from reviewgen_spark.models.classifier.runtime import prepare
+    from reviewgen_spark.models.decoding import attention
+
+    settings = read_generator(folder)
+    kind = AutoModelForSeq2SeqLM if settings.kind == "seq2seq" else AutoModelForCausalLM
+    with parameters_on_meta():
+        model = kind.from_config(AutoConfig.from_pretrained(folder))
+    # Mapped, as load_classifier maps a classifier; what is tied stands once in the file.
+    model.load_state_dict(load_file(folder / "model.safetensors"), strict=False, assign=True)
+    model.tie_weights()
+    absent = [name for name, parameter in model.named_parameters() if parameter.is_meta]
+    if absent:
+        raise ModelNotFoundError(
+            f"{folder}: model.safetensors lacks {', '.join(absent[:3])}; train the generator again"
+        )
+    model.requires_grad_(False)
+    ready = prepare(model, device, precision)  # type: ignore[arg-type]
+    if device == "cpu":
+        ready.set_attn_implementation(attention.NAME)
+    return Generator(load_tokenizer(folder), ready, settings, load_copies(folder))

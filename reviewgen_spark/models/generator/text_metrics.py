@@ -1,0 +1,183 @@
+"""What many texts look like together: how diverse, how close to real ones, how much of them is copied.
+
+None says whether a text is good; each catches one way of being bad. Figures of a set of texts are compared with those
+of as many real texts, never with an ideal.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from reviewgen_spark.models.evaluation.baselines import fit_tfidf_logistic
+from reviewgen_spark.models.generator.ngram_baseline import NgramModel
+
+COPIED_RUN = 10  # characters: shorter runs are phrases that everybody writes
+BLEU_ORDER = 4
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class TextMetrics:
+    """One set of texts.
+
+    Attributes:
+        self_bleu: BLEU-4 of each text against the others, by characters; 1 where all are the same.
+        distinct_1: Different characters over all characters.
+        distinct_2: The same of pairs.
+        bits_per_character: Under a model of held-out real texts; near that of real ones is best. Below, the texts are
+            blander than people; above, they are not their language.
+        discriminator_accuracy: How often a classifier tells them from real ones, on texts it has not seen; 0.5 is best.
+        copied_share: Characters in runs of `COPIED_RUN` that stand so in the training texts.
+        mean_characters: Their length.
+    """
+
+    self_bleu: float
+    distinct_1: float
+    distinct_2: float
+    bits_per_character: float
+    discriminator_accuracy: float
+    copied_share: float
+    mean_characters: float
+
+
+def measure_texts(
+    texts: Sequence[str], training: "CopyIndex", judge: NgramModel, real: Sequence[str], seed: int
+) -> TextMetrics:
+    """All figures of some texts.
+
+    Args:
+        texts: generated, or real ones as the reference.
+        training: the texts that the generator learnt from.
+        judge: a language model of real texts that the generator has not seen.
+        real: as many real texts, to be told apart from; neither in `training` nor counted by `judge`.
+        seed: of the folds.
+    """
+    return TextMetrics(
+        self_bleu=self_bleu(texts),
+        distinct_1=distinct(texts, 1),
+        distinct_2=distinct(texts, 2),
+        bits_per_character=judge.bits_per_character(texts),
+        discriminator_accuracy=discriminator_accuracy(texts, real, seed),
+        copied_share=training.share(texts),
+        mean_characters=float(np.mean([len(text) for text in texts])) if texts else 0.0,
+    )
+
+
+def distinct(texts: Sequence[str], n: int) -> float:
+    """Different n-grams of characters over all of them (Li et al. 2016); it falls with the number of texts.
+
+    >>> distinct(["很好很好"], 2)
+    0.6666666666666666
+    """
+    grams = [text[at : at + n] for text in texts for at in range(len(text) - n + 1)]
+    return len(set(grams)) / len(grams) if grams else 0.0
+
+
+def self_bleu(texts: Sequence[str], order: int = BLEU_ORDER) -> float:
+    """The mean BLEU of each text against all others (Zhu et al. 2018, Texygen), by characters.
+
+    A count of 0 is taken for 0.1 (Chen and Cherry 2014, method 1), so that a short text is not 0 at once.
+    """
+    if len(texts) < 2:
+        return 0.0
+    grams = [[_count_grams(text, n) for text in texts] for n in range(1, order + 1)]
+    highest = [_two_highest(counters) for counters in grams]
+    lengths = sorted(len(text) for text in texts)
+    scores = [_bleu(place, texts[place], grams, highest, lengths) for place in range(len(texts))]
+    return float(np.mean(scores))
+
+
+def _count_grams(text: str, n: int) -> Counter[str]:
+    return Counter(text[at : at + n] for at in range(len(text) - n + 1))
+
+
+def _two_highest(counters: Sequence[Counter[str]]) -> dict[str, tuple[int, int, int]]:
+    """Of each n-gram the highest count in a text, that text, and the highest count in any other."""
+    found: dict[str, tuple[int, int, int]] = {}
+    for place, counter in enumerate(counters):
+        for gram, count in counter.items():
+            most, holder, second = found.get(gram, (0, -1, 0))
+            found[gram] = (count, place, most) if count > most else (most, holder, max(second, count))
+    return found
+
+
+def _bleu(
+    place: int,
+    text: str,
+    grams: Sequence[Sequence[Counter[str]]],
+    highest: Sequence[dict[str, tuple[int, int, int]]],
+    lengths: Sequence[int],
+) -> float:
+    logs: list[float] = []
+    for counters, most in zip(grams, highest, strict=True):
+        own = counters[place]
+        if not own:
+            break  # shorter than n
+        matched = 0
+        for gram, count in own.items():
+            first, holder, second = most[gram]
+            matched += min(count, second if holder == place else first)
+        logs.append(math.log((matched or 0.1) / sum(own.values())))
+    if not logs:
+        return 0.0
+    at = int(np.searchsorted(lengths, len(text)))
+    # The closest length of another text; its own stands in the list once.
+    others = [*lengths[max(0, at - 1) : at], *lengths[at + 1 : at + 2]]
+    closest = min(others, key=lambda length: (abs(length - len(text)), length))
+    brevity = 1.0 if len(text) >= closest else math.exp(1 - closest / len(text))
+    return brevity * math.exp(sum(logs) / len(logs))
+
+
+def discriminator_accuracy(texts: Sequence[str], real: Sequence[str], seed: int) -> float:
+    """How often logistic regression on character n-grams tells texts from real ones, by cross-validation.
+
+    Both sides are cut to the number of the smaller one, so chance is 0.5.
+    """
+    count = min(len(texts), len(real))
+    if count < FOLDS:
+        return math.nan
+    both = np.asarray([*texts[:count], *real[:count]], dtype=object)
+    labels = np.repeat([0, 1], count)
+    fold = np.random.default_rng(seed).permutation(2 * count) % FOLDS
+    right = 0
+    for number in range(FOLDS):
+        scorer = fit_tfidf_logistic(both[fold != number].tolist(), labels[fold != number], seed)
+        right += int(((scorer(both[fold == number].tolist()) >= 0.5) == labels[fold == number]).sum())
+    return right / (2 * count)
+
+
+class CopyIndex:
+    """Every run of `COPIED_RUN` characters of some texts, as hashes: 8 bytes a run."""
+
+    def __init__(self, texts: Sequence[str], run: int = COPIED_RUN) -> None:
+        """Hash every run."""
+        self.run = run
+        runs = [self._hash(text) for text in texts if len(text) >= run]
+        self._known = np.unique(np.concatenate(runs)) if runs else np.zeros(0, dtype=np.uint64)
+
+    def share(self, texts: Sequence[str]) -> float:
+        """The share of all characters of the texts that lie in a run of the index."""
+        copied, characters = 0, 0
+        for text in texts:
+            characters += len(text)
+            if len(text) < self.run or not len(self._known):
+                continue
+            hashes = self._hash(text)
+            at = np.minimum(np.searchsorted(self._known, hashes), len(self._known) - 1)
+            starts = np.flatnonzero(self._known[at] == hashes)
+            covered = np.zeros(len(text), dtype=bool)
+            for start in starts.tolist():
+                covered[start : start + self.run] = True
+            copied += int(covered.sum())
+        return copied / characters if characters else 0.0
+
+    def _hash(self, text: str) -> npt.NDArray[np.uint64]:
+        """(characters - run + 1,) polynomial hashes modulo 2^64; the factor is odd, so no character is lost."""
+        codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype(np.uint64)
+        windows = np.lib.stride_tricks.sliding_window_view(codes, self.run)  # (runs, run)
+        factors = np.array([pow(0x9E3779B97F4A7C15, place, 2**64) for place in range(self.run)], dtype=np.uint64)
+        return np.asarray((windows * factors).sum(axis=1, dtype=np.uint64))

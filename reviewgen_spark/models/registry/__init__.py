@@ -1,0 +1,1 @@
+"""Keeps versions of models in MLflow: aliases, the promotion gate, local copies."""

@@ -1,0 +1,40 @@
+"""Which version takes an alias: `candidate` is the newest that was registered, `champion` the one that labels."""
+
+from dataclasses import dataclass
+
+from reviewgen_spark.errors import ModelNotFoundError
+from reviewgen_spark.models.registry.mlflow_store import by_alias, open_client
+from reviewgen_spark.models.registry.registry import RegisteredModel, pin
+
+CANDIDATE, CHAMPION = "candidate", "champion"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a version took the alias it was for, why, and which one stood before; a row of `ops_model_promotions`."""
+
+    model: RegisteredModel
+    promoted: bool
+    reason: str
+    previous_version: int | None
+
+
+def set_champion(name: str, version_number: int, tracking_uri: str, reason: str = "set by hand") -> Decision:
+    """Make a version champion: to promote a newer one or to roll back to an older one.
+
+    Raises:
+        ModelNotFoundError: there is no such version, or its files are gone or damaged; the champion then stays.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with open_client(tracking_uri) as client:
+        previous = by_alias(client, name, CHAMPION)
+        try:
+            found = client.get_model_version(name, str(version_number))
+        except MlflowException as error:
+            raise ModelNotFoundError(
+                f"'{name}' has no version {version_number} in {tracking_uri}; `reviewgen models list` shows them"
+            ) from error
+        model = pin(found)  # before the alias moves: a version without files must not become champion
+        client.set_registered_model_alias(name, CHAMPION, str(version_number))
+        return Decision(model, True, reason, int(previous.version) if previous else None)

@@ -1,0 +1,171 @@
+"""The register of generators, in MLflow: a version's artifact is the plain generator folder.
+
+The alias, `generator` unless `generation.alias` says another, is what stages write with; the newest version takes it.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reviewgen_spark.errors import ModelNotFoundError
+from reviewgen_spark.models.classifier.model_folder import CURVE_FILE
+from reviewgen_spark.models.evaluation.evaluation import Score
+from reviewgen_spark.models.generator.generator_folder import GENERATOR_FILES, generator_sha256, read_generator
+from reviewgen_spark.models.registry.aliases import Decision
+from reviewgen_spark.models.registry.mlflow_store import (
+    by_alias,
+    by_fingerprint,
+    by_reference,
+    describe_environment,
+    find_experiment,
+    locate,
+    open_client,
+    registered_model,
+)
+from reviewgen_spark.models.registry.model_card import write_generator_card
+from reviewgen_spark.models.registry.registry import RegisteredModel
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+ARTIFACT = "generator"
+_SETTLED = "settled"  # tag of a version: the alias says so
+_PREVIOUS = "previous_version"
+
+
+def register_generator(
+    folder: Path,
+    scores: Sequence[Score],
+    fingerprint: str,
+    tags: Mapping[str, str],
+    name: str,
+    alias: str,
+    tracking_uri: str,
+    artifact_root: Path,
+) -> Decision:
+    """Log a generator with everything known about it, and give it the alias.
+
+    The alias is set last, so a failure on the way leaves the generator of before; after a kill the same fingerprint
+    goes on with the version that it made.
+
+    Args:
+        folder: what `finetune_generator` wrote.
+        scores: what `evaluate_generator` found.
+        fingerprint: of this registration; it makes one version, however often it is called.
+        tags: of the run: where the generator comes from.
+        name: the registered name.
+        alias: that it takes.
+        tracking_uri: the MLflow store.
+        artifact_root: folder for this experiment's artifacts, used when the experiment is new.
+
+    Raises:
+        ModelNotFoundError: the folder is no generator.
+    """
+    with open_client(tracking_uri) as client:
+        found = by_fingerprint(client, name, fingerprint)
+        if found is None:
+            experiment = find_experiment(client, name, artifact_root)
+            found = _add_version(client, name, folder, scores, fingerprint, tags, experiment)
+        if _SETTLED not in found.tags:
+            standing = by_alias(client, name, alias)
+            previous = str(standing.version) if standing and standing.version != found.version else ""
+            client.set_model_version_tag(name, str(found.version), _PREVIOUS, previous)
+            client.set_registered_model_alias(name, alias, str(found.version))
+            client.set_model_version_tag(name, str(found.version), _SETTLED, "true")
+            found = client.get_model_version(name, str(found.version))
+        previous = found.tags.get(_PREVIOUS, "")
+        return Decision(_pin(found), True, f"the newest is {alias}", int(previous) if previous else None)
+
+
+def resolve_generator(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
+    """Pin what an alias means now, or a version's number; call it once a run, on the driver.
+
+    Raises:
+        ModelNotFoundError: no generator stands under it, or its files are gone or damaged.
+    """
+    with open_client(tracking_uri) as client:
+        found = by_reference(client, name, alias)
+        if found is None:
+            raise ModelNotFoundError(
+                f"generation.name: no version of '{name}' has the alias '{alias}', or that number, in {tracking_uri}; "
+                "train and register one with `reviewgen run train_generator`, or use another writer"
+            )
+        return _pin(found)
+
+
+def _add_version(
+    client: "MlflowClient",
+    name: str,
+    folder: Path,
+    scores: Sequence[Score],
+    fingerprint: str,
+    tags: Mapping[str, str],
+    experiment: str,
+) -> "ModelVersion":
+    settings, sha256 = read_generator(folder), generator_sha256(folder)
+    run_id = client.create_run(experiment, run_name=settings.base).info.run_id
+    try:
+        facts: dict[str, Any] = {
+            "base": settings.base,
+            "kind": settings.kind,
+            "purposes": ",".join(settings.purposes),
+            "corpus_fingerprint": settings.corpus_fingerprint,
+            **{f"finetune_generator.{key}": value for key, value in settings.training.items()},
+        }
+        for key, value in facts.items():
+            client.log_param(run_id, key, str(value))
+        for key, value in tags.items():
+            client.set_tag(run_id, key, value)
+        for score in scores:
+            client.log_metric(run_id, f"{score.split}/{score.model}/{score.metric}", score.value)
+        curve = folder / CURVE_FILE
+        for point in json.loads(curve.read_text(encoding="utf-8")) if curve.is_file() else []:
+            for key, value in point.items():
+                client.log_metric(run_id, f"training/{key}", float(value), step=int(point["epoch"]))
+        client.log_dict(run_id, describe_environment(), "environment.json")
+        client.log_text(run_id, write_generator_card(settings, scores, sha256), "model_card.md")
+        with tempfile.TemporaryDirectory() as staged:
+            for file in (*GENERATOR_FILES, "tokenizer_config.json"):
+                if (folder / file).is_file():
+                    (Path(staged) / file).symlink_to((folder / file).resolve())
+            client.log_artifacts(run_id, staged, ARTIFACT)
+        registered_model(client, name)
+        found = client.create_model_version(
+            name,
+            f"{client.get_run(run_id).info.artifact_uri}/{ARTIFACT}",
+            run_id,
+            tags={
+                "fingerprint": fingerprint,
+                "sha256": sha256,
+                "base": settings.base,
+                "corpus_fingerprint": settings.corpus_fingerprint,
+            },
+        )
+    except BaseException:
+        client.set_terminated(run_id, "FAILED")
+        raise
+    client.set_terminated(run_id, "FINISHED")
+    return found
+
+
+def _pin(found: "ModelVersion") -> RegisteredModel:
+    """Locate a version's files and check them against the hash they were registered with."""
+    label = f"'{found.name}' version {found.version}"
+    try:
+        path = locate(str(found.source))
+        settings, sha256 = read_generator(path), generator_sha256(path)
+    except (OSError, ModelNotFoundError) as error:
+        raise ModelNotFoundError(
+            f"{label}: its files at {found.source} cannot be read ({type(error).__name__}); restore them, or set "
+            "generation.alias to another version"
+        ) from error
+    if sha256 != found.tags["sha256"]:
+        raise ModelNotFoundError(
+            f"{label}: its files in {path} are not those that were registered (sha256 {sha256[:12]}, expected "
+            f"{found.tags['sha256'][:12]}); set generation.alias to another version"
+        )
+    uri = str(found.source).rstrip("/")
+    return RegisteredModel(str(found.name), int(found.version), sha256, path, settings.corpus_fingerprint, uri)

@@ -1,0 +1,139 @@
+"""The last model that each alias stood for, kept beside the warehouse: it serves while the registry gives no answer.
+
+<folder>/<name>/<alias>.json    which version, and what its files must hash to
+<folder>/<name>/<sha256>/       these files
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from reviewgen_spark.errors import ModelNotFoundError, RegistryError
+from reviewgen_spark.models.classifier.model_folder import MODEL_FILES, folder_sha256
+from reviewgen_spark.models.registry.registry import RegisteredModel, download_file, require_files, resolve
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """A model, and what a run should say of where it comes from; empty when the registry answered."""
+
+    model: RegisteredModel
+    warning: str = ""
+
+
+def resolve_pinned(
+    name: str,
+    alias: str,
+    tracking_uri: str,
+    folder: Path,
+    also: tuple[str, ...] = (),
+    serves: bool = True,
+    keeps: bool = True,
+) -> Pinned:
+    """Pin what an alias means now, and keep a copy; without an answer of the registry, the copy of the last time.
+
+    The copy is checked against the sha256 that it was kept with. It may be of a version that is champion no more: the
+    registry alone knows.
+
+    Args:
+        name: the registered name.
+        alias: an alias, or a version's number.
+        tracking_uri: the MLflow store.
+        folder: where copies are kept.
+        also: files logged beside the version that are wanted too; the model's path is then the copy, which has them.
+        serves: whether the copy may be used while the registry does not answer.
+        keeps: whether to copy the files of the model. False writes nothing: `also` are then only looked for in the
+            registry, and the model's path does not have them.
+
+    Raises:
+        ModelNotFoundError: no version stands under the alias, or files are gone or damaged.
+        RegistryError: no answer, and no copy or none that may serve.
+    """
+    try:
+        model = resolve(name, alias, tracking_uri)
+    except RegistryError as error:
+        if not serves:
+            raise
+        return Pinned(_recall(folder / name, alias, also, error), f"{error}. The version pinned last labels")
+    if not keeps:
+        require_files(model, also, tracking_uri)
+        return Pinned(model)
+    try:
+        copy = _keep(model, folder / name, alias, also, tracking_uri)
+    except OSError as error:  # a folder that only others write to, or a full disk: the registry's own files are there
+        if also:
+            raise
+        return Pinned(model, f"no copy of '{name}' version {model.version} could be kept ({type(error).__name__})")
+    return Pinned(replace(model, path=copy) if also else model)
+
+
+def _keep(model: RegisteredModel, folder: Path, alias: str, also: tuple[str, ...], tracking_uri: str) -> Path:
+    """Copy the files, then say so, then remove what no alias names any more; returns the copy."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target, note = folder / model.sha256, folder / f"{alias}.json"
+    before = _read(note)
+    if not _is_whole(target, model.sha256, also, before["also"] if before else {}):
+        staged = Path(tempfile.mkdtemp(prefix="staged-", dir=folder))
+        try:
+            for file in MODEL_FILES:
+                shutil.copyfile(model.path / file, staged / file)
+            for file in also:
+                download_file(model, file, staged, tracking_uri)
+            shutil.rmtree(target, ignore_errors=True)
+            staged.rename(target)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+    facts = {
+        "name": model.name,
+        "version": model.version,
+        "sha256": model.sha256,
+        "corpus_fingerprint": model.corpus_fingerprint,
+        "uri": model.uri,
+        "also": {file: file_sha256(target / file) for file in also},
+    }
+    if before != facts:
+        written = note.with_suffix(".new")
+        written.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        written.replace(note)
+        named = {str(found["sha256"]) for found in map(_read, folder.glob("*.json")) if found}
+        for old in folder.iterdir():
+            if old.is_dir() and old.name not in named:
+                shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def _recall(folder: Path, alias: str, also: tuple[str, ...], cause: RegistryError) -> RegisteredModel:
+    facts = _read(folder / f"{alias}.json")
+    if facts is None:
+        raise RegistryError(f"{cause}. No version of '{folder.name}' was pinned here before") from cause
+    path = folder / str(facts["sha256"])
+    label = f"'{folder.name}' version {facts['version']}, pinned in {path}"
+    if not _is_whole(path, facts["sha256"], also, facts["also"]):
+        raise ModelNotFoundError(f"{cause}. {label}: files are missing, or differ from the sha256 kept with them")
+    names = ("name", "version", "sha256", "corpus_fingerprint", "uri")
+    return RegisteredModel(path=path, **{name: facts[name] for name in names})
+
+
+def _is_whole(path: Path, sha256: str, also: tuple[str, ...], hashes: Mapping[str, str]) -> bool:
+    if not all((path / file).is_file() for file in (*MODEL_FILES, *also)):
+        return False
+    return folder_sha256(path) == sha256 and all(file_sha256(path / file) == hashes.get(file) for file in also)
+
+
+def file_sha256(file: Path) -> str:
+    """The sha256 of a file's bytes."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _read(note: Path) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return found

@@ -1,0 +1,47 @@
+"""The MLflow model that a version holds: the pyfunc, by models-from-code, around the plain `save_pretrained` files."""
+
+from pathlib import Path
+
+from reviewgen_spark.models.registry.mlflow_store import REQUIREMENTS, installed_version
+
+MODEL_ARTIFACT = "model"
+# Made up, and fixed: MLflow shows the input example to everybody, so it must be nobody's review.
+EXAMPLE_TEXT = "物流很快，质量不错，会再来。"
+
+
+def save_pyfunc(model_dir: Path, out: Path) -> None:
+    """Write a model folder as what is registered: an MLflow model that needs nothing of this package."""
+    import mlflow.pyfunc
+    import pandas as pd
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    signature = ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, "text", required=False)]),
+        outputs=Schema(
+            [
+                ColSpec(DataType.string, "sentiment_label", required=False),
+                ColSpec(DataType.double, "sentiment_score", required=False),
+            ]
+        ),
+    )
+    mlflow.pyfunc.save_model(
+        path=str(out),
+        python_model=str(Path(__file__).with_name("pyfunc.py")),  # a path: models-from-code, nothing is pickled
+        artifacts={MODEL_ARTIFACT: str(model_dir)},
+        signature=signature,
+        input_example=pd.DataFrame({"text": [EXAMPLE_TEXT]}),
+        pip_requirements=[f"{name}=={installed_version(name)}" for name in REQUIREMENTS],
+    )
+
+
+def path_inside(packed: Path) -> str:
+    """Where the plain model folder lies in what `save_pyfunc` wrote.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    import yaml
+
+    flavors = yaml.safe_load((packed / "MLmodel").read_text(encoding="utf-8"))["flavors"]
+    return str(flavors["python_function"]["artifacts"][MODEL_ARTIFACT]["path"])

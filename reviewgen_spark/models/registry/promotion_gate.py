@@ -1,0 +1,180 @@
+"""The gate: whether a candidate takes the champion's place, decided on rows that both have scored.
+
+Both models read the same test rows of one pinned corpus, whatever corpus the champion was trained on. Selection was on
+validation, so test is nobody's yet. Numpy only; who runs the models is not this module's business.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from reviewgen_spark.config import RegisterCompressedSection, RegisterSection
+from reviewgen_spark.models.evaluation.metrics import confusion, count_metrics, paired_f1_gain
+
+if TYPE_CHECKING:
+    from reviewgen_spark.models.compression.variants import VariantFigures
+
+SLICES = ("category", "lang")  # a slice by stars holds one label almost by definition
+SAMPLES = 1000
+SEED = 42
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model as the gate sees it."""
+
+    predictions: Ints  # (N,) 0 or 1, of the snapshot's rows in their order
+    labels: tuple[str, ...]  # what its predictions mean
+    size_mb: float
+    latency_ms: float  # of one text alone, on one thread
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The rows that both are judged by."""
+
+    labels: Ints  # (N,) 0 or 1
+    slices: Mapping[str, npt.NDArray[np.object_]]  # name -> (N,) values, None where unknown
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question of the gate, in words that can be published."""
+
+    name: str
+    passed: bool
+    found: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Every check, and whether all of them passed."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the candidate becomes champion."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def reason(self) -> str:
+        """One line for `ops_model_promotions`: what failed, else everything that was found."""
+        told = [check for check in self.checks if not check.passed] or list(self.checks)
+        return "; ".join(f"{check.name}: {check.found}" for check in told)
+
+
+def judge(snapshot: Snapshot, candidate: Contender, champion: Contender | None, section: RegisterSection) -> Verdict:
+    """Ask every question, also after one has failed, so that all that is wrong is known at once.
+
+    Without a champion only the limits are asked: something must label.
+    """
+    checks = [
+        _limit("size", candidate.size_mb, section.max_size_mb, "MB"),
+        _limit("latency", candidate.latency_ms, section.max_latency_ms, "ms a text"),
+    ]
+    if champion is None:
+        f1 = _f1(snapshot.labels, candidate.predictions)
+        checks.insert(0, Check("champion", True, f"none stood; test F1 {f1:.4f} on {len(snapshot.labels):,} rows"))
+        return Verdict(tuple(checks))
+    same = candidate.labels == champion.labels
+    told = f"labels are {', '.join(candidate.labels)}"
+    checks.insert(0, Check("signature", same, told if same else f"{told}; the champion's {', '.join(champion.labels)}"))
+    checks[1:1] = [_gain(snapshot, candidate, champion, section), _slices(snapshot, candidate, champion, section)]
+    return Verdict(tuple(checks))
+
+
+def judge_compressed(
+    teacher: "VariantFigures", compressed: "VariantFigures", section: RegisterCompressedSection
+) -> Verdict:
+    """Whether a compressed model takes its alias: little F1 lost for less weight and more rows a second."""
+    lost, speedup = compressed.f1_lost, compressed.rows_per_s / teacher.rows_per_s
+    return Verdict(
+        (
+            Check(
+                "F1 lost",
+                lost <= section.max_f1_loss,
+                f"test F1 {compressed.f1:.4f} against the teacher's {teacher.f1:.4f}, {lost:+.4f} lost (95 %: "
+                f"{compressed.f1_lost_low:+.4f} to {compressed.f1_lost_high:+.4f}), allowed are "
+                f"{section.max_f1_loss:g}",
+            ),
+            Check(
+                "size",
+                compressed.size_mb < teacher.size_mb,
+                f"{compressed.size_mb:.1f} MB of weights, the teacher has {teacher.size_mb:.1f}",
+            ),
+            Check("speed", speedup > 1, f"{speedup:.2f} times the teacher's rows a second on one thread"),
+        )
+    )
+
+
+def flips(snapshot: Snapshot, ours: Ints, theirs: Ints) -> list[tuple[str, int, int, int]]:
+    """Which labels would change, by category: (category, rows, to positive, to negative), most changed first."""
+    categories = np.asarray([str(value) for value in snapshot.slices["category"]], dtype=object)
+    found = []
+    for category in sorted(set(categories)):
+        rows = categories == category
+        to_positive = int((rows & (theirs == 0) & (ours == 1)).sum())
+        to_negative = int((rows & (theirs == 1) & (ours == 0)).sum())
+        found.append((category, int(rows.sum()), to_positive, to_negative))
+    return sorted(found, key=lambda row: (-(row[2] + row[3]) / row[1], row[0]))
+
+
+def _gain(snapshot: Snapshot, candidate: Contender, champion: Contender, section: RegisterSection) -> Check:
+    gain = paired_f1_gain(snapshot.labels, candidate.predictions, champion.predictions, SAMPLES, SEED)
+    decisive = gain.low if section.evidence == "interval" else gain.value
+    ours, theirs = (_f1(snapshot.labels, model.predictions) for model in (candidate, champion))
+    passed = decisive > section.min_f1_gain
+    verdict = "is" if passed else "is not"
+    return Check(
+        "gain",
+        passed,
+        f"test F1 {ours:.4f} against {theirs:.4f}, {gain.value:+.4f} (95 %: {gain.low:+.4f} to {gain.high:+.4f}) on "
+        f"{len(snapshot.labels):,} rows, {verdict} more than {section.min_f1_gain:+g} by the {section.evidence}",
+    )
+
+
+def _slices(snapshot: Snapshot, candidate: Contender, champion: Contender, section: RegisterSection) -> Check:
+    """The slice that loses most; F1 of a slice of one label says nothing, so slices are compared by accuracy."""
+    drops: list[tuple[float, str, int]] = []
+    for name in SLICES:
+        values = snapshot.slices[name]
+        for value in {value for value in values if value is not None}:
+            rows = np.flatnonzero(values == value)
+            if len(rows) >= section.min_slice_rows:
+                right = [(model.predictions[rows] == snapshot.labels[rows]).mean() for model in (champion, candidate)]
+                drops.append((float(right[0] - right[1]), f"{name}={value}", len(rows)))
+    if not drops:
+        return Check("slices", True, f"none has {section.min_slice_rows} rows")
+    drop, name, count = max(drops)
+    return Check(
+        "slices",
+        drop <= section.max_slice_drop,
+        f"{name} ({count:,} rows) changes most for the worse, by {-drop:+.4f} in accuracy; allowed are "
+        f"{-section.max_slice_drop:+g}",
+    )
+
+
+def _limit(name: str, value: float, limit: float | None, unit: str) -> Check:
+    if limit is None:
+        return Check(name, True, f"{value:.1f} {unit}, no limit set")
+    return Check(name, value <= limit, f"{value:.1f} {unit}, allowed are {limit:g}")
+
+
+def _f1(labels: Ints, predictions: Ints) -> float:
+    return float(count_metrics(confusion(labels, predictions))["f1"])
+
+
+def decide_labels(probabilities: npt.NDArray[np.float64], threshold: float) -> Ints:
+    """(N,) probabilities of positive -> (N,) labels, by the model's own threshold."""
+    return (probabilities >= threshold).astype(np.int64)
+
+
+def tell_checks(verdict: Verdict) -> Sequence[str]:
+    """A line a check, for people."""
+    return [f"{'passed' if check.passed else 'FAILED'}  {check.name}: {check.found}" for check in verdict.checks]

@@ -1,0 +1,213 @@
+"""A classifier enters the registry: its files, what is known about it, and the gate's decision on its place."""
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError
+from reviewgen_spark.models.classifier.model_folder import (
+    CURVE_FILE,
+    ModelSettings,
+    folder_sha256,
+    read_settings,
+    require_sentiment,
+)
+from reviewgen_spark.models.evaluation.evaluation import Score, find_score
+from reviewgen_spark.models.registry.aliases import CANDIDATE, CHAMPION, Decision
+from reviewgen_spark.models.registry.mlflow_model import MODEL_ARTIFACT, save_pyfunc
+from reviewgen_spark.models.registry.mlflow_store import (
+    by_alias,
+    by_fingerprint,
+    describe_environment,
+    find_experiment,
+    open_client,
+    registered_model,
+)
+from reviewgen_spark.models.registry.model_card import write_card
+from reviewgen_spark.models.registry.registry import RegisteredModel, pin
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+_DECISION, _SETTLED = "decision", "settled"  # tags of a version: what was decided, and that the aliases say so
+
+
+def register(
+    model_dir: Path,
+    scores: Sequence[Score],
+    fingerprint: str,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    name: str,
+    tracking_uri: str,
+    artifact_root: Path,
+    decide: Callable[[RegisteredModel | None], tuple[bool, str]],
+    alias: str = CHAMPION,
+    teacher: RegisteredModel | None = None,
+    files: Sequence[Path] = (),
+) -> Decision:
+    """Log a model with everything known about it, register it as `candidate`, and let it win the champion's place.
+
+    Aliases are set last, so a failure on the way leaves a failed run and the old champion, never half a model. After
+    a kill the same fingerprint goes on with the version that it made; once settled, it only tells the decision.
+
+    Args:
+        model_dir: the folder that `finetune` wrote; its training curve is logged by epoch.
+        scores: what `evaluate` found.
+        fingerprint: of this registration; it makes one version, however often it is called.
+        params: settings to log, without any text.
+        tags: of the run: data versions, fingerprints, who started it.
+        name: the registered name.
+        tracking_uri: the MLflow store, such as `sqlite:////data/mlflow.db`.
+        artifact_root: folder for this experiment's artifacts, used when the experiment is new.
+        decide: the gate: given the standing champion, None where there is none that can be read, says whether the
+            model takes its place, and why.
+        alias: the place; only who competes for the champion's is `candidate`.
+        teacher: the version that this one was distilled from.
+        files: what `evaluate` and `compress` wrote for people, logged as it is.
+
+    Raises:
+        ConfigError: the model is not one that the label stage and MLflow's clients could read.
+    """
+    settings = read_settings(model_dir)
+    require_sentiment(settings, "register")
+    if settings.adapter:
+        raise ConfigError(
+            f"register: expected plain weights, got a model with adapters of the kind '{settings.adapter.kind}', which "
+            "only this package can read; train with finetune.method=lora, whose weights are merged"
+        )
+    with open_client(tracking_uri) as client:
+        found = by_fingerprint(client, name, fingerprint)
+        if found is None:
+            found = _add_version(
+                client,
+                name,
+                model_dir,
+                scores,
+                fingerprint,
+                params,
+                tags,
+                find_experiment(client, name, artifact_root),
+                _lineage(teacher),
+                files,
+            )
+        if _DECISION not in found.tags:
+            previous = by_alias(client, name, alias)
+            promoted, reason = decide(_standing(previous))
+            previous_version = int(previous.version) if previous else None
+            decided: dict[str, Any] = {"promoted": promoted, "reason": reason, "previous_version": previous_version}
+            client.set_model_version_tag(name, str(found.version), _DECISION, json.dumps(decided))
+        else:
+            decided = json.loads(found.tags[_DECISION])
+        if _SETTLED not in found.tags:
+            if alias == CHAMPION:
+                client.set_registered_model_alias(name, CANDIDATE, str(found.version))
+            if decided["promoted"]:
+                client.set_registered_model_alias(name, alias, str(found.version))
+            client.set_model_version_tag(name, str(found.version), _SETTLED, "true")
+        return Decision(pin(found), **decided)
+
+
+def _standing(found: "ModelVersion | None") -> RegisteredModel | None:
+    """The champion, if its files are still there: a champion that cannot be read labels nothing."""
+    try:
+        return pin(found) if found else None
+    except ModelNotFoundError:
+        return None
+
+
+def _lineage(teacher: RegisteredModel | None) -> dict[str, str]:
+    if teacher is None:
+        return {}
+    return {
+        "teacher_name": teacher.name,
+        "teacher_version": str(teacher.version),
+        "teacher_sha256": teacher.sha256,
+    }
+
+
+def _add_version(
+    client: "MlflowClient",
+    name: str,
+    model_dir: Path,
+    scores: Sequence[Score],
+    fingerprint: str,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    experiment_id: str,
+    lineage: Mapping[str, str],
+    files: Sequence[Path],
+) -> "ModelVersion":
+    settings, sha256 = read_settings(model_dir), folder_sha256(model_dir)
+    run_id = client.create_run(experiment_id, run_name=settings.base).info.run_id
+    try:
+        _log_facts(client, run_id, model_dir, settings, scores, params, tags, sha256)
+        with tempfile.TemporaryDirectory() as folder:
+            save_pyfunc(model_dir, Path(folder) / MODEL_ARTIFACT)
+            client.log_artifacts(run_id, str(Path(folder) / MODEL_ARTIFACT), MODEL_ARTIFACT)
+        for file in files:
+            client.log_artifact(run_id, str(file))
+        registered_model(client, name)
+        source = f"{client.get_run(run_id).info.artifact_uri}/{MODEL_ARTIFACT}"
+        version_tags = {
+            "fingerprint": fingerprint,
+            "sha256": sha256,
+            "base": settings.base,
+            "corpus_fingerprint": settings.corpus_fingerprint,
+            "test_f1": repr(find_score(list(scores), "f1")),
+            **lineage,
+        }
+        found = client.create_model_version(name, source, run_id, tags=version_tags)
+    except BaseException:
+        client.set_terminated(run_id, "FAILED")
+        raise
+    client.set_terminated(run_id, "FINISHED")
+    return found
+
+
+def _log_facts(
+    client: "MlflowClient",
+    run_id: str,
+    model_dir: Path,
+    settings: ModelSettings,
+    scores: Sequence[Score],
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    sha256: str,
+) -> None:
+    from mlflow.entities import Metric, Param, RunTag
+
+    facts = {
+        "base": settings.base,
+        "corpus_fingerprint": settings.corpus_fingerprint,
+        "temperature": settings.temperature,
+        **{f"finetune.{name}": value for name, value in settings.training.items()},
+        **params,
+    }
+    curve = json.loads((model_dir / CURVE_FILE).read_text(encoding="utf-8"))
+    metrics = [
+        Metric(f"training/{name}", float(value), 0, int(point["epoch"]))
+        for point in curve
+        for name, value in point.items()
+        if name != "epoch"
+    ]
+    metrics += [
+        Metric(f"{score.split}/{'' if score.model == 'model' else score.model + '/'}{score.metric}", score.value, 0, 0)
+        for score in scores
+        if score.slice_name == "all"
+    ]
+    client.log_batch(
+        run_id,
+        params=[Param(name, str(value)) for name, value in facts.items()],
+        tags=[RunTag(name, value) for name, value in tags.items()],
+    )
+    for start in range(0, len(metrics), 1000):  # MLflow's limit of one batch
+        client.log_batch(run_id, metrics=metrics[start : start + 1000])
+    client.log_dict(run_id, {"scores": [asdict(score) for score in scores]}, "scores.json")
+    client.log_dict(run_id, {"curve": curve}, "training_curve.json")
+    client.log_dict(run_id, describe_environment(), "environment.json")
+    client.log_text(run_id, write_card(settings, scores, params, sha256), "model_card.md")

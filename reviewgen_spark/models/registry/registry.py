@@ -1,0 +1,237 @@
+"""The register of classifiers, in MLflow, as it is read: which versions there are, and what an alias means.
+
+`registration.py` writes to it, `promotion.py` moves its aliases, `pins.py` stands in for it.
+"""
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryError, ReviewgenError
+from reviewgen_spark.models.classifier.model_folder import folder_sha256, read_settings
+from reviewgen_spark.models.registry.mlflow_model import path_inside
+from reviewgen_spark.models.registry.mlflow_store import by_reference, open_client, registered_model
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """One version, pinned: name and number for the tables, the hash for fingerprints, the folder to load.
+
+    `uri` is the same folder in the artifact store, for machines that do not see `path`.
+    """
+
+    name: str
+    version: int
+    sha256: str
+    path: Path
+    corpus_fingerprint: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A line of `reviewgen models list`."""
+
+    name: str
+    version: int
+    aliases: tuple[str, ...]
+    base: str
+    test_f1: float | None
+    corpus_fingerprint: str
+    sha256: str
+    created_ms: int
+    teacher: str = ""  # name and version that it was distilled from
+
+
+def parse_reference(model: str) -> tuple[str, str]:
+    """Take NAME@ALIAS or NAME@VERSION apart.
+
+    Raises:
+        ConfigError: it is not of that form.
+    """
+    name, at, alias = model.partition("@")
+    if not (name and at and alias):
+        raise ConfigError(f"model {model!r}: expected NAME@ALIAS or NAME@VERSION, such as review_sentiment@champion")
+    return name, alias
+
+
+def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
+    """Pin what an alias means now, or a version's number; call it once a run, on the driver.
+
+    Raises:
+        ModelNotFoundError: no version stands under the alias, or its files are gone or damaged.
+        RegistryError: the store gives no answer.
+    """
+    with open_client(tracking_uri) as client:
+        try:
+            found = _find(client, name, alias, tracking_uri)
+        except ReviewgenError:
+            raise
+        except Exception as error:  # a server that is down, a database that cannot be opened: each raises its own
+            raise RegistryError(
+                f"the registry at {_without_password(tracking_uri)} does not answer ({type(error).__name__}); "
+                "start it, or set paths.mlflow_uri"
+            ) from error
+        return pin(found)
+
+
+def pin(found: "ModelVersion") -> RegisteredModel:
+    """Locate a version's plain files and check them against the hash they were registered with.
+
+    Raises:
+        ModelNotFoundError: they are gone or damaged.
+    """
+    import mlflow.artifacts
+    from mlflow.exceptions import MlflowException
+
+    label = f"'{found.name}' version {found.version}"
+    try:
+        local = Path(mlflow.artifacts.download_artifacts(artifact_uri=found.source))
+        inside = path_inside(local)
+        path = local / inside
+        settings, sha256 = read_settings(path), folder_sha256(path)
+    except (OSError, MlflowException, ModelNotFoundError) as error:
+        raise ModelNotFoundError(
+            f"{label}: its files at {found.source} cannot be read ({type(error).__name__}); restore them, or promote "
+            "another version with `reviewgen models promote`"
+        ) from error
+    if sha256 != found.tags["sha256"]:
+        raise ModelNotFoundError(
+            f"{label}: its files in {path} are not those that were registered (sha256 {sha256[:12]}, expected "
+            f"{found.tags['sha256'][:12]}); promote another version with `reviewgen models promote`"
+        )
+    uri = f"{str(found.source).rstrip('/')}/{inside}"
+    return RegisteredModel(found.name, int(found.version), sha256, path, settings.corpus_fingerprint, uri)
+
+
+def download_file(model: RegisteredModel, file: str, folder: Path, tracking_uri: str) -> Path:
+    """Copy a file that was logged beside a version into a folder, and name it.
+
+    Raises:
+        ModelNotFoundError: its run has no such file, or it cannot be read.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with open_client(tracking_uri) as client:
+        run_id = client.get_model_version(model.name, str(model.version)).run_id or ""
+        try:
+            return Path(client.download_artifacts(run_id, file, str(folder)))
+        except (OSError, MlflowException) as error:
+            raise ModelNotFoundError(_lacks_file(model, file, f" ({type(error).__name__})")) from error
+
+
+def require_files(model: RegisteredModel, files: Sequence[str], tracking_uri: str) -> None:
+    """Check that files were logged beside a version; copies nothing.
+
+    Raises:
+        ModelNotFoundError: the run of the version lacks one.
+    """
+    if not files:
+        return
+    with open_client(tracking_uri) as client:
+        run_id = client.get_model_version(model.name, str(model.version)).run_id or ""
+        logged = {artifact.path for artifact in client.list_artifacts(run_id)} if run_id else set()
+    for file in files:
+        if file not in logged:
+            raise ModelNotFoundError(_lacks_file(model, file))
+
+
+def _lacks_file(model: RegisteredModel, file: str, cause: str = "") -> str:
+    return (
+        f"'{model.name}' version {model.version}: its run has no {file} that can be read{cause}; "
+        "`reviewgen run compress` registers one (compress.onnx, compress.cascade)"
+    )
+
+
+def read_file(name: str, alias: str, file: str, tracking_uri: str) -> str:
+    """A text file that was logged with a version; its weights are not looked at.
+
+    Args:
+        name: the registered name.
+        alias: an alias, or a version's number.
+        file: its name, as `register` was given it.
+        tracking_uri: the MLflow store.
+
+    Raises:
+        ModelNotFoundError: there is no such version, or its run has no such file.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with open_client(tracking_uri) as client:
+        found = _find(client, name, alias, tracking_uri)
+        label, run_id = f"'{name}' version {found.version}", found.run_id or ""
+        if not run_id or file not in {artifact.path for artifact in client.list_artifacts(run_id)}:
+            raise ModelNotFoundError(
+                f"{label}: its run has no {file}; it was registered before there was one, or its files are gone. "
+                "`reviewgen run train` registers the model anew, with it"
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                return Path(client.download_artifacts(run_id, file, folder)).read_text(encoding="utf-8")
+            except (OSError, MlflowException) as error:
+                raise ModelNotFoundError(
+                    f"{label}: {file} of its run {run_id} cannot be read ({type(error).__name__}); restore it"
+                ) from error
+
+
+def list_models(tracking_uri: str, name: str | None = None) -> list[ModelEntry]:
+    """List every version, newest first, of one name or of all."""
+    with open_client(tracking_uri) as client:
+        entries: list[ModelEntry] = []
+        for registered in client.search_registered_models():
+            if name in (None, registered.name):
+                aliases = client.get_registered_model(registered.name).aliases
+                versions = client.search_model_versions(f"name='{registered.name}'")
+                entries.extend(_entry(found, aliases) for found in versions)
+        return sorted(entries, key=lambda entry: (entry.name, -entry.version))
+
+
+def store_identity(tracking_uri: str, name: str) -> str:
+    """Tell one store from another that has taken its place: when the name was first entered in it.
+
+    The name is entered here if need be, so that the answer is the same before and after the first version.
+    """
+    with open_client(tracking_uri) as client:
+        return str(registered_model(client, name).creation_timestamp)
+
+
+def _entry(found: "ModelVersion", aliases: Mapping[str, str]) -> ModelEntry:
+    return ModelEntry(
+        name=found.name,
+        version=int(found.version),
+        aliases=tuple(sorted(alias for alias, number in aliases.items() if str(number) == str(found.version))),
+        base=found.tags.get("base", ""),
+        test_f1=float(found.tags["test_f1"]) if "test_f1" in found.tags else None,
+        corpus_fingerprint=found.tags.get("corpus_fingerprint", ""),
+        sha256=found.tags.get("sha256", ""),
+        created_ms=int(found.creation_timestamp),
+        teacher=f"{found.tags['teacher_name']} version {found.tags['teacher_version']}"
+        if "teacher_version" in found.tags
+        else "",
+    )
+
+
+def _find(client: "MlflowClient", name: str, alias: str, tracking_uri: str) -> "ModelVersion":
+    found = by_reference(client, name, alias)
+    if found is None:
+        raise ModelNotFoundError(
+            f"models.name: no version of '{name}' has the alias '{alias}', or that number, in {tracking_uri}; "
+            "train and register one with `reviewgen run train`, or promote one with `reviewgen models promote`"
+        )
+    return found
+
+
+def _without_password(uri: str) -> str:
+    """A store's address as it may be shown.
+
+    >>> _without_password("postgresql://me:secret@db/mlflow")
+    'postgresql://db/mlflow'
+    """
+    return re.sub(r"//[^/@]*@", "//", uri)

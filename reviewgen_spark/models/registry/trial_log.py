@@ -1,0 +1,37 @@
+"""The trials of a search in MLflow."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reviewgen_spark.models.registry.mlflow_store import find_experiment, open_client
+
+
+class TrialLog:
+    """A run of a search, and in it one nested run a trial."""
+
+    def __init__(self, tracking_uri: str, experiment: str, artifact_root: Path, name: str) -> None:
+        """Name the store, the experiment and the search."""
+        self._uri, self._experiment, self._root, self._name = tracking_uri, experiment, artifact_root, name
+
+    def __enter__(self) -> "TrialLog":
+        """Open the run of the search."""
+        with open_client(self._uri) as client:
+            self._id = find_experiment(client, self._experiment, self._root)
+            self._run = client.create_run(self._id, run_name=self._name).info.run_id
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *ignored: object) -> None:
+        """Close it: failed, when the search was cut off."""
+        with open_client(self._uri) as client:
+            client.set_terminated(self._run, "FAILED" if kind else "FINISHED")
+
+    def trial(self, params: Mapping[str, Any], state: str, value: float | None) -> None:
+        """Log a trial that ended; its state is `complete`, `pruned` or `failed`."""
+        with open_client(self._uri) as client:
+            run = client.create_run(self._id, tags={"mlflow.parentRunId": self._run, "reviewgen.state": state})
+            for name, found in params.items():
+                client.log_param(run.info.run_id, name, found)
+            if value is not None:
+                client.log_metric(run.info.run_id, "validation_f1", value)
+            client.set_terminated(run.info.run_id, "FAILED" if state == "failed" else "FINISHED")

@@ -1,0 +1,1 @@
+"""Trains models: the trainer, optimizer, checkpoints, fine-tuning, pre-training, studies."""

@@ -1,0 +1,93 @@
+"""Texts said another way, by a detour through another language.
+
+Source: Sennrich et al. (2016), Improving Neural Machine Translation Models with Monolingual Data; for augmentation: Xie
+et al. (2020), Unsupervised Data Augmentation.
+
+Any two sequence-to-sequence checkpoints of transformers will do, such as the Marian models of OPUS-MT. Greedy decoding:
+equal texts give equal variants, whatever the batch.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from reviewgen_spark.config.progress import add_bar, progress_bars
+from reviewgen_spark.errors import ModelNotFoundError
+from reviewgen_spark.models.bases.quiet_transformers import quiet_transformers
+from reviewgen_spark.models.data.batches import cut_by_token_budget
+
+TOKENS_PER_BATCH = 2048
+
+
+@dataclass(frozen=True)
+class Translator:
+    """One direction: tokenizer and model, on a device."""
+
+    tokenizer: Any
+    model: Any
+    max_tokens: int
+
+    def translate(self, texts: Sequence[str]) -> list[str]:
+        """Each text in the other language, in order; batches are of like length."""
+        rows = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
+        said = [""] * len(rows)
+        for batch in cut_by_token_budget([len(row) for row in rows], list(texts), TOKENS_PER_BATCH):
+            inputs = self.tokenizer.pad({"input_ids": [rows[row] for row in batch]}, return_tensors="pt")
+            with torch.inference_mode():
+                found = self.model.generate(
+                    input_ids=inputs["input_ids"].to(self.model.device),
+                    attention_mask=inputs["attention_mask"].to(self.model.device),
+                    max_new_tokens=self.max_tokens,
+                    num_beams=1,
+                    do_sample=False,
+                )
+            for row, text in zip(batch, self.tokenizer.batch_decode(found, skip_special_tokens=True), strict=True):
+                said[row] = text.strip()
+        return said
+
+
+def load_translator(name: str, device: str, max_tokens: int) -> Translator:
+    """Load a checkpoint by its folder, or by its name on the hub.
+
+    Raises:
+        ModelNotFoundError: there is no such checkpoint, or not on this machine.
+    """
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    source = str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
+    try:
+        with quiet_transformers():
+            tokenizer = AutoTokenizer.from_pretrained(source)
+            model = AutoModelForSeq2SeqLM.from_pretrained(source)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelNotFoundError(
+            f"finetune.back_translation: '{name}' could not be loaded as a sequence-to-sequence model "
+            f"({type(error).__name__}); name a folder, or download it first"
+        ) from error
+    return Translator(tokenizer, model.eval().to(device), max_tokens)
+
+
+@progress_bars()
+def back_translate(
+    texts: Sequence[str], there: Translator, back: Translator, progress: Callable[[str], None]
+) -> list[str | None]:
+    """A variant of each text; None where the detour gave nothing, or the text itself.
+
+    Args:
+        texts: what is to be varied; variants are synthetic, and for training only.
+        there: into the other language.
+        back: and home again.
+        progress: called with a line a chunk; the lines hold no text.
+    """
+    found: list[str | None] = []
+    advance = add_bar("back-translation: texts", len(texts))
+    for start in range(0, len(texts), 1000):
+        part = texts[start : start + 1000]
+        home = back.translate(there.translate(part))
+        found += [said if said and said != text else None for text, said in zip(part, home, strict=True)]
+        advance(len(part))
+        progress(f"back-translated {len(found):,} of {len(texts):,} texts")
+    return found

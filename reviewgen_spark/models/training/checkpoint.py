@@ -1,0 +1,91 @@
+"""Checkpoints: everything that the next step of a training depends on, so that it goes on to the very same weights."""
+
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from reviewgen_spark.errors import StageError
+from reviewgen_spark.models.training.optimizer import LoopSettings
+
+Point = dict[str, float]
+"""One epoch of the training curve, by name; `epoch` counts from 1."""
+
+
+@dataclass
+class Progress:
+    """Where a training stands; all of it goes into a checkpoint."""
+
+    epoch: int = 1
+    batch: int = 0  # batches of this epoch that are done
+    step: int = 0  # steps of the optimiser, over all epochs
+    total_loss: float = 0.0
+    rows: int = 0
+    seconds: float = 0.0
+    plateau: float = 1.0  # what the schedule `plateau` has made of the rate so far
+    best_epoch: int = 0
+    best_value: float = -math.inf
+    curve: list[Point] = field(default_factory=list)
+
+
+def write_checkpoint(
+    path: Path,
+    model: Any,
+    optimizer: torch.optim.Optimizer,
+    settings: LoopSettings,
+    state: Progress,
+    best: Mapping[str, torch.Tensor],
+) -> None:
+    """Write a checkpoint beside and rename it, so that a kill leaves the one before.
+
+    Raises:
+        StageError: the disk is full, or the folder cannot be written.
+    """
+    content = {
+        "settings": asdict(settings),
+        "state": asdict(state),
+        "model": model.state_dict(),
+        "best": dict(best),
+        "optimizer": optimizer.state_dict(),
+        "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state() if settings.device == "cuda" else None,
+    }
+    staged = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(content, staged)
+        staged.replace(path)
+    except (OSError, RuntimeError) as error:  # torch tells of a full disk by RuntimeError
+        with suppress(OSError):
+            staged.unlink()
+        raise StageError(
+            f"{settings.stage}: the checkpoint could not be written to {path.parent} ({type(error).__name__}); free "
+            "some space there and run again: it goes on from the last checkpoint"
+        ) from error
+
+
+def read_checkpoint(
+    path: Path, model: Any, optimizer: torch.optim.Optimizer, settings: LoopSettings
+) -> tuple[Progress, dict[str, torch.Tensor]]:
+    """Put everything back as it was; only tensors and plain values are read, never code.
+
+    Raises:
+        StageError: it belongs to another training.
+    """
+    content = torch.load(path, map_location=settings.device, weights_only=True)
+    if content["settings"] != asdict(settings):
+        changed = sorted(name for name, value in asdict(settings).items() if content["settings"].get(name) != value)
+        raise StageError(
+            f"{settings.stage}: {path} is of a training with other settings ({', '.join(changed)}); remove it to start "
+            "anew"
+        )
+    model.load_state_dict(content["model"])
+    optimizer.load_state_dict(content["optimizer"])
+    torch.set_rng_state(content["random"].cpu())
+    if content["random_cuda"] is not None:
+        torch.cuda.set_rng_state(content["random_cuda"].cpu())
+    return Progress(**content["state"]), content["best"]

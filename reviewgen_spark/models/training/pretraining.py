@@ -1,0 +1,329 @@
+"""Pre-train a language model on unlabelled reviews, from nothing or from a base; fine-tuning starts from its folder.
+
+Rows are batched by length, which leaves some 4 % of padding, so reviews are not packed into one row: an encoder would
+read across the seams. A causal model reads one review a row too, for the same reason.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+import torch
+import torch.nn.functional as F
+
+from reviewgen_spark.config import PretrainSection
+from reviewgen_spark.errors import ConfigError, DataQualityError, SchemaError
+from reviewgen_spark.models.bases.decoder import load_decoder
+from reviewgen_spark.models.bases.loading import load_base, load_checkpoint
+from reviewgen_spark.models.classifier.predictor import choose_device
+from reviewgen_spark.models.data.batches import cut_by_token_budget, pad, shuffle_into_batches
+from reviewgen_spark.models.training.checkpoint import Point
+from reviewgen_spark.models.training.objectives import IGNORED, mask_words, split_sentences, word_groups
+from reviewgen_spark.models.training.optimizer import LoopSettings, loop_settings
+from reviewgen_spark.models.training.trainer import autocast, fit_to_device, save_weights, seeded, train
+
+FACTS_FILE = "pretraining.json"
+EVALUATION_TOKENS = 8192
+
+
+@dataclass(frozen=True)
+class Row:
+    """One text as the model reads it. With sentence order, `swapped` holds the ids with the parts exchanged."""
+
+    ids: list[int]
+    groups: list[int]
+    types: list[int]
+    characters: int
+    swapped: "Row | None" = None
+
+
+@dataclass(frozen=True)
+class PretrainResult:
+    """Where the model lies and how training went; `validation_loss` is in nats a token that was asked for."""
+
+    folder: Path
+    best_epoch: int
+    validation_loss: float
+    curve: tuple[Point, ...]
+    train_rows: int
+    seconds: float
+
+
+def pretrain(
+    corpus: Path,
+    base: str,
+    section: PretrainSection,
+    out: Path,
+    progress: Callable[[str], None],
+    checkpoint: Path | None = None,
+) -> PretrainResult:
+    """Train a language model and write its folder: `save_pretrained` files, tokenizer and `pretraining.json`.
+
+    Args:
+        corpus: folder of the stage `pretraining_corpus`.
+        base: as `models.base`; for the objective `clm`, see `models.decoder`.
+        section: the `pretrain` section.
+        out: folder to write.
+        progress: called with a line every few seconds and after each epoch; the lines hold no text.
+        checkpoint: file that an interrupted training goes on from.
+
+    Raises:
+        SchemaError: the folder is no such corpus.
+        DataQualityError: a split holds no text.
+        ConfigError: the base has no head for the objective.
+        ModelNotFoundError: there is no such base.
+        StageError: the loss became NaN or infinite, or the disk is full.
+    """
+    started = time.monotonic()
+    texts = {split: read_texts(corpus, split) for split in ("train", "validation")}
+    device = choose_device(section.device)
+    settings = loop_settings("pretrain", section, device)
+    with seeded(section.seed, section.threads):
+        tokenizer, model = load_language_model(base, texts["train"], section)
+        out.mkdir(parents=True, exist_ok=True)
+        (out / FACTS_FILE).unlink(missing_ok=True)  # until it is written again this is no finished model
+        tokenizer.save_pretrained(out)
+        rows = {split: encode(tokenizer, part, section) for split, part in texts.items()}
+        model = fit_to_device(model, device)
+        pad_id, mask_id = int(tokenizer.pad_token_id), tokenizer.mask_token_id
+        vocabulary = len(tokenizer)
+
+        def prepare(part: Sequence[Row], rng: np.random.Generator) -> dict[str, torch.Tensor]:
+            return make_batch(part, section, rng, pad_id, mask_id, vocabulary, device)
+
+        def batches(epoch: int, rng: np.random.Generator) -> Sequence[npt.NDArray[np.int64]]:
+            return shuffle_into_batches([len(row.ids) for row in rows["train"]], section.batch_size, rng)
+
+        def loss(trained: Any, chosen: npt.NDArray[np.int64], rng: np.random.Generator) -> torch.Tensor:
+            batch = prepare([rows["train"][row] for row in chosen], rng)
+            token_loss, tokens, order_loss = losses(trained, batch)
+            return token_loss / max(1, tokens) + order_loss / len(chosen)
+
+        def validate(trained: Any) -> dict[str, float]:
+            return score(trained, rows["validation"], prepare, settings)
+
+        count = sum(parameter.numel() for parameter in model.parameters())
+        progress(
+            f"{base}, {section.objective}: {len(rows['train']):,} reviews, {count / 1e6:.1f} M parameters, "
+            f"{settings.precision} on {device}, {torch.get_num_threads()} threads"
+        )
+        before = validate(model.eval())
+        progress(f"before: validation loss {before['validation_loss']:.4f}")
+        result = train(model, batches, loss, settings, validate, "validation_gain", progress, checkpoint)
+        model.load_state_dict(result.best_state)
+    save_weights(model.cpu(), out, "pretrain")
+    best = result.curve[result.best_epoch - 1]
+    facts = {
+        "objective": section.objective,
+        "base": base,
+        "corpus": json.loads((corpus / "manifest.json").read_text(encoding="utf-8")).get("fingerprint"),
+        "before": before,
+        "curve": result.curve,
+        "training": section.result_part(),
+    }
+    (out / FACTS_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return PretrainResult(
+        out, result.best_epoch, best["validation_loss"], result.curve, len(rows["train"]), time.monotonic() - started
+    )
+
+
+def read_texts(corpus: Path, split: str) -> list[str]:
+    """The texts of a split, by record_id, so that shards and their order change nothing.
+
+    Raises:
+        SchemaError: the folder is no finished corpus.
+        DataQualityError: there is no text.
+    """
+    if not (corpus / "manifest.json").is_file():
+        raise SchemaError(f"{corpus}: has no manifest.json, so it is no finished corpus; run `reviewgen run pretrain`")
+    table = pq.read_table(corpus / split, columns=["record_id", "text"]).sort_by("record_id")
+    texts = [text for text in table.column("text").to_pylist() if text and not text.isspace()]
+    if not texts:
+        raise DataQualityError(
+            f"{corpus / split}: holds no text to read; ingest reviews first, or change the split's shares"
+        )
+    return texts
+
+
+def load_language_model(base: str, texts: Sequence[str], section: PretrainSection) -> tuple[Any, Any]:
+    """Tokenizer and model with the head that the objective needs, on the weights of the base.
+
+    Raises:
+        ConfigError: that kind of model has no such head.
+        ModelNotFoundError: there is no such base.
+    """
+    from transformers import AutoModelForMaskedLM, AutoModelForPreTraining
+
+    if section.objective == "clm":
+        tokenizer, decoder = load_decoder(base, texts, section.max_tokens, section.vocabulary_size, section.dropout)
+        if decoder.config.is_encoder_decoder:
+            raise ConfigError(f"pretrain.base: '{base}' has an encoder, which clm does not train; choose a causal base")
+        return tokenizer, decoder
+    kind = AutoModelForPreTraining if section.objective == "mlm+sop" else AutoModelForMaskedLM
+    is_made_here = base.partition(":")[0] in ("scratch", "embedded")
+    if is_made_here:  # an encoder without a language model's head
+        encoder = load_base(base, texts, ("0", "1"), section.max_tokens, section.vocabulary_size, section.dropout)
+    else:
+        encoder = load_checkpoint(base, {}, section.dropout, kind)
+    if encoder.tokenizer.mask_token_id is None:
+        raise ConfigError(f"pretrain.base: '{base}' has no mask token, which the objective {section.objective} needs")
+    try:
+        model = kind.from_config(encoder.model.config) if is_made_here else encoder.model
+    except ValueError as error:
+        raise ConfigError(
+            f"pretrain.base: '{base}' has no head for {section.objective}; choose another base"
+        ) from error
+    if section.objective == "mlm+sop" and not hasattr(getattr(model, "cls", None), "seq_relationship"):
+        raise ConfigError(
+            f"pretrain.base: '{base}' has no head for the order of sentences; set pretrain.objective to mlm"
+        )
+    if is_made_here:
+        model.base_model.load_state_dict(encoder.model.base_model.state_dict(), strict=False)
+    return encoder.tokenizer, model
+
+
+def encode(tokenizer: Any, texts: Sequence[str], section: PretrainSection) -> list[Row]:
+    """Cut texts into tokens, and know which of them make a word."""
+    backend = tokenizer.backend_tokenizer
+    backend.no_padding()
+    backend.enable_truncation(max_length=section.max_tokens)
+    pairs = [split_sentences(text) if section.objective == "mlm+sop" else None for text in texts]
+    found = _encode(backend, list(texts))
+    both = [place for place, pair in enumerate(pairs) if pair]
+    forwards = dict(zip(both, _encode(backend, [pairs[place] for place in both]), strict=True))
+    turned = [pair[::-1] for pair in pairs if pair]
+    backwards = dict(zip(both, _encode(backend, turned), strict=True))
+    rows: list[Row] = []
+    for place, row in enumerate(found):
+        if place not in forwards:
+            rows.append(row)
+            continue
+        one = forwards[place]
+        rows.append(Row(one.ids, one.groups, one.types, one.characters, backwards[place]))
+    return rows
+
+
+def _encode(backend: Any, texts: list[Any]) -> list[Row]:
+    import rjieba
+
+    cut = rjieba.Jieba().cut
+    rows: list[Row] = []
+    for start in range(0, len(texts), 4096):
+        part = texts[start : start + 4096]
+        for text, found in zip(part, backend.encode_batch(part), strict=True):
+            segments = (text,) if isinstance(text, str) else text
+            groups: list[int] = [-1] * len(found.ids)
+            first = 0
+            for number, segment in enumerate(segments):
+                # A token's sequence says which segment its offsets count in; None is a special token.
+                places = [place for place, of in enumerate(found.sequence_ids) if of == number]
+                numbers = word_groups([found.offsets[place] for place in places], cut(segment), segment)
+                for place, group in zip(places, numbers, strict=True):
+                    groups[place] = group + first if group >= 0 else -1
+                first = max([*groups, -1]) + 1
+            rows.append(Row(found.ids, groups, found.type_ids, _characters(found, segments)))
+    return rows
+
+
+def _characters(found: Any, segments: Sequence[str]) -> int:
+    """The characters that the tokens stand for: of a text that was cut, those up to the cut."""
+    if not found.overflowing:
+        return sum(map(len, segments))
+    ends = [0] * len(segments)
+    for (_start, end), of in zip(found.offsets, found.sequence_ids, strict=True):
+        if of is not None:
+            ends[of] = max(ends[of], end)
+    return sum(ends)
+
+
+def make_batch(
+    rows: Sequence[Row],
+    section: PretrainSection,
+    rng: np.random.Generator,
+    pad_id: int,
+    mask_id: int | None,
+    vocabulary: int,
+    device: str,
+) -> dict[str, torch.Tensor]:
+    """What the model reads, and what it is asked.
+
+    `input_ids`, `attention_mask`, `labels` (B, T), and with sentence order `token_type_ids` (B, T) and `order` (B,), 1
+    where the parts were exchanged.
+    """
+    if section.objective == "clm":
+        ids, mask = pad([row.ids for row in rows], pad_id, device)  # (B, T), (B, T)
+        return {"input_ids": ids, "attention_mask": mask, "labels": ids.masked_fill(mask == 0, IGNORED)}
+    asked: list[Row] = []
+    order: list[int] = []
+    for row in rows:
+        is_swapped = row.swapped is not None and rng.random() < 0.5
+        asked.append(row.swapped if is_swapped and row.swapped else row)
+        order.append(IGNORED if row.swapped is None else int(is_swapped))
+    assert mask_id is not None  # checked when the model was loaded
+    masked = [mask_words(row.ids, row.groups, rng, mask_id, vocabulary, section.mask_pct / 100) for row in asked]
+    ids, mask = pad([read.tolist() for read, _wanted in masked], pad_id, device)
+    labels, _ = pad([wanted.tolist() for _read, wanted in masked], IGNORED, device)
+    batch = {"input_ids": ids, "attention_mask": mask, "labels": labels}
+    if section.objective == "mlm+sop":
+        batch["token_type_ids"], _ = pad([row.types for row in asked], 0, device)
+        batch["order"] = torch.as_tensor(order, device=device)
+    return batch
+
+
+def losses(model: Any, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, int, torch.Tensor]:
+    """Summed loss of the tokens that are asked for, how many they are, and the summed loss of sentence order."""
+    read = {name: batch[name] for name in ("input_ids", "attention_mask", "token_type_ids") if name in batch}
+    said = model(**read)
+    logits = said.prediction_logits if "order" in batch else said.logits  # (B, T, V)
+    labels = batch["labels"]
+    if not hasattr(said, "prediction_logits") and is_causal(model):
+        logits, labels = logits[:, :-1], labels[:, 1:]  # each token is said from those before it
+    asked = labels != IGNORED
+    token_loss = F.cross_entropy(logits[asked].float(), labels[asked], reduction="sum")
+    order_loss = token_loss.new_zeros(())
+    if "order" in batch and bool((batch["order"] != IGNORED).any()):
+        order_loss = F.cross_entropy(
+            said.seq_relationship_logits.float(), batch["order"], ignore_index=IGNORED, reduction="sum"
+        )
+    return token_loss, int(asked.sum()), order_loss
+
+
+def is_causal(model: Any) -> bool:
+    """Whether a model says the next token, by the class that `transformers` chose for it."""
+    inner = getattr(model, "module", model)  # under DistributedDataParallel
+    return bool(type(getattr(inner, "_orig_mod", inner)).__name__.endswith(("ForCausalLM", "LMHeadModel")))
+
+
+def score(
+    model: Any,
+    rows: Sequence[Row],
+    prepare: Callable[[Sequence[Row], np.random.Generator], dict[str, torch.Tensor]],
+    settings: LoopSettings,
+) -> dict[str, float]:
+    """Loss a token on validation, under the same masks each time; bits a character for a causal model.
+
+    `validation_gain` is the loss with its sign turned: the higher the better.
+    """
+    token_loss, tokens, order_loss, pairs = 0.0, 0, 0.0, 0
+    with torch.inference_mode(), autocast(settings.device, settings.precision):
+        keys = [str(place) for place in range(len(rows))]
+        for number, part in enumerate(cut_by_token_budget([len(row.ids) for row in rows], keys, EVALUATION_TOKENS)):
+            batch = prepare([rows[row] for row in part], np.random.default_rng([settings.seed, number]))
+            found, count, order = losses(model, batch)
+            token_loss, tokens = token_loss + float(found), tokens + count
+            order_loss += float(order)
+            pairs += int((batch["order"] != IGNORED).sum()) if "order" in batch else 0
+    loss = token_loss / max(1, tokens)
+    figures = {"validation_loss": loss, "validation_gain": -loss}
+    if pairs:
+        figures["validation_order_loss"] = order_loss / pairs
+    if is_causal(model):
+        figures["validation_bits_per_character"] = token_loss / math.log(2) / sum(row.characters for row in rows)
+    return figures

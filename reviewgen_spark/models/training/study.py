@@ -1,0 +1,134 @@
+"""Search for the settings of fine-tuning: Optuna's TPE with median pruning, kept in sqlite, each trial a nested run.
+
+Trials are chosen by validation F1; the test split is not opened. A study that was interrupted goes on where it was:
+what is done is in its file, and a trial that was cut off counts as failed and is drawn anew.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reviewgen_spark.config import FinetuneSection, TuneSection
+from reviewgen_spark.config.progress import add_bar, progress_bars
+from reviewgen_spark.errors import MissingExtraError, ReviewgenError
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+
+Objective = Callable[[FinetuneSection, Callable[[int, float], None]], float]
+"""Settings, and what to tell of each epoch (number, figure so far), to the figure in the end; more is better."""
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """The best settings found, what they reached, and how many trials ended how."""
+
+    best: Mapping[str, Any]
+    value: float
+    finished: int
+    pruned: int
+    failed: int
+
+
+@progress_bars()
+def tune(
+    objective: Objective,
+    section: FinetuneSection,
+    space: TuneSection,
+    storage: Path,
+    study: str,
+    log: Callable[[Mapping[str, Any], str, float | None], None],
+    progress: Callable[[str], None],
+) -> TuneResult:
+    """Run trials until the study has `space.trials`, those of earlier calls included.
+
+    Args:
+        objective: trains with some settings and tells their figure.
+        section: the settings that are not searched.
+        space: what is searched, and how long.
+        storage: sqlite file of the study.
+        study: name of the study; it should name the corpus and the base, as figures of others do not compare.
+        log: called with the settings of each trial that ended, how (`complete`, `pruned`, `failed`), and its figure.
+        progress: called with a line a trial.
+
+    Raises:
+        MissingExtraError: optuna is not installed.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise MissingExtraError("tune: optuna is not installed; install reviewgen-spark[train]") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage.parent.mkdir(parents=True, exist_ok=True)
+    found = optuna.create_study(
+        study_name=study,
+        storage=f"sqlite:///{storage}",
+        load_if_exists=True,
+        direction="maximize",
+        # Numbered by what is there already: a resumed sampler must not draw its first trials again.
+        sampler=optuna.samplers.TPESampler(seed=space.seed),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=space.unpruned_trials, n_warmup_steps=1),
+    )
+    _fail_stale(found)
+    before = len(_ended(found))
+    found.sampler = optuna.samplers.TPESampler(seed=space.seed + before)
+
+    advance = add_bar("trials", space.trials, before)
+
+    def run(trial: "Trial") -> float:
+        drawn = draw(trial, space)
+        state, value = "failed", None
+
+        def tell(epoch: int, figure: float) -> None:
+            trial.report(figure, epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+        try:
+            value = objective(section.model_copy(update=drawn), tell)
+            state = "complete"
+            return value
+        except optuna.TrialPruned:
+            state = "pruned"
+            raise
+        finally:
+            log(drawn, state, value)
+            advance(1)
+            progress(f"trial {trial.number + 1}: {state}" + (f", {value:.4f}" if value is not None else ""))
+
+    found.optimize(run, n_trials=max(0, space.trials - before), catch=(ReviewgenError,))
+    states = [trial.state.name for trial in found.trials]
+    best = found.best_trial
+    return TuneResult(
+        best=dict(best.params),
+        value=float(best.value or 0.0),
+        finished=states.count("COMPLETE"),
+        pruned=states.count("PRUNED"),
+        failed=states.count("FAIL"),
+    )
+
+
+def draw(trial: "Trial", space: TuneSection) -> dict[str, Any]:
+    """One point of the space; learning rates by their logarithm, as they matter by their magnitude."""
+    return {
+        "learning_rate": trial.suggest_float("learning_rate", *space.learning_rate, log=True),
+        "batch_size": trial.suggest_categorical("batch_size", list(space.batch_size)),
+        "epochs": trial.suggest_int("epochs", *space.epochs),
+        "dropout": trial.suggest_float("dropout", *space.dropout),
+        "weight_decay": trial.suggest_float("weight_decay", *space.weight_decay),
+        "warmup_pct": trial.suggest_float("warmup_pct", *space.warmup_pct),
+        "label_smoothing": trial.suggest_float("label_smoothing", *space.label_smoothing),
+    }
+
+
+def _ended(study: "Study") -> list[Any]:
+    return [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
+
+
+def _fail_stale(study: "Study") -> None:
+    """Trials that a kill left running: nobody will end them."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)

@@ -1,0 +1,1 @@
+"""Checks whether the machine, the workers, the model and the tables are ready for a run."""

@@ -1,0 +1,295 @@
+"""`reviewgen doctor`: is this machine, and are its executors, ready for a run? It looks, and changes nothing.
+
+It goes on when half of it is broken: what needs no Spark is looked at first, and each look that fails is a finding.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryError, ReviewgenError
+from reviewgen_spark.inference.labelling.label import require_label_model
+from reviewgen_spark.operations.doctor import health_checks
+from reviewgen_spark.operations.doctor.health_checks import Finding, Surroundings, TableState
+from reviewgen_spark.orchestration.resources.models import KEY_VARIABLE, label_model
+from reviewgen_spark.orchestration.session import DELTA_PACKAGE, start_session
+from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.warehouse.schema_evolution import differences
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from reviewgen_spark.warehouse.tables import Warehouse
+
+LIBRARIES = ("pyarrow", "torch", "reviewgen_spark")  # what every worker imports
+_AGAIN = "mend what failed above, then run `reviewgen doctor` again"
+
+
+@dataclass(frozen=True)
+class Champion:
+    """What the registry was found to hold; `model_bytes` are the weights of a champion that is whole."""
+
+    finding: Finding
+    model_bytes: int | None = None
+
+
+def examine(env: str | None, overrides: Sequence[str], report: Callable[[str], None]) -> int:
+    """Look at everything that can be looked at, telling each finding as it is found; returns the exit code.
+
+    Args:
+        env: As `--env`.
+        overrides: As `--set`.
+        report: Gets one line a finding.
+    """
+    found: list[Finding] = []
+    for finding in _findings(env, overrides):
+        found.append(finding)
+        report(finding.line())
+    return health_checks.exit_code(found)
+
+
+def _findings(env: str | None, overrides: Sequence[str]) -> Iterator[Finding]:
+    java = health_checks.check_java(java_version())
+    yield java
+    try:
+        config = load_config(env, overrides)
+    except ConfigError as error:
+        for fault in str(error).splitlines():
+            yield Finding("fail", "configuration", fault, is_configuration=True)
+        yield Finding("warn", "all else", "not looked at, as it depends on the configuration", _AGAIN)
+        return
+    yield Finding("ok", "configuration", f"paths.root is {config.paths.root}")
+    yield from examine_machine(config)
+    champion = find_champion(config)
+    yield champion.finding
+    available_bytes = Surroundings(**looking(None, ())(None)).available_bytes  # before the driver's JVM takes its part
+    if java.level == "fail":
+        yield Finding("warn", "spark", "not started, as it needs Java: workers, lease and tables not looked at", _AGAIN)
+        return
+    try:
+        spark = start_session(config, "reviewgen doctor")
+    except ConfigError as error:
+        yield Finding("fail", "spark", str(error), is_configuration=True)
+        return
+    except Exception as error:
+        yield Finding("fail", "spark", f"does not start ({type(error).__name__})", "see docs/runbook.md")
+        return
+    try:
+        yield from examine_spark(spark, config, champion.model_bytes, available_bytes)
+    finally:
+        spark.stop()
+
+
+def examine_machine(config: Config) -> Iterator[Finding]:
+    """What needs no Spark: jars, key, folders, disk."""
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # spark-submit brings its own
+        jars = Path(config.paths.jars)
+        names = [path.name for path in jars.glob("*.jar")] if jars.is_dir() else []
+        yield health_checks.check_jars(config.paths.jars, names, DELTA_PACKAGE)
+    file = config.clean.user_key_file
+    key_file = Path(config.paths.root) / file if file else None
+    yield health_checks.check_user_key(os.environ.get(KEY_VARIABLE, ""), key_file, KEY_VARIABLE)
+    if "://" not in config.paths.landing:
+        yield health_checks.check_landing(config.paths.landing, Path(config.paths.landing).is_dir())
+    exports = config.paths.exports if config.tables.parquet_exports else ""
+    places = (config.paths.warehouse, config.paths.artifacts, exports, config.spark.extra.get("spark.local.dir", ""))
+    devices = set()
+    for place in (*places, tempfile.gettempdir()):
+        if place and "://" not in place:
+            folder = _existing(Path(place))
+            if folder.stat().st_dev not in devices:
+                devices.add(folder.stat().st_dev)
+                usage = shutil.disk_usage(folder)
+                yield health_checks.check_disk(str(folder), usage.free, usage.total)
+
+
+def find_champion(config: Config) -> Champion:
+    """Resolve the model that labels and check its files. A registry that does not exist is not created."""
+    name, alias, uri = config.models.name, config.label.alias, config.paths.tracking_uri
+    # An answer within seconds: MLflow asks a server that is down seven times, for minutes.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+        return Champion(health_checks.check_champion(name, None, f"no registry at {uri} yet", False))
+    from reviewgen_spark.models.registry.registry import list_models
+
+    try:
+        pinned = label_model(config, keeps=False)
+        require_label_model(pinned.model, config.label)
+    except ModelNotFoundError as error:
+        stands = any(alias in (*entry.aliases, str(entry.version)) for entry in list_models(uri, name))
+        problem, _, advice = str(error).partition("; ")
+        return Champion(health_checks.check_champion(name, None, problem, stands, advice))
+    except RegistryError as error:
+        problem, _, advice = str(error).partition("; ")
+        return Champion(Finding("fail", "champion", problem, advice, True))
+    except ReviewgenError as error:
+        return Champion(Finding("fail", "champion", str(error)))
+    model = pinned.model
+    finding = health_checks.check_champion(name, model.version, pinned.warning, False)
+    return Champion(finding, (model.path / "model.safetensors").stat().st_size)
+
+
+def examine_spark(
+    spark: "SparkSession", config: Config, model_bytes: int | None, available_bytes: int
+) -> Iterator[Finding]:
+    """What needs a session: the workers and what they see, the lease, the tables.
+
+    Args:
+        spark: a session of this project.
+        config: as for a run.
+        model_bytes: size of the champion's weights, if there is one.
+        available_bytes: memory of this machine before the session was started.
+    """
+    parallelism = spark.sparkContext.defaultParallelism
+    own = Surroundings(**looking(None, LIBRARIES)(None))
+    try:
+        workers = survey_workers(spark, config)
+    except Exception as error:
+        from reviewgen_spark.orchestration.runner import describe_failure
+
+        yield Finding("fail", "workers", f"cannot run a task ({describe_failure(error)})", "set PYSPARK_PYTHON")
+        workers = []
+    is_local = str(spark.sparkContext.master).startswith("local")
+    if workers:
+        yield from health_checks.check_workers(own, workers)
+        yield health_checks.check_gpu(config.label.device, own, workers)
+        yield health_checks.check_artifacts(str(_existing(Path(config.paths.artifacts))), workers)
+        if not is_local:
+            available_bytes = min(worker.available_bytes for worker in workers)
+    hosts = len({worker.host for worker in workers}) or 1
+    each = -(-parallelism // hosts)
+    yield health_checks.check_arrow(
+        int(spark.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch", "0") or 0),
+        spark_bytes(spark.conf.get("spark.sql.execution.arrow.maxBytesPerBatch", "0") or "0"),
+        each,
+        available_bytes,
+    )
+    if model_bytes is not None:
+        heap = spark_bytes(config.spark.driver_memory) if is_local else 0
+        yield health_checks.check_memory(model_bytes, each, max(available_bytes - heap, 0))
+    yield from examine_warehouse(spark, config)
+
+
+def examine_warehouse(spark: "SparkSession", config: Config) -> Iterator[Finding]:
+    """The lease and the tables."""
+    from reviewgen_spark.orchestration.lease import describe_holder
+    from reviewgen_spark.warehouse.tables import Warehouse
+
+    warehouse = Warehouse(spark, config)
+    try:
+        yield health_checks.check_lease(describe_holder(warehouse))
+    except Exception as error:
+        yield Finding("fail", "lease", f"cannot be read ({type(error).__name__})", "see the tables below")
+    states = []
+    for name in TABLES:
+        try:
+            if warehouse.exists(name):
+                states.append(state_of(warehouse, name))
+        except Exception as error:
+            # By its class only: a message of Spark may quote values.
+            states.append(TableState(name, unreadable=type(error).__name__))
+    yield from health_checks.check_tables(states, len(TABLES))
+
+
+def state_of(warehouse: "Warehouse", name: str) -> TableState:
+    """Compare a table with schemas/, look for its files, and read a row of it."""
+    faults, additions = differences(warehouse.log(name), TABLES[name])
+    rows = warehouse.read(name)
+    local = [Path(unquote(urlsplit(file).path)) for file in rows.inputFiles() if file.startswith("file:/")]
+    missing = sum(not file.is_file() for file in local)
+    if missing:
+        return TableState(name, unreadable=f"{missing:,} of its {len(local):,} files are missing")
+    rows.limit(1).write.format("noop").mode("overwrite").save()  # read whole on an executor, shown to nobody
+    return TableState(name, tuple(faults), tuple(additions))
+
+
+def survey_workers(spark: "SparkSession", config: Config) -> list[Surroundings]:
+    """Run one small task a slot, and tell what each saw; a file below the artifact root is there meanwhile."""
+    slots = spark.sparkContext.defaultParallelism
+    folder = _existing(Path(config.paths.artifacts))
+    token = folder / f".reviewgen-doctor-{uuid.uuid4().hex}"
+    try:
+        token.touch()
+        found = spark.sparkContext.parallelize(range(slots), slots).map(looking(str(token), LIBRARIES)).collect()
+    finally:
+        token.unlink(missing_ok=True)
+    return [Surroundings(**facts) for facts in found]
+
+
+def looking(token: str | None, libraries: Sequence[str]) -> Callable[[object], dict[str, Any]]:
+    """Make a function that tells what the process that runs it sees: the fields of `Surroundings`.
+
+    It travels by value, as an inner function does, and gives plain values: a worker may lack this very package.
+
+    Args:
+        token: A file of the driver's to look for.
+        libraries: To import.
+    """
+
+    def look(_: object) -> dict[str, Any]:
+        import importlib
+        import platform
+        import socket
+        from pathlib import Path
+
+        versions: dict[str, str | None] = {}
+        for library in libraries:
+            try:
+                versions[library] = str(getattr(importlib.import_module(library), "__version__", "of no version"))
+            except Exception:  # a broken native library raises OSError, and others what they like
+                versions[library] = None
+        meminfo = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        available = int(meminfo["MemAvailable"].split()[0]) * 1024
+        limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")  # of a container
+        if limit.is_file() and (text := limit.read_text().strip()).isdigit():
+            available = min(available, int(text) - int(used.read_text()))
+        torch = importlib.import_module("torch") if versions.get("torch") else None
+        return {
+            "host": socket.gethostname(),
+            "python": ".".join(platform.python_version_tuple()[:2]),
+            "libraries": versions,
+            "has_gpu": torch is not None and bool(torch.cuda.is_available()),
+            "available_bytes": max(available, 0),
+            "sees_artifacts": None if token is None else Path(token).is_file(),
+        }
+
+    return look
+
+
+def java_version() -> str | None:
+    """What the Java that Spark would start says of itself; None when there is none."""
+    home = os.environ.get("JAVA_HOME")
+    command = str(Path(home) / "bin" / "java") if home else "java"
+    try:
+        done = subprocess.run([command, "-version"], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stderr + done.stdout
+
+
+def spark_bytes(text: str) -> int:
+    """A size as Spark writes it, in bytes.
+
+    >>> spark_bytes("3g"), spark_bytes("16777216"), spark_bytes("256MB"), spark_bytes("-1")
+    (3221225472, 16777216, 268435456, -1)
+    """
+    found = re.fullmatch(r"\s*(-?\d+)\s*([kmgt]?)i?b?\s*", text.lower())
+    if found is None:
+        raise ConfigError(f"got {text!r}, expected a size such as 16777216, 512m or 3g")
+    factor: int = 1024 ** " kmgt".index(found[2] or " ")
+    return int(found[1]) * factor
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    return next(folder for folder in (path, *path.parents) if folder.is_dir())

@@ -1,0 +1,189 @@
+"""`reviewgen evaluate`: a registered model on a labelled file of anybody's, without Spark."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.config.progress import add_bar, progress_bars
+from reviewgen_spark.errors import DataQualityError
+from reviewgen_spark.inference.labelling.label import require_label_model
+from reviewgen_spark.inference.shipping.ship import files_beside, open_first_answers, open_predictor
+from reviewgen_spark.models.data.corpus import Examples
+from reviewgen_spark.models.data.labelled_file import LabelledTexts
+from reviewgen_spark.orchestration.resources.models import label_model
+
+if TYPE_CHECKING:
+    from reviewgen_spark.models.classifier.predictor import Predictor
+    from reviewgen_spark.models.compression.ngram_classifier import NgramClassifier
+
+REPORT_EVERY_S = 10.0
+CHUNK = 2_000
+
+
+@dataclass(frozen=True)
+class FileEvaluation:
+    """What was scored, with which model, and the figures; everything that `--json` writes."""
+
+    model: dict[str, Any]
+    data: dict[str, Any]
+    scores: list[dict[str, Any]]
+
+    def lines(self) -> list[str]:
+        """The figures as a table for people."""
+        left_out = ", ".join(f"{count:,} {reason}" for reason, count in self.data["left_out"].items()) or "none"
+        found = [
+            f"{self.model['name']} version {self.model['version']} ({self.model['base']}) on {self.data['scored']:,} "
+            f"of {self.data['rows']:,} rows, left out: {left_out}",
+            "",
+        ]
+        whole = [score for score in self.scores if score["slice_name"] == "all"]
+        for score in whole:
+            if score["low"] is None:
+                continue
+            found.append(
+                f"  {score['metric']:<12} {score['value']:.4f}   95 %: {score['low']:.4f} to {score['high']:.4f}"
+            )
+        cells = {score["metric"]: int(score["value"]) for score in whole if score["low"] is None}
+        found += ["", f"  {'':<18} said negative  said positive"]
+        found += [f"  {'is negative':<18} {cells['tn']:>13,}  {cells['fp']:>13,}"]
+        found += [f"  {'is positive':<18} {cells['fn']:>13,}  {cells['tp']:>13,}", ""]
+        for score in self.scores:
+            if score["slice_name"] != "all" and score["metric"] == "accuracy":
+                found.append(f"  accuracy {score['value']:.4f} on {score['rows']:>7,} rows of {score['slice_name']}")
+        return found
+
+
+@progress_bars()
+def evaluate_file(
+    config: Config, model: str, path: Path, data: LabelledTexts, is_raw: bool, progress: Callable[[str], None]
+) -> FileEvaluation:
+    """Score a registered model on labelled texts.
+
+    Args:
+        config: names the registry, how texts are cleaned and how figures are sampled.
+        model: NAME@ALIAS or NAME@VERSION.
+        path: the file that the texts come from; its hash goes into the result.
+        data: what was read of it.
+        is_raw: whether texts go to the model as they stand; else cleaned first, as the pipeline's are.
+        progress: called with a line every few seconds.
+
+    Raises:
+        ConfigError: `model` is not of that form, or not a model of sentiment.
+        ModelNotFoundError: there is no such model.
+        DataQualityError: cleaning leaves rows of one label only.
+    """
+    from reviewgen_spark.models.classifier.model_folder import read_settings, require_sentiment
+    from reviewgen_spark.models.evaluation.evaluation import score_split
+    from reviewgen_spark.models.registry.registry import parse_reference
+
+    name, alias = parse_reference(model)
+    beside = files_beside(config.label)
+    resolved = label_model(config, alias, name, keeps=bool(beside))
+    if resolved.warning:
+        progress(resolved.warning)
+    pinned = resolved.model
+    require_sentiment(read_settings(pinned.path), f"--model {model}")
+    require_label_model(pinned, config.label)
+    section = config.label
+    predictor = open_predictor(pinned.path, beside, section.device, section.precision, section.threads, section.compile)
+    first = open_first_answers(pinned.path, beside)
+    examples, unread = _examples(data, config, is_raw)
+    started = reported = time.monotonic()
+    found: list[np.ndarray[Any, np.dtype[np.float64]]] = []
+    # Sorted by length over the whole file, so that a chunk is of like texts and progress is even in rows.
+    order = np.argsort([len(text) for text in examples.texts], kind="stable")
+    advance = add_bar("rows", len(order))
+    for start in range(0, len(order), CHUNK):
+        found.append(_score_texts(predictor, first, [examples.texts[row] for row in order[start : start + CHUNK]]))
+        advance(len(found[-1]))
+        if time.monotonic() - reported > REPORT_EVERY_S:
+            reported = time.monotonic()
+            done = start + CHUNK
+            progress(f"{min(done, len(order)):,} of {len(order):,} rows, {done / (reported - started):.0f} rows/s")
+    scores = np.zeros(len(order))
+    scores[order] = np.concatenate(found)
+    left_out = data.left_out | {reason: count for reason, count in unread.items() if count}
+    return FileEvaluation(
+        model={
+            "name": pinned.name,
+            "version": pinned.version,
+            "sha256": pinned.sha256,
+            "base": predictor.settings.base,
+        },
+        data={
+            "file": path.name,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "rows": data.rows,
+            "scored": len(examples),
+            "left_out": left_out,
+            "is_cleaned": not is_raw,
+            "seed": config.evaluate.seed,
+            "seconds": round(time.monotonic() - started, 2),
+        },
+        scores=[asdict(score) for score in score_split("model", examples, scores, config.evaluate)],
+    )
+
+
+def _score_texts(
+    predictor: "Predictor", first: "NgramClassifier | None", texts: list[str]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Score texts as the label stage does: the n-gram classifier first, then the model where it gives no answer."""
+    if first is None:
+        return predictor.score_texts(texts)
+    scores = first.answers(texts)[:, 1]
+    rest = np.flatnonzero(np.isnan(scores))
+    if len(rest):
+        scores[rest] = predictor.score_texts([texts[row] for row in rest])
+    return scores
+
+
+def write_json(evaluation: FileEvaluation, out: Path) -> None:
+    """Write all of it, by rename, so that a reader never meets half a file."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    staged = out.with_name(out.name + ".part")
+    staged.write_text(json.dumps(asdict(evaluation), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    staged.replace(out)
+
+
+def _examples(data: LabelledTexts, config: Config, is_raw: bool) -> tuple[Examples, dict[str, int]]:
+    """Returns the texts that the label stage would read, and how many it would not, by reason."""
+    texts: list[str | None] = list(data.texts)
+    if not is_raw:
+        from reviewgen_spark.text.cleaning.cleaner import Cleaner
+
+        cleaner = Cleaner(config.clean)
+        cleaned = [cleaner.clean(text) for text in data.texts]
+        texts, langs = [row.text_clean for row in cleaned], [row.lang_code for row in cleaned]
+    else:
+        langs = [""] * len(texts)
+    most = None if is_raw else config.label.max_chars
+    has_text = np.array([bool(text) for text in texts], dtype=bool)
+    is_too_long = np.array([most is not None and len(text or "") > most for text in texts], dtype=bool)
+    kept = np.flatnonzero(has_text & ~is_too_long)
+    if len(set(data.labels[kept])) < 2:
+        raise DataQualityError(
+            f"--data: of {data.rows:,} rows {len(kept):,} have text that the model reads, not of both labels"
+        )
+    examples = Examples(
+        split="test",
+        record_ids=[str(row) for row in kept],
+        texts=[texts[row] or "" for row in kept],
+        labels=data.labels[kept],
+        columns={
+            "category": data.slices[kept],
+            "rating": np.full(len(kept), None, dtype=object),
+            "lang_code": np.asarray([langs[row] or None for row in kept], dtype=object),
+        },
+    )
+    unread = {
+        "nothing left after cleaning": int(np.sum(~has_text)),
+        "longer than label.max_chars": int(np.sum(is_too_long)),
+    }
+    return examples, unread

@@ -1,0 +1,141 @@
+"""Keeping house: small files packed, rows ordered for the queries that are asked, and what nobody needs removed."""
+
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from reviewgen_spark.orchestration.artifacts import PINNED, Artifacts
+from reviewgen_spark.orchestration.runner import Run
+from reviewgen_spark.schemas import TABLES, Table
+from reviewgen_spark.warehouse.table_files import Size, compact, size, vacuum
+
+_RUNS = "ops_stage_runs"
+
+
+@dataclass(frozen=True)
+class Tended:
+    """A table before and after."""
+
+    name: str
+    before: Size
+    after: Size
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """What was done, or with a dry run would be.
+
+    Attributes:
+        tables: Each table; before and after are the same in a dry run.
+        expired_runs: Rows of ops_stage_runs.
+        folders: Below `paths.artifacts`, of runs that nothing refers to.
+    """
+
+    tables: tuple[Tended, ...]
+    expired_runs: int
+    folders: tuple[Path, ...]
+    is_dry: bool
+
+    def lines(self) -> list[str]:
+        """What `reviewgen maintain` prints."""
+        lines = [f"{'table':<28}{'files':>8}{'MB':>10}" + ("" if self.is_dry else f"{'files':>10}{'MB':>10}")]
+        for tended in self.tables:
+            after = "" if self.is_dry else f"{tended.after.files:>10,}{tended.after.megabytes:>10,.1f}"
+            lines.append(f"{tended.name:<28}{tended.before.files:>8,}{tended.before.megabytes:>10,.1f}{after}")
+        verb = "would go" if self.is_dry else "went"
+        lines.append(f"{self.expired_runs:,} rows of {_RUNS} {verb}")
+        return [*lines, *(f"{folder} {verb}" for folder in self.folders)]
+
+
+def maintain(run: Run, is_dry: bool = False) -> Maintenance:
+    """Compact and order each table, remove files and log rows older than `tables.retention_days`, and stale artifacts.
+
+    Files of a table are counted as they lie on disk, those of earlier versions included.
+
+    Args:
+        run: Holds the warehouse.
+        is_dry: Only say what would be done.
+    """
+    warehouse, config = run.warehouse, run.config
+    expired = _expire_runs(run, is_dry)
+    tended = []
+    for name, table in TABLES.items():
+        if name == "ops_leases" or not warehouse.exists(name):
+            continue
+        before = after = size(warehouse, name)
+        if not is_dry:
+            run.lease.check()
+            run.report(f"[maintain] {name}")
+            compact(warehouse, name, ordering(table))
+            vacuum(warehouse, name)
+            after = size(warehouse, name)
+        tended.append(Tended(name, before, after))
+    folders = stale_folders(Path(config.paths.artifacts), _limit(config.tables.retention_days))
+    if not is_dry:
+        for folder in folders:
+            run.lease.check()
+            shutil.rmtree(folder, ignore_errors=True)
+    return Maintenance(tuple(tended), expired, tuple(folders), is_dry)
+
+
+def ordering(table: Table) -> tuple[str, ...]:
+    """The columns that a table's rows are looked up by: a product's reviews, then single records."""
+    if table.name.startswith("ops_"):
+        return ()
+    wanted = ("product_id", "record_id") if table.is_review_level else ("product_id",)
+    return tuple(name for name in wanted if name in table.columns.names)
+
+
+def stale_folders(artifacts: Path, before: datetime) -> list[Path]:
+    """What stages made and nothing refers to any more.
+
+    Of each stage the newest folder, the one that `latest` names, and those that a younger run made stay. Models stay
+    too: a registered version may be gone back to. Stagings and checkpoints are of runs that died.
+
+    Args:
+        artifacts: `paths.artifacts`.
+        before: Only what was last changed before.
+    """
+    if not artifacts.is_dir():
+        return []
+    stale: list[Path] = []
+    for stage in sorted(folder for folder in artifacts.iterdir() if folder.is_dir()):
+        if stage.name in ("finetune", "pretrain", PINNED):
+            continue
+        made = [folder for folder in stage.iterdir() if folder.is_dir() and not folder.is_symlink()]
+        latest = Artifacts(artifacts).latest(stage.name)
+        kept = {latest.resolve()} if latest.is_symlink() else set()
+        if not stage.name.startswith("_"):
+            kept |= set(sorted(made, key=_changed_at)[-1:])
+        stale += sorted(folder for folder in made if folder not in kept and _changed_at(folder) < before)
+    return stale
+
+
+def _changed_at(folder: Path) -> datetime:
+    """When anything in it changed last: a checkpoint is written again and again below the same folder."""
+    times = [path.stat().st_mtime for path in (folder, *folder.rglob("*")) if path.exists()]
+    return datetime.fromtimestamp(max(times), UTC)
+
+
+def _limit(days: int) -> datetime:
+    return datetime.now(UTC) - timedelta(days=days)
+
+
+def _expire_runs(run: Run, is_dry: bool) -> int:
+    """Old rows of the ledger; never the last of a stage and batch, nor the last that says succeeded."""
+    newest = Window.partitionBy("stage", "batch_id")
+    is_needed = (F.col("sequence") == F.max("sequence").over(newest)) | (
+        F.col("sequence") == F.max(F.when(F.col("state") == "succeeded", F.col("sequence"))).over(newest)
+    )
+    rows = run.warehouse.read(_RUNS).withColumn("is_needed", F.coalesce(is_needed, F.lit(False)))
+    old = rows.where(~F.col("is_needed") & (F.col("at") < F.lit(_limit(run.config.tables.retention_days))))
+    sequences = [row.sequence for row in old.select("sequence").collect()]
+    if sequences and not is_dry:
+        run.lease.check()
+        gone = run.spark.createDataFrame([(sequence,) for sequence in sequences], "sequence bigint")
+        run.warehouse.delete(_RUNS, gone, ("sequence",))
+    return len(sequences)

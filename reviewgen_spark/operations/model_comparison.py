@@ -1,0 +1,107 @@
+"""Two registered models on the same rows: what the gate asks of them, and which labels would flip. No Spark."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.errors import SchemaError
+from reviewgen_spark.models.data.corpus import Examples, corpus_fingerprint, read_split
+from reviewgen_spark.models.registry.promotion_gate import (
+    Contender,
+    Snapshot,
+    Verdict,
+    decide_labels,
+    flips,
+    judge,
+    tell_checks,
+)
+from reviewgen_spark.models.registry.registry import RegisteredModel, resolve
+from reviewgen_spark.orchestration.artifacts import Artifacts
+
+LATENCY_TEXTS = 32
+
+
+def compare_models(config: Config, one: str, other: str, progress: Callable[[str], None]) -> list[str]:
+    """Lines for people: the gate's checks of `one` against `other`, then the flips by category.
+
+    Args:
+        config: names the registry and the corpus.
+        one: alias or version of the model that would come.
+        other: alias or version of the model that would go.
+        progress: called with a line at each step.
+
+    Raises:
+        ModelNotFoundError: there is no such model.
+        SchemaError: there is no corpus to compare on.
+    """
+    corpus = newest_corpus(config)
+    examples = read_split(corpus, "test")
+    models = [resolve(config.models.name, name, config.paths.tracking_uri) for name in (one, other)]
+    contenders = []
+    for model in models:
+        progress(f"scoring {len(examples):,} rows with version {model.version}")
+        contenders.append(contend(config, model.path, examples))
+    ours, theirs = contenders
+    snapshot = snapshot_of(examples)
+    lines = [
+        f"version {models[0].version} instead of version {models[1].version}, on the {len(examples):,} test rows of "
+        f"corpus {corpus_fingerprint(corpus)[:12]}",
+        *(f"  {line}" for line in tell_checks(judge(snapshot, ours, theirs, config.register))),
+        "",
+        f"  {'category':<20} {'rows':>8} {'to positive':>12} {'to negative':>12} {'flipped':>8}",
+    ]
+    for category, rows, to_positive, to_negative in flips(snapshot, ours.predictions, theirs.predictions):
+        share = (to_positive + to_negative) / rows
+        lines.append(f"  {category:<20} {rows:>8,} {to_positive:>12,} {to_negative:>12,} {share:>8.1%}")
+    return lines
+
+
+def judge_candidate(config: Config, candidate: RegisteredModel, champion: RegisteredModel | None) -> Verdict:
+    """What the gate says of two registered models on the newest corpus.
+
+    Raises:
+        SchemaError: there is no corpus to judge on.
+    """
+    examples = read_split(newest_corpus(config), "test")
+    ours = contend(config, candidate.path, examples)
+    theirs = contend(config, champion.path, examples) if champion else None
+    return judge(snapshot_of(examples), ours, theirs, config.register)
+
+
+def newest_corpus(config: Config) -> Path:
+    """The folder that the corpus stage published last.
+
+    Raises:
+        SchemaError: there is none.
+    """
+    folder = Artifacts(config.paths.artifacts).latest("corpus")
+    if not folder.is_dir():
+        raise SchemaError(
+            f"{folder}: there is no corpus to compare models on; make one with `reviewgen run train --until corpus`"
+        )
+    return folder
+
+
+def snapshot_of(examples: Examples) -> Snapshot:
+    """The labels and slices of a split."""
+    return Snapshot(examples.labels, examples.slices)
+
+
+def contend(config: Config, model: Path, examples: Examples) -> Contender:
+    """Run a model folder over the rows."""
+    from reviewgen_spark.models.classifier.predictor import Predictor, measure_latency_ms
+
+    predictor = Predictor(model, config.finetune.device)
+    return Contender(
+        predictions=decide_labels(predictor.score_texts(examples.texts), predictor.settings.threshold),
+        labels=predictor.settings.labels,
+        size_mb=folder_size_mb(model),
+        latency_ms=measure_latency_ms(predictor, examples.texts[:LATENCY_TEXTS]),
+    )
+
+
+def folder_size_mb(folder: Path) -> float:
+    """What a model takes on disk and on the wire, in 10^6 bytes."""
+    return float(np.sum([path.stat().st_size for path in folder.iterdir() if path.is_file()]) / 1e6)

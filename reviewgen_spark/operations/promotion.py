@@ -1,0 +1,75 @@
+"""A champion set by hand: the registry's alias moves, and ops_model_promotions says who, what and why."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.errors import DataQualityError, ModelNotFoundError
+from reviewgen_spark.warehouse.tables import Warehouse
+
+if TYPE_CHECKING:
+    from reviewgen_spark.models.registry.aliases import Decision
+
+
+def set_champion(
+    warehouse: Warehouse, config: Config, version: int | None, reason: str, command: str, is_forced: bool = False
+) -> "Decision":
+    """Make `version` champion, or with None the one that was it before the newest promotion.
+
+    A version passes the gate first, against the standing champion and on the newest corpus; going back does not, and
+    neither does a forced promotion, which says so in the table.
+
+    Raises:
+        ModelNotFoundError: There is no such version, or none to go back to.
+        DataQualityError: The gate refused it.
+        SchemaError: There is no corpus for the gate.
+    """
+    from reviewgen_spark.models.registry import aliases
+
+    warehouse.converge(["ops_model_promotions"])
+    if version is None:
+        decisions = warehouse.records("ops_model_promotions").read()
+        promotions = [row for row in decisions if row.is_promoted and row.alias is None]  # of champions
+        newest = max(promotions, key=lambda row: row.decided_at, default=None)
+        version = newest.previous_version if newest else None
+        if version is None:
+            raise ModelNotFoundError("there is no earlier champion; `reviewgen models list` shows every version")
+    elif is_forced:
+        reason = f"{reason} (forced past the gate)"
+    else:
+        _pass_gate(config, version)
+    decision = aliases.set_champion(config.models.name, version, config.paths.tracking_uri, reason)
+    now = datetime.now(UTC)
+    row = {
+        "fingerprint": f"by hand {now.isoformat()}",
+        "model_name": decision.model.name,
+        "model_version": decision.model.version,
+        "is_promoted": True,
+        "previous_version": decision.previous_version,
+        "reason": reason,
+        "decided_by": command,
+        "decided_at": now,
+    }
+    warehouse.records("ops_model_promotions").append([row])
+    return decision
+
+
+def _pass_gate(config: Config, version: int) -> None:
+    from reviewgen_spark.models.registry.aliases import CHAMPION
+    from reviewgen_spark.models.registry.registry import resolve
+    from reviewgen_spark.operations.model_comparison import judge_candidate
+
+    name, uri = config.models.name, config.paths.tracking_uri
+    candidate = resolve(name, str(version), uri)
+    try:
+        champion = resolve(name, CHAMPION, uri)
+    except ModelNotFoundError:
+        champion = None  # none stands, or its files are gone: something must label
+    if champion is not None and champion.version == version:
+        return
+    verdict = judge_candidate(config, candidate, champion)
+    if not verdict.promoted:
+        raise DataQualityError(
+            f"models promote {version}: the gate refused it: {verdict.reason}. See `reviewgen models compare {version} "
+            "champion`; --force promotes it all the same, and the table says so"
+        )

@@ -1,0 +1,244 @@
+"""Where a warehouse stands: what each stage has done, which files wait for a decision, whether the counts add up."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pyspark.sql import Row
+from pyspark.sql import functions as F
+
+from reviewgen_spark.config import Config, QualityRule
+from reviewgen_spark.errors import ConfigError, DataQualityError, ModelNotFoundError, RegistryError
+from reviewgen_spark.orchestration.backlog import Backlog
+from reviewgen_spark.orchestration.erasure_log import open_erasures
+from reviewgen_spark.orchestration.freshness import Arrival, check_freshness
+from reviewgen_spark.orchestration.ledger import Ledger
+from reviewgen_spark.orchestration.runner import record_source_files
+from reviewgen_spark.orchestration.stage import Stage
+from reviewgen_spark.transforms.ingest.landing import list_deliveries, undecided
+from reviewgen_spark.transforms.views import mark_current
+from reviewgen_spark.warehouse.tables import Warehouse
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Records on their way; the two sums must hold, or something was lost or written twice."""
+
+    delivered: int
+    bronze: int
+    quarantined: int
+    redelivered: int
+    erased: int
+    gold_labels: int
+    clean: int
+    refused: int
+    unique: int
+    duplicates: int
+    current: int
+    labelled: int
+    label_errors: int
+
+    @property
+    def faults(self) -> list[str]:
+        """The sums that do not hold."""
+        faults = []
+        accounted = self.bronze + self.quarantined + self.redelivered + self.gold_labels + self.erased
+        if self.delivered != accounted:
+            faults.append(f"{self.delivered:,} records were delivered, but {accounted:,} are accounted for")
+        if self.bronze != self.clean + self.refused:
+            faults.append(f"{self.bronze:,} bronze reviews, but {self.clean + self.refused:,} were cleaned or refused")
+        if self.clean != self.unique + self.duplicates:
+            faults.append(
+                f"{self.clean:,} clean reviews, but {self.unique + self.duplicates:,} have a place among copies"
+            )
+        return faults
+
+    def lines(self) -> list[str]:
+        """The table that `reviewgen status --counts` prints."""
+        return [
+            f"records delivered      {self.delivered:>12,}",
+            f"  = bronze reviews     {self.bronze:>12,}",
+            f"  + gold labels        {self.gold_labels:>12,}",
+            f"  + quarantined        {self.quarantined:>12,}",
+            f"  + redelivered        {self.redelivered:>12,}",
+            f"  + erased             {self.erased:>12,}   by `reviewgen erase`",
+            f"bronze reviews         {self.bronze:>12,}",
+            f"  = clean reviews      {self.clean:>12,}",
+            f"  + broke a rule       {self.refused:>12,}   in silver_reviews_quarantine",
+            f"clean reviews          {self.clean:>12,}",
+            f"  = unique             {self.unique:>12,}",
+            f"  + duplicates         {self.duplicates:>12,}",
+            f"current                {self.current:>12,}   newest record of each review, copies included",
+            f"labelled               {self.labelled:>12,}   of these {self.label_errors:,} with an error, no label",
+        ]
+
+
+def count_records(warehouse: Warehouse) -> Counts:
+    """Count every table itself: nothing here is derived from another count."""
+    files = [row for row in warehouse.records("ops_source_files").read() if row.state == "reserved"]
+    clusters = warehouse.read("silver_review_clusters")
+    labels = warehouse.read("gold_review_labels").agg(F.count("*"), F.count("error")).collect()[0]
+    reviews = warehouse.read("silver_reviews")
+    return Counts(
+        delivered=sum(row.last_row - row.first_row + 1 for row in files),
+        bronze=warehouse.read("bronze_reviews").count(),
+        quarantined=warehouse.read("bronze_reviews_quarantine").where("source_line IS NOT NULL").count(),
+        redelivered=warehouse.read("bronze_redeliveries").count(),
+        # A warehouse that no night has visited since erasing came has no such table.
+        erased=warehouse.read("bronze_erasures").count() if warehouse.exists("bronze_erasures") else 0,
+        gold_labels=warehouse.read("bronze_gold_labels").count(),
+        clean=reviews.count(),
+        refused=warehouse.read("silver_reviews_quarantine").count(),
+        unique=clusters.where("duplicate_of IS NULL").count(),
+        duplicates=clusters.where("duplicate_of IS NOT NULL").count(),
+        current=mark_current(reviews).where("is_current").count(),
+        labelled=labels[0],
+        label_errors=labels[1],
+    )
+
+
+def stage_lines(ledger: Ledger, stages: Sequence[Stage]) -> list[str]:
+    """One line a stage: how far it is, its rows and when it last ended."""
+    width = max(len(stage.name) for stage in stages) + 2
+    lines = [f"{'stage':<{width}}{'state':<34}{'rows':>12}  last end (UTC)"]
+    for stage in stages:
+        whole = ledger.last(stage.name, None)
+        if stage.scope == "table":
+            state = whole.state if whole else "never ran"
+            rows = sum(whole.counts.get(name, 0) for name in stage.writes) if whole else 0
+            at = f"{whole.at:%Y-%m-%d %H:%M:%S}" if whole else ""
+        else:
+            done = ledger.done(stage.name)
+            open_batches = ledger.unfinished(stage.name)
+            state = f"{len(done):,} batches done" + (f", {len(open_batches):,} open" if open_batches else "")
+            runs = [run for batch in done if (run := ledger.last(stage.name, batch))]
+            rows = sum(run.counts.get(stage.writes[0], 0) for run in runs)
+            at = f"{max(run.at for run in runs):%Y-%m-%d %H:%M:%S}" if runs else ""
+        lines.append(f"{stage.name:<{width}}{state:<34}{rows:>12,}  {at}")
+    return lines
+
+
+def backfill_lines(backlog: Backlog, stages: Sequence[Stage]) -> list[str]:
+    """One line for each stage that goes over old batches again, such as label with a new champion.
+
+    How long the rest takes is told from what the batches that are done took, by their rows; the rows that wait are
+    those that the stage wrote for them before.
+    """
+    lines = []
+    for stage in stages:
+        if not stage.newest_first:
+            continue
+        try:
+            pending = backlog.pending(stage)
+        except (ModelNotFoundError, RegistryError) as error:
+            lines.append(f"{stage.name}: {error}")
+            continue
+        again = [batch for batch in pending if backlog.ledger.last(stage.name, batch) is not None]
+        if not again:
+            continue
+        fresh = [batch for batch in backlog.ledger.done(stage.name) if batch not in pending]
+        done, waiting = _work(backlog.ledger, stage, fresh), _work(backlog.ledger, stage, again)
+        left = f"about {_duration(waiting.rows * done.seconds / done.rows)} left" if done.rows else "no batch done yet"
+        lines.append(
+            f"{stage.name}: {len(fresh):,} of {len(fresh) + len(pending):,} batches are as wanted now, the newest "
+            f"first; {len(again):,} still show what was there before; {left}"
+        )
+    return lines
+
+
+@dataclass(frozen=True)
+class _Work:
+    rows: int
+    seconds: float
+
+
+def _work(ledger: Ledger, stage: Stage, batches: Sequence[int]) -> _Work:
+    runs = [run for batch in batches if (run := ledger.last(stage.name, batch))]
+    return _Work(sum(run.counts.get(stage.writes[0], 0) for run in runs), sum(run.seconds or 0.0 for run in runs))
+
+
+def _duration(seconds: float) -> str:
+    """For people, such as 2 h 5 min.
+
+    >>> _duration(7500), _duration(130), _duration(4)
+    ('2 h 5 min', '2 min', '4 s')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def quality_lines(
+    warehouse: Warehouse, rules: Mapping[str, QualityRule], batches: tuple[int, int] | None = None
+) -> list[str]:
+    """One line a rule: how many reviews met it, and why it is there; what `reviewgen quality` prints."""
+    metrics = warehouse.read("ops_clean_metrics").where("kind_code IN ('error', 'warning')")
+    runs = warehouse.records("ops_stage_runs").read()
+    if batches:
+        metrics = metrics.where(F.col("batch_id").between(*batches))
+        runs = [row for row in runs if batches[0] <= (row.batch_id or 0) <= batches[1]]
+    cleaned = {row.batch_id: row.counts for row in runs if row.stage == "clean" and row.state == "succeeded"}
+    total = sum(counts["silver_reviews"] + counts["silver_reviews_quarantine"] for counts in cleaned.values())
+    found = {row["name"]: row["n"] for row in metrics.groupBy("name").agg(F.sum("review_count").alias("n")).collect()}
+    lines = [f"{'rule':<24}{'severity':<10}{'reviews':>12}{'share':>10}  reason"]
+    for name, rule in sorted(rules.items(), key=lambda item: (item[1].severity, item[0])):
+        count = found.pop(name, 0)
+        share = f"{100 * count / total:.2f} %" if total else "-"
+        lines.append(f"{name:<24}{rule.severity:<10}{count:>12,}{share:>10}  {rule.reason}")
+    # A rule that was taken out since: its batches are cleaned again on the next run.
+    lines += [f"{name:<24}{'gone':<10}{count:>12,}" for name, count in sorted(found.items())]
+    return [*lines, f"{total:,} reviews"]
+
+
+def undecided_files(warehouse: Warehouse, config: Config, known: Sequence[Row] | None = None) -> list[Row]:
+    """The files that were refused whole and wait for `reviewgen ingest accept` or `retry`.
+
+    `known` are the rows of ops_source_files, read where they are not given.
+    """
+    known = warehouse.records("ops_source_files").read() if known is None else known
+    return undecided(list_deliveries(warehouse.spark, config.paths.landing, config.ingest), known)
+
+
+def check_night(warehouse: Warehouse, config: Config) -> None:
+    """Raise what a scheduler must hear although the run went through.
+
+    Raises:
+        DataQualityError: Files were refused whole, or the input is late or thin.
+    """
+    known = warehouse.records("ops_source_files").read()
+    faults = [
+        f"{row.path}: refused whole ({row.detail}); mend it and `reviewgen ingest retry {row.path}`, or take what is "
+        f"readable with `reviewgen ingest accept {row.path}`"
+        for row in undecided_files(warehouse, config, known)
+    ]
+    arrivals = [
+        Arrival(row.modified_at.replace(tzinfo=UTC), row.last_row - row.first_row + 1)
+        for row in known
+        if row.state == "reserved" and row.feed_code == "reviews" and row.batch_id is not None
+    ]
+    faults += open_erasures(warehouse)
+    faults += check_freshness(arrivals, config.freshness, datetime.now(UTC))
+    if faults:
+        raise DataQualityError("\n".join(faults))
+
+
+def decide_file(warehouse: Warehouse, path: str, decision: str) -> None:
+    """Record what becomes of a file that was refused whole.
+
+    Args:
+        warehouse: Held by this process.
+        path: As ops_source_files names it.
+        decision: `accept` or `retry`.
+
+    Raises:
+        ConfigError: No such file was refused.
+    """
+    known = warehouse.records("ops_source_files").read()
+    last = {row.path: row for row in known}
+    if path not in last or last[path].state != "rejected":
+        refused = sorted(name for name, row in last.items() if row.state == "rejected")
+        raise ConfigError(f"{path}: no such file was refused; refused are: {', '.join(refused) or 'none'}")
+    decided = {"accept": "accepted", "retry": "retry"}[decision]
+    row = last[path].asDict() | {"state": decided, "batch_id": None, "first_row": None, "last_row": None}
+    record_source_files(warehouse, known, [row])

@@ -1,0 +1,39 @@
+"""`reviewgen tune`: a search for the settings of fine-tuning on the newest corpus. No Spark."""
+
+import hashlib
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from reviewgen_spark.config import Config, FinetuneSection
+from reviewgen_spark.models.data.corpus import corpus_fingerprint
+from reviewgen_spark.models.registry.trial_log import TrialLog
+from reviewgen_spark.models.training.finetuning import finetune
+from reviewgen_spark.models.training.study import TuneResult, tune
+from reviewgen_spark.operations.model_comparison import newest_corpus
+from reviewgen_spark.orchestration.resources.models import base_model
+
+
+def search_settings(config: Config, progress: Callable[[str], None]) -> TuneResult:
+    """Train with different settings, each trial a run in MLflow; the study lies beside the registry's store.
+
+    Args:
+        config: the sections `models`, `finetune` (what is not searched) and `tune`.
+        progress: called with a line every few seconds.
+
+    Raises:
+        SchemaError: there is no corpus.
+    """
+    corpus, base = newest_corpus(config), base_model(config)
+    # Figures of another corpus, base or other fixed settings do not compare, so they are another study.
+    fixed = f"{corpus_fingerprint(corpus)} {base.hashes} {config.models.base} {config.finetune.result_part()}"
+    name = f"{config.models.name}-{hashlib.sha256(fixed.encode()).hexdigest()[:12]}"
+    artifacts = Path(config.paths.model_artifacts)
+
+    def objective(section: FinetuneSection, tell: Callable[[int, float], None]) -> float:
+        with tempfile.TemporaryDirectory(prefix="reviewgen-tune-") as folder:
+            return finetune(corpus, str(base.value), section, Path(folder), progress, on_epoch=tell).validation_f1
+
+    with TrialLog(config.paths.tracking_uri, f"{config.models.name}-tuning", artifacts, name) as log:
+        storage = Path(config.paths.root) / "mlflow" / "tuning.db"
+        return tune(objective, config.finetune, config.tune, storage, name, log.trial, progress)

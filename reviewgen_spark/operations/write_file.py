@@ -1,0 +1,128 @@
+"""`reviewgen write`: requests of a file in, texts with their checks and provenance out; on this machine, no Spark."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.config.progress import add_bar, progress_bars
+from reviewgen_spark.errors import ConfigError, ErrorShareError
+from reviewgen_spark.inference.generation.attempts import (
+    UNREADABLE,
+    Desk,
+    JudgeTexts,
+    judge_with,
+    load_lists,
+    to_row,
+    windows,
+)
+from reviewgen_spark.inference.generation.setup import Writing, label_settings, open_spec, writing
+from reviewgen_spark.inference.labelling.label import require_label_model
+from reviewgen_spark.inference.shipping.ship import files_beside, open_first_answers, open_predictor
+from reviewgen_spark.text.requests.provenance import labelled
+from reviewgen_spark.text.requests.request import Request
+
+STAGE = "write"
+
+
+@dataclass
+class Outcome:
+    """How many lines there were, and how many ended in an error."""
+
+    lines: int = 0
+    errors: int = 0
+
+    def describe(self) -> str:
+        """One line."""
+        return f"{self.lines:,} requests, {self.lines - self.errors:,} texts, {self.errors:,} errors"
+
+
+@progress_bars()
+def write_file(
+    config: Config,
+    writer: str,
+    lines: Iterable[str],
+    out: TextIO,
+    report: Callable[[str], None],
+    total: int | None = None,
+) -> Outcome:
+    """Write a text for each line of requests; one line out for each line in, in their order, empty ones left out.
+
+    A line out has the columns of a table of generated texts and `line`, the number of the line in. Its text begins with
+    the visible label, but for training data. A line that is no request has an `error` and no text.
+
+    Args:
+        config: sections `generation`, `checks`, `provenance` and what they need.
+        writer: template, torch or endpoint.
+        lines: JSON objects, see `text/requests/request.py`.
+        out: JSON lines are written here, window by window.
+        report: gets a line of progress a window.
+        total: how many requests `lines` holds; without it there is no progress bar.
+
+    Raises:
+        ErrorShareError: more of them ended in an error than `generate.max_error_pct` allows; they are written all the
+            same.
+        ModelNotFoundError: the writer is `torch`, and there is no generator.
+    """
+    resources = writing(config, writer)
+    found: Writing = resources.value
+    for warning in resources.warnings:
+        report(warning)
+    spec = open_spec(config, found)
+    lists = load_lists(found.safety, found.dictionaries, config.tokens)
+    desk = Desk(spec.open(), spec, lists, config.checks, label_texts(config, found), config.generation.max_attempts)
+    outcome = Outcome()
+    if found.labeller is None:
+        report("no labeller is registered: texts are checked by word lists alone")
+    numbered = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+    is_apart = not out.isatty()  # texts that are printed on the terminal would break the bar
+    advance = add_bar("requests", total if total and is_apart else 0)
+    for window in windows(numbered, config.generation.window_rows):
+        for row in _write_window(window, desk, config.provenance.content_producer):
+            outcome.lines += 1
+            outcome.errors += row["error"] is not None
+            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        out.flush()
+        advance(len(window))
+        report(outcome.describe())
+    limit = config.generate.max_error_pct
+    if outcome.lines and 100 * outcome.errors / outcome.lines > limit:
+        raise ErrorShareError(
+            f"write: {outcome.errors:,} of {outcome.lines:,} requests ended in an error, more than {limit:g} %; the "
+            "column `error` says why. Mend the requests or the writer, or raise generate.max_error_pct"
+        )
+    return outcome
+
+
+def _write_window(window: list[tuple[int, str]], desk: Desk, producer: str) -> list[dict[str, Any]]:
+    rows: dict[int, dict[str, Any]] = {}
+    requests: dict[int, Request] = {}
+    for number, line in window:
+        try:
+            requests[number] = Request.from_json(line)
+        except ConfigError as error:
+            rows[number] = {"line": number, "text": None, "error": _error(UNREADABLE, str(error))}
+    for number, found in zip(requests, desk.write(list(requests.values())), strict=True):
+        row = {"line": number, **to_row(found, desk.spec, STAGE, producer)}
+        if row["text"] is not None and row["purpose"] != "augmentation":
+            row["text"] = labelled(row["text"], row["lang_code"])
+        rows[number] = row
+    return [rows[number] for number, _line in window]
+
+
+def _error(name: str, message: str) -> dict[str, str]:
+    return {"class": name, "message": message, "stage": STAGE}
+
+
+def label_texts(config: Config, found: Writing) -> JudgeTexts | None:
+    """Open the labeller that checks texts, on this machine; None where none is registered."""
+    if found.labeller is None:
+        return None
+    section = label_settings(config)
+    require_label_model(found.labeller, section)
+    beside, folder = files_beside(section), found.labeller.path
+    predictor = open_predictor(
+        folder, beside, config.generation.device, section.precision, config.generation.threads, section.compile
+    )
+    return judge_with(predictor, config.generation, section.max_chars, open_first_answers(folder, beside))

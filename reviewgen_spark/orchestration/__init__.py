@@ -1,0 +1,1 @@
+"""Runs stages over batches: backlog, ledger, lease, session, and the artifacts that stages make."""

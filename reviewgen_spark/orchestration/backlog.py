@@ -1,0 +1,117 @@
+"""What is not done yet: which batches a stage still has to run, in which order, and which of them in this run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.orchestration.ledger import Ledger
+from reviewgen_spark.orchestration.stage import Assets, Stage, fingerprint
+from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.warehouse.tables import Warehouse
+
+
+@dataclass(frozen=True)
+class Force:
+    """Run a stage again although it is done: all its batches, or those from first to last."""
+
+    stage: str
+    first: int | None = None
+    last: int | None = None
+
+    def covers(self, stage: str, batch_id: int | None) -> bool:
+        """Whether this batch of this stage is to be run again."""
+        if stage != self.stage:
+            return False
+        if batch_id is None or self.first is None:
+            return True
+        return self.first <= batch_id <= (self.first if self.last is None else self.last)
+
+
+@dataclass
+class Backlog:
+    """Compares what the ledger says was done with what is wanted now; writes nothing.
+
+    Attributes:
+        config: The whole configuration.
+        warehouse: Where ops_source_files names the batches that ingest has reserved.
+        ledger: What was done, and with which fingerprint.
+        force: What is to be run again all the same.
+        batches: First and last batch of a back-fill by range.
+        max_batches: How many batches of a stage that goes newest first one run takes.
+    """
+
+    config: Config
+    warehouse: Warehouse
+    ledger: Ledger
+    force: Force | None = None
+    batches: tuple[int, int] | None = None
+    max_batches: int | None = None
+    _assets: dict[str, Assets] = field(default_factory=dict)
+
+    def pending(self, stage: Stage) -> dict[int, str]:
+        """The batches that a batch stage still has to run, ascending, with the fingerprint that each will have."""
+        assets = self.assets(stage)
+        wanted: dict[int, str] = {}
+        previous = ""
+        for batch, inputs in self._input_batches(stage).items():
+            if stage.history:
+                # What a batch sees of its predecessors enters its fingerprint through the one before it.
+                inputs = {**inputs, "previous": previous}
+            print_ = fingerprint(stage, self.config, assets, inputs)
+            recorded = self.ledger.last(stage.name, batch)
+            is_done = self.ledger.is_done(stage.name, batch, print_)
+            if stage.keeps_done and recorded is not None and recorded.state == "succeeded":
+                is_done, print_ = True, recorded.fingerprint
+            if self._is_in_range(batch) and (not is_done or self.is_forced(stage, batch)):
+                wanted[batch] = print_
+            previous = print_
+        return wanted
+
+    def this_run(self, stage: Stage, pending: Mapping[int, str]) -> list[int]:
+        """The pending batches that this run takes, in its order.
+
+        >>> from types import SimpleNamespace as Some
+        >>> backlog = Backlog(None, None, None, max_batches=2)
+        >>> backlog.this_run(Some(newest_first=True), {1: "a", 2: "b", 3: "c"})
+        [3, 2]
+        >>> backlog.this_run(Some(newest_first=False), {1: "a", 2: "b", 3: "c"})
+        [1, 2, 3]
+        """
+        if not stage.newest_first:
+            return sorted(pending)
+        return sorted(pending, reverse=True)[: self.max_batches]
+
+    def assets(self, stage: Stage) -> Assets:
+        """What the stage needs besides tables; found once."""
+        if stage.name not in self._assets:
+            self._assets[stage.name] = stage.assets(self.config)
+        return self._assets[stage.name]
+
+    def is_forced(self, stage: Stage, batch_id: int | None) -> bool:
+        """Whether it is to be run again although it is done."""
+        return self.force is not None and self.force.covers(stage.name, batch_id)
+
+    def _is_in_range(self, batch: int) -> bool:
+        return self.batches is None or self.batches[0] <= batch <= self.batches[1]
+
+    def _input_batches(self, stage: Stage) -> dict[int, dict[str, str]]:
+        """The batches whose inputs are all finished, with the fingerprints of these inputs."""
+        if stage.plan is not None:
+            return {batch: {"files": digest} for batch, digest in self._reserved().items()}
+        finished = {name: self.ledger.done(name) for name in upstream(stage)}
+        batches = set.intersection(*(set(done) for done in finished.values())) if finished else set()
+        return {batch: {name: done[batch] for name, done in finished.items()} for batch in sorted(batches)}
+
+    def _reserved(self) -> dict[int, str]:
+        """A digest by batch of the slices that it takes."""
+        slices: dict[int, list[str]] = {}
+        for row in self.warehouse.records("ops_source_files").read():
+            if row.batch_id is not None and row.state in ("reserved", "rejected"):
+                slices.setdefault(row.batch_id, []).append(f"{row.path}:{row.sha256}:{row.first_row}:{row.last_row}")
+        return {batch: "\n".join(sorted(parts)) for batch, parts in sorted(slices.items())}
+
+
+def upstream(stage: Stage) -> list[str]:
+    """The stages that write what this one reads."""
+    writers = {TABLES[name].stage for name in stage.reads if not TABLES[name].name.startswith("ops_")}
+    return sorted(writers - {stage.name, "(runner)"})

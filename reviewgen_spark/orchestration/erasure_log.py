@@ -1,0 +1,79 @@
+"""The rows of ops_erasures: who and what must stay erased, and how far each erasure is."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from pyspark.sql import Row
+
+from reviewgen_spark.text.privacy.erasure_keys import Kind, key_fingerprint
+from reviewgen_spark.warehouse.tables import Warehouse
+
+_TABLE = "ops_erasures"
+
+
+class ErasureLog:
+    """The last row of a hash says how far its erasure is; appends a row for each change."""
+
+    def __init__(self, warehouse: Warehouse, erasure_id: str) -> None:
+        self._warehouse = warehouse
+        self._id = erasure_id
+        self._sequence = 0
+        self._last: dict[str, Row] = {}
+        self._models: dict[str, set[str]] = {}
+        for row in warehouse.records(_TABLE).read() if warehouse.exists(_TABLE) else ():
+            self._sequence = row.sequence
+            self._last[row.erasure_key] = row
+            self._models.setdefault(row.erasure_key, set()).update(row.models or ())
+
+    @property
+    def open(self) -> dict[str, Kind]:
+        """Kind by hash of the erasures that are not done."""
+        return {key: row.kind_code for key, row in self._last.items() if row.state != "done"}
+
+    @property
+    def models(self) -> list[str]:
+        """What the open erasures were found to have taught."""
+        return sorted({model for key in self.open for model in self._models.get(key, ())})
+
+    def fingerprint(self) -> str:
+        """A digest of what was erased and how far; empty when nothing ever was."""
+        said = "\n".join(f"{key} {row.state}" for key, row in sorted(self._last.items()))
+        return hashlib.sha256(said.encode()).hexdigest()[:32] if said else ""
+
+    def append(self, keys: Mapping[str, Kind], state: str, key: bytes, models: Iterable[str] = ()) -> None:
+        """A row for each hash, in one commit.
+
+        Args:
+            keys: Kind by hash.
+            state: recorded, traced or done.
+            key: The secret that the hashes were made with.
+            models: What was trained on the records.
+        """
+        now, taught = datetime.now(UTC), sorted(models)
+        rows = [
+            {
+                "sequence": self._sequence + place,
+                "erasure_id": self._id,
+                "kind_code": kind,
+                "erasure_key": hashed,
+                "key_fingerprint": key_fingerprint(key),
+                "state": state,
+                "models": taught or None,
+                "at": now,
+            }
+            for place, (hashed, kind) in enumerate(sorted(keys.items()), start=1)
+        ]
+        if not rows:
+            return
+        self._warehouse.records(_TABLE).append(rows)
+        self._sequence += len(rows)
+        for row in rows:
+            self._last[str(row["erasure_key"])] = Row(**row)
+            self._models.setdefault(str(row["erasure_key"]), set()).update(taught)
+
+
+def open_erasures(warehouse: Warehouse) -> list[str]:
+    """A line that says how many erasures were begun and not finished; none when all are done."""
+    count = len(ErasureLog(warehouse, "").open)
+    return [f"{count:,} erasures are not finished: run `reviewgen erase` again, no id is needed"] if count else []

@@ -1,0 +1,140 @@
+"""The command line of a job, and how a failure ends one: one line that says what to do, and an exit code."""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.errors import ConfigError, ReviewgenError
+from reviewgen_spark.orchestration.stage import Stage
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """The options that every command has."""
+    parser.add_argument("--env", help="apply conf/<env>.yaml over conf/base.yaml (default: REVIEWGEN_ENV, else local)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="a.b=c", help="set one key of the configuration; repeatable"
+    )
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """The options of commands that run stages."""
+    parser.add_argument("--batches", metavar="A-B", help="only batches A to B, such as 3-7 or 3")
+    parser.add_argument(
+        "--max-batches",
+        type=positive,
+        metavar="N",
+        help="label at most N batches in this run, the newest first; the next run continues",
+    )
+    parser.add_argument(
+        "--force", metavar="STAGE", help="run STAGE again although it is done, for all batches or --batches A-B"
+    )
+
+
+def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
+    """The options of commands that run a pipeline."""
+    parser.add_argument("--until", metavar="STAGE", help="stop after STAGE")
+    add_run_options(parser)
+
+
+def batch_range(text: str | None) -> tuple[int, int] | None:
+    """`3-7` or `3` as first and last.
+
+    >>> batch_range("3-7"), batch_range("3"), batch_range(None)
+    ((3, 7), (3, 3), None)
+    """
+    if text is None:
+        return None
+    first, dash, last = text.partition("-")
+    try:
+        bounds = int(first), int(last if dash else first)
+    except ValueError:
+        bounds = (1, 0)
+    if not 1 <= bounds[0] <= bounds[1]:
+        raise ConfigError(f"--batches {text}: expected A-B with 1 <= A <= B, such as 3-7")
+    return bounds
+
+
+def positive(text: str) -> int:
+    """A count on the command line."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1")
+    return int(text)
+
+
+def run_job(stage: Stage, arguments: Sequence[str] | None = None) -> int:
+    """Run one stage over what it has not done yet; what `spark-submit jobs/<stage>.py` does."""
+    parser = argparse.ArgumentParser(prog=f"jobs/{stage.name}.py", description=f"Run the stage {stage.name}.")
+    add_config_options(parser)
+    add_run_options(parser)
+    options = parser.parse_args(arguments)
+    return guarded(lambda: _run(stage.name, [stage], load_config(options.env, options.set), options))
+
+
+def run_pipeline(name: str, stages: Sequence[Stage], arguments: Sequence[str] | None = None) -> int:
+    """Run a pipeline over what it has not done yet; what `spark-submit pipelines/<name>.py` does."""
+    parser = argparse.ArgumentParser(prog=f"pipelines/{name}.py", description=f"Run the pipeline {name}.")
+    add_config_options(parser)
+    add_pipeline_options(parser)
+    options = parser.parse_args(arguments)
+    return guarded(lambda: run_stages(name, stages, load_config(options.env, options.set), options))
+
+
+def run_stages(name: str, stages: Sequence[Stage], config: Config, options: argparse.Namespace) -> int:
+    """Run the stages of a pipeline with the options of `add_pipeline_options`."""
+    names = [stage.name for stage in stages]
+    for option, stage in (("--until", options.until), ("--force", options.force)):
+        if stage is not None and stage not in names:
+            raise ConfigError(f"{option} {stage}: no stage of {name}; it has {', '.join(names)}")
+    wanted = stages[: names.index(options.until) + 1] if options.until else stages
+    return _run(name, wanted, config, options)
+
+
+def _run(name: str, stages: Sequence[Stage], config: Config, options: argparse.Namespace) -> int:
+    from reviewgen_spark.operations.status import check_night
+    from reviewgen_spark.orchestration.backlog import Force
+    from reviewgen_spark.orchestration.runner import open_run
+    from reviewgen_spark.orchestration.session import start_session
+
+    for stage in stages:
+        stage.require(config)
+    batches = batch_range(options.batches)
+    force = Force(options.force, *(batches or (None, None))) if options.force else None
+    spark = start_session(config, f"reviewgen {name}")
+    try:
+        with open_run(spark, config, force, None if force else batches, max_batches=options.max_batches) as run:
+            run.pipeline(stages)
+            if name == "nightly":
+                check_night(run.warehouse, config)
+    finally:
+        spark.stop()
+    return 0
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Run `work`; a failure becomes one clear line on stderr and an exit code.
+
+    A stack trace may quote a row, so it is printed only where REVIEWGEN_TRACEBACK is set: on data of one's own.
+    """
+    try:
+        return work()
+    except ReviewgenError as error:
+        print(f"error: {error}", file=sys.stderr)
+        _show_trace()
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on from here", file=sys.stderr)
+        return 130
+    except Exception as error:
+        from reviewgen_spark.orchestration.runner import describe_failure
+
+        print(f"error: {describe_failure(error)}", file=sys.stderr)
+        _show_trace()
+        return 5
+
+
+def _show_trace() -> None:
+    if os.environ.get("REVIEWGEN_TRACEBACK"):
+        traceback.print_exc()

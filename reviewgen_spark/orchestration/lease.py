@@ -1,0 +1,174 @@
+"""One writer a warehouse: a lease row in a Delta table, so that Delta's own conflict detection is the arbiter.
+
+Without it two nights that start together both take batch max+1 and silently replace each other's rows.
+"""
+
+import os
+import socket
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from delta.tables import DeltaTable
+from pyspark.sql import Row
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.errors import LeaseError, ReviewgenError
+from reviewgen_spark.warehouse.tables import Warehouse
+
+_NAME = "warehouse"
+_TABLE = "ops_leases"
+_TRIES = 3
+
+
+class Lease:
+    """Held from `acquire` to `release`; a thread renews it; `check` is called before each commit."""
+
+    def __init__(self, warehouse: Warehouse, config: Config, run_id: str) -> None:
+        self._warehouse = warehouse
+        self._section = config.lease
+        self.run_id = run_id
+        self._expires_at = datetime.min.replace(tzinfo=UTC)
+        self._version = -1
+        self._lock = threading.Lock()  # of these two
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def acquire(self) -> None:
+        """Take the lease, or take it over from a run that died.
+
+        A holder is dead when its lease ran out, or when it ran on this machine and its process is gone.
+
+        Raises:
+            LeaseError: When another run holds it; the message names the owner.
+        """
+        held = self._ensure_row()
+        now = datetime.now(UTC)
+        if held.owner and held.expires_at.replace(tzinfo=UTC) > now and not _is_dead(held):
+            raise LeaseError(_describe(held))
+        try:
+            is_ours = self._update(held.owner, self.run_id)
+        except Exception as error:
+            # Delta's own verdict: somebody else's update was first.
+            raise LeaseError(f"another run took the warehouse at the same moment ({_class(error)})") from None
+        if not is_ours:
+            raise LeaseError(_describe(self._row()))
+        self._thread = threading.Thread(target=self._renew, name="lease-heartbeat", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise unless the lease is still ours: it has not run out, and nobody else has written its table.
+
+        Raises:
+            LeaseError: When this run was stopped for longer than `lease.ttl_s` or another run took over.
+        """
+        with self._lock:
+            expires_at, version = self._expires_at, self._version
+        if datetime.now(UTC) >= expires_at:
+            raise LeaseError("this run was stopped for longer than lease.ttl_s and may no longer write; start again")
+        if self._warehouse.version(_TABLE) != version:  # a heartbeat of ours that is not noted yet, or somebody else
+            held = self._row()
+            if held.owner != self.run_id:
+                raise LeaseError(f"this run lost the warehouse: {_describe(held)}")
+
+    def release(self) -> None:
+        """Give the lease back, if it is still ours."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+            self._update(self.run_id, "")
+
+    def _renew(self) -> None:
+        while not self._stop.wait(self._section.heartbeat_s):
+            try:
+                if datetime.now(UTC) < self._expires_at:
+                    self._update(self.run_id, self.run_id)
+            except Exception:
+                # A missed heartbeat is no failure yet: `check` decides, by the time that is left.
+                continue
+
+    def _update(self, holder: str, owner: str) -> bool:
+        """Hand the lease from `holder` to `owner`; whether it was the holder's to hand."""
+        now = datetime.now(UTC)
+        expires_at = now + timedelta(seconds=self._section.ttl_s) if owner else now
+        values: dict[str, object] = {
+            "owner": owner,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "pid_started": _process_start(os.getpid()),
+            "heartbeat_at": now,
+            "expires_at": expires_at,
+        }
+        records = self._warehouse.records(_TABLE)
+        is_ours = bool(records.update(values, {"name": _NAME, "owner": holder}))
+        if is_ours:  # else `check` must go on seeing that somebody else wrote the table
+            version = records.version()
+            with self._lock:  # not around the commit: a stage would wait for it, seconds on a busy machine
+                self._expires_at, self._version = expires_at, version
+        return is_ours
+
+    def _ensure_row(self) -> Row:
+        """The table's one row, made where it is not there; of two runs that make it at once, Delta refuses one."""
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                self._warehouse.converge([_TABLE])
+                if not (rows := self._rows()):
+                    self._create_row()
+                    rows = self._rows()
+                return rows[0]
+            except ReviewgenError:
+                raise
+            except Exception:
+                if not tries_left:
+                    raise
+                time.sleep(1)
+        raise AssertionError("the last try returns or raises")
+
+    def _create_row(self) -> None:
+        free = self._warehouse.rows(_TABLE, [{"name": _NAME, "owner": "", "expires_at": datetime.now(UTC)}])
+        table = DeltaTable.forPath(self._warehouse.spark, self._warehouse.path(_TABLE))
+        table.alias("t").merge(free.alias("s"), "t.name = s.name").whenNotMatchedInsertAll().execute()
+
+    def _row(self) -> Row:
+        return self._rows()[0]
+
+    def _rows(self) -> list[Row]:
+        return [row for row in self._warehouse.records(_TABLE).read() if row.name == _NAME]
+
+
+def describe_holder(warehouse: Warehouse) -> str | None:
+    """Who holds the warehouse now; None while it is free or its holder is dead. Takes nothing, creates nothing."""
+    if not warehouse.exists(_TABLE):
+        return None
+    for held in warehouse.records(_TABLE).read():
+        if held.owner and held.expires_at.replace(tzinfo=UTC) > datetime.now(UTC) and not _is_dead(held):
+            return _describe(held)
+    return None
+
+
+def _describe(held: Row) -> str:
+    return (
+        f"run {held.owner} holds the warehouse (process {held.pid} on {held.host}, last sign of life "
+        f"{held.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC); wait for it to end, or until {held.expires_at:%H:%M:%S} UTC "
+        "if it died"
+    )
+
+
+def _is_dead(held: Row) -> bool:
+    return bool(held.host == socket.gethostname() and _process_start(held.pid) != held.pid_started)
+
+
+def _process_start(pid: int) -> str | None:
+    """When the process started, in clock ticks since boot; None when it is gone. A pid alone is used again."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()  # the name before may hold spaces
+    return None if fields[0] == "Z" else fields[19]
+
+
+def _class(error: Exception) -> str:
+    return type(error).__name__

@@ -1,0 +1,93 @@
+"""What ran: the rows of `ops_stage_runs`, read once and kept in step, and the decisions taken from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from reviewgen_spark.warehouse.tables import Warehouse
+
+_TABLE = "ops_stage_runs"
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """The last row of a stage and batch."""
+
+    state: str
+    fingerprint: str
+    counts: Mapping[str, int]
+    at: datetime
+    seconds: float | None = None
+
+
+class Ledger:
+    """The last known state of every (stage, batch); appends a row for each change.
+
+    The table is a log: a row is never changed, and the last one counts. A batch that was started with one
+    fingerprint and killed is thus never taken for done, also when the configuration goes back to an older one.
+    """
+
+    def __init__(self, warehouse: Warehouse, run_id: str) -> None:
+        self._warehouse = warehouse
+        self._run_id = run_id
+        self._last: dict[tuple[str, int | None], StageRun] = {}
+        self._sequence = 0
+        if warehouse.exists(_TABLE):
+            for row in warehouse.records(_TABLE).read():
+                self._sequence = row.sequence
+                found = StageRun(row.state, row.fingerprint, row.counts or {}, row.at, row.seconds)
+                self._last[row.stage, row.batch_id] = found
+
+    def last(self, stage: str, batch_id: int | None) -> StageRun | None:
+        """The last row of a stage and batch, if there is any."""
+        return self._last.get((stage, batch_id))
+
+    def is_done(self, stage: str, batch_id: int | None, fingerprint: str) -> bool:
+        """Whether the last row says succeeded with this fingerprint."""
+        run = self.last(stage, batch_id)
+        return run is not None and run.state == "succeeded" and run.fingerprint == fingerprint
+
+    def done(self, stage: str) -> dict[int, str]:
+        """Fingerprint by batch of the batches whose last row says succeeded, in ascending order."""
+        finished = {
+            batch: run.fingerprint
+            for (name, batch), run in self._last.items()
+            if name == stage and batch is not None and run.state == "succeeded"
+        }
+        return dict(sorted(finished.items()))
+
+    def unfinished(self, stage: str) -> list[int]:
+        """Batches that were started and not finished."""
+        found = [batch for (name, batch), run in self._last.items() if name == stage and run.state != "succeeded"]
+        return sorted(batch for batch in found if batch is not None)
+
+    def record(
+        self,
+        stage: str,
+        batch_id: int | None,
+        state: str,
+        fingerprint: str,
+        *,
+        versions: Mapping[str, int] | None = None,
+        counts: Mapping[str, int] | None = None,
+        seconds: float | None = None,
+        error_class: str | None = None,
+    ) -> None:
+        """Append a row."""
+        at = datetime.now(UTC)
+        row = {
+            "sequence": self._sequence + 1,
+            "run_id": self._run_id,
+            "stage": stage,
+            "batch_id": batch_id,
+            "state": state,
+            "fingerprint": fingerprint,
+            "table_versions": dict(versions or {}),
+            "counts": dict(counts or {}),
+            "seconds": seconds,
+            "error_class": error_class,
+            "at": at,
+        }
+        self._warehouse.records(_TABLE).append([row])
+        self._sequence += 1
+        self._last[stage, batch_id] = StageRun(state, fingerprint, dict(counts or {}), at, seconds)

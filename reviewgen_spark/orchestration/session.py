@@ -1,0 +1,153 @@
+"""The SparkSession: Delta, UTC, bounded Arrow batches, and a log that keeps quiet about review text."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reviewgen_spark.config import Config, default_conf_folder
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.inference.shipping.daemon import MODULE as DAEMON_MODULE
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# Spark always starts its JVM with this module, and no option of Java hides the line.
+INCUBATOR_WARNING = "WARNING: Using incubator modules: jdk.incubator.vector"
+DELTA_PACKAGE = "io.delta:delta-spark_4.1_2.13:4.3.1"
+
+
+def session_settings(config: Config) -> dict[str, str]:
+    """Every setting that this project needs, with the reason beside it."""
+    spark = config.spark
+    return {
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        # Tables are registered by location; a Derby metastore locks its folder against a second process.
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(spark.shuffle_partitions),
+        "spark.sql.adaptive.enabled": "true",
+        # Delta replays its log with 50 tasks by default: seconds a table here, for a log of a few kilobytes.
+        "spark.databricks.delta.snapshotPartitions": "2",
+        # VACUUM lists a table's files in as many tasks, by default 10,000.
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(max(spark.shuffle_partitions, 4)),
+        "spark.sql.execution.arrow.maxRecordsPerBatch": str(spark.arrow_max_rows),
+        # Unbounded by default: one batch of very long texts would fill a worker's memory.
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(spark.arrow_max_bytes),
+        # A worker that dies of a bad native library must not take the reason with it, yet stay free of values.
+        "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "true",
+        # The query context that Spark prints with an error quotes literals and columns.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
+        # A corrupt file must fail or be quarantined, never deliver half its rows.
+        "spark.sql.files.ignoreCorruptFiles": "false",
+        # Texts, words and hashes hardly repeat: looking for repeats takes a tenth of a stage's time and saves nothing
+        # that zstd would not (a table of reviews and tokens: 61 MB, against 68 MB with Spark's defaults).
+        "spark.hadoop.parquet.enable.dictionary": "false",
+        "spark.sql.parquet.compression.codec": "zstd",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        **spark.extra,
+    }
+
+
+def start_session(config: Config, app: str = "reviewgen") -> "SparkSession":
+    """Start (or join, under `spark-submit`) a session.
+
+    Raises:
+        ConfigError: When the Delta jars are neither in `paths.jars` nor on spark-submit's class path.
+    """
+    # Workers must run this interpreter, whatever `python3` means on the machine.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    # A wheel is a zip that Python imports from, yet Spark puts only these on the executors' path.
+    SparkContext.PACKAGE_EXTENSIONS = (".zip", ".egg", ".jar", ".whl")
+    # PySpark logs the query context of a failure, values included, even with Spark's log off.
+    logging.getLogger("SQLQueryContextLogger").disabled = True
+    logging.getLogger("DataFrameQueryContextLogger").disabled = True
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+
+    builder = SparkSession.builder.appName(app)
+    is_submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    if not is_submitted:
+        builder = _local_launch(builder, config)
+    for key, value in session_settings(config).items():
+        builder = builder.config(key, value)
+    with nullcontext() if is_submitted else stderr_without(INCUBATOR_WARNING):
+        session = builder.getOrCreate()
+    session.sparkContext.setLogLevel(config.spark.log_level)
+    if not _has_delta(session):
+        raise ConfigError(
+            f"Delta's jars are not on the class path: run `make setup`, or give spark-submit --packages {DELTA_PACKAGE}"
+        )
+    return session
+
+
+@contextmanager
+def stderr_without(line: str) -> Iterator[None]:
+    """Gives processes that start inside a standard error that drops one exact line and passes everything else.
+
+    A process of its own filters, because the JVM may write until after this one has ended. It ends with the JVM.
+    """
+    sys.stderr.flush()
+    read_end, write_end = os.pipe()
+    kept = os.dup(2)
+    # Without setsid Ctrl-C would end it, and with it what the JVM still has to say.
+    os.posix_spawnp(
+        "sed",
+        ["sed", "-u", f"/^{line}$/d"],
+        {**os.environ, "LC_ALL": "C"},
+        file_actions=[(os.POSIX_SPAWN_DUP2, read_end, 0), (os.POSIX_SPAWN_DUP2, kept, 1)],
+        setsid=True,
+    )
+    os.close(read_end)
+    os.dup2(write_end, 2)
+    os.close(write_end)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _local_launch(builder: "SparkSession.Builder", config: Config) -> "SparkSession.Builder":
+    """Settings that only count before the JVM starts, so not under spark-submit."""
+    jars = sorted(Path(config.paths.jars).glob("*.jar"))
+    if not jars:
+        raise ConfigError(f"{config.paths.jars}: no Delta jars there: run `make setup` once, with a network")
+    if config.spark.master.startswith("local"):
+        # A laptop's host name may resolve to nothing, or to an address that changes with the network.
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
+        if not config.spark.master.startswith("local-cluster"):
+            # Workers that label are forked with torch imported. Executors of a cluster may get this package too late.
+            builder = builder.config("spark.python.daemon.module", DAEMON_MODULE)
+    # The class path, not spark.jars: that one copies 11 MB to a temporary folder at each start.
+    classpath = ":".join(str(jar) for jar in jars)
+    log4j = (default_conf_folder() / "log4j2.properties").as_uri()
+    options = f"-Dlog4j2.configurationFile={log4j} -Dreviewgen.log.level={config.spark.log_level}"
+    given = (os.environ.get(name, "") for name in ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS"))
+    if not any("GC" in one for one in given):  # with two collectors the JVM does not start
+        # A night keeps every core busy: what G1 does beside the work is taken from it (docs/experiments.md).
+        options += " -XX:+UseParallelGC"
+    return (
+        builder.master(config.spark.master)
+        .config("spark.driver.memory", config.spark.driver_memory)
+        .config("spark.driver.extraClassPath", classpath)
+        .config("spark.executor.extraClassPath", classpath)
+        .config("spark.driver.extraJavaOptions", options)
+    )
+
+
+def _has_delta(session: "SparkSession") -> bool:
+    jvm = session._jvm
+    assert jvm is not None  # a classic session always has one
+    loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
+    return loader.getResource("io/delta/sql/DeltaSparkSessionExtension.class") is not None

@@ -1,0 +1,1 @@
+"""Computes and draws the report of a run: queries, figures, page."""

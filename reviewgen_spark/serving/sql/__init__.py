@@ -1,0 +1,1 @@
+"""Gives tables, views and functions to SQL, a Python prompt and notebooks."""

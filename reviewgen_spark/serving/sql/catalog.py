@@ -1,0 +1,33 @@
+"""Tables and views by name in a session: registered by location, so any number of sessions can read at once."""
+
+from pyspark.sql import DataFrame, SparkSession
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.transforms.views import VIEWS
+from reviewgen_spark.warehouse.tables import Warehouse
+
+
+def register_tables(spark: SparkSession, config: Config) -> list[str]:
+    """Register every table that exists, and the views over them; returns their names.
+
+    A table is read at its newest version each time it is queried. A view is there as soon as one of its tables is; one
+    that no stage has written yet counts as empty.
+    """
+    warehouse = Warehouse(spark, config)
+    names = [name for name in TABLES if warehouse.exists(name)]
+    for name in names:
+        spark.sql(f"CREATE TABLE IF NOT EXISTS {name} USING DELTA LOCATION '{warehouse.path(name)}'")
+    there = frozenset(names)
+    for view, build in VIEWS.items():
+        read: set[str] = set()
+
+        def table(name: str, read: set[str] = read) -> DataFrame:
+            read.add(name)
+            return spark.table(name) if name in there else spark.createDataFrame([], TABLES[name].columns)
+
+        rows = build(table)
+        if read & there:
+            rows.createOrReplaceTempView(view)
+            names.append(view)
+    return names

@@ -1,0 +1,41 @@
+"""The prompt of `reviewgen shell`: Python with `spark`, `config`, the tables, and SQL functions when they are named."""
+
+import code
+import contextlib
+
+from pyspark.sql import SparkSession
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.errors import ReviewgenError
+from reviewgen_spark.serving.sql.catalog import register_tables
+from reviewgen_spark.serving.sql.functions import FUNCTIONS, register_named
+
+
+class Shell(code.InteractiveConsole):
+    """A Python prompt that registers a SQL function when a line first names it: most sessions need no model."""
+
+    def __init__(self, spark: SparkSession, config: Config) -> None:
+        super().__init__({"spark": spark, "config": config})
+        self._spark = spark
+        self._config = config
+
+    def runsource(self, source: str, filename: str = "<input>", symbol: str = "single") -> bool:
+        """Run what was typed so far; a function that cannot be had is told in one line, and nothing is run."""
+        try:
+            register_named(self._spark, self._config, source)
+        except ReviewgenError as error:
+            self.write(f"error: {error}\n")
+            return False
+        return super().runsource(source, filename, symbol)
+
+
+def open_shell(spark: SparkSession, config: Config) -> None:
+    """Read, run and print until the end of the input."""
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401 - history and editing of lines, where the platform has them
+
+    names = register_tables(spark, config)
+    banner = (
+        f"spark and config are there; tables and views: {', '.join(names)}; functions on a text: {', '.join(FUNCTIONS)}"
+    )
+    Shell(spark, config).interact(banner, exitmsg="")

@@ -1,0 +1,1 @@
+"""Checks generated texts before they are published."""

@@ -1,0 +1,253 @@
+"""What a generated text must pass before it is published: each check gives a score, a verdict and a reason.
+
+Scores run from 0 (clean) to 1. A reason names codes, figures and phrases of our own lists, never the text. Which
+checks apply depends on the purpose (`check_text`).
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from reviewgen_spark.config import ChecksSection, TokensSection
+from reviewgen_spark.text.checks.voice import customer_voice, leaked
+from reviewgen_spark.text.cleaning.language import detect
+from reviewgen_spark.text.opinions.aspects import OpinionReader
+from reviewgen_spark.text.privacy import pii
+from reviewgen_spark.text.requests.purposes import IN_SHOPS_NAME, PUBLISHABLE
+from reviewgen_spark.text.requests.request import LENGTH_BOUNDS, Request, Sentiment, text_size
+from reviewgen_spark.text.similarity.copied_runs import CopyIndex, longest_common_run, units
+from reviewgen_spark.text.words.phrase_lists import PhraseList
+
+
+class Check(NamedTuple):
+    """What one check found, as in the column `checks`.
+
+    Attributes:
+        name: of the check.
+        score: 0 (clean) to 1.
+        is_passed: whether the text may be published as far as this check goes.
+        reason: why, where there is something to say; it must be there where the check failed.
+    """
+
+    name: str
+    score: float
+    is_passed: bool
+    reason: str | None = None
+
+
+class Judged(NamedTuple):
+    """What the labeller says of the text; None where its model has no such head."""
+
+    sentiment_score: float | None = None
+    category_label: str | None = None
+    toxicity_score: float | None = None
+
+
+@dataclass(frozen=True)
+class CheckLists:
+    """Everything that checks read from files, loaded once a worker."""
+
+    superlatives: PhraseList
+    harmful: PhraseList
+    refused: PhraseList
+    reader: OpinionReader
+
+    @classmethod
+    def load(cls, safety: Path, dictionaries: Path, tokens: TokensSection | None = None) -> "CheckLists":
+        """The lists of conf/safety and conf/dictionaries, wherever a worker finds them.
+
+        Raises:
+            ConfigError: when a list is missing or broken.
+        """
+        return cls(
+            PhraseList.read(safety / "superlatives.tsv"),
+            PhraseList.read(safety / "harmful.tsv"),
+            PhraseList.read(safety / "refusals.tsv"),
+            OpinionReader(tokens or TokensSection(), dictionaries),
+        )
+
+
+def check_text(
+    text: str,
+    request: Request,
+    lists: CheckLists,
+    limits: ChecksSection,
+    judged: Judged | None = None,
+    training: CopyIndex | None = None,
+) -> tuple[Check, ...]:
+    """Every check that applies to the purpose, in a fixed order.
+
+    Args:
+        text: what was written, without a visible label.
+        request: what was asked for.
+        lists: what the checks read from files.
+        limits: the `checks` section.
+        judged: the labeller's answer, where there is one; else sentiment is judged by word lists, and category is not.
+        training: index of what the model was trained on, in the request's language.
+    """
+    judged = judged or Judged()
+    found = [
+        check_length(text, request, limits),
+        check_language(text, request, limits),
+        check_repetition(text, request, limits),
+        check_personal_data(text, request),
+        check_harm(text, lists, limits, judged),
+        check_leakage(text, request),
+    ]
+    if request.purpose in IN_SHOPS_NAME:
+        found += [check_superlatives(text, lists), check_voice(text, request)]
+    if request.purpose in ("augmentation", "draft_for_verified_buyer"):
+        # The labeller and the word lists judge reviews: a reply to a bad one is no bad review.
+        found += [
+            *check_sentiment(text, request, lists, limits, judged),
+            *check_category(request, judged),
+        ]
+    if request.purpose not in ("summary", "draft_for_verified_buyer"):  # those two quote
+        found.append(check_copying(text, request, limits, training))
+    return tuple(found)
+
+
+def failed(checks: tuple[Check, ...]) -> tuple[Check, ...]:
+    """The checks that a text did not pass."""
+    return tuple(check for check in checks if not check.is_passed)
+
+
+def check_length(text: str, request: Request, limits: ChecksSection) -> Check:
+    """Within the bounds that were asked for, and a tolerance."""
+    size = text_size(text, request.lang_code)
+    low, high = LENGTH_BOUNDS[request.lang_code][request.length]
+    slack = limits.length_tolerance_pct / 100
+    if not units(text, request.lang_code):
+        return Check("length", 1.0, False, "holds no letters")
+    if low <= size <= high:
+        return Check("length", 0.0, True)
+    off = (low - size) / low if size < low else (size - high) / high
+    reason = f"size {size}; asked for {low} to {high}"
+    return Check("length", round(min(off, 1.0), 4), off <= slack, reason)
+
+
+def check_language(text: str, request: Request, limits: ChecksSection) -> Check:
+    """In the language that was asked for; a text too short to tell passes."""
+    language = detect(text)
+    if language.code.split("-")[0] == request.lang_code:
+        return Check("language", round(1 - language.score, 4), True)
+    if language.score < limits.min_language_score:
+        return Check("language", language.score, True, "too little to tell")
+    return Check("language", language.score, False, f"is {language.code}; asked for {request.lang_code}")
+
+
+_GRAMS = {"zh": 4, "en": 3}
+
+
+def check_repetition(text: str, request: Request, limits: ChecksSection) -> Check:
+    """Share of n-grams that stood before: 4 characters in Chinese, 3 words in English. Source: Welleck et al. 2020."""
+    sequence, size = units(text, request.lang_code), _GRAMS[request.lang_code]
+    grams = Counter(sequence[start : start + size] for start in range(len(sequence) - size + 1))
+    total = sum(grams.values())
+    share = 1 - len(grams) / total if total else 0.0
+    is_passed = share <= limits.max_repetition
+    reason = None if is_passed else f"{share:.0%} of its {size}-grams repeat; at most {limits.max_repetition:.0%}"
+    return Check("repetition", round(share, 4), is_passed, reason)
+
+
+_MASK = re.compile(rf"\[(?:{'|'.join(pii.TYPES)})\]")
+_NORTH_AMERICAN_PHONE = re.compile(r"(?<![\d-])(?:\+?1[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\d-])")
+_US_SOCIAL_SECURITY = re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])")
+
+
+def check_personal_data(text: str, request: Request) -> Check:
+    """No personal data but the shop's own; in what may be shown no mask, which stands where a customer wrote some."""
+    for pair in request.attributes:  # the shop's hotline
+        text = text.replace(pair.value, " ") if pair.value else text
+    kinds = set(pii.mask(text).counts)
+    if _NORTH_AMERICAN_PHONE.search(text):
+        kinds.add("PHONE")
+    if _US_SOCIAL_SECURITY.search(text):
+        kinds.add("ID_CARD")
+    if kinds:
+        return Check("personal_data", 1.0, False, f"holds {', '.join(sorted(kinds))}")
+    if request.purpose in PUBLISHABLE and _MASK.search(text):
+        return Check("personal_data", 0.5, False, "holds the mask of personal data")
+    return Check("personal_data", 0.0, True)
+
+
+def check_harm(text: str, lists: CheckLists, limits: ChecksSection, judged: Judged) -> Check:
+    """No phrase of the list of harmful ones, and not toxic by the labeller where it has such a head."""
+    toxicity = judged.toxicity_score or 0.0
+    if found := lists.harmful.find(text):
+        kinds = ", ".join(sorted({phrase.kind for phrase in found}))
+        return Check("harm", 1.0, False, f"holds phrases of the list of harmful ones: {kinds}")
+    is_passed = toxicity <= limits.max_toxicity
+    reason = None if is_passed else f"toxic by the labeller: {toxicity:.2f}; at most {limits.max_toxicity:.2f}"
+    return Check("harm", round(toxicity, 4), is_passed, reason)
+
+
+def check_leakage(text: str, request: Request) -> Check:
+    """Nothing of the prompt, of control codes, of the model's talk about itself."""
+    reason = leaked(text, request)
+    return Check("leakage", 1.0 if reason else 0.0, reason is None, reason)
+
+
+def check_superlatives(text: str, lists: CheckLists) -> Check:
+    """No absolute claims in what the shop says. Source: China's advertising law, art. 9."""
+    found = lists.superlatives.find(text)
+    reason = f"claims {', '.join(sorted({phrase.phrase for phrase in found}))}" if found else None
+    return Check("superlatives", min(1.0, len(found) / 2), not found, reason)
+
+
+def check_voice(text: str, request: Request) -> Check:
+    """The shop must not sound like somebody who bought there."""
+    poses = customer_voice(text, request.lang_code)
+    return Check("voice", float(poses), not poses, "speaks as a customer" if poses else None)
+
+
+def wanted_sentiment(request: Request) -> Sentiment | None:
+    """The sentiment that was asked for, by name or by stars."""
+    if request.sentiment is not None or request.stars in (None, 3):
+        return request.sentiment
+    return "positive" if request.stars is not None and request.stars > 3 else "negative"
+
+
+def check_sentiment(
+    text: str, request: Request, lists: CheckLists, limits: ChecksSection, judged: Judged
+) -> tuple[Check, ...]:
+    """The sentiment that was asked for: by the labeller, else by word lists, which abstain where they know no word."""
+    wanted = wanted_sentiment(request)
+    if wanted is None:
+        return ()
+    if judged.sentiment_score is not None:
+        positive, judge = judged.sentiment_score, "the labeller"
+    else:
+        verdict = lists.reader.lexicon.judge(lists.reader.tokeniser.words(text).tokens)
+        if not verdict.matches:
+            return (Check("sentiment", 0.5, True, "no word of the lists"),)
+        positive, judge = (verdict.score + 1) / 2, "word lists"
+    opposite = round(1 - positive if wanted == "positive" else positive, 4)
+    is_passed = opposite <= limits.max_contradiction
+    reason = None if is_passed else f"{opposite:.0%} the opposite of {wanted} by {judge}"
+    return (Check("sentiment", opposite, is_passed, reason),)
+
+
+def check_category(request: Request, judged: Judged) -> tuple[Check, ...]:
+    """The category that was asked for, by the labeller."""
+    if judged.category_label is None or request.category is None:
+        return ()
+    is_passed = judged.category_label == request.category
+    return (Check("category", float(not is_passed), is_passed, None if is_passed else "another one by the labeller"),)
+
+
+def check_copying(text: str, request: Request, limits: ChecksSection, training: CopyIndex | None) -> Check:
+    """No long run that stands in a source or in what the model was trained on. Source: Carlini et al. 2023.
+
+    Answers are not compared with what was trained on: a fifth of real ones share a polite turn of phrase with another.
+    """
+    most = limits.max_copied_zh if request.lang_code == "zh" else limits.max_copied_en
+    run = longest_common_run(text, (source.text for source in request.sources), request.lang_code)
+    place = "a source"
+    if training is not None and request.purpose != "reply" and (trained := training.longest_run(text)) > run:
+        run, place = trained, "training data"
+    size = len(units(text, request.lang_code))
+    reason = None if run <= most else f"{run} in a row as in {place}; at most {most}"
+    return Check("copying", round(run / size, 4) if size else 0.0, run <= most, reason)

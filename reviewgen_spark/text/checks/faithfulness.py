@@ -1,0 +1,210 @@
+"""Faithfulness: whether each sentence of a text is supported by its sources; what is not, is dropped.
+
+A stand-in for entailment that needs no model. A sentence is supported when the sources have most of its content words,
+one of their sentences many of them, when the sources nearest to it do not say the opposite of it or of an aspect of it,
+and when each number in it stands in a source or was counted. Where vectors of the sentences are given, one that is near
+to a source sentence counts as supported in other words; the other conditions hold all the same.
+
+What it measures and misses: docs/experiments.md, "faithfulness".
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from reviewgen_spark.text.opinions.aspects import OpinionReader, Said, is_negative, is_positive
+from reviewgen_spark.text.requests.request import Source
+from reviewgen_spark.text.words.sentences import cut_sentences
+
+MIN_SUPPORT = 0.35
+"""Chosen on the training products of FewSum: below, a sentence is dropped as unsupported."""
+MIN_COSINE = 0.9
+"""Of two sentences that say the same in other words. Depends on the encoder: choose it anew for another one."""
+
+Reason = Literal["unsupported", "contradicted", "number"]
+Vectors = npt.NDArray[np.float32]
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_ENDINGS = ("ing", "ed", "es", "ly", "s", "e")
+_SHORTEST_STEM = 3
+# How a summary speaks of its sources, not of the product: 312 of 400 customers say, 大多数买家提到.
+_FRAME_WORDS = (
+    "review reviews reviewer reviewers customer customers buyer buyers user users people most many some say says said "
+    "mention mentions find finds report reports "
+    "评价 评论 顾客 客户 用户 买家 消费者 大多数 多数 部分 表示 提到 反映 认为"
+)
+_FRAME = frozenset(_FRAME_WORDS.split())
+_NEAR = 0.34  # share of the words of a sentence that a source must have to contradict it
+
+
+class Judgement(NamedTuple):
+    """What was found of one sentence.
+
+    Attributes:
+        text: The sentence.
+        support: 0 to 1: mean of the shares of its content words that the sources have, and that the best of their
+            sentences has.
+        reason: Why it is dropped; None where it is kept.
+        record_id: The review whose sentence is nearest; None where no content word is shared.
+    """
+
+    text: str
+    support: float
+    reason: Reason | None
+    record_id: str | None
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """The sentences of a text, judged. `text` is the part that is kept; `score` the share of sentences that are."""
+
+    judgements: tuple[Judgement, ...]
+    text: str
+
+    @property
+    def score(self) -> float:
+        """0 to 1; a text without a sentence claims nothing, and so is faithful."""
+        kept = sum(judgement.reason is None for judgement in self.judgements)
+        return kept / len(self.judgements) if self.judgements else 1.0
+
+
+class _SourceSentence(NamedTuple):
+    record_id: str
+    said: Said
+    stems: frozenset[str]
+
+
+class Evidence:
+    """The sources of a text, read once; any number of texts are judged by them.
+
+    Args:
+        sources: Reviews, and what the shop states of the product, as texts.
+        reader: Of sentences.
+        counts: Numbers that a text may state although no source has them: those of counted claims.
+        vectors: Of `sentences`, one row each, of length 1; None judges by words alone.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        reader: OpinionReader,
+        counts: Iterable[int] = (),
+        vectors: Vectors | None = None,
+    ) -> None:
+        self._reader = reader
+        self.sentences: tuple[str, ...] = ()
+        self._read: list[_SourceSentence] = []
+        numbers = {str(count) for count in counts}
+        for source in sources:
+            numbers |= _numbers(source.text)
+            for sentence in cut_sentences(source.text):
+                said = reader.read(sentence)
+                self._read.append(_SourceSentence(source.record_id, said, _stems(said)))
+                self.sentences += (sentence,)
+        self._numbers = numbers
+        self._stems = frozenset[str]().union(*(sentence.stems for sentence in self._read))
+        if vectors is not None and len(vectors) != len(self.sentences):
+            raise ValueError(
+                f"vectors: got {len(vectors)} rows; expected one for each of {len(self.sentences)} sentences"
+            )
+        self._vectors = vectors
+
+    def judge(
+        self,
+        text: str,
+        vectors: Vectors | None = None,
+        min_support: float = MIN_SUPPORT,
+        min_cosine: float = MIN_COSINE,
+    ) -> Faithfulness:
+        """Judge a text sentence by sentence.
+
+        Args:
+            text: What a model wrote.
+            vectors: Of the sentences of `cut_sentences(text)`, one row each, of length 1.
+            min_support: From which on a sentence is supported by its words.
+            min_cosine: From which on it is supported by its vector.
+        """
+        sentences = cut_sentences(text)
+        cosines: list[Vectors | None] = [None] * len(sentences)
+        if vectors is not None and self._vectors is not None and len(self._vectors):
+            cosines = list(vectors @ self._vectors.T)
+        judged = [
+            self._judge(sentence, cosine, min_support, min_cosine)
+            for sentence, cosine in zip(sentences, cosines, strict=True)
+        ]
+        kept = [judgement.text for judgement in judged if judgement.reason is None]
+        gap = " " if text.isascii() or any(" " in sentence for sentence in kept) else ""
+        return Faithfulness(tuple(judged), gap.join(kept))
+
+    def _judge(self, text: str, cosine: Vectors | None, min_support: float, min_cosine: float) -> Judgement:
+        said = self._reader.read(text)
+        stems = _stems(said)
+        shares = [_share(stems, source.stems) for source in self._read]
+        near = shares if cosine is None else [max(share, float(c)) for share, c in zip(shares, cosine, strict=True)]
+        best = max(range(len(near)), key=near.__getitem__, default=None)
+        if best is None:
+            return Judgement(text, 0.0, "unsupported", None)
+        support = (_share(stems, self._stems) + shares[best]) / 2
+        record_id = self._read[best].record_id if near[best] else None
+        is_near = cosine is not None and float(cosine.max()) >= min_cosine
+        reason: Reason | None = None
+        if not _numbers(text) <= self._numbers:
+            reason = "number"
+        elif support < min_support and not is_near:
+            reason = "unsupported"
+        elif self._is_contradicted(said, near):
+            reason = "contradicted"
+        return Judgement(text, round(support, 4), reason, record_id)
+
+    def _is_contradicted(self, said: Said, near: Sequence[float]) -> bool:
+        """Whether the nearest source that speaks of the same, of each aspect or of the whole, says the opposite."""
+        polar = {code: score for code, score in said.aspects.items() if _sign(score)}
+        for code, score in polar.items():
+            told = [(near[place], _sign(source.said.aspects.get(code, 0))) for place, source in enumerate(self._read)]
+            if _opposes(_sign(score), told):
+                return True
+        told = [(near[place], _sign(source.said.score)) for place, source in enumerate(self._read) if near[place]]
+        return not polar and _opposes(_sign(said.score), told)
+
+
+def _share(stems: frozenset[str], told: frozenset[str]) -> float:
+    """The share of the stems that is told."""
+    return len(stems & told) / len(stems) if stems else 0.0
+
+
+def _opposes(sign: int, told: Iterable[tuple[float, int]]) -> bool:
+    """Whether, of pairs of nearness and sign, one with the other sign is near, and nearer than any with this one."""
+    nearest = {1: 0.0, -1: 0.0, 0: 0.0}
+    for nearness, other in told:
+        nearest[other] = max(nearest[other], nearness)
+    return sign != 0 and nearest[-sign] >= _NEAR and nearest[-sign] > nearest[sign]
+
+
+def _sign(score: float) -> int:
+    return is_positive(score) - is_negative(score)
+
+
+def _stems(said: Said) -> frozenset[str]:
+    """Content words without the commonest English endings: loves, loved and loving meet. Numbers are asked apart."""
+    return frozenset(_stem(word) for word in said.content_words if any(map(str.isalpha, word)) and word not in _FRAME)
+
+
+def _stem(word: str) -> str:
+    if word.isascii():
+        for ending in _ENDINGS:
+            if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
+                return word[: -len(ending)]
+    return word
+
+
+def _numbers(text: str) -> set[str]:
+    """The numbers of a text as digits, without the commas of thousands.
+
+    >>> sorted(_numbers("1,200 reviews, 3.5 of 5"))
+    ['1200', '3.5', '5']
+    """
+    return {re.sub(r",(?=\d{3}\b)", "", found) for found in _NUMBER.findall(text)}

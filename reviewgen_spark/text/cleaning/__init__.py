@@ -1,0 +1,1 @@
+"""Cleans a text: markup, broken encodings, emoji, boilerplate, normal form, language."""

@@ -1,0 +1,1 @@
+"""Reads opinions without a trained model: lexicon, aspects, labelling functions, label model."""

@@ -1,0 +1,123 @@
+"""Sentiment by word lists: negation- and degree-aware, for Chinese and English, without a model.
+
+Each sentiment word counts its own score, times the degree word before it (很好), turned round by an odd number of
+negations in the same clause (不好, 不是很好). Giving the part after 但是 more weight was tried and made it worse.
+
+Source of the rules: Taboada et al. 2011, "Lexicon-based methods for sentiment analysis" (negation shifts rather than
+mirrors, intensifiers multiply); Hutto & Gilbert 2014, VADER (the final squashing). The lists are our own.
+"""
+
+from math import sqrt
+from pathlib import Path
+from typing import NamedTuple
+
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.text.words.word_lists import read_lines, read_words
+
+_CLAUSE_ENDS = frozenset("，。！？；：、…,.!?;:~～ \n")
+_NEVER = frozenset(["从来", "从", "从来没有", "从没", "从未", "never"])
+_SO = frozenset(["这么", "如此", "这样", "那么", "so", "such"])
+
+_PHRASE = 5  # tokens that an entry may be cut into
+_WINDOW = 4  # tokens before a sentiment word in which negations and degrees apply
+
+# Tuned on the train half of online_shopping_10_cats (accuracy; see docs/experiments.md for what was tried).
+_NEGATED = -0.5  # a negated word says less than its opposite
+_WEAKENED_NEGATION = -0.3  # 不太好, 不是很好
+_SQUASH = 4.0
+
+
+class Verdict(NamedTuple):
+    """A score in [-1, 1], and how many sentiment words it rests on: a caller abstains on 0."""
+
+    score: float
+    matches: int
+
+
+class Lexicon:
+    """The word lists of a folder, loaded once a worker.
+
+    They are `sentiment_zh.tsv`, `sentiment_en.tsv`, `negations.txt` and `degrees.tsv`.
+
+    Raises:
+        ConfigError: when a list is missing, is not UTF-8, or a score is no number within its range.
+    """
+
+    def __init__(self, dictionaries: Path) -> None:
+        self.dictionaries = dictionaries
+        self.scores = read_scores(dictionaries / "sentiment_en.tsv", low=-1, high=1)
+        self.scores |= read_scores(dictionaries / "sentiment_zh.tsv", low=-1, high=1)
+        self.degrees = read_scores(dictionaries / "degrees.tsv", low=0, high=3)
+        self.negations = read_words(dictionaries / "negations.txt")
+        # Every beginning of a longer entry: how far tokens are joined to look for 再也不会 or 性价比高.
+        self._beginnings = frozenset(word[:end] for word in self.scores for end in range(1, len(word)))
+
+    def score(self, tokens: list[str]) -> float:
+        """How positive the tokens are, -1 to 1; 0.0 when no word of the lists occurs."""
+        return self.judge(tokens).score
+
+    def judge(self, tokens: list[str]) -> Verdict:
+        """The score together with the number of words that it rests on."""
+        total, matches, clause, place = 0.0, 0, 0, 0
+        while place < len(tokens):
+            token = tokens[place]
+            value, width = self._longest(tokens, place) if self._may_begin(token) else (0.0, 0)
+            if width:
+                total += value * self._context(tokens[max(clause, place - _WINDOW) : place])
+                matches += 1
+            if token in _CLAUSE_ENDS:
+                clause = place + 1
+            place += width or 1
+        return Verdict(total / sqrt(total * total + _SQUASH), matches)
+
+    def _may_begin(self, token: str) -> bool:
+        word = token.lower() if token.isascii() else token
+        return word in self.scores or word in self._beginnings
+
+    def _longest(self, tokens: list[str], place: int) -> tuple[float, int]:
+        """The score of the longest entry that the tokens from here on make up, and how many tokens it takes."""
+        joined, found = "", (0.0, 0)
+        for width, token in enumerate(tokens[place : place + _PHRASE], start=1):
+            joined += token.lower() if token.isascii() else token
+            value = self.scores.get(joined)
+            if value is not None:
+                found = (value, width)
+            if joined not in self._beginnings:
+                break
+        return found
+
+    def _context(self, before: list[str]) -> float:
+        """The factor that the words before a sentiment word make."""
+        degree, negations, degree_after_negation = 1.0, 0, False
+        for token in before:
+            word = token.lower()
+            if word in self.negations:
+                negations += 1
+                degree_after_negation = word in self.degrees
+            elif word in self.degrees:
+                degree *= self.degrees[word]
+                degree_after_negation = negations > 0
+        if negations and not _NEVER.isdisjoint(before) and not _SO.isdisjoint(before):
+            return degree  # 从来没有这么好: never so good is very good
+        if negations % 2:
+            return _WEAKENED_NEGATION if degree_after_negation else _NEGATED * degree
+        return min(degree, 3.0)
+
+
+def read_scores(path: Path, low: float, high: float) -> dict[str, float]:
+    """A table of words and numbers, `word<TAB>number` a line.
+
+    Raises:
+        ConfigError: when the file is missing or not UTF-8, or a line has no number within the range.
+    """
+    table: dict[str, float] = {}
+    for number, line in enumerate(read_lines(path), start=1):
+        word, _, value = line.partition("\t")
+        try:
+            score = float(value)
+        except ValueError as error:
+            raise ConfigError(f"{path.name}: entry {number}: expected 'word<TAB>number'") from error
+        if not low <= score <= high:
+            raise ConfigError(f"{path.name}: entry {number}: got {score}; expected {low} to {high}")
+        table[word.strip()] = score
+    return table

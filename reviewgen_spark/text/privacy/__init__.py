@@ -1,0 +1,1 @@
+"""Finds and masks personal data, and hashes the keys of erased users."""

@@ -1,0 +1,279 @@
+"""Personal data in reviews: found by patterns and check digits, and replaced by typed masks such as `[PHONE]`.
+
+What makes a pattern fire is either its own structure (a check digit, a mobile prefix) or a word beside it (微信,
+订单号): prices, years and model numbers have neither. Each mask replaces the personal part only, so 微信abc12345
+becomes 微信[WECHAT].
+
+Full-width digits and Chinese numerals (一三八…) are read through a shadow of the text: the same length, with each such
+character replaced by its ASCII digit. Patterns search the shadow, masks go into the text.
+"""
+
+import re
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import NamedTuple
+
+from reviewgen_spark.text.privacy import postal_address
+from reviewgen_spark.text.privacy.check_digits import is_id_card, passes_luhn
+
+TYPES = (
+    "EMAIL",
+    "ID_CARD",
+    "BANK_CARD",
+    "TRACKING",
+    "ORDER",
+    "WECHAT",
+    "QQ",
+    "PHONE",
+    "LANDLINE",
+    "PLATE",
+    "ADDRESS",
+)
+"""The types, in the order in which they are looked for; the first to match a stretch of text has it."""
+
+
+class Masked(NamedTuple):
+    """A text without personal data, and how many of each type were masked."""
+
+    text: str
+    counts: dict[str, int]
+
+
+def pseudonym(user_id: str, key: bytes) -> str:
+    """The `user_key` of a user id: a keyed hash, the same for the same key, and useless without it.
+
+    Args:
+        user_id: as the source delivers it.
+        key: 1 to 64 bytes from the environment; another key gives other pseudonyms.
+
+    Raises:
+        ValueError: when the key is empty, which would make the hash one that anybody can compute.
+
+    >>> len(pseudonym("u1", b"k")), pseudonym("u1", b"k") == pseudonym("u1", b"other")
+    (32, False)
+    """
+    if not key:
+        raise ValueError(
+            "pseudonym: got an empty key; expected 1 to 64 bytes, see the environment variable in the runbook"
+        )
+    return blake2b(user_id.encode("utf-8", "surrogatepass"), key=key, digest_size=16).hexdigest()
+
+
+# --- the shadow ---------------------------------------------------------------------------------------------------
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+# Full-width commas and stops are in most Chinese texts and in no pattern: only digits, letters and joiners count.
+_FULL_WIDTH_GATE = re.compile("[\uff0b\uff0d\uff0e\uff10-\uff19\uff20-\uff5a]")
+_NUMERALS = "零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖两洞拐"
+_NUMERAL_DIGITS = str.maketrans(dict(zip(_NUMERALS, "000123456789112345678920" + "7", strict=True)))
+# Seven in a row, also mixed with digits and single spaces: longer than any number that is read out in a review.
+_NUMERAL_RUN = re.compile(rf"(?<![{_NUMERALS}0-9])(?:[{_NUMERALS}0-9][ \-]?){{6,}}[{_NUMERALS}0-9](?![{_NUMERALS}])")
+_NUMERAL_GATE = re.compile(f"[{_NUMERALS}](?:[{_NUMERALS}0-9]|[ -][{_NUMERALS}0-9])(?:[ -]?[{_NUMERALS}0-9]){{3}}")
+
+
+def _shadow(text: str) -> str:
+    if _FULL_WIDTH_GATE.search(text):
+        text = text.translate(_FULL_WIDTH)
+    if _NUMERAL_GATE.search(text):
+        text = _NUMERAL_RUN.sub(lambda run: run[0].translate(_NUMERAL_DIGITS), text)
+    return text
+
+
+# --- patterns; `id` is the part that is masked, the whole match where there is none -----------------------------------
+_SEP = r"[ \-]"
+_DIGIT_BEFORE = r"(?<![0-9])(?<![0-9][.\-*/])"
+_IS = r"[是为:： =(（#【\[,，]{0,3}"
+
+
+class Pattern(NamedTuple):
+    """One way in which personal data is written."""
+
+    type: str
+    regex: re.Pattern[str]
+    accepts: Callable[[str], bool] | None = None
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdigit, text))
+
+
+def _is_identifier(text: str) -> bool:
+    """A long number that is not one digit over and over (666666…, 23333333…, 100000000000000)."""
+    return len(set(_digits(text))) > 3
+
+
+def _is_id(text: str) -> bool:
+    return is_id_card(re.sub(r"[ \-]", "", text))
+
+
+def _is_card(text: str) -> bool:
+    return passes_luhn(_digits(text)) and len(set(_digits(text))) > 1
+
+
+def _has_six_digits(text: str) -> bool:
+    return len(_digits(text)) >= 6
+
+
+def _looks_like_handle(text: str) -> bool:
+    """A chat name without a colon before it: a plain word (微信android) is none."""
+    return any(c.isdigit() or c in "_-" for c in text)
+
+
+_EMAIL = (
+    r"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63}){1,4}(?![A-Za-z0-9@])"
+)
+_ID_CARD = (
+    rf"{_DIGIT_BEFORE}[1-9]\d{{5}}{_SEP}?(?:18|19|20)\d\d{_SEP}?(?:0[1-9]|1[0-2]){_SEP}?(?:0[1-9]|[12]\d"
+    rf"|3[01]){_SEP}?\d{{3}}[\dXx](?![0-9A-Za-z])"
+)
+_BANK_CARD = rf"{_DIGIT_BEFORE}[3-6]\d{{3}}(?:\d{{12,15}}|(?:{_SEP}\d{{4}}){{3}}{_SEP}\d{{3}})(?![0-9])"
+_BANK_CARD_16 = rf"{_DIGIT_BEFORE}[3-6]\d{{3}}(?:{_SEP}\d{{4}}){{3}}(?![0-9])"
+_PHONE = (
+    rf"{_DIGIT_BEFORE}(?:(?:\+|00)?86{_SEP}?)?"
+    r"(?:1[3-9]\d{9}|1[3-9]\d([ \-.])\d{4}\1\d{4}|1[3-9]\d[ \-]\d{8}|1[3-9]\d{5}[ \-]\d{4}|1[3-9]\d([ \-])\d{3}\2\d{5}"
+    r"|1[3-9]\d{2}([ \-])\d{3}\3\d{4}|1[3-9]\d{2}([ \-])\d{4}\4\d{3}|1([ \-])[3-9](?:\5\d){9})(?![0-9])(?!\.[0-9])"
+)
+_AREA = r"(?:010|02[0-57-9]|0[3-9]\d{2})"
+_LANDLINE = (
+    rf"{_DIGIT_BEFORE}(?:(?:\+|00)?86{_SEP}?)?(?:\({_AREA}\){_SEP}?|（{_AREA}）|{_AREA}{_SEP}?)[2-8]\d{{2,3}}{_SEP}?\d{{4}}"
+    r"(?:(?:转|-|ext\.?)\d{1,6})?(?![0-9])"
+    rf"|{_DIGIT_BEFORE}[48]00{_SEP}?\d{{3}}{_SEP}?\d{{4}}(?![0-9])|{_DIGIT_BEFORE}[48]00-\d{{4}}-\d{{3}}(?![0-9])"
+)
+_CALL = rf"(?:电话|座机|热线|固话|打|拨|[Tt][Ee][Ll])号?码?{_IS}(?P<id>[2-8]\d{{2,3}}{_SEP}?\d{{4}})(?![0-9元块])"
+_WECHAT_WORD = (
+    r"(?:微信|威信|薇信|微xin|维信|(?<![A-Za-z])(?:wechat|weixin|wx|vx|v信|wei信|加v|➕v)(?=[^A-Za-z]"
+    r"|[A-Za-z0-9_\-]{6}))"
+)
+_WECHAT_SURE = (
+    rf"{_WECHAT_WORD}(?:账号|帐号|号码|号|ID)?(?:[:：=]|是|为|加|搜|(?<=号) ?) ?"
+    rf"(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}}|\d{{5,11}})(?![A-Za-z0-9_\-])"
+)
+_WECHAT_ASKED = (
+    rf"(?:加|搜|联系|➕)(?:我|个|下|一下)?的?{_WECHAT_WORD}(?:账号|帐号|号码|号|ID)?[: ]?"
+    rf"(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}})(?![A-Za-z0-9_\-])"
+)
+_WECHAT_NEAR = (
+    rf"{_WECHAT_WORD}(?:账号|帐号|号码|号|ID)? ?(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}}|[1-9]\d{{5,11}})"
+    rf"(?![A-Za-z0-9_\-])"
+)
+_QQ = (
+    rf"(?:(?<![A-Za-z])[Qq]{{1,2}}(?![A-Za-z])|扣扣|企鹅号|球球|口口)(?:交流)?(?:群|号)?(?:号|码)?{_IS}"
+    rf"(?P<id>[1-9]\d{{4,11}})(?![0-9A-Za-z])"
+)
+_PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使"
+# 新 is also "new": 新E5800 is a processor, so it needs one of Xinjiang's letters and a boundary.
+_PLATE = (
+    rf"(?:[{_PROVINCES}][A-HJ-NP-Za-hj-np-z]|新[A-HJ-Ra-hj-r])[·•. \-]?"
+    r"(?P<tail>[A-HJ-NP-Za-hj-np-z0-9]{5,6}|[A-HJ-NP-Za-hj-np-z0-9]{4}[挂学警港澳])(?![A-Za-z0-9])"
+)
+_COURIER = r"(?:顺丰|圆通|中通|申通|韵达|极兔|百世|天天|德邦|京东物流|邮政|EMS|ems)"
+_TRACKING = (
+    r"(?<![A-Za-z0-9])(?:SF|YT|JT|JD[A-Z]{0,3}|ZTO|STO|YD|DPK|sf|yt)\d{11,15}(?![0-9A-Za-z])|"
+    r"(?<![A-Za-z0-9])[A-Z]{2}\d{9}CN(?![A-Za-z0-9])"
+)
+_TRACKING_WORD = (
+    rf"(?:(?:快递|运单|物流|货运|包裹|面单|{_COURIER})(?:快递|快运|速运|物流)?(?:单号|编号|号码|号|单)|运单|(?<![订定下易])单号|{_COURIER}(?:快递|速运)?)"
+    rf"{_IS}(?P<id>[A-Za-z]{{0,4}}\d{{9,20}})(?![0-9A-Za-z])"
+)
+_ORDER = (
+    r"(?:(?:订单|定单|交易|流水|商户单|(?<![A-Za-z])[Oo]rder|下单)(?: ?(?:编号|号码|单号|号|ID|id|[Nn]o\.?|number))?)"
+    rf"{_IS}(?P<id>[A-Za-z0-9][A-Za-z0-9\-]{{7,31}})(?![A-Za-z0-9])"
+)
+_LONG_NUMBER = r"(?<![0-9A-Za-z.\-])\d{15,32}(?![0-9A-Za-z])"
+
+
+def _is_plate(text: str) -> bool:
+    """A plate has at least two digits, and six signs only as a new-energy plate, which has four digits."""
+    tail = re.sub(r"^.[A-Za-z][·•. \-]?", "", text)
+    count = len(_digits(tail))
+    return count >= 2 and (len(tail) < 6 or count >= 4)
+
+
+_NUMBERS = (
+    Pattern("ID_CARD", re.compile(_ID_CARD), _is_id),
+    Pattern("TRACKING", re.compile(_TRACKING_WORD), _is_identifier),
+    Pattern("TRACKING", re.compile(_TRACKING), None),
+    Pattern("ORDER", re.compile(_ORDER), _has_six_digits),
+    Pattern("BANK_CARD", re.compile(_BANK_CARD), _is_card),
+    Pattern("BANK_CARD", re.compile(_BANK_CARD_16), _is_card),
+    Pattern("ORDER", re.compile(_LONG_NUMBER), _is_identifier),
+    Pattern("WECHAT", re.compile(_WECHAT_SURE, re.IGNORECASE), None),
+    Pattern("WECHAT", re.compile(_WECHAT_ASKED, re.IGNORECASE), None),
+    Pattern("WECHAT", re.compile(_WECHAT_NEAR, re.IGNORECASE), _looks_like_handle),
+    Pattern("QQ", re.compile(_QQ), None),
+    Pattern("PHONE", re.compile(_PHONE), None),
+    Pattern("LANDLINE", re.compile(_LANDLINE), None),
+    Pattern("LANDLINE", re.compile(_CALL), None),
+)
+_MAIL = Pattern("EMAIL", re.compile(_EMAIL), None)
+_CARS = Pattern("PLATE", re.compile(_PLATE), _is_plate)
+_CHATS = tuple(pattern for pattern in _NUMBERS if pattern.type == "WECHAT")
+
+# --- gates: one class search each, so that a text without a hint costs under a microsecond
+# An at sign, the start of a chat word, a province before a letter, five digits or seven numerals in a row, or a number
+# before a word for a building: one class to look for, then a look around. A lone digit, as in one review of three, is
+# not enough.
+GATE = re.compile(
+    f"[0-9@\uff10-\uff19\uff20微威薇维WwVv加➕{_NUMERALS}十{_PROVINCES}新]"
+    r"(?:(?<=[@\uff10-\uff19\uff20])|(?<=[微威薇维])(?:信|xin)|(?<=[WwVv])[XxEe信]|(?<=[加➕])[vV]"
+    rf"|(?<=[0-9])(?:(?:[ \-.()]{{0,2}}[0-9\uff10-\uff19{_NUMERALS}]){{4}}"
+    r"|[0-9A-Za-z一二三四五六七八九十百零〇\-]{0,5} ?[号弄栋幢座楼])"
+    rf"|(?<=[{_NUMERALS}])[ \-]?[{_NUMERALS}0-9 \-]{{5}}|(?<=[{_NUMERALS}十])[一二三四五六七八九十]{{0,3}}[号栋幢单]"
+    rf"|(?<=[{_PROVINCES}新])[A-Za-z])"
+)
+_LONG_RUN = re.compile(r"[0-9](?:[ \-.()]{0,2}[0-9]){4}")
+_CHAT_GATE = re.compile(r"[微威薇维wWvV加➕](?:(?<=[微威薇维])(?:信|xin)|(?<=[wWvV])[xXeE信]|(?<=[加➕])[vV])")
+_CAR_GATE = re.compile(rf"[{_PROVINCES}新][A-Za-z]")
+
+
+def mask(text: str) -> Masked:
+    """Replace personal data by typed masks until none is left; a text without any comes back as it is.
+
+    >>> mask("请打138-0000-0000或一三八零零零零零零零零,微信kefu_2020")
+    Masked(text='请打[PHONE]或[PHONE],微信[WECHAT]', counts={'WECHAT': 1, 'PHONE': 2})
+    >>> mask("2019年买的iPhone 11,5999元")
+    Masked(text='2019年买的iPhone 11,5999元', counts={})
+    """
+    if not GATE.search(text):
+        return Masked(text, {})
+    counts: dict[str, int] = {}
+    while True:
+        before = text
+        text = _round(text, counts)
+        if text == before:
+            return Masked(text, counts)
+
+
+def _round(text: str, counts: dict[str, int]) -> str:
+    shadow = _shadow(text)
+    patterns: list[Pattern] = []
+    if "@" in shadow:
+        patterns.append(_MAIL)
+    if _LONG_RUN.search(shadow):
+        patterns.extend(_NUMBERS)
+    elif _CHAT_GATE.search(shadow):
+        patterns.extend(_CHATS)
+    if _CAR_GATE.search(shadow):
+        patterns.append(_CARS)
+    for pattern in patterns:
+        text, shadow = _masked(text, shadow, pattern, counts)
+    if postal_address.HINT.search(shadow):
+        for start, end in reversed(postal_address.find(shadow)):
+            text = f"{text[:start]}[ADDRESS]{text[end:]}"
+            counts["ADDRESS"] = counts.get("ADDRESS", 0) + 1
+    return text
+
+
+def _masked(text: str, shadow: str, pattern: Pattern, counts: dict[str, int]) -> tuple[str, str]:
+    """Both strings with one pattern's matches replaced by the same mask, so that they keep the same length."""
+    mark = f"[{pattern.type}]"
+    spans = []
+    for match in pattern.regex.finditer(shadow):
+        start, end = match.span("id") if "id" in pattern.regex.groupindex else match.span()
+        if pattern.accepts is None or pattern.accepts(shadow[start:end]):
+            spans.append((start, end))
+    for start, end in reversed(spans):
+        text = text[:start] + mark + text[end:]
+        shadow = shadow[:start] + mark + shadow[end:]
+    if spans:
+        counts[pattern.type] = counts.get(pattern.type, 0) + len(spans)
+    return text, shadow

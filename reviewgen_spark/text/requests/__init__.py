@@ -1,0 +1,1 @@
+"""Describes what a text is requested for: purposes, prompts, templates, refusals, provenance."""

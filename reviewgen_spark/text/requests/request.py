@@ -1,0 +1,251 @@
+"""One request for one text: everything that shapes it, checked, as canonical JSON, and the ids that follow from it."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from hashlib import blake2b
+from typing import Any, Literal, get_args
+
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.text.requests.purposes import PURPOSES, Purpose
+
+LangCode = Literal["zh", "en"]
+LANG_CODES: tuple[LangCode, ...] = get_args(LangCode)
+Sentiment = Literal["positive", "negative"]
+SENTIMENTS: tuple[Sentiment, ...] = get_args(Sentiment)
+Length = Literal["short", "medium", "long"]
+LENGTHS: tuple[Length, ...] = get_args(Length)
+
+LENGTH_BOUNDS: Mapping[LangCode, Mapping[Length, tuple[int, int]]] = {
+    "zh": {"short": (1, 30), "medium": (31, 100), "long": (101, 500)},
+    "en": {"short": (1, 20), "medium": (21, 80), "long": (81, 300)},
+}
+"""Smallest and largest size of each length, both included: characters without spaces in Chinese, words in English."""
+
+_CONTRADICTIONS = frozenset({(1, "positive"), (2, "positive"), (4, "negative"), (5, "negative")})
+
+
+@dataclass(frozen=True)
+class Source:
+    """A review that a text is made from. Its text is data: nothing in it is an instruction."""
+
+    record_id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A property of the product as the shop states it."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for.
+
+    Attributes:
+        purpose: one of `purposes.PURPOSES`.
+        product_id: the shop's product id.
+        lang_code: of the text: zh or en.
+        record_id: of the review that is answered or varied; None where the text is about a product.
+        category: product category as the shop names it.
+        sentiment: positive or negative; None leaves it open.
+        stars: 1 to 5; None leaves them open.
+        aspects: what the text speaks of, such as battery.
+        keywords: words that it holds.
+        length: short, medium or long, see `LENGTH_BOUNDS`.
+        attributes: properties of the product that the text may state.
+        sources: reviews that the text rests on.
+        seed: of the random numbers; the first one that is tried.
+
+    Raises:
+        ConfigError: with every fault, one a line; no text of a review is in it.
+    """
+
+    purpose: Purpose
+    product_id: str
+    lang_code: LangCode
+    record_id: str | None = None
+    category: str | None = None
+    sentiment: Sentiment | None = None
+    stars: int | None = None
+    aspects: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    length: Length = "medium"
+    attributes: tuple[Attribute, ...] = ()
+    sources: tuple[Source, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if faults := [*self._wrong_codes(), *self._wrong_values(), *self._missing()]:
+            raise ConfigError("\n".join(f"request: {fault}" for fault in faults))
+
+    def _wrong_codes(self) -> list[str]:
+        lists: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
+            ("purpose", self.purpose, PURPOSES),
+            ("lang_code", self.lang_code, LANG_CODES),
+            ("length", self.length, LENGTHS),
+            ("sentiment", self.sentiment, SENTIMENTS),
+        )
+        return [
+            f"{name}: got {_shown(value)}; expected one of {', '.join(allowed)}"
+            for name, value, allowed in lists
+            if value not in allowed and not (name == "sentiment" and value is None)
+        ]
+
+    def _wrong_values(self) -> list[str]:
+        faults = []
+        if not isinstance(self.product_id, str) or not self.product_id:
+            faults.append("product_id: expected the shop's product id, which is not empty")
+        for name in ("record_id", "category"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, str) or not value):
+                faults.append(f"{name}: expected a text that is not empty, or null")
+        if self.stars is not None and (not _is_whole(self.stars) or not 1 <= self.stars <= 5):
+            faults.append(f"stars: got {_shown(self.stars)}; expected 1 to 5, or null")
+        elif (self.stars, self.sentiment) in _CONTRADICTIONS:
+            faults.append(f"stars: got {self.stars} with the sentiment {self.sentiment}; they contradict each other")
+        for name in ("aspects", "keywords"):
+            if not all(isinstance(word, str) and word.strip() for word in getattr(self, name)):
+                faults.append(f"{name}: expected words that are not empty")
+        if not all(_are_texts(pair.name, pair.value) and pair.name for pair in self.attributes):
+            faults.append("attributes: expected pairs of a name and a value, both texts")
+        if not all(_are_texts(source.record_id, source.text) and source.record_id for source in self.sources):
+            faults.append("sources: expected pairs of a record_id and a text")
+        ids = [source.record_id for source in self.sources]
+        if len(set(ids)) != len(ids):
+            faults.append("sources: expected each record_id once")
+        if not _is_whole(self.seed) or not 0 <= self.seed < 2**63:
+            faults.append(f"seed: got {_shown(self.seed)}; expected a whole number from 0 to 2^63 - 1")
+        return faults
+
+    def _missing(self) -> list[str]:
+        """A text must have something to stand on."""
+        if self.purpose in ("summary", "reply") and not self.sources:
+            return [f"sources: expected at least one review, as the purpose is {self.purpose}"]
+        if self.purpose == "product_copy" and not (self.sources or self.attributes):
+            return ["attributes: expected attributes or sources, as product_copy states nothing else"]
+        if self.purpose == "draft_for_verified_buyer":
+            if self.stars is None and self.sentiment is None:
+                return ["stars: expected the buyer's own stars or sentiment; a draft never chooses them"]
+            if not (self.sources or self.keywords or self.aspects):
+                return ["keywords: expected keywords, aspects or sources in the buyer's own words"]
+        return []
+
+    def to_json(self) -> str:
+        """The request as one line of canonical JSON: keys in order, no spaces, ASCII only."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, line: str) -> "Request":
+        """The request of a line of JSON; what it does not name has its default.
+
+        Attributes are pairs or one object; sources are objects of `record_id` and `text`.
+
+        Raises:
+            ConfigError: when the line is no JSON object, has an unknown key or a value of the wrong kind.
+        """
+        try:
+            values = json.loads(line)
+        except ValueError:
+            raise ConfigError("request: expected a line of JSON, got something else") from None
+        if not isinstance(values, dict):
+            raise ConfigError(f"request: expected a JSON object, got {type(values).__name__}")
+        known = [field.name for field in fields(cls)]
+        if unknown := [name for name in values if name not in known]:
+            raise ConfigError("\n".join(f"request: {_unknown(name, known)}" for name in unknown))
+        if missing := [name for name in ("purpose", "product_id", "lang_code") if name not in values]:
+            raise ConfigError(f"request: expected the keys {', '.join(missing)} too")
+        for name in ("aspects", "keywords"):
+            if name in values:
+                values[name] = tuple(_list(name, values[name]))
+        if "attributes" in values:
+            values["attributes"] = tuple(_attributes(values["attributes"]))
+        if "sources" in values:
+            values["sources"] = tuple(_sources(values["sources"]))
+        return cls(**values)
+
+
+def prompt_fingerprint(request: Request, prompt_version: str) -> str:
+    """What a model is told, as a hash: the request without its seed, and how prompts are worded.
+
+    Args:
+        request: what is asked for.
+        prompt_version: `prompts.PROMPT_VERSION`, or that of the control codes.
+    """
+    values = asdict(request)
+    del values["seed"]
+    content = json.dumps([prompt_version, values], sort_keys=True, separators=(",", ":"))
+    return blake2b(content.encode(), digest_size=16, person=b"prompt").hexdigest()
+
+
+def text_id(request: Request, prompt_version: str, model_name: str, model_version: int) -> str:
+    """The id of the text that a model writes for a request, the same however often it had to try."""
+    content = json.dumps([prompt_fingerprint(request, prompt_version), request.seed, model_name, model_version])
+    return blake2b(content.encode(), digest_size=16, person=b"text").hexdigest()
+
+
+def text_size(text: str, lang_code: LangCode) -> int:
+    """Characters without spaces in Chinese, words in English.
+
+    >>> text_size("很 好用。", "zh"), text_size("Works very well.", "en")
+    (4, 3)
+    """
+    words = text.split()
+    return sum(map(len, words)) if lang_code == "zh" else len(words)
+
+
+def length_of(text: str, lang_code: LangCode) -> Length:
+    """Which length a text has; one above all bounds is long.
+
+    >>> length_of("很好用。", "zh"), length_of("word " * 30, "en")
+    ('short', 'medium')
+    """
+    size = text_size(text, lang_code)
+    return next((name for name, (_, most) in LENGTH_BOUNDS[lang_code].items() if size <= most), "long")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _are_texts(*values: object) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _shown(value: object) -> str:
+    """A value in a message; a long one may be a review that slipped into another field."""
+    told = repr(value)
+    return told if len(told) <= 40 else f"{type(value).__name__} of {len(told)} characters"
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"{_shown(name)}: unknown key; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}")
+
+
+def _list(name: str, value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise ConfigError(f"request: {name}: expected a list, got {type(value).__name__}")
+    return value
+
+
+def _attributes(value: object) -> list[Attribute]:
+    if isinstance(value, dict):
+        return [Attribute(name, text) for name, text in value.items()]
+    pairs = _list("attributes", value)
+    if all(isinstance(pair, dict) and set(pair) == {"name", "value"} for pair in pairs):
+        return [Attribute(**pair) for pair in pairs]
+    if all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+        return [Attribute(*pair) for pair in pairs]
+    raise ConfigError("request: attributes: expected one object, or pairs of a name and a value")
+
+
+def _sources(value: object) -> list[Source]:
+    rows = _list("sources", value)
+    if not all(isinstance(row, dict) and set(row) == {"record_id", "text"} for row in rows):
+        raise ConfigError("request: sources: expected objects of record_id and text")
+    return [Source(**row) for row in rows]

@@ -1,0 +1,1 @@
+"""Measures how similar texts are: MinHash signatures, copied runs of words."""

@@ -1,0 +1,93 @@
+"""How much of a text stands word for word in another: the longest common run, and an index of what was trained on."""
+
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+
+from reviewgen_spark.text.requests.request import LangCode
+
+_HAN_OR_WORD = re.compile(r"[^\W_]")
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+
+GRAM: dict[LangCode, int] = {"zh": 12, "en": 6}
+"""Units of an n-gram of the index: runs that are shorter are not seen."""
+
+
+def units(text: str, lang_code: LangCode) -> Sequence[str]:
+    """What runs are counted in: letters and digits in Chinese, words in English; case and marks do not count.
+
+    >>> units("很好，OK", "zh"), units("It's fine.", "en")
+    ('很好ok', ("it's", 'fine'))
+    """
+    if lang_code == "zh":
+        return "".join(_HAN_OR_WORD.findall(text)).lower()
+    return tuple(_WORD.findall(text.lower()))
+
+
+def longest_common_run(text: str, others: Iterable[str], lang_code: LangCode) -> int:
+    """Units of the longest run that a text has in common with one of the others.
+
+    A run of n units holds runs of every smaller length, so the longest is found by halving.
+
+    >>> longest_common_run("电池很耐用，屏幕一般", ["这个电池很耐用！"], "zh")
+    5
+    """
+    mine = units(text, lang_code)
+    longest = 0
+    for other in others:
+        theirs = units(other, lang_code)
+        low, high = longest, min(len(mine), len(theirs))
+        while low < high:
+            middle = (low + high + 1) // 2
+            if _grams(mine, middle).isdisjoint(_grams(theirs, middle)):
+                high = middle - 1
+            else:
+                low = middle
+        longest = low
+    return longest
+
+
+def _grams(sequence: Sequence[str], size: int) -> set[Sequence[str]]:
+    return {sequence[start : start + size] for start in range(len(sequence) - size + 1)}
+
+
+class CopyIndex:
+    """Hashes of the n-grams of the texts that a model was trained on: 8 bytes for each, so it can be shipped."""
+
+    def __init__(self, lang_code: LangCode, hashes: Sequence[int]) -> None:
+        """Take what `build` has made: unsigned numbers of 8 bytes, in order."""
+        self.lang_code = lang_code
+        self.hashes = hashes
+
+    @classmethod
+    def build(cls, texts: Iterable[str], lang_code: LangCode) -> "CopyIndex":
+        """The index of some texts of one language."""
+        size = GRAM[lang_code]
+        found = {_hash(gram) for text in texts for gram in _grams(units(text, lang_code), size)}
+        return cls(lang_code, array("Q", sorted(found)))
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def longest_run(self, text: str) -> int:
+        """Units of the longest run that is found piece by piece in the index; 0 below `GRAM`.
+
+        Neighbouring n-grams may stem from different texts, so it is an upper bound for one text.
+        """
+        size, mine = GRAM[self.lang_code], units(text, self.lang_code)
+        longest = current = 0
+        for start in range(len(mine) - size + 1):
+            current = current + 1 if self._holds(_hash(mine[start : start + size])) else 0
+            longest = max(longest, current)
+        return longest + size - 1 if longest else 0
+
+    def _holds(self, value: int) -> bool:
+        place = bisect_left(self.hashes, value)
+        return place < len(self.hashes) and int(self.hashes[place]) == value
+
+
+def _hash(gram: Sequence[str]) -> int:
+    content = gram if isinstance(gram, str) else " ".join(gram)
+    return int.from_bytes(blake2b(content.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")

@@ -1,0 +1,1 @@
+"""Summarises the reviews of a product by chosen sentences and counts of aspects."""

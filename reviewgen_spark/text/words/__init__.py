@@ -1,0 +1,1 @@
+"""Splits texts into sentences and words, and ranks words."""

@@ -1,0 +1,82 @@
+"""Phrases that a text must not hold, with the contexts in which they are harmless: 第一 is a claim, 第一次 is none."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.text.words.word_lists import read_lines
+
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+
+
+class Found(NamedTuple):
+    """A phrase of the list that a text holds, and which kind it is of. It is the list's words, not the text's."""
+
+    phrase: str
+    kind: str
+
+
+class PhraseList:
+    """A list of phrases, compiled once: `phrase<TAB>kind[<TAB>harmless context|harmless context…]` a line.
+
+    Chinese phrases are found anywhere, those in Latin letters as whole words; case and width do not count. A phrase
+    is excused where it overlaps a harmless context of any line.
+    """
+
+    def __init__(self, entries: Iterable[tuple[str, str, tuple[str, ...]]]) -> None:
+        rows = [(_plain(phrase), kind, contexts) for phrase, kind, contexts in entries]
+        self._kinds = {phrase: kind for phrase, kind, _ in rows}
+        self._phrases = _compile(self._kinds)
+        contexts = {_plain(context) for _, _, contexts in rows for context in contexts}
+        self._contexts = _compile(contexts) if contexts else None
+
+    @classmethod
+    def read(cls, path: Path) -> "PhraseList":
+        """The list of a file.
+
+        Raises:
+            ConfigError: when the file is missing, is not UTF-8, or a line names no kind.
+        """
+        entries = []
+        for number, line in enumerate(read_lines(path), start=1):
+            phrase, *rest = (part.strip() for part in line.split("\t"))
+            if not rest or not rest[0] or len(rest) > 2:
+                raise ConfigError(f"{path.name}: entry {number}: expected 'phrase<TAB>kind[<TAB>context|context…]'")
+            entries.append((phrase, rest[0], tuple(filter(None, rest[1].split("|"))) if len(rest) > 1 else ()))
+        return cls(entries)
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Every kind of the list."""
+        return frozenset(self._kinds.values())
+
+    def find(self, text: str) -> list[Found]:
+        """What a text holds of the list, in order, a phrase as often as it stands there.
+
+        >>> claims = PhraseList([("第一", "rank", ("第一次",)), ("no. 1", "rank", ())])
+        >>> claims.find("第一次买，全网第一，No. 1 quality")
+        [Found(phrase='第一', kind='rank'), Found(phrase='no. 1', kind='rank')]
+        """
+        text = _plain(text)
+        found = list(self._phrases.finditer(text))
+        if found and self._contexts is not None:
+            excused = [context.span() for context in self._contexts.finditer(text)]
+            found = [match for match in found if not any(s < match.end() and match.start() < e for s, e in excused)]
+        return [Found(match[0], self._kinds[match[0]]) for match in found]
+
+
+def _plain(text: str) -> str:
+    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).lower()
+
+
+def _compile(phrases: Iterable[str]) -> re.Pattern[str]:
+    """Longest first, so that 国家级 is not found as 国家."""
+    parts = []
+    for phrase in sorted(phrases, key=len, reverse=True):
+        before = "(?<![a-z])" if phrase[0].isascii() and phrase[0].isalpha() else ""
+        after = "(?![a-z])" if phrase[-1].isascii() and phrase[-1].isalpha() else ""
+        parts.append(before + re.escape(phrase) + after)
+    return re.compile("|".join(parts) or "(?!)")

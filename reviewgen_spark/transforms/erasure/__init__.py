@@ -1,0 +1,1 @@
+"""Finds what an erasure takes out of tables and delivered files."""

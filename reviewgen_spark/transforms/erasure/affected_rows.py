@@ -1,0 +1,169 @@
+"""Erasure: keyed hashes of users and reviews in; the rows that must go, and what the rows around them become, out."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.schemas.arrow import arrow_schema
+from reviewgen_spark.text.privacy.erasure_keys import Erased, key_fingerprint
+
+PLACE = ("feed_code", "source_file", "source_line", "batch_id")
+_SEEN = ("batch_id", "created_at", "record_id")  # first seen first, as in dedup
+
+
+def read_erased(erasures: DataFrame, key: bytes, places: DataFrame | None = None) -> Erased:
+    """What must stay erased, on the driver: a hash of 16 bytes for each user and review.
+
+    Args:
+        erasures: ops_erasures.
+        key: the secret of user_key.
+        places: rows of bronze_erasures that stay erased whatever stands at their place by now.
+
+    Raises:
+        ConfigError: The hashes were made with another secret: nothing would be recognised, and what was erased would
+            come back.
+    """
+    rows = erasures.select("erasure_key", "key_fingerprint").collect()
+    if any(row.key_fingerprint != key_fingerprint(key) for row in rows):
+        raise ConfigError(
+            "ops_erasures: its hashes were made with another REVIEWGEN_USER_KEY, so what was erased would come back; "
+            "set the key that they were made with"
+        )
+    known = () if places is None or not rows else places.select("source_file", "source_line").collect()
+    return Erased(
+        frozenset(row.erasure_key for row in rows),
+        key,
+        frozenset((row.source_file, row.source_line) for row in known if row.source_file is not None),
+    )
+
+
+def records_of(reviews: DataFrame, erased: Erased) -> DataFrame:
+    """record_id, review_id, user_id and batch_id of the bronze_reviews of erased users, and of erased reviews."""
+    return _only(
+        reviews.select("record_id", "review_id", "user_id", "batch_id"),
+        lambda row: erased.has_user(row["user_id"]) or erased.has_review(row["review_id"]),
+        ("user_id", "review_id"),
+    )
+
+
+def refused_of(quarantine: DataFrame, erased: Erased) -> DataFrame:
+    """Where bronze_reviews_quarantine holds a record that names an erased user or review."""
+    named = _only(
+        quarantine.where("source_line IS NOT NULL").select(*PLACE, "raw_record"),
+        lambda row: erased.is_named_in(row["raw_record"]),
+        ("raw_record",),
+    )
+    return named.select(*PLACE)
+
+
+def labels_of(gold_labels: DataFrame, erased: Erased) -> DataFrame:
+    """Where bronze_gold_labels holds a label of an erased review."""
+    return _only(
+        gold_labels.select(F.lit("gold_labels").alias("feed_code"), *PLACE[1:], "review_id"),
+        lambda row: erased.has_review(row["review_id"]),
+        ("review_id",),
+    ).select(*PLACE)
+
+
+def _only(rows: DataFrame, is_wanted: Callable[[dict[str, str | None]], bool], names: tuple[str, ...]) -> DataFrame:
+    schema = rows.schema
+    out = arrow_schema(schema)
+
+    def filter_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            values = zip(*(batch.column(name).to_pylist() for name in names), strict=True)
+            wanted = pa.array([is_wanted(dict(zip(names, row, strict=True))) for row in values], pa.bool_())
+            yield pa.RecordBatch.from_arrays(batch.filter(wanted).columns, schema=out)
+
+    return rows.mapInArrow(filter_batches, schema)
+
+
+def survivors(clusters: DataFrame, gone: DataFrame) -> DataFrame:
+    """How the records change that shared a cluster with an erased one.
+
+    The first of a cluster that is left becomes its canonical record: the copies point to it, and its own edits are
+    copies no more. The first that is left with a text stands for the text. cluster_id, and with it the split, stays.
+
+    Args:
+        clusters: silver_review_clusters, the erased records included.
+        gone: record_id of the erased ones.
+
+    Returns:
+        Only rows that change: record_id, batch_id, created_at, text_hash; duplicate_of, duplicate_kind and
+        is_first_of_text as they become; is_promoted, whether a copy becomes a unique review; is_new_first, whether it
+        now stands for its text.
+    """
+    gone = F.broadcast(gone.select("record_id").distinct())
+    touched = clusters.join(gone, "record_id", "left_semi").select("cluster_id").distinct()
+    left = clusters.join(F.broadcast(touched), "cluster_id", "left_semi").join(gone, "record_id", "left_anti")
+    in_cluster = Window.partitionBy("cluster_id").orderBy(*_SEEN)
+    of_text = Window.partitionBy(F.coalesce("text_hash", "record_id")).orderBy(*_SEEN)
+    placed = left.withColumn("first", F.first(F.struct("record_id", "review_id")).over(in_cluster)).withColumn(
+        "is_first", F.row_number().over(of_text) == 1
+    )
+    is_copy = (F.col("first.record_id") != F.col("record_id")) & (F.col("first.review_id") != F.col("review_id"))
+    copy_of = F.when(is_copy, F.col("first.record_id"))
+    kind = F.when(is_copy, F.when(F.col("is_first"), "near").otherwise("exact"))
+    told = placed.select(
+        "record_id",
+        "batch_id",
+        "created_at",
+        "text_hash",
+        copy_of.alias("duplicate_of"),
+        kind.alias("duplicate_kind"),
+        F.col("is_first").alias("is_first_of_text"),
+        (F.col("duplicate_of").isNotNull() & ~is_copy).alias("is_promoted"),
+        (F.col("is_first") & ~F.col("is_first_of_text")).alias("is_new_first"),
+        (
+            F.col("duplicate_of").eqNullSafe(copy_of)
+            & F.col("duplicate_kind").eqNullSafe(kind)
+            & F.col("is_first_of_text").eqNullSafe(F.col("is_first"))
+        ).alias("is_same"),
+    )
+    return told.where("NOT is_same").drop("is_same")
+
+
+def inherited_bands(bands: DataFrame, clusters: DataFrame, gone: DataFrame, heirs: DataFrame) -> DataFrame:
+    """The rows of silver_minhash_bands for records that now stand for a text: equal texts have equal signatures.
+
+    Args:
+        bands: silver_minhash_bands, the erased records included.
+        clusters: silver_review_clusters, the erased records included.
+        gone: record_id of the erased ones.
+        heirs: what `survivors` returned.
+    """
+    signed = clusters.join(F.broadcast(gone.select("record_id").distinct()), "record_id", "left_semi")
+    of_text = bands.join(signed.select("record_id", "text_hash"), "record_id").select("text_hash", "band_hashes")
+    new = heirs.where("is_new_first").select("record_id", "created_at", "batch_id", "text_hash")
+    return new.join(of_text, "text_hash").select("record_id", "created_at", "band_hashes", "batch_id")
+
+
+def copy_of_products(texts: DataFrame, products: DataFrame) -> DataFrame:
+    """The rows of gold_generated_texts that are about a product as a whole, and that saw one of its erased records.
+
+    Not by their sources: their keywords are the words of all reviews of the product up to their batch.
+
+    Args:
+        texts: gold_generated_texts.
+        products: product_id, and first_batch, the first that held an erased record of it.
+    """
+    return _since(texts.where("record_id IS NULL"), products)
+
+
+def newest_batches(reviews: DataFrame, products: DataFrame) -> DataFrame:
+    """batch_id of the newest batch of each product, from its first_batch on: copy written in it sees all its reviews.
+
+    Args:
+        reviews: unique reviews that are left.
+        products: as in `copy_of_products`.
+    """
+    left = _since(reviews, products)
+    return left.groupBy("product_id").agg(F.max("batch_id").alias("batch_id")).select("batch_id").distinct()
+
+
+def _since(rows: DataFrame, products: DataFrame) -> DataFrame:
+    first = F.broadcast(products.select("product_id", "first_batch"))
+    return rows.join(first, "product_id").where("batch_id >= first_batch").drop("first_batch")

@@ -1,0 +1,1 @@
+"""Reads delivered files into the bronze tables."""

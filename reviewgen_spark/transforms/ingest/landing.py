@@ -1,0 +1,293 @@
+"""The landing folder: which files are new, what is in them, and which batches their records go to."""
+
+import hashlib
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+import pyarrow as pa
+from pyarrow import fs
+from pyspark.sql import Row, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import LongType, StringType, StructField, StructType
+
+from reviewgen_spark.config import Config, IngestSection
+from reviewgen_spark.schemas.arrow import arrow_schema
+from reviewgen_spark.transforms.ingest.record_parsing import (
+    REQUIRED_GOLD_COLUMNS,
+    REQUIRED_REVIEW_COLUMNS,
+    ReviewParser,
+    parse_gold_label,
+)
+from reviewgen_spark.transforms.ingest.source_files import (
+    UnreadableFileError,
+    format_of,
+    open_filesystem,
+    read_records,
+)
+
+REQUIRED_COLUMNS = {"reviews": REQUIRED_REVIEW_COLUMNS, "gold_labels": REQUIRED_GOLD_COLUMNS}
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A file in the landing folder; `path` is relative to it."""
+
+    feed_code: str
+    path: str
+    format_code: str
+    size: int
+    modified_at: datetime
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a first reading of a delivery found; `error` where it cannot be read to its end."""
+
+    delivery: Delivery
+    sha256: str
+    row_count: int
+    bad_row_count: int
+    error: str | None
+
+    def verdict(self, max_quarantine_pct: float) -> str | None:
+        """Why the file must be rejected whole, or None."""
+        if self.error:
+            return self.error
+        if self.row_count and 100 * self.bad_row_count / self.row_count > max_quarantine_pct:
+            return (
+                f"{self.bad_row_count:,} of {self.row_count:,} records are malformed, more than "
+                f"ingest.max_quarantine_pct = {max_quarantine_pct:g}"
+            )
+        return None
+
+
+def plan_batches(spark: SparkSession, config: Config, known: Sequence[Row]) -> list[dict[str, Any]]:
+    """Find what is new in the landing folder and reserve batches for it.
+
+    Args:
+        spark: For the reading, one task a file.
+        config: `paths.landing` and the section `ingest`.
+        known: Rows of ops_source_files, in the order of `sequence`.
+
+    Returns:
+        Rows for ops_source_files without sequence and at: reserved slices, rejected files, and a slice of no records in
+        no batch for a file that only looks new (copied, restored, touched): it is not read again every night.
+    """
+    last = {row.path: row for row in known}
+    deliveries = list_deliveries(spark, config.paths.landing, config.ingest)
+    new = [delivery for delivery in deliveries if _is_new(delivery, last.get(delivery.path))]
+    scans = scan_deliveries(spark, config, new)
+    accepted = {path for path, row in last.items() if row.state == "accepted"}
+    taken = {(row.path, row.sha256) for row in known if row.state == "reserved"}
+    retried = {path for path, row in last.items() if row.state == "retry"}
+    fresh: list[Scan] = []
+    again: list[Scan] = []
+    for scan in scans:
+        is_taken = (scan.delivery.path, scan.sha256) in taken and scan.delivery.path not in retried
+        (again if is_taken else fresh).append(scan)
+    first_batch = max((row.batch_id for row in known if row.batch_id is not None), default=0) + 1
+    seen = [_source_file(scan, "reserved", None, 1, 0, detail="seen again, the same bytes") for scan in again]
+    return [*reserve(fresh, accepted, first_batch, config.ingest), *seen]
+
+
+def reserve(
+    scans: Iterable[Scan], accepted: set[str], first_batch: int, section: IngestSection
+) -> list[dict[str, Any]]:
+    """Cut scanned files into batches of at most `max_rows_per_batch` records, in the order of their paths.
+
+    A rejected file takes no rows, but a batch: its row in the quarantine needs one. A file of a Delta table is never
+    cut: its row numbers have holes where rows were deleted.
+    """
+    rows: list[dict[str, Any]] = []
+    batch, room = first_batch, section.max_rows_per_batch
+    for scan in sorted(scans, key=lambda scan: scan.delivery.path):
+        verdict = scan.verdict(section.max_quarantine_pct)
+        if verdict and scan.delivery.path not in accepted:
+            rows.append(_source_file(scan, "rejected", batch, detail=verdict))
+            continue
+        first = 1
+        while first <= scan.row_count:
+            if room <= 0:
+                batch, room = batch + 1, section.max_rows_per_batch
+            is_whole = scan.delivery.format_code == "delta"
+            last = scan.row_count if is_whole else min(scan.row_count, first + room - 1)
+            rows.append(_source_file(scan, "reserved", batch, first, last))
+            room -= last - first + 1
+            first = last + 1
+        if scan.row_count == 0:
+            rows.append(_source_file(scan, "reserved", batch, 1, 0))
+    return rows
+
+
+def undecided(deliveries: Iterable[Delivery], known: Sequence[Row]) -> list[Row]:
+    """The rejected files that still lie in the landing folder and that nobody has decided about.
+
+    Args:
+        deliveries: What lies there.
+        known: Rows of ops_source_files, in the order of `sequence`.
+    """
+    last = {row.path: row for row in known}
+    present = {delivery.path for delivery in deliveries}
+    return [row for path, row in sorted(last.items()) if row.state == "rejected" and path in present]
+
+
+def _is_new(delivery: Delivery, last: Row | None) -> bool:
+    if last is None or last.state in ("retry", "accepted"):
+        return True
+    return (last.size, last.modified_at.replace(tzinfo=UTC)) != (delivery.size, delivery.modified_at)
+
+
+def _source_file(
+    scan: Scan,
+    state: str,
+    batch: int | None,
+    first: int | None = None,
+    last: int | None = None,
+    detail: str | None = None,
+) -> dict[str, Any]:
+    return {
+        **vars(scan.delivery),
+        "sha256": scan.sha256,
+        "row_count": scan.row_count,
+        "bad_row_count": scan.bad_row_count,
+        "first_row": first,
+        "last_row": last,
+        "batch_id": batch,
+        "state": state,
+        "detail": detail,
+    }
+
+
+def list_deliveries(spark: SparkSession, landing: str, section: IngestSection) -> list[Delivery]:
+    """Every file of a known format below the two feeds, a Delta table's active files included, by path."""
+    filesystem, root = open_filesystem(landing)
+    deliveries: list[Delivery] = []
+    for feed_code, folder in (("reviews", section.reviews), ("gold_labels", section.gold_labels)):
+        selector = fs.FileSelector(posixpath.join(root, folder), allow_not_found=True, recursive=True)
+        infos = filesystem.get_file_info(selector)
+        delta_folders = tuple(info.path.removesuffix("_delta_log") for info in infos if info.base_name == "_delta_log")
+        active: set[str] = set()
+        for delta_folder in delta_folders:
+            inside = delta_folder.removeprefix(root).strip("/")
+            table = spark.read.format("delta").load(posixpath.join(landing, inside))
+            active |= {relative_path(file, landing) for file in table.inputFiles()}
+        for info in infos:
+            path = info.path.removeprefix(root).lstrip("/")
+            format_code = format_of(path)
+            if info.type != fs.FileType.File or format_code is None:
+                continue
+            if delta_folders and info.path.startswith(delta_folders):
+                if path not in active:
+                    continue
+                format_code = "delta"
+            # Delta keeps microseconds; a file system may keep more.
+            modified_at = info.mtime.astimezone(UTC) if info.mtime else datetime(1970, 1, 1, tzinfo=UTC)
+            deliveries.append(Delivery(feed_code, path, format_code, info.size, modified_at))
+    return sorted(deliveries, key=lambda delivery: delivery.path)
+
+
+def relative_path(uri: str, landing: str) -> str:
+    """The path of a file below the landing folder, from the URI that Spark names it by."""
+    path = unquote(urlparse(uri).path)
+    base = urlparse(landing).path if "://" in landing else landing
+    return path.removeprefix(base.rstrip("/")).lstrip("/")
+
+
+_SCAN_SCHEMA = StructType(
+    [
+        StructField("path", StringType()),
+        StructField("sha256", StringType()),
+        StructField("row_count", LongType()),
+        StructField("bad_row_count", LongType()),
+        StructField("error", StringType()),
+    ]
+)
+
+
+def scan_deliveries(spark: SparkSession, config: Config, deliveries: Sequence[Delivery]) -> list[Scan]:
+    """Read each delivery once, one task a file: its hash, its records, how many of them are malformed."""
+    if not deliveries:
+        return []
+    landing, section = config.paths.landing, config.ingest
+    zone = config.timezone
+    listed = spark.createDataFrame(
+        [(d.feed_code, d.path, d.format_code) for d in deliveries],
+        "feed_code string, path string, format_code string",
+    )
+
+    out = arrow_schema(_SCAN_SCHEMA)
+
+    def scan_files(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for row in batch.to_pylist():
+                location = posixpath.join(landing, row["path"])
+                parse = ReviewParser(section.source, zone).parse if row["feed_code"] == "reviews" else parse_gold_label
+                rows = bad = 0
+                error = None
+                try:
+                    kind = "parquet" if row["format_code"] == "delta" else row["format_code"]
+                    for record in read_records(location, kind, REQUIRED_COLUMNS[row["feed_code"]]):
+                        rows += 1
+                        bad += record.values is None or bool(parse(record.values).reasons)
+                except UnreadableFileError as reason:
+                    error = str(reason)
+                found = {
+                    "path": row["path"],
+                    "sha256": file_hash(location),
+                    "row_count": rows,
+                    "bad_row_count": bad,
+                    "error": error,
+                }
+                yield pa.RecordBatch.from_pylist([found], out)
+
+    tasks = listed.coalesce(1).repartition(len(deliveries))
+    found = {row.path: row for row in tasks.mapInArrow(scan_files, _SCAN_SCHEMA).collect()}
+    delta_rows = _delta_row_counts(spark, landing, [d.path for d in deliveries if d.format_code == "delta"])
+    scans = []
+    for delivery in deliveries:
+        row = found[delivery.path]
+        scan = Scan(delivery, row.sha256, row.row_count, row.bad_row_count, row.error)
+        if delivery.format_code == "delta":
+            scan = replace(scan, row_count=delta_rows.get(delivery.path, 0))
+        scans.append(scan)
+    return scans
+
+
+def _delta_row_counts(spark: SparkSession, landing: str, paths: Sequence[str]) -> Mapping[str, int]:
+    """Rows by file as Delta sees them: a deletion vector hides rows that the Parquet file still has."""
+    counts: dict[str, int] = {}
+    for folder in delta_folders(landing, paths):
+        table = spark.read.format("delta").load(folder)
+        for row in table.groupBy(F.col("_metadata.file_path").alias("file")).agg(F.count("*").alias("n")).collect():
+            counts[relative_path(row.file, landing)] = row.n
+    return counts
+
+
+def delta_folders(landing: str, paths: Iterable[str]) -> list[str]:
+    """The Delta tables that hold these active files."""
+    filesystem, root = open_filesystem(landing)
+    folders = set()
+    for path in paths:
+        folder = posixpath.dirname(path)
+        while folder and not _is_directory(filesystem, posixpath.join(root, folder, "_delta_log")):
+            folder = posixpath.dirname(folder)
+        folders.add(posixpath.join(landing, folder))
+    return sorted(folders)
+
+
+def _is_directory(filesystem: fs.FileSystem, path: str) -> bool:
+    return bool(filesystem.get_file_info(path).type == fs.FileType.Directory)
+
+
+def file_hash(location: str) -> str:
+    """sha256 of a file's bytes, hex."""
+    filesystem, path = open_filesystem(location)
+    digest = hashlib.sha256()
+    with filesystem.open_input_stream(path, compression=None) as stream:
+        while chunk := stream.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()

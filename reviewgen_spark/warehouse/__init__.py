@@ -1,0 +1,1 @@
+"""Reads and writes the Delta tables: schema evolution, driver tables, compaction and VACUUM."""
