@@ -36,7 +36,7 @@ types: setup ## mypy, strict on the package
 docs: setup ## write docs/data-dictionary.md, docs/commands.md and docs/configuration.md from the code
 	@$(BIN)/python -m reviewgen_spark.schemas.data_dictionary docs/data-dictionary.md
 	@$(BIN)/python -m reviewgen_spark.cli.reference docs/commands.md
-	@$(BIN)/python -m reviewgen_spark.config.reference docs/configuration.md
+	@$(BIN)/python -m reviewgen_spark.cli.settings_reference docs/configuration.md
 
 bench-setup: setup ## install the benchmarks' rivals into .bench-venv, an environment of their own
 	@test -x .bench-venv/bin/python || $(BIN)/python -m venv .bench-venv

@@ -35,7 +35,7 @@ def build_generator(folder: Path, layers: int, hidden: int) -> None:
     import torch
     from transformers import BertConfig, BertLMHeadModel
 
-    from reviewgen_spark.models.bases.loading import wrap_tokenizer
+    from reviewgen_spark.models.bases.encoder import wrap_tokenizer
     from reviewgen_spark.models.bases.wordpiece import train_wordpiece
     from reviewgen_spark.models.generator.control_codes import CODES, add_control_codes
     from reviewgen_spark.models.generator.generator_folder import save_generator

@@ -18,8 +18,9 @@ from pathlib import Path
 from reviewgen_spark.config import ChecksSection
 from reviewgen_spark.text.checks.checks import Check, CheckLists, check_text
 from reviewgen_spark.text.requests.prompt_injection import is_injection
-from reviewgen_spark.text.requests.request import Attribute, LangCode, Request, length_of
+from reviewgen_spark.text.requests.request import Attribute, Request, length_of
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex
+from reviewgen_spark.text.words.languages import LangCode
 
 CONF = Path(__file__).parents[1] / "conf"
 

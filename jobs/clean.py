@@ -3,7 +3,7 @@
 import sys
 
 from reviewgen_spark.orchestration.job import run_job
-from reviewgen_spark.orchestration.resources.models import user_key
+from reviewgen_spark.orchestration.resources.user_key import user_key
 from reviewgen_spark.orchestration.stage import Stage
 from reviewgen_spark.transforms.clean import clean_batch
 
@@ -15,13 +15,13 @@ STAGE = Stage(
     writes=("silver_reviews", "silver_reviews_quarantine", "ops_clean_metrics"),
     sections=("clean", "quality"),
     libraries=("ftfy", "opencc"),
-    assets=user_key,
+    resources=user_key,
     run=lambda inputs: clean_batch(
         inputs.tables["bronze_reviews"],
         inputs.tables["ops_source_files"],
         inputs.config.clean,
         inputs.config.quality,
-        inputs.assets,
+        inputs.resources,
     ),
 )
 

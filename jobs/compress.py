@@ -1,12 +1,18 @@
 """Compress: the student is pruned, recovers, is exported, and measured beside its teacher."""
 
+import shutil
 import sys
+from typing import TYPE_CHECKING
 
 from reviewgen_spark.config import Config
-from reviewgen_spark.models.registry.teacher_note import compress_student
+from reviewgen_spark.models.registry.teacher_note import TEACHER_LOGITS, check_teacher, note_teacher
 from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.model_log import evaluation_rows, write_scores
 from reviewgen_spark.orchestration.resources.models import teacher
-from reviewgen_spark.orchestration.stage import Stage
+from reviewgen_spark.orchestration.stage import Inputs, Stage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 
 def _require(config: Config) -> None:
@@ -14,6 +20,34 @@ def _require(config: Config) -> None:
         from reviewgen_spark.models.compression.onnx_export import require_onnx
 
         require_onnx()
+
+
+def compress_student(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Prune, export and measure; rows for ops_model_evaluations, and scores.json for the registry."""
+    from reviewgen_spark.models.compression.compress import compress
+    from reviewgen_spark.models.evaluation.evaluation import evaluate
+    from reviewgen_spark.models.training.pretraining import read_texts
+
+    config, corpus, distilled = inputs.config, inputs.artifacts["corpus"], inputs.artifacts["distil"]
+    check_teacher("compress", distilled, inputs.resources)
+    note_teacher(inputs.out, inputs.resources)
+    inputs.checkpoints.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(distilled / TEACHER_LOGITS, inputs.checkpoints / TEACHER_LOGITS)
+    compress(
+        corpus=corpus,
+        unlabelled=read_texts(inputs.artifacts["pretraining_corpus"], "train"),
+        teacher=inputs.resources.path,
+        student=distilled / "model",
+        section=config.compress,
+        recovery=config.distil,
+        evaluation=config.evaluate,
+        out=inputs.out,
+        progress=inputs.report,
+        checkpoint=inputs.checkpoints / "compress.pt",
+    )
+    scores = evaluate(inputs.out / "model", corpus, config.evaluate, device=config.distil.device, baselines=False)
+    write_scores(inputs.out, scores)
+    return {"ops_model_evaluations": evaluation_rows(inputs, scores, inputs.fingerprint)}
 
 
 STAGE = Stage(
@@ -26,7 +60,7 @@ STAGE = Stage(
     sections=("compress", "evaluate"),
     libraries=("torch", "transformers", "tokenizers"),
     mode="by_fingerprint",
-    assets=teacher,
+    resources=teacher,
     makes_files=True,
     require=_require,
     run=compress_student,

@@ -1,11 +1,50 @@
 """Corpus: the labelled reviews that a model learns from, as Parquet shards with a manifest."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from reviewgen_spark.orchestration.job import run_job
 from reviewgen_spark.orchestration.resources.models import corpus_labels
-from reviewgen_spark.orchestration.stage import Stage
-from reviewgen_spark.transforms.corpus_files import write_corpus
+from reviewgen_spark.orchestration.stage import Inputs, Stage
+from reviewgen_spark.transforms.corpus import labelled_aspects, labelled_reviews
+from reviewgen_spark.transforms.corpus_files import SPLITS, write_shards
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def write_corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Write the labelled reviews as `<split>/*.parquet`, and the manifest last: a folder without one is no corpus."""
+    section = inputs.resources
+    reviews, clusters, splits, gold_labels = (
+        inputs.tables[name]
+        for name in ("silver_reviews", "silver_review_clusters", "silver_review_splits", "bronze_gold_labels")
+    )
+    if section.tasks == ("aspect",):
+        label = "polarity"
+        rows = labelled_aspects(reviews, clusters, splits, gold_labels)
+    else:
+        label = "label"
+        weak_labels = inputs.tables["silver_weak_labels"]
+        rows = labelled_reviews(
+            reviews, clusters, splits, gold_labels, weak_labels, labels=section.labels, tasks=section.tasks
+        )
+    rows = rows.persist()
+    counts: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
+    for row in rows.groupBy("split", label).count().collect():
+        counts[row["split"]][str(row[label])] = row["count"]
+    write_shards(
+        inputs.out,
+        inputs.fingerprint,
+        rows,
+        SPLITS,
+        labels=section.labels,
+        tasks=section.tasks,
+        rows_by_split_and_label=counts,
+    )
+    inputs.report(", ".join(f"{split} {sum(counts[split].values()):,}" for split in SPLITS) + " labelled rows")
+    return {}
+
 
 STAGE = Stage(
     name="corpus",
@@ -19,7 +58,7 @@ STAGE = Stage(
         "silver_weak_labels",
     ),
     writes=(),
-    assets=corpus_labels,
+    resources=corpus_labels,
     makes_files=True,
     run=write_corpus,
 )

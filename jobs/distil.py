@@ -1,11 +1,45 @@
 """Distil: a student learns the teacher's answers on labelled and unlabelled reviews, on the driver."""
 
+import shutil
 import sys
+from typing import TYPE_CHECKING
 
-from reviewgen_spark.models.registry.teacher_note import distil_student
+from reviewgen_spark.models.registry.teacher_note import TEACHER_LOGITS, note_teacher
 from reviewgen_spark.orchestration.job import run_job
 from reviewgen_spark.orchestration.resources.models import teacher_and_base
-from reviewgen_spark.orchestration.stage import Stage
+from reviewgen_spark.orchestration.stage import Inputs, Stage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def distil_student(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Train the student; fills the output folder with its model and with what the teacher said of each text."""
+    from reviewgen_spark.models.compression.distillation import distil
+    from reviewgen_spark.models.training.pretraining import read_texts
+
+    teacher, base = inputs.resources
+    unlabelled = read_texts(inputs.artifacts["pretraining_corpus"], "train")
+    checkpoint = inputs.checkpoints / "distil.pt"
+    found = distil(
+        inputs.artifacts["corpus"],
+        unlabelled,
+        teacher.path,
+        inputs.config.distil,
+        inputs.out / "model",
+        inputs.report,
+        checkpoint,
+        base,
+    )
+    # The recovery of a pruned student reads them again: asking a big teacher takes longer than teaching.
+    shutil.copyfile(checkpoint.with_name(TEACHER_LOGITS), inputs.out / TEACHER_LOGITS)
+    note_teacher(inputs.out, teacher)
+    inputs.report(
+        f"taught by {teacher.name} version {teacher.version} on {found.rows:,} labelled and {found.unlabelled_rows:,} "
+        f"unlabelled rows: validation F1 {found.validation_f1:.4f}"
+    )
+    return {}
+
 
 STAGE = Stage(
     name="distil",
@@ -16,7 +50,7 @@ STAGE = Stage(
     writes=(),
     sections=("distil",),
     libraries=("torch", "transformers", "tokenizers"),
-    assets=teacher_and_base,
+    resources=teacher_and_base,
     makes_files=True,
     run=distil_student,
 )

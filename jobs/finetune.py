@@ -1,11 +1,44 @@
 """Finetune: train an encoder on the corpus, on the driver."""
 
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from reviewgen_spark.config import FinetuneSection
 from reviewgen_spark.orchestration.job import run_job
 from reviewgen_spark.orchestration.resources.models import base_model
-from reviewgen_spark.orchestration.stage import Stage
-from reviewgen_spark.transforms.corpus_files import finetune_model
+from reviewgen_spark.orchestration.stage import Inputs, Stage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def finetune_model(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Train on the corpus; fills the output folder with the model."""
+    from reviewgen_spark.models.training.finetuning import finetune
+
+    config, corpus, checkpoint = inputs.config, inputs.artifacts["corpus"], inputs.checkpoints / "finetune.pt"
+    name = config.models.base
+    if config.finetune.processes > 1:
+        finetune_in_processes(corpus, inputs.resources, config.finetune, inputs.out, checkpoint, name)
+    else:
+        finetune(corpus, inputs.resources, config.finetune, inputs.out, inputs.report, checkpoint, name)
+    return {}
+
+
+def finetune_in_processes(
+    corpus: Path, base: str, section: FinetuneSection, out: Path, checkpoint: Path, base_name: str
+) -> None:
+    """Train in `finetune.processes` processes of this machine, by Spark's TorchDistributor."""
+    from pyspark.ml.torch.distributor import TorchDistributor
+
+    from reviewgen_spark.models.classifier.predictor import choose_device
+    from reviewgen_spark.models.training.distributed import finetune_in_group
+
+    distributor = TorchDistributor(section.processes, local_mode=True, use_gpu=choose_device(section.device) == "cuda")
+    plain = section.model_dump(mode="json")
+    distributor.run(finetune_in_group, str(corpus), base, plain, str(out), str(checkpoint), base_name)
+
 
 STAGE = Stage(
     name="finetune",
@@ -16,7 +49,7 @@ STAGE = Stage(
     writes=(),
     sections=("models", "finetune"),
     libraries=("torch", "transformers", "tokenizers"),
-    assets=base_model,
+    resources=base_model,
     makes_files=True,
     run=finetune_model,
 )

@@ -1,11 +1,37 @@
 """Finetune generator: teach a causal or seq2seq model to write what a request asks for, on the driver."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from reviewgen_spark.orchestration.job import run_job
-from reviewgen_spark.orchestration.resources.generator_examples import finetune_generator
+from reviewgen_spark.orchestration.resources.generator_examples import read_split_examples
 from reviewgen_spark.orchestration.resources.models import generator_base
-from reviewgen_spark.orchestration.stage import Stage
+from reviewgen_spark.orchestration.stage import Inputs, Stage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def finetune_generator(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Teach it to answer requests; fills the output folder with the generator."""
+    from reviewgen_spark.models.data.corpus import corpus_fingerprint
+    from reviewgen_spark.models.generator import finetuning
+
+    section, corpus = inputs.config.finetune_generator, inputs.artifacts["corpus"]
+    base = str(inputs.artifacts["pretrain_generator"]) if section.base == "pretrained" else section.base
+    finetuning.finetune_generator(
+        read_split_examples(inputs.config, corpus, "train", inputs.resources),
+        read_split_examples(inputs.config, corpus, "validation", inputs.resources),
+        base,
+        section,
+        inputs.out,
+        inputs.report,
+        corpus_fingerprint(corpus),
+        checkpoint=inputs.checkpoints / "finetune.pt",
+        base_name=section.base,
+    )
+    return {}
+
 
 STAGE = Stage(
     name="finetune_generator",
@@ -16,7 +42,7 @@ STAGE = Stage(
     writes=(),
     sections=("finetune_generator", "tokens"),
     libraries=("torch", "transformers", "tokenizers", "rjieba"),
-    assets=generator_base,
+    resources=generator_base,
     makes_files=True,
     run=finetune_generator,
 )

@@ -7,8 +7,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from reviewgen_spark.inference.generation.attempts import EXPECTED_ERRORS
-from reviewgen_spark.inference.generation.setup import write_batch, writing
+from reviewgen_spark.inference.generation.batch import write_batch
 from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.resources.writers import writing
 from reviewgen_spark.orchestration.stage import Inputs, Stage
 from reviewgen_spark.transforms.text_requests import augmentation_requests, copy_requests
 from reviewgen_spark.transforms.tokens import unique_reviews
@@ -46,7 +47,7 @@ STAGE = Stage(
     history=("silver_reviews", "silver_review_clusters", "silver_tokens", "gold_review_labels"),
     sections=("generate", "checks", "tokens", "provenance"),
     libraries=("rjieba", "tokenizers"),
-    assets=lambda config: writing(config, config.generate.writer, config.generate.purposes),
+    resources=lambda config: writing(config, config.generate.writer, config.generate.purposes),
     expected_errors=EXPECTED_ERRORS,
     max_error_pct=lambda config: config.generate.max_error_pct,
     newest_first=True,

@@ -3,7 +3,7 @@
 import sys
 
 from reviewgen_spark.orchestration.job import run_job
-from reviewgen_spark.orchestration.resources.models import user_key
+from reviewgen_spark.orchestration.resources.user_key import user_key
 from reviewgen_spark.orchestration.stage import Stage
 from reviewgen_spark.transforms.erasure.affected_rows import read_erased
 from reviewgen_spark.transforms.ingest.ingest import ingest_batch
@@ -24,12 +24,12 @@ STAGE = Stage(
     ),
     sections=("ingest",),
     plan=plan_batches,
-    assets=user_key,
+    resources=user_key,
     keeps_done=True,
     run=lambda inputs: ingest_batch(
         inputs.tables["ops_source_files"],
         inputs.tables["bronze_reviews"],
-        read_erased(inputs.tables["ops_erasures"], inputs.assets, inputs.tables["bronze_erasures"]),
+        read_erased(inputs.tables["ops_erasures"], inputs.resources, inputs.tables["bronze_erasures"]),
         inputs.config,
         inputs.batch_id,
     ),

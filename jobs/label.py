@@ -14,7 +14,7 @@ from reviewgen_spark.transforms.tokens import unique_reviews
 
 def _label(inputs: Inputs) -> dict[str, DataFrame]:
     reviews = unique_reviews(inputs.tables["silver_reviews"], inputs.tables["silver_review_clusters"])
-    return label_batch(reviews, inputs.assets, inputs.config.label, inputs.fingerprint, inputs.report)
+    return label_batch(reviews, inputs.resources, inputs.config.label, inputs.fingerprint, inputs.report)
 
 
 def _require(config: Config) -> None:
@@ -32,7 +32,7 @@ STAGE = Stage(
     writes=("gold_review_labels", "gold_review_embeddings", "ops_label_metrics"),
     sections=("label",),
     libraries=("tokenizers",),
-    assets=champion,
+    resources=champion,
     expected_errors=("NullText", "EmptyText"),
     max_error_pct=lambda config: config.label.max_error_pct,
     newest_first=True,

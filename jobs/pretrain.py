@@ -1,10 +1,29 @@
 """Pretrain: a language model on the unlabelled reviews, on the driver; `models.base: pretrained` starts from it."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from reviewgen_spark.orchestration.job import run_job
-from reviewgen_spark.orchestration.stage import Stage
-from reviewgen_spark.transforms.corpus_files import pretrain_model
+from reviewgen_spark.orchestration.stage import Inputs, Stage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def pretrain_model(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Train a language model on the unlabelled corpus; fills the output folder with it."""
+    from reviewgen_spark.models.training.pretraining import pretrain
+
+    pretrain(
+        inputs.artifacts["pretraining_corpus"],
+        inputs.config.pretrain.base,
+        inputs.config.pretrain,
+        inputs.out,
+        inputs.report,
+        checkpoint=inputs.checkpoints / "pretrain.pt",
+    )
+    return {}
+
 
 STAGE = Stage(
     name="pretrain",

@@ -1,11 +1,28 @@
 """Pretrain generator: a causal language model on the unlabelled reviews, on the driver; a generator starts from it."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from reviewgen_spark.orchestration.job import run_job
-from reviewgen_spark.orchestration.resources.generator_examples import pretrain_generator
 from reviewgen_spark.orchestration.resources.models import pretrains_generator
-from reviewgen_spark.orchestration.stage import Stage
+from reviewgen_spark.orchestration.stage import Inputs, Stage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def pretrain_generator(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Train a causal language model on the unlabelled corpus, where `finetune_generator.base` asks for one."""
+    from reviewgen_spark.models.training.pretraining import pretrain
+
+    if not inputs.resources:
+        inputs.report(f"nothing to do: finetune_generator.base is {inputs.config.finetune_generator.base!r}")
+        return {}
+    section = inputs.config.pretrain_generator
+    corpus, checkpoint = inputs.artifacts["pretraining_corpus"], inputs.checkpoints / "pretrain.pt"
+    pretrain(corpus, section.base, section, inputs.out, inputs.report, checkpoint)
+    return {}
+
 
 STAGE = Stage(
     name="pretrain_generator",
@@ -16,7 +33,7 @@ STAGE = Stage(
     writes=(),
     sections=("pretrain_generator",),
     libraries=("torch", "transformers", "tokenizers", "rjieba"),
-    assets=pretrains_generator,
+    resources=pretrains_generator,
     makes_files=True,
     run=pretrain_generator,
 )

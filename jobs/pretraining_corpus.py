@@ -1,10 +1,32 @@
 """Pre-training corpus: the unlabelled reviews that a language model reads, as Parquet shards with a manifest."""
 
 import sys
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
 
 from reviewgen_spark.orchestration.job import run_job
-from reviewgen_spark.orchestration.stage import Stage
-from reviewgen_spark.transforms.corpus_files import write_pretraining_corpus
+from reviewgen_spark.orchestration.stage import Inputs, Stage
+from reviewgen_spark.transforms.corpus import unlabelled_reviews
+from reviewgen_spark.transforms.corpus_files import SPLITS, write_shards
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def write_pretraining_corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Write the unlabelled reviews of train and validation the same way."""
+    names = ("silver_reviews", "silver_review_clusters", "silver_review_splits")
+    rows = unlabelled_reviews(*(inputs.tables[name] for name in names)).persist()
+    splits = SPLITS[:2]
+    sizes = F.sum(F.length("text")).alias("characters")
+    found = {row["split"]: row for row in rows.groupBy("split").agg(F.count("*").alias("rows"), sizes).collect()}
+    counts = {split: found[split]["rows"] if split in found else 0 for split in splits}
+    characters = {split: found[split]["characters"] if split in found else 0 for split in splits}
+    write_shards(inputs.out, inputs.fingerprint, rows, splits, rows_by_split=counts, characters_by_split=characters)
+    inputs.report(", ".join(f"{split} {counts[split]:,} rows, {characters[split]:,} characters" for split in splits))
+    return {}
+
 
 STAGE = Stage(
     name="pretraining_corpus",

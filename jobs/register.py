@@ -1,11 +1,64 @@
 """Register: log the model in MLflow; it becomes champion when it beats the one there."""
 
+import json
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.model_log import promotion_rows, read_scores
 from reviewgen_spark.orchestration.resources.models import registry_store
-from reviewgen_spark.orchestration.stage import Stage
-from reviewgen_spark.transforms.corpus_files import register_model
+from reviewgen_spark.orchestration.stage import Inputs, Stage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from reviewgen_spark.models.registry.registry import RegisteredModel
+
+
+def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Log and register the model; it becomes champion when it beats the one there on this very corpus."""
+    from reviewgen_spark.models.registry.registration import register
+    from reviewgen_spark.reports.model_page import FILE_NAME as PAGE_FILE
+
+    config = inputs.config
+    folder = inputs.artifacts["finetune"]
+    manifest = json.loads((inputs.artifacts["corpus"] / "manifest.json").read_text(encoding="utf-8"))
+    decision = register(
+        model_dir=folder,
+        scores=read_scores(inputs.artifacts["evaluate"]),
+        fingerprint=inputs.fingerprint,
+        params={"labels": manifest["labels"]},
+        tags={
+            "reviewgen.fingerprint": inputs.fingerprint,
+            "reviewgen.corpus": inputs.artifacts["corpus"].name,
+            "reviewgen.finetune": folder.name,
+        },
+        name=config.models.name,
+        tracking_uri=config.paths.tracking_uri,
+        artifact_root=Path(config.paths.model_artifacts),
+        decide=lambda champion: _decide(inputs, champion),
+        files=[inputs.artifacts["evaluate"] / name for name in ("curves.json", PAGE_FILE)],
+    )
+    verdict = "is champion" if decision.promoted else "stays candidate"
+    inputs.report(f"{decision.model.name} version {decision.model.version} {verdict}: {decision.reason}")
+    return {"ops_model_promotions": promotion_rows(inputs, decision, "register", folder.name)}
+
+
+def _decide(inputs: Inputs, champion: "RegisteredModel | None") -> tuple[bool, str]:
+    """Candidate and champion on the test rows of this very corpus: figures of another split cannot be compared."""
+    from reviewgen_spark.models.data.corpus import read_split
+    from reviewgen_spark.models.registry.contender import contend, snapshot_of
+    from reviewgen_spark.models.registry.promotion_gate import check_lines, judge
+
+    examples = read_split(inputs.artifacts["corpus"], "test")
+    ours = contend(inputs.config, inputs.artifacts["finetune"], examples)
+    theirs = contend(inputs.config, champion.path, examples) if champion else None
+    verdict = judge(snapshot_of(examples), ours, theirs, inputs.config.register)
+    for line in check_lines(verdict):
+        inputs.report(line)
+    return verdict.promoted, verdict.reason
+
 
 STAGE = Stage(
     name="register",
@@ -16,7 +69,7 @@ STAGE = Stage(
     writes=("ops_model_promotions",),
     sections=("register", "models"),
     mode="by_fingerprint",
-    assets=registry_store,
+    resources=registry_store,
     run=register_model,
 )
 

@@ -1,11 +1,42 @@
 """Register generator: log the generator in MLflow under the alias that stages write with."""
 
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reviewgen_spark.orchestration.job import run_job
-from reviewgen_spark.orchestration.resources.generator_examples import register_generator
+from reviewgen_spark.orchestration.model_log import promotion_rows, read_scores
 from reviewgen_spark.orchestration.resources.models import generator_store
-from reviewgen_spark.orchestration.stage import Stage
+from reviewgen_spark.orchestration.stage import Inputs, Stage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def register_generator(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Log and register it; the newest generator is the one that stages write with."""
+    from reviewgen_spark.models.registry import generators
+
+    config, folder = inputs.config, inputs.artifacts["finetune_generator"]
+    alias = config.generation.alias if not config.generation.alias.isdecimal() else "generator"
+    decision = generators.register_generator(
+        folder,
+        read_scores(inputs.artifacts["evaluate_generator"]),
+        inputs.fingerprint,
+        tags={
+            "reviewgen.fingerprint": inputs.fingerprint,
+            "reviewgen.corpus": inputs.artifacts["corpus"].name,
+            "reviewgen.finetune_generator": folder.name,
+        },
+        name=config.generation.name,
+        alias=alias,
+        tracking_uri=config.paths.tracking_uri,
+        artifact_root=Path(config.paths.model_artifacts),
+    )
+    inputs.report(f"{decision.model.name} version {decision.model.version} is {alias}")
+    rows = promotion_rows(inputs, decision, "register_generator", folder.name, alias=alias)
+    return {"ops_model_promotions": rows}
+
 
 STAGE = Stage(
     name="register_generator",
@@ -16,7 +47,7 @@ STAGE = Stage(
     writes=("ops_model_promotions",),
     sections=("generation",),
     mode="by_fingerprint",
-    assets=generator_store,
+    resources=generator_store,
     run=register_generator,
 )
 

@@ -5,8 +5,9 @@ import sys
 from pyspark.sql import DataFrame
 
 from reviewgen_spark.inference.generation.attempts import EXPECTED_ERRORS
-from reviewgen_spark.inference.generation.setup import write_batch, writing
+from reviewgen_spark.inference.generation.batch import write_batch
 from reviewgen_spark.orchestration.job import run_job
+from reviewgen_spark.orchestration.resources.writers import writing
 from reviewgen_spark.orchestration.stage import Inputs, Stage
 from reviewgen_spark.transforms.text_requests import reply_requests
 from reviewgen_spark.transforms.tokens import unique_reviews
@@ -27,7 +28,7 @@ STAGE = Stage(
     writes=("gold_review_replies",),
     sections=("reply", "checks", "tokens", "provenance"),
     libraries=("rjieba", "tokenizers"),
-    assets=lambda config: writing(config, config.reply.writer, ("reply",)),
+    resources=lambda config: writing(config, config.reply.writer, ("reply",)),
     expected_errors=EXPECTED_ERRORS,
     max_error_pct=lambda config: config.reply.max_error_pct,
     newest_first=True,

@@ -5,7 +5,7 @@ import sys
 from pyspark.sql import DataFrame
 
 from reviewgen_spark.orchestration.job import run_job
-from reviewgen_spark.orchestration.resources.models import word_and_safety_lists
+from reviewgen_spark.orchestration.resources.word_lists import word_and_safety_lists
 from reviewgen_spark.orchestration.stage import Inputs, Stage
 from reviewgen_spark.products.summaries import summaries_by_product
 from reviewgen_spark.transforms.views import current_unique_reviews
@@ -17,7 +17,7 @@ def _summarise(inputs: Inputs) -> dict[str, DataFrame]:
         current_unique_reviews(tables["silver_reviews"], tables["silver_review_clusters"]),
         tables["gold_product_keywords"],
         config,
-        inputs.assets,
+        inputs.resources,
         inputs.fingerprint,
     )
     return {"gold_product_summaries": found}
@@ -31,7 +31,7 @@ STAGE = Stage(
     writes=("gold_product_summaries",),
     sections=("summarise", "tokens", "checks", "provenance"),
     libraries=("rjieba", "jieba", "spacy"),
-    assets=word_and_safety_lists,
+    resources=word_and_safety_lists,
     run=_summarise,
 )
 

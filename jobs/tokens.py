@@ -3,7 +3,7 @@
 import sys
 
 from reviewgen_spark.orchestration.job import run_job
-from reviewgen_spark.orchestration.resources.models import dictionaries
+from reviewgen_spark.orchestration.resources.word_lists import dictionaries
 from reviewgen_spark.orchestration.stage import Stage
 from reviewgen_spark.transforms.tokens import tokenise_reviews
 
@@ -15,13 +15,13 @@ STAGE = Stage(
     writes=("silver_tokens",),
     sections=("tokens",),
     libraries=("rjieba", "jieba", "spacy"),
-    assets=dictionaries,
+    resources=dictionaries,
     run=lambda inputs: {
         "silver_tokens": tokenise_reviews(
             inputs.tables["silver_reviews"],
             inputs.tables["silver_review_clusters"],
             inputs.config.tokens,
-            inputs.assets,
+            inputs.resources,
         )
     },
 )

@@ -3,7 +3,7 @@
 import sys
 
 from reviewgen_spark.orchestration.job import run_job
-from reviewgen_spark.orchestration.resources.models import dictionaries
+from reviewgen_spark.orchestration.resources.word_lists import dictionaries
 from reviewgen_spark.orchestration.stage import Stage
 from reviewgen_spark.transforms.weak_labels import label_weakly
 
@@ -16,13 +16,13 @@ STAGE = Stage(
     writes=("silver_weak_labels", "ops_weak_voters"),
     sections=("weak_labels",),
     libraries=("vaderSentiment", "textblob", "snownlp"),
-    assets=dictionaries,
+    resources=dictionaries,
     run=lambda inputs: label_weakly(
         inputs.tables["silver_tokens"],
         inputs.tables["silver_reviews"],
         inputs.tables["silver_weak_labels"],
         inputs.config.weak_labels,
-        inputs.assets,
+        inputs.resources,
     ),
 )
 

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from reviewgen_spark.orchestration.job import Check
     from reviewgen_spark.orchestration.stage import Stage
 
 PIPELINES = ("compress", "generate", "nightly", "pretrain", "train", "train_generator")
@@ -13,6 +14,12 @@ def stages_of(pipeline: str) -> "tuple[Stage, ...]":
     """The stages of one of PIPELINES; imported when asked for, as they bring Spark with them."""
     stages: tuple[Stage, ...] = import_module(f"{__name__}.{pipeline}").STAGES
     return stages
+
+
+def check_of(pipeline: str) -> "Check | None":
+    """What a run of one of PIPELINES checks after its last stage; None for nothing."""
+    check: Check | None = getattr(import_module(f"{__name__}.{pipeline}"), "CHECK", None)
+    return check
 
 
 def all_stages() -> "tuple[Stage, ...]":

@@ -15,10 +15,12 @@ from reviewgen_spark.jobs import (
     weak_labels,
 )
 
+from reviewgen_spark.orchestration.delivery_gate import check_night
 from reviewgen_spark.orchestration.job import run_pipeline
 
 PREPARE = (ingest.STAGE, clean.STAGE, dedup.STAGE, split.STAGE, tokens.STAGE, weak_labels.STAGE)
 STAGES = (*PREPARE, keywords.STAGE, label.STAGE, satisfaction.STAGE, report.STAGE)
+CHECK = check_night
 
 if __name__ == "__main__":
-    sys.exit(run_pipeline("nightly", STAGES))
+    sys.exit(run_pipeline("nightly", STAGES, CHECK))

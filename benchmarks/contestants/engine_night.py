@@ -17,7 +17,7 @@ from reviewgen_spark.pipelines import nightly, train
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import DataQualityError
-from reviewgen_spark.operations.status import check_night
+from reviewgen_spark.orchestration.delivery_gate import check_night
 from reviewgen_spark.orchestration.job import guarded
 from reviewgen_spark.orchestration.runner import open_run
 from reviewgen_spark.orchestration.session import start_session

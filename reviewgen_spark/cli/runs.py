@@ -5,7 +5,7 @@ import sys
 
 from reviewgen_spark.cli.command import RUN_EXIT_CODES, Commands, add_command, open_session, read_config
 from reviewgen_spark.orchestration.job import add_pipeline_options, batch_range, run_stages
-from reviewgen_spark.pipelines import PIPELINES, all_stages, stages_of
+from reviewgen_spark.pipelines import PIPELINES, all_stages, check_of, stages_of
 
 
 def add_commands(commands: Commands) -> None:
@@ -48,12 +48,15 @@ reviewgen run generate --until summarise                  # summaries only, with
 
 
 def _run(options: argparse.Namespace) -> int:
-    return run_stages(options.pipeline, stages_of(options.pipeline), read_config(options), options)
+    name = options.pipeline
+    return run_stages(name, stages_of(name), read_config(options), options, check_of(name))
 
 
 def _status(options: argparse.Namespace) -> int:
-    from reviewgen_spark.operations.status import backfill_lines, count_records, stage_lines, undecided_files
+    from reviewgen_spark.operations.counts import count_records
+    from reviewgen_spark.operations.status import backfill_lines, stage_lines
     from reviewgen_spark.orchestration.backlog import Backlog
+    from reviewgen_spark.orchestration.delivery_gate import undecided_files
     from reviewgen_spark.orchestration.erasure_log import open_erasures
     from reviewgen_spark.orchestration.ledger import Ledger
     from reviewgen_spark.warehouse.tables import Warehouse

@@ -17,7 +17,7 @@ _RUNS = "ops_stage_runs"
 
 
 @dataclass(frozen=True)
-class Tended:
+class TableBeforeAfter:
     """A table before and after."""
 
     name: str
@@ -35,7 +35,7 @@ class Maintenance:
         folders: Below `paths.artifacts`, of runs that nothing refers to.
     """
 
-    tables: tuple[Tended, ...]
+    tables: tuple[TableBeforeAfter, ...]
     expired_runs: int
     folders: tuple[Path, ...]
     is_dry: bool
@@ -73,7 +73,7 @@ def maintain(run: Run, is_dry: bool = False) -> Maintenance:
             compact(warehouse, name, ordering(table))
             vacuum(warehouse, name)
             after = size(warehouse, name)
-        tended.append(Tended(name, before, after))
+        tended.append(TableBeforeAfter(name, before, after))
     folders = stale_folders(Path(config.paths.artifacts), _limit(config.tables.retention_days))
     if not is_dry:
         for folder in folders:

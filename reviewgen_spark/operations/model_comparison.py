@@ -3,24 +3,18 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import SchemaError
-from reviewgen_spark.models.data.corpus import Examples, corpus_fingerprint, read_split
+from reviewgen_spark.models.data.corpus import corpus_fingerprint, read_split
+from reviewgen_spark.models.registry.contender import contend, snapshot_of
 from reviewgen_spark.models.registry.promotion_gate import (
-    Contender,
-    Snapshot,
     Verdict,
-    decide_labels,
+    check_lines,
     flips,
     judge,
-    tell_checks,
 )
 from reviewgen_spark.models.registry.registry import RegisteredModel, resolve
 from reviewgen_spark.orchestration.artifacts import Artifacts
-
-LATENCY_TEXTS = 32
 
 
 def compare_models(config: Config, one: str, other: str, progress: Callable[[str], None]) -> list[str]:
@@ -48,7 +42,7 @@ def compare_models(config: Config, one: str, other: str, progress: Callable[[str
     lines = [
         f"version {models[0].version} instead of version {models[1].version}, on the {len(examples):,} test rows of "
         f"corpus {corpus_fingerprint(corpus)[:12]}",
-        *(f"  {line}" for line in tell_checks(judge(snapshot, ours, theirs, config.register))),
+        *(f"  {line}" for line in check_lines(judge(snapshot, ours, theirs, config.register))),
         "",
         f"  {'category':<20} {'rows':>8} {'to positive':>12} {'to negative':>12} {'flipped':>8}",
     ]
@@ -82,26 +76,3 @@ def newest_corpus(config: Config) -> Path:
             f"{folder}: there is no corpus to compare models on; make one with `reviewgen run train --until corpus`"
         )
     return folder
-
-
-def snapshot_of(examples: Examples) -> Snapshot:
-    """The labels and slices of a split."""
-    return Snapshot(examples.labels, examples.slices)
-
-
-def contend(config: Config, model: Path, examples: Examples) -> Contender:
-    """Run a model folder over the rows."""
-    from reviewgen_spark.models.classifier.predictor import Predictor, measure_latency_ms
-
-    predictor = Predictor(model, config.finetune.device)
-    return Contender(
-        predictions=decide_labels(predictor.score_texts(examples.texts), predictor.settings.threshold),
-        labels=predictor.settings.labels,
-        size_mb=folder_size_mb(model),
-        latency_ms=measure_latency_ms(predictor, examples.texts[:LATENCY_TEXTS]),
-    )
-
-
-def folder_size_mb(folder: Path) -> float:
-    """What a model takes on disk and on the wire, in 10^6 bytes."""
-    return float(np.sum([path.stat().st_size for path in folder.iterdir() if path.is_file()]) / 1e6)

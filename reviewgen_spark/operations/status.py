@@ -2,99 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from pyspark.sql import Row
 from pyspark.sql import functions as F
 
-from reviewgen_spark.config import Config, QualityRule
-from reviewgen_spark.errors import ConfigError, DataQualityError, ModelNotFoundError, RegistryError
+from reviewgen_spark.config import QualityRule
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryError
 from reviewgen_spark.orchestration.backlog import Backlog
-from reviewgen_spark.orchestration.erasure_log import open_erasures
-from reviewgen_spark.orchestration.freshness import Arrival, check_freshness
 from reviewgen_spark.orchestration.ledger import Ledger
-from reviewgen_spark.orchestration.runner import record_source_files
+from reviewgen_spark.orchestration.source_file_log import record_source_files
 from reviewgen_spark.orchestration.stage import Stage
-from reviewgen_spark.transforms.ingest.landing import list_deliveries, undecided
-from reviewgen_spark.transforms.views import mark_current
 from reviewgen_spark.warehouse.tables import Warehouse
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Records on their way; the two sums must hold, or something was lost or written twice."""
-
-    delivered: int
-    bronze: int
-    quarantined: int
-    redelivered: int
-    erased: int
-    gold_labels: int
-    clean: int
-    refused: int
-    unique: int
-    duplicates: int
-    current: int
-    labelled: int
-    label_errors: int
-
-    @property
-    def faults(self) -> list[str]:
-        """The sums that do not hold."""
-        faults = []
-        accounted = self.bronze + self.quarantined + self.redelivered + self.gold_labels + self.erased
-        if self.delivered != accounted:
-            faults.append(f"{self.delivered:,} records were delivered, but {accounted:,} are accounted for")
-        if self.bronze != self.clean + self.refused:
-            faults.append(f"{self.bronze:,} bronze reviews, but {self.clean + self.refused:,} were cleaned or refused")
-        if self.clean != self.unique + self.duplicates:
-            faults.append(
-                f"{self.clean:,} clean reviews, but {self.unique + self.duplicates:,} have a place among copies"
-            )
-        return faults
-
-    def lines(self) -> list[str]:
-        """The table that `reviewgen status --counts` prints."""
-        return [
-            f"records delivered      {self.delivered:>12,}",
-            f"  = bronze reviews     {self.bronze:>12,}",
-            f"  + gold labels        {self.gold_labels:>12,}",
-            f"  + quarantined        {self.quarantined:>12,}",
-            f"  + redelivered        {self.redelivered:>12,}",
-            f"  + erased             {self.erased:>12,}   by `reviewgen erase`",
-            f"bronze reviews         {self.bronze:>12,}",
-            f"  = clean reviews      {self.clean:>12,}",
-            f"  + broke a rule       {self.refused:>12,}   in silver_reviews_quarantine",
-            f"clean reviews          {self.clean:>12,}",
-            f"  = unique             {self.unique:>12,}",
-            f"  + duplicates         {self.duplicates:>12,}",
-            f"current                {self.current:>12,}   newest record of each review, copies included",
-            f"labelled               {self.labelled:>12,}   of these {self.label_errors:,} with an error, no label",
-        ]
-
-
-def count_records(warehouse: Warehouse) -> Counts:
-    """Count every table itself: nothing here is derived from another count."""
-    files = [row for row in warehouse.records("ops_source_files").read() if row.state == "reserved"]
-    clusters = warehouse.read("silver_review_clusters")
-    labels = warehouse.read("gold_review_labels").agg(F.count("*"), F.count("error")).collect()[0]
-    reviews = warehouse.read("silver_reviews")
-    return Counts(
-        delivered=sum(row.last_row - row.first_row + 1 for row in files),
-        bronze=warehouse.read("bronze_reviews").count(),
-        quarantined=warehouse.read("bronze_reviews_quarantine").where("source_line IS NOT NULL").count(),
-        redelivered=warehouse.read("bronze_redeliveries").count(),
-        # A warehouse that no night has visited since erasing came has no such table.
-        erased=warehouse.read("bronze_erasures").count() if warehouse.exists("bronze_erasures") else 0,
-        gold_labels=warehouse.read("bronze_gold_labels").count(),
-        clean=reviews.count(),
-        refused=warehouse.read("silver_reviews_quarantine").count(),
-        unique=clusters.where("duplicate_of IS NULL").count(),
-        duplicates=clusters.where("duplicate_of IS NOT NULL").count(),
-        current=mark_current(reviews).where("is_current").count(),
-        labelled=labels[0],
-        label_errors=labels[1],
-    )
 
 
 def stage_lines(ledger: Ledger, stages: Sequence[Stage]) -> list[str]:
@@ -189,38 +106,6 @@ def quality_lines(
     # A rule that was taken out since: its batches are cleaned again on the next run.
     lines += [f"{name:<24}{'gone':<10}{count:>12,}" for name, count in sorted(found.items())]
     return [*lines, f"{total:,} reviews"]
-
-
-def undecided_files(warehouse: Warehouse, config: Config, known: Sequence[Row] | None = None) -> list[Row]:
-    """The files that were refused whole and wait for `reviewgen ingest accept` or `retry`.
-
-    `known` are the rows of ops_source_files, read where they are not given.
-    """
-    known = warehouse.records("ops_source_files").read() if known is None else known
-    return undecided(list_deliveries(warehouse.spark, config.paths.landing, config.ingest), known)
-
-
-def check_night(warehouse: Warehouse, config: Config) -> None:
-    """Raise what a scheduler must hear although the run went through.
-
-    Raises:
-        DataQualityError: Files were refused whole, or the input is late or thin.
-    """
-    known = warehouse.records("ops_source_files").read()
-    faults = [
-        f"{row.path}: refused whole ({row.detail}); mend it and `reviewgen ingest retry {row.path}`, or take what is "
-        f"readable with `reviewgen ingest accept {row.path}`"
-        for row in undecided_files(warehouse, config, known)
-    ]
-    arrivals = [
-        Arrival(row.modified_at.replace(tzinfo=UTC), row.last_row - row.first_row + 1)
-        for row in known
-        if row.state == "reserved" and row.feed_code == "reviews" and row.batch_id is not None
-    ]
-    faults += open_erasures(warehouse)
-    faults += check_freshness(arrivals, config.freshness, datetime.now(UTC))
-    if faults:
-        raise DataQualityError("\n".join(faults))
 
 
 def decide_file(warehouse: Warehouse, path: str, decision: str) -> None:

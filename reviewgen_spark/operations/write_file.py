@@ -10,16 +10,17 @@ from reviewgen_spark.config.progress import add_bar, progress_bars
 from reviewgen_spark.errors import ConfigError, ErrorShareError
 from reviewgen_spark.inference.generation.attempts import (
     UNREADABLE,
-    Desk,
     JudgeTexts,
+    TextWorker,
     judge_with,
     load_lists,
     to_row,
     windows,
 )
-from reviewgen_spark.inference.generation.setup import Writing, label_settings, open_spec, writing
+from reviewgen_spark.inference.generation.setup import Writing, label_settings, open_spec
 from reviewgen_spark.inference.labelling.label import require_label_model
 from reviewgen_spark.inference.shipping.ship import files_beside, open_first_answers, open_predictor
+from reviewgen_spark.orchestration.resources.writers import writing
 from reviewgen_spark.text.requests.provenance import labelled
 from reviewgen_spark.text.requests.request import Request
 
@@ -71,7 +72,8 @@ def write_file(
         report(warning)
     spec = open_spec(config, found)
     lists = load_lists(found.safety, found.dictionaries, config.tokens)
-    desk = Desk(spec.open(), spec, lists, config.checks, label_texts(config, found), config.generation.max_attempts)
+    judge = label_texts(config, found)
+    worker = TextWorker(spec.open(), spec, lists, config.checks, judge, config.generation.max_attempts)
     outcome = Outcome()
     if found.labeller is None:
         report("no labeller is registered: texts are checked by word lists alone")
@@ -79,7 +81,7 @@ def write_file(
     is_apart = not out.isatty()  # texts that are printed on the terminal would break the bar
     advance = add_bar("requests", total if total and is_apart else 0)
     for window in windows(numbered, config.generation.window_rows):
-        for row in _write_window(window, desk, config.provenance.content_producer):
+        for row in _write_window(window, worker, config.provenance.content_producer):
             outcome.lines += 1
             outcome.errors += row["error"] is not None
             out.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -95,7 +97,7 @@ def write_file(
     return outcome
 
 
-def _write_window(window: list[tuple[int, str]], desk: Desk, producer: str) -> list[dict[str, Any]]:
+def _write_window(window: list[tuple[int, str]], worker: TextWorker, producer: str) -> list[dict[str, Any]]:
     rows: dict[int, dict[str, Any]] = {}
     requests: dict[int, Request] = {}
     for number, line in window:
@@ -103,8 +105,8 @@ def _write_window(window: list[tuple[int, str]], desk: Desk, producer: str) -> l
             requests[number] = Request.from_json(line)
         except ConfigError as error:
             rows[number] = {"line": number, "text": None, "error": _error(UNREADABLE, str(error))}
-    for number, found in zip(requests, desk.write(list(requests.values())), strict=True):
-        row = {"line": number, **to_row(found, desk.spec, STAGE, producer)}
+    for number, found in zip(requests, worker.write(list(requests.values())), strict=True):
+        row = {"line": number, **to_row(found, worker.spec, STAGE, producer)}
         if row["text"] is not None and row["purpose"] != "augmentation":
             row["text"] = labelled(row["text"], row["lang_code"])
         rows[number] = row

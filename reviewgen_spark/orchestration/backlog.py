@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.orchestration.ledger import Ledger
-from reviewgen_spark.orchestration.stage import Assets, Stage, fingerprint
+from reviewgen_spark.orchestration.stage import Resources, Stage, fingerprint
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.warehouse.tables import Warehouse
 
@@ -46,18 +46,18 @@ class Backlog:
     force: Force | None = None
     batches: tuple[int, int] | None = None
     max_batches: int | None = None
-    _assets: dict[str, Assets] = field(default_factory=dict)
+    _assets: dict[str, Resources] = field(default_factory=dict)
 
     def pending(self, stage: Stage) -> dict[int, str]:
         """The batches that a batch stage still has to run, ascending, with the fingerprint that each will have."""
-        assets = self.assets(stage)
+        resources = self.resources(stage)
         wanted: dict[int, str] = {}
         previous = ""
         for batch, inputs in self._input_batches(stage).items():
             if stage.history:
                 # What a batch sees of its predecessors enters its fingerprint through the one before it.
                 inputs = {**inputs, "previous": previous}
-            print_ = fingerprint(stage, self.config, assets, inputs)
+            print_ = fingerprint(stage, self.config, resources, inputs)
             recorded = self.ledger.last(stage.name, batch)
             is_done = self.ledger.is_done(stage.name, batch, print_)
             if stage.keeps_done and recorded is not None and recorded.state == "succeeded":
@@ -81,10 +81,10 @@ class Backlog:
             return sorted(pending)
         return sorted(pending, reverse=True)[: self.max_batches]
 
-    def assets(self, stage: Stage) -> Assets:
+    def resources(self, stage: Stage) -> Resources:
         """What the stage needs besides tables; found once."""
         if stage.name not in self._assets:
-            self._assets[stage.name] = stage.assets(self.config)
+            self._assets[stage.name] = stage.resources(self.config)
         return self._assets[stage.name]
 
     def is_forced(self, stage: Stage, batch_id: int | None) -> bool:

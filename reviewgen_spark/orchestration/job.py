@@ -5,10 +5,16 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import ConfigError, ReviewgenError
 from reviewgen_spark.orchestration.stage import Stage
+
+if TYPE_CHECKING:
+    from reviewgen_spark.warehouse.tables import Warehouse
+
+Check: TypeAlias = "Callable[[Warehouse, Config], None]"
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
@@ -73,27 +79,39 @@ def run_job(stage: Stage, arguments: Sequence[str] | None = None) -> int:
     return guarded(lambda: _run(stage.name, [stage], load_config(options.env, options.set), options))
 
 
-def run_pipeline(name: str, stages: Sequence[Stage], arguments: Sequence[str] | None = None) -> int:
-    """Run a pipeline over what it has not done yet; what `spark-submit pipelines/<name>.py` does."""
+def run_pipeline(
+    name: str, stages: Sequence[Stage], check: "Check | None" = None, arguments: Sequence[str] | None = None
+) -> int:
+    """Run a pipeline over what it has not done yet; what `spark-submit pipelines/<name>.py` does.
+
+    Args:
+        name: Of the pipeline.
+        stages: In their order.
+        check: Called after the last stage; it raises what a scheduler must notice.
+        arguments: Of the command line.
+    """
     parser = argparse.ArgumentParser(prog=f"pipelines/{name}.py", description=f"Run the pipeline {name}.")
     add_config_options(parser)
     add_pipeline_options(parser)
     options = parser.parse_args(arguments)
-    return guarded(lambda: run_stages(name, stages, load_config(options.env, options.set), options))
+    return guarded(lambda: run_stages(name, stages, load_config(options.env, options.set), options, check))
 
 
-def run_stages(name: str, stages: Sequence[Stage], config: Config, options: argparse.Namespace) -> int:
-    """Run the stages of a pipeline with the options of `add_pipeline_options`."""
+def run_stages(
+    name: str, stages: Sequence[Stage], config: Config, options: argparse.Namespace, check: "Check | None" = None
+) -> int:
+    """Run the stages of a pipeline with the options of `add_pipeline_options`; see `run_pipeline`."""
     names = [stage.name for stage in stages]
     for option, stage in (("--until", options.until), ("--force", options.force)):
         if stage is not None and stage not in names:
             raise ConfigError(f"{option} {stage}: no stage of {name}; it has {', '.join(names)}")
     wanted = stages[: names.index(options.until) + 1] if options.until else stages
-    return _run(name, wanted, config, options)
+    return _run(name, wanted, config, options, check)
 
 
-def _run(name: str, stages: Sequence[Stage], config: Config, options: argparse.Namespace) -> int:
-    from reviewgen_spark.operations.status import check_night
+def _run(
+    name: str, stages: Sequence[Stage], config: Config, options: argparse.Namespace, check: "Check | None" = None
+) -> int:
     from reviewgen_spark.orchestration.backlog import Force
     from reviewgen_spark.orchestration.runner import open_run
     from reviewgen_spark.orchestration.session import start_session
@@ -106,8 +124,8 @@ def _run(name: str, stages: Sequence[Stage], config: Config, options: argparse.N
     try:
         with open_run(spark, config, force, None if force else batches, max_batches=options.max_batches) as run:
             run.pipeline(stages)
-            if name == "nightly":
-                check_night(run.warehouse, config)
+            if check:
+                check(run.warehouse, config)
     finally:
         spark.stop()
     return 0
@@ -128,7 +146,7 @@ def guarded(work: Callable[[], int]) -> int:
         print("interrupted; run the same command again to go on from here", file=sys.stderr)
         return 130
     except Exception as error:
-        from reviewgen_spark.orchestration.runner import describe_failure
+        from reviewgen_spark.orchestration.failures import describe_failure
 
         print(f"error: {describe_failure(error)}", file=sys.stderr)
         _show_trace()

@@ -10,7 +10,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from delta.tables import DeltaTable
 from pyspark.sql import Row
 
 from reviewgen_spark.config import Config
@@ -128,8 +127,7 @@ class Lease:
 
     def _create_row(self) -> None:
         free = self._warehouse.rows(_TABLE, [{"name": _NAME, "owner": "", "expires_at": datetime.now(UTC)}])
-        table = DeltaTable.forPath(self._warehouse.spark, self._warehouse.path(_TABLE))
-        table.alias("t").merge(free.alias("s"), "t.name = s.name").whenNotMatchedInsertAll().execute()
+        self._warehouse.insert_missing(_TABLE, free, "name")
 
     def _row(self) -> Row:
         return self._rows()[0]

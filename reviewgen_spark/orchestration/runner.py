@@ -1,12 +1,11 @@
 """Runs stages: hands each its inputs, writes its outputs, keeps the ledger; what is not done yet, the backlog says."""
 
 import os
-import re
 import shutil
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,8 +21,10 @@ from reviewgen_spark.errors import ErrorShareError, ReviewgenError, StageError
 from reviewgen_spark.orchestration.artifacts import Artifacts
 from reviewgen_spark.orchestration.backlog import Backlog, Force, upstream
 from reviewgen_spark.orchestration.erasure_log import ErasureLog
+from reviewgen_spark.orchestration.failures import describe_failure
 from reviewgen_spark.orchestration.lease import Lease
 from reviewgen_spark.orchestration.ledger import Ledger
+from reviewgen_spark.orchestration.source_file_log import record_source_files
 from reviewgen_spark.orchestration.stage import Inputs, Stage, fingerprint
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.warehouse.tables import Warehouse, Written
@@ -61,7 +62,7 @@ class Run:
 
     def stage(self, stage: Stage) -> None:
         """Run one stage over everything that it has not done yet."""
-        for warning in self.backlog.assets(stage).warnings:
+        for warning in self.backlog.resources(stage).warnings:
             self.report(f"[{stage.name}] warning: {warning}")
         try:
             if stage.plan is not None:
@@ -112,7 +113,7 @@ class Run:
             inputs[name] = made.fingerprint
         if any(TABLES[name].is_review_level for name in stage.reads) and (erased := self._erasures()):
             inputs["erasures"] = erased  # rows are gone, and no batch has another fingerprint for it
-        print_ = fingerprint(stage, self.config, self.backlog.assets(stage), inputs)
+        print_ = fingerprint(stage, self.config, self.backlog.resources(stage), inputs)
         is_there = not stage.makes_files or self.artifacts.folder(stage.name, print_).is_dir()
         if self.ledger.is_done(stage.name, None, print_) and is_there and not self.backlog.is_forced(stage, None):
             self.report(f"[{stage.name}] nothing to do")
@@ -157,7 +158,7 @@ class Run:
         inputs = Inputs(
             tables=tables,
             config=self.config,
-            assets=self.backlog.assets(stage).value,
+            resources=self.backlog.resources(stage).value,
             artifacts=artifacts or {},
             out=out,
             checkpoints=self.artifacts.checkpoints(stage.name, print_),
@@ -277,14 +278,6 @@ class Run:
                 self.report(f"[{stage.name}] {path} was refused whole; see `reviewgen status`")
 
 
-def record_source_files(warehouse: Warehouse, known: Iterable[Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Append rows to ops_source_files, numbered after the known ones."""
-    last = max((int(row.sequence) for row in known), default=0)
-    now = datetime.now(UTC)
-    numbered = [{**row, "sequence": last + place, "at": now} for place, row in enumerate(rows, start=1)]
-    warehouse.records("ops_source_files").append(numbered)
-
-
 @contextmanager
 def open_run(
     spark: SparkSession,
@@ -315,23 +308,3 @@ def open_run(
 
 def _print_progress(line: str) -> None:
     print(f"{datetime.now(UTC):%H:%M:%S} {line}", file=sys.stderr, flush=True)
-
-
-def describe_failure(error: BaseException) -> str:
-    """What may be said of a failure: classes, Spark's error condition and code places; never a message.
-
-    A message of Spark, Delta or a worker quotes the values of the failing row.
-    """
-    names = [type(error).__name__]
-    condition = getattr(error, "getCondition", lambda: None)()
-    if condition:
-        names.append(str(condition))
-    text = str(error)
-    if "No space left on device" in text or "Disk quota exceeded" in text:
-        names.append("the disk is full")
-    names += re.findall(r"\b([A-Za-z_.]*(?:Error|Exception))(?=[:\n])", text)[:3]
-    names += [f"[{found}]" for found in re.findall(r"\[([A-Z][A-Z_.]{5,})\]", text)[:2]]
-    places = re.findall(r'File "[^"]*?([^/"]+/[^/"]+\.py)", line (\d+)', text)[-2:]
-    shown = " <- ".join(dict.fromkeys(names))
-    at = ", ".join(f"{file}:{line}" for file, line in places)
-    return shown + (f" at {at}" if at else "") + "; see docs/runbook.md"

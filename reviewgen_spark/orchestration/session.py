@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from reviewgen_spark.config import Config, default_conf_folder
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.inference.shipping.daemon import MODULE as DAEMON_MODULE
+from reviewgen_spark.inference.shipping.preload import MODULE as DAEMON_MODULE
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Assets:
+class Resources:
     """Models, keys and dictionaries of a stage: their hashes for the fingerprint, and what `run` needs of them.
 
     `warnings` are told once a run.
@@ -34,7 +34,7 @@ class Inputs:
         tables: By name. Of a review-level table a row stage sees its own batch, of one in `history` the batches
             with lower ids; a table stage sees the finished batches at pinned versions.
         config: The whole configuration; the fingerprint covers the sections that the stage names.
-        assets: What `Stage.assets` returned.
+        resources: What `Stage.resources` returned.
         artifacts: Folders that the stages in `uses` made.
         out: An empty folder for a stage that makes files; published by a rename when the stage succeeds.
         checkpoints: A folder, perhaps not there yet, for what a rerun with this fingerprint goes on from; removed when
@@ -46,7 +46,7 @@ class Inputs:
 
     tables: Mapping[str, "DataFrame"]
     config: Config
-    assets: Any
+    resources: Any
     artifacts: Mapping[str, Path]
     out: Path
     checkpoints: Path
@@ -71,7 +71,7 @@ class Stage:
         history: Tables of which a batch sees the batches with lower ids; its own too where `reads` names them.
         uses: Stages whose files (`Inputs.artifacts`) it reads.
         libraries: Distributions whose version shapes its rows.
-        assets: Finds models, keys and dictionaries, once a run, on the driver.
+        resources: Finds models, keys and dictionaries, once a run, on the driver.
         mode: How the tables of a table stage are written: replaced whole, or only the rows with this run's
             `fingerprint`, so that a log keeps its rows and a rerun adds none twice.
         max_error_pct: Share of rows of the first table with `error` above which nothing is published; for model
@@ -98,7 +98,7 @@ class Stage:
     history: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
-    assets: Callable[[Config], Assets] = lambda config: Assets()
+    resources: Callable[[Config], Resources] = lambda config: Resources()
     mode: Literal["replace", "by_fingerprint"] = "replace"
     max_error_pct: Callable[[Config], float] | None = None
     expected_errors: tuple[str, ...] = ()
@@ -109,20 +109,20 @@ class Stage:
     plan: "Callable[[SparkSession, Config, Sequence[Row]], list[dict[str, Any]]] | None" = None
 
 
-def fingerprint(stage: Stage, config: Config, assets: Assets, inputs: Mapping[str, str]) -> str:
+def fingerprint(stage: Stage, config: Config, resources: Resources, inputs: Mapping[str, str]) -> str:
     """Hash everything that shapes the rows of a stage: 32 hex digits.
 
     Args:
         stage: Its name, version and library versions enter.
         config: The result part of its sections enters.
-        assets: Hashes of models, keys and dictionaries.
+        resources: Hashes of models, keys and dictionaries.
         inputs: Fingerprints of what it reads, by name.
     """
     content = {
         "stage": stage.name,
         "version": stage.version,
         "config": {name: getattr(config, name).result_part() for name in stage.sections},
-        "assets": dict(assets.hashes),
+        "assets": dict(resources.hashes),  # the earlier name: another one would compute every table again
         "libraries": {name: _library_version(name) for name in stage.libraries},
         "inputs": dict(inputs),
     }

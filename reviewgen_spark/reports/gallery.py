@@ -46,7 +46,7 @@ NAMES = {
 
 
 @dataclass(frozen=True)
-class Shown:
+class GalleryText:
     """A text of the page.
 
     Attributes:
@@ -93,7 +93,7 @@ class Shown:
 class Gallery:
     """The texts of the page, and how many there are of each purpose: all, and those with an error."""
 
-    texts: tuple[Shown, ...]
+    texts: tuple[GalleryText, ...]
     totals: Mapping[str, tuple[int, int]]
 
 
@@ -151,9 +151,9 @@ def _source_texts(warehouse: Warehouse, reviews: DataFrame | None, chosen: Seque
     return {row.record_id: row.text_clean or "" for row in found.collect()}
 
 
-def _shown(row: Row, sources: Mapping[str, str]) -> Shown:
+def _shown(row: Row, sources: Mapping[str, str]) -> GalleryText:
     ids = row.source_record_ids
-    return Shown(
+    return GalleryText(
         row.text_id,
         row.purpose,
         row.product_id,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from reviewgen_spark.transforms.ingest.record_parsing import ASPECT_TASK
+from reviewgen_spark.schemas.tasks import ASPECT_TASK
 from reviewgen_spark.transforms.tokens import unique_reviews
 
 

@@ -1,9 +1,10 @@
 """The plan of a data frame that is read several times, cut short."""
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 
-def keep(rows: DataFrame) -> DataFrame:
+def materialise(rows: DataFrame) -> DataFrame:
     """The same rows, held in memory or on disk, behind a plan of one node.
 
     `persist` alone saves the work and not the planning: a cached plan stays inside every plan that reads it, and one
@@ -18,3 +19,11 @@ def keep(rows: DataFrame) -> DataFrame:
     plan = rows._jdf.queryExecution()
     cut = session._jsparkSession.internalCreateDataFrame(plan.toRdd(), rows._jdf.schema(), False)
     return DataFrame(cut, session).persist()
+
+
+def rows_that_share(history: DataFrame, batch: DataFrame, key: str) -> DataFrame:
+    """The rows of a table of all batches that share a key with this batch: sent to the table, not the table to them.
+
+    A batch has at most `ingest.max_rows_per_batch` rows; a table of all batches is never shuffled for it.
+    """
+    return history.join(F.broadcast(batch.select(key).distinct()), key, "left_semi")

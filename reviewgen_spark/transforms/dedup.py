@@ -11,8 +11,7 @@ from reviewgen_spark.config import DedupSection
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.schemas.arrow import arrow_schema, to_batch
 from reviewgen_spark.transforms.components import connect
-from reviewgen_spark.transforms.dataframes import keep
-from reviewgen_spark.transforms.history import only
+from reviewgen_spark.transforms.dataframes import materialise, rows_that_share
 
 _SEEN = ("batch_id", "created_at", "record_id")  # first seen first
 _ENDS = ("one_seen", "other_seen")
@@ -45,15 +44,17 @@ def cluster_reviews(
     known = clusters.where("is_first_of_text AND text_hash IS NOT NULL").select(
         "text_hash", F.struct("cluster_id", "near_clusters").alias("known")
     )
-    texts = keep(
+    texts = materialise(
         new.select(*columns, "text_clean")
         .withColumn("first_id", F.first("record_id").over(order))
-        .join(only(known, new, "text_hash"), "text_hash", "left")
+        .join(rows_that_share(known, new, "text_hash"), "text_hash", "left")
     )
-    signed = keep(_sign(texts.where("known IS NULL AND text_hash IS NOT NULL AND first_id = record_id"), section))
+    signed = materialise(
+        _sign(texts.where("known IS NULL AND text_hash IS NOT NULL AND first_id = record_id"), section)
+    )
     components = _near(signed, bands, reviews, clusters, section, batch_id)
     # A text is placed by what earlier batches know, else by its component, else it is the first of its own cluster.
-    placed = keep(
+    placed = materialise(
         texts.join(components.withColumnRenamed("record_id", "first_id"), "first_id", "left").select(
             *columns,
             F.coalesce("known.cluster_id", "component_id", "first_id").alias("cluster_id"),
@@ -62,7 +63,7 @@ def cluster_reviews(
         )
     )
     own = placed.where("record_id = cluster_id").select("cluster_id", F.struct("record_id", "review_id").alias("first"))
-    earlier = _first(only(clusters, placed, "cluster_id"), "record_id", "review_id")
+    earlier = _first(rows_that_share(clusters, placed, "cluster_id"), "record_id", "review_id")
     is_duplicate = (F.col("first.record_id") != F.col("record_id")) & (F.col("first.review_id") != F.col("review_id"))
     kind = F.when(F.col("is_first_of_text"), "near").otherwise("exact")
     told = placed.join(own.unionByName(earlier), "cluster_id", "left").select(
@@ -118,11 +119,11 @@ def _near(
     if "near" not in section.kinds:
         return signed.select("record_id", F.lit("").alias("component_id"), F.array().alias("component_near")).limit(0)
     fresh, before = (rows.select(*_SEEN, F.explode("band_hashes").alias("band")) for rows in (signed, earlier))
-    before = keep(only(before, fresh, "band"))
+    before = materialise(rows_that_share(before, fresh, "band"))
     fresh, before = (rows.select(F.struct(*_SEEN).alias("seen"), "band") for rows in (fresh, before))
     everything = fresh.unionByName(before)
     # Nine of ten bands belong to one text: counting them first, as plain numbers, keeps the rest out of the shuffles.
-    crowded = keep(everything.groupBy("band").count().where("count > 1").select("band"))
+    crowded = materialise(everything.groupBy("band").count().where("count > 1").select("band"))
     fresh, everything = (rows.join(F.broadcast(crowded), "band", "left_semi") for rows in (fresh, everything))
     # Two stars a bucket, around its first-seen and its last-seen text. A bucket of n texts gives 2n pairs and not n^2,
     # and the aggregation starts before the shuffle: a text that makes 5 % of the rows costs one row a task.
@@ -131,7 +132,7 @@ def _near(
         .agg(F.min("seen").alias("first"), F.max("seen").alias("last"))
         .where("first.record_id != last.record_id")
     )
-    pairs = keep(
+    pairs = materialise(
         fresh.withColumnRenamed("seen", "one_seen")
         .join(buckets, "band")
         .select("one_seen", F.explode(F.array("first", "last")).alias("other_seen"))
@@ -142,20 +143,20 @@ def _near(
         .select(F.col("one_seen.record_id").alias("one"), F.col("other_seen.record_id").alias("other"), "*")
     )
     ends = pairs.select(F.explode(F.array("one", "other")).alias("record_id"))
-    text = keep(only(reviews.select("record_id", "text_clean"), ends, "record_id"))
+    text = materialise(rows_that_share(reviews.select("record_id", "text_clean"), ends, "record_id"))
     near = _verify(
         pairs.join(text.toDF("one", "one_text"), "one").join(text.toDF("other", "other_text"), "other"), section
     )
     # the cluster of an earlier end, and when that cluster was first seen
     old = pairs.where(F.col("other_seen.batch_id") < batch_id).select(F.col("other").alias("record_id"))
-    found = only(clusters.select("record_id", "cluster_id"), old, "record_id")
+    found = rows_that_share(clusters.select("record_id", "cluster_id"), old, "record_id")
     first = _first(
-        only(clusters, found, "cluster_id"), "batch_id", "created_at", F.col("cluster_id").alias("record_id")
+        rows_that_share(clusters, found, "cluster_id"), "batch_id", "created_at", F.col("cluster_id").alias("record_id")
     )
     places = found.join(first, "cluster_id").select(
         F.col("record_id").alias("other"), F.col("first").alias("cluster_seen")
     )
-    return keep(connect(near.join(places, "other", "left")))
+    return materialise(connect(near.join(places, "other", "left")))
 
 
 def _verify(pairs: DataFrame, section: DedupSection) -> DataFrame:

@@ -114,6 +114,11 @@ class Warehouse:
         """The rows of a small table as it stands now, for the driver; without a Spark job where it can be."""
         return records_of(self.log(name), TABLES[name])
 
+    def insert_missing(self, name: str, rows: DataFrame, key: str) -> None:
+        """Inserts the rows whose key the table does not have, in one commit."""
+        table = DeltaTable.forPath(self.spark, self.path(name))
+        table.alias("t").merge(rows.alias("s"), f"t.{key} = s.{key}").whenNotMatchedInsertAll().execute()
+
     def edit(self, name: str, rows: DataFrame, on: Sequence[str], *, updates: Sequence[str] = ()) -> None:
         """Change single rows of a table in one commit; done twice it changes nothing more.
 

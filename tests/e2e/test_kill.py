@@ -14,8 +14,8 @@ from pyspark.sql import SparkSession
 from reviewgen_spark.pipelines import nightly
 
 from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.operations.counts import count_records
 from reviewgen_spark.operations.demo.sample import write_sample
-from reviewgen_spark.operations.status import count_records
 from reviewgen_spark.orchestration.runner import open_run
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.warehouse.tables import Warehouse

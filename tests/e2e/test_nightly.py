@@ -14,10 +14,12 @@ from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import DataQualityError, ErrorShareError, ModelNotFoundError, StageError
 from reviewgen_spark.models.registry.generators import resolve_generator
 from reviewgen_spark.models.registry.registry import read_file, resolve
+from reviewgen_spark.operations.counts import count_records
 from reviewgen_spark.operations.demo.sample import write_sample
 from reviewgen_spark.operations.promotion import set_champion
-from reviewgen_spark.operations.status import backfill_lines, check_night, count_records, decide_file, undecided_files
+from reviewgen_spark.operations.status import backfill_lines, decide_file
 from reviewgen_spark.orchestration.backlog import Backlog, Force
+from reviewgen_spark.orchestration.delivery_gate import check_night, undecided_files
 from reviewgen_spark.orchestration.ledger import Ledger
 from reviewgen_spark.orchestration.runner import open_run
 from reviewgen_spark.transforms.ingest.landing import plan_batches

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from reviewgen_spark.models.bases.loading import wrap_tokenizer
+from reviewgen_spark.models.bases.encoder import wrap_tokenizer
 from reviewgen_spark.models.bases.wordpiece import train_wordpiece
 from reviewgen_spark.models.generator.control_codes import CODES, add_control_codes
 from reviewgen_spark.models.generator.generator_folder import GeneratorSettings, save_generator

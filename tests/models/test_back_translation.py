@@ -7,7 +7,7 @@ import torch
 from transformers import MarianConfig, MarianMTModel
 
 from reviewgen_spark.errors import ModelNotFoundError
-from reviewgen_spark.models.bases.loading import wrap_tokenizer
+from reviewgen_spark.models.bases.encoder import wrap_tokenizer
 from reviewgen_spark.models.bases.wordpiece import train_wordpiece
 from reviewgen_spark.models.training.back_translation import back_translate, load_translator
 from reviewgen_spark.models.training.finetuning import finetune

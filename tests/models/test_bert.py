@@ -113,7 +113,9 @@ def test_a_worker_imports_neither_transformers_nor_the_compiler(trained: Finetun
 
 
 def test_what_is_imported_before_a_fork_starts_no_thread() -> None:
-    program = "import os; from reviewgen_spark.inference.shipping.daemon import preload; preload(); import sys; " + (
+    program = (
+        "import os; from reviewgen_spark.inference.shipping.daemon import preload; "
+        "from reviewgen_spark.inference.labelling.label import PRELOADED; preload(PRELOADED); import sys; "
         "print('torch' in sys.modules, len(os.listdir('/proc/self/task')))"
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # as Spark starts the process

@@ -16,7 +16,7 @@ from reviewgen_spark.models.bases.embedded import (
     load_embedded,
     unpack_blocks,
 )
-from reviewgen_spark.models.bases.loading import Encoder
+from reviewgen_spark.models.bases.encoder import Encoder
 from reviewgen_spark.models.bases.vocabulary_pruning import choose_layers, keep_pieces, prune_unigram, single_characters
 
 HIDDEN, LAYERS, HEADS, WIDE, POSITIONS = 64, 4, 2, 128, 32

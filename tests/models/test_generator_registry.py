@@ -77,7 +77,7 @@ def test_no_generator_says_how_to_make_one(uri: str) -> None:
 
 def test_a_purpose_that_was_not_taught_ends_a_run_before_it_starts(tmp_path: Path, uri: str) -> None:
     from reviewgen_spark.config import load_config
-    from reviewgen_spark.inference.generation.setup import writing
+    from reviewgen_spark.orchestration.resources.writers import writing
 
     make_generator(tmp_path / "generator", purposes=("augmentation",))
     put(tmp_path / "generator", "untaught", "f1", uri)

@@ -4,18 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from reviewgen_spark.jobs.evaluate_generator import evaluate_generator
+from reviewgen_spark.jobs.finetune_generator import finetune_generator
+from reviewgen_spark.jobs.pretrain_generator import pretrain_generator
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.generator.generator_folder import read_generator
 from reviewgen_spark.orchestration.model_log import read_scores
-from reviewgen_spark.orchestration.resources.generator_examples import (
-    evaluate_generator,
-    finetune_generator,
-    pretrain_generator,
-)
 from reviewgen_spark.orchestration.resources.models import generator_base, pretrains_generator
-from reviewgen_spark.orchestration.stage import Assets, Inputs
+from reviewgen_spark.orchestration.stage import Inputs, Resources
 from tests.conftest import ConfigFactory
 
 QUICK = (
@@ -31,9 +29,11 @@ QUICK = (
 )
 
 
-def make_inputs(config: Config, assets: Assets, artifacts: dict[str, Path], out: Path) -> Inputs:
+def make_inputs(config: Config, resources: Resources, artifacts: dict[str, Path], out: Path) -> Inputs:
     out.mkdir(parents=True)
-    return Inputs({}, config, assets.value, artifacts, out, out.parent / "checkpoints", "f1", None, lambda line: None)
+    return Inputs(
+        {}, config, resources.value, artifacts, out, out.parent / "checkpoints", "f1", None, lambda line: None
+    )
 
 
 def test_from_corpora_to_scores(corpus: Path, make_config: ConfigFactory, tmp_path: Path) -> None:
@@ -49,12 +49,12 @@ def test_from_corpora_to_scores(corpus: Path, make_config: ConfigFactory, tmp_pa
     examples.write_text("\n".join(map(json.dumps, rows)))
     config = make_config(*QUICK, f"finetune_generator.examples={examples}")
     artifacts = {"corpus": corpus, "pretraining_corpus": corpus}
-    for name, run, assets in (
+    for name, run, resources in (
         ("pretrain_generator", pretrain_generator, pretrains_generator),
         ("finetune_generator", finetune_generator, generator_base),
         ("evaluate_generator", evaluate_generator, generator_base),
     ):
-        inputs = make_inputs(config, assets(config), artifacts, tmp_path / name)
+        inputs = make_inputs(config, resources(config), artifacts, tmp_path / name)
         assert run(inputs) == {}
         artifacts[name] = inputs.out
     settings = read_generator(artifacts["finetune_generator"])

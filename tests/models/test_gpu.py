@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from reviewgen_spark.inference.shipping import ship
-from reviewgen_spark.inference.shipping.gpu_lock import turn_on
+from reviewgen_spark.inference.shipping.gpu_lock import gpu_lock
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,7 @@ def take_turn(device: str) -> threading.Event:
     entered = threading.Event()
 
     def work() -> None:
-        with turn_on(device):
+        with gpu_lock(device):
             entered.set()
 
     threading.Thread(target=work, daemon=True).start()
@@ -25,13 +25,13 @@ def take_turn(device: str) -> threading.Event:
 
 
 def test_a_gpu_has_one_task_at_a_time() -> None:
-    with turn_on("cuda"):
+    with gpu_lock("cuda"):
         other = take_turn("cuda")
         assert not other.wait(0.3)
     assert other.wait(30)
 
 
 def test_nobody_waits_for_a_cpu(cache: Path) -> None:
-    with turn_on("cpu"):
+    with gpu_lock("cpu"):
         assert take_turn("cpu").wait(30)
     assert list(cache.iterdir()) == []

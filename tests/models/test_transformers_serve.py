@@ -14,7 +14,7 @@ import pytest
 
 from reviewgen_spark.config import DecodingSection, EndpointSection, GenerationSection
 from reviewgen_spark.inference.generation.endpoint import endpoint_spec
-from reviewgen_spark.models.bases.loading import wrap_tokenizer
+from reviewgen_spark.models.bases.encoder import wrap_tokenizer
 from reviewgen_spark.models.bases.wordpiece import train_wordpiece
 from reviewgen_spark.text.requests.request import Request, Source
 from tests.models.generators import TEXTS

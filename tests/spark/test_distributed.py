@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from pyspark.sql import SparkSession
+from reviewgen_spark.jobs.finetune import finetune_in_processes
 from safetensors.torch import load_file
 
 from reviewgen_spark.models.training.finetuning import finetune
-from reviewgen_spark.transforms.corpus_files import finetune_in_processes
 from tests.models.conftest import QUICK, make_rows, write_corpus
 
 # 164 rows in batches of 9: the last batch has 2 rows, and other batches do not halve.

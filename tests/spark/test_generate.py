@@ -14,10 +14,11 @@ from reviewgen_spark.config import Config, GenerateSection, ReplySection, load_c
 from reviewgen_spark.errors import ModelNotFoundError
 from reviewgen_spark.inference.generation.diversity import describe_texts, diversity_by_product
 from reviewgen_spark.inference.generation.generate import REQUEST_COLUMNS, write_texts
-from reviewgen_spark.inference.generation.setup import open_spec, settings_for, writing
+from reviewgen_spark.inference.generation.setup import open_spec, settings_for
 from reviewgen_spark.inference.generation.torch_writer import torch_spec
 from reviewgen_spark.models.classifier.predictor import Predictor
 from reviewgen_spark.models.generator.generator_folder import generator_sha256
+from reviewgen_spark.orchestration.resources.writers import writing
 from reviewgen_spark.orchestration.stage import Inputs
 from reviewgen_spark.text.requests.provenance import parse_aigc
 from reviewgen_spark.transforms.text_requests import ASKED, augmentation_requests, copy_requests, reply_requests
@@ -286,8 +287,8 @@ def test_the_stages_write_their_tables(
         lines: list[str] = []
         whole = ("silver_review_clusters", *stage.history)
         seen = {key: given[key] if key in whole else given[key].where("batch_id = 1") for key in stage.reads}
-        assets = stage.assets(config).value
-        inputs = Inputs(seen, config, assets, {}, tmp_path, tmp_path, "print", 1, lines.append)
+        resources = stage.resources(config).value
+        inputs = Inputs(seen, config, resources, {}, tmp_path, tmp_path, "print", 1, lines.append)
         warehouse.converge([name])
         warehouse.replace_batch(name, stage.run(inputs)[name], 1)
         assert "no labeller is registered" in lines[0]

@@ -15,7 +15,6 @@ from safetensors.numpy import load_file, save_file
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import ModelNotFoundError
-from reviewgen_spark.inference.generation.setup import writing
 from reviewgen_spark.inference.labelling.label import label_reviews
 from reviewgen_spark.inference.labelling.timing import time_labelling
 from reviewgen_spark.models.classifier.model_folder import NGRAM_FILE, ONNX_FILE, folder_sha256
@@ -28,6 +27,7 @@ from reviewgen_spark.operations.doctor.doctor import find_champion
 from reviewgen_spark.operations.evaluate_file import evaluate_file
 from reviewgen_spark.operations.write_file import label_texts
 from reviewgen_spark.orchestration.resources.models import champion
+from reviewgen_spark.orchestration.resources.writers import writing
 from reviewgen_spark.serving.sql.functions import SENTIMENT, register_functions
 from tests.models.conftest import make_rows
 from tests.spark.labelling import INPUT, Model, by_id

@@ -16,9 +16,9 @@ from pyspark.sql import functions as F
 
 from reviewgen_spark.config import LabelSection
 from reviewgen_spark.errors import ModelNotFoundError, StageError
-from reviewgen_spark.inference.labelling.label import label_batch, label_reviews
+from reviewgen_spark.inference.labelling.label import PRELOADED, label_batch, label_reviews
 from reviewgen_spark.inference.shipping import ship
-from reviewgen_spark.inference.shipping.daemon import VARIABLE, preloading
+from reviewgen_spark.inference.shipping.preload import VARIABLE, preloading
 from reviewgen_spark.models.classifier.model_folder import ONNX_FILE, folder_sha256
 from reviewgen_spark.models.classifier.predictor import Predictor
 from tests.spark.labelling import SECTION, Held, Model, by_id, make_reviews, read_files
@@ -48,7 +48,7 @@ def test_a_spark_worker_holds_one_model_over_many_tasks(spark: SparkSession, mod
 
     for _ in range(2):
         label_reviews(make_reviews(spark, 4), model, SECTION).collect()
-    with preloading(spark):
+    with preloading(spark, PRELOADED):
         loaded = spark.range(0, 8, 1, 4).mapInArrow(count_loaded, "keys string")
     held = {row["keys"] for row in loaded.collect()}
     assert f"{model.sha256}|cpu|float32" in held  # the model outlived the tasks that loaded it
@@ -61,7 +61,7 @@ def test_workers_that_label_are_forked_with_torch_and_others_are_not(spark: Spar
         maps = Path(f"/proc/{os.getppid()}/maps").read_text()
         yield pa.RecordBatch.from_pydict({"found": [f"{'libtorch' in maps} {VARIABLE in os.environ}"]})
 
-    with preloading(spark):
+    with preloading(spark, PRELOADED):
         labelling = spark.range(0, 1, 1, 1).mapInArrow(look_at_the_parent, "found string")
     assert VARIABLE not in spark.sparkContext.environment
     plain = spark.range(0, 1, 1, 1).mapInArrow(look_at_the_parent, "found string")

@@ -15,9 +15,9 @@ from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.registry.registry import store_identity
 from reviewgen_spark.operations.doctor import health_checks
 from reviewgen_spark.operations.doctor.doctor import examine, examine_machine, find_champion, looking, spark_bytes
-from reviewgen_spark.operations.doctor.health_checks import GIB, Finding, Surroundings, TableState
+from reviewgen_spark.operations.doctor.health_checks import GIB, Finding, TableState, WorkerEnvironment
 
-DRIVER = Surroundings("here", "3.11", {"pyarrow": "25.0", "torch": "2.15"}, False, 8 * GIB)
+DRIVER = WorkerEnvironment("here", "3.11", {"pyarrow": "25.0", "torch": "2.15"}, False, 8 * GIB)
 WORKER = replace(DRIVER, host="there", sees_artifacts=True)
 PACKAGE = "io.delta:delta-spark_4.1_2.13:4.3.1"
 JARS = ("io.delta_delta-spark_4.1_2.13-4.3.1.jar", "io.delta_delta-storage-4.3.1.jar")
@@ -171,7 +171,7 @@ def test_what_a_worker_sees_needs_nothing_of_this_package(tmp_path: Path) -> Non
         f"print(pickle.loads(pathlib.Path({str(pickled)!r}).read_bytes())(0))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    seen = Surroundings(**ast.literal_eval(done.stdout))
+    seen = WorkerEnvironment(**ast.literal_eval(done.stdout))
     assert seen.libraries == {"json": "2.0.9", "reviewgen_spark": None}
     assert seen.sees_artifacts is True and seen.available_bytes > 0
     assert seen.python == f"{sys.version_info.major}.{sys.version_info.minor}"

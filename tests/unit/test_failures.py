@@ -1,6 +1,6 @@
 """What is said of a failure: enough to act on, and no value of a row."""
 
-from reviewgen_spark.orchestration.runner import describe_failure
+from reviewgen_spark.orchestration.failures import describe_failure
 
 
 def test_a_full_disk_is_named_and_no_value_is() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.reports.gallery import Gallery, Metric, Scored, Shown, read_metrics, render
+from reviewgen_spark.reports.gallery import Gallery, GalleryText, Metric, Scored, read_metrics, render
 from reviewgen_spark.text.checks.checks import Check
 from tests.unit.test_model_page import Page
 
@@ -13,7 +13,7 @@ EVIL = "<script>alert(1)</script>\"'></article>"
 PASSED = (Check("length", 0.0, True), Check("language", 0.02, True))
 
 
-def shown(text_id: str, purpose: str = "reply", **values: object) -> Shown:
+def shown(text_id: str, purpose: str = "reply", **values: object) -> GalleryText:
     given = {
         "product_id": "p1",
         "lang_code": "zh",
@@ -26,7 +26,7 @@ def shown(text_id: str, purpose: str = "reply", **values: object) -> Shown:
         "sources": ("电池不行",),
         "source_count": 1,
     }
-    return Shown(text_id, purpose, **{**given, **values})  # type: ignore[arg-type]
+    return GalleryText(text_id, purpose, **{**given, **values})  # type: ignore[arg-type]
 
 
 FAILED = shown(

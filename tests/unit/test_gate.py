@@ -4,26 +4,26 @@ import numpy as np
 import pytest
 
 from reviewgen_spark.config import RegisterSection
-from reviewgen_spark.models.registry.promotion_gate import Contender, Snapshot, flips, judge
+from reviewgen_spark.models.registry.promotion_gate import ScoredModel, TestRows, flips, judge
 
 ROWS = 1000
 RNG = np.random.default_rng(5)
 LABELS = RNG.integers(0, 2, ROWS)
 CATEGORY = np.asarray(["书", "酒店"], dtype=object)[RNG.integers(0, 2, ROWS)]
-SNAPSHOT = Snapshot(LABELS, {"category": CATEGORY, "lang": np.full(ROWS, None, dtype=object)})
+SNAPSHOT = TestRows(LABELS, {"category": CATEGORY, "lang": np.full(ROWS, None, dtype=object)})
 
 
 def contender(
     wrong: int, where: str | None = None, labels: tuple[str, ...] = ("negative", "positive"), size: float = 10
-) -> Contender:
+) -> ScoredModel:
     """Wrong on so many rows, of one category where asked."""
     rows = np.arange(ROWS) if where is None else np.flatnonzero(where == CATEGORY)
     predictions = LABELS.copy()
     predictions[rows[:wrong]] ^= 1
-    return Contender(predictions, labels, size_mb=size, latency_ms=2.0)
+    return ScoredModel(predictions, labels, size_mb=size, latency_ms=2.0)
 
 
-def failed(candidate: Contender, champion: Contender | None, **section: object) -> list[str]:
+def failed(candidate: ScoredModel, champion: ScoredModel | None, **section: object) -> list[str]:
     verdict = judge(SNAPSHOT, candidate, champion, RegisterSection(**section))
     assert verdict.promoted == (not [check for check in verdict.checks if not check.passed])
     return [check.name for check in verdict.checks if not check.passed]

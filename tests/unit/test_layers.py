@@ -1,86 +1,106 @@
-"""Who may import whom, as docs/architecture.md draws it."""
+"""Checks which module imports which: rooms import only lower rooms, and no modules import each other in a circle."""
 
+import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 
-from tests.unit.source_tree import ROOT, SourceTree
-
-PACKAGE = ROOT / "reviewgen_spark"
-
-# A module may import modules of its own rank and of lower ones.
-RANKS = {
-    "errors": 0, "progress": 0, "sections": 0, "config": 0, "schemas": 0,
-    "text": 1,
-    "transforms": 2, "models": 2,
-    "inference": 3,
-    "products": 4,
-    "delta_log": 5, "convergence": 5, "records": 5, "tables": 5, "upkeep": 5, "artifacts": 5,
-    "stage": 5, "backlog": 5, "session": 5, "jars": 5, "ledger": 5, "lease": 5, "runner": 5, "assets": 5,
-    "training": 5, "compression": 5, "model_log": 5, "comparison": 5, "job": 5, "charts": 5, "sample": 5, "report": 5,
-    "freshness": 5, "page": 5, "status": 5, "erasure_log": 5, "environment": 5, "score_charts": 5, "model_page": 5,
-    "generator_stages": 5, "generation": 5,
-    "jobs": 6,
-    "pipelines": 7,
-    "file_evaluation": 8, "search": 8, "erasure": 8, "landing_erasure": 8, "learnt": 8, "leftovers": 8,
-    "maintenance": 8,
-    "functions": 8, "shell": 8, "doctor": 8, "findings": 8, "estimation": 8,
-    "catalog": 8, "file_generation": 8, "promotion": 8, "demo": 8, "cli": 8, "data_dictionary": 8,
-    "export": 8, "gallery": 8, "query_result": 8,
-    "settings_reference": 8,
-}  # fmt: skip
-FORBIDDEN = {
-    "text": {"pyspark", "torch", "transformers"},
-    "models": {"pyspark", "delta"},
-    "transforms": {"torch", "transformers", "mlflow"},
-    "products": {"torch", "transformers", "mlflow"},
-}
-
-
-def room(path: Path) -> str:
-    parts = path.relative_to(ROOT).parts
-    name = parts[1] if parts[0] == "reviewgen_spark" else parts[0]
-    name = name.removesuffix(".py")
-    return "report" if name.startswith("report") else "sample" if name.startswith("sample") else name
-
+from tests.unit.rooms import ORDER, forbidden_to, room_of
+from tests.unit.source_tree import PACKAGE, ROOT, Module, SourceTree
 
 TREE = SourceTree()
-BY_PATH = {module.path: module for module in TREE.modules.values()}
-FILES = sorted(BY_PATH)
+RANK = {room: rank for rank, room in enumerate(ORDER)}
 
 
-def imported(path: Path) -> set[str]:
-    return TREE.imports(BY_PATH[path])
+def upward_imports(tree: SourceTree, module: Module) -> list[str]:
+    """Returns the imports of a module that its room must not have, or that are above its room."""
+    faults = []
+    here = room_of(module)
+    for target in sorted(tree.imports(module) - {PACKAGE}):
+        is_own = target in tree.modules
+        there = room_of(tree.modules[target]) if is_own else target.partition(".")[0]
+        if there.partition(".")[0] in forbidden_to(here):
+            faults.append(f"{here} must not import {target}")
+        elif is_own and RANK[there] > RANK[here]:
+            faults.append(f"{module.name} imports {target}, and {there} is above {here}")
+    return faults
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_point_down(path: Path) -> None:
-    here = room(path)
-    if here == "__init__":
-        return
-    for module in imported(path):
-        top, _, rest = module.partition(".")
-        if top == "reviewgen_spark" and rest:
-            other = rest.split(".")[0]
-            other = "report" if other.startswith("report") else "sample" if other.startswith("sample") else other
-            assert RANKS[other] <= RANKS[here], f"{here} must not import {other}"
-            assert {here, other} != {"models", "transforms"}, f"{here} must not import {other}"
-        assert top not in FORBIDDEN.get(here, set()), f"{here} must not import {top}"
+@pytest.mark.parametrize("module", TREE.modules.values(), ids=lambda module: module.name)
+def test_imports_point_down(module: Module) -> None:
+    assert module.name == PACKAGE or upward_imports(TREE, module) == []
 
 
-def test_only_the_registers_know_mlflow() -> None:
-    knowing = {path.name for path in FILES if any(m.split(".")[0] == "mlflow" for m in imported(path))}
-    registers = {"registry.py", "registration.py", "promotion.py", "generator_registry.py", "mlflow_store.py"}
-    assert knowing <= {*registers, "mlflow_model.py", "pyfunc.py"}
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert TREE.circles() == []
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "fault"),
+    [
+        ("text.cleaning.cleaner", "from reviewgen_spark.text.checks.voice import leaked", "text.checks is above"),
+        ("warehouse.tables", "from reviewgen_spark import operations", "operations is above"),
+        ("warehouse.tables", "from reviewgen_spark.operations import maintenance", "operations is above"),
+        ("transforms.clean", "from reviewgen_spark import models", "must not import"),
+        ("transforms.clean", "import torch", "must not import torch"),
+        ("transforms.clean", "from reviewgen_spark.warehouse.tables import Warehouse", "must not import"),
+    ],
+)
+def test_a_planted_import_is_found(module: str, line: str, fault: str) -> None:
+    name = f"{PACKAGE}.{module}"
+    text = TREE.modules[name].path.read_text(encoding="utf-8")
+    tree = SourceTree(replaced={name: f"{text}\n\ndef planted() -> None:\n    {line}\n"})
+    [found] = upward_imports(tree, tree.modules[name])
+    assert fault in found
+
+
+def test_a_planted_circle_is_found() -> None:
+    name = f"{PACKAGE}.text.cleaning.emoji"
+    text = TREE.modules[name].path.read_text(encoding="utf-8")
+    tree = SourceTree(replaced={name: f"{text}\nfrom reviewgen_spark.text.cleaning import normalise\n"})
+    assert tree.circles() == [[name, f"{PACKAGE}.text.cleaning.normalise"]]
+
+
+def test_the_list_names_every_room_once() -> None:
+    rooms = {room_of(module) for module in TREE.modules.values() if module.name != PACKAGE}
+    assert sorted(ORDER) == sorted(rooms)
+
+
+def test_the_document_shows_the_rooms_in_the_order_of_the_list() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("\n## Rooms")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([\w./]+)` \|", table, flags=re.MULTILINE)
+    shown = [row.removesuffix(".py").rstrip("/").replace("/", ".") for row in rows]
+    assert shown == list(ORDER), "docs/architecture.md, Rooms"
+
+
+def test_the_root_has_few_entries() -> None:
+    entries = {path.name for path in (ROOT / PACKAGE).iterdir()} - {"__init__.py", "__pycache__", "py.typed"}
+    assert len(entries) <= 14, sorted(entries)
+
+
+def rooms_that_import(*libraries: str) -> set[str]:
+    return {
+        room_of(module)
+        for module in TREE.modules.values()
+        if any(target.partition(".")[0] in libraries for target in TREE.imports(module))
+    }
+
+
+def test_only_the_registry_imports_mlflow() -> None:
+    assert rooms_that_import("mlflow") == {"models.registry"}
+
+
+def test_only_the_warehouse_imports_delta() -> None:
+    assert rooms_that_import("delta", "deltalake") == {"warehouse"}
 
 
 def test_the_wheel_has_every_package() -> None:
     setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     named = {setuptools["package-dir"].get(name, name.replace(".", "/")) for name in setuptools["packages"]}
-    assert {str(path.parent.relative_to(ROOT)) for path in FILES if path.name == "__init__.py"} <= named
+    assert {str(module.path.parent.relative_to(ROOT)) for module in TREE.modules.values()} <= named
 
 
 def test_importing_the_package_is_light() -> None:

@@ -2,7 +2,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reviewgen_spark.operations.maintenance import Maintenance, Tended, ordering, stale_folders
+from reviewgen_spark.operations.maintenance import Maintenance, TableBeforeAfter, ordering, stale_folders
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.warehouse.table_files import Size
 
@@ -42,7 +42,7 @@ def test_rows_are_ordered_by_what_they_are_looked_up_by() -> None:
 
 
 def test_a_dry_run_says_what_would_go() -> None:
-    tended = (Tended("silver_tokens", Size(12, 3_000_000), Size(2, 1_000_000)),)
+    tended = (TableBeforeAfter("silver_tokens", Size(12, 3_000_000), Size(2, 1_000_000)),)
     dry = Maintenance(tended, 3, (Path("/a/report/x"),), is_dry=True).lines()
     assert dry[1].split() == ["silver_tokens", "12", "3.0"] and dry[2:] == [
         "3 rows of ops_stage_runs would go",

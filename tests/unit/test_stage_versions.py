@@ -22,7 +22,7 @@ LIST = Path(__file__).parents[1] / "fixtures" / "stage_versions.json"
 FOLLOWED = {
     "jobs", "text", "transforms", "products", "models", "inference",
 }  # fmt: skip
-EXTRA={"reviewgen_spark.operations.model_comparison","reviewgen_spark.orchestration.resources.generator_examples"}
+EXTRA = {"reviewgen_spark.operations.model_comparison", "reviewgen_spark.orchestration.resources.generator_examples"}
 # The report alone writes no rows.
 NOT_LISTED = {"report"}
 
@@ -78,7 +78,11 @@ def test_a_run_function_reaches_the_code_that_shapes_its_rows(tree: SourceTree) 
 
 @pytest.mark.parametrize(
     ("module", "stages"),
-    [("transforms.quality", {"clean"}), ("models.classifier.heads", {"label", "finetune"}), ("text.privacy.pii", {"clean", "reply"})],
+    [
+        ("transforms.quality", {"clean"}),
+        ("models.classifier.heads", {"label", "finetune"}),
+        ("text.privacy.pii", {"clean", "reply"}),
+    ],
 )
 def test_a_planted_change_is_noticed(module: str, stages: set[str]) -> None:
     name = f"{PACKAGE}.{module}"

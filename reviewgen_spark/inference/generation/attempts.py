@@ -36,7 +36,7 @@ JudgeTexts = Callable[[Sequence[str]], Sequence[Judged]]
 
 
 @dataclass(frozen=True)
-class Attempted:
+class TextResult:
     """What became of a request in the end.
 
     Attributes:
@@ -68,7 +68,7 @@ class Attempted:
 
 
 @dataclass(frozen=True)
-class Desk:
+class TextWorker:
     """Who writes and who checks, opened where it is called.
 
     Attributes:
@@ -87,14 +87,14 @@ class Desk:
     judge: JudgeTexts | None
     max_attempts: int
 
-    def write(self, requests: Sequence[Request]) -> list[Attempted]:
+    def write(self, requests: Sequence[Request]) -> list[TextResult]:
         """Every request, in their order; what fails its checks is asked for again."""
-        done: dict[int, Attempted] = {}
+        done: dict[int, TextResult] = {}
         waiting: dict[int, Request] = {}  # what is sent: without sources that read like instructions
         for row, request in enumerate(requests):
             prepared = self._prepare(request)
             if isinstance(prepared, RowError):
-                done[row] = Attempted(request, Written(error=prepared), source_record_ids=_sources(request))
+                done[row] = TextResult(request, Written(error=prepared), source_record_ids=_sources(request))
             else:
                 waiting[row] = prepared
         most = self.max_attempts if self.spec.is_seeded else 1
@@ -107,7 +107,7 @@ class Desk:
             checks = self._check(asked, written)
             checks = [(*found, *ground) for found, (_, ground) in zip(checks, grounded, strict=True)]
             for row, sent, text, found in zip(rows, asked, written, checks, strict=True):
-                done[row] = Attempted(requests[row], text, found, attempt + 1, _sources(sent))
+                done[row] = TextResult(requests[row], text, found, attempt + 1, _sources(sent))
                 if not _is_worth_another(text, found):
                     del waiting[row]
         return [done[row] for row in range(len(requests))]
@@ -200,7 +200,7 @@ def judge_with(
     return judge
 
 
-def to_row(found: Attempted, spec: WriterSpec, stage: str, producer: str) -> dict[str, Any]:
+def to_row(found: TextResult, spec: WriterSpec, stage: str, producer: str) -> dict[str, Any]:
     """The columns of a table of generated texts, but `fingerprint` and `batch_id`.
 
     Args:

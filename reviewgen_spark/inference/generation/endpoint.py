@@ -25,8 +25,9 @@ from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.generation.writers import Written
 from reviewgen_spark.inference.labelling.batching import RowError
 from reviewgen_spark.text.requests.prompts import PROMPT_VERSION, chat_messages
-from reviewgen_spark.text.requests.request import LangCode, Request
+from reviewgen_spark.text.requests.request import Request
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex
+from reviewgen_spark.text.words.languages import LangCode
 
 ANSWER_BYTES = 4 * 2**20
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})

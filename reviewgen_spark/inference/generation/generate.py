@@ -9,7 +9,7 @@ from reviewgen_spark.config import ChecksSection, GenerationSection, LabelSectio
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.generation.attempts import (
     UNREADABLE,
-    Desk,
+    TextWorker,
     judge_with,
     load_lists,
     sort_key,
@@ -97,10 +97,10 @@ def write_texts(
     partitions = 1 if spec.is_alone else generation.partitions or spark.sparkContext.defaultParallelism
 
     def write_partition(batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
-        desk: Desk | None = None
+        worker: TextWorker | None = None
         for window in gather_windows(batches, generation.window_rows):
-            desk = desk or _open_desk(spec, shipped, settings)  # a task without rows loads nothing
-            rows = _write_window(window, desk, stage, settings.producer)
+            worker = worker or _open_text_worker(spec, shipped, settings)  # a task without rows loads nothing
+            rows = _write_window(window, worker, stage, settings.producer)
             filled = {name: [row.get(name) for row in rows] for name in out.names}
             filled["fingerprint"] = [fingerprint] * len(rows)
             yield from cut_by_bytes(to_batch(filled, out), OUTPUT_BYTES)
@@ -108,7 +108,7 @@ def write_texts(
     return requests.repartition(partitions, "request").mapInArrow(write_partition, columns)
 
 
-def _open_desk(spec: WriterSpec, shipped: ShippedModel | None, settings: GenerationSettings) -> Desk:
+def _open_text_worker(spec: WriterSpec, shipped: ShippedModel | None, settings: GenerationSettings) -> TextWorker:
     from reviewgen_spark.transforms.dictionaries import shipped_dictionaries
 
     generation, label = settings.generation, settings.label
@@ -119,10 +119,10 @@ def _open_desk(spec: WriterSpec, shipped: ShippedModel | None, settings: Generat
     if shipped is not None:
         predictor = load_predictor(shipped, generation.device, label.precision, generation.threads)
         judge = judge_with(predictor, generation, label.max_chars, load_first_answers(shipped))
-    return Desk(spec.open(), spec, lists, settings.checks, judge, generation.max_attempts)
+    return TextWorker(spec.open(), spec, lists, settings.checks, judge, generation.max_attempts)
 
 
-def _write_window(window: "pa.Table", desk: Desk, stage: str, producer: str) -> list[dict[str, Any]]:
+def _write_window(window: "pa.Table", worker: TextWorker, stage: str, producer: str) -> list[dict[str, Any]]:
     """Rows in the order of `sort_key`, and with `batch_id`."""
     given = sorted(window.to_pylist(), key=lambda line: (len(line["request"]), line["request"]))
     rows: list[dict[str, Any]] = []
@@ -133,9 +133,9 @@ def _write_window(window: "pa.Table", desk: Desk, stage: str, producer: str) -> 
             requests.append(Request.from_json(line["request"]))
             batches.append(line["batch_id"])
         except ConfigError as error:
-            rows.append(unreadable_row(line, str(error), desk.spec, stage, producer) | {"batch_id": line["batch_id"]})
-    for found, batch in zip(desk.write(requests), batches, strict=True):
-        rows.append(to_row(found, desk.spec, stage, producer) | {"batch_id": batch})
+            rows.append(unreadable_row(line, str(error), worker.spec, stage, producer) | {"batch_id": line["batch_id"]})
+    for found, batch in zip(worker.write(requests), batches, strict=True):
+        rows.append(to_row(found, worker.spec, stage, producer) | {"batch_id": batch})
     return sorted(rows, key=sort_key)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from reviewgen_spark.errors import RequestError
 from reviewgen_spark.inference.generation.writers import Written
 from reviewgen_spark.inference.labelling.batching import RowError
-from reviewgen_spark.text.requests.request import LangCode, Request
+from reviewgen_spark.text.requests.request import Request
 from reviewgen_spark.text.requests.templates import TEMPLATE_VERSION, fill_template
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex
+from reviewgen_spark.text.words.languages import LangCode
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from reviewgen_spark.config import GenerationSection
 from reviewgen_spark.errors import RequestError
 from reviewgen_spark.inference.generation.writers import Written
 from reviewgen_spark.inference.labelling.batching import RowError, is_out_of_memory, no_memory
-from reviewgen_spark.inference.shipping.gpu_lock import turn_on
+from reviewgen_spark.inference.shipping.gpu_lock import gpu_lock
 from reviewgen_spark.inference.shipping.ship import ModelLike, ShippedModel, load_shipped_generator, ship
 from reviewgen_spark.models.generator.control_codes import CODES_VERSION
 from reviewgen_spark.models.generator.generator_folder import GENERATOR_FILES, load_generator, read_generator
@@ -128,7 +128,7 @@ class TorchWriter:
 
         model, marking = self._generator.model, self._section.watermark
         rows, device = list(prompts), str(model.device)
-        with turn_on(device):
+        with gpu_lock(device):
             mark = make_watermark(marking.keys, marking.ngram, device) if marking.keys else None
             context = self._generator.settings.max_tokens
             for place, text in continue_prompts(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reviewgen_spark.inference.labelling.batching import RowError
-from reviewgen_spark.text.requests.request import LangCode, Request
+from reviewgen_spark.text.requests.request import Request
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex
+from reviewgen_spark.text.words.languages import LangCode
 
 
 @dataclass(frozen=True)

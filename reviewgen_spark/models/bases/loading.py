@@ -2,41 +2,14 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError
+from reviewgen_spark.models.bases.encoder import Encoder, find_shape, wrap_tokenizer
 from reviewgen_spark.models.bases.quiet_transformers import quiet_transformers
 from reviewgen_spark.models.bases.wordpiece import train_wordpiece
 from reviewgen_spark.models.classifier.model_folder import has_adapter
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Layers, width and heads of a BERT; the feed-forward part is 4 times as wide."""
-
-    layers: int
-    hidden: int
-    heads: int
-
-
-# Heads of 64 as in BERT. `tiny` and `medium` are Google's miniatures (Turc et al. 2019, Well-Read Students Learn
-# Better); `small` is their `mini`.
-SCRATCH_SHAPES = {
-    "tiny": Shape(2, 128, 2),
-    "small": Shape(4, 256, 4),
-    "medium": Shape(8, 512, 8),
-    "base": Shape(12, 768, 12),
-}
-
-
-@dataclass(frozen=True)
-class Encoder:
-    """What fine-tuning works on: `tokenizer` is a transformers fast tokenizer, `model` a sequence classifier."""
-
-    tokenizer: Any
-    model: Any
 
 
 def load_base(
@@ -89,34 +62,6 @@ def _scratch(
         **names,
     )
     return Encoder(wrap_tokenizer(backend, max_tokens), BertForSequenceClassification(config))
-
-
-def find_shape(size: str) -> Shape:
-    """The shape of `scratch:<size>`.
-
-    Raises:
-        ConfigError: there is no such size.
-    """
-    if size not in SCRATCH_SHAPES:
-        raise ConfigError(
-            f"models.base: 'scratch:{size}' is no size; choose one of "
-            + ", ".join(f"scratch:{name}" for name in SCRATCH_SHAPES)
-        )
-    return SCRATCH_SHAPES[size]
-
-
-def wrap_tokenizer(backend: Any, max_tokens: int, **specials: str) -> Any:
-    """Give a `tokenizers.Tokenizer` the face that `save_pretrained` and other users of transformers expect."""
-    from transformers import PreTrainedTokenizerFast
-
-    named = {
-        "pad_token": "[PAD]",
-        "unk_token": "[UNK]",
-        "cls_token": "[CLS]",
-        "sep_token": "[SEP]",
-        "mask_token": "[MASK]",
-    }
-    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=max_tokens, **{**named, **specials})
 
 
 def load_checkpoint(base: str, names: dict[str, Any], dropout: float, kind: Any) -> Encoder:

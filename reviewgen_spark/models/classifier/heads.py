@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from reviewgen_spark.models.data.corpus import MISSING
+
 if TYPE_CHECKING:
     import torch
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-
-MISSING = -1  # the target of a row that has no label for a task
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reviewgen_spark.errors import DataQualityError, SchemaError
-from reviewgen_spark.models.classifier.heads import MISSING
+
+if TYPE_CHECKING:
+    pass
+
 
 SplitName = Literal["train", "validation", "test"]
 COLUMNS = ("record_id", "text", "label", "category", "rating", "lang_code")
@@ -170,3 +173,6 @@ def _manifest_bytes(corpus: Path) -> bytes:
     if not manifest.is_file():
         raise SchemaError(f"{corpus}: has no manifest.json, so it is no finished corpus; run the corpus stage again")
     return manifest.read_bytes()
+
+
+MISSING = -1  # the target of a row that has no label for a task

@@ -16,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reviewgen_spark.errors import DataQualityError
-from reviewgen_spark.models.classifier.heads import MISSING
-from reviewgen_spark.models.data.corpus import LABELS, POLARITIES, Examples
+from reviewgen_spark.models.data.corpus import LABELS, MISSING, POLARITIES, Examples
 
 FIXED = {
     "sentiment": LABELS,

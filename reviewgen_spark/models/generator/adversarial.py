@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from reviewgen_spark.config import DecodingSection
-from reviewgen_spark.models.bases.loading import Shape
+from reviewgen_spark.models.bases.encoder import Shape
 from reviewgen_spark.models.data.batches import pad
 from reviewgen_spark.models.decoding.decoding import Prompt, Specials, continue_prompts
 from reviewgen_spark.models.generator.finetuning import Row, text_loss

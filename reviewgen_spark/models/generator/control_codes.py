@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from reviewgen_spark.errors import RequestError
 from reviewgen_spark.text.requests.purposes import PURPOSES
-from reviewgen_spark.text.requests.request import LANG_CODES, LENGTHS, SENTIMENTS
+from reviewgen_spark.text.requests.request import LENGTHS, SENTIMENTS
+from reviewgen_spark.text.words.languages import LANG_CODES
 
 if TYPE_CHECKING:
     from reviewgen_spark.text.requests.request import Request

@@ -15,7 +15,8 @@ import numpy as np
 
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.data.corpus import Examples
-from reviewgen_spark.text.requests.request import LANG_CODES, Request, length_of
+from reviewgen_spark.text.requests.request import Request, length_of
+from reviewgen_spark.text.words.languages import LANG_CODES
 
 MIN_KEYWORD_CHARACTERS = 2
 

@@ -30,7 +30,7 @@ from reviewgen_spark.models.training.checkpoint import Point
 from reviewgen_spark.models.training.objectives import IGNORED
 from reviewgen_spark.models.training.optimizer import LoopSettings, loop_settings
 from reviewgen_spark.models.training.trainer import autocast, fit_to_device, seeded, train
-from reviewgen_spark.text.requests.request import LangCode
+from reviewgen_spark.text.words.languages import LangCode
 
 EVALUATION_TOKENS = 8192
 

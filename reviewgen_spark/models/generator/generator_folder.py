@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from reviewgen_spark.errors import ModelNotFoundError
 from reviewgen_spark.models.classifier.model_folder import files_sha256, read_settings_file
 from reviewgen_spark.models.generator.control_codes import PromptTokenizer, read_tokenizer
-from reviewgen_spark.text.requests.request import LANG_CODES, LangCode
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex
+from reviewgen_spark.text.words.languages import LANG_CODES, LangCode
 
 SETTINGS_FILE = "generator.json"
 COPIES_FILE = "copies.safetensors"

@@ -25,7 +25,7 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Contender:
+class ScoredModel:
     """A model as the gate sees it."""
 
     predictions: Ints  # (N,) 0 or 1, of the snapshot's rows in their order
@@ -35,7 +35,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class TestRows:
     """The rows that both are judged by."""
 
     labels: Ints  # (N,) 0 or 1
@@ -69,7 +69,7 @@ class Verdict:
         return "; ".join(f"{check.name}: {check.found}" for check in told)
 
 
-def judge(snapshot: Snapshot, candidate: Contender, champion: Contender | None, section: RegisterSection) -> Verdict:
+def judge(rows: TestRows, candidate: ScoredModel, champion: ScoredModel | None, section: RegisterSection) -> Verdict:
     """Ask every question, also after one has failed, so that all that is wrong is known at once.
 
     Without a champion only the limits are asked: something must label.
@@ -79,13 +79,13 @@ def judge(snapshot: Snapshot, candidate: Contender, champion: Contender | None, 
         _limit("latency", candidate.latency_ms, section.max_latency_ms, "ms a text"),
     ]
     if champion is None:
-        f1 = _f1(snapshot.labels, candidate.predictions)
-        checks.insert(0, Check("champion", True, f"none stood; test F1 {f1:.4f} on {len(snapshot.labels):,} rows"))
+        f1 = _f1(rows.labels, candidate.predictions)
+        checks.insert(0, Check("champion", True, f"none stood; test F1 {f1:.4f} on {len(rows.labels):,} rows"))
         return Verdict(tuple(checks))
     same = candidate.labels == champion.labels
     told = f"labels are {', '.join(candidate.labels)}"
     checks.insert(0, Check("signature", same, told if same else f"{told}; the champion's {', '.join(champion.labels)}"))
-    checks[1:1] = [_gain(snapshot, candidate, champion, section), _slices(snapshot, candidate, champion, section)]
+    checks[1:1] = [_gain(rows, candidate, champion, section), _slices(rows, candidate, champion, section)]
     return Verdict(tuple(checks))
 
 
@@ -113,42 +113,42 @@ def judge_compressed(
     )
 
 
-def flips(snapshot: Snapshot, ours: Ints, theirs: Ints) -> list[tuple[str, int, int, int]]:
+def flips(rows: TestRows, ours: Ints, theirs: Ints) -> list[tuple[str, int, int, int]]:
     """Which labels would change, by category: (category, rows, to positive, to negative), most changed first."""
-    categories = np.asarray([str(value) for value in snapshot.slices["category"]], dtype=object)
+    categories = np.asarray([str(value) for value in rows.slices["category"]], dtype=object)
     found = []
     for category in sorted(set(categories)):
-        rows = categories == category
-        to_positive = int((rows & (theirs == 0) & (ours == 1)).sum())
-        to_negative = int((rows & (theirs == 1) & (ours == 0)).sum())
-        found.append((category, int(rows.sum()), to_positive, to_negative))
+        is_of_category = categories == category
+        to_positive = int((is_of_category & (theirs == 0) & (ours == 1)).sum())
+        to_negative = int((is_of_category & (theirs == 1) & (ours == 0)).sum())
+        found.append((category, int(is_of_category.sum()), to_positive, to_negative))
     return sorted(found, key=lambda row: (-(row[2] + row[3]) / row[1], row[0]))
 
 
-def _gain(snapshot: Snapshot, candidate: Contender, champion: Contender, section: RegisterSection) -> Check:
-    gain = paired_f1_gain(snapshot.labels, candidate.predictions, champion.predictions, SAMPLES, SEED)
+def _gain(rows: TestRows, candidate: ScoredModel, champion: ScoredModel, section: RegisterSection) -> Check:
+    gain = paired_f1_gain(rows.labels, candidate.predictions, champion.predictions, SAMPLES, SEED)
     decisive = gain.low if section.evidence == "interval" else gain.value
-    ours, theirs = (_f1(snapshot.labels, model.predictions) for model in (candidate, champion))
+    ours, theirs = (_f1(rows.labels, model.predictions) for model in (candidate, champion))
     passed = decisive > section.min_f1_gain
     verdict = "is" if passed else "is not"
     return Check(
         "gain",
         passed,
         f"test F1 {ours:.4f} against {theirs:.4f}, {gain.value:+.4f} (95 %: {gain.low:+.4f} to {gain.high:+.4f}) on "
-        f"{len(snapshot.labels):,} rows, {verdict} more than {section.min_f1_gain:+g} by the {section.evidence}",
+        f"{len(rows.labels):,} rows, {verdict} more than {section.min_f1_gain:+g} by the {section.evidence}",
     )
 
 
-def _slices(snapshot: Snapshot, candidate: Contender, champion: Contender, section: RegisterSection) -> Check:
+def _slices(rows: TestRows, candidate: ScoredModel, champion: ScoredModel, section: RegisterSection) -> Check:
     """The slice that loses most; F1 of a slice of one label says nothing, so slices are compared by accuracy."""
     drops: list[tuple[float, str, int]] = []
     for name in SLICES:
-        values = snapshot.slices[name]
+        values = rows.slices[name]
         for value in {value for value in values if value is not None}:
-            rows = np.flatnonzero(values == value)
-            if len(rows) >= section.min_slice_rows:
-                right = [(model.predictions[rows] == snapshot.labels[rows]).mean() for model in (champion, candidate)]
-                drops.append((float(right[0] - right[1]), f"{name}={value}", len(rows)))
+            indices = np.flatnonzero(values == value)
+            if len(indices) >= section.min_slice_rows:
+                right = [(model.predictions[indices] == rows.labels[indices]).mean() for model in (champion, candidate)]
+                drops.append((float(right[0] - right[1]), f"{name}={value}", len(indices)))
     if not drops:
         return Check("slices", True, f"none has {section.min_slice_rows} rows")
     drop, name, count = max(drops)
@@ -175,6 +175,6 @@ def decide_labels(probabilities: npt.NDArray[np.float64], threshold: float) -> I
     return (probabilities >= threshold).astype(np.int64)
 
 
-def tell_checks(verdict: Verdict) -> Sequence[str]:
+def check_lines(verdict: Verdict) -> Sequence[str]:
     """A line a check, for people."""
     return [f"{'passed' if check.passed else 'FAILED'}  {check.name}: {check.found}" for check in verdict.checks]

@@ -20,7 +20,6 @@ from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.models.bases.loading import load_base
 from reviewgen_spark.models.classifier.adapters import apply_adapter, merge_adapter
 from reviewgen_spark.models.classifier.heads import (
-    MISSING,
     Head,
     balanced_weights,
     margins,
@@ -32,7 +31,14 @@ from reviewgen_spark.models.classifier.model_folder import CURVE_FILE, SETTINGS_
 from reviewgen_spark.models.classifier.predictor import Tokenizer, Tokens, choose_device, reads_types
 from reviewgen_spark.models.data.augmentation import Augmenter, mix_embeddings
 from reviewgen_spark.models.data.batches import cut_by_token_budget, model_inputs, pad, shuffle_into_batches
-from reviewgen_spark.models.data.corpus import Examples, SplitName, corpus_fingerprint, read_aspects, read_split
+from reviewgen_spark.models.data.corpus import (
+    MISSING,
+    Examples,
+    SplitName,
+    corpus_fingerprint,
+    read_aspects,
+    read_split,
+)
 from reviewgen_spark.models.data.tasks import label_names, read_targets
 from reviewgen_spark.models.evaluation.metrics import (
     class_cells,
@@ -44,7 +50,14 @@ from reviewgen_spark.models.evaluation.metrics import (
 from reviewgen_spark.models.training.back_translation import back_translate, load_translator
 from reviewgen_spark.models.training.checkpoint import Point
 from reviewgen_spark.models.training.optimizer import LoopSettings, loop_settings
-from reviewgen_spark.models.training.trainer import autocast, fit_to_device, place, save_weights, seeded, train
+from reviewgen_spark.models.training.trainer import (
+    autocast,
+    fit_to_device,
+    rank_and_world_size,
+    save_weights,
+    seeded,
+    train,
+)
 
 EVALUATION_TOKENS = 8192
 
@@ -101,7 +114,7 @@ def finetune(
     targets, validation_targets = read_targets(names, learnt), read_targets(names, validation)
     device = choose_device(section.device)
     settings = loop_settings("finetune", section, device)
-    rank, world = place()
+    rank, world = rank_and_world_size()
     augmenter = None
     if section.augmentation:
         augmenter = Augmenter(section.augmentation, section.augmentation_rate, default_conf_folder() / "dictionaries")

@@ -76,7 +76,7 @@ def train(
     if checkpoint is not None and checkpoint.is_file():
         state, best = read_checkpoint(checkpoint, model, optimizer, settings)
         progress(f"goes on from epoch {state.epoch}, batch {state.batch:,}")
-    rank, world = place()
+    rank, world = rank_and_world_size()
     trained: Any = model if world == 1 else torch.nn.parallel.DistributedDataParallel(model)
     trained = torch.compile(trained) if settings.compile else trained
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -169,7 +169,7 @@ def train(
     return TrainResult(tuple(state.curve), state.best_epoch, best)
 
 
-def place() -> tuple[int, int]:
+def rank_and_world_size() -> tuple[int, int]:
     """The rank of this process, and how many there are; (0, 1) where there is only one."""
     if not torch.distributed.is_available() or not torch.distributed.is_initialized():
         return 0, 1

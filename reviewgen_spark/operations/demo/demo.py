@@ -9,9 +9,10 @@ from pyspark.sql import SparkSession
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import DataQualityError
+from reviewgen_spark.operations.counts import count_records
 from reviewgen_spark.operations.demo.sample import write_sample
-from reviewgen_spark.operations.status import check_night, count_records
 from reviewgen_spark.orchestration.artifacts import Artifacts
+from reviewgen_spark.orchestration.delivery_gate import check_night
 from reviewgen_spark.orchestration.runner import open_run
 from reviewgen_spark.pipelines import generate, nightly, train
 from reviewgen_spark.serving.sql.catalog import register_tables

@@ -19,8 +19,9 @@ from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryError, ReviewgenError
 from reviewgen_spark.inference.labelling.label import require_label_model
 from reviewgen_spark.operations.doctor import health_checks
-from reviewgen_spark.operations.doctor.health_checks import Finding, Surroundings, TableState
-from reviewgen_spark.orchestration.resources.models import KEY_VARIABLE, label_model
+from reviewgen_spark.operations.doctor.health_checks import Finding, TableState, WorkerEnvironment
+from reviewgen_spark.orchestration.resources.models import label_model
+from reviewgen_spark.orchestration.resources.user_key import KEY_VARIABLE
 from reviewgen_spark.orchestration.session import DELTA_PACKAGE, start_session
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.warehouse.schema_evolution import differences
@@ -71,7 +72,8 @@ def _findings(env: str | None, overrides: Sequence[str]) -> Iterator[Finding]:
     yield from examine_machine(config)
     champion = find_champion(config)
     yield champion.finding
-    available_bytes = Surroundings(**looking(None, ())(None)).available_bytes  # before the driver's JVM takes its part
+    # Before the JVM of the driver takes its part.
+    available_bytes = WorkerEnvironment(**looking(None, ())(None)).available_bytes
     if java.level == "fail":
         yield Finding("warn", "spark", "not started, as it needs Java: workers, lease and tables not looked at", _AGAIN)
         return
@@ -151,11 +153,11 @@ def examine_spark(
         available_bytes: memory of this machine before the session was started.
     """
     parallelism = spark.sparkContext.defaultParallelism
-    own = Surroundings(**looking(None, LIBRARIES)(None))
+    own = WorkerEnvironment(**looking(None, LIBRARIES)(None))
     try:
         workers = survey_workers(spark, config)
     except Exception as error:
-        from reviewgen_spark.orchestration.runner import describe_failure
+        from reviewgen_spark.orchestration.failures import describe_failure
 
         yield Finding("fail", "workers", f"cannot run a task ({describe_failure(error)})", "set PYSPARK_PYTHON")
         workers = []
@@ -213,7 +215,7 @@ def state_of(warehouse: "Warehouse", name: str) -> TableState:
     return TableState(name, tuple(faults), tuple(additions))
 
 
-def survey_workers(spark: "SparkSession", config: Config) -> list[Surroundings]:
+def survey_workers(spark: "SparkSession", config: Config) -> list[WorkerEnvironment]:
     """Run one small task a slot, and tell what each saw; a file below the artifact root is there meanwhile."""
     slots = spark.sparkContext.defaultParallelism
     folder = _existing(Path(config.paths.artifacts))
@@ -223,11 +225,11 @@ def survey_workers(spark: "SparkSession", config: Config) -> list[Surroundings]:
         found = spark.sparkContext.parallelize(range(slots), slots).map(looking(str(token), LIBRARIES)).collect()
     finally:
         token.unlink(missing_ok=True)
-    return [Surroundings(**facts) for facts in found]
+    return [WorkerEnvironment(**facts) for facts in found]
 
 
 def looking(token: str | None, libraries: Sequence[str]) -> Callable[[object], dict[str, Any]]:
-    """Make a function that tells what the process that runs it sees: the fields of `Surroundings`.
+    """Make a function that tells what the process that runs it sees: the fields of `WorkerEnvironment`.
 
     It travels by value, as an inner function does, and gives plain values: a worker may lack this very package.
 

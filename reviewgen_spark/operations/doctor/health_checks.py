@@ -37,7 +37,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class WorkerEnvironment:
     """What a Python process sees: the driver itself, or a worker on an executor.
 
     Attributes:
@@ -196,7 +196,7 @@ def check_champion(name: str, version: int | None, problem: str, is_damaged: boo
     return Finding("warn", "champion", problem, "`reviewgen run train`, or `reviewgen models promote`")
 
 
-def check_workers(driver: Surroundings, workers: Sequence[Surroundings]) -> list[Finding]:
+def check_workers(driver: WorkerEnvironment, workers: Sequence[WorkerEnvironment]) -> list[Finding]:
     """Judge the workers against the driver: the same Python, and the same libraries, which can be imported."""
     found: list[Finding] = []
     hosts = len({worker.host for worker in workers})
@@ -221,7 +221,7 @@ def check_workers(driver: Surroundings, workers: Sequence[Surroundings]) -> list
     return found
 
 
-def check_gpu(wanted: str, driver: Surroundings, workers: Sequence[Surroundings]) -> Finding:
+def check_gpu(wanted: str, driver: WorkerEnvironment, workers: Sequence[WorkerEnvironment]) -> Finding:
     """Judge who sees a GPU: labelling needs it where the tasks run."""
     seeing = sum(worker.has_gpu for worker in workers)
     found = f"seen by the driver: {'yes' if driver.has_gpu else 'no'}, by {seeing} of {len(workers)} workers"
@@ -236,7 +236,7 @@ def check_gpu(wanted: str, driver: Surroundings, workers: Sequence[Surroundings]
     return Finding("ok", "gpu", f"{found}; label.device is {wanted}")
 
 
-def check_artifacts(folder: str, workers: Sequence[Surroundings]) -> Finding:
+def check_artifacts(folder: str, workers: Sequence[WorkerEnvironment]) -> Finding:
     """Judge whether every worker reads what the driver writes below the artifact root."""
     blind = sorted({worker.host for worker in workers if not worker.sees_artifacts})
     if blind:

@@ -16,13 +16,13 @@ from reviewgen_spark.operations.erasure.landing import empty_landing
 from reviewgen_spark.operations.erasure.model_lineage import corpora_with, models_of
 from reviewgen_spark.operations.erasure.residual_scan import Values, search_files
 from reviewgen_spark.orchestration.erasure_log import ErasureLog
-from reviewgen_spark.orchestration.resources.models import user_key
+from reviewgen_spark.orchestration.resources.user_key import user_key
 from reviewgen_spark.orchestration.runner import Run
 from reviewgen_spark.pipelines import all_stages
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.text.privacy.erasure_keys import Erased, Kind, erasure_key
 from reviewgen_spark.text.privacy.pii import pseudonym
-from reviewgen_spark.transforms.dataframes import keep
+from reviewgen_spark.transforms.dataframes import materialise
 from reviewgen_spark.transforms.erasure.affected_rows import (
     PLACE,
     copy_of_products,
@@ -108,10 +108,10 @@ def erase(run: Run, request: Request, rewrite_landing: bool = False) -> Outcome:
     log.append({hashed: kind for hashed, kind in asked.items() if hashed not in log.open}, "recorded", key)
     if not log.open:
         return Outcome()
-    return _Erasing(run, log, key, request).finish(rewrite_landing)
+    return ErasureRun(run, log, key, request).finish(rewrite_landing)
 
 
-class _Erasing:
+class ErasureRun:
     """One pass over everything that may hold the records of the open erasures."""
 
     def __init__(self, run: Run, log: ErasureLog, key: bytes, request: Request) -> None:
@@ -123,6 +123,7 @@ class _Erasing:
         self._tables = [name for name in TABLES if self._warehouse.exists(name)]
 
     def finish(self, rewrite_landing: bool) -> Outcome:
+        """Runs the steps that are left; `rewrite_landing` also empties the erased records of delivered files."""
         for name, step in (
             ("which records", self._find),
             ("models and corpora", self._trace),
@@ -203,7 +204,7 @@ class _Erasing:
         refused = refused_of(self._warehouse.read("bronze_reviews_quarantine"), self._erased())
         labels = labels_of(self._warehouse.read("bronze_gold_labels"), self._erased())
         places = parts[0].unionByName(parts[1]).unionByName(refused).unionByName(labels)
-        places = keep(places.distinct().withColumn("is_gone", F.lit(False)))
+        places = materialise(places.distinct().withColumn("is_gone", F.lit(False)))
         self._warehouse.edit("bronze_erasures", places, PLACE)
 
     def _delete_delivered(self) -> None:
@@ -211,8 +212,8 @@ class _Erasing:
         labels = labels_of(self._warehouse.read("bronze_gold_labels"), self._erased())
         self._delete(
             [
-                Deletion("bronze_reviews_quarantine", keep(quarantine), PLACE),
-                Deletion("bronze_gold_labels", keep(labels), PLACE[1:]),
+                Deletion("bronze_reviews_quarantine", materialise(quarantine), PLACE),
+                Deletion("bronze_gold_labels", materialise(labels), PLACE[1:]),
                 Deletion("bronze_redeliveries", self._gone(), ("record_id",)),
             ]
         )
@@ -229,8 +230,8 @@ class _Erasing:
             return
         clusters, bands = self._warehouse.read(_CLUSTERS), self._warehouse.read(_BANDS)
         gone = self._gone().select("record_id").distinct()
-        heirs = keep(survivors(clusters, gone))
-        heir_bands = keep(inherited_bands(bands, clusters, gone, heirs)).withColumn("is_gone", F.lit(False))
+        heirs = materialise(survivors(clusters, gone))
+        heir_bands = materialise(inherited_bands(bands, clusters, gone, heirs)).withColumn("is_gone", F.lit(False))
         nothing = {
             field.name: F.lit(None).cast(field.dataType) for field in heir_bands.schema if field.name != "record_id"
         }
@@ -248,7 +249,7 @@ class _Erasing:
             F.lit(True).alias("is_gone"),
         )
         self._run.lease.check()
-        self._warehouse.edit(_CLUSTERS, keep(changed.unionByName(leaving)), ("record_id",), updates=changes)
+        self._warehouse.edit(_CLUSTERS, materialise(changed.unionByName(leaving)), ("record_id",), updates=changes)
         self._outcome.tables.append(_CLUSTERS)
 
     def _redo(self, stages: Iterable[str], batches: Iterable[int]) -> None:
@@ -267,7 +268,7 @@ class _Erasing:
         products = self._warehouse.read("bronze_reviews").join(
             F.broadcast(gone.select("record_id")), "record_id", "left_semi"
         )
-        products = keep(products.groupBy("product_id").agg(F.min("batch_id").alias("first_batch")))
+        products = materialise(products.groupBy("product_id").agg(F.min("batch_id").alias("first_batch")))
         users = {pseudonym(row.user_id, self._key) for row in self._rows if self._erased().has_user(row.user_id)}
         user_keys = self._spark.createDataFrame([(user,) for user in sorted(users)], "user_key string")
         deletions: list[Deletion] = []
@@ -284,7 +285,7 @@ class _Erasing:
             if "source_record_ids" in columns:
                 source = F.explode("source_record_ids").alias("record_id")
                 rows = self._warehouse.read(name).select(*TABLES[name].key, source)
-                made = keep(rows.join(F.broadcast(gone), "record_id", "left_semi"))
+                made = materialise(rows.join(F.broadcast(gone), "record_id", "left_semi"))
                 deletions.append(Deletion(name, made, TABLES[name].key))
             if name == _TEXTS:
                 deletions.append(self._copy_to_rewrite(products))
@@ -295,7 +296,7 @@ class _Erasing:
 
     def _copy_to_rewrite(self, products: DataFrame) -> Deletion:
         """Copy of these products; a batch of each is opened before it goes, as nothing tells afterwards that it was."""
-        copy = keep(copy_of_products(self._warehouse.read(_TEXTS), products))
+        copy = materialise(copy_of_products(self._warehouse.read(_TEXTS), products))
         left = unique_reviews(self._warehouse.read("silver_reviews"), self._warehouse.read(_CLUSTERS))
         written = products.join(F.broadcast(copy.select("product_id").distinct()), "product_id", "left_semi")
         batches = sorted(row.batch_id for row in newest_batches(left, written).collect())

@@ -5,7 +5,8 @@ from pathlib import Path
 from pyspark.sql import Row
 
 from reviewgen_spark.config import Config
-from reviewgen_spark.orchestration.runner import Run, record_source_files
+from reviewgen_spark.orchestration.runner import Run
+from reviewgen_spark.orchestration.source_file_log import record_source_files
 from reviewgen_spark.text.privacy.erasure_keys import Erased
 from reviewgen_spark.transforms.erasure.landing_files import Found, empty_records, find_in_landing
 from reviewgen_spark.transforms.ingest.landing import Delivery, file_hash, list_deliveries

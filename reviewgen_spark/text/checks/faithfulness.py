@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from reviewgen_spark.text.opinions.aspects import OpinionReader, Said, is_negative, is_positive
+from reviewgen_spark.text.opinions.aspects import OpinionReader, SentenceOpinion, is_negative, is_positive
 from reviewgen_spark.text.requests.request import Source
 from reviewgen_spark.text.words.sentences import cut_sentences
 
@@ -74,7 +74,7 @@ class Faithfulness:
 
 class _SourceSentence(NamedTuple):
     record_id: str
-    said: Said
+    said: SentenceOpinion
     stems: frozenset[str]
 
 
@@ -160,7 +160,7 @@ class Evidence:
             reason = "contradicted"
         return Judgement(text, round(support, 4), reason, record_id)
 
-    def _is_contradicted(self, said: Said, near: Sequence[float]) -> bool:
+    def _is_contradicted(self, said: SentenceOpinion, near: Sequence[float]) -> bool:
         """Whether the nearest source that speaks of the same, of each aspect or of the whole, says the opposite."""
         polar = {code: score for code, score in said.aspects.items() if _sign(score)}
         for code, score in polar.items():
@@ -188,7 +188,7 @@ def _sign(score: float) -> int:
     return is_positive(score) - is_negative(score)
 
 
-def _stems(said: Said) -> frozenset[str]:
+def _stems(said: SentenceOpinion) -> frozenset[str]:
     """Content words without the commonest English endings: loves, loved and loving meet. Numbers are asked apart."""
     return frozenset(_stem(word) for word in said.content_words if any(map(str.isalpha, word)) and word not in _FRAME)
 

@@ -3,8 +3,9 @@
 import re
 
 from reviewgen_spark.text.requests.prompts import instruction
-from reviewgen_spark.text.requests.request import LangCode, Request
+from reviewgen_spark.text.requests.request import Request
 from reviewgen_spark.text.similarity.copied_runs import longest_common_run
+from reviewgen_spark.text.words.languages import LangCode
 
 _FAMILY_ZH = "(?:老公|老婆|爸|妈|爸爸|妈妈|儿子|女儿|孩子|宝宝|家人|男友|女友|婆婆|奶奶|爷爷|闺蜜)"
 _CUSTOMER: dict[LangCode, re.Pattern[str]] = {

@@ -28,7 +28,7 @@ class Aspect(NamedTuple):
     en: str
 
 
-class Said(NamedTuple):
+class SentenceOpinion(NamedTuple):
     """What a sentence says.
 
     Attributes:
@@ -64,7 +64,7 @@ class OpinionReader:
         self._beginnings = frozenset(word[:end] for word in self._entries for end in range(1, len(word)))
         self.personal = read_words(dictionaries / "personal.txt")
 
-    def read(self, sentence: str, keywords: frozenset[str] = frozenset()) -> Said:
+    def read(self, sentence: str, keywords: frozenset[str] = frozenset()) -> SentenceOpinion:
         """What a sentence says; `keywords` are aspects too, by themselves.
 
         A clause that names an aspect without an opinion on it (屏幕嘛，很清楚) has that of the next, unless the next
@@ -84,7 +84,7 @@ class OpinionReader:
             tokens += lowered
             content += words.content_words
         personal = sum(token in self.personal for token in tokens)
-        return Said(tokens, content, self.lexicon.score(tokens), aspects, personal)
+        return SentenceOpinion(tokens, content, self.lexicon.score(tokens), aspects, personal)
 
     def name(self, code: str, language: str) -> str:
         """The aspect in a sentence of that language, `en` or a Chinese one; a keyword is its own name."""
@@ -154,12 +154,12 @@ def read_aspects(path: Path) -> tuple[Mapping[str, Aspect], Mapping[str, str]]:
 
 
 def is_positive(score: float) -> bool:
-    """Whether a score of `Said` praises."""
+    """Whether a score of `SentenceOpinion` praises."""
     return score >= LEAST_SCORE
 
 
 def is_negative(score: float) -> bool:
-    """Whether a score of `Said` blames."""
+    """Whether a score of `SentenceOpinion` blames."""
     return score <= -LEAST_SCORE
 
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from reviewgen_spark.text.requests.purposes import Purpose
-from reviewgen_spark.text.requests.request import LENGTH_BOUNDS, LangCode, Request
+from reviewgen_spark.text.requests.request import LENGTH_BOUNDS, Request
+from reviewgen_spark.text.words.languages import LangCode
 
 PROMPT_VERSION = "chat-1"
 """Changes whenever the wording below does: it enters every prompt's fingerprint."""

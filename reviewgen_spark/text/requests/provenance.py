@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from reviewgen_spark.errors import DataQualityError
-from reviewgen_spark.text.requests.request import LangCode
+from reviewgen_spark.text.words.languages import LangCode
 
 VISIBLE_LABELS: Mapping[LangCode, str] = {"zh": "【AI生成】", "en": "[AI-generated]"}
 """What stands before a text that is shown, in its language."""

@@ -9,9 +9,8 @@ from typing import Any, Literal, get_args
 
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.text.requests.purposes import PURPOSES, Purpose
+from reviewgen_spark.text.words.languages import LANG_CODES, LangCode
 
-LangCode = Literal["zh", "en"]
-LANG_CODES: tuple[LangCode, ...] = get_args(LangCode)
 Sentiment = Literal["positive", "negative"]
 SENTIMENTS: tuple[Sentiment, ...] = get_args(Sentiment)
 Length = Literal["short", "medium", "long"]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from reviewgen_spark.errors import RequestError
 from reviewgen_spark.text.requests.purposes import Purpose
-from reviewgen_spark.text.requests.request import LENGTH_BOUNDS, LangCode, Request, text_size
+from reviewgen_spark.text.requests.request import LENGTH_BOUNDS, Request, text_size
+from reviewgen_spark.text.words.languages import LangCode
 
 TEMPLATE_VERSION = 1
 """Grows when a sentence below changes; it is the `model_version` of what they write."""

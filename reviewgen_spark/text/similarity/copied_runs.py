@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
-from reviewgen_spark.text.requests.request import LangCode
+from reviewgen_spark.text.words.languages import LangCode
 
 _HAN_OR_WORD = re.compile(r"[^\W_]")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")

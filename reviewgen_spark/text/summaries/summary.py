@@ -16,8 +16,8 @@ from math import fsum
 from typing import NamedTuple
 
 from reviewgen_spark.config import SummariseSection
-from reviewgen_spark.text.opinions.aspects import OpinionReader, Said, is_negative, is_positive
-from reviewgen_spark.text.requests.request import LANG_CODES, LangCode
+from reviewgen_spark.text.opinions.aspects import OpinionReader, SentenceOpinion, is_negative, is_positive
+from reviewgen_spark.text.words.languages import LANG_CODES, LangCode
 from reviewgen_spark.text.words.sentences import cut_sentences
 
 METHOD_VERSION = 1
@@ -85,7 +85,7 @@ class Sentence(NamedTuple):
 
     record_id: str
     text: str
-    said: Said
+    said: SentenceOpinion
     words: tuple[str, ...]
 
 

@@ -18,7 +18,7 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.schemas.arrow import arrow_schema
 from reviewgen_spark.text.privacy.erasure_keys import Erased
-from reviewgen_spark.transforms.history import only
+from reviewgen_spark.transforms.dataframes import rows_that_share
 from reviewgen_spark.transforms.ingest.landing import REQUIRED_COLUMNS, delta_folders, relative_path
 from reviewgen_spark.transforms.ingest.record_parsing import Parsed, ReviewParser, parse_gold_label
 from reviewgen_spark.transforms.ingest.source_files import SourceRecord, UnreadableFileError, read_records
@@ -96,7 +96,9 @@ def _kinds(feeds: Mapping[str, DataFrame]) -> list[tuple[str, str]]:
 def _part_deliveries(reviews: DataFrame, earlier_reviews: DataFrame, batch: Column) -> dict[str, DataFrame]:
     """What is here for the first time, and what came before: in this batch or in an earlier one."""
     first_delivery = Window.partitionBy("record_id").orderBy("source_file", "source_line")
-    known = only(earlier_reviews.select("record_id"), reviews, "record_id").withColumn("is_known", F.lit(True))
+    known = rows_that_share(earlier_reviews.select("record_id"), reviews, "record_id").withColumn(
+        "is_known", F.lit(True)
+    )
     typed = (
         reviews.withColumn("delivery", F.row_number().over(first_delivery))
         .join(known, on="record_id", how="left")

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from reviewgen_spark.schemas.tasks import ASPECT_TASK
+
 REQUIRED_REVIEW_COLUMNS = ("product_id", "text", "created_at")
 REVIEW_COLUMNS = (
     "review_id",
@@ -27,7 +29,6 @@ REVIEW_COLUMNS = (
     "updated_at",
 )
 REQUIRED_GOLD_COLUMNS = ("review_id", "task", "label")
-ASPECT_TASK = "aspect:"  # and the aspect behind it: a gold label of what a review says of that aspect
 ASPECT_LABELS = ("negative", "neutral", "positive")
 
 

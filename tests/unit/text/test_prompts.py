@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from reviewgen_spark.text.requests.prompts import BEGIN, END, chat_messages, instruction, quoted
 from reviewgen_spark.text.requests.purposes import PURPOSES
-from reviewgen_spark.text.requests.request import LANG_CODES, Attribute, Request, Source
+from reviewgen_spark.text.requests.request import Attribute, Request, Source
+from reviewgen_spark.text.words.languages import LANG_CODES
 
 BREAKERS = st.lists(
     st.sampled_from(

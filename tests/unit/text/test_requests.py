@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.text.requests.purposes import IN_SHOPS_NAME, PER_PRODUCT, PER_REVIEW, PUBLISHABLE, PURPOSES
 from reviewgen_spark.text.requests.request import (
-    LANG_CODES,
     LENGTH_BOUNDS,
     LENGTHS,
     Attribute,
@@ -19,6 +18,7 @@ from reviewgen_spark.text.requests.request import (
     prompt_fingerprint,
     text_id,
 )
+from reviewgen_spark.text.words.languages import LANG_CODES
 
 REPLY = Request(
     "reply",

@@ -1,6 +1,6 @@
 """Writes docs/configuration.md: every setting with its type, its default and its meaning.
 
-`python -m reviewgen_spark.config.reference FILE` writes the file. A test compares it with the sections.
+`python -m reviewgen_spark.cli.settings_reference FILE` writes the file. A test compares it with the sections.
 """
 
 import inspect

@@ -1,0 +1,85 @@
+"""Counts the records of every table and checks that the sums match."""
+
+from dataclasses import dataclass
+
+from pyspark.sql import functions as F
+
+from reviewgen_spark.transforms.views import mark_current
+from reviewgen_spark.warehouse.tables import Warehouse
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Records on their way; the two sums must hold, or something was lost or written twice."""
+
+    delivered: int
+    bronze: int
+    quarantined: int
+    redelivered: int
+    erased: int
+    gold_labels: int
+    clean: int
+    refused: int
+    unique: int
+    duplicates: int
+    current: int
+    labelled: int
+    label_errors: int
+
+    @property
+    def faults(self) -> list[str]:
+        """The sums that do not hold."""
+        faults = []
+        accounted = self.bronze + self.quarantined + self.redelivered + self.gold_labels + self.erased
+        if self.delivered != accounted:
+            faults.append(f"{self.delivered:,} records were delivered, but {accounted:,} are accounted for")
+        if self.bronze != self.clean + self.refused:
+            faults.append(f"{self.bronze:,} bronze reviews, but {self.clean + self.refused:,} were cleaned or refused")
+        if self.clean != self.unique + self.duplicates:
+            faults.append(
+                f"{self.clean:,} clean reviews, but {self.unique + self.duplicates:,} have a place among copies"
+            )
+        return faults
+
+    def lines(self) -> list[str]:
+        """The table that `reviewgen status --counts` prints."""
+        return [
+            f"records delivered      {self.delivered:>12,}",
+            f"  = bronze reviews     {self.bronze:>12,}",
+            f"  + gold labels        {self.gold_labels:>12,}",
+            f"  + quarantined        {self.quarantined:>12,}",
+            f"  + redelivered        {self.redelivered:>12,}",
+            f"  + erased             {self.erased:>12,}   by `reviewgen erase`",
+            f"bronze reviews         {self.bronze:>12,}",
+            f"  = clean reviews      {self.clean:>12,}",
+            f"  + broke a rule       {self.refused:>12,}   in silver_reviews_quarantine",
+            f"clean reviews          {self.clean:>12,}",
+            f"  = unique             {self.unique:>12,}",
+            f"  + duplicates         {self.duplicates:>12,}",
+            f"current                {self.current:>12,}   newest record of each review, copies included",
+            f"labelled               {self.labelled:>12,}   of these {self.label_errors:,} with an error, no label",
+        ]
+
+
+def count_records(warehouse: Warehouse) -> Counts:
+    """Count every table itself: nothing here is derived from another count."""
+    files = [row for row in warehouse.records("ops_source_files").read() if row.state == "reserved"]
+    clusters = warehouse.read("silver_review_clusters")
+    labels = warehouse.read("gold_review_labels").agg(F.count("*"), F.count("error")).collect()[0]
+    reviews = warehouse.read("silver_reviews")
+    return Counts(
+        delivered=sum(row.last_row - row.first_row + 1 for row in files),
+        bronze=warehouse.read("bronze_reviews").count(),
+        quarantined=warehouse.read("bronze_reviews_quarantine").where("source_line IS NOT NULL").count(),
+        redelivered=warehouse.read("bronze_redeliveries").count(),
+        # A warehouse that no night has visited since erasing came has no such table.
+        erased=warehouse.read("bronze_erasures").count() if warehouse.exists("bronze_erasures") else 0,
+        gold_labels=warehouse.read("bronze_gold_labels").count(),
+        clean=reviews.count(),
+        refused=warehouse.read("silver_reviews_quarantine").count(),
+        unique=clusters.where("duplicate_of IS NULL").count(),
+        duplicates=clusters.where("duplicate_of IS NOT NULL").count(),
+        current=mark_current(reviews).where("is_current").count(),
+        labelled=labels[0],
+        label_errors=labels[1],
+    )

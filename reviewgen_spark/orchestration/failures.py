@@ -1,0 +1,23 @@
+"""Describes a failure without any value of a row."""
+
+import re
+
+
+def describe_failure(error: BaseException) -> str:
+    """What may be said of a failure: classes, Spark's error condition and code places; never a message.
+
+    A message of Spark, Delta or a worker quotes the values of the failing row.
+    """
+    names = [type(error).__name__]
+    condition = getattr(error, "getCondition", lambda: None)()
+    if condition:
+        names.append(str(condition))
+    text = str(error)
+    if "No space left on device" in text or "Disk quota exceeded" in text:
+        names.append("the disk is full")
+    names += re.findall(r"\b([A-Za-z_.]*(?:Error|Exception))(?=[:\n])", text)[:3]
+    names += [f"[{found}]" for found in re.findall(r"\[([A-Z][A-Z_.]{5,})\]", text)[:2]]
+    places = re.findall(r'File "[^"]*?([^/"]+/[^/"]+\.py)", line (\d+)', text)[-2:]
+    shown = " <- ".join(dict.fromkeys(names))
+    at = ", ".join(f"{file}:{line}" for file, line in places)
+    return shown + (f" at {at}" if at else "") + "; see docs/runbook.md"

@@ -1,0 +1,46 @@
+"""The secret key that user ids are hashed with."""
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.orchestration.stage import Resources
+from reviewgen_spark.text.privacy.erasure_keys import key_fingerprint
+
+if TYPE_CHECKING:
+    pass
+
+
+KEY_VARIABLE = "REVIEWGEN_USER_KEY"
+
+
+def user_key(config: Config) -> Resources:
+    """The secret key of user_key: from the environment, else from `clean.user_key_file`, made on first use.
+
+    Raises:
+        ConfigError: When neither is given.
+    """
+    value = os.environ.get(KEY_VARIABLE, "")
+    if not value and config.clean.user_key_file:
+        value = _key_file(Path(config.paths.root) / config.clean.user_key_file)
+    if len(value) < 16:
+        raise ConfigError(
+            f"{KEY_VARIABLE}: {'not set' if not value else 'shorter than 16 characters'}; user ids are stored as keyed "
+            f"hashes. Set it to a secret that never changes: export {KEY_VARIABLE}=$(openssl rand -hex 32)"
+        )
+    key = hashlib.blake2b(value.encode(), digest_size=32).digest()
+    # Another key must re-compute user_key.
+    return Resources({"user_key": key_fingerprint(key)}, key)
+
+
+def _key_file(path: Path) -> str:
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+    return path.read_text(encoding="utf-8").strip()

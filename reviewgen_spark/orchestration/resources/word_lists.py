@@ -1,0 +1,28 @@
+"""The folders of word lists, with the hash of their content."""
+
+from typing import TYPE_CHECKING
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.orchestration.stage import Resources, hash_files
+from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_safety_lists
+
+if TYPE_CHECKING:
+    pass
+
+
+def dictionaries(config: Config) -> Resources:
+    """The folder of word lists, by the hash of its content."""
+    folder = driver_dictionaries()
+    return Resources({"dictionaries": hash_files(folder)}, folder)
+
+
+def safety_lists(config: Config) -> Resources:
+    """The folder of lists that generated texts are checked by, by the hash of its content."""
+    folder = driver_safety_lists()
+    return Resources({"safety": hash_files(folder)}, folder)
+
+
+def word_and_safety_lists(config: Config) -> Resources:
+    """Both folders of lists: what texts are read by, and what they are checked by."""
+    words, safety = dictionaries(config), safety_lists(config)
+    return Resources({**words.hashes, **safety.hashes}, (words.value, safety.value))

@@ -1,0 +1,90 @@
+"""Resolves who writes texts and who checks them, with the hashes that enter the fingerprint."""
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError
+from reviewgen_spark.inference.generation.setup import NO_LABELLER, Writing, label_settings, labels_like_stage
+from reviewgen_spark.models.generator.generator_folder import read_generator
+from reviewgen_spark.orchestration.resources.models import hashes_beside, label_model
+from reviewgen_spark.orchestration.resources.word_lists import dictionaries, safety_lists
+from reviewgen_spark.orchestration.stage import Resources
+from reviewgen_spark.text.requests.templates import TEMPLATE_VERSION
+
+if TYPE_CHECKING:
+    from reviewgen_spark.models.registry.local_copies import Pinned
+    from reviewgen_spark.models.registry.registry import RegisteredModel
+
+
+def writing(config: Config, writer: str, purposes: Iterable[str] = ()) -> Resources:
+    """Everything that a stage needs in order to write; only what this writer heeds of `generation` is hashed.
+
+    Args:
+        config: the sections `generation`, `models` and `paths`.
+        writer: template, torch or endpoint.
+        purposes: what the stage is going to ask for.
+
+    Raises:
+        ConfigError: the generator was not taught one of the purposes.
+        ModelNotFoundError: the writer is `torch`, and no generator is registered; or `generation.labeller` names a
+            version that is not there.
+    """
+    from reviewgen_spark.models.registry.generators import resolve_generator
+
+    section = config.generation
+    generator = None
+    if writer == "torch":
+        generator = resolve_generator(section.name, section.alias, config.paths.tracking_uri)
+        _require_taught(generator, purposes)
+    labeller = _labeller(config)
+    words, safety = dictionaries(config), safety_lists(config)
+    hashes = {
+        **words.hashes,
+        **safety.hashes,
+        "writer": writer,
+        "settings": json.dumps(settings_of(config, writer), sort_keys=True),
+        "generator": f"{generator.name}/{generator.version} {generator.sha256}" if generator else "",
+        "labeller": labeller.model.sha256 if labeller else NO_LABELLER,
+    }
+    if labeller and labels_like_stage(config):
+        hashes |= hashes_beside(config, labeller.model)
+    found = Writing(writer, generator, labeller.model if labeller else None, words.value, safety.value)
+    return Resources(hashes, found, (labeller.warning,) if labeller and labeller.warning else ())
+
+
+def _require_taught(generator: "RegisteredModel", purposes: Iterable[str]) -> None:
+    """Say at once what otherwise each row would say."""
+    taught = read_generator(generator.path).purposes
+    if untaught := [purpose for purpose in purposes if purpose not in taught]:
+        raise ConfigError(
+            f"{generator.name} version {generator.version} was taught {', '.join(taught)}, not {', '.join(untaught)}; "
+            "ask for less, take the writer 'template' or 'endpoint', or train one with examples of it "
+            "(finetune_generator.examples, `reviewgen run train_generator`)"
+        )
+
+
+def settings_of(config: Config, writer: str) -> dict[str, object]:
+    """The keys of `generation` that shape what a writer writes."""
+    part = config.generation.result_part()
+    shared = {name: part[name] for name in ("max_attempts", "seed")}
+    decoding, endpoint = part["decoding"], part["endpoint"]
+    if writer == "torch":
+        return {**shared, "precision": part["precision"], "decoding": decoding, "watermark": part["watermark"]}
+    if writer == "endpoint":
+        heard = {name: decoding[name] for name in ("temperature", "top_p", "max_new_tokens")}
+        return {**shared, "decoding": heard, "endpoint": endpoint}
+    return {**shared, "templates": TEMPLATE_VERSION}
+
+
+def _labeller(config: Config) -> "Pinned | None":
+    alias = config.generation.labeller
+    if alias == NO_LABELLER:
+        return None
+    try:
+        return label_model(config.model_copy(update={"label": label_settings(config)}), alias)
+    except ModelNotFoundError:
+        if alias.isdecimal():
+            raise
+        return None  # the checks then say so, row by row
