@@ -1,5 +1,6 @@
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from reviewgen_spark.models.evaluation.evaluation import Score
 from reviewgen_spark.models.registry.registration import register
 from reviewgen_spark.models.training.finetuning import FinetuneResult
 from reviewgen_spark.text.cleaning.cleaner import Cleaner
+from tests.terminal import open_terminal
 
 from .conftest import make_rows
 
@@ -126,3 +128,10 @@ def test_errors_have_exit_codes(root: Path, tmp_path: Path, capsys: pytest.Captu
     assert run(root, *data, model="sentiment@nobody") == 5
     assert run(root, "--data", str(tmp_path / "no.csv"), "--text", "review", "--label", "label") == 5
     assert "expected NAME@ALIAS or NAME@VERSION" in capsys.readouterr().err
+
+
+def test_a_terminal_shows_the_rows(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_terminal() as screen:
+        assert run(root, "--data", str(write_csv(tmp_path / "data.csv")), "--text", "review", "--label", "label") == 0
+    assert re.search(r"rows .* 0/60 .* left", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.text()))
+    assert "60 of 62 rows" in capsys.readouterr().out, "the figures are the result and go to standard output"

@@ -31,7 +31,7 @@ from reviewgen_spark.models.generator.finetuning import finetune_generator
 from reviewgen_spark.models.training.finetuning import FinetuneResult, finetune
 from reviewgen_spark.models.training.pretraining import pretrain
 from reviewgen_spark.models.training.study import tune
-from reviewgen_spark.orchestration.resources.generator_examples import _examples
+from reviewgen_spark.operations.evaluate_file import _examples
 from tests.conftest import ConfigFactory
 
 QUICK: dict[str, Any] = {

@@ -1,6 +1,7 @@
 """The search on a cheap figure, and once on a real training."""
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from reviewgen_spark.errors import StageError
 from reviewgen_spark.models.registry.trial_log import TrialLog
 from reviewgen_spark.models.training.finetuning import finetune
 from reviewgen_spark.models.training.study import TuneResult, tune
+from tests.terminal import open_terminal
 
 from .conftest import QUICK
 
@@ -35,6 +37,13 @@ def test_finds_the_best_and_cuts_the_hopeless(tmp_path: Path) -> None:
     assert found.value > 0.9 and 3e-4 < found.best["learning_rate"] < 3e-3
     assert found.pruned > 0 and found.finished + found.pruned == 30 == len(told)
     assert {state for _, state, _ in told} == {"complete", "pruned"}
+
+
+def test_a_terminal_shows_the_trials(tmp_path: Path) -> None:
+    search(tmp_path, 2)
+    with open_terminal() as screen:
+        search(tmp_path, 5)
+    assert re.search(r"trials .* 2/5 ", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.text()))
 
 
 class PowerCutError(BaseException):

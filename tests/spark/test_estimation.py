@@ -1,5 +1,6 @@
 """An estimate counts what the label stage would do, and comes near to what it then takes."""
 
+import re
 import time
 from itertools import product
 from pathlib import Path
@@ -16,6 +17,7 @@ from reviewgen_spark.orchestration.runner import open_run
 from reviewgen_spark.warehouse.tables import Warehouse
 from tests.models.conftest import make_rows
 from tests.spark.conftest import DAY
+from tests.terminal import open_terminal
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,9 @@ def files(folder: str) -> set[str]:
 
 def test_it_comes_near_to_a_real_run(spark: SparkSession, config: Config) -> None:
     before = files(config.paths.warehouse)
-    found = estimate(spark, config)
+    with open_terminal() as screen:
+        found = estimate(spark, config)
+    assert re.search(r"measurements .* 0/6", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.text()))
     assert files(config.paths.warehouse) == before
     # Beside the copy of the champion that every use of it keeps, nothing is left.
     assert {name.split("/")[0] for name in files(config.paths.artifacts)} == {"_staging", "_pinned"}

@@ -177,7 +177,6 @@ def test_six_of_twenty_kills_hit_other_stages_than_label(turns: ModuleType) -> N
 
 
 def test_rouge_is_that_of_fewsum(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("nltk")
     monkeypatch.syspath_prepend(str(FOLDER))
     from rouge import rouge
 
