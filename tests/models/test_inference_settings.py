@@ -14,11 +14,20 @@ from reviewgen_spark.inference.label import label_window
 from reviewgen_spark.inference.timing import time_window
 from reviewgen_spark.inference.torch_writer import TorchSpec, TorchWriter, torch_spec
 from reviewgen_spark.models.decoding import continue_prompts
+from reviewgen_spark.models.evaluation import Score
 from reviewgen_spark.models.finetuning import FinetuneResult
 from reviewgen_spark.models.folder import folder_sha256
+from reviewgen_spark.models.generation_examples import Example
 from reviewgen_spark.models.generator import GENERATOR_FILES, generator_sha256, load_generator
+from reviewgen_spark.models.generator_evaluation import evaluate_generator
 from reviewgen_spark.models.predictor import Predictor
-from reviewgen_spark.sections import DecodingSection, GenerationSection, LabelSection, WatermarkSection
+from reviewgen_spark.sections import (
+    DecodingSection,
+    EvaluateGeneratorSection,
+    GenerationSection,
+    LabelSection,
+    WatermarkSection,
+)
 from reviewgen_spark.text.requests import Request, Source
 from tests.models.generators import make_generator
 from tests.spark.labelling import Held, Model, read_files
@@ -233,3 +242,22 @@ def test_how_a_generator_is_shipped(generator: Model, monkeypatch: pytest.Monkey
     section = GenerationSection(weights="localcache", broadcast_max_mb=3)
     torch_spec(generator, section, spark=object())  # type: ignore[arg-type]  # it is only handed on
     assert told == [("localcache", 3)]
+
+
+def test_how_many_texts_a_generator_is_scored_on(generator: Model) -> None:
+    rows = [f"房间很好，服务不错。{'好' * (place % 5)}" for place in range(60)]
+    examples = [
+        Example(Request("augmentation", "p", "zh", sources=(Source("r", "手机太差"),), seed=place), text)
+        for place, text in enumerate(rows)
+    ]
+
+    def scored(texts: int, seed: int) -> list[Score]:
+        section, decoding = EvaluateGeneratorSection(texts=texts, seed=seed), DecodingSection(max_new_tokens=8)
+        return evaluate_generator(generator.path, examples[:20], examples, section, decoding)
+
+    def rows_of(scores: list[Score]) -> set[int]:
+        return {score.rows for score in scores if score.model == "generator" and "self_bleu" in score.metric}
+
+    plain = scored(10, 42)
+    assert rows_of(plain) == {10} and rows_of(scored(20, 42)) == {20}
+    assert scored(10, 42) == plain != scored(10, 43)
