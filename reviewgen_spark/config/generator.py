@@ -9,7 +9,10 @@ from reviewgen_spark.config.training import PretrainSection, TrainingSection
 
 
 class PretrainGeneratorSection(PretrainSection):
-    """How the language model is trained that a generator begins as."""
+    """How the language model is trained that a generator begins as.
+
+    `mask_pct` is not read: the next token needs no masks. It stays because it is part of the fingerprint.
+    """
 
     objective: Literal["clm"] = Field("clm", description="the next token: a generator writes from left to right")
     max_tokens: int = Field(192, ge=8, le=2048, description="at least finetune_generator.max_tokens")

@@ -4,8 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from reviewgen_spark.jobs.pretrain import pretrain_model
+from reviewgen_spark.jobs.pretrain_generator import pretrain_generator
 
 from reviewgen_spark.config import (
     CompressSection,
@@ -18,21 +21,25 @@ from reviewgen_spark.config import (
     TrainingSection,
     TuneSection,
 )
-from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError
+from reviewgen_spark.models import compression
 from reviewgen_spark.models.bases.loading import load_base
 from reviewgen_spark.models.classifier.predictor import load_classifier
-from reviewgen_spark.models.compression import compress as compress_module
-from reviewgen_spark.models.compression.compress import compress, prune
+from reviewgen_spark.models.compression import compress
+from reviewgen_spark.models.compression.compress import prune
 from reviewgen_spark.models.compression.distillation import distil
 from reviewgen_spark.models.data.corpus import read_split
 from reviewgen_spark.models.evaluation.evaluation import evaluate
 from reviewgen_spark.models.generator.examples import Example, review_examples
 from reviewgen_spark.models.generator.finetuning import finetune_generator
+from reviewgen_spark.models.generator.generator_folder import load_generator, read_generator
 from reviewgen_spark.models.training.finetuning import FinetuneResult, finetune
-from reviewgen_spark.models.training.pretraining import pretrain
+from reviewgen_spark.models.training.pretraining import Row, make_batch, pretrain
 from reviewgen_spark.models.training.study import tune
 from reviewgen_spark.operations.evaluate_file import _examples
+from reviewgen_spark.orchestration.stage import Inputs
 from tests.conftest import ConfigFactory
+from tests.models.conftest import write_corpus
 
 QUICK: dict[str, Any] = {
     "max_tokens": 16,
@@ -207,6 +214,68 @@ def test_each_training_reads_every_setting_of_its_section(
     assert set(kind.model_fields) - read == left
 
 
+def sums(model: Any) -> dict[str, float]:
+    return {name: float(tensor.double().sum()) for name, tensor in model.state_dict().items()}
+
+
+def test_another_value_gives_another_generator(examples: dict[str, list[Example]], tmp_path: Path) -> None:
+    def train(**settings: Any) -> dict[str, float]:
+        section = FinetuneGeneratorSection(**{**QUICK, "max_tokens": 64, "text_tokens": 32, **settings})
+        out = tmp_path / f"{len(list(tmp_path.iterdir()))}"
+        finetune_generator(examples["train"], examples["validation"], "scratch:tiny", section, out, quiet, "c")
+        settings_of[str(out)] = (read_generator(out).max_tokens, read_generator(out).text_tokens)
+        return sums(load_generator(out).model)
+
+    settings_of: dict[str, tuple[int, int]] = {}
+    plain = train()
+    for changed in ({"epochs": 2}, {"learning_rate": 1e-4}, {"embedding_rate": 3.0}):
+        assert train(**changed) != plain, changed
+    assert train(method="lora", rank=2) != train(method="lora", rank=4)
+    assert train(method="lora", rank=2) != train(method="lora", rank=2, embedding_rate=9.0)
+    train(max_tokens=48, text_tokens=20)
+    assert list(settings_of.values()) == [(64, 32)] * 8 + [(48, 20)]
+
+
+def test_another_value_gives_another_student(corpus: Path, trained: FinetuneResult, tmp_path: Path) -> None:
+    def teach(**settings: Any) -> dict[str, float]:
+        section = DistilSection(**{**QUICK, "base": "teacher:1", **settings})
+        out = tmp_path / f"{len(list(tmp_path.iterdir()))}"
+        return sums(load_classifier(distil(corpus, [], trained.folder, section, out, quiet).folder))
+
+    plain = teach()
+    for changed in (
+        {"base": "teacher:2"},
+        {"temperature": 5.0},
+        {"soft_share": 0.1},
+        {"epochs": 2},
+        {"learning_rate": 1e-4},
+        {"dropout": 0.3},
+    ):
+        assert teach(**changed) != plain, changed
+
+
+def test_how_many_words_are_to_be_guessed() -> None:
+    rows = [Row(list(range(10, 110)), list(range(100)), [0] * 100, 100)]
+    shares = []
+    for share in (15, 60):
+        section = PretrainSection(mask_pct=share)
+        batch = make_batch(rows, section, np.random.default_rng(1), 0, 4, 200, "cpu")
+        shares.append(float((batch["labels"] != -100).float().mean()))
+    assert shares[0] < 0.3 < shares[1]
+
+
+def test_what_a_pretraining_begins_with(make_config: ConfigFactory, tmp_path: Path) -> None:
+    for override in ("pretrain.base=./nowhere", "pretrain_generator.base=./nowhere"):
+        config = make_config(override)
+        run = pretrain_generator if "generator" in override else pretrain_model
+        texts = {"pretraining_corpus": tmp_path / "texts"}
+        if not texts["pretraining_corpus"].is_dir():
+            shards = {split: [{"record_id": "r", "text": "好"}] * 4 for split in ("train", "validation")}
+            write_corpus(texts["pretraining_corpus"], shards, shards=1)  # type: ignore[arg-type]
+        with pytest.raises(ModelNotFoundError, match="nowhere"):
+            run(Inputs({}, config, True, texts, tmp_path / "out", tmp_path / "c", "f", None, quiet))
+
+
 def test_how_many_examples_a_generator_learns_from(corpus: Path, make_config: ConfigFactory) -> None:
     def learnt(*overrides: str) -> list[Example]:
         return _examples(make_config(*overrides), corpus, "train", None)
@@ -249,7 +318,7 @@ def test_on_how_many_rows_variants_are_timed(
         timed.append(timed_rows)
         return []
 
-    monkeypatch.setattr(compress_module, "compare_variants", note)
+    monkeypatch.setattr(compression, "compare_variants", note)
     compressed(corpus, trained.folder, tmp_path / "m", DistilSection(), cascade=False, timed_rows=7)
     assert timed == [7]
 

@@ -1,21 +1,50 @@
 """Settings at a second value, without a JVM: each reaches its function and changes what comes of it."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from reviewgen_spark.jobs import generate, reply
 
-from reviewgen_spark.config import ChecksSection, Config, SummariseSection, TokensSection, WeakLabelsSection
+from reviewgen_spark.config import (
+    ChecksSection,
+    Config,
+    EndpointSection,
+    GenerationSection,
+    IngestSection,
+    KeywordsSection,
+    RegisterCompressedSection,
+    SummariseSection,
+    TokensSection,
+    WeakLabelsSection,
+)
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError
+from reviewgen_spark.inference.generation.endpoint import endpoint_spec
+from reviewgen_spark.models.compression.variants import VariantFigures
+from reviewgen_spark.models.registry.promotion_gate import judge_compressed
 from reviewgen_spark.operations.demo import demo
 from reviewgen_spark.operations.demo.sample import write_sample
 from reviewgen_spark.operations.doctor.doctor import examine_machine
+from reviewgen_spark.operations.text_export import exported_row
 from reviewgen_spark.orchestration import session
+from reviewgen_spark.orchestration.artifacts import Artifacts
+from reviewgen_spark.orchestration.resources.models import base_model, corpus_labels, teacher
+from reviewgen_spark.orchestration.resources.user_key import user_key
+from reviewgen_spark.orchestration.resources.writers import writing
+from reviewgen_spark.orchestration.stage import Stage
+from reviewgen_spark.products.keywords import product_words
 from reviewgen_spark.text.checks.checks import CheckLists, Judged, check_text
 from reviewgen_spark.text.opinions.aspects import OpinionReader
 from reviewgen_spark.text.opinions.labelling_functions import Ballot, Voters
+from reviewgen_spark.text.requests.provenance import aigc_metadata
 from reviewgen_spark.text.requests.request import Request, Source
 from reviewgen_spark.text.summaries.summary import Review, summarise
+from reviewgen_spark.text.words.tokeniser import Tokeniser
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_safety_lists
+from reviewgen_spark.transforms.ingest.landing import Delivery, Scan, reserve
+from reviewgen_spark.transforms.ingest.record_parsing import ReviewParser
 from tests.conftest import ConfigFactory
 from tests.unit.test_session import Builder
 
@@ -181,3 +210,130 @@ def test_doctor_looks_at_the_disk_of_exports(make_config: ConfigFactory, tmp_pat
     some = make_config(elsewhere, "tables.parquet_exports=[silver_tokens]")
     assert not any(str(SHARED_MEMORY) in disk for disk in disks(none))
     assert any(str(SHARED_MEMORY) in disk for disk in disks(some))
+
+
+def test_where_stages_write_their_files(make_config: ConfigFactory, tmp_path: Path) -> None:
+    config = make_config("paths.artifacts=elsewhere", "models.base=pretrained")
+    with pytest.raises(ModelNotFoundError, match="elsewhere"):
+        base_model(config)
+    assert Artifacts(config.paths.artifacts).latest("corpus").parent == tmp_path / "elsewhere" / "corpus"
+
+
+def test_what_a_record_is_read_as(make_config: ConfigFactory) -> None:
+    record = {"review_id": "r", "product_id": "p", "text": "好", "created_at": "2026-01-05T08:00:00"}
+
+    def read(*overrides: str) -> dict[str, Any]:
+        config = make_config(*overrides)
+        return dict(ReviewParser(config.ingest.source, config.timezone).parse(record).values)
+
+    plain, utc, other = read(), read("ingest.timezone=UTC"), read("ingest.source=market")
+    assert (utc["created_at"] - plain["created_at"]).total_seconds() == 8 * 3600
+    assert (plain["source"], other["source"]) == ("shop", "market") and plain["record_id"] != other["record_id"]
+
+
+def test_how_files_become_batches() -> None:
+    scan = Scan(Delivery("reviews", "a.jsonl", "jsonl", 1, datetime(2026, 1, 5, tzinfo=UTC)), "hash", 10, 3, None)
+
+    def reserved(**settings: Any) -> list[tuple[str, int]]:
+        return [(row["state"], row["batch_id"]) for row in reserve([scan], set(), 5, IngestSection(**settings))]
+
+    assert reserved() == [("rejected", 5)]
+    assert reserved(max_quarantine_pct=30) == [("reserved", 5)]
+    assert reserved(max_quarantine_pct=30, max_rows_per_batch=6) == [("reserved", 5), ("reserved", 6)]
+
+
+def test_where_the_key_of_users_is(make_config: ConfigFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REVIEWGEN_USER_KEY")
+    plain = user_key(make_config())
+    other = user_key(make_config("clean.user_key_file=other_key"))
+    assert (tmp_path / "other_key").is_file() and plain.hashes != other.hashes
+    with pytest.raises(ConfigError, match="REVIEWGEN_USER_KEY"):
+        user_key(make_config("clean.user_key_file=null"))
+
+
+def test_stop_words_are_no_content_words() -> None:
+    def content_words(stop_words: str | None) -> list[str]:
+        return (
+            Tokeniser(TokensSection(stop_words=stop_words), driver_dictionaries()).words("这个手机的屏幕").content_words
+        )
+
+    assert set(content_words("stop_words.txt")) < set(content_words(None))
+
+
+def test_how_far_apart_words_are_joined() -> None:
+    words = [["房间", "干净", "早餐", "安静", "电池"]] * 3
+    table = pa.table({"product_id": ["p"] * 3, "content_words": words})
+
+    def ranked(window: int) -> list[Any]:
+        [found] = product_words(table.to_batches(), KeywordsSection(min_reviews=1, window=window))
+        return [row["ranked"] for row in found.to_pylist()]
+
+    assert ranked(2) != ranked(5)
+
+
+def test_which_base_and_name_a_model_has(make_config: ConfigFactory, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    assert base_model(make_config(f"models.base={tmp_path}")).hashes and not base_model(make_config()).hashes
+    with pytest.raises(ModelNotFoundError, match="other_name"):
+        teacher(make_config("models.name=other_name"))
+
+
+def test_what_shapes_a_corpus(make_config: ConfigFactory) -> None:
+    changes = ((), ("finetune.labels=weak",), ("finetune.tasks=[sentiment, stars]",))
+    assert len({str(corpus_labels(make_config(*change)).hashes) for change in changes}) == 3
+
+
+def test_a_generator_learns_the_next_token_of_longer_texts(make_config: ConfigFactory) -> None:
+    section = make_config("pretrain_generator.max_tokens=1024").pretrain_generator
+    assert (section.max_tokens, section.objective) == (1024, "clm")
+    for override in ("pretrain.max_tokens=1024", "pretrain_generator.objective=mlm"):
+        with pytest.raises(ConfigError, match=override.partition("=")[0]):
+            make_config(override)
+
+
+def test_what_a_compressed_model_may_cost() -> None:
+    plain = {"size_mb": 9.0, "parameters": 9, "rows_per_s": 9.0, "f1": 0.9, "f1_low": 0.8, "f1_high": 1.0,
+             "f1_lost": 0.0, "f1_lost_low": 0.0, "f1_lost_high": 0.0, "agreement": 1.0}  # fmt: skip
+    above = VariantFigures("teacher", **plain)
+    below = VariantFigures("compressed", **{**plain, "f1": 0.88, "f1_lost": 0.02, "size_mb": 2.0, "rows_per_s": 99.0})
+    assert not judge_compressed(above, below, RegisterCompressedSection()).promoted
+    assert judge_compressed(above, below, RegisterCompressedSection(max_f1_loss=0.03)).promoted
+
+
+def test_which_generator_writes(make_config: ConfigFactory) -> None:
+    for override in ("generation.name=other_generator", "generation.alias=elsewhere"):
+        with pytest.raises(ModelNotFoundError, match=override.partition("=")[2]):
+            writing(make_config(override), "torch")
+
+
+def test_which_endpoint_is_asked() -> None:
+    given = {"url": "http://localhost:1/v1", "model": "one", "version": 1}
+    plain, other = (
+        endpoint_spec(GenerationSection(endpoint=EndpointSection(**{**given, **more})))
+        for more in ({}, {"url": "http://localhost:2/v1", "model": "two", "version": 2})
+    )
+    assert (plain.model_name, plain.model_version, plain.section.url) == ("one", 1, "http://localhost:1/v1")
+    assert (other.model_name, other.model_version, other.section.url) == ("two", 2, "http://localhost:2/v1")
+
+
+@pytest.mark.parametrize("stage", [reply.STAGE, generate.STAGE], ids=lambda stage: stage.name)
+def test_which_writer_and_how_many_errors_a_stage_has(stage: Stage, make_config: ConfigFactory) -> None:
+    config = make_config(f"{stage.name}.writer=template", f"{stage.name}.max_error_pct=42")
+    assert stage.assets(config).value.writer == "template"
+    with pytest.raises(ModelNotFoundError):
+        stage.assets(make_config(f"{stage.name}.writer=torch"))
+    assert stage.max_error_pct is not None
+    assert stage.max_error_pct(config) == 42 != stage.max_error_pct(make_config())
+
+
+def test_who_spreads_an_export(make_config: ConfigFactory) -> None:
+    aigc = aigc_metadata("很抱歉", "t", "某店").to_json()
+    row = {"text_id": "t", "purpose": "reply", "product_id": "p", "record_id": "r", "lang_code": "zh",
+           "text": "很抱歉", "model_name": "m", "model_version": 1, "source_record_ids": [], "aigc": aigc}  # fmt: skip
+    propagators = [
+        exported_row(row, False, make_config(*override).provenance.content_propagator, "e")["AIGC"].get(
+            "ContentPropagator"
+        )
+        for override in ((), ("provenance.content_propagator=某平台",))
+    ]
+    assert propagators[1] == "某平台" != propagators[0]

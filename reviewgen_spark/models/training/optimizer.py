@@ -67,14 +67,17 @@ def make_optimizer(model: Any, settings: LoopSettings) -> torch.optim.Optimizer:
     embeddings = model.get_input_embeddings().weight
     if settings.embedding_rate == 0:
         embeddings.requires_grad_(False)
-    others = [p for p in model.parameters() if p.requires_grad and p is not embeddings]
+    own = [embeddings]
+    if not embeddings.is_leaf:  # peft adds up the base's embeddings and those of new tokens, which alone are trained
+        own = [p for name, p in model.named_parameters() if "trainable_tokens_delta" in name]
+    others = [p for p in model.parameters() if p.requires_grad and all(p is not one for one in own)]
     groups: list[dict[str, Any]] = [
         {"params": [p for p in others if p.ndim >= 2], "weight_decay": settings.weight_decay},
         {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
     ]
     if embeddings.requires_grad:
         speed = settings.learning_rate * settings.embedding_rate
-        groups.append({"params": [embeddings], "weight_decay": settings.weight_decay, "lr": speed})
+        groups.append({"params": own, "weight_decay": settings.weight_decay, "lr": speed})
     kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[settings.optimizer]
     optimizer: torch.optim.Optimizer = kind(
         [group for group in groups if group["params"]], lr=settings.learning_rate, fused=True

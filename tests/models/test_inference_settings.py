@@ -1,0 +1,264 @@
+"""Settings of `label` and `generation` at a second value: each reaches the model on a worker, or how it decodes."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import torch
+
+from reviewgen_spark.config import (
+    DecodingSection,
+    EvaluateGeneratorSection,
+    GenerationSection,
+    LabelSection,
+    WatermarkSection,
+)
+from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.inference import shipping
+from reviewgen_spark.inference.generation import torch_writer
+from reviewgen_spark.inference.generation.torch_writer import TorchSpec, TorchWriter, torch_spec
+from reviewgen_spark.inference.labelling.label import label_window
+from reviewgen_spark.inference.labelling.timing import time_window
+from reviewgen_spark.models.classifier.model_folder import folder_sha256
+from reviewgen_spark.models.classifier.predictor import Predictor
+from reviewgen_spark.models.decoding.decoding import continue_prompts
+from reviewgen_spark.models.evaluation.evaluation import Score
+from reviewgen_spark.models.generator.evaluation import evaluate_generator
+from reviewgen_spark.models.generator.examples import Example
+from reviewgen_spark.models.generator.generator_folder import GENERATOR_FILES, generator_sha256, load_generator
+from reviewgen_spark.models.training.finetuning import FinetuneResult
+from reviewgen_spark.text.requests.request import Request, Source
+from tests.models.generators import make_generator
+from tests.spark.labelling import Held, Model, read_files
+
+without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+TEXTS = ["房间很好", "手机太差", "服务很好，物流很好"] * 4
+
+
+@pytest.fixture
+def _own_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process that has loaded nothing yet, with a cache of its own."""
+    threads = torch.get_num_threads()
+    monkeypatch.setenv(shipping.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(shipping, "_LOADED", {})
+    monkeypatch.setattr(shipping, "_GENERATORS", {})
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def shipped(trained: FinetuneResult, _own_worker: None) -> shipping.ShippedModel:
+    model = Model("m", 1, folder_sha256(trained.folder), trained.folder)
+    return shipping.ShippedModel(model.sha256, Held(read_files(model)))  # type: ignore[arg-type]
+
+
+ROWS = len(TEXTS)
+WINDOW = pa.table(
+    {
+        "record_id": [f"r{row:02d}" for row in range(ROWS)],
+        "text_clean": TEXTS,
+        "batch_id": pa.array([1] * ROWS, pa.int64()),
+        "stratum": pa.array([0] * ROWS, pa.int32()),
+    }
+)
+
+
+def label(shipped: shipping.ShippedModel, **settings: Any) -> dict[str, list[Any]]:
+    window = WINDOW.drop_columns(["stratum"])
+    found = label_window(window, shipped, LabelSection(**settings), "m", 1).to_pydict()
+    return {name: values for name, values in found.items() if name != "window"}
+
+
+def time_it(shipped: shipping.ShippedModel, **settings: Any) -> dict[str, list[Any]]:
+    return time_window(WINDOW, shipped, LabelSection(**settings), "m", 1).to_pydict()
+
+
+Run = Callable[..., dict[str, list[Any]]]
+both = pytest.mark.parametrize("run", [label, time_it], ids=["the label stage", "its estimate"])
+
+
+@both
+def test_threads_of_a_worker_that_labels(run: Run, shipped: shipping.ShippedModel) -> None:
+    run(shipped, threads=2)
+    assert torch.get_num_threads() == 2
+
+
+@both
+@without_gpu
+def test_the_device_that_labels(run: Run, shipped: shipping.ShippedModel) -> None:
+    with pytest.raises(ConfigError, match="cuda"):
+        run(shipped, device="cuda")
+
+
+@both
+def test_a_model_that_labels_is_compiled(
+    run: Run, shipped: shipping.ShippedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[Any] = []
+
+    def compile_nothing(model: Any, **options: Any) -> Any:
+        compiled.append(model)
+        return model
+
+    monkeypatch.setattr(torch, "compile", compile_nothing)
+    run(shipped)
+    assert not compiled
+    shipping._LOADED.clear()
+    run(shipped, compile=True)
+    assert compiled
+
+
+@both
+def test_embeddings_come_from_the_pass_that_labels(
+    run: Run, shipped: shipping.ShippedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    plain = Predictor.probabilities_and_embeddings
+
+    def note(predictor: Predictor, rows: list[list[int]]) -> Any:
+        asked.append(len(rows))
+        return plain(predictor, rows)
+
+    monkeypatch.setattr(Predictor, "probabilities_and_embeddings", note)
+    run(shipped)
+    assert not asked
+    run(shipped, embeddings=True)
+    assert sum(asked) == ROWS
+
+
+@both
+def test_how_many_tokens_a_batch_of_labels_has(
+    run: Run, shipped: shipping.ShippedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+    plain = Predictor.all_probabilities
+
+    def note(predictor: Predictor, rows: list[list[int]]) -> Any:
+        batches.append(len(rows))
+        return plain(predictor, rows)
+
+    monkeypatch.setattr(Predictor, "all_probabilities", note)
+    run(shipped)
+    assert batches == [ROWS]
+    batches.clear()
+    run(shipped, tokens_per_batch=64)
+    assert len(batches) > 1 and sum(batches) == ROWS
+
+
+def test_what_a_label_depends_on(shipped: shipping.ShippedModel) -> None:
+    plain = label(shipped)
+    assert label(shipped, max_chars=5)["error"][2]["class"] == "TextTooLong" and plain["error"][2] is None
+    assert label(shipped, precision="bfloat16")["sentiment_score"] != plain["sentiment_score"]
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    folder = tmp_path_factory.mktemp("generator")
+    make_generator(folder, "gpt2", seed=3, purposes=("reply", "augmentation"), max_tokens=64, text_tokens=24)
+    return Model("g", 1, generator_sha256(folder), folder)
+
+
+def requests() -> list[Request]:
+    sources = ("手机太差，" * (row % 4 + 1) for row in range(6))
+    return [Request("reply", "p", "zh", sources=(Source("r", text),), seed=row) for row, text in enumerate(sources)]
+
+
+@pytest.fixture(scope="module")
+def write(generator: Model) -> Callable[[GenerationSection], list[str | None]]:
+    def texts(section: GenerationSection) -> list[str | None]:
+        return [found.text for found in TorchSpec("g", 1, None, str(generator.path), section).open().write(requests())]
+
+    return texts
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"temperature": 3.0},
+        {"top_k": 2},
+        {"top_p": 0.1},
+        {"repetition_penalty": 8.0},
+        {"no_repeat_ngram": 1},
+        {"min_new_tokens": 20},
+        {"max_new_tokens": 5},
+    ],
+    ids=lambda value: next(iter(value)),
+)
+def test_another_way_to_decode_gives_other_texts(
+    changed: dict[str, Any], write: Callable[[GenerationSection], list[str | None]]
+) -> None:
+    plain = {"max_new_tokens": 20}
+    given, other = (GenerationSection(decoding=DecodingSection(**{**plain, **more})) for more in ({}, changed))
+    assert write(given) == write(given) != write(other)
+
+
+def test_another_watermark_gives_other_texts(write: Callable[[GenerationSection], list[str | None]]) -> None:
+    def marked(keys: tuple[int, ...], ngram: int) -> list[str | None]:
+        decoding = DecodingSection(max_new_tokens=20)
+        return write(GenerationSection(decoding=decoding, watermark=WatermarkSection(keys=keys, ngram=ngram)))
+
+    keys = tuple(range(77, 97))
+    assert marked((), 5) != marked(keys, 5) != marked(keys, 2)
+    assert marked(keys, 5) != marked(tuple(range(7, 27)), 5)
+
+
+def test_how_a_generator_runs_here_and_on_a_worker(
+    generator: Model, _own_worker: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {name: (generator.path / name).read_bytes() for name in GENERATOR_FILES}
+    there = shipping.ShippedModel(generator.sha256, Held(files), names=GENERATOR_FILES)  # type: ignore[arg-type]
+    for shipped in (None, there):
+        spec = TorchSpec("g", 1, shipped, str(generator.path), GenerationSection(precision="bfloat16", threads=2))
+        model = spec.open()._generator.model
+        assert {parameter.dtype for parameter in model.parameters()} >= {torch.bfloat16}
+    assert torch.get_num_threads() == 2  # `write`, without Spark, leaves them as they are
+    if not torch.cuda.is_available():
+        for shipped in (None, there):
+            with pytest.raises(ConfigError, match="cuda"):
+                TorchSpec("g", 1, shipped, str(generator.path), GenerationSection(device="cuda")).open()
+
+
+def test_how_many_tokens_a_batch_of_texts_has(generator: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[int] = []
+
+    def note(*arguments: Any) -> Any:
+        limits.append(arguments[4])
+        return continue_prompts(*arguments)
+
+    monkeypatch.setattr("reviewgen_spark.models.decoding.continue_prompts", note)
+    section = GenerationSection(tokens_per_batch=100, decoding=DecodingSection(max_new_tokens=8))
+    TorchWriter(load_generator(generator.path), section).write(requests())
+    assert limits == [100]
+
+
+def test_how_a_generator_is_shipped(generator: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[Any, ...]] = []
+
+    def note(spark: object, model: object, *how: object) -> None:
+        told.append(how[:2])
+
+    monkeypatch.setattr(torch_writer, "ship", note)
+    section = GenerationSection(weights="localcache", broadcast_max_mb=3)
+    torch_spec(generator, section, spark=object())  # type: ignore[arg-type]  # it is only handed on
+    assert told == [("localcache", 3)]
+
+
+def test_how_many_texts_a_generator_is_scored_on(generator: Model) -> None:
+    rows = [f"房间很好，服务不错。{'好' * (place % 5)}" for place in range(60)]
+    examples = [
+        Example(Request("augmentation", "p", "zh", sources=(Source("r", "手机太差"),), seed=place), text)
+        for place, text in enumerate(rows)
+    ]
+
+    def scored(texts: int, seed: int) -> list[Score]:
+        section, decoding = EvaluateGeneratorSection(texts=texts, seed=seed), DecodingSection(max_new_tokens=8)
+        return evaluate_generator(generator.path, examples[:20], examples, section, decoding)
+
+    def rows_of(scores: list[Score]) -> set[int]:
+        return {score.rows for score in scores if score.model == "generator" and "self_bleu" in score.metric}
+
+    plain = scored(10, 42)
+    assert rows_of(plain) == {10} and rows_of(scored(20, 42)) == {20}
+    assert scored(10, 42) == plain != scored(10, 43)

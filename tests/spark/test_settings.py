@@ -1,0 +1,243 @@
+"""Settings of stages that need Spark, at a second value: each reaches its function and changes the rows."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from reviewgen_spark.jobs import generate, reply
+
+from reviewgen_spark.config import (
+    Config,
+    DedupSection,
+    IngestSection,
+    ReportSection,
+    SatisfactionSection,
+    WeakLabelsSection,
+)
+from reviewgen_spark.operations.maintenance import maintain
+from reviewgen_spark.orchestration.lease import Lease
+from reviewgen_spark.orchestration.runner import open_run
+from reviewgen_spark.orchestration.stage import Inputs, Stage
+from reviewgen_spark.products.satisfaction import satisfaction_by_product
+from reviewgen_spark.reports.nightly.report import collect
+from reviewgen_spark.transforms.dictionaries import driver_dictionaries
+from reviewgen_spark.transforms.ingest.landing import list_deliveries
+from reviewgen_spark.transforms.weak_labels import label_weakly
+from reviewgen_spark.warehouse.tables import Warehouse
+from tests.conftest import ConfigFactory
+from tests.spark.conftest import DAY, Table, values_by_id
+from tests.spark.test_dedup import Nights, review, text
+from tests.spark.test_report import tables as report_tables
+from tests.spark.test_satisfaction import labelled
+
+SPLITS, RUNS = "silver_review_splits", "ops_stage_runs"
+
+
+def test_which_folders_are_delivered_to(spark: SparkSession, tmp_path: Path) -> None:
+    for folder in ("reviews", "gold_labels", "incoming", "judged"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.jsonl").touch()
+
+    def found(**settings: str) -> list[tuple[str, str]]:
+        files = list_deliveries(spark, str(tmp_path), IngestSection(**settings))
+        return sorted((file.feed_code, file.path) for file in files)
+
+    assert found() == [("gold_labels", "gold_labels/a.jsonl"), ("reviews", "reviews/a.jsonl")]
+    changed = found(reviews="incoming", gold_labels="judged")
+    assert changed == [("gold_labels", "judged/a.jsonl"), ("reviews", "incoming/a.jsonl")]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"kinds": ("exact",)}, {"min_jaccard": 0.99}, {"ngram": 10}, {"bands": 1}, {"rows": 20}],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_whether_two_texts_count_as_copies(settings: dict[str, Any], table: Table) -> None:
+    original = text(3, 80)
+    near = original[:20] + "甲" + original[21:60] + "乙" + original[61:]
+
+    def kind(section: DedupSection) -> str | None:
+        found = Nights(table, section).add(review("a", original), review("b", near))
+        return found["b"].duplicate_kind or found["a"].duplicate_kind
+
+    assert kind(DedupSection()) == "near"
+    assert kind(DedupSection(**settings)) is None
+
+
+def test_the_least_probability_of_a_weak_label(table: Table) -> None:
+    reviews = table("silver_reviews", {"record_id": "a", "text_clean": "质量很好", "rating": 1, "lang_code": "zh-hans"})
+    tokens = table("silver_tokens", {"record_id": "a", "tokens": ["质量", "非常", "好"]})
+    right = {"lexicon": "positive", "vader": "positive", "textblob": "positive", "rating": "negative"}
+    earlier = table("silver_weak_labels", *({"record_id": f"e{i}", "votes": right} for i in range(50)))
+
+    def label(section: WeakLabelsSection) -> str | None:
+        found = label_weakly(tokens, reviews, earlier, section, driver_dictionaries())
+        return values_by_id(found["silver_weak_labels"], "weak_label")["a"]
+
+    assert label(WeakLabelsSection()) == "positive"
+    assert label(WeakLabelsSection(min_probability=1.0)) is None
+
+
+def test_how_much_the_mean_of_the_shop_weighs(table: Table) -> None:
+    rows = labelled(table, ("p", "positive"), ("q", "negative"))
+
+    def scores(**settings: float) -> dict[str, float]:
+        found = satisfaction_by_product(rows, SatisfactionSection(**settings)).collect()
+        return {row.product_id: row.satisfaction_score for row in found}
+
+    assert scores(prior_weight=0) == {"p": 1.0, "q": 0.0}
+    assert scores(prior_weight=1) == {"p": pytest.approx(0.75), "q": pytest.approx(0.25)}
+
+
+def test_how_long_the_lists_of_the_report_are(spark: SparkSession) -> None:
+    ids = [f"r{place:02d}" for place in range(20)]
+    words = [["差", "坏"]] * 10 + [["好"]] * 10
+    labels = ["negative"] * 10 + ["positive"] * 10
+    plain = {"batch_id": 1, "created_at": DAY, "category": "书", "lang_code": "zh-hans", "source": "shop"}
+    shop = report_tables(
+        spark,
+        bronze_reviews=[{**plain, "record_id": key, "review_id": key} for key in ids],
+        silver_reviews=[{**plain, "record_id": key, "review_id": key, "text_clean": "x"} for key in ids],
+        silver_review_clusters=[{"record_id": key, "cluster_id": key, "batch_id": 1} for key in ids],
+        silver_tokens=[
+            {"record_id": key, "content_words": kept, "batch_id": 1} for key, kept in zip(ids, words, strict=True)
+        ],
+        gold_review_labels=[
+            {"record_id": key, "sentiment_label": label, "model_name": "m", "model_version": 1, "batch_id": 1}
+            for key, label in zip(ids, labels, strict=True)
+        ],
+        gold_product_satisfaction=[
+            {"product_id": f"p{place}", "category": "书", "review_count": 9, "positive_count": place,
+             "satisfaction_score": place / 10, "satisfaction_pct": 10.0 * place, "has_enough_reviews": True}
+            for place in range(6)
+        ],
+    )  # fmt: skip
+    long, short = collect(shop, ReportSection()), collect(shop, ReportSection(top_words=1, top_products=2))
+    assert ({word.word for word in long.words}, len(short.words)) == ({"差", "坏"}, 1)
+    assert (len(long.best_products), len(short.best_products)) == (6, 2)
+    assert len(short.worst_products) == 2
+
+
+@pytest.fixture
+def asked(table: Table, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, dict[str, Any]]]:
+    """Runs a stage that writes texts up to its requests, and returns them by record or product."""
+    stars = {"bad": 2, "worse": 1, "good": 5, "fine": 5}
+    labels = {"bad": "positive", "worse": "positive", "good": "positive", "fine": "positive"}
+    made = {
+        "silver_reviews": table(
+            "silver_reviews",
+            *(
+                {"record_id": key, "rating": value, "text_clean": "屏幕很清晰，电池很耐用", "lang_code": "zh-hans",
+                 "category": "手机", "rule_counts": None, "quality_flags": []}
+                for key, value in stars.items()
+            ),
+        ),
+        "silver_review_clusters": table(
+            "silver_review_clusters", *({"record_id": key, "cluster_id": key} for key in stars)
+        ),
+        "silver_review_splits": table(
+            "silver_review_splits", *({"record_id": key, "cluster_id": key, "split": "train"} for key in stars)
+        ),
+        "gold_review_labels": table(
+            "gold_review_labels",
+            *(
+                {"record_id": key, "sentiment_label": label, "model_name": "m", "model_version": 1, "fingerprint": "f"}
+                for key, label in labels.items()
+            ),
+        ),
+        "silver_tokens": table(
+            "silver_tokens",
+            *(
+                {"record_id": key, "tokens": ["屏幕"], "content_words": ["屏幕", "电池"], "token_count": 1}
+                for key in stars
+            ),
+        ),
+    }  # fmt: skip
+
+    def run(stage: Any, config: Config) -> dict[str, dict[str, Any]]:
+        kept: list[DataFrame] = []
+        monkeypatch.setattr(stage, "write_batch", lambda inputs, requests, name: kept.append(requests) or requests)
+        tables = {name: made[name] for name in stage.STAGE.reads if name in made}
+        nowhere = Path("nowhere")
+        stage.STAGE.run(Inputs(tables, config, None, {}, nowhere, nowhere, "f", 1, lambda line: None))
+        rows = kept[0].collect()
+        return {row.record_id or row.product_id: json.loads(row.request) for row in rows}
+
+    return run
+
+
+def test_who_gets_which_reply(asked: Callable[..., dict[str, Any]], make_config: ConfigFactory) -> None:
+    plain = asked(reply, make_config())
+    assert set(plain) == {"bad", "worse"} and plain["bad"]["length"] == "medium"
+    assert set(asked(reply, make_config("reply.max_stars=1"))) == {"worse"}
+    changed = asked(reply, make_config("reply.length=long", "generation.seed=7"))["bad"]
+    assert changed["length"] == "long" and changed["seed"] != plain["bad"]["seed"]
+
+
+def test_which_texts_are_made_in_bulk(asked: Callable[..., dict[str, Any]], make_config: ConfigFactory) -> None:
+    every = "generate.augmentation_pct=100"
+    assert set(asked(generate, make_config(every))) == {"bad", "worse", "good", "fine"}
+    assert asked(generate, make_config("generate.augmentation_pct=0")) == {}
+    varied = asked(generate, make_config(every, "generate.keywords=1"))["good"]
+    assert varied["keywords"] == ["屏幕"]
+    copies = ("generate.purposes=[product_copy]",)
+    plain = asked(generate, make_config(*copies))["p"]
+    changed = asked(generate, make_config(*copies, "generate.sources=2", "generate.length=long"))["p"]
+    assert (len(plain["sources"]), plain["length"]) == (4, "medium")
+    assert (len(changed["sources"]), changed["length"]) == (2, "long")
+
+
+@pytest.mark.parametrize(("days", "expired"), [(30, 1), (50, 0)])
+def test_how_long_history_is_kept(days: int, expired: int, spark: SparkSession, make_config: ConfigFactory) -> None:
+    config = make_config(f"tables.retention_days={days}")
+    warehouse = Warehouse(spark, config)
+    warehouse.converge([RUNS])
+    for key in ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"):
+        assert warehouse.log(RUNS).metadata().properties[key] == f"interval {days} days"
+    old = datetime.now(UTC) - timedelta(days=40)
+    plain = {"run_id": "r", "stage": "tokens", "batch_id": 1, "fingerprint": "f", "at": old}
+    states = ("started", "succeeded")
+    rows = [{**plain, "sequence": place, "state": state} for place, state in enumerate(states, start=1)]
+    warehouse.append(RUNS, warehouse.rows(RUNS, rows))
+    stale = Path(config.paths.artifacts) / "_checkpoints" / "a"
+    stale.mkdir(parents=True)
+    os.utime(stale, (old.timestamp(), old.timestamp()))
+    with open_run(spark, config, report=lambda line: None) as run:
+        done = maintain(run, is_dry=True)
+    assert (done.expired_runs, len(done.folders)) == (expired, expired)
+
+
+def test_which_tables_are_exported(spark: SparkSession, make_config: ConfigFactory) -> None:
+    values = [{"record_id": "a", "cluster_id": "a", "split": "train", "batch_id": 1}]
+    stage = Stage(name="split", version=1, scope="batch", reads=(), writes=(SPLITS,), run=lambda inputs: {})
+    for exported in ("[]", f"[{SPLITS}]"):
+        config = make_config(f"tables.parquet_exports={exported}")
+        warehouse = Warehouse(spark, config)
+        warehouse.converge([SPLITS])
+        with open_run(spark, config, report=lambda line: None) as run:
+            run._publish(stage, 1, "f", {SPLITS: warehouse.rows(SPLITS, values)})
+        assert (Path(config.paths.exports) / SPLITS / "batch_id=1").is_dir() == (exported != "[]")
+
+
+def test_how_long_a_lease_lasts_and_how_often_it_is_renewed(spark: SparkSession, make_config: ConfigFactory) -> None:
+    for overrides, seconds in (((), 180), (("lease.ttl_s=600", "lease.heartbeat_s=0.3"), 600)):
+        config = make_config(*overrides)
+        warehouse = Warehouse(spark, config)
+        lease = Lease(warehouse, config, "night")
+        lease.acquire()
+        try:
+            taken = lease._row()
+            assert (taken.expires_at - taken.heartbeat_at).total_seconds() == seconds
+            if overrides:
+                deadline = time.monotonic() + 60
+                while lease._row().heartbeat_at == taken.heartbeat_at:
+                    assert time.monotonic() < deadline, "the lease is not renewed"
+                    time.sleep(0.2)
+        finally:
+            lease.release()
