@@ -2,12 +2,13 @@
 
 import argparse
 
-from reviewgen_spark.cli.command import Commands, add_command, open_session, read_config
+from reviewgen_spark.cli.command import EPILOG, Commands, add_command, open_session, read_config
 
 
 def add_commands(commands: Commands) -> None:
     """Add the commands with their options."""
     sql = add_command(commands, "sql", _sql, "run a query on the tables and views, also while a run writes them")
+    sql.epilog = f"A terminal cuts long values at its width; a pipe gets them whole. {EPILOG}"
     sql.add_argument("query", help='such as "SELECT sentiment_label, count(*) FROM gold_review_labels GROUP BY 1"')
     sql.add_argument("--rows", type=int, default=50, help="rows to print (default 50)")
 
