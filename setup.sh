@@ -5,13 +5,13 @@
 set -euo pipefail
 venv=$1 jars=$2 log=$1/setup.log progress=
 
-# Runs a command with its output in the log. Prints the time every 30 seconds, and the end of the log after a failure.
+# Runs a command with its output in the log. Prints time and size every 30 seconds, and the end of the log after a failure.
 # Usage: logged ADVICE COMMAND...
 logged() {
   local advice=$1 status=0
   shift
   while sleep 30 >/dev/null 2>&1; do
-    echo "    $(elapsed)  $(tail -n 1 "$log" | cut -c 1-80)"
+    echo "    $(elapsed)  $(du -sh "$venv" 2>/dev/null | cut -f 1)  $(tail -n 1 "$log" | cut -c 1-80)"
   done &
   progress=$!
   "$@" >>"$log" 2>&1 || status=$?

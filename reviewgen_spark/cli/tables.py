@@ -11,7 +11,7 @@ def add_commands(commands: Commands) -> None:
         commands,
         "sql",
         _sql,
-        "run a query on the tables, views and functions, also while a run writes them",
+        "run a query on the tables, views and functions; a terminal cuts long values, a pipe gets them whole",
         """reviewgen sql "SELECT sentiment_label, count(*) FROM gold_review_labels GROUP BY 1"
 reviewgen sql "SELECT reviewgen_sentiment('物流很快').label, reviewgen_tokens('物流很快')" --env demo""",
     )

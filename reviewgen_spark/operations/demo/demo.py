@@ -86,7 +86,7 @@ def run_demo(spark: SparkSession, config: Config, rows: int, command: str) -> in
     for question, query in QUESTIONS:
         print(f'\n{question}\n  {command} "{query}"')
         print_result(spark.sql(query), rows=20)
-    print(f"tables   {config.paths.warehouse}")
+    print(f"\ntables   {config.paths.warehouse}")
     print(f"parquet  {config.paths.exports}")
     print(f"models   {config.paths.tracking_uri}")
     print(f"report   {Artifacts(config.paths.artifacts).latest('report')}/report.html")
