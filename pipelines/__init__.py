@@ -22,6 +22,11 @@ def check_of(pipeline: str) -> "Check | None":
     return check
 
 
+def purpose_of(pipeline: str) -> str:
+    """Returns what one of PIPELINES does: the first line of its module's docstring."""
+    return (import_module(f"{__name__}.{pipeline}").__doc__ or "").partition("\n")[0]
+
+
 def all_stages() -> "tuple[Stage, ...]":
     """The stages of every pipeline, each once."""
     return tuple({stage.name: stage for pipeline in PIPELINES for stage in stages_of(pipeline)}.values())

@@ -1,4 +1,4 @@
-"""Compression: the champion teaches a small model, pruned, exported, and registered under its own alias."""
+"""Trains a small model on the champion's predictions, prunes and exports it, and registers it under its own alias."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Texts made from what the night has prepared, for people to read and for models to learn from."""
+"""Writes summaries, replies, product copy and training texts from the tables of the night."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The night: what came is cleaned, placed, cut, labelled and rolled up."""
+"""Processes delivered reviews: cleans, de-duplicates, splits, tokenises and labels them, then reports by product."""
 
 import sys
 

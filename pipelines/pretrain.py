@@ -1,4 +1,4 @@
-"""Pre-training: a corpus of unlabelled reviews from the tables, and a language model that has read it."""
+"""Writes a corpus of unlabelled reviews and pre-trains a language model on it."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Training: a corpus from the tables, a model from the corpus, its figures, its place in the registry."""
+"""Writes a labelled corpus, fine-tunes a classifier on it, evaluates it and registers it."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A generator: corpora from the tables, a language model, a generator that answers requests, its figures, its place."""
+"""Writes corpora, pre-trains and fine-tunes a model that writes texts for requests, evaluates it and registers it."""
 
 import sys
 

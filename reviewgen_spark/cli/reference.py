@@ -13,7 +13,7 @@ from pathlib import Path
 from reviewgen_spark.cli import build_parser
 from reviewgen_spark.cli.command import RUN_EXIT_CODES
 from reviewgen_spark.orchestration.job import add_config_options
-from reviewgen_spark.pipelines import PIPELINES, stages_of
+from reviewgen_spark.pipelines import PIPELINES, purpose_of, stages_of
 
 _HEAD = """# Commands
 
@@ -43,14 +43,15 @@ def render_commands() -> str:
     )
     codes = "".join(f"| {code} | {meaning} |\n" for code, meaning in _split_codes(RUN_EXIT_CODES))
     pipelines = "".join(
-        f"| `{name}` | {', '.join(f'`{stage.name}`' for stage in stages_of(name))} |\n" for name in PIPELINES
+        f"| `{name}` | {purpose_of(name)} | {', '.join(f'`{stage.name}`' for stage in stages_of(name))} |\n"
+        for name in PIPELINES
     )
     return (
         f"{_HEAD}\n| command | purpose |\n|---|---|\n{overview}"
         f"\n## Options of every command\n\n{_table(common_options())}"
         f"\n## Exit codes\n\n| code | meaning |\n|---|---|\n{codes}| 130 | interrupted |\n"
         f"\nWhat to do after each of them is in the [runbook](runbook.md).\n"
-        f"\n## Pipelines\n\n| pipeline | stages, in order |\n|---|---|\n{pipelines}{_SCRIPTS}"
+        f"\n## Pipelines\n\n| pipeline | purpose | stages, in order |\n|---|---|---|\n{pipelines}{_SCRIPTS}"
         + "".join(_section(command) for command in commands)
     )
 

@@ -19,6 +19,8 @@ def add_commands(commands: Commands) -> None:
 reviewgen run nightly --force tokens --batches 3-7        # compute the tokens of five batches again
 reviewgen run nightly --max-batches 20                    # a new champion labels 20 old batches a night
 reviewgen run nightly --set label.alias=compressed        # label with the compressed model
+reviewgen run nightly --set label.alias=compressed --set label.runtime=onnx    # the same by ONNX Runtime
+reviewgen run nightly --set label.alias=compressed --set label.cascade=true    # n-grams label first
 reviewgen run generate --until summarise                  # summaries only, without a model""",
         RUN_EXIT_CODES,
     )
