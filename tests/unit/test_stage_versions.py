@@ -19,10 +19,9 @@ LIST = Path(__file__).parents[1] / "fixtures" / "stage_versions.json"
 # the runner        hands tables in and writes them unchanged
 # resources         models, keys and word lists enter the fingerprint by the hash of their content
 # pages             are written for people, and never read by a stage
-FOLLOWED = {
-    "jobs", "text", "transforms", "products", "models", "inference",
-}  # fmt: skip
-EXTRA = {"reviewgen_spark.operations.model_comparison", "reviewgen_spark.orchestration.resources.generator_examples"}
+FOLLOWED = {"jobs", "text", "transforms", "products", "models", "inference"}
+# Runs Python functions over batches, and reads what a generator learns from.
+EXTRA = {f"{PACKAGE}.schemas.arrow", f"{PACKAGE}.orchestration.resources.generator_examples"}
 # The report alone writes no rows.
 NOT_LISTED = {"report"}
 
