@@ -28,7 +28,11 @@ def _generate(inputs: Inputs) -> dict[str, DataFrame]:
         "product_copy": lambda: copy_requests(reviews, labels, words, batch, section, seed),
     }
     requests = reduce(DataFrame.unionByName, (makers[purpose]() for purpose in section.purposes))
-    return {"gold_generated_texts": write_batch(inputs, requests, "gold_generated_texts")}
+    return {
+        "gold_generated_texts": write_batch(
+            inputs.config, inputs.resources, requests, "gold_generated_texts", inputs.fingerprint, inputs.report
+        )
+    }
 
 
 STAGE = Stage(

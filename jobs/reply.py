@@ -17,7 +17,11 @@ def _reply(inputs: Inputs) -> dict[str, DataFrame]:
     tables, config = inputs.tables, inputs.config
     reviews = unique_reviews(tables["silver_reviews"], tables["silver_review_clusters"])
     requests = reply_requests(reviews, tables["gold_review_labels"], config.reply, config.generation.seed)
-    return {"gold_review_replies": write_batch(inputs, requests, "gold_review_replies")}
+    return {
+        "gold_review_replies": write_batch(
+            config, inputs.resources, requests, "gold_review_replies", inputs.fingerprint, inputs.report
+        )
+    }
 
 
 STAGE = Stage(

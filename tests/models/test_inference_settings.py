@@ -16,11 +16,11 @@ from reviewgen_spark.config import (
     WatermarkSection,
 )
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.inference import shipping
 from reviewgen_spark.inference.generation import torch_writer
 from reviewgen_spark.inference.generation.torch_writer import TorchSpec, TorchWriter, torch_spec
 from reviewgen_spark.inference.labelling.label import label_window
 from reviewgen_spark.inference.labelling.timing import time_window
+from reviewgen_spark.inference.shipping import ship as shipping
 from reviewgen_spark.models.classifier.model_folder import folder_sha256
 from reviewgen_spark.models.classifier.predictor import Predictor
 from reviewgen_spark.models.decoding.decoding import continue_prompts
@@ -227,7 +227,7 @@ def test_how_many_tokens_a_batch_of_texts_has(generator: Model, monkeypatch: pyt
         limits.append(arguments[4])
         return continue_prompts(*arguments)
 
-    monkeypatch.setattr("reviewgen_spark.models.decoding.continue_prompts", note)
+    monkeypatch.setattr("reviewgen_spark.models.decoding.decoding.continue_prompts", note)
     section = GenerationSection(tokens_per_batch=100, decoding=DecodingSection(max_new_tokens=8))
     TorchWriter(load_generator(generator.path), section).write(requests())
     assert limits == [100]

@@ -78,5 +78,5 @@ def test_pad_fills_with_the_pad_id() -> None:
 
 
 def test_pyfunc_file_needs_nothing_of_this_package() -> None:
-    text = (Path(__file__).parents[2] / "reviewgen_spark" / "models" / "pyfunc.py").read_text()
+    text = (Path(__file__).parents[2] / "reviewgen_spark" / "models" / "registry" / "pyfunc.py").read_text()
     assert "reviewgen_spark" not in text

@@ -22,11 +22,10 @@ from reviewgen_spark.config import (
     TuneSection,
 )
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError
-from reviewgen_spark.models import compression
 from reviewgen_spark.models.bases.loading import load_base
 from reviewgen_spark.models.classifier.predictor import load_classifier
-from reviewgen_spark.models.compression import compress
-from reviewgen_spark.models.compression.compress import prune
+from reviewgen_spark.models.compression import compress as compress_module
+from reviewgen_spark.models.compression.compress import compress, prune
 from reviewgen_spark.models.compression.distillation import distil
 from reviewgen_spark.models.data.corpus import read_split
 from reviewgen_spark.models.evaluation.evaluation import evaluate
@@ -36,7 +35,7 @@ from reviewgen_spark.models.generator.generator_folder import load_generator, re
 from reviewgen_spark.models.training.finetuning import FinetuneResult, finetune
 from reviewgen_spark.models.training.pretraining import Row, make_batch, pretrain
 from reviewgen_spark.models.training.study import tune
-from reviewgen_spark.operations.evaluate_file import _examples
+from reviewgen_spark.orchestration.resources.generator_examples import read_split_examples
 from reviewgen_spark.orchestration.stage import Inputs
 from tests.conftest import ConfigFactory
 from tests.models.conftest import write_corpus
@@ -278,7 +277,7 @@ def test_what_a_pretraining_begins_with(make_config: ConfigFactory, tmp_path: Pa
 
 def test_how_many_examples_a_generator_learns_from(corpus: Path, make_config: ConfigFactory) -> None:
     def learnt(*overrides: str) -> list[Example]:
-        return _examples(make_config(*overrides), corpus, "train", None)
+        return read_split_examples(make_config(*overrides), corpus, "train", None)
 
     plain = learnt()
     assert len(plain) == 160 and learnt("finetune_generator.max_rows=7") == plain[:7]
@@ -318,7 +317,7 @@ def test_on_how_many_rows_variants_are_timed(
         timed.append(timed_rows)
         return []
 
-    monkeypatch.setattr(compression, "compare_variants", note)
+    monkeypatch.setattr(compress_module, "compare_variants", note)
     compressed(corpus, trained.folder, tmp_path / "m", DistilSection(), cascade=False, timed_rows=7)
     assert timed == [7]
 

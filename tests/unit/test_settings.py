@@ -191,7 +191,7 @@ def test_the_sample_is_written_to_the_folders_that_ingest_reads(
     monkeypatch.setattr(demo, "write_sample", write_and_stop)
     config = make_config("ingest.reviews=incoming", "ingest.gold_labels=judged")
     with pytest.raises(WrittenError):
-        demo.run_demo(None, config, 40)  # type: ignore[arg-type]  # it ends before it needs a session
+        demo.run_demo(None, config, 40, "reviewgen")  # type: ignore[arg-type]  # it ends before it needs a session
     assert {folder.name for folder in Path(config.paths.landing).iterdir()} == {"incoming", "judged"}
 
 
@@ -319,9 +319,9 @@ def test_which_endpoint_is_asked() -> None:
 @pytest.mark.parametrize("stage", [reply.STAGE, generate.STAGE], ids=lambda stage: stage.name)
 def test_which_writer_and_how_many_errors_a_stage_has(stage: Stage, make_config: ConfigFactory) -> None:
     config = make_config(f"{stage.name}.writer=template", f"{stage.name}.max_error_pct=42")
-    assert stage.assets(config).value.writer == "template"
+    assert stage.resources(config).value.writer == "template"
     with pytest.raises(ModelNotFoundError):
-        stage.assets(make_config(f"{stage.name}.writer=torch"))
+        stage.resources(make_config(f"{stage.name}.writer=torch"))
     assert stage.max_error_pct is not None
     assert stage.max_error_pct(config) == 42 != stage.max_error_pct(make_config())
 

@@ -1,34 +1,44 @@
 """Writes the requests of one batch and reports the results."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyspark import StorageLevel
 
+from reviewgen_spark.config import Config
 from reviewgen_spark.inference.generation.diversity import describe_texts
 from reviewgen_spark.inference.generation.generate import write_texts
 from reviewgen_spark.inference.generation.setup import Writing, open_spec, settings_for
-from reviewgen_spark.orchestration.stage import Inputs
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def write_batch(inputs: Inputs, requests: "DataFrame", table: str) -> "DataFrame":
-    """Write the requests of a stage's batch, once each, and report what came of them.
+def write_batch(
+    config: Config,
+    writing: Writing,
+    requests: "DataFrame",
+    table: str,
+    fingerprint: str,
+    report: Callable[[str], None],
+) -> "DataFrame":
+    """Writes the requests of a batch, each once, and reports how many texts there are and how similar they are.
 
     Args:
-        inputs: of the stage; its resources are what `writing` found.
+        config: the whole configuration.
+        writing: who writes and who checks.
         requests: see `transforms/text_requests.py`.
         table: that the rows are for.
+        fingerprint: of the run, for the rows.
+        report: gets lines of progress.
     """
-    found: Writing = inputs.resources
-    spec = open_spec(inputs.config, found, requests.sparkSession)
-    settings = settings_for(inputs.config, found)
-    texts = write_texts(requests, table, spec, found.labeller, settings, inputs.fingerprint)
-    # What is reported and what is written are one pass: without persist each would ask the writer again.
+    spec = open_spec(config, writing, requests.sparkSession)
+    settings = settings_for(config, writing)
+    texts = write_texts(requests, table, spec, writing.labeller, settings, fingerprint)
+    # The report and the table use one pass, because without persist each would call the writer again.
     texts = texts.persist(StorageLevel.DISK_ONLY)
-    if found.labeller is None:
-        inputs.report("no labeller is registered: texts are checked by word lists alone")
+    if writing.labeller is None:
+        report("no labeller is registered: texts are checked by word lists alone")
     for line in describe_texts(texts):
-        inputs.report(line)
+        report(line)
     return texts

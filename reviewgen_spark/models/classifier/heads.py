@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from reviewgen_spark.models.data.corpus import MISSING
+from reviewgen_spark.models.data.targets import MISSING
 
 if TYPE_CHECKING:
     import torch

@@ -26,7 +26,8 @@ from reviewgen_spark.models.classifier.heads import Head, multi_task_loss
 from reviewgen_spark.models.classifier.model_folder import CURVE_FILE, SETTINGS_FILE, ModelSettings, require_sentiment
 from reviewgen_spark.models.classifier.predictor import Predictor, Tokenizer, choose_device
 from reviewgen_spark.models.data.batches import cut_by_token_budget, pad, shuffle_into_batches
-from reviewgen_spark.models.data.corpus import MISSING, corpus_fingerprint, read_split
+from reviewgen_spark.models.data.corpus import corpus_fingerprint, read_split
+from reviewgen_spark.models.data.targets import MISSING
 from reviewgen_spark.models.data.tasks import read_targets
 from reviewgen_spark.models.training.checkpoint import Point
 from reviewgen_spark.models.training.finetuning import calibrate, logit_names, run_model, score_validation

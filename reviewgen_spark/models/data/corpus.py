@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from reviewgen_spark.errors import DataQualityError, SchemaError
+from reviewgen_spark.models.data.targets import MISSING
 
 if TYPE_CHECKING:
     pass
@@ -173,6 +174,3 @@ def _manifest_bytes(corpus: Path) -> bytes:
     if not manifest.is_file():
         raise SchemaError(f"{corpus}: has no manifest.json, so it is no finished corpus; run the corpus stage again")
     return manifest.read_bytes()
-
-
-MISSING = -1  # the target of a row that has no label for a task

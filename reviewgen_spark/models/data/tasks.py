@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from reviewgen_spark.errors import DataQualityError
-from reviewgen_spark.models.data.corpus import LABELS, MISSING, POLARITIES, Examples
+from reviewgen_spark.models.data.corpus import LABELS, POLARITIES, Examples
+from reviewgen_spark.models.data.targets import MISSING
 
 FIXED = {
     "sentiment": LABELS,

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from reviewgen_spark.config import EvaluateSection
 from reviewgen_spark.models.classifier.model_folder import read_settings
-from reviewgen_spark.models.data.corpus import MISSING, POLARITIES, Examples, SplitName, read_aspects, read_split
+from reviewgen_spark.models.data.corpus import POLARITIES, Examples, SplitName, read_aspects, read_split
+from reviewgen_spark.models.data.targets import MISSING
 from reviewgen_spark.models.data.tasks import read_targets
 from reviewgen_spark.models.evaluation.baselines import (
     Scorer,

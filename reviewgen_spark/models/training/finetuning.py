@@ -31,14 +31,8 @@ from reviewgen_spark.models.classifier.model_folder import CURVE_FILE, SETTINGS_
 from reviewgen_spark.models.classifier.predictor import Tokenizer, Tokens, choose_device, reads_types
 from reviewgen_spark.models.data.augmentation import Augmenter, mix_embeddings
 from reviewgen_spark.models.data.batches import cut_by_token_budget, model_inputs, pad, shuffle_into_batches
-from reviewgen_spark.models.data.corpus import (
-    MISSING,
-    Examples,
-    SplitName,
-    corpus_fingerprint,
-    read_aspects,
-    read_split,
-)
+from reviewgen_spark.models.data.corpus import Examples, SplitName, corpus_fingerprint, read_aspects, read_split
+from reviewgen_spark.models.data.targets import MISSING
 from reviewgen_spark.models.data.tasks import label_names, read_targets
 from reviewgen_spark.models.evaluation.metrics import (
     class_cells,
