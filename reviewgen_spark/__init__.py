@@ -3,4 +3,4 @@
 Importing the package imports neither pyspark nor torch: heavy libraries load where they are used.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
