@@ -22,7 +22,7 @@ demo: setup ## run the whole pipeline on 20,000 real reviews and print a few ans
 
 # Two files at a time: a test of Spark mostly waits for one thread of its driver.
 test: setup ## run every test
-	@$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --durations=10 $(PYTEST_ARGS)
 
 lint: setup ## ruff: lint and format check
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
