@@ -25,7 +25,8 @@ from reviewgen_spark.config import SummariseSection, TokensSection
 from reviewgen_spark.text.checks.faithfulness import Evidence, Judgement
 from reviewgen_spark.text.opinions.aspects import OpinionReader, is_negative, is_positive
 from reviewgen_spark.text.requests.request import Source
-from reviewgen_spark.text.summaries.summary import Review, Summary, summarise
+from reviewgen_spark.text.summaries.sentences import Review
+from reviewgen_spark.text.summaries.summary import Summary, summarise
 from reviewgen_spark.text.words.sentences import cut_sentences
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 

@@ -26,7 +26,7 @@ def compress_student(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Prune, export and measure; rows for ops_model_evaluations, and scores.json for the registry."""
     from reviewgen_spark.models.compression.compress import compress
     from reviewgen_spark.models.evaluation.evaluation import evaluate
-    from reviewgen_spark.models.training.pretraining import read_texts
+    from reviewgen_spark.models.training.language_model_data import read_texts
 
     config, corpus, distilled = inputs.config, inputs.artifacts["corpus"], inputs.artifacts["distil"]
     check_teacher("compress", distilled, inputs.resources)

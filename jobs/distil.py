@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def distil_student(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Train the student; fills the output folder with its model and with what the teacher said of each text."""
     from reviewgen_spark.models.compression.distillation import distil
-    from reviewgen_spark.models.training.pretraining import read_texts
+    from reviewgen_spark.models.training.language_model_data import read_texts
 
     teacher, base = inputs.resources
     unlabelled = read_texts(inputs.artifacts["pretraining_corpus"], "train")

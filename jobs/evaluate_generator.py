@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def evaluate_generator(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Score it on requests of the test split; writes the scores that the registry logs."""
-    from reviewgen_spark.models.classifier.predictor import choose_device
+    from reviewgen_spark.models.classifier.loading import choose_device
     from reviewgen_spark.models.generator import evaluation
 
     config, corpus = inputs.config, inputs.artifacts["corpus"]

@@ -32,7 +32,7 @@ def finetune_in_processes(
     """Train in `finetune.processes` processes of this machine, by Spark's TorchDistributor."""
     from pyspark.ml.torch.distributor import TorchDistributor
 
-    from reviewgen_spark.models.classifier.predictor import choose_device
+    from reviewgen_spark.models.classifier.loading import choose_device
     from reviewgen_spark.models.training.distributed import finetune_in_group
 
     distributor = TorchDistributor(section.processes, local_mode=True, use_gpu=choose_device(section.device) == "cuda")

@@ -25,7 +25,8 @@ def run(
 ) -> None:
     import torch
 
-    from reviewgen_spark.models.classifier.predictor import Predictor, load_classifier
+    from reviewgen_spark.models.classifier.loading import load_classifier
+    from reviewgen_spark.models.classifier.predictor import Predictor
     from reviewgen_spark.models.data.batches import cut_by_token_budget, pad
 
     torch.set_num_threads(1)

@@ -27,7 +27,8 @@ from reviewgen_spark.text.checks.checks import (
 from reviewgen_spark.text.requests.prompt_injection import is_injection
 from reviewgen_spark.text.requests.provenance import VISIBLE_LABELS, aigc_metadata
 from reviewgen_spark.text.requests.request import Request, Source, length_of, prompt_fingerprint, text_id
-from reviewgen_spark.text.summaries.summary import METHOD_VERSION, Claim, Review, Summary, main_language, summarise
+from reviewgen_spark.text.summaries.sentences import Review, main_language
+from reviewgen_spark.text.summaries.summary import METHOD_VERSION, Claim, Summary, summarise
 from reviewgen_spark.transforms.dictionaries import ship_dictionaries, shipped_dictionaries
 
 MODEL_NAME = "extractive"

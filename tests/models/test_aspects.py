@@ -7,7 +7,8 @@ from tokenizers import Tokenizer as FastTokenizer
 from reviewgen_spark.config import EvaluateSection
 from reviewgen_spark.errors import ConfigError, DataQualityError, SchemaError
 from reviewgen_spark.models.bases.wordpiece import train_wordpiece
-from reviewgen_spark.models.classifier.predictor import Predictor, Tokenizer
+from reviewgen_spark.models.classifier.predictor import Predictor
+from reviewgen_spark.models.classifier.tokenizer import Tokenizer
 from reviewgen_spark.models.data.corpus import read_aspects, read_split
 from reviewgen_spark.models.evaluation.baselines import fit_majority_class, fit_tfidf_classes
 from reviewgen_spark.models.evaluation.evaluation import evaluate, find_score, join_aspects

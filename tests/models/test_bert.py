@@ -13,7 +13,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification
 
 from reviewgen_spark.models.classifier.bert import BertClassifier, read_config
-from reviewgen_spark.models.classifier.predictor import load_classifier, load_forward
+from reviewgen_spark.models.classifier.loading import load_classifier, load_forward
 from reviewgen_spark.models.data.batches import model_inputs
 from reviewgen_spark.models.training.finetuning import FinetuneResult
 

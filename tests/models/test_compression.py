@@ -8,8 +8,8 @@ import pytest
 
 from reviewgen_spark.config import CompressSection, DistilSection, EvaluateSection, RegisterCompressedSection
 from reviewgen_spark.errors import ModelNotFoundError
+from reviewgen_spark.models.classifier.loading import load_classifier
 from reviewgen_spark.models.classifier.model_folder import NGRAM_FILE, folder_sha256, read_settings
-from reviewgen_spark.models.classifier.predictor import load_classifier
 from reviewgen_spark.models.compression import variants
 from reviewgen_spark.models.compression.compress import compress, read_table
 from reviewgen_spark.models.compression.distillation import distil

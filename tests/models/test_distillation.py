@@ -8,8 +8,9 @@ from reviewgen_spark.config import DistilSection
 from reviewgen_spark.errors import ConfigError, StageError
 from reviewgen_spark.models.bases.vocabulary_pruning import keep_layers
 from reviewgen_spark.models.classifier.heads import plan_heads
+from reviewgen_spark.models.classifier.loading import load_classifier
 from reviewgen_spark.models.classifier.model_folder import folder_sha256, read_settings
-from reviewgen_spark.models.classifier.predictor import Predictor, load_classifier
+from reviewgen_spark.models.classifier.predictor import Predictor
 from reviewgen_spark.models.compression import distillation
 from reviewgen_spark.models.compression.distillation import distil, soft_loss, teacher_logits
 from reviewgen_spark.models.data.corpus import read_split

@@ -6,7 +6,8 @@ import torch
 from safetensors.torch import load_file
 
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.models.classifier.predictor import Predictor, load_classifier
+from reviewgen_spark.models.classifier.loading import load_classifier
+from reviewgen_spark.models.classifier.predictor import Predictor
 from reviewgen_spark.models.data.batches import cut_by_token_budget, pad, shuffle_into_batches
 from reviewgen_spark.models.training.finetuning import FinetuneResult
 

@@ -14,7 +14,8 @@ from reviewgen_spark.config import PretrainSection
 from reviewgen_spark.errors import ConfigError, DataQualityError, ModelNotFoundError, SchemaError, StageError
 from reviewgen_spark.models.training import pretraining, trainer
 from reviewgen_spark.models.training.finetuning import finetune
-from reviewgen_spark.models.training.pretraining import FACTS_FILE, encode, load_language_model, make_batch, pretrain
+from reviewgen_spark.models.training.language_model_data import encode, make_batch
+from reviewgen_spark.models.training.pretraining import FACTS_FILE, load_language_model, pretrain
 
 from .conftest import QUICK, make_rows
 

@@ -10,7 +10,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.models.classifier.predictor import Predictor, load_classifier, mean_pool
+from reviewgen_spark.models.classifier.loading import load_classifier
+from reviewgen_spark.models.classifier.predictor import Predictor, mean_pool
 from reviewgen_spark.models.classifier.runtime import PackedLinear, packs, prepare
 from reviewgen_spark.models.generator.generator_folder import load_generator
 from reviewgen_spark.models.training.finetuning import FinetuneResult

@@ -23,7 +23,7 @@ from reviewgen_spark.config import (
 )
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError
 from reviewgen_spark.models.bases.loading import load_base
-from reviewgen_spark.models.classifier.predictor import load_classifier
+from reviewgen_spark.models.classifier.loading import load_classifier
 from reviewgen_spark.models.compression import compress as compress_module
 from reviewgen_spark.models.compression.compress import compress, prune
 from reviewgen_spark.models.compression.distillation import distil
@@ -33,7 +33,8 @@ from reviewgen_spark.models.generator.examples import Example, review_examples
 from reviewgen_spark.models.generator.finetuning import finetune_generator
 from reviewgen_spark.models.generator.generator_folder import load_generator, read_generator
 from reviewgen_spark.models.training.finetuning import FinetuneResult, finetune
-from reviewgen_spark.models.training.pretraining import Row, make_batch, pretrain
+from reviewgen_spark.models.training.language_model_data import Row, make_batch
+from reviewgen_spark.models.training.pretraining import pretrain
 from reviewgen_spark.models.training.study import tune
 from reviewgen_spark.orchestration.resources.generator_examples import read_split_examples
 from reviewgen_spark.orchestration.stage import Inputs

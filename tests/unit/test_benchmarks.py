@@ -136,7 +136,7 @@ def test_rivals_are_compared_at_our_size(turns: ModuleType) -> None:
 
 def test_calls_of_the_model_are_noted_before_it_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from reviewgen_spark.inference.labelling.batching import score_window
-    from reviewgen_spark.models.classifier.predictor import Tokens
+    from reviewgen_spark.models.classifier.tokenizer import Tokens
 
     monkeypatch.syspath_prepend(str(FOLDER / "contestants"))
     import counting_daemon

@@ -6,7 +6,7 @@ import pytest
 
 from reviewgen_spark.config import ChecksSection, SummariseSection, TokensSection
 from reviewgen_spark.products.summaries import _writer
-from reviewgen_spark.text.summaries.summary import Review
+from reviewgen_spark.text.summaries.sentences import Review
 
 CONF = Path(__file__).parents[2] / "conf"
 REVIEWS = (

@@ -40,7 +40,8 @@ from reviewgen_spark.text.opinions.aspects import OpinionReader
 from reviewgen_spark.text.opinions.labelling_functions import Ballot, Voters
 from reviewgen_spark.text.requests.provenance import aigc_metadata
 from reviewgen_spark.text.requests.request import Request, Source
-from reviewgen_spark.text.summaries.summary import Review, summarise
+from reviewgen_spark.text.summaries.sentences import Review
+from reviewgen_spark.text.summaries.summary import summarise
 from reviewgen_spark.text.words.tokeniser import Tokeniser
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_safety_lists
 from reviewgen_spark.transforms.ingest.landing import Delivery, Scan, reserve

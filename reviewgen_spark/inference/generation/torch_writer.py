@@ -54,7 +54,7 @@ class TorchSpec:
         else:
             from pathlib import Path
 
-            from reviewgen_spark.models.classifier.predictor import choose_device
+            from reviewgen_spark.models.classifier.loading import choose_device
 
             generator = load_generator(Path(self.folder), choose_device(section.device), section.precision)
         return TorchWriter(generator, section)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from reviewgen_spark.models.data.batches import cut_by_token_budget
 
 if TYPE_CHECKING:
-    from reviewgen_spark.models.classifier.predictor import Tokens
+    from reviewgen_spark.models.classifier.tokenizer import Tokens
 
 Score = npt.NDArray[np.float64]
 """What the model says of a row: the probability of every label of every head, (labels of all heads,)."""

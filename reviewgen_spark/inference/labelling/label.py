@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from reviewgen_spark.inference.labelling.batching import Score
     from reviewgen_spark.models.classifier.heads import Head
     from reviewgen_spark.models.classifier.model_folder import ModelSettings
-    from reviewgen_spark.models.classifier.predictor import Tokens
+    from reviewgen_spark.models.classifier.tokenizer import Tokens
 
 LABELS_SCHEMA = (
     "record_id string, sentiment_label string, sentiment_score double, category_label string, "

@@ -24,7 +24,8 @@ from reviewgen_spark.models.classifier.model_folder import MODEL_FILES, NGRAM_FI
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from reviewgen_spark.models.classifier.predictor import Device, Predictor
+    from reviewgen_spark.models.classifier.loading import Device
+    from reviewgen_spark.models.classifier.predictor import Predictor
     from reviewgen_spark.models.classifier.runtime import Precision
     from reviewgen_spark.models.compression.ngram_classifier import NgramClassifier
     from reviewgen_spark.models.generator.generator_folder import Generator
@@ -228,7 +229,7 @@ def _hold(
     global _load_count
     import torch
 
-    from reviewgen_spark.models.classifier.predictor import choose_device
+    from reviewgen_spark.models.classifier.loading import choose_device
 
     is_onnx = ONNX_FILE in shipped.beside
     is_on_gpu = not is_onnx and choose_device(device) == "cuda"

@@ -1,66 +1,25 @@
 """A model folder, loaded to predict. Only safetensors and JSON are read: loading never unpickles anything."""
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.models.classifier.adapters import insert_bottlenecks
-from reviewgen_spark.models.classifier.bert import BertClassifier, read_config
 from reviewgen_spark.models.classifier.heads import Head, probabilities
+from reviewgen_spark.models.classifier.loading import Device, choose_device, load_forward
 from reviewgen_spark.models.classifier.model_folder import (
-    AdapterSettings,
     ModelSettings,
     read_settings,
     require_sentiment,
 )
 from reviewgen_spark.models.classifier.runtime import Precision, prepare
+from reviewgen_spark.models.classifier.tokenizer import Tokenizer
 from reviewgen_spark.models.data.batches import cut_by_token_budget, model_inputs
-
-Device = Literal["auto", "cpu", "cuda"]
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """One text, or one text and aspect, as the model reads it, special tokens included."""
-
-    ids: list[int]
-    types: list[int]  # 0, and from the aspect on 1 where the tokenizer tells the two apart
-    is_truncated: bool
-    is_blank: bool  # nothing of the text is left but special tokens
-
-
-class Tokenizer:
-    """The folder's fast tokenizer, set to cut at `max_tokens`."""
-
-    def __init__(self, file: Path, max_tokens: int) -> None:
-        from tokenizers import Tokenizer as FastTokenizer
-
-        # Its threads are for one big call; a worker has one core, and forked processes deadlock with them.
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        self._tokenizer: Any = FastTokenizer.from_file(str(file))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_length=max_tokens)
-        self._specials = len(self._tokenizer.encode("").ids)
-
-    def encode(self, texts: Sequence[str], aspects: Sequence[str] | None = None) -> list[Tokens]:
-        """Cut texts into token ids, in bulk; with aspects, pairs by the tokenizer's own template for two texts.
-
-        Of a pair that is too long the longer one is cut, which is the text unless the aspect fills half of all tokens.
-        """
-        inputs = list(texts) if aspects is None else list(zip(texts, aspects, strict=True))
-        return [
-            Tokens(found.ids, found.type_ids, bool(found.overflowing), len(found.ids) <= self._specials)
-            for found in self._tokenizer.encode_batch(inputs)
-        ]
 
 
 class Predictor:
@@ -164,15 +123,6 @@ class Predictor:
         return scores
 
 
-def choose_device(device: Device) -> str:
-    """Resolve `auto` on the machine that runs this; call it where the model runs, never on the driver for others."""
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device 'cuda' was asked for, but torch sees no GPU here; use 'auto' or 'cpu'")
-    return device
-
-
 def reads_types(config: Any) -> bool:
     """Whether a model has an embedding for the second of two texts; those of RoBERTa's kind have one for all."""
     return int(getattr(config, "type_vocab_size", 0) or 0) > 1
@@ -187,65 +137,6 @@ def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     weights = mask.unsqueeze(2).float()  # (B, T, 1)
     means = (states.float() * weights).sum(1) / weights.sum(1)  # (B, hidden)
     return torch.nn.functional.normalize(means, dim=1)
-
-
-def load_forward(folder: Path, adapter: AdapterSettings | None = None) -> Any:
-    """Build the folder's classifier to predict: without `transformers` where it is plain BERT."""
-    config = read_config(folder)
-    return (
-        _on_mapped_weights(lambda: BertClassifier(config), folder, adapter)
-        if config
-        else load_classifier(folder, adapter)
-    )
-
-
-def load_classifier(folder: Path, adapter: AdapterSettings | None = None) -> Any:
-    """Build the folder's classifier as `transformers` has it, with its adapters if it has any."""
-    from transformers import AutoConfig, AutoModelForSequenceClassification
-
-    def build() -> Any:
-        return AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(folder))
-
-    return _on_mapped_weights(build, folder, adapter)
-
-
-def _on_mapped_weights(build: Callable[[], Any], folder: Path, adapter: AdapterSettings | None) -> Any:
-    """Build a classifier whose weights are the folder's file, mapped.
-
-    The tensors of safetensors are views of the mapped file, and `assign` makes them the parameters: processes that
-    load one file share its pages, where `from_pretrained` copies them (measured: 0 against 32 MB private for a model
-    of 70 MB).
-    """
-    from safetensors.torch import load_file
-
-    with parameters_on_meta():
-        model = build()
-        if adapter:
-            insert_bottlenecks(model, adapter.size)
-    model.load_state_dict(load_file(folder / "model.safetensors"), strict=True, assign=True)
-    model.requires_grad_(False)
-    return model
-
-
-@contextmanager
-def parameters_on_meta() -> Iterator[None]:
-    """Build modules whose parameters take no memory, while buffers (position ids) are real.
-
-    `torch.device("meta")` would take the buffers too, and the file does not hold them. This is what accelerate's
-    `init_empty_weights` does.
-    """
-    register = torch.nn.Module.register_parameter
-
-    def register_on_meta(module: torch.nn.Module, name: str, parameter: torch.nn.Parameter | None) -> None:
-        if parameter is not None:
-            parameter = torch.nn.Parameter(parameter.to("meta"), requires_grad=False)
-        register(module, name, parameter)
-
-    torch.nn.Module.register_parameter = register_on_meta  # type: ignore[method-assign,assignment]
-    try:
-        yield
-    finally:
-        torch.nn.Module.register_parameter = register  # type: ignore[method-assign]
 
 
 def measure_latency_ms(predictor: Predictor, texts: Sequence[str]) -> float:

@@ -18,8 +18,10 @@ import numpy as np
 
 from reviewgen_spark.config import CompressSection, DistilSection, EvaluateSection
 from reviewgen_spark.models.classifier.heads import margins
+from reviewgen_spark.models.classifier.loading import load_classifier
 from reviewgen_spark.models.classifier.model_folder import CURVE_FILE, MODEL_FILES, NGRAM_FILE, ONNX_FILE, read_settings
-from reviewgen_spark.models.classifier.predictor import Predictor, Tokenizer, load_classifier
+from reviewgen_spark.models.classifier.predictor import Predictor
+from reviewgen_spark.models.classifier.tokenizer import Tokenizer
 from reviewgen_spark.models.compression.distillation import distil, teacher_logits
 from reviewgen_spark.models.compression.ngram_classifier import NgramClassifier, fit_ngram_classifier
 from reviewgen_spark.models.compression.onnx_export import export_onnx, require_onnx
@@ -33,7 +35,7 @@ from reviewgen_spark.models.compression.variants import (
 from reviewgen_spark.models.compression.weight_pruning import prune_feed_forward, zero_heads, zero_magnitudes
 from reviewgen_spark.models.data.corpus import read_split
 from reviewgen_spark.models.data.tasks import read_targets
-from reviewgen_spark.models.training.finetuning import calibrate, run_model
+from reviewgen_spark.models.training.classifier_scores import calibrate, run_model
 from reviewgen_spark.models.training.optimizer import LoopSettings
 from reviewgen_spark.models.training.trainer import save_weights
 

@@ -23,14 +23,17 @@ from reviewgen_spark.models.bases.encoder import Encoder
 from reviewgen_spark.models.bases.loading import load_base, load_checkpoint
 from reviewgen_spark.models.bases.vocabulary_pruning import choose_layers, keep_layers
 from reviewgen_spark.models.classifier.heads import Head, multi_task_loss
+from reviewgen_spark.models.classifier.loading import choose_device
 from reviewgen_spark.models.classifier.model_folder import CURVE_FILE, SETTINGS_FILE, ModelSettings, require_sentiment
-from reviewgen_spark.models.classifier.predictor import Predictor, Tokenizer, choose_device
+from reviewgen_spark.models.classifier.predictor import Predictor
+from reviewgen_spark.models.classifier.tokenizer import Tokenizer
 from reviewgen_spark.models.data.batches import cut_by_token_budget, pad, shuffle_into_batches
 from reviewgen_spark.models.data.corpus import corpus_fingerprint, read_split
 from reviewgen_spark.models.data.targets import MISSING
 from reviewgen_spark.models.data.tasks import read_targets
 from reviewgen_spark.models.training.checkpoint import Point
-from reviewgen_spark.models.training.finetuning import calibrate, logit_names, run_model, score_validation
+from reviewgen_spark.models.training.classifier_scores import calibrate, run_model, score_validation
+from reviewgen_spark.models.training.finetuning import logit_names
 from reviewgen_spark.models.training.optimizer import choose_precision, loop_settings
 from reviewgen_spark.models.training.trainer import fit_to_device, save_weights, seeded, train
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from reviewgen_spark.errors import MissingExtraError, StageError
-from reviewgen_spark.models.classifier.predictor import load_classifier
+from reviewgen_spark.models.classifier.loading import load_classifier
 from reviewgen_spark.models.data.batches import pad
 
 LIBRARIES = ("onnx", "onnxscript", "onnxruntime")

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from reviewgen_spark.errors import MissingExtraError
 from reviewgen_spark.models.classifier.model_folder import ONNX_FILE, read_settings
-from reviewgen_spark.models.classifier.predictor import Predictor, Tokenizer
+from reviewgen_spark.models.classifier.predictor import Predictor
+from reviewgen_spark.models.classifier.tokenizer import Tokenizer
 from reviewgen_spark.models.compression.onnx_export import onnx_answers
 
 RUNTIME = "onnxruntime"

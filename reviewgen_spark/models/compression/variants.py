@@ -17,8 +17,9 @@ import torch
 
 from reviewgen_spark.config import EvaluateSection
 from reviewgen_spark.models.classifier.heads import probabilities
+from reviewgen_spark.models.classifier.loading import load_classifier
 from reviewgen_spark.models.classifier.model_folder import ModelSettings, read_settings
-from reviewgen_spark.models.classifier.predictor import Tokenizer, load_classifier
+from reviewgen_spark.models.classifier.tokenizer import Tokenizer
 from reviewgen_spark.models.compression.ngram_classifier import NgramClassifier
 from reviewgen_spark.models.compression.onnx_export import onnx_answers
 from reviewgen_spark.models.data.batches import cut_by_token_budget, pad

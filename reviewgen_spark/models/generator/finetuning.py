@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from reviewgen_spark.config import FinetuneGeneratorSection
 from reviewgen_spark.errors import ConfigError, DataQualityError, RequestError
 from reviewgen_spark.models.bases.decoder import Kind, apply_lora, load_decoder
+from reviewgen_spark.models.classifier.loading import choose_device
 from reviewgen_spark.models.classifier.model_folder import CURVE_FILE
-from reviewgen_spark.models.classifier.predictor import choose_device
 from reviewgen_spark.models.data.batches import cut_by_token_budget, pad, shuffle_into_batches
 from reviewgen_spark.models.generator.control_codes import CODES, PromptTokenizer, add_control_codes
 from reviewgen_spark.models.generator.examples import Example

@@ -168,7 +168,7 @@ def load_generator(folder: Path, device: str = "cpu", precision: str = "float32"
     from safetensors.torch import load_file
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    from reviewgen_spark.models.classifier.predictor import parameters_on_meta
+    from reviewgen_spark.models.classifier.loading import parameters_on_meta
     from reviewgen_spark.models.classifier.runtime import prepare
     from reviewgen_spark.models.decoding import attention
 

@@ -16,7 +16,7 @@ def finetune_in_group(
     """
     import torch.distributed as group
 
-    from reviewgen_spark.models.classifier.predictor import choose_device
+    from reviewgen_spark.models.classifier.loading import choose_device
     from reviewgen_spark.models.training.finetuning import finetune
 
     parsed = FinetuneSection.model_validate(section)

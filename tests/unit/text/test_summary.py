@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from reviewgen_spark.config import SummariseSection, TokensSection
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.text.opinions.aspects import OpinionReader, read_aspects
-from reviewgen_spark.text.summaries.summary import Review, choose_sentences, main_language, read_sentences, summarise
+from reviewgen_spark.text.summaries.selection import choose_sentences
+from reviewgen_spark.text.summaries.sentences import Review, main_language, read_sentences
+from reviewgen_spark.text.summaries.summary import summarise
 from reviewgen_spark.text.words.sentences import cut_clauses, cut_sentences
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 

@@ -1,0 +1,97 @@
+"""Runs a classifier during training: validation scores and calibration."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from reviewgen_spark.models.classifier.heads import (
+    Head,
+    margins,
+    probabilities,
+)
+from reviewgen_spark.models.classifier.tokenizer import Tokens
+from reviewgen_spark.models.data.batches import cut_by_token_budget, model_inputs
+from reviewgen_spark.models.data.targets import MISSING
+from reviewgen_spark.models.evaluation.metrics import (
+    class_cells,
+    class_metrics,
+    confusion,
+    count_metrics,
+    fit_temperature,
+)
+from reviewgen_spark.models.training.optimizer import LoopSettings
+from reviewgen_spark.models.training.trainer import (
+    autocast,
+)
+
+EVALUATION_TOKENS = 8192
+
+
+def inputs_of(rows: Sequence[Tokens], has_types: bool, pad_id: int, device: str) -> dict[str, torch.Tensor]:
+    """What the model reads of some rows, each (B, T)."""
+    types = [row.types for row in rows] if has_types else None
+    return model_inputs([row.ids for row in rows], types, pad_id, device)
+
+
+def run_model(
+    model: Any, rows: Sequence[Tokens], keys: Sequence[str], has_types: bool, pad_id: int, settings: LoopSettings
+) -> npt.NDArray[np.float64]:
+    """The logits of each row, (N, width of all heads), as training computes them."""
+    found: npt.NDArray[np.float64] | None = None
+    with torch.inference_mode(), autocast(settings.device, settings.precision):
+        for batch in cut_by_token_budget([len(row.ids) for row in rows], keys, EVALUATION_TOKENS):
+            inputs = inputs_of([rows[index] for index in batch], has_types, pad_id, settings.device)
+            logits = model(**inputs).logits.double().cpu().numpy()  # (B, width)
+            found = np.zeros((len(rows), logits.shape[1])) if found is None else found
+            found[batch] = logits
+    assert found is not None  # an empty split is refused when it is read
+    return found
+
+
+def score_validation(
+    logits: npt.NDArray[np.float64], targets: npt.NDArray[np.int64], heads: Sequence[Head]
+) -> dict[str, float]:
+    """Loss, accuracy and F1 of sentiment, and the accuracy of each other task, on the rows that have a label.
+
+    Of aspect, which stands alone, the F1 is the mean of its labels'.
+    """
+    if heads[0].task == "aspect":
+        return score_polarities(probabilities(logits, heads[0]), targets[:, 0])
+    known = targets[:, 0] != MISSING
+    odds, labels = margins(logits[known], heads[0]), targets[known, 0]
+    counts = count_metrics(confusion(labels, (odds >= 0).astype(np.int64)))
+    figures = {
+        "validation_loss": float(np.logaddexp(0, np.where(labels == 1, -odds, odds)).mean()),
+        "validation_accuracy": float(counts["accuracy"]),
+        "validation_f1": float(counts["f1"]),
+    }
+    for column, head in enumerate(heads[1:], start=1):
+        known = targets[:, column] != MISSING
+        if known.any():
+            decided = probabilities(logits[known], head).argmax(axis=1)
+            figures[f"validation_{head.task}_accuracy"] = float((decided == targets[known, column]).mean())
+    return figures
+
+
+def score_polarities(given: npt.NDArray[np.float64], targets: npt.NDArray[np.int64]) -> dict[str, float]:
+    """The same figures of (N, labels) probabilities and (N,) right labels of any number."""
+    labels = given.shape[1]
+    found = class_metrics(class_cells(targets, given.argmax(axis=1), labels), labels)
+    right = given[np.arange(len(targets)), targets]
+    return {
+        "validation_loss": float(-np.log(np.maximum(right, np.finfo(np.float64).tiny)).mean()),
+        "validation_accuracy": float(found["accuracy"]),
+        "validation_f1": float(found["f1_macro"]),
+    }
+
+
+def calibrate(logits: npt.NDArray[np.float64], targets: npt.NDArray[np.int64], head: Head) -> Head:
+    """The head with the temperature that fits validation best; heads of more than two labels stay as they are."""
+    known = targets != MISSING
+    if len(head.labels) != 2 or len(set(targets[known])) < 2:
+        return head
+    return replace(head, temperature=round(fit_temperature(margins(logits[known], head), targets[known]), 6))

@@ -1,0 +1,56 @@
+"""Cuts reviews into sentences, with the opinions of each."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from reviewgen_spark.text.opinions.aspects import OpinionReader, SentenceOpinion
+from reviewgen_spark.text.words.languages import LANG_CODES, LangCode
+from reviewgen_spark.text.words.sentences import cut_sentences
+
+_BULLET = re.compile(r"^\s*(?:[（(]?\d{1,2}[）)、.．:：](?!\d)|[一二三四五六七八九十][、.．:：]|[-*·—、，,]+)\s*")
+_OPEN_END = " ，,；;、:："
+
+
+class Review(NamedTuple):
+    """A review of the product: its id, clean text and language code."""
+
+    record_id: str
+    text: str
+    language: str | None
+
+
+class Sentence(NamedTuple):
+    """A sentence of a review, as it was read."""
+
+    record_id: str
+    text: str
+    said: SentenceOpinion
+    words: tuple[str, ...]
+
+
+def main_language(codes: Iterable[str | None]) -> LangCode | None:
+    """The commoner of Chinese and English, Chinese of two with as many; None where there is neither.
+
+    >>> main_language(["en", "zh-hans", "zh-hant", "other"]), main_language(["other"])
+    ('zh', None)
+    """
+    counts = Counter(map(language_family, codes))
+    spoken = [language for language in LANG_CODES if counts[language]]
+    return max(spoken, key=lambda language: counts[language], default=None)
+
+
+def read_sentences(review: Review, reader: OpinionReader, keywords: frozenset[str] = frozenset()) -> list[Sentence]:
+    """The sentences of a review with what they say."""
+    found = []
+    for text in cut_sentences(review.text):
+        said = reader.read(text, keywords)
+        words = tuple(token for token in said.tokens if any(map(str.isalnum, token)))
+        found.append(Sentence(review.record_id, _BULLET.sub("", text).rstrip(_OPEN_END), said, words))
+    return found
+
+
+def language_family(code: str | None) -> LangCode | None:
+    """Chinese, in either script, or English: the languages that there are word lists and templates for."""
+    return "en" if code == "en" else "zh" if (code or "").startswith("zh") else None
