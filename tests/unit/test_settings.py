@@ -43,7 +43,8 @@ from reviewgen_spark.text.requests.request import Request, Source
 from reviewgen_spark.text.summaries.summary import Review, summarise
 from reviewgen_spark.text.words.tokeniser import Tokeniser
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_safety_lists
-from reviewgen_spark.transforms.ingest.landing import Delivery, Scan, reserve
+from reviewgen_spark.transforms.ingest.batch_plan import reserve
+from reviewgen_spark.transforms.ingest.landing import Delivery, Scan
 from reviewgen_spark.transforms.ingest.record_parsing import ReviewParser
 from tests.conftest import ConfigFactory
 from tests.unit.test_session import Builder
