@@ -21,7 +21,7 @@ _PERTURBATIONS = {
     "drop": "characters dropped",
     "double": "characters doubled",
     "homophones": "homophones",
-    "emoji": "neutral emoji behind",
+    "emoji": "neutral emoji appended",
     "traditional": "traditional script",
     "negated": "negated",
 }
@@ -61,9 +61,9 @@ def draw_curves(curves: Curves) -> dict[str, Markup]:
                 _reliability_line("before temperature", curves.uncalibrated),
             ],
             "Reliability diagram",
-            "probability of positive, mean of its bin",
-            "share that is positive",
-            diagonal="as often as promised",
+            "mean probability of positive in the bin",
+            "share of positive reviews",
+            diagonal="perfect calibration",
         ),
         "histogram": charts.mirrored_columns(
             edges,
@@ -78,15 +78,15 @@ def draw_curves(curves: Curves) -> dict[str, Markup]:
         drawn["roc"] = charts.plane(
             [Line(f"{name}, area {found.auc:.3f}", found.roc) for name, found in rankings],
             "ROC curve",
-            "negatives taken for positive (false positive rate)",
-            "positives found (true positive rate)",
-            diagonal="by chance",
+            "false positive rate",
+            "true positive rate (recall)",
+            diagonal="chance",
         )
         drawn["precision_recall"] = charts.plane(
             [Line(f"{name}, area {found.average_precision:.3f}", found.precision_recall) for name, found in rankings],
             "Precision and recall",
-            "positives found (recall)",
-            "right among those called positive (precision)",
+            "recall",
+            "precision",
         )
     return drawn
 

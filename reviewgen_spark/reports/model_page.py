@@ -68,8 +68,8 @@ class Verdict:
     def finding(self) -> str:
         """In words."""
         if self.low > 0:
-            return "better, and the whole interval says so"
-        return "worse, and the whole interval says so" if self.high < 0 else "no difference that holds"
+            return "significantly better (95 %)"
+        return "significantly worse (95 %)" if self.high < 0 else "no significant difference"
 
 
 def write_model_page(
