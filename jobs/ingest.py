@@ -6,8 +6,8 @@ from reviewgen_spark.orchestration.job import run_job
 from reviewgen_spark.orchestration.resources.user_key import user_key
 from reviewgen_spark.orchestration.stage import Stage
 from reviewgen_spark.transforms.erasure.affected_rows import read_erased
+from reviewgen_spark.transforms.ingest.batch_plan import plan_batches
 from reviewgen_spark.transforms.ingest.ingest import ingest_batch
-from reviewgen_spark.transforms.ingest.landing import plan_batches
 
 STAGE = Stage(
     name="ingest",

@@ -9,7 +9,8 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.orchestration.erasure_log import open_erasures
 from reviewgen_spark.orchestration.freshness import Arrival, check_freshness
-from reviewgen_spark.transforms.ingest.landing import list_deliveries, undecided
+from reviewgen_spark.transforms.ingest.batch_plan import undecided
+from reviewgen_spark.transforms.ingest.landing import list_deliveries
 from reviewgen_spark.warehouse.tables import Warehouse
 
 

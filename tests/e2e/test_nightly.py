@@ -22,7 +22,7 @@ from reviewgen_spark.orchestration.backlog import Backlog, Force
 from reviewgen_spark.orchestration.delivery_gate import check_night, undecided_files
 from reviewgen_spark.orchestration.ledger import Ledger
 from reviewgen_spark.orchestration.runner import open_run
-from reviewgen_spark.transforms.ingest.landing import plan_batches
+from reviewgen_spark.transforms.ingest.batch_plan import plan_batches
 from reviewgen_spark.transforms.ingest.source_files import UnreadableFileError, read_records
 from reviewgen_spark.warehouse.tables import Warehouse
 

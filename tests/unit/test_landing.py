@@ -3,7 +3,8 @@ from datetime import UTC, datetime
 from pyspark.sql import Row
 
 from reviewgen_spark.config import IngestSection
-from reviewgen_spark.transforms.ingest.landing import Delivery, Scan, reserve, undecided
+from reviewgen_spark.transforms.ingest.batch_plan import reserve, undecided
+from reviewgen_spark.transforms.ingest.landing import Delivery, Scan
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
 

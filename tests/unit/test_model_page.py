@@ -17,9 +17,9 @@ HEADINGS = (
     "Calibration",
     "Accuracy by slice",
     "Robustness",
-    "Tasks beside sentiment",
+    "Tasks other than sentiment",
     "Version",
-    "How to read it",
+    "How to read this page",
 )
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
@@ -146,9 +146,10 @@ def test_every_part_is_there_and_linked():
     page = Page(render(filled()))
     assert tuple(page.headings["h2"]) == HEADINGS
     assert set(page.headings["h3"]) == {
-        "Loss by epoch", "Validation by epoch", "Beside the baselines", "Confusion matrix", "All scores", "ROC curve",
+        "Loss by epoch", "Validation by epoch", "Comparison with baselines", "Confusion matrix", "All scores",
+        "ROC curve",
         "Precision and recall", "Reliability diagram", "Scores by label", "Category", "Length", "Language", "Stars",
-        "Accuracy under perturbations", "Settings of training",
+        "Accuracy under perturbations", "Training settings",
     }  # fmt: skip
     assert sorted(link.removeprefix("#") for link in page.links) == sorted(page.ids)
     assert "no data yet" not in page.text
@@ -156,7 +157,7 @@ def test_every_part_is_there_and_linked():
 
 def test_a_model_that_was_never_scored_has_its_facts_alone():
     page = Page(render(filled(scores=[], curves=None, training=[], train_rows=None)))
-    assert page.headings == {"h2": ["Version", "How to read it"], "h3": ["Settings of training"]}
+    assert page.headings == {"h2": ["Version", "How to read this page"], "h3": ["Training settings"]}
     assert "svg" not in page.tags and "no data yet" not in page.text
 
 
@@ -168,7 +169,7 @@ def test_a_model_that_was_never_scored_has_its_facts_alone():
         ({"curves": None}, "Calibration"),
         ({"scores": [*ALL, *BASELINE, *ROBUST, *TASKS]}, "Accuracy by slice"),
         ({"scores": [*ALL, *BASELINE, *SLICES, *TASKS]}, "Robustness"),
-        ({"scores": [*ALL, *BASELINE, *SLICES, *ROBUST]}, "Tasks beside sentiment"),
+        ({"scores": [*ALL, *BASELINE, *SLICES, *ROBUST]}, "Tasks other than sentiment"),
     ],
 )
 def test_a_part_without_figures_is_left_out(absent, heading):
@@ -210,16 +211,19 @@ def test_names_are_escaped(evil):
 def test_the_verdict_names_figure_interval_and_finding():
     text = text_of(filled())
     assert "F1 0.890 (95 %: 0.870 to 0.910) on 400 test reviews." in text
-    assert (
-        "+0.040 (+0.021 to +0.062, paired) against TF-IDF + logistic: better, and the whole interval says so." in text
-    )
+    assert "+0.040 (+0.021 to +0.062, paired) against TF-IDF + logistic: significantly better (95 %)." in text
     assert "No baseline was scored" not in text
-    assert "No baseline was scored beside it." in text_of(filled(scores=ALL))
+    assert "No baseline was scored." in text_of(filled(scores=ALL))
 
 
 @pytest.mark.parametrize(
     ("low", "high", "finding"),
-    [(0.001, 0.1, "better"), (-0.001, 0.1, "no difference"), (-0.1, 0.0, "no difference"), (-0.1, -0.001, "worse")],
+    [
+        (0.001, 0.1, "significantly better"),
+        (-0.001, 0.1, "no significant"),
+        (-0.1, 0.0, "no significant"),
+        (-0.1, -0.001, "significantly worse"),
+    ],
 )
 def test_a_gain_is_one_when_its_whole_interval_is(low, high, finding):
     assert Verdict("b", (low + high) / 2, low, high).finding.startswith(finding)
@@ -264,7 +268,7 @@ def test_curves_are_named_with_their_areas():
     text = text_of(filled(curves=found))
     assert f"fine-tuned model, area {found.rankings['model'].auc:.3f}" in text
     assert f"TF-IDF + logistic, area {found.rankings['tfidf_logistic'].average_precision:.3f}" in text
-    assert "A temperature of 1.437 takes the calibration error" in text
+    assert "A temperature of 1.437 changes the calibration error" in text
     assert "TF-IDF" not in text_of(filled(curves=curves(("model",)), scores=ALL))
 
 

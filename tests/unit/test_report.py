@@ -136,17 +136,17 @@ def test_names_from_the_data_are_escaped(evil):
 
 def test_headline_figures_have_thousands_separators_and_shares():
     text = text_of(filled())
-    assert "Records delivered 3,135 1 file refused whole" in text
+    assert "Records delivered 3,135 1 file rejected" in text
     assert "Bronze reviews 3,058 97.5 % of delivered" in text
     assert "Satisfaction 48.3 %" in text
     assert "Labels by review_sentiment version 3." in text
 
 
 def test_sums_that_hold_and_sums_that_do_not():
-    assert "3,058 bronze + 47 quarantined + 30 redelivered = 3,135 ✓ every record delivered" in text_of(filled())
+    assert "3,058 bronze + 47 quarantined + 30 redelivered = 3,135 ✓ equals the records delivered" in text_of(filled())
     text = text_of(filled(delivered=3136))
     assert "= 3,135 ✗ 3,136 were delivered" in text
-    assert "2,936 unique + 120 copies + 2 that broke a rule = 3,058 ✓ every bronze review" in text
+    assert "2,936 unique + 120 copies + 2 quarantined by a rule = 3,058 ✓ equals the bronze reviews" in text
     assert "✗ bronze has 3,057" in text_of(filled(bronze=3057))
 
 
@@ -177,7 +177,7 @@ def test_balance_of_the_splits():
     assert "train 80 80.0 %" in text
     assert "dependence on category 0.012 negligible" in text
     assert "dependence on rating 0.200 splits differ" in text
-    assert "copies that stand in two splits 0" in text
+    assert "copies in two splits 0" in text
 
 
 def test_stage_speed_and_failures():
@@ -187,7 +187,7 @@ def test_stage_speed_and_failures():
 def test_synthetic_columns_are_named_where_they_are_shown():
     assert "Synthetic" not in text_of(filled())
     text = text_of(filled(synthetic_columns=("category", "rating")))
-    assert "Synthetic here: category; the figures show the pipeline, not the world." in text
+    assert "Synthetic here: category; the figures test the pipeline and describe no real shop." in text
     assert "Synthetic here: category, rating; the figures" in text
 
 

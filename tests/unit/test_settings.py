@@ -44,7 +44,8 @@ from reviewgen_spark.text.summaries.sentences import Review
 from reviewgen_spark.text.summaries.summary import summarise
 from reviewgen_spark.text.words.tokeniser import Tokeniser
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_safety_lists
-from reviewgen_spark.transforms.ingest.landing import Delivery, Scan, reserve
+from reviewgen_spark.transforms.ingest.batch_plan import reserve
+from reviewgen_spark.transforms.ingest.landing import Delivery, Scan
 from reviewgen_spark.transforms.ingest.record_parsing import ReviewParser
 from tests.conftest import ConfigFactory
 from tests.unit.test_session import Builder

@@ -61,7 +61,7 @@ def _draw(data: ReportData) -> dict[str, Markup]:
         "quarantine": charts.bars(
             [Bar(reason, count) for reason, count in data.quarantine.items()],
             "Refused records by reason",
-            "records; one with two reasons counts under both",
+            "records; a record with two reasons is counted twice",
             tone="b",
         ),
         "languages": _counts(
@@ -120,10 +120,13 @@ def _sentiments(groups: Sequence[Sentiment], title: str) -> Markup:
 def _word_charts(words: Sequence[Word]) -> list[Markup]:
     """Two halves on one scale, to stand side by side."""
     items = [Bar(word.word, word.z, f"{word.negative_count:,} : {word.positive_count:,}") for word in words]
-    half, unit = (len(items) + 1) // 2, "z-score · negative : positive reviews with the word"
+    half, unit = (len(items) + 1) // 2, "z-score · negative : positive reviews"
     top = max((item.value for item in items), default=None)
     halves = [part for part in (items[:half], items[half:]) if part]
-    return [charts.bars(part, "Words of complaint", unit, tone="b", digits=1, top_value=top) for part in halves]
+    return [
+        charts.bars(part, "Words that are more frequent in negative reviews", unit, tone="b", digits=1, top_value=top)
+        for part in halves
+    ]
 
 
 def _weak_matrix(data: ReportData) -> Markup:
@@ -148,7 +151,7 @@ def _caveat(data: ReportData, *columns: str) -> str:
     made_up = [column for column in columns if column in data.synthetic_columns]
     if not made_up:
         return ""
-    return f" Synthetic here: {', '.join(made_up)}; the figures show the pipeline, not the world."
+    return f" Synthetic here: {', '.join(made_up)}; the figures test the pipeline and describe no real shop."
 
 
 def _first(counts: Mapping[str, int], top: int) -> dict[str, int]:

@@ -19,7 +19,7 @@ from reviewgen_spark.schemas.arrow import arrow_schema
 from reviewgen_spark.text.privacy.erasure_keys import Erased
 from reviewgen_spark.transforms.ingest.ingest import is_erased
 from reviewgen_spark.transforms.ingest.landing import Delivery
-from reviewgen_spark.transforms.ingest.record_parsing import Parsed, ReviewParser, parse_gold_label
+from reviewgen_spark.transforms.ingest.record_parsing import Parsed, parser_of
 from reviewgen_spark.transforms.ingest.source_files import UnreadableFileError, read_records
 
 _FOUND = "path string, ordinal bigint, line bigint"
@@ -63,11 +63,10 @@ def find_in_landing(spark: SparkSession, config: Config, deliveries: Sequence[De
     def find(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for row in batch.to_pylist():
-                parse = ReviewParser(source, zone).parse if row["feed_code"] == "reviews" else parse_gold_label
-                kind = "parquet" if row["format_code"] == "delta" else row["format_code"]
+                parse = parser_of(row["feed_code"], source, zone)
                 found = []
                 try:
-                    for record in read_records(posixpath.join(landing, row["path"]), kind, ()):
+                    for record in read_records(posixpath.join(landing, row["path"]), row["format_code"], ()):
                         parsed = Parsed({}, ("malformed",)) if record.values is None else parse(record.values)
                         if is_erased(parsed, record.raw, erased):
                             found.append({"path": row["path"], "ordinal": record.ordinal, "line": record.line})

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import orjson
 import pyarrow as pa
@@ -20,7 +19,7 @@ from reviewgen_spark.schemas.arrow import arrow_schema
 from reviewgen_spark.text.privacy.erasure_keys import Erased
 from reviewgen_spark.transforms.dataframes import rows_that_share
 from reviewgen_spark.transforms.ingest.landing import REQUIRED_COLUMNS, delta_folders, relative_path
-from reviewgen_spark.transforms.ingest.record_parsing import Parsed, ReviewParser, parse_gold_label
+from reviewgen_spark.transforms.ingest.record_parsing import Parsed, parser_of
 from reviewgen_spark.transforms.ingest.source_files import SourceRecord, UnreadableFileError, read_records
 
 _SLICE = "path string, format_code string, first_row bigint, last_row bigint"
@@ -128,7 +127,7 @@ def _parse_feed(
     def read_files(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for part in batch.to_pylist():
-                parse = _parser(feed_code, source, zone)
+                parse = parser_of(feed_code, source, zone)
                 location = posixpath.join(landing, part["path"])
                 records = _slice(location, part, feed_code)
                 yield from _to_arrow(_parse_all(records, parse, part, erased), schema)
@@ -186,10 +185,6 @@ def is_erased(parsed: Parsed, raw: str, erased: Erased) -> bool:
     return erased.has_user(parsed.values.get("user_id")) or erased.has_review(parsed.values["review_id"])
 
 
-def _parser(feed_code: str, source: str, zone: ZoneInfo) -> Any:
-    return ReviewParser(source, zone).parse if feed_code == "reviews" else parse_gold_label
-
-
 def _to_arrow(rows: Iterator[dict[str, Any]], schema: StructType) -> Iterator[pa.RecordBatch]:
     out = arrow_schema(schema)
     chunk: list[dict[str, Any]] = []
@@ -233,7 +228,7 @@ def _parse_delta(
             for row in batch.to_pylist():
                 file = row["file"]
                 lines[file] += 1
-                parse = parsers.setdefault(file, _parser(feed_code, source, zone))
+                parse = parsers.setdefault(file, parser_of(feed_code, source, zone))
                 parsed = parse(orjson.loads(row["raw"]))
                 found.append(_row(parsed, row["raw"], relative_path(file, landing), lines[file], erased))
             yield from _to_arrow(iter(found), schema)

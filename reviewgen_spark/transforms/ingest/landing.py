@@ -5,12 +5,11 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
 from pyarrow import fs
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, StructField, StructType
 
@@ -19,8 +18,7 @@ from reviewgen_spark.schemas.arrow import arrow_schema
 from reviewgen_spark.transforms.ingest.record_parsing import (
     REQUIRED_GOLD_COLUMNS,
     REQUIRED_REVIEW_COLUMNS,
-    ReviewParser,
-    parse_gold_label,
+    parser_of,
 )
 from reviewgen_spark.transforms.ingest.source_files import (
     UnreadableFileError,
@@ -63,103 +61,6 @@ class Scan:
                 f"ingest.max_quarantine_pct = {max_quarantine_pct:g}"
             )
         return None
-
-
-def plan_batches(spark: SparkSession, config: Config, known: Sequence[Row]) -> list[dict[str, Any]]:
-    """Find what is new in the landing folder and reserve batches for it.
-
-    Args:
-        spark: For the reading, one task a file.
-        config: `paths.landing` and the section `ingest`.
-        known: Rows of ops_source_files, in the order of `sequence`.
-
-    Returns:
-        Rows for ops_source_files without sequence and at: reserved slices, rejected files, and a slice of no records in
-        no batch for a file that only looks new (copied, restored, touched): it is not read again every night.
-    """
-    last = {row.path: row for row in known}
-    deliveries = list_deliveries(spark, config.paths.landing, config.ingest)
-    new = [delivery for delivery in deliveries if _is_new(delivery, last.get(delivery.path))]
-    scans = scan_deliveries(spark, config, new)
-    accepted = {path for path, row in last.items() if row.state == "accepted"}
-    taken = {(row.path, row.sha256) for row in known if row.state == "reserved"}
-    retried = {path for path, row in last.items() if row.state == "retry"}
-    fresh: list[Scan] = []
-    again: list[Scan] = []
-    for scan in scans:
-        is_taken = (scan.delivery.path, scan.sha256) in taken and scan.delivery.path not in retried
-        (again if is_taken else fresh).append(scan)
-    first_batch = max((row.batch_id for row in known if row.batch_id is not None), default=0) + 1
-    seen = [_source_file(scan, "reserved", None, 1, 0, detail="seen again, the same bytes") for scan in again]
-    return [*reserve(fresh, accepted, first_batch, config.ingest), *seen]
-
-
-def reserve(
-    scans: Iterable[Scan], accepted: set[str], first_batch: int, section: IngestSection
-) -> list[dict[str, Any]]:
-    """Cut scanned files into batches of at most `max_rows_per_batch` records, in the order of their paths.
-
-    A rejected file takes no rows, but a batch: its row in the quarantine needs one. A file of a Delta table is never
-    cut: its row numbers have holes where rows were deleted.
-    """
-    rows: list[dict[str, Any]] = []
-    batch, room = first_batch, section.max_rows_per_batch
-    for scan in sorted(scans, key=lambda scan: scan.delivery.path):
-        verdict = scan.verdict(section.max_quarantine_pct)
-        if verdict and scan.delivery.path not in accepted:
-            rows.append(_source_file(scan, "rejected", batch, detail=verdict))
-            continue
-        first = 1
-        while first <= scan.row_count:
-            if room <= 0:
-                batch, room = batch + 1, section.max_rows_per_batch
-            is_whole = scan.delivery.format_code == "delta"
-            last = scan.row_count if is_whole else min(scan.row_count, first + room - 1)
-            rows.append(_source_file(scan, "reserved", batch, first, last))
-            room -= last - first + 1
-            first = last + 1
-        if scan.row_count == 0:
-            rows.append(_source_file(scan, "reserved", batch, 1, 0))
-    return rows
-
-
-def undecided(deliveries: Iterable[Delivery], known: Sequence[Row]) -> list[Row]:
-    """The rejected files that still lie in the landing folder and that nobody has decided about.
-
-    Args:
-        deliveries: What lies there.
-        known: Rows of ops_source_files, in the order of `sequence`.
-    """
-    last = {row.path: row for row in known}
-    present = {delivery.path for delivery in deliveries}
-    return [row for path, row in sorted(last.items()) if row.state == "rejected" and path in present]
-
-
-def _is_new(delivery: Delivery, last: Row | None) -> bool:
-    if last is None or last.state in ("retry", "accepted"):
-        return True
-    return (last.size, last.modified_at.replace(tzinfo=UTC)) != (delivery.size, delivery.modified_at)
-
-
-def _source_file(
-    scan: Scan,
-    state: str,
-    batch: int | None,
-    first: int | None = None,
-    last: int | None = None,
-    detail: str | None = None,
-) -> dict[str, Any]:
-    return {
-        **vars(scan.delivery),
-        "sha256": scan.sha256,
-        "row_count": scan.row_count,
-        "bad_row_count": scan.bad_row_count,
-        "first_row": first,
-        "last_row": last,
-        "batch_id": batch,
-        "state": state,
-        "detail": detail,
-    }
 
 
 def list_deliveries(spark: SparkSession, landing: str, section: IngestSection) -> list[Delivery]:
@@ -225,12 +126,11 @@ def scan_deliveries(spark: SparkSession, config: Config, deliveries: Sequence[De
         for batch in batches:
             for row in batch.to_pylist():
                 location = posixpath.join(landing, row["path"])
-                parse = ReviewParser(section.source, zone).parse if row["feed_code"] == "reviews" else parse_gold_label
+                parse = parser_of(row["feed_code"], section.source, zone)
                 rows = bad = 0
                 error = None
                 try:
-                    kind = "parquet" if row["format_code"] == "delta" else row["format_code"]
-                    for record in read_records(location, kind, REQUIRED_COLUMNS[row["feed_code"]]):
+                    for record in read_records(location, row["format_code"], REQUIRED_COLUMNS[row["feed_code"]]):
                         rows += 1
                         bad += record.values is None or bool(parse(record.values).reasons)
                 except UnreadableFileError as reason:

@@ -6,7 +6,7 @@ Pure Python, one pass a record: a bad value is a reason, never an exception, and
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -94,6 +94,11 @@ class ReviewParser:
             },
         }
         return Parsed(values, ())
+
+
+def parser_of(feed_code: str, source: str, timezone: ZoneInfo) -> Callable[[Mapping[str, Any]], Parsed]:
+    """Returns a new parser for the records of one file of a feed, to be called in their order."""
+    return ReviewParser(source, timezone).parse if feed_code == "reviews" else parse_gold_label
 
 
 def parse_gold_label(record: Mapping[str, Any]) -> Parsed:

@@ -64,7 +64,7 @@ def read_records(location: str, format_code: str, required: tuple[str, ...]) -> 
 
     Args:
         location: Absolute path or URI.
-        format_code: `jsonl`, `csv` or `parquet`.
+        format_code: `jsonl`, `csv`, `parquet` or `delta`.
         required: Columns that the header of a CSV or Parquet file must have.
 
     Raises:
@@ -72,7 +72,7 @@ def read_records(location: str, format_code: str, required: tuple[str, ...]) -> 
     """
     filesystem, path = open_filesystem(location)
     try:
-        if format_code == "parquet":
+        if format_code in ("parquet", "delta"):  # a file of a Delta table is a Parquet file
             yield from _parquet(filesystem, path, required)
             return
         with filesystem.open_input_stream(path, compression=None, buffer_size=2**20) as source:
