@@ -22,7 +22,7 @@ def _require(config: Config) -> None:
         require_onnx()
 
 
-def compress_student(inputs: Inputs) -> dict[str, "DataFrame"]:
+def _compress(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Prune, export and measure; rows for ops_model_evaluations, and scores.json for the registry."""
     from reviewgen_spark.models.compression.compress import compress
     from reviewgen_spark.models.evaluation.evaluation import evaluate
@@ -63,7 +63,7 @@ STAGE = Stage(
     resources=teacher,
     makes_files=True,
     require=_require,
-    run=compress_student,
+    run=_compress,
 )
 
 if __name__ == "__main__":

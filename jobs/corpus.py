@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def write_corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
+def _corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Write the labelled reviews as `<split>/*.parquet`, and the manifest last: a folder without one is no corpus."""
     section = inputs.resources
     reviews, clusters, splits, gold_labels = (
@@ -60,7 +60,7 @@ STAGE = Stage(
     writes=(),
     resources=corpus_labels,
     makes_files=True,
-    run=write_corpus,
+    run=_corpus,
 )
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from reviewgen_spark.orchestration.stage import Inputs, Stage
 from reviewgen_spark.transforms.dedup import cluster_reviews
 
 
-def _cluster(inputs: Inputs) -> Mapping[str, DataFrame]:
+def _dedup(inputs: Inputs) -> Mapping[str, DataFrame]:
     assert inputs.batch_id is not None
     names = ("silver_reviews", "silver_review_clusters", "silver_minhash_bands")
     return cluster_reviews(*(inputs.tables[name] for name in names), inputs.config.dedup, inputs.batch_id)
@@ -25,7 +25,7 @@ STAGE = Stage(
     writes=("silver_review_clusters", "silver_minhash_bands"),
     sections=("dedup",),
     libraries=("numpy",),
-    run=_cluster,
+    run=_dedup,
 )
 
 if __name__ == "__main__":

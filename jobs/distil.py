@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def distil_student(inputs: Inputs) -> dict[str, "DataFrame"]:
+def _distil(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Train the student; fills the output folder with its model and with what the teacher said of each text."""
     from reviewgen_spark.models.compression.distillation import distil
     from reviewgen_spark.models.training.pretraining import read_texts
@@ -52,7 +52,7 @@ STAGE = Stage(
     libraries=("torch", "transformers", "tokenizers"),
     resources=teacher_and_base,
     makes_files=True,
-    run=distil_student,
+    run=_distil,
 )
 
 if __name__ == "__main__":

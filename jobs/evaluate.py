@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def evaluate_model(inputs: Inputs) -> dict[str, "DataFrame"]:
+def _evaluate(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Score the model and its baselines; rows for ops_model_evaluations, and the files that the registry logs."""
     from reviewgen_spark.models.evaluation.curves import write_curves
     from reviewgen_spark.models.evaluation.evaluation import evaluate_with_curves
@@ -45,7 +45,7 @@ STAGE = Stage(
     libraries=("torch", "scikit-learn"),
     mode="by_fingerprint",
     makes_files=True,
-    run=evaluate_model,
+    run=_evaluate,
 )
 
 if __name__ == "__main__":

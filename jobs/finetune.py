@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def finetune_model(inputs: Inputs) -> dict[str, "DataFrame"]:
+def _finetune(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Train on the corpus; fills the output folder with the model."""
     from reviewgen_spark.models.training.finetuning import finetune
 
@@ -51,7 +51,7 @@ STAGE = Stage(
     libraries=("torch", "transformers", "tokenizers"),
     resources=base_model,
     makes_files=True,
-    run=finetune_model,
+    run=_finetune,
 )
 
 if __name__ == "__main__":

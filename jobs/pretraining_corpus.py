@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def write_pretraining_corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
+def _pretraining_corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Write the unlabelled reviews of train and validation the same way."""
     names = ("silver_reviews", "silver_review_clusters", "silver_review_splits")
     rows = unlabelled_reviews(*(inputs.tables[name] for name in names)).persist()
@@ -35,7 +35,7 @@ STAGE = Stage(
     reads=("silver_reviews", "silver_review_clusters", "silver_review_splits"),
     writes=(),
     makes_files=True,
-    run=write_pretraining_corpus,
+    run=_pretraining_corpus,
 )
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reviewgen_spark.models.registry.registry import RegisteredModel
 
 
-def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
+def _register(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Log and register the model; it becomes champion when it beats the one there on this very corpus."""
     from reviewgen_spark.models.registry.registration import register
     from reviewgen_spark.reports.model_page import FILE_NAME as PAGE_FILE
@@ -70,7 +70,7 @@ STAGE = Stage(
     sections=("register", "models"),
     mode="by_fingerprint",
     resources=registry_store,
-    run=register_model,
+    run=_register,
 )
 
 if __name__ == "__main__":

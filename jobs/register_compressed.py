@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def register_compressed(inputs: Inputs) -> dict[str, "DataFrame"]:
+def _register_compressed(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Log and register the compressed model with its table; it takes its alias when it costs little F1."""
     from reviewgen_spark.models.classifier.model_folder import NGRAM_FILE, ONNX_FILE
     from reviewgen_spark.models.compression.compress import TABLE_FILE, read_table
@@ -65,7 +65,7 @@ STAGE = Stage(
     sections=("register_compressed", "models"),
     mode="by_fingerprint",
     resources=registry_and_teacher,
-    run=register_compressed,
+    run=_register_compressed,
 )
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def register_generator(inputs: Inputs) -> dict[str, "DataFrame"]:
+def _register_generator(inputs: Inputs) -> dict[str, "DataFrame"]:
     """Log and register it; the newest generator is the one that stages write with."""
     from reviewgen_spark.models.registry import generators
 
@@ -48,7 +48,7 @@ STAGE = Stage(
     sections=("generation",),
     mode="by_fingerprint",
     resources=generator_store,
-    run=register_generator,
+    run=_register_generator,
 )
 
 if __name__ == "__main__":

@@ -57,14 +57,14 @@ class Backlog:
             if stage.history:
                 # What a batch sees of its predecessors enters its fingerprint through the one before it.
                 inputs = {**inputs, "previous": previous}
-            print_ = fingerprint(stage, self.config, resources, inputs)
+            stage_fingerprint = fingerprint(stage, self.config, resources, inputs)
             recorded = self.ledger.last(stage.name, batch)
-            is_done = self.ledger.is_done(stage.name, batch, print_)
+            is_done = self.ledger.is_done(stage.name, batch, stage_fingerprint)
             if stage.keeps_done and recorded is not None and recorded.state == "succeeded":
-                is_done, print_ = True, recorded.fingerprint
+                is_done, stage_fingerprint = True, recorded.fingerprint
             if self._is_in_range(batch) and (not is_done or self.is_forced(stage, batch)):
-                wanted[batch] = print_
-            previous = print_
+                wanted[batch] = stage_fingerprint
+            previous = stage_fingerprint
         return wanted
 
     def this_run(self, stage: Stage, pending: Mapping[int, str]) -> list[int]:
