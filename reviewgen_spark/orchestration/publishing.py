@@ -1,4 +1,4 @@
-"""Writes the output tables of a stage, after the error limit of a model stage was checked."""
+"""Writes the output tables of a stage. For a model stage it checks the share of errors first."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Publisher:
     def publish(
         self, stage: Stage, batch: int | None, fingerprint: str, outputs: Mapping[str, DataFrame]
     ) -> tuple[dict[str, int], dict[str, int]]:
-        """Writes the tables of a stage in their fixed order; a rerun after a kill gives the same tables.
+        """Writes the tables of a stage in a fixed order. A rerun after a kill gives the same tables.
 
         Returns:
             Row counts and table versions, by table. A model stage also counts its `errors`.

@@ -1,4 +1,7 @@
-"""Runs stages: hands each its inputs, writes its outputs, keeps the ledger; what is not done yet, the backlog says."""
+"""Runs stages and logs each run in the ledger.
+
+`StageInputs` reads the input tables, `Publisher` writes the output tables, and `Backlog` decides which batches are due.
+"""
 
 import os
 import shutil
@@ -30,7 +33,7 @@ from reviewgen_spark.warehouse.tables import Warehouse
 
 @dataclass
 class Run:
-    """One process that writes to a warehouse, from taking the lease to giving it back."""
+    """Runs stages in one process while it holds the lease of the warehouse."""
 
     spark: SparkSession
     config: Config
@@ -46,10 +49,10 @@ class Run:
 
     @progress_bars()
     def pipeline(self, stages: Sequence[Stage]) -> None:
-        """Run stages in order, each over everything it has not done yet.
+        """Runs stages in order, each over all batches that are not done.
 
         Raises:
-            StageError: When a stage fails; what was finished before stays, and the next run goes on from there.
+            StageError: When a stage fails. Finished batches stay, and the next run resumes after them.
         """
         self.warehouse.converge(
             sorted({name for stage in stages for name in (*stage.reads, *stage.writes, *stage.history)})
@@ -60,7 +63,7 @@ class Run:
             advance(1)
 
     def stage(self, stage: Stage) -> None:
-        """Run one stage over everything that it has not done yet."""
+        """Runs one stage over all batches that are not done."""
         for warning in self.backlog.resources(stage).warnings:
             self.report(f"[{stage.name}] warning: {warning}")
         try:
@@ -140,7 +143,7 @@ class Run:
             self._record_failure(stage, batch, stage_fingerprint, error, time.monotonic() - started)
             if isinstance(error, ReviewgenError) or not isinstance(error, Exception):
                 raise
-            self.lease.check()  # where another run has taken over, its commits made ours fail: say that
+            self.lease.check()  # if another run took the lease, its commits caused this failure: report that instead
             cause = error if os.environ.get("REVIEWGEN_TRACEBACK") else None  # see job.guarded
             raise StageError(f"{stage.name}, {where}: {describe_failure(error)}") from cause
         finally:
@@ -157,7 +160,7 @@ class Run:
             counts=counts,
             seconds=round(seconds, 3),
         )
-        rows = counts[stage.writes[0]] if stage.writes else 0  # its main table, as `reviewgen status` counts
+        rows = counts[stage.writes[0]] if stage.writes else 0  # of its main table, as in `reviewgen status`
         speed = f", {rows / seconds:,.0f} rows/s" if rows else ""
         self.report(f"[{stage.name}] {where}: {rows:,} rows in {seconds:.1f} s{speed}")
 
@@ -175,14 +178,14 @@ class Run:
                 error_class=type(error).__name__,
             )
         except Exception:
-            # The first failure is the one to tell; the row `started` already keeps the batch from counting as done. Who
-            # has lost the warehouse leaves its log to the run that took over.
+            # The first failure is reported, not this one. The last row is `started`, so the batch does not count as
+            # done. A run without the lease must not write to the ledger of the run that took over.
             return
 
     # -- reserving ---------------------------------------------------------------------------------------------
 
     def _reserve(self, stage: Stage) -> None:
-        """Reserve files and batch ids for what is new, in one commit, before anything of it is written."""
+        """Reserves new files and their batch ids in one commit, before any of their rows is written."""
         assert stage.plan is not None
         known = self.warehouse.records("ops_source_files").read()
         rows = stage.plan(self.spark, self.config, known)
@@ -206,10 +209,10 @@ def open_run(
     report: Callable[[str], None] | None = None,
     max_batches: int | None = None,
 ) -> Iterator[Run]:
-    """Take the warehouse for writing, and give it back at the end.
+    """Takes the lease of the warehouse, and releases it at the end.
 
     Raises:
-        LeaseError: When another run holds it.
+        LeaseError: When another run holds the lease.
     """
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     warehouse = Warehouse(spark, config)
