@@ -1,4 +1,8 @@
-"""Compress: the student is pruned, recovers, is exported, and measured beside its teacher."""
+"""Prunes the distilled student, trains it to recover, exports it, and measures it beside its teacher.
+
+Reads the files of corpus, pretraining_corpus and distil. Writes the model, its table and scores as files, and
+ops_model_evaluations.
+"""
 
 import shutil
 import sys
@@ -23,7 +27,7 @@ def _require(config: Config) -> None:
 
 
 def _compress(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Prune, export and measure; rows for ops_model_evaluations, and scores.json for the registry."""
+    """Prunes, exports and measures; returns rows of ops_model_evaluations, and writes scores.json for the registry."""
     from reviewgen_spark.models.compression.compress import compress
     from reviewgen_spark.models.evaluation.evaluation import evaluate
     from reviewgen_spark.models.training.pretraining import read_texts

@@ -1,4 +1,7 @@
-"""Corpus: the labelled reviews that a model learns from, as Parquet shards with a manifest."""
+"""Writes the labelled reviews that a classifier is trained on, as Parquet shards with a manifest.
+
+Reads clean reviews, clusters, splits, gold labels and weak labels. Writes files only.
+"""
 
 import sys
 from typing import TYPE_CHECKING
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Write the labelled reviews as `<split>/*.parquet`, and the manifest last: a folder without one is no corpus."""
+    """Writes the reviews as `<split>/*.parquet` and the manifest last, because a folder without one is no corpus."""
     section = inputs.resources
     reviews, clusters, splits, gold_labels = (
         inputs.tables[name]

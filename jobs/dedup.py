@@ -1,4 +1,8 @@
-"""De-duplication: find the exact and near copies of a text and freeze its cluster."""
+"""Finds the exact and near copies of each text, and freezes its cluster.
+
+Reads silver_reviews, and the clusters and MinHash bands of earlier batches. Writes silver_review_clusters and
+silver_minhash_bands.
+"""
 
 import sys
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
-"""Distil: a student learns the teacher's answers on labelled and unlabelled reviews, on the driver."""
+"""Trains a small student on the teacher's predictions for labelled and unlabelled reviews, on the driver.
+
+Reads the files of corpus and pretraining_corpus. Writes the student and the teacher's logits as files.
+"""
 
 import shutil
 import sys
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _distil(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Train the student; fills the output folder with its model and with what the teacher said of each text."""
+    """Trains the student; writes its model and the teacher's logits of each text to the output folder."""
     from reviewgen_spark.models.compression.distillation import distil
     from reviewgen_spark.models.training.pretraining import read_texts
 
@@ -31,7 +34,7 @@ def _distil(inputs: Inputs) -> dict[str, "DataFrame"]:
         checkpoint,
         base,
     )
-    # The recovery of a pruned student reads them again: asking a big teacher takes longer than teaching.
+    # The recovery of a pruned student reads the logits again, because a big teacher takes longer than the training.
     shutil.copyfile(checkpoint.with_name(TEACHER_LOGITS), inputs.out / TEACHER_LOGITS)
     note_teacher(inputs.out, teacher)
     inputs.report(

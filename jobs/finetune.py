@@ -1,4 +1,7 @@
-"""Finetune: train an encoder on the corpus, on the driver."""
+"""Fine-tunes an encoder on the labelled corpus, on the driver.
+
+Reads the files of corpus, and the base model. Writes the model folder.
+"""
 
 import sys
 from pathlib import Path
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _finetune(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Train on the corpus; fills the output folder with the model."""
+    """Trains on the corpus, and writes the model to the output folder."""
     from reviewgen_spark.models.training.finetuning import finetune
 
     config, corpus, checkpoint = inputs.config, inputs.artifacts["corpus"], inputs.checkpoints / "finetune.pt"
@@ -29,7 +32,7 @@ def _finetune(inputs: Inputs) -> dict[str, "DataFrame"]:
 def finetune_in_processes(
     corpus: Path, base: str, section: FinetuneSection, out: Path, checkpoint: Path, base_name: str
 ) -> None:
-    """Train in `finetune.processes` processes of this machine, by Spark's TorchDistributor."""
+    """Trains in `finetune.processes` processes of this machine, by Spark's TorchDistributor."""
     from pyspark.ml.torch.distributor import TorchDistributor
 
     from reviewgen_spark.models.classifier.predictor import choose_device

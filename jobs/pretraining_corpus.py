@@ -1,4 +1,7 @@
-"""Pre-training corpus: the unlabelled reviews that a language model reads, as Parquet shards with a manifest."""
+"""Writes the unlabelled reviews for pre-training, as Parquet shards with a manifest.
+
+Reads silver_reviews, silver_review_clusters and silver_review_splits. Writes files only.
+"""
 
 import sys
 from typing import TYPE_CHECKING
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _pretraining_corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Write the unlabelled reviews of train and validation the same way."""
+    """Writes the unlabelled reviews of train and validation in the format of the labelled corpus."""
     names = ("silver_reviews", "silver_review_clusters", "silver_review_splits")
     rows = unlabelled_reviews(*(inputs.tables[name] for name in names)).persist()
     splits = SPLITS[:2]

@@ -1,4 +1,8 @@
-"""Register generator: log the generator in MLflow under the alias that stages write with."""
+"""Registers the generator in MLflow under the alias that `reply` and `generate` use.
+
+Reads the files of corpus, finetune_generator and evaluate_generator. Writes a version in the registry and
+ops_model_promotions.
+"""
 
 import sys
 from pathlib import Path
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _register_generator(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Log and register it; the newest generator is the one that stages write with."""
+    """Registers the generator; the stages that write texts use the newest one."""
     from reviewgen_spark.models.registry import generators
 
     config, folder = inputs.config, inputs.artifacts["finetune_generator"]
