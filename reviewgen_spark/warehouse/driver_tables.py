@@ -60,7 +60,8 @@ class DriverRecords:
         """See `Records`."""
         from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
-        # Arrow's file system is used. The threads of delta-rs call Python, and 4 of 60 processes that ended at once aborted.
+        # Arrow's file system, because threads of the one of delta-rs call Python: 4 of 60 processes that ended at once
+        # aborted.
         files = SubTreeFileSystem(self._log.path, LocalFileSystem())
         found = self._stored.to_pyarrow_table(filesystem=files).to_pylist(maps_as_pydicts="strict")
         return _rows(self._table, found)

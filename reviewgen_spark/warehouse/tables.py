@@ -139,7 +139,7 @@ class Warehouse:
         merge.execute()
 
     def delete(self, name: str, rows: DataFrame, on: Sequence[str]) -> bool:
-        """Deletes the rows that share the columns `on` with `rows`, except in history; returns whether there were any."""
+        """Deletes the rows that share the columns `on` with `rows`, except in history; returns whether any existed."""
         return bool(self.delete_all([Deletion(name, rows, tuple(on))]))
 
     def delete_all(self, deletions: Sequence[Deletion], before_each: Callable[[], None] = lambda: None) -> list[str]:
