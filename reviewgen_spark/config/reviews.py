@@ -80,7 +80,10 @@ class QualitySection(Section):
 
 
 class DedupSection(Section):
-    """Configures which copies are found. 12 bands of 5 rows find 99 % of the pairs with similarity 0.8."""
+    """Configures which copies are found, besides exact ones.
+
+    12 bands of 5 rows find 99 % of the pairs with similarity 0.8.
+    """
 
     kinds: tuple[Literal["exact", "near"], ...] = Field(
         ("exact", "near"),
