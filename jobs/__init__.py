@@ -1,1 +1,1 @@
-"""One spark-submit entry point a stage: `spark-submit jobs/<stage>.py --env local --set a.b=c`."""
+"""Declares one stage in each module. `spark-submit jobs/<stage>.py --env local --set a.b=c` runs it."""

@@ -1,4 +1,8 @@
-"""Clean: normalise and mask texts, replace user ids by keyed hashes, part good from bad by the quality rules."""
+"""Cleans reviews: normalises and masks texts, and replaces user ids by keyed hashes.
+
+Reads bronze_reviews, and ops_source_files for the time of delivery. Writes good reviews to silver_reviews, reviews that
+break a quality rule to silver_reviews_quarantine, and counts to ops_clean_metrics.
+"""
 
 import sys
 

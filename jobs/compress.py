@@ -1,4 +1,8 @@
-"""Compress: the student is pruned, recovers, is exported, and measured beside its teacher."""
+"""Prunes the distilled student, trains it to recover, exports it, and measures it beside its teacher.
+
+Reads the files of corpus, pretraining_corpus and distil. Writes the model, its table and scores as files, and
+ops_model_evaluations.
+"""
 
 import shutil
 import sys
@@ -22,8 +26,8 @@ def _require(config: Config) -> None:
         require_onnx()
 
 
-def compress_student(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Prune, export and measure; rows for ops_model_evaluations, and scores.json for the registry."""
+def _compress(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Prunes, exports and measures; returns rows of ops_model_evaluations, and writes scores.json for the registry."""
     from reviewgen_spark.models.compression.compress import compress
     from reviewgen_spark.models.evaluation.evaluation import evaluate
     from reviewgen_spark.models.training.language_model_data import read_texts
@@ -63,7 +67,7 @@ STAGE = Stage(
     resources=teacher,
     makes_files=True,
     require=_require,
-    run=compress_student,
+    run=_compress,
 )
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Corpus: the labelled reviews that a model learns from, as Parquet shards with a manifest."""
+"""Writes the labelled reviews that a classifier is trained on, as Parquet shards with a manifest.
+
+Reads clean reviews, clusters, splits, gold labels and weak labels. Writes files only.
+"""
 
 import sys
 from typing import TYPE_CHECKING
@@ -13,8 +16,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def write_corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Write the labelled reviews as `<split>/*.parquet`, and the manifest last: a folder without one is no corpus."""
+def _corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Writes the reviews as `<split>/*.parquet` and the manifest last, because a folder without one is no corpus."""
     section = inputs.resources
     reviews, clusters, splits, gold_labels = (
         inputs.tables[name]
@@ -60,7 +63,7 @@ STAGE = Stage(
     writes=(),
     resources=corpus_labels,
     makes_files=True,
-    run=write_corpus,
+    run=_corpus,
 )
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""De-duplication: find the exact and near copies of a text and freeze its cluster."""
+"""Finds the exact and near copies of each text, and freezes its cluster.
+
+Reads silver_reviews, and the clusters and MinHash bands of earlier batches. Writes silver_review_clusters and
+silver_minhash_bands.
+"""
 
 import sys
 from collections.abc import Mapping
@@ -10,7 +14,7 @@ from reviewgen_spark.orchestration.stage import Inputs, Stage
 from reviewgen_spark.transforms.dedup import cluster_reviews
 
 
-def _cluster(inputs: Inputs) -> Mapping[str, DataFrame]:
+def _dedup(inputs: Inputs) -> Mapping[str, DataFrame]:
     assert inputs.batch_id is not None
     names = ("silver_reviews", "silver_review_clusters", "silver_minhash_bands")
     return cluster_reviews(*(inputs.tables[name] for name in names), inputs.config.dedup, inputs.batch_id)
@@ -25,7 +29,7 @@ STAGE = Stage(
     writes=("silver_review_clusters", "silver_minhash_bands"),
     sections=("dedup",),
     libraries=("numpy",),
-    run=_cluster,
+    run=_dedup,
 )
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Distil: a student learns the teacher's answers on labelled and unlabelled reviews, on the driver."""
+"""Trains a small student on the teacher's predictions for labelled and unlabelled reviews, on the driver.
+
+Reads the files of corpus and pretraining_corpus. Writes the student and the teacher's logits as files.
+"""
 
 import shutil
 import sys
@@ -13,8 +16,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def distil_student(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Train the student; fills the output folder with its model and with what the teacher said of each text."""
+def _distil(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Trains the student; writes its model and the teacher's logits of each text to the output folder."""
     from reviewgen_spark.models.compression.distillation import distil
     from reviewgen_spark.models.training.language_model_data import read_texts
 
@@ -31,7 +34,7 @@ def distil_student(inputs: Inputs) -> dict[str, "DataFrame"]:
         checkpoint,
         base,
     )
-    # The recovery of a pruned student reads them again: asking a big teacher takes longer than teaching.
+    # The recovery of a pruned student reads the logits again, because a big teacher takes longer than the training.
     shutil.copyfile(checkpoint.with_name(TEACHER_LOGITS), inputs.out / TEACHER_LOGITS)
     note_teacher(inputs.out, teacher)
     inputs.report(
@@ -52,7 +55,7 @@ STAGE = Stage(
     libraries=("torch", "transformers", "tokenizers"),
     resources=teacher_and_base,
     makes_files=True,
-    run=distil_student,
+    run=_distil,
 )
 
 if __name__ == "__main__":

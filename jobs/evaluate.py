@@ -1,4 +1,7 @@
-"""Evaluate: score the new model and the baselines on the frozen splits."""
+"""Scores the new model and the baselines on the frozen splits.
+
+Reads the files of corpus and finetune. Writes ops_model_evaluations, and scores, curves and the model's page as files.
+"""
 
 import json
 import sys
@@ -12,8 +15,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def evaluate_model(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Score the model and its baselines; rows for ops_model_evaluations, and the files that the registry logs."""
+def _evaluate(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Scores the model and its baselines; returns rows of ops_model_evaluations, and writes files for the registry."""
     from reviewgen_spark.models.evaluation.curves import write_curves
     from reviewgen_spark.models.evaluation.evaluation import evaluate_with_curves
     from reviewgen_spark.reports.model_page import write_model_page
@@ -45,7 +48,7 @@ STAGE = Stage(
     libraries=("torch", "scikit-learn"),
     mode="by_fingerprint",
     makes_files=True,
-    run=evaluate_model,
+    run=_evaluate,
 )
 
 if __name__ == "__main__":

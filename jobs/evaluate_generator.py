@@ -1,4 +1,7 @@
-"""Evaluate generator: its figures on the test split, beside n-gram texts, retrieved and real ones."""
+"""Scores the generator on the test split, beside an n-gram model, retrieved texts and real texts.
+
+Reads the files of corpus and finetune_generator. Writes the scores as a file.
+"""
 
 import sys
 from typing import TYPE_CHECKING
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def evaluate_generator(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Score it on requests of the test split; writes the scores that the registry logs."""
+    """Scores the generator on requests of the test split; writes the scores that the registry logs."""
     from reviewgen_spark.models.classifier.loading import choose_device
     from reviewgen_spark.models.generator import evaluation
 

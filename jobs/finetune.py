@@ -1,4 +1,7 @@
-"""Finetune: train an encoder on the corpus, on the driver."""
+"""Fine-tunes an encoder on the labelled corpus, on the driver.
+
+Reads the files of corpus, and the base model. Writes the model folder.
+"""
 
 import sys
 from pathlib import Path
@@ -13,8 +16,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def finetune_model(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Train on the corpus; fills the output folder with the model."""
+def _finetune(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Trains on the corpus, and writes the model to the output folder."""
     from reviewgen_spark.models.training.finetuning import finetune
 
     config, corpus, checkpoint = inputs.config, inputs.artifacts["corpus"], inputs.checkpoints / "finetune.pt"
@@ -29,7 +32,7 @@ def finetune_model(inputs: Inputs) -> dict[str, "DataFrame"]:
 def finetune_in_processes(
     corpus: Path, base: str, section: FinetuneSection, out: Path, checkpoint: Path, base_name: str
 ) -> None:
-    """Train in `finetune.processes` processes of this machine, by Spark's TorchDistributor."""
+    """Trains in `finetune.processes` processes of this machine, by Spark's TorchDistributor."""
     from pyspark.ml.torch.distributor import TorchDistributor
 
     from reviewgen_spark.models.classifier.loading import choose_device
@@ -51,7 +54,7 @@ STAGE = Stage(
     libraries=("torch", "transformers", "tokenizers"),
     resources=base_model,
     makes_files=True,
-    run=finetune_model,
+    run=_finetune,
 )
 
 if __name__ == "__main__":

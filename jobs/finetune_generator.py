@@ -1,4 +1,7 @@
-"""Finetune generator: teach a causal or seq2seq model to write what a request asks for, on the driver."""
+"""Fine-tunes a causal or seq2seq model to write texts for requests, on the driver.
+
+Reads the files of corpus and pretrain_generator, and a file of examples if configured. Writes the generator folder.
+"""
 
 import sys
 from typing import TYPE_CHECKING
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def finetune_generator(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Teach it to answer requests; fills the output folder with the generator."""
+    """Fine-tunes the generator on requests and texts, and writes it to the output folder."""
     from reviewgen_spark.models.data.corpus import corpus_fingerprint
     from reviewgen_spark.models.generator import finetuning
 

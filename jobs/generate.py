@@ -1,4 +1,8 @@
-"""Generate: training texts in the manner of sampled training reviews, and copy for products that were reviewed."""
+"""Generates training texts similar to sampled training reviews, and copy for reviewed products.
+
+Reads reviews, clusters, splits, tokens and labels; for product copy also those of earlier batches. Writes
+gold_generated_texts.
+"""
 
 import sys
 from functools import reduce
@@ -47,7 +51,7 @@ STAGE = Stage(
         "gold_review_labels",
     ),
     writes=("gold_generated_texts",),
-    # What was said of a product before; all of it is written by earlier stages, so the order of batches is free.
+    # Earlier reviews of a product. Earlier stages have written all of them, so batches can run in any order.
     history=("silver_reviews", "silver_review_clusters", "silver_tokens", "gold_review_labels"),
     sections=("generate", "checks", "tokens", "provenance"),
     libraries=("rjieba", "tokenizers"),

@@ -1,4 +1,7 @@
-"""Ingest: new files of the landing folder into typed records, refused ones apart."""
+"""Reads new files of the landing folder into typed records, and puts bad records into quarantine.
+
+Reads the landing folder, ops_source_files, erasures, and earlier batches of bronze_reviews. Writes the bronze tables.
+"""
 
 import sys
 

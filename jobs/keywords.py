@@ -1,4 +1,7 @@
-"""Keywords: what the reviews of each product are about."""
+"""Ranks the keywords of the reviews of each product.
+
+Reads silver_reviews, silver_review_clusters and silver_tokens. Writes gold_product_keywords.
+"""
 
 import sys
 

@@ -1,4 +1,8 @@
-"""Label: the champion model says what each unique review feels, and gives its vector where that is asked for."""
+"""Labels each unique review by the champion model, and writes its embedding if `label.embeddings` is set.
+
+Reads silver_reviews and silver_review_clusters. Writes gold_review_labels, gold_review_embeddings and
+ops_label_metrics.
+"""
 
 import sys
 

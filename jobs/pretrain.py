@@ -1,4 +1,7 @@
-"""Pretrain: a language model on the unlabelled reviews, on the driver; `models.base: pretrained` starts from it."""
+"""Pre-trains a language model on the unlabelled reviews, on the driver; `models.base: pretrained` starts from it.
+
+Reads the files of pretraining_corpus. Writes the model folder.
+"""
 
 import sys
 from typing import TYPE_CHECKING
@@ -11,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def pretrain_model(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Train a language model on the unlabelled corpus; fills the output folder with it."""
+    """Trains a language model on the unlabelled corpus, and writes it to the output folder."""
     from reviewgen_spark.models.training.pretraining import pretrain
 
     pretrain(

@@ -1,4 +1,7 @@
-"""Pretrain generator: a causal language model on the unlabelled reviews, on the driver; a generator starts from it."""
+"""Pre-trains a causal language model on the unlabelled reviews, on the driver; a generator starts from it.
+
+Reads the files of pretraining_corpus. Writes the model folder.
+"""
 
 import sys
 from typing import TYPE_CHECKING
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def pretrain_generator(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Train a causal language model on the unlabelled corpus, where `finetune_generator.base` asks for one."""
+    """Trains a causal language model on the unlabelled corpus, if `finetune_generator.base` is `pretrained`."""
     from reviewgen_spark.models.training.pretraining import pretrain
 
     if not inputs.resources:

@@ -1,4 +1,7 @@
-"""Pre-training corpus: the unlabelled reviews that a language model reads, as Parquet shards with a manifest."""
+"""Writes the unlabelled reviews for pre-training, as Parquet shards with a manifest.
+
+Reads silver_reviews, silver_review_clusters and silver_review_splits. Writes files only.
+"""
 
 import sys
 from typing import TYPE_CHECKING
@@ -14,8 +17,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def write_pretraining_corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Write the unlabelled reviews of train and validation the same way."""
+def _pretraining_corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Writes the unlabelled reviews of train and validation in the format of the labelled corpus."""
     names = ("silver_reviews", "silver_review_clusters", "silver_review_splits")
     rows = unlabelled_reviews(*(inputs.tables[name] for name in names)).persist()
     splits = SPLITS[:2]
@@ -35,7 +38,7 @@ STAGE = Stage(
     reads=("silver_reviews", "silver_review_clusters", "silver_review_splits"),
     writes=(),
     makes_files=True,
-    run=write_pretraining_corpus,
+    run=_pretraining_corpus,
 )
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Register: log the model in MLflow; it becomes champion when it beats the one there."""
+"""Registers the model in MLflow; it becomes champion if it is better than the current one.
+
+Reads the files of corpus, finetune and evaluate. Writes a version in the registry and ops_model_promotions.
+"""
 
 import json
 import sys
@@ -16,8 +19,8 @@ if TYPE_CHECKING:
     from reviewgen_spark.models.registry.registry import RegisteredModel
 
 
-def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Log and register the model; it becomes champion when it beats the one there on this very corpus."""
+def _register(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Registers the model; it becomes champion if it is better than the current one on this corpus."""
     from reviewgen_spark.models.registry.registration import register
     from reviewgen_spark.reports.model_page import FILE_NAME as PAGE_FILE
 
@@ -46,7 +49,7 @@ def register_model(inputs: Inputs) -> dict[str, "DataFrame"]:
 
 
 def _decide(inputs: Inputs, champion: "RegisteredModel | None") -> tuple[bool, str]:
-    """Candidate and champion on the test rows of this very corpus: figures of another split cannot be compared."""
+    """Compares candidate and champion on the same test rows, because scores of different splits cannot be compared."""
     from reviewgen_spark.models.data.corpus import read_split
     from reviewgen_spark.models.registry.contender import contend, snapshot_of
     from reviewgen_spark.models.registry.promotion_gate import check_lines, judge
@@ -70,7 +73,7 @@ STAGE = Stage(
     sections=("register", "models"),
     mode="by_fingerprint",
     resources=registry_store,
-    run=register_model,
+    run=_register,
 )
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Register compressed: log the compressed model in MLflow, under an alias of its own where it costs little F1."""
+"""Registers the compressed model in MLflow; it gets its own alias if it loses little F1.
+
+Reads the files of corpus and compress. Writes a version in the registry and ops_model_promotions.
+"""
 
 import sys
 from pathlib import Path
@@ -14,8 +17,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def register_compressed(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Log and register the compressed model with its table; it takes its alias when it costs little F1."""
+def _register_compressed(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Registers the compressed model with its table; it gets its alias if it loses little F1."""
     from reviewgen_spark.models.classifier.model_folder import NGRAM_FILE, ONNX_FILE
     from reviewgen_spark.models.compression.compress import TABLE_FILE, read_table
     from reviewgen_spark.models.registry.promotion_gate import check_lines, judge_compressed
@@ -65,7 +68,7 @@ STAGE = Stage(
     sections=("register_compressed", "models"),
     mode="by_fingerprint",
     resources=registry_and_teacher,
-    run=register_compressed,
+    run=_register_compressed,
 )
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""Register generator: log the generator in MLflow under the alias that stages write with."""
+"""Registers the generator in MLflow under the alias that `reply` and `generate` use.
+
+Reads the files of corpus, finetune_generator and evaluate_generator. Writes a version in the registry and
+ops_model_promotions.
+"""
 
 import sys
 from pathlib import Path
@@ -13,8 +17,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def register_generator(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Log and register it; the newest generator is the one that stages write with."""
+def _register_generator(inputs: Inputs) -> dict[str, "DataFrame"]:
+    """Registers the generator; the stages that write texts use the newest one."""
     from reviewgen_spark.models.registry import generators
 
     config, folder = inputs.config, inputs.artifacts["finetune_generator"]
@@ -48,7 +52,7 @@ STAGE = Stage(
     sections=("generation",),
     mode="by_fingerprint",
     resources=generator_store,
-    run=register_generator,
+    run=_register_generator,
 )
 
 if __name__ == "__main__":

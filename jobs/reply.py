@@ -1,4 +1,7 @@
-"""Reply: an answer of the shop to each review that complains."""
+"""Writes a reply of the shop to each review that complains.
+
+Reads silver_reviews, silver_review_clusters and gold_review_labels. Writes gold_review_replies.
+"""
 
 import sys
 

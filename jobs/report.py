@@ -1,4 +1,7 @@
-"""Report: one HTML page from the tables."""
+"""Writes the nightly report, one HTML page.
+
+Reads the bronze, silver, gold and ops tables. Writes a file only.
+"""
 
 import sys
 

@@ -1,4 +1,7 @@
-"""Satisfaction: labels rolled up to products."""
+"""Rolls labels up to the satisfaction of each product.
+
+Reads silver_reviews, silver_review_clusters and gold_review_labels. Writes gold_product_satisfaction.
+"""
 
 import sys
 

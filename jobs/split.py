@@ -1,4 +1,7 @@
-"""Split: train, validation or test by a hash of the frozen cluster."""
+"""Assigns train, validation or test to each review, by a hash of its frozen cluster.
+
+Reads silver_review_clusters. Writes silver_review_splits.
+"""
 
 import sys
 

@@ -1,4 +1,7 @@
-"""Summarise: what customers say of each product, from their own sentences and counts."""
+"""Summarises the reviews of each product by quoted sentences and counts.
+
+Reads silver_reviews, silver_review_clusters and gold_product_keywords. Writes gold_product_summaries.
+"""
 
 import sys
 

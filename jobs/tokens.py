@@ -1,4 +1,7 @@
-"""Tokens: cut clean texts into words."""
+"""Splits clean texts into words.
+
+Reads silver_reviews and silver_review_clusters. Writes silver_tokens.
+"""
 
 import sys
 

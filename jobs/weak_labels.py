@@ -1,4 +1,8 @@
-"""Weak labels: what voters that have seen no gold label say of a review, weighed by a label model."""
+"""Labels reviews by votes of simple classifiers that use no gold labels, weighted by a label model.
+
+Reads silver_tokens, silver_reviews and the weak labels of earlier batches. Writes silver_weak_labels and
+ops_weak_voters.
+"""
 
 import sys
 

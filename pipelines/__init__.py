@@ -1,4 +1,4 @@
-"""A pipeline is a tuple of stages in the order in which they run."""
+"""Lists the pipelines. A pipeline is a tuple of stages in the order in which they run."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -11,13 +11,13 @@ PIPELINES = ("compress", "generate", "nightly", "pretrain", "train", "train_gene
 
 
 def stages_of(pipeline: str) -> "tuple[Stage, ...]":
-    """The stages of one of PIPELINES; imported when asked for, as they bring Spark with them."""
+    """Returns the stages of one of PIPELINES. The import is in the function because stages import Spark."""
     stages: tuple[Stage, ...] = import_module(f"{__name__}.{pipeline}").STAGES
     return stages
 
 
 def check_of(pipeline: str) -> "Check | None":
-    """What a run of one of PIPELINES checks after its last stage; None for nothing."""
+    """Returns the check that runs after the last stage of one of PIPELINES, or None."""
     check: Check | None = getattr(import_module(f"{__name__}.{pipeline}"), "CHECK", None)
     return check
 
@@ -28,5 +28,5 @@ def purpose_of(pipeline: str) -> str:
 
 
 def all_stages() -> "tuple[Stage, ...]":
-    """The stages of every pipeline, each once."""
+    """Returns the stages of all pipelines, each once."""
     return tuple({stage.name: stage for pipeline in PIPELINES for stage in stages_of(pipeline)}.values())

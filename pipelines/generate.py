@@ -1,4 +1,4 @@
-"""Writes summaries, replies, product copy and training texts from the tables of the night."""
+"""Writes summaries, replies, product copy and training texts from the nightly tables."""
 
 import sys
 
@@ -6,7 +6,7 @@ from reviewgen_spark.jobs import generate, reply, summarise
 
 from reviewgen_spark.orchestration.job import run_pipeline
 
-WITHOUT_MODEL = (summarise.STAGE, reply.STAGE)  # by extraction and templates, unless reply.writer says otherwise
+WITHOUT_MODEL = (summarise.STAGE, reply.STAGE)  # by extraction and templates, unless reply.writer is another
 STAGES = (*WITHOUT_MODEL, generate.STAGE)
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The configuration: one section a stage, and a few for what stages share.
+"""Declares the configuration: one section for each stage, and a few sections that stages share.
 
-A field belongs to the `result` part of its section unless it is marked with `execution(...)`: result fields shape
-the rows that a stage writes and enter its fingerprint; execution fields (sizes, parallelism, devices) re-compute
-nothing when they change. Modules here follow the pipelines; import a section from the package.
+A field is a result field unless it is declared with `execution(...)`. Result fields shape the rows that a stage writes,
+and are part of its fingerprint. Execution fields (sizes, parallelism, devices) can change without recomputing a table.
+Modules here follow the pipelines; import a section from the package.
 """
 
 from reviewgen_spark.config.compression import CompressSection, DistilSection, RegisterCompressedSection

@@ -1,4 +1,4 @@
-"""The pipeline compress: a small model that learns from the champion, made smaller still."""
+"""Configures the pipeline compress, which trains a small model on the champion's predictions and prunes it."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from reviewgen_spark.config.training import TrainingSection
 
 
 class DistilSection(TrainingSection):
-    """How a small model learns from a big one's answers, on labelled and unlabelled reviews."""
+    """Configures how a student is trained on the teacher's predictions for labelled and unlabelled reviews."""
 
     teacher: str = Field("champion", description="alias or version of models.name")
     base: str = Field("teacher:3", description="teacher:<layers> keeps its lowest layers; else as models.base")
@@ -22,7 +22,7 @@ class DistilSection(TrainingSection):
 
 
 class CompressSection(Section):
-    """How a distilled student is made smaller still, and what its table says."""
+    """Configures how a distilled student is pruned and exported, and how its variants are timed."""
 
     methods: tuple[Literal["feed_forward", "heads", "magnitudes"], ...] = Field(
         ("feed_forward",),
@@ -45,7 +45,7 @@ class CompressSection(Section):
 
 
 class RegisterCompressedSection(Section):
-    """Which alias a compressed model takes, and what it may cost: never champion, as it never is better."""
+    """Configures the alias of a compressed model, and how much F1 it may lose. It never becomes champion."""
 
     alias: str = Field("compressed", pattern="^[a-z][a-z0-9_-]*$", description="`label.alias` labels with it")
     max_f1_loss: float = Field(0.007, ge=0, le=1, description="test F1 against the teacher's, by the point estimate")

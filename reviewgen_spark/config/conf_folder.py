@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def default_conf_folder() -> Path:
-    """`REVIEWGEN_CONF`, or `conf` of the checkout, or the copy inside the installed package or its wheel."""
+    """Returns `REVIEWGEN_CONF`, or `conf` of the checkout, or the copy in the installed package or its wheel."""
     if named := os.environ.get("REVIEWGEN_CONF"):
         return Path(named).resolve()
     package = Path(__file__).resolve().parents[1]
@@ -22,7 +22,7 @@ def default_conf_folder() -> Path:
 
 @cache
 def _unpacked_conf(wheel: Path) -> Path:
-    """`conf` of a wheel that is imported as it stands (`spark-submit --py-files`), in a folder for this process."""
+    """Unpacks `conf` of a wheel that is imported without installation (`spark-submit --py-files`)."""
     folder = Path(tempfile.mkdtemp(prefix="reviewgen-conf-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with zipfile.ZipFile(wheel) as archive:

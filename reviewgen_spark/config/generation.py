@@ -1,4 +1,4 @@
-"""Generated texts: who writes them, how tokens are chosen, what is checked, who stands for them."""
+"""Configures generated texts: their writers, decoding, checks and provenance."""
 
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ from reviewgen_spark.config.section import Section, execution
 
 
 class DecodingSection(Section):
-    """How a generator of this project chooses the tokens of a text; an endpoint hears temperature, top_p and limits."""
+    """Configures how a generator chooses tokens. An endpoint gets only temperature, top_p and max_new_tokens."""
 
     temperature: float = Field(0.8, ge=0, le=5, description="logits are divided by it; 0: the most probable token")
     top_k: int = Field(50, ge=0, description="most probable tokens that a draw may take; 0 for all")
@@ -26,14 +26,14 @@ class DecodingSection(Section):
 
 
 class WatermarkSection(Section):
-    """SynthID-Text in the texts of a generator of this project; an endpoint has its own."""
+    """Configures the watermark SynthID-Text of a generator of this project; an endpoint has its own."""
 
     keys: tuple[int, ...] = Field((), description="secret numbers, 20 to 30 of them; empty: no watermark")
     ngram: int = Field(5, ge=2, le=16, description="tokens whose hash decides")
 
 
 class EndpointSection(Section):
-    """A server with the interface of OpenAI's chat completions; its key stands in the environment alone."""
+    """Configures a server with OpenAI's chat completions interface. Its key is read from the environment only."""
 
     url: str = execution("", description="up to and with /v1, such as http://localhost:8000/v1")
     model: str = Field("", description="as the server names it")
@@ -61,9 +61,9 @@ class EndpointSection(Section):
 
 
 class GenerationSection(Section):
-    """What every stage that writes texts shares: the generator or endpoint, decoding, how often a text is tried.
+    """Configures the stages that write texts: the generator or endpoint, decoding, and the number of attempts.
 
-    `reply` and `generate` compute again when a key changes that their writer reads (`generation.settings_of`).
+    `reply` and `generate` compute again when a key changes that their writer reads.
     """
 
     name: str = Field("review_generator", description="of the registered generator")
@@ -105,7 +105,7 @@ class GenerationSection(Section):
 
 
 class ChecksSection(Section):
-    """What a generated text may be like and still be published; docs/experiments.md has the figures behind it."""
+    """Configures the limits for publishing a generated text; docs/experiments.md has the figures behind them."""
 
     length_tolerance_pct: float = Field(50, ge=0, le=100, description="over or under the length that was asked for")
     min_language_score: float = Field(0.6, ge=0, le=1, description="below it, another language is only a guess")
@@ -117,14 +117,14 @@ class ChecksSection(Section):
 
 
 class ProvenanceSection(Section):
-    """Who stands for generated texts, in their metadata by GB 45438-2025; names or codes, such as a credit code."""
+    """Configures the producer in the metadata of generated texts by GB 45438-2025: names or codes."""
 
     content_producer: str = Field("reviewgen", min_length=1, description="who offers the generating service")
     content_propagator: str = execution("", description="who spreads an export; empty leaves it to the platform")
 
 
 class ReplySection(Section):
-    """Which reviews get a reply, and who writes it."""
+    """Configures which reviews get a reply, and which writer writes it."""
 
     writer: Literal["template", "torch", "endpoint"] = Field(
         "template", description="template: fixed sentences; torch: the generator of this project; endpoint: a server"
@@ -137,7 +137,7 @@ class ReplySection(Section):
 
 
 class GenerateSection(Section):
-    """Which texts are made in bulk, of what, and who writes them."""
+    """Configures which texts are generated in bulk, from which sources, and by which writer."""
 
     writer: Literal["template", "torch", "endpoint"] = Field(
         "torch", description="template: fixed sentences; torch: the generator of this project; endpoint: a server"

@@ -1,4 +1,4 @@
-"""The pipeline train_generator: a model that writes texts."""
+"""Configures the pipeline train_generator, which trains a model that writes texts."""
 
 from typing import Literal
 
@@ -9,9 +9,9 @@ from reviewgen_spark.config.training import PretrainSection, TrainingSection
 
 
 class PretrainGeneratorSection(PretrainSection):
-    """How the language model is trained that a generator begins as.
+    """Configures the pre-training of the language model that a generator starts from.
 
-    `mask_pct` is not read: the next token needs no masks. It stays because it is part of the fingerprint.
+    `mask_pct` is not used, because the next token needs no masks. It stays because it is part of the fingerprint.
     """
 
     objective: Literal["clm"] = Field("clm", description="the next token: a generator writes from left to right")
@@ -19,7 +19,7 @@ class PretrainGeneratorSection(PretrainSection):
 
 
 class FinetuneGeneratorSection(TrainingSection):
-    """How a generator learns to write what is asked for."""
+    """Configures how a generator is fine-tuned to write texts for requests."""
 
     base: str = Field(
         "pretrained",
@@ -55,7 +55,7 @@ class FinetuneGeneratorSection(TrainingSection):
 
 
 class EvaluateGeneratorSection(Section):
-    """What is measured of a generator's texts before it is registered."""
+    """Configures the evaluation of a generator before it is registered."""
 
     texts: int = Field(200, ge=10, description="that it writes for requests of the test split")
     seed: int = Field(42, description="of the choice of requests and of the texts that are written for them")

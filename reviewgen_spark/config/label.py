@@ -1,4 +1,4 @@
-"""How the champion labels reviews."""
+"""Configures how the champion labels reviews."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from reviewgen_spark.config.section import Section, execution
 
 
 class LabelSection(Section):
-    """How the champion is shipped and run. Precision shapes scores, so it is a result field."""
+    """Configures how the champion is shipped and run. Precision is a result field, because it shapes scores."""
 
     alias: str = Field("champion", description="alias or version of models.name that labels")
     max_chars: int = Field(20_000, ge=1, description="a longer text is not read by the model and gets an `error`")

@@ -1,7 +1,7 @@
 """Loads the configuration: YAML files and `--set` overrides, merged and checked into one frozen `Config`.
 
-Later values replace earlier ones: `conf/base.yaml`, `conf/quality.yaml`, `conf/<env>.yaml`, `--set a.b=c`.
-All faults are reported at once, each with its file, before Spark starts.
+Later values replace earlier ones, in the order `conf/base.yaml`, `conf/quality.yaml`, `conf/<env>.yaml`, `--set a.b=c`.
+All faults are reported together, each with its file, before Spark starts.
 """
 
 import difflib
@@ -20,7 +20,7 @@ from reviewgen_spark.errors import ConfigError
 
 
 def load_config(env: str | None = None, overrides: Iterable[str] = (), conf: Path | None = None) -> Config:
-    """Read, merge, check.
+    """Reads, merges and checks the YAML files and the overrides.
 
     Args:
         env: Name of the overlay `<env>.yaml`; default `REVIEWGEN_ENV`, then `local`.
@@ -90,7 +90,7 @@ def _merge(
     origin: dict[tuple[str, ...], str],
     prefix: tuple[str, ...],
 ) -> None:
-    """Lay `new` over `into`, mapping by mapping, remembering which file each key came from last."""
+    """Merges `new` into `into`, mapping by mapping, and records in `origin` the last file of each key."""
     for key, value in new.items():
         path = (*prefix, str(key))
         origin[path] = source
@@ -134,7 +134,7 @@ def _known_keys(path: tuple[str, ...]) -> list[str]:
 
 
 def _absolute(paths: PathsSection, conf: Path) -> PathsSection:
-    """Resolve every path against `root`, and `root` against the checkout; never against the current folder."""
+    """Resolves every path against `root`, and `root` against the checkout; never against the current folder."""
     checkout = conf.resolve().parent
     root = os.path.expandvars(os.path.expanduser(paths.root))  # noqa: PTH111 - a Path would swallow a URI's slashes
     if "://" in root or "$" in root:

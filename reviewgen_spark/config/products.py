@@ -1,4 +1,4 @@
-"""What is told of products: keywords, satisfaction, summaries, and the report."""
+"""Configures keywords, satisfaction and summaries of products, and the report."""
 
 from typing import Literal
 from zoneinfo import available_timezones
@@ -9,7 +9,7 @@ from reviewgen_spark.config.section import Section
 
 
 class KeywordsSection(Section):
-    """What the reviews of a product are about: how many words, by which methods, from how many reviews."""
+    """Configures the keywords of a product: how many words, by which methods, from how many reviews."""
 
     methods: tuple[Literal["tfidf", "textrank"], ...] = Field(
         ("tfidf", "textrank"), min_length=1, description="how words are ranked; each method writes rows of its own"
@@ -22,14 +22,14 @@ class KeywordsSection(Section):
 
 
 class SatisfactionSection(Section):
-    """The roll-up of labels per product."""
+    """Configures the roll-up of labels by product."""
 
     min_reviews: int = Field(5, ge=1, description="labelled reviews from which on `has_enough_reviews` is true")
     prior_weight: float = Field(10, ge=0, description="reviews that the shop-wide mean counts for")
 
 
 class SummariseSection(Section):
-    """What customers say of a product: quotes that most reviews would agree with, and how many name which aspect."""
+    """Configures summaries of a product: representative quotes, and counts of reviews by aspect."""
 
     max_reviews: int = Field(400, ge=1, description="reviews of a product that are read; it counts among these")
     max_words: int = Field(60, ge=5, description="of all quotes together; people write 50 (docs/experiments.md)")
@@ -41,7 +41,7 @@ class SummariseSection(Section):
 
 
 class ReportSection(Section):
-    """The HTML page."""
+    """Configures the HTML report."""
 
     timezone: str = Field("Asia/Shanghai", description="zone that days are counted in")
     top_words: int = Field(20, ge=1, description="words of the chart of complaints")

@@ -1,7 +1,7 @@
-"""Shows how far long work is: on a terminal a bar with the time left, elsewhere nothing.
+"""Shows progress bars with the time left on a terminal; elsewhere it shows nothing.
 
-The lines that a command prints stay as they are: `rich` prints them above the bars, and removes the bars at the end.
-A process has one display, because the bars of a pipeline, of its stage and of a training are shown together.
+Printed lines do not change: `rich` prints them above the bars, and removes the bars at the end. A process has one
+display, because the bars of a pipeline, its stage and a training are shown together.
 """
 
 import os

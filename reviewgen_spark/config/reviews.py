@@ -1,4 +1,4 @@
-"""From delivered files to reviews with words and weak labels: the batch stages before the model."""
+"""Configures the batch stages before the model, from delivered files to tokens and weak labels."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from reviewgen_spark.config.section import Section
 
 
 class FreshnessSection(Section):
-    """When a night's input counts as late or too little; a breach ends the run with exit code 3."""
+    """Configures when input counts as late or too small; such input ends the run with exit code 3."""
 
     max_age_hours: float | None = Field(
         None, gt=0, description="greatest age of the newest delivered file; not set: no check"
@@ -25,7 +25,7 @@ class FreshnessSection(Section):
 
 
 class IngestSection(Section):
-    """Which files are delivered, and what makes a record or a file bad."""
+    """Configures which files are delivered, and when a record or a file is bad."""
 
     source: str = Field(
         "shop",
@@ -43,7 +43,7 @@ class IngestSection(Section):
 
 
 class CleanSection(Section):
-    """What the text engine does to a review; each rule of `normalise` by name."""
+    """Configures how the text of a review is cleaned, one key for each rule of `normalise`."""
 
     max_chars: int = Field(20_000, ge=1, description="characters of a text; what is longer is cut off")
     repair_mojibake: bool = Field(
@@ -64,7 +64,7 @@ class CleanSection(Section):
 
 
 class QualityRule(Section):
-    """A condition that a good review does not meet."""
+    """Configures one quality rule: a condition that a good review does not meet."""
 
     severity: Literal["error", "warn", "off"] = Field(
         description="error: to silver_reviews_quarantine; warn: to the column quality_flags; off: not checked"
@@ -74,13 +74,16 @@ class QualityRule(Section):
 
 
 class QualitySection(Section):
-    """What is told apart from a good review, by name; a changed rule cleans again."""
+    """Configures the quality rules by name. A changed rule runs `clean` again."""
 
     rules: dict[str, QualityRule] = Field(default_factory=dict, description="the rules by name; see conf/quality.yaml")
 
 
 class DedupSection(Section):
-    """Which copies are found; exact ones always. 12 bands of 5 rows meet 99 % of the pairs with similarity 0.8."""
+    """Configures which copies are found, besides exact ones.
+
+    12 bands of 5 rows find 99 % of the pairs with similarity 0.8.
+    """
 
     kinds: tuple[Literal["exact", "near"], ...] = Field(
         ("exact", "near"),
@@ -95,7 +98,7 @@ class DedupSection(Section):
 
 
 class SplitSection(Section):
-    """Shares of the frozen split, in percent; what is left after train and validation is test."""
+    """Configures the shares of the frozen split, in percent; the rest after train and validation is test."""
 
     seed: str = Field("split-1", description="another value draws other splits")
     train_pct: int = Field(80, ge=1, le=98, description="share of train, in percent of the clusters")
@@ -105,7 +108,7 @@ class SplitSection(Section):
 
 
 class TokensSection(Section):
-    """How words are cut, and which of them are content words."""
+    """Configures how texts are split into words, and which words are content words."""
 
     engine: Literal["rjieba", "jieba"] = Field(
         "rjieba", description="the segmenter of Chinese; both use the same dictionary"
@@ -122,7 +125,7 @@ class TokensSection(Section):
 
 
 class WeakLabelsSection(Section):
-    """Who votes on a review without having seen a gold label, and from which score (-1 to 1) on a score is a vote."""
+    """Configures the voters, which use no gold labels, and the least absolute score (-1 to 1) that counts as a vote."""
 
     voters: tuple[Literal["lexicon", "rating", "vader", "textblob", "snownlp"], ...] = Field(
         ("lexicon", "rating", "vader", "textblob"),

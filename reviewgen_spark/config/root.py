@@ -1,4 +1,4 @@
-"""The whole configuration, with the checks that concern several sections."""
+"""Declares the whole configuration, with the checks across sections."""
 
 import warnings
 from zoneinfo import ZoneInfo, available_timezones
@@ -45,7 +45,7 @@ warnings.filterwarnings("ignore", message='Field name "register"', category=User
 
 
 class Config(BaseModel):
-    """The whole configuration; one attribute a section."""
+    """Holds the whole configuration, one attribute for each section."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -100,5 +100,5 @@ class Config(BaseModel):
 
     @property
     def timezone(self) -> ZoneInfo:
-        """The zone of source timestamps that name none."""
+        """Returns the zone of source timestamps without a zone."""
         return ZoneInfo(self.ingest.timezone)

@@ -1,4 +1,4 @@
-"""What a section is, and how its fields are told apart."""
+"""Declares the base class of sections, with its result fields and execution fields."""
 
 from typing import Any
 
@@ -7,17 +7,17 @@ from pydantic.fields import FieldInfo
 
 
 def execution(default: Any, **constraints: Any) -> Any:
-    """Declare a field that changes how a stage runs, never what it writes."""
+    """Declares a field that changes how a stage runs, but not what it writes."""
     return Field(default, json_schema_extra={"part": "execution"}, **constraints)
 
 
 class Section(BaseModel):
-    """A frozen section: unknown keys are refused, so that a typing error never passes silently."""
+    """Is the base of all sections: frozen, and with unknown keys refused to catch typing errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     def result_part(self) -> dict[str, Any]:
-        """The fields that shape a stage's rows, as plain JSON values, for its fingerprint."""
+        """Returns the fields that shape a stage's rows, as plain JSON values, for its fingerprint."""
         fields = type(self).model_fields
         dumped = self.model_dump(mode="json")
         inner = {name: getattr(self, name) for name in fields}

@@ -1,4 +1,4 @@
-"""Classifiers: the loop that every training shares, the stages of the pipelines pretrain and train, and tune."""
+"""Configures the training of classifiers: the shared loop, the pipelines pretrain and train, and tune."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from reviewgen_spark.config.section import Section, execution
 
 
 class ModelsSection(Section):
-    """The model: which base, under which registered name."""
+    """Configures the base of the classifier, and its registered name."""
 
     base: str = Field(
         "scratch:tiny",
@@ -19,7 +19,7 @@ class ModelsSection(Section):
 
 
 class TrainingSection(Section):
-    """What every training says of its model's input and of the loop (`models.loop`)."""
+    """Configures the input of the model and the training loop, for every training."""
 
     max_tokens: int = Field(128, ge=8, le=512, description="tokens of a text that the model reads; the rest is cut off")
     vocabulary_size: int = Field(8_000, ge=500, description="of a scratch base")
@@ -51,7 +51,7 @@ class TrainingSection(Section):
 
 
 class PretrainSection(TrainingSection):
-    """How a language model is trained on unlabelled reviews."""
+    """Configures how a language model is pre-trained on unlabelled reviews."""
 
     base: str = Field("scratch:tiny", description="as models.base: from nothing, or on from a base")
     objective: Literal["mlm", "mlm+sop", "clm"] = Field(
@@ -63,7 +63,7 @@ class PretrainSection(TrainingSection):
 
 
 class FinetuneSection(TrainingSection):
-    """How the encoder is trained."""
+    """Configures how the encoder is fine-tuned."""
 
     labels: Literal["gold", "rating", "weak"] = Field("gold", description="where the training labels come from")
     tasks: tuple[Literal["sentiment", "sentiment3", "stars", "category", "toxicity", "aspect"], ...] = Field(
@@ -132,7 +132,7 @@ class FinetuneSection(TrainingSection):
 
 
 class TuneSection(Section):
-    """What `reviewgen tune` searches: ranges, both ends included, and how long."""
+    """Configures the search of `reviewgen tune`: ranges with both ends included, and the number of trials."""
 
     trials: int = Field(20, ge=1, description="of the whole study, those of earlier calls included")
     unpruned_trials: int = Field(5, ge=1, description="before any is cut short for being below the median")
@@ -147,7 +147,7 @@ class TuneSection(Section):
 
 
 class EvaluateSection(Section):
-    """How a model is scored, and what it is compared with."""
+    """Configures how a model is scored and compared."""
 
     bootstrap_samples: int = Field(1000, ge=100, description="samples behind each 95 % interval")
     robustness_rows: int = Field(500, ge=0, description="test rows scored under each perturbation; 0 for none")
@@ -155,7 +155,7 @@ class EvaluateSection(Section):
 
 
 class RegisterSection(Section):
-    """When a new model becomes champion; without one, only the limits are asked."""
+    """Configures when a new model becomes champion. Without a champion, only the limits of size and latency count."""
 
     min_f1_gain: float = Field(
         0.0,

@@ -1,4 +1,4 @@
-"""Where a warehouse lies, and what every run on it needs: Spark, the lease of its one writer, upkeep of its tables."""
+"""Configures the paths of a warehouse, the Spark session, the lease, and the maintenance of tables."""
 
 from typing import Literal
 
@@ -8,10 +8,10 @@ from reviewgen_spark.config.section import Section
 
 
 class PathsSection(Section):
-    """Where everything lies; absolute once loaded (see `config.load_config`).
+    """Configures all paths. `config.load_config` makes them absolute.
 
-    `root` and `artifacts` are folders of a file system that the driver and the executors see; `landing`,
-    `warehouse` and `exports` may also be URIs that Hadoop and Arrow know, such as `s3a://` or `hdfs://`.
+    `root` and `artifacts` are folders that the driver and the executors can read and write. `landing`, `warehouse` and
+    `exports` may also be URIs of Hadoop and Arrow, such as `s3a://` or `hdfs://`.
     """
 
     root: str = Field(
@@ -28,17 +28,17 @@ class PathsSection(Section):
 
     @property
     def tracking_uri(self) -> str:
-        """The MLflow tracking URI."""
+        """Returns the MLflow tracking URI."""
         return self.mlflow_uri or f"sqlite:///{self.root}/mlflow/mlflow.db"
 
     @property
     def model_artifacts(self) -> str:
-        """Where MLflow keeps the files of runs and models."""
+        """Returns the folder where MLflow keeps the files of runs and models."""
         return f"{self.root}/mlflow/artifacts"
 
 
 class SparkSection(Section):
-    """How a session is started when it is not `spark-submit` that starts it."""
+    """Configures the Spark session when `spark-submit` does not start it."""
 
     master: str = Field(
         "local[*,2]",
@@ -61,7 +61,7 @@ class SparkSection(Section):
 
 
 class LeaseSection(Section):
-    """The one-writer lease of a warehouse, in seconds."""
+    """Configures the lease, which allows one writer at a time, in seconds."""
 
     heartbeat_s: float = Field(30, gt=0, description="seconds between two renewals of the lease")
     ttl_s: float = Field(
@@ -72,7 +72,7 @@ class LeaseSection(Section):
 
 
 class TablesSection(Section):
-    """Which tables are exported as Parquet too, and how long Delta keeps the history that pins refer to."""
+    """Configures which tables are also exported as Parquet, and how long Delta keeps old versions."""
 
     parquet_exports: tuple[str, ...] = Field(
         (), description="review-level tables that are also written to paths.exports as plain Parquet, batch by batch"

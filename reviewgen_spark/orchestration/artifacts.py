@@ -1,10 +1,10 @@
-"""The folder `paths.artifacts`: what stages make besides tables.
+"""Names and changes the folder `paths.artifacts`, which holds the files of stages.
 
-<stage>/<fingerprint>                what a run of a stage made, whole or not there
-<stage>/latest                       a link to the newest of them
-_staging/<name>                      what is being written
-_checkpoints/<stage>/<fingerprint>   of a training that can be gone on with
-_pinned                              copies of registered models, to label by when no registry answers
+<stage>/<fingerprint>                files of a finished run; they appear only when all are written
+<stage>/latest                       a link to the newest of these folders
+_staging/<name>                      files that are being written
+_checkpoints/<stage>/<fingerprint>   checkpoints of unfinished trainings, to resume from
+_pinned                              copies of registered models, for labelling when the registry does not answer
 """
 
 import shutil
@@ -14,58 +14,58 @@ PINNED, STAGING, CHECKPOINTS = "_pinned", "_staging", "_checkpoints"
 
 
 class Artifacts:
-    """Paths below the folder, and the few steps that change it."""
+    """Returns paths below the folder, publishes staged files and removes old ones."""
 
     def __init__(self, root: str | Path) -> None:
-        """Name the folder, `paths.artifacts`; it need not be there."""
+        """Sets the folder, `paths.artifacts`, which need not exist."""
         self.root = Path(root)
 
     def folder(self, stage: str, fingerprint: str) -> Path:
-        """Where what a stage made lies, if it did."""
+        """Returns the folder of a finished run; it exists only if the run succeeded."""
         return self.root / stage / fingerprint
 
     def latest(self, stage: str) -> Path:
-        """The link to what a stage made last; there is none before."""
+        """Returns the link to the newest folder of a stage; it exists after the first run."""
         return self.root / stage / "latest"
 
     def staging(self, name: str) -> Path:
-        """Where something is written before it is published; not made here."""
+        """Returns the folder for files that are not published yet; it is not created here."""
         return self.root / STAGING / name
 
     def checkpoints(self, stage: str, fingerprint: str) -> Path:
-        """Where a training keeps what it goes on from."""
+        """Returns the folder where a training keeps its checkpoints."""
         return self.root / CHECKPOINTS / stage / fingerprint
 
     @property
     def pinned(self) -> Path:
-        """Copies of registered models."""
+        """Returns the folder with copies of registered models."""
         return self.root / PINNED
 
     def made(self) -> list[Path]:
-        """What all stages made, a folder each, named by its fingerprint."""
+        """Returns the folders of all finished runs, each named by its fingerprint."""
         stages = [folder for folder in self.root.iterdir() if folder.is_dir()] if self.root.is_dir() else []
         found = [made for stage in stages if not stage.name.startswith("_") for made in stage.iterdir()]
         return sorted(folder for folder in found if folder.is_dir() and not folder.is_symlink())
 
     def publish(self, stage: str, fingerprint: str, staged: Path) -> None:
-        """Move what was staged to its place; from then on it is there whole, and the latest."""
+        """Moves a staged folder to its final path, and makes `latest` point to it."""
         target = self.folder(stage, fingerprint)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(target, ignore_errors=True)
         staged.rename(target)
-        # People and bookmarks want one place that is always the newest.
+        # People and bookmarks need one path that always shows the newest.
         link = target.parent / f"latest-{staged.name}"
         link.symlink_to(target.name)
         link.replace(self.latest(stage))
 
     def remove(self, folder: Path) -> None:
-        """Remove one of `made`, and the link that named it."""
+        """Removes one of the folders of `made`, and the link to it."""
         shutil.rmtree(folder)
         latest = self.latest(folder.parent.name)
         if latest.is_symlink() and not latest.exists():
             latest.unlink()
 
     def remove_unfinished(self) -> None:
-        """Remove what is staged, and what trainings would go on from."""
+        """Removes all staged files and all checkpoints."""
         for name in (CHECKPOINTS, STAGING):
             shutil.rmtree(self.root / name, ignore_errors=True)

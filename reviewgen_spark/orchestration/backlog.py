@@ -1,4 +1,4 @@
-"""What is not done yet: which batches a stage still has to run, in which order, and which of them in this run."""
+"""Decides which batches a stage still has to run, in which order, and which of them this run takes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ from reviewgen_spark.warehouse.tables import Warehouse
 
 @dataclass(frozen=True)
 class Force:
-    """Run a stage again although it is done: all its batches, or those from first to last."""
+    """Names a stage that runs again although it is done: all its batches, or those from first to last."""
 
     stage: str
     first: int | None = None
     last: int | None = None
 
     def covers(self, stage: str, batch_id: int | None) -> bool:
-        """Whether this batch of this stage is to be run again."""
+        """Returns whether this batch of this stage must run again."""
         if stage != self.stage:
             return False
         if batch_id is None or self.first is None:
@@ -29,15 +29,15 @@ class Force:
 
 @dataclass
 class Backlog:
-    """Compares what the ledger says was done with what is wanted now; writes nothing.
+    """Compares the fingerprints in the ledger with the current ones; writes nothing.
 
     Attributes:
         config: The whole configuration.
-        warehouse: Where ops_source_files names the batches that ingest has reserved.
-        ledger: What was done, and with which fingerprint.
-        force: What is to be run again all the same.
-        batches: First and last batch of a back-fill by range.
-        max_batches: How many batches of a stage that goes newest first one run takes.
+        warehouse: Its table ops_source_files holds the batches that ingest reserved.
+        ledger: The finished batches and their fingerprints.
+        force: What runs again although it is done.
+        batches: First and last batch of a back-fill.
+        max_batches: How many batches one run takes, for stages with `newest_first`.
     """
 
     config: Config
@@ -49,26 +49,26 @@ class Backlog:
     _assets: dict[str, Resources] = field(default_factory=dict)
 
     def pending(self, stage: Stage) -> dict[int, str]:
-        """The batches that a batch stage still has to run, ascending, with the fingerprint that each will have."""
+        """Returns the batches that are not done, in ascending order, with their new fingerprints."""
         resources = self.resources(stage)
         wanted: dict[int, str] = {}
         previous = ""
         for batch, inputs in self._input_batches(stage).items():
             if stage.history:
-                # What a batch sees of its predecessors enters its fingerprint through the one before it.
+                # Through the previous batch, the fingerprint covers all earlier batches that this one reads.
                 inputs = {**inputs, "previous": previous}
-            print_ = fingerprint(stage, self.config, resources, inputs)
+            stage_fingerprint = fingerprint(stage, self.config, resources, inputs)
             recorded = self.ledger.last(stage.name, batch)
-            is_done = self.ledger.is_done(stage.name, batch, print_)
+            is_done = self.ledger.is_done(stage.name, batch, stage_fingerprint)
             if stage.keeps_done and recorded is not None and recorded.state == "succeeded":
-                is_done, print_ = True, recorded.fingerprint
+                is_done, stage_fingerprint = True, recorded.fingerprint
             if self._is_in_range(batch) and (not is_done or self.is_forced(stage, batch)):
-                wanted[batch] = print_
-            previous = print_
+                wanted[batch] = stage_fingerprint
+            previous = stage_fingerprint
         return wanted
 
     def this_run(self, stage: Stage, pending: Mapping[int, str]) -> list[int]:
-        """The pending batches that this run takes, in its order.
+        """Returns the pending batches that this run takes, in its order.
 
         >>> from types import SimpleNamespace as Some
         >>> backlog = Backlog(None, None, None, max_batches=2)
@@ -82,20 +82,20 @@ class Backlog:
         return sorted(pending, reverse=True)[: self.max_batches]
 
     def resources(self, stage: Stage) -> Resources:
-        """What the stage needs besides tables; found once."""
+        """Returns the models, keys and dictionaries of a stage; they are resolved once."""
         if stage.name not in self._assets:
             self._assets[stage.name] = stage.resources(self.config)
         return self._assets[stage.name]
 
     def is_forced(self, stage: Stage, batch_id: int | None) -> bool:
-        """Whether it is to be run again although it is done."""
+        """Returns whether a batch must run again although it is done."""
         return self.force is not None and self.force.covers(stage.name, batch_id)
 
     def _is_in_range(self, batch: int) -> bool:
         return self.batches is None or self.batches[0] <= batch <= self.batches[1]
 
     def _input_batches(self, stage: Stage) -> dict[int, dict[str, str]]:
-        """The batches whose inputs are all finished, with the fingerprints of these inputs."""
+        """Returns the batches whose inputs are all finished, with the fingerprints of these inputs."""
         if stage.plan is not None:
             return {batch: {"files": digest} for batch, digest in self._reserved().items()}
         finished = {name: self.ledger.done(name) for name in upstream(stage)}
@@ -103,7 +103,7 @@ class Backlog:
         return {batch: {name: done[batch] for name, done in finished.items()} for batch in sorted(batches)}
 
     def _reserved(self) -> dict[int, str]:
-        """A digest by batch of the slices that it takes."""
+        """Returns a text for each batch that lists its slices of files."""
         slices: dict[int, list[str]] = {}
         for row in self.warehouse.records("ops_source_files").read():
             if row.batch_id is not None and row.state in ("reserved", "rejected"):
@@ -112,6 +112,6 @@ class Backlog:
 
 
 def upstream(stage: Stage) -> list[str]:
-    """The stages that write what this one reads."""
+    """Returns the stages that write the input tables of this one."""
     writers = {TABLES[name].stage for name in stage.reads if not TABLES[name].name.startswith("ops_")}
     return sorted(writers - {stage.name, "(runner)"})

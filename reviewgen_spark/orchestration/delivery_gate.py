@@ -1,4 +1,4 @@
-"""Ends a run with exit code 3 when input is late, thin or refused."""
+"""Ends a run with exit code 3 when input is late, too small or refused."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,19 +15,19 @@ from reviewgen_spark.warehouse.tables import Warehouse
 
 
 def undecided_files(warehouse: Warehouse, config: Config, known: Sequence[Row] | None = None) -> list[Row]:
-    """The files that were refused whole and wait for `reviewgen ingest accept` or `retry`.
+    """Returns the refused files that wait for `reviewgen ingest accept` or `retry`.
 
-    `known` are the rows of ops_source_files, read where they are not given.
+    `known` are the rows of ops_source_files; without it they are read here.
     """
     known = warehouse.records("ops_source_files").read() if known is None else known
     return undecided(list_deliveries(warehouse.spark, config.paths.landing, config.ingest), known)
 
 
 def check_night(warehouse: Warehouse, config: Config) -> None:
-    """Raise what a scheduler must hear although the run went through.
+    """Checks the delivered files after a run whose stages all succeeded.
 
     Raises:
-        DataQualityError: Files were refused whole, or the input is late or thin.
+        DataQualityError: Whole files were refused, an erasure is not finished, or the input is late or too small.
     """
     known = warehouse.records("ops_source_files").read()
     faults = [

@@ -1,4 +1,4 @@
-"""The rows of ops_erasures: who and what must stay erased, and how far each erasure is."""
+"""Reads and appends the rows of ops_erasures: hashes of what must stay erased, and the state of each erasure."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ _TABLE = "ops_erasures"
 
 
 class ErasureLog:
-    """The last row of a hash says how far its erasure is; appends a row for each change."""
+    """Keeps the state of each erasure, which is the last row of its hash; appends a row for each change."""
 
     def __init__(self, warehouse: Warehouse, erasure_id: str) -> None:
         self._warehouse = warehouse
@@ -28,27 +28,27 @@ class ErasureLog:
 
     @property
     def open(self) -> dict[str, Kind]:
-        """Kind by hash of the erasures that are not done."""
+        """Returns the kind of each erasure that is not done, by hash."""
         return {key: row.kind_code for key, row in self._last.items() if row.state != "done"}
 
     @property
     def models(self) -> list[str]:
-        """What the open erasures were found to have taught."""
+        """Returns the models that were trained on records of open erasures."""
         return sorted({model for key in self.open for model in self._models.get(key, ())})
 
     def fingerprint(self) -> str:
-        """A digest of what was erased and how far; empty when nothing ever was."""
+        """Returns a digest of all erasures and their states; empty when there are none."""
         said = "\n".join(f"{key} {row.state}" for key, row in sorted(self._last.items()))
         return hashlib.sha256(said.encode()).hexdigest()[:32] if said else ""
 
     def append(self, keys: Mapping[str, Kind], state: str, key: bytes, models: Iterable[str] = ()) -> None:
-        """A row for each hash, in one commit.
+        """Appends a row for each hash, in one commit.
 
         Args:
             keys: Kind by hash.
             state: recorded, traced or done.
-            key: The secret that the hashes were made with.
-            models: What was trained on the records.
+            key: The secret key of the hashes.
+            models: Models that were trained on the records.
         """
         now, taught = datetime.now(UTC), sorted(models)
         rows = [
@@ -74,6 +74,6 @@ class ErasureLog:
 
 
 def open_erasures(warehouse: Warehouse) -> list[str]:
-    """A line that says how many erasures were begun and not finished; none when all are done."""
+    """Returns a line with the number of unfinished erasures; no line when all are done."""
     count = len(ErasureLog(warehouse, "").open)
     return [f"{count:,} erasures are not finished: run `reviewgen erase` again, no id is needed"] if count else []

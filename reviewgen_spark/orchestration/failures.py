@@ -4,9 +4,9 @@ import re
 
 
 def describe_failure(error: BaseException) -> str:
-    """What may be said of a failure: classes, Spark's error condition and code places; never a message.
+    """Returns the error classes, Spark's error condition and code lines of a failure, but no message.
 
-    A message of Spark, Delta or a worker quotes the values of the failing row.
+    A message of Spark, Delta or a worker can quote the values of the failing row.
     """
     names = [type(error).__name__]
     condition = getattr(error, "getCondition", lambda: None)()

@@ -1,4 +1,4 @@
-"""Is what came recent, and as much as usual? A late or thin night is told by exit code 3, not by an empty chart."""
+"""Checks whether the newest input is recent and as large as usual. If not, the run ends with exit code 3."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ USUAL_DAYS = 14
 
 @dataclass(frozen=True)
 class Arrival:
-    """Records reserved from one delivered file, and when the file was written."""
+    """Counts the records reserved from one delivered file, with the time the file was written."""
 
     modified_at: datetime
     record_count: int
 
 
 def check_freshness(arrivals: Iterable[Arrival], section: FreshnessSection, now: datetime) -> list[str]:
-    """What is wrong with the newest input, one line each; empty when nothing is.
+    """Returns the faults of the newest input, one line each; empty when there are none.
 
-    The newest day is compared with the median of the days with input among the 14 before it: a median, so that one
-    back-fill does not make every later night look thin.
+    The newest day is compared with the days with input among the 14 days before it. Their median is used, because one
+    back-fill must not make every later night look too small.
 
     Args:
         arrivals: All deliveries so far.

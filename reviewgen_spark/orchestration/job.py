@@ -1,4 +1,4 @@
-"""The command line of a job, and how a failure ends one: one line that says what to do, and an exit code."""
+"""Parses the command line of a job and runs it. A failure becomes one line with the next step, and an exit code."""
 
 import argparse
 import os
@@ -18,7 +18,7 @@ Check: TypeAlias = "Callable[[Warehouse, Config], None]"
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
-    """The options that every command has."""
+    """Adds the options that every command has."""
     parser.add_argument("--env", help="apply conf/<env>.yaml over conf/base.yaml (default: REVIEWGEN_ENV, else local)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="a.b=c", help="set one key of the configuration; repeatable"
@@ -26,7 +26,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """The options of commands that run stages."""
+    """Adds the options of commands that run stages."""
     parser.add_argument("--batches", metavar="A-B", help="only batches A to B, such as 3-7 or 3")
     parser.add_argument(
         "--max-batches",
@@ -40,13 +40,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
-    """The options of commands that run a pipeline."""
+    """Adds the options of commands that run a pipeline."""
     parser.add_argument("--until", metavar="STAGE", help="stop after STAGE")
     add_run_options(parser)
 
 
 def batch_range(text: str | None) -> tuple[int, int] | None:
-    """`3-7` or `3` as first and last.
+    """Parses `3-7` or `3` into the first and the last batch.
 
     >>> batch_range("3-7"), batch_range("3"), batch_range(None)
     ((3, 7), (3, 3), None)
@@ -64,14 +64,14 @@ def batch_range(text: str | None) -> tuple[int, int] | None:
 
 
 def positive(text: str) -> int:
-    """A count on the command line."""
+    """Parses a whole number from 1 on the command line."""
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1")
     return int(text)
 
 
 def run_job(stage: Stage, arguments: Sequence[str] | None = None) -> int:
-    """Run one stage over what it has not done yet; what `spark-submit jobs/<stage>.py` does."""
+    """Runs one stage over all batches that are not done, as `spark-submit jobs/<stage>.py` does."""
     parser = argparse.ArgumentParser(prog=f"jobs/{stage.name}.py", description=f"Run the stage {stage.name}.")
     add_config_options(parser)
     add_run_options(parser)
@@ -82,12 +82,12 @@ def run_job(stage: Stage, arguments: Sequence[str] | None = None) -> int:
 def run_pipeline(
     name: str, stages: Sequence[Stage], check: "Check | None" = None, arguments: Sequence[str] | None = None
 ) -> int:
-    """Run a pipeline over what it has not done yet; what `spark-submit pipelines/<name>.py` does.
+    """Runs a pipeline over all batches that are not done, as `spark-submit pipelines/<name>.py` does.
 
     Args:
         name: Of the pipeline.
         stages: In their order.
-        check: Called after the last stage; it raises what a scheduler must notice.
+        check: Called after the last stage; it raises errors that a scheduler must see.
         arguments: Of the command line.
     """
     parser = argparse.ArgumentParser(prog=f"pipelines/{name}.py", description=f"Run the pipeline {name}.")
@@ -100,7 +100,7 @@ def run_pipeline(
 def run_stages(
     name: str, stages: Sequence[Stage], config: Config, options: argparse.Namespace, check: "Check | None" = None
 ) -> int:
-    """Run the stages of a pipeline with the options of `add_pipeline_options`; see `run_pipeline`."""
+    """Runs the stages of a pipeline with the options of `add_pipeline_options`; see `run_pipeline`."""
     names = [stage.name for stage in stages]
     for option, stage in (("--until", options.until), ("--force", options.force)):
         if stage is not None and stage not in names:
@@ -132,9 +132,9 @@ def _run(
 
 
 def guarded(work: Callable[[], int]) -> int:
-    """Run `work`; a failure becomes one clear line on stderr and an exit code.
+    """Runs `work`; a failure becomes one line on stderr and an exit code.
 
-    A stack trace may quote a row, so it is printed only where REVIEWGEN_TRACEBACK is set: on data of one's own.
+    A stack trace may quote a row, so it is printed only if REVIEWGEN_TRACEBACK is set, for data that is not private.
     """
     try:
         return work()

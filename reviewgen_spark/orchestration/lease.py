@@ -1,6 +1,6 @@
-"""One writer a warehouse: a lease row in a Delta table, so that Delta's own conflict detection is the arbiter.
+"""Allows one writer at a time, by a lease row in a Delta table. Delta's conflict detection decides between two runs.
 
-Without it two nights that start together both take batch max+1 and silently replace each other's rows.
+Without the lease, two runs that start together both take batch max+1 and replace each other's rows.
 """
 
 import os
@@ -22,7 +22,7 @@ _TRIES = 3
 
 
 class Lease:
-    """Held from `acquire` to `release`; a thread renews it; `check` is called before each commit."""
+    """Holds the lease from `acquire` to `release`. A thread renews it, and `check` is called before each commit."""
 
     def __init__(self, warehouse: Warehouse, config: Config, run_id: str) -> None:
         self._warehouse = warehouse
@@ -35,9 +35,9 @@ class Lease:
         self._thread: threading.Thread | None = None
 
     def acquire(self) -> None:
-        """Take the lease, or take it over from a run that died.
+        """Takes the lease, or takes it over from a run that died.
 
-        A holder is dead when its lease ran out, or when it ran on this machine and its process is gone.
+        A run is dead when its lease expired, or when it ran on this machine and its process has ended.
 
         Raises:
             LeaseError: When another run holds it; the message names the owner.
@@ -49,7 +49,7 @@ class Lease:
         try:
             is_ours = self._update(held.owner, self.run_id)
         except Exception as error:
-            # Delta's own verdict: somebody else's update was first.
+            # Delta found a conflict: another run updated the row first.
             raise LeaseError(f"another run took the warehouse at the same moment ({_class(error)})") from None
         if not is_ours:
             raise LeaseError(_describe(self._row()))
@@ -57,7 +57,7 @@ class Lease:
         self._thread.start()
 
     def check(self) -> None:
-        """Raise unless the lease is still ours: it has not run out, and nobody else has written its table.
+        """Checks that this run still holds the lease: it has not expired, and no other run took it.
 
         Raises:
             LeaseError: When this run was stopped for longer than `lease.ttl_s` or another run took over.
@@ -66,13 +66,13 @@ class Lease:
             expires_at, version = self._expires_at, self._version
         if datetime.now(UTC) >= expires_at:
             raise LeaseError("this run was stopped for longer than lease.ttl_s and may no longer write; start again")
-        if self._warehouse.version(_TABLE) != version:  # a heartbeat of ours that is not noted yet, or somebody else
+        if self._warehouse.version(_TABLE) != version:  # an own heartbeat that is not recorded yet, or another run
             held = self._row()
             if held.owner != self.run_id:
                 raise LeaseError(f"this run lost the warehouse: {_describe(held)}")
 
     def release(self) -> None:
-        """Give the lease back, if it is still ours."""
+        """Releases the lease, if this run still holds it."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
@@ -85,11 +85,11 @@ class Lease:
                 if datetime.now(UTC) < self._expires_at:
                     self._update(self.run_id, self.run_id)
             except Exception:
-                # A missed heartbeat is no failure yet: `check` decides, by the time that is left.
+                # A missed heartbeat is no failure yet: `check` decides by the time that is left.
                 continue
 
     def _update(self, holder: str, owner: str) -> bool:
-        """Hand the lease from `holder` to `owner`; whether it was the holder's to hand."""
+        """Passes the lease from `holder` to `owner`; returns whether `holder` had it."""
         now = datetime.now(UTC)
         expires_at = now + timedelta(seconds=self._section.ttl_s) if owner else now
         values: dict[str, object] = {
@@ -102,14 +102,14 @@ class Lease:
         }
         records = self._warehouse.records(_TABLE)
         is_ours = bool(records.update(values, {"name": _NAME, "owner": holder}))
-        if is_ours:  # else `check` must go on seeing that somebody else wrote the table
+        if is_ours:  # else `check` must still see that another run wrote the table
             version = records.version()
-            with self._lock:  # not around the commit: a stage would wait for it, seconds on a busy machine
+            with self._lock:  # not around the commit: a stage would wait for seconds on a busy machine
                 self._expires_at, self._version = expires_at, version
         return is_ours
 
     def _ensure_row(self) -> Row:
-        """The table's one row, made where it is not there; of two runs that make it at once, Delta refuses one."""
+        """Returns the table's only row, and creates it if missing. If two runs create it at once, Delta refuses one."""
         for tries_left in reversed(range(_TRIES)):
             try:
                 self._warehouse.converge([_TABLE])
@@ -137,7 +137,7 @@ class Lease:
 
 
 def describe_holder(warehouse: Warehouse) -> str | None:
-    """Who holds the warehouse now; None while it is free or its holder is dead. Takes nothing, creates nothing."""
+    """Returns a text about the run that holds the lease; None if it is free or that run is dead. Writes nothing."""
     if not warehouse.exists(_TABLE):
         return None
     for held in warehouse.records(_TABLE).read():
@@ -159,12 +159,12 @@ def _is_dead(held: Row) -> bool:
 
 
 def _process_start(pid: int) -> str | None:
-    """When the process started, in clock ticks since boot; None when it is gone. A pid alone is used again."""
+    """Returns the start of a process in clock ticks since boot, because pids are used again; None if it has ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except OSError:
         return None
-    fields = stat.rpartition(")")[2].split()  # the name before may hold spaces
+    fields = stat.rpartition(")")[2].split()  # the process name before it may contain spaces
     return None if fields[0] == "Z" else fields[19]
 
 

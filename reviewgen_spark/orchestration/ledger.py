@@ -1,4 +1,4 @@
-"""What ran: the rows of `ops_stage_runs`, read once and kept in step, and the decisions taken from them."""
+"""Reads `ops_stage_runs` once, appends a row for each change, and returns which batches are done."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _TABLE = "ops_stage_runs"
 
 @dataclass(frozen=True)
 class StageRun:
-    """The last row of a stage and batch."""
+    """Holds the last row of a stage and batch."""
 
     state: str
     fingerprint: str
@@ -21,10 +21,10 @@ class StageRun:
 
 
 class Ledger:
-    """The last known state of every (stage, batch); appends a row for each change.
+    """Keeps the last state of every stage and batch; appends a row for each change.
 
-    The table is a log: a row is never changed, and the last one counts. A batch that was started with one
-    fingerprint and killed is thus never taken for done, also when the configuration goes back to an older one.
+    The table is a log: no row is changed, and the last one counts. So a batch that was started and killed never
+    counts as done, even if the configuration goes back to an older one.
     """
 
     def __init__(self, warehouse: Warehouse, run_id: str) -> None:
@@ -39,16 +39,16 @@ class Ledger:
                 self._last[row.stage, row.batch_id] = found
 
     def last(self, stage: str, batch_id: int | None) -> StageRun | None:
-        """The last row of a stage and batch, if there is any."""
+        """Returns the last row of a stage and batch, or None."""
         return self._last.get((stage, batch_id))
 
     def is_done(self, stage: str, batch_id: int | None, fingerprint: str) -> bool:
-        """Whether the last row says succeeded with this fingerprint."""
+        """Returns whether the last row is `succeeded` with this fingerprint."""
         run = self.last(stage, batch_id)
         return run is not None and run.state == "succeeded" and run.fingerprint == fingerprint
 
     def done(self, stage: str) -> dict[int, str]:
-        """Fingerprint by batch of the batches whose last row says succeeded, in ascending order."""
+        """Returns the batches whose last row is `succeeded`, in ascending order, with their fingerprints."""
         finished = {
             batch: run.fingerprint
             for (name, batch), run in self._last.items()
@@ -57,7 +57,7 @@ class Ledger:
         return dict(sorted(finished.items()))
 
     def unfinished(self, stage: str) -> list[int]:
-        """Batches that were started and not finished."""
+        """Returns the batches that were started and not finished."""
         found = [batch for (name, batch), run in self._last.items() if name == stage and run.state != "succeeded"]
         return sorted(batch for batch in found if batch is not None)
 
@@ -73,7 +73,7 @@ class Ledger:
         seconds: float | None = None,
         error_class: str | None = None,
     ) -> None:
-        """Append a row."""
+        """Appends a row for a new state."""
         at = datetime.now(UTC)
         row = {
             "sequence": self._sequence + 1,

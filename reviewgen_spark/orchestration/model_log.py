@@ -1,4 +1,4 @@
-"""What is known of models, as files and rows: their scores, and who became champion and why."""
+"""Writes scores of models as a file and as rows, and decisions about the champion as rows."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,19 +22,19 @@ SCORES_FILE = "scores.json"
 
 
 def write_scores(folder: Path, scores: "Sequence[Score]") -> None:
-    """Keep what `evaluate` found for the stage that registers."""
+    """Writes the scores of `evaluate` to a file, for the stage that registers the model."""
     (folder / SCORES_FILE).write_text(json.dumps([asdict(score) for score in scores]), encoding="utf-8")
 
 
 def read_scores(folder: Path) -> "list[Score]":
-    """What `write_scores` kept."""
+    """Reads the scores that `write_scores` wrote."""
     from reviewgen_spark.models.evaluation.evaluation import Score
 
     return [Score(**row) for row in json.loads((folder / SCORES_FILE).read_text(encoding="utf-8"))]
 
 
 def evaluation_rows(inputs: Inputs, scores: "Sequence[Score]", model_fingerprint: str) -> "DataFrame":
-    """Scores as rows of ops_model_evaluations."""
+    """Returns scores as rows of ops_model_evaluations."""
     manifest = json.loads((inputs.artifacts["corpus"] / "manifest.json").read_text(encoding="utf-8"))
     now = datetime.now(UTC)
     rows = [
@@ -60,7 +60,7 @@ def evaluation_rows(inputs: Inputs, scores: "Sequence[Score]", model_fingerprint
 def promotion_rows(
     inputs: Inputs, decision: "Decision", decided_by: str, model_fingerprint: str, alias: str | None = None
 ) -> "DataFrame":
-    """A decision as the row of ops_model_promotions; `alias` is None for the champion's place."""
+    """Returns a decision as a row of ops_model_promotions; `alias` is None for the alias champion."""
     row = {
         "fingerprint": inputs.fingerprint,
         "model_name": decision.model.name,
@@ -77,7 +77,7 @@ def promotion_rows(
 
 
 def small_table(table: str, values: Sequence[Mapping[str, Any]]) -> "DataFrame":
-    """A small DataFrame of a table's shape."""
+    """Returns a small DataFrame with the columns of a table."""
     columns = TABLES[table].columns
     records = [tuple(value.get(column.name) for column in columns) for value in values]
     spark = SparkSession.active()

@@ -1,4 +1,4 @@
-"""The SparkSession: Delta, UTC, bounded Arrow batches, and a log that keeps quiet about review text."""
+"""Starts the SparkSession: with Delta, UTC, bounded Arrow batches, and no review text in the log."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ DELTA_PACKAGE = "io.delta:delta-spark_4.1_2.13:4.3.1"
 
 
 def session_settings(config: Config) -> dict[str, str]:
-    """Every setting that this project needs, with the reason beside it."""
+    """Returns every Spark setting that this project needs; comments give the reasons."""
     spark = config.spark
     return {
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -31,21 +31,21 @@ def session_settings(config: Config) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(spark.shuffle_partitions),
         "spark.sql.adaptive.enabled": "true",
-        # Delta replays its log with 50 tasks by default: seconds a table here, for a log of a few kilobytes.
+        # Delta reads its log with 50 tasks by default. That takes seconds a table, for a log of a few kilobytes.
         "spark.databricks.delta.snapshotPartitions": "2",
         # VACUUM lists a table's files in as many tasks, by default 10,000.
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(max(spark.shuffle_partitions, 4)),
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(spark.arrow_max_rows),
         # Unbounded by default: one batch of very long texts would fill a worker's memory.
         "spark.sql.execution.arrow.maxBytesPerBatch": str(spark.arrow_max_bytes),
-        # A worker that dies of a bad native library must not take the reason with it, yet stay free of values.
+        # The reason of a worker's failure must be kept, but without values of rows.
         "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "true",
         # The query context that Spark prints with an error quotes literals and columns.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
-        # A corrupt file must fail or be quarantined, never deliver half its rows.
+        # A corrupt file must fail or go to quarantine; half of its rows must never be used.
         "spark.sql.files.ignoreCorruptFiles": "false",
-        # Texts, words and hashes hardly repeat: looking for repeats takes a tenth of a stage's time and saves nothing
-        # that zstd would not (a table of reviews and tokens: 61 MB, against 68 MB with Spark's defaults).
+        # Texts, words and hashes hardly repeat, so a dictionary costs a tenth of a stage's time and saves nothing more
+        # than zstd does (a table of reviews and tokens: 61 MB, against 68 MB with Spark's defaults).
         "spark.hadoop.parquet.enable.dictionary": "false",
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.ui.enabled": "false",
@@ -55,18 +55,18 @@ def session_settings(config: Config) -> dict[str, str]:
 
 
 def start_session(config: Config, app: str = "reviewgen") -> "SparkSession":
-    """Start (or join, under `spark-submit`) a session.
+    """Starts a session, or joins the one of `spark-submit`.
 
     Raises:
         ConfigError: When the Delta jars are neither in `paths.jars` nor on spark-submit's class path.
     """
-    # Workers must run this interpreter, whatever `python3` means on the machine.
+    # Workers must run this interpreter, not the `python3` of the machine.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-    # A wheel is a zip that Python imports from, yet Spark puts only these on the executors' path.
+    # Python can import from a wheel, but Spark adds only files with these endings to the executors' path.
     SparkContext.PACKAGE_EXTENSIONS = (".zip", ".egg", ".jar", ".whl")
     # PySpark logs the query context of a failure, values included, even with Spark's log off.
     logging.getLogger("SQLQueryContextLogger").disabled = True
@@ -91,14 +91,14 @@ def start_session(config: Config, app: str = "reviewgen") -> "SparkSession":
 
 @contextmanager
 def stderr_without(line: str) -> Iterator[None]:
-    """Gives processes that start inside a standard error that drops one exact line and passes everything else.
+    """Drops one exact line from the standard error of processes that start inside; all other lines pass.
 
-    A process of its own filters, because the JVM may write until after this one has ended. It ends with the JVM.
+    A separate process filters, because the JVM may write after this process has ended. It ends with the JVM.
     """
     sys.stderr.flush()
     read_end, write_end = os.pipe()
     kept = os.dup(2)
-    # Without setsid Ctrl-C would end it, and with it what the JVM still has to say.
+    # Without setsid, Ctrl-C would end the filter, and later lines of the JVM would be lost.
     os.posix_spawnp(
         "sed",
         ["sed", "-u", f"/^{line}$/d"],
@@ -118,24 +118,24 @@ def stderr_without(line: str) -> Iterator[None]:
 
 
 def _local_launch(builder: "SparkSession.Builder", config: Config) -> "SparkSession.Builder":
-    """Settings that only count before the JVM starts, so not under spark-submit."""
+    """Adds the settings that must be set before the JVM starts; spark-submit has its own."""
     jars = sorted(Path(config.paths.jars).glob("*.jar"))
     if not jars:
         raise ConfigError(f"{config.paths.jars}: no Delta jars there: run `make setup` once, with a network")
     if config.spark.master.startswith("local"):
-        # A laptop's host name may resolve to nothing, or to an address that changes with the network.
+        # The host name of a laptop may have no address, or one that changes with the network.
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
         if not config.spark.master.startswith("local-cluster"):
-            # Workers that label are forked with torch imported. Executors of a cluster may get this package too late.
+            # Label workers are forked from a process with torch. On a cluster, executors may get this package too late.
             builder = builder.config("spark.python.daemon.module", DAEMON_MODULE)
-    # The class path, not spark.jars: that one copies 11 MB to a temporary folder at each start.
+    # The class path is used, because spark.jars copies 11 MB to a temporary folder at each start.
     classpath = ":".join(str(jar) for jar in jars)
     log4j = (default_conf_folder() / "log4j2.properties").as_uri()
     options = f"-Dlog4j2.configurationFile={log4j} -Dreviewgen.log.level={config.spark.log_level}"
     given = (os.environ.get(name, "") for name in ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS"))
     if not any("GC" in one for one in given):  # with two collectors the JVM does not start
-        # A night keeps every core busy: what G1 does beside the work is taken from it (docs/experiments.md).
+        # A run uses every core, and the background work of G1 would slow it down (docs/experiments.md).
         options += " -XX:+UseParallelGC"
     return (
         builder.master(config.spark.master)

@@ -8,7 +8,7 @@ from reviewgen_spark.warehouse.tables import Warehouse
 
 
 def record_source_files(warehouse: Warehouse, known: Iterable[Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Append rows to ops_source_files, numbered after the known ones."""
+    """Appends rows to ops_source_files, numbered after the known ones."""
     last = max((int(row.sequence) for row in known), default=0)
     now = datetime.now(UTC)
     numbered = [{**row, "sequence": last + place, "at": now} for place, row in enumerate(rows, start=1)]

@@ -1,4 +1,4 @@
-"""A stage: a pure function from tables to tables, and the fingerprint that says when its output is still right."""
+"""Defines a stage, a pure function from tables to tables, and the fingerprint that shows if its output is current."""
 
 import hashlib
 import json
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Resources:
-    """Models, keys and dictionaries of a stage: their hashes for the fingerprint, and what `run` needs of them.
+    """Holds models, keys and dictionaries of a stage: hashes for the fingerprint, and the value that `run` uses.
 
-    `warnings` are told once a run.
+    `warnings` are printed once a run.
     """
 
     hashes: Mapping[str, str] = field(default_factory=dict)
@@ -28,18 +28,18 @@ class Resources:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a stage's `run` gets; everything it may look at.
+    """Holds all inputs of a stage's `run`.
 
     Attributes:
-        tables: By name. Of a review-level table a row stage sees its own batch, of one in `history` the batches
-            with lower ids; a table stage sees the finished batches at pinned versions.
-        config: The whole configuration; the fingerprint covers the sections that the stage names.
-        resources: What `Stage.resources` returned.
+        tables: By name. A batch stage reads its own batch, and the batches with lower ids of tables in `history`. A
+            table stage reads the finished batches at pinned versions.
+        config: The whole configuration. The fingerprint covers only the sections that the stage names.
+        resources: The value that `Stage.resources` returned.
         artifacts: Folders that the stages in `uses` made.
-        out: An empty folder for a stage that makes files; published by a rename when the stage succeeds.
-        checkpoints: A folder, perhaps not there yet, for what a rerun with this fingerprint goes on from; removed when
-            the stage succeeds.
-        fingerprint: Of this run.
+        out: An empty folder for a stage that makes files. It is renamed to its final path when the stage succeeds.
+        checkpoints: A folder for checkpoints, which a rerun with this fingerprint resumes from. It may not exist, and
+            it is removed when the stage succeeds.
+        fingerprint: The fingerprint of this run.
         batch_id: The batch; None for a table stage.
         report: Prints a line of progress.
     """
@@ -57,34 +57,34 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a pipeline; `jobs/<name>.py` holds it, and the section `<name>` configures it.
+    """Declares one step of a pipeline. `jobs/<name>.py` holds it, and the section `<name>` configures it.
 
     Attributes:
-        name: Noun or verb that names it everywhere.
-        version: Bumped by hand when its code gives other rows for the same input.
+        name: A noun or verb, the same everywhere.
+        version: Raised by hand when changed code gives other rows for the same input.
         scope: `batch` for a stage that turns one batch into one batch, `table` for one that reads whole tables.
-        reads: Tables it reads, and by their writing stages what it depends on.
+        reads: Tables it reads. It depends on the stages that write them.
         writes: Tables it writes, in this order.
-        run: The work; pure. Returns a DataFrame for each table in `writes`; a batch may leave out those for which it
-            has no rows, which saves writing nothing.
-        sections: Sections of the configuration whose result part shapes its rows.
-        history: Tables of which a batch sees the batches with lower ids; its own too where `reads` names them.
-        uses: Stages whose files (`Inputs.artifacts`) it reads.
-        libraries: Distributions whose version shapes its rows.
-        resources: Finds models, keys and dictionaries, once a run, on the driver.
-        mode: How the tables of a table stage are written: replaced whole, or only the rows with this run's
-            `fingerprint`, so that a log keeps its rows and a rerun adds none twice.
-        max_error_pct: Share of rows of the first table with `error` above which nothing is published; for model
-            stages, which persist what the model said: it is counted before it is written.
-        expected_errors: Classes of `error` that are no failure of the model, such as a review without text; they
-            do not count towards `max_error_pct`.
+        run: A pure function that returns a DataFrame for each table in `writes`. A batch without rows for a table may
+            leave that table out, which saves an empty write.
+        sections: Sections of the configuration whose result fields shape its rows.
+        history: Tables of which a batch reads the batches with lower ids, and its own if `reads` has them too.
+        uses: Stages whose files it reads (`Inputs.artifacts`).
+        libraries: Python packages whose version shapes its rows.
+        resources: Resolves models, keys and dictionaries, once a run, on the driver.
+        mode: How the tables of a table stage are written. `replace` replaces the whole table. `by_fingerprint` replaces
+            only the rows with this run's fingerprint, so a log keeps its rows and a rerun adds none twice.
+        max_error_pct: Share of rows of the first table with `error` above which nothing is written. It is for model
+            stages, which persist the predictions: errors are counted before the write.
+        expected_errors: Classes of `error` that are not a failure of the model, such as a review without text. They do
+            not count towards `max_error_pct`.
         makes_files: Whether it fills `Inputs.out`.
-        keeps_done: Whether a finished batch stays finished when the fingerprint changes (ingest: the delivered
-            files may be gone by then).
-        newest_first: Whether waiting batches run from the newest down, at most `--max-batches` of them a run: for a
-            stage that a new model makes do everything again. Not for one that has its own tables in `history`.
-        require: Raises MissingExtraError when the driver lacks a library that the configuration asks for; called before
-            Spark starts.
+        keeps_done: Whether a finished batch stays finished when the fingerprint changes. For ingest, because delivered
+            files may be deleted by then.
+        newest_first: Whether the newest batches run first, at most `--max-batches` a run. For stages whose batches must
+            all be recomputed when the model changes. Not for a stage with its own tables in `history`.
+        require: Raises MissingExtraError when the driver lacks a library that the configuration needs. It is called
+            before Spark starts.
         plan: Finds new input and returns the rows of ops_source_files that reserve it; for ingest.
     """
 
@@ -110,19 +110,19 @@ class Stage:
 
 
 def fingerprint(stage: Stage, config: Config, resources: Resources, inputs: Mapping[str, str]) -> str:
-    """Hash everything that shapes the rows of a stage: 32 hex digits.
+    """Returns a hash of everything that shapes the rows of a stage, as 32 hex digits.
 
     Args:
-        stage: Its name, version and library versions enter.
-        config: The result part of its sections enters.
+        stage: Its name, version and library versions are hashed.
+        config: The result fields of its sections are hashed.
         resources: Hashes of models, keys and dictionaries.
-        inputs: Fingerprints of what it reads, by name.
+        inputs: Fingerprints of its inputs, by name.
     """
     content = {
         "stage": stage.name,
         "version": stage.version,
         "config": {name: getattr(config, name).result_part() for name in stage.sections},
-        "assets": dict(resources.hashes),  # the earlier name: another one would compute every table again
+        "assets": dict(resources.hashes),  # an old name: a new one would change every fingerprint
         "libraries": {name: _library_version(name) for name in stage.libraries},
         "inputs": dict(inputs),
     }
@@ -131,7 +131,7 @@ def fingerprint(stage: Stage, config: Config, resources: Resources, inputs: Mapp
 
 
 def hash_files(folder: Path) -> str:
-    """sha256 over the names and bytes of every file in a folder, for the hash of a set of dictionaries."""
+    """Returns the sha256 of the names and bytes of all files in a folder, such as the dictionaries."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:

@@ -1,6 +1,6 @@
-"""Every table, declared once: columns with meaning, unit and source, key, constraints, the one stage that writes it.
+"""Declares every table: columns with meaning, unit and source, key, checks, and the one stage that writes it.
 
-Tables converge to this package when a run starts, and `docs/data-dictionary.md` is generated from it.
+A run creates missing tables and columns at its start. `docs/data-dictionary.md` is generated from this package.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What was delivered, as it came, typed or refused."""
+"""Declares the bronze tables: delivered records, typed or refused."""
 
 from pyspark.sql.types import MapType
 

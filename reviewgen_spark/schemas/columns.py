@@ -1,4 +1,4 @@
-"""What tables are made of: the declaration of a table, and the columns that several of them share."""
+"""Declares tables, and the columns that several tables share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,10 +29,10 @@ STRINGS = ArrayType(STRING, containsNull=False)
 
 @dataclass(frozen=True)
 class Table:
-    """A Delta table. `stage` is its only writer; `checks` are SQL conditions that hold for every row.
+    """Declares a Delta table. `stage` is its only writer; `checks` are SQL conditions that hold for every row.
 
-    A check must accept NULL itself (`x IS NULL OR …`) and must not name a text column: Delta prints the values of a
-    row that breaks it.
+    A check must accept NULL explicitly (`x IS NULL OR …`). It must not use a text column, because Delta prints the
+    values of a row that breaks it.
     """
 
     name: str
@@ -45,22 +45,22 @@ class Table:
 
     @property
     def is_review_level(self) -> bool:
-        """Whether batches of it are replaced whole, one partition each."""
+        """Returns whether the table has one partition a batch, which is replaced as a whole."""
         return self.partition_by == ("batch_id",)
 
     def frame(self, spark: SparkSession, values: Sequence[Mapping[str, Any]]) -> DataFrame:
-        """A small DataFrame of the table's shape from driver-side values; columns that are absent are null."""
+        """Creates a small DataFrame with the columns of the table; missing values are null."""
         rows = [tuple(value.get(name) for name in self.columns.names) for value in values]
         return spark.createDataFrame(rows, self.columns, verifySchema=False)
 
 
 def column(name: str, kind: DataType, comment: str, nullable: bool = True) -> StructField:
-    """A column with its meaning, unit and source."""
+    """Declares a column with its meaning, unit and source."""
     return StructField(name, kind, nullable, {"comment": comment})
 
 
 def columns(*fields: StructField) -> StructType:
-    """The columns of a table, in their order."""
+    """Returns the columns of a table, in their order."""
     return StructType(list(fields))
 
 

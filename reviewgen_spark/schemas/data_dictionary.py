@@ -7,7 +7,7 @@ from reviewgen_spark.schemas import TABLES, Table
 
 
 def render_dictionary() -> str:
-    """Every table with its columns, as Markdown."""
+    """Returns every table with its columns, as Markdown."""
     head = (
         "# Data dictionary\n\nGenerated from `reviewgen_spark/schemas/` by `make docs`; do not edit.\n\n"
         "Times are UTC. A table has one writing stage. Review-level tables are partitioned by `batch_id`.\n"

@@ -1,4 +1,4 @@
-"""Texts that were made: for training, for products, in answer to reviews. They never enter a table of reviews."""
+"""Declares the tables of generated texts, replies and summaries. They are never added to a table of reviews."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ from reviewgen_spark.schemas.columns import (
 )
 from reviewgen_spark.schemas.gold import ERROR, FINGERPRINT
 
-# Inside an array everything may be NULL as far as Delta knows: it refuses NOT NULL there.
+# Fields inside an array are nullable, because Delta refuses NOT NULL there.
 CHECKS = column(
     "checks",
     ArrayType(
@@ -69,7 +69,7 @@ CLAIMS = column(
 
 
 def _generated(*added: StructField) -> StructType:
-    """The columns of every table of generated texts, and what one has of its own."""
+    """Returns the columns of every table of generated texts, followed by the added ones."""
     return columns(
         column("text_id", STRING, "hash of the request, its seed and the model; hex", False),
         column("purpose", STRING, "what the text was made for, of text/requests/purposes.py", False),
@@ -98,7 +98,7 @@ def _generated(*added: StructField) -> StructType:
 
 
 def _conditions(*purposes: str) -> Mapping[str, str]:
-    """What holds for every generated text; a field that is missing from the JSON is NULL, which a CHECK refuses."""
+    """Returns the checks of generated texts. A field that is missing from the JSON is NULL and fails its check."""
     fields = (
         "ContentProducer",
         "ProduceID",

@@ -1,4 +1,4 @@
-"""What a shop asks for: labels, and what is rolled up to products."""
+"""Declares the gold tables: labels of reviews, and figures of products."""
 
 from pyspark.sql.types import ArrayType, BooleanType, DateType, FloatType, StructField, StructType
 

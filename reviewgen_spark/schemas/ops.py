@@ -1,4 +1,4 @@
-"""What ran, what came, who may write, how models scored: the log of the operation."""
+"""Declares the ops tables: stage runs, source files, the lease, erasures, metrics and scores of models."""
 
 from pyspark.sql.types import BooleanType, MapType
 

@@ -1,4 +1,4 @@
-"""Reviews that are clean, and what is known of each: its copies, split, words and weak labels."""
+"""Declares the silver tables: clean reviews, with their copies, splits, words and weak labels."""
 
 from pyspark.sql.types import ArrayType, BooleanType, MapType
 

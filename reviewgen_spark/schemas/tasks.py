@@ -1,3 +1,3 @@
-"""Names of tasks of gold labels."""
+"""Names the tasks of gold labels."""
 
-ASPECT_TASK = "aspect:"  # and the aspect behind it: a gold label of what a review says of that aspect
+ASPECT_TASK = "aspect:"  # a prefix; the aspect follows, and the gold label is the polarity of that aspect

@@ -1,7 +1,7 @@
-"""What a Delta table's log says of the table: whether there is one, its version, its columns and properties.
+"""Reads the log of a Delta table: whether the table exists, its version, columns and properties.
 
-Where it lies in a mounted folder, delta-rs reads the log in milliseconds; a session of Spark takes seconds to load what
-it needs to read its first one. Elsewhere Spark reads it, which has the keys of the object store.
+In a mounted folder delta-rs reads the log in milliseconds. Spark needs seconds for the first log of a session. Spark
+reads logs in an object store, because it has the keys.
 """
 
 import json
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Metadata:
-    """A table as it stands: its columns, its properties and the columns that it is partitioned by."""
+    """Holds the columns, properties and partition columns of a table on disk."""
 
     columns: StructType
     properties: Mapping[str, str]
@@ -26,18 +26,18 @@ class Metadata:
 
 
 class DeltaLog:
-    """The log of the table in a folder or at a URI."""
+    """Reads the log of the table in a folder or at a URI."""
 
     def __init__(self, spark: SparkSession, path: str) -> None:
         self.spark, self.path = spark, path
 
     @property
     def is_mounted(self) -> bool:
-        """Whether this process reaches the table by a path of its own."""
+        """Returns whether the table is in a folder that this process can read directly."""
         return "://" not in self.path
 
     def exists(self) -> bool:
-        """Whether a table has been created there."""
+        """Returns whether the table exists."""
         if self.is_mounted:
             from deltalake import DeltaTable
 
@@ -47,13 +47,13 @@ class DeltaLog:
         return bool(SparkTable.isDeltaTable(self.spark, self.path))
 
     def version(self) -> int:
-        """The newest version."""
+        """Returns the newest version."""
         if self.is_mounted:
             return int(self.stored().version())
         return int(self.snapshot().version())
 
     def metadata(self) -> Metadata:
-        """Columns, properties and partition columns."""
+        """Returns columns, properties and partition columns."""
         if self.is_mounted:
             stored = self.stored()
             columns = StructType.fromJson(json.loads(stored.schema().to_json()))
@@ -68,7 +68,7 @@ class DeltaLog:
         )
 
     def rows_written(self, version: int) -> int:
-        """What a commit says of itself. From the file of the log: `history` runs a Spark job for it."""
+        """Returns the rows that a commit wrote. It reads the log file, because `history` starts a Spark job."""
         jvm: Any = self.spark._jvm
         files, path = hadoop_files(self.spark, f"{self.path}/_delta_log/{version:020}.json")
         lines = jvm.java.io.BufferedReader(jvm.java.io.InputStreamReader(files.open(path), "UTF-8"))
@@ -81,13 +81,13 @@ class DeltaLog:
         return 0
 
     def stored(self) -> "DeltaTable":
-        """The table by delta-rs, at its newest version; where it is mounted."""
+        """Opens the newest version of a mounted table by delta-rs."""
         from deltalake import DeltaTable
 
         return DeltaTable(self.path)
 
     def snapshot(self) -> Any:
-        """Spark's own view of the newest version, in the JVM."""
+        """Returns Spark's snapshot of the newest version, a JVM object."""
         jvm: Any = self.spark._jvm
         none = jvm.scala.Option.apply(None)
         log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(self.spark._jsparkSession, self.path)
@@ -95,14 +95,14 @@ class DeltaLog:
 
 
 def hadoop_files(spark: SparkSession, folder: str) -> tuple[Any, Any]:
-    """Hadoop's file system of a folder or URI, and its path."""
+    """Returns Hadoop's file system of a folder or URI, and its path."""
     jvm: Any = spark._jvm
     path = jvm.org.apache.hadoop.fs.Path(folder)
     return path.getFileSystem(spark._jsc.hadoopConfiguration()), path
 
 
 def java_map(scala_map: Any) -> dict[str, str]:
-    """A Python copy of a map in the JVM."""
+    """Copies a Scala map of the JVM into a Python dict."""
     entries = {}
     iterator = scala_map.iterator()
     while iterator.hasNext():

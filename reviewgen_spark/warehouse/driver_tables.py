@@ -1,8 +1,8 @@
-"""The rows that the driver itself keeps: who holds the warehouse, what ran, what came.
+"""Reads and writes the small tables of the driver: lease, stage runs, source files.
 
-A query of Spark costs a second or more before it has read anything, and a night asks and writes dozens of such rows.
-Where a table lies in a mounted folder, a Delta library of its own does it in milliseconds, and a night that has nothing
-to do asks Spark nothing at all (ADR 11). Elsewhere Spark does it, which has the keys of the object store.
+A Spark query takes a second or more, and a run reads and writes dozens of such rows. In a mounted folder delta-rs takes
+milliseconds, and a run without new data needs no Spark query (ADR 11). Spark is used for object stores, because it has
+the keys.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,38 +20,38 @@ if TYPE_CHECKING:
 
 
 class Records(Protocol):
-    """A small table; timestamps are naive, in UTC."""
+    """Reads and writes one small table; timestamps are naive, in UTC."""
 
     def read(self) -> list[Row]:
-        """Every row as the table stands; of a log, which has `sequence`, in its order."""
+        """Returns every row of the table; a table with `sequence` is sorted by it."""
 
     def append(self, values: Sequence[Mapping[str, Any]]) -> None:
-        """Add rows in one commit; columns that are absent are null."""
+        """Adds rows in one commit; missing columns are null."""
 
     def update(self, values: Mapping[str, Any], where: Mapping[str, Any]) -> int:
-        """Set columns of the rows that equal `where`, in one commit; how many rows there were.
+        """Sets columns of the rows that match `where`, in one commit; returns the number of these rows.
 
         Raises:
-            Exception: Delta's own, where another commit came between.
+            Exception: Delta's own exception, if another commit came between.
         """
 
     def version(self) -> int:
-        """The newest version."""
+        """Returns the newest version."""
 
 
 def records_of(log: DeltaLog, table: Table) -> Records:
-    """The rows of a table that is there, as it stands now."""
+    """Opens an existing table by delta-rs if possible, else by Spark."""
     if not log.is_mounted:
         return SparkRecords(log, table)
     stored = log.stored()
     protocol = stored.protocol()
-    # Deletion vectors and the like: who asked Spark for them has Spark read and write them.
+    # Features such as deletion vectors were added by Spark, so Spark must read and write the table.
     has_features = bool(protocol.reader_features or protocol.writer_features)
     return SparkRecords(log, table) if has_features else DriverRecords(log, table, stored)
 
 
 class DriverRecords:
-    """In this process, by delta-rs."""
+    """Reads and writes a table in this process, by delta-rs."""
 
     def __init__(self, log: DeltaLog, table: Table, stored: "DeltaTable") -> None:
         self._log, self._table, self._stored = log, table, stored
@@ -60,7 +60,8 @@ class DriverRecords:
         """See `Records`."""
         from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
-        # Arrow's own: by the one of delta-rs, whose threads call Python, 4 of 60 processes that ended at once aborted.
+        # Arrow's file system, because threads of the one of delta-rs call Python: 4 of 60 processes that ended at once
+        # aborted.
         files = SubTreeFileSystem(self._log.path, LocalFileSystem())
         found = self._stored.to_pyarrow_table(filesystem=files).to_pylist(maps_as_pydicts="strict")
         return _rows(self._table, found)
@@ -86,7 +87,7 @@ class DriverRecords:
 
 
 class SparkRecords:
-    """By queries of Spark."""
+    """Reads and writes a table by Spark queries."""
 
     def __init__(self, log: DeltaLog, table: Table) -> None:
         self._log, self._table = log, table
@@ -102,7 +103,7 @@ class SparkRecords:
 
     def update(self, values: Mapping[str, Any], where: Mapping[str, Any]) -> int:
         """See `Records`."""
-        # In SQL, which says how many rows it changed; Delta binds no parameters there.
+        # SQL returns the number of changed rows. Delta accepts no parameters there.
         pairs = ", ".join(f"{name} = {_literal(value, _spark_text)}" for name, value in values.items())
         rows = f"WHERE {_equals(where, _spark_text)}"
         (changed,) = self._log.spark.sql(f"UPDATE delta.`{self._log.path}` SET {pairs} {rows}").collect()
@@ -120,12 +121,12 @@ def _rows(table: Table, found: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 
 def _utc(value: Any) -> Any:
-    """As it came, but a timestamp in UTC and naive; Spark's are naive in the machine's own zone."""
+    """Returns timestamps as naive UTC, because Spark's are naive in the local zone; other values are unchanged."""
     return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
 def _standard_text(text: str) -> str:
-    """A string as standard SQL writes it.
+    """Returns a string as a literal of standard SQL.
 
     >>> print(_standard_text("it's"))
     'it''s'
@@ -134,7 +135,7 @@ def _standard_text(text: str) -> str:
 
 
 def _spark_text(text: str) -> str:
-    r"""A string as Spark's SQL writes it.
+    r"""Returns a string as a literal of Spark SQL.
 
     >>> print(_spark_text("it's"))
     'it\'s'
@@ -143,7 +144,7 @@ def _spark_text(text: str) -> str:
 
 
 def _literal(value: object, text: Callable[[str], str]) -> str:
-    """A value as a literal.
+    """Returns a value as a SQL literal.
 
     >>> _literal(7, _spark_text), _literal(None, _spark_text), _literal(datetime(2026, 1, 2, tzinfo=UTC), _spark_text)
     ('7', 'NULL', "TIMESTAMP '2026-01-02T00:00:00+00:00'")

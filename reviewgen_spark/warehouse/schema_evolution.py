@@ -1,4 +1,4 @@
-"""How tables on disk come to what schemas/ says: made where missing, added to where that is safe, refused elsewhere."""
+"""Creates missing tables and adds new columns and checks. Refuses any other difference from schemas/."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,15 +11,15 @@ from reviewgen_spark.warehouse.delta_log import DeltaLog, Metadata
 
 
 def converge(log: DeltaLog, table: Table, retention_days: int) -> None:
-    """Create a table, or add new columns, comments and checks to it.
+    """Creates a table, or adds new columns, comments and checks to it.
 
     Args:
-        log: Of the table as it stands.
-        table: As it should be.
+        log: The log of the table on disk.
+        table: The table as declared.
         retention_days: How long Delta keeps its history.
 
     Raises:
-        SchemaError: When it differs in a way that only its owner can decide about.
+        SchemaError: When a difference needs a migration by hand.
     """
     if log.exists():
         _alter(log, table, _properties(table, retention_days))
@@ -28,7 +28,7 @@ def converge(log: DeltaLog, table: Table, retention_days: int) -> None:
 
 
 def differences(log: DeltaLog, table: Table) -> tuple[list[str], list[str]]:
-    """How a table on disk differs from schemas/: what its owner must decide about, and what `converge` adds."""
+    """Returns the differences of a table on disk: those to migrate by hand, and those that `converge` adds."""
     stored = log.metadata()
     known = {key.lower() for key in stored.properties}
     additions = [f"column {c.name}" for c in table.columns if c.name not in stored.columns.names]
@@ -108,7 +108,7 @@ def _faults(table: Table, stored: Metadata) -> list[str]:
 
 
 def same_type(one: Any, other: Any) -> bool:
-    """Equal types; whether elements or values may be null does not count."""
+    """Returns whether two types are equal, without regard to nullable elements or values."""
     return bool(one.simpleString() == other.simpleString())
 
 

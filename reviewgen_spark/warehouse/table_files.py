@@ -1,4 +1,4 @@
-"""Upkeep of a table's files: how much they take, small ones packed, what nobody needs removed, history forgotten."""
+"""Maintains the files of a table: size on disk, compaction, VACUUM, and deletion of old versions."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,29 +15,29 @@ from reviewgen_spark.warehouse.tables import Warehouse
 
 @dataclass(frozen=True)
 class Size:
-    """What a table takes on disk, the files of earlier versions and Delta's log included."""
+    """Holds the size of a table on disk, with the files of earlier versions and Delta's log."""
 
     files: int
     bytes: int
 
     @property
     def megabytes(self) -> float:
-        """Decimal megabytes."""
+        """Returns the size in decimal megabytes."""
         return self.bytes / 1e6
 
 
 def size(warehouse: Warehouse, name: str) -> Size:
-    """Its files as they lie there."""
+    """Returns the number and the bytes of all files of a table."""
     files, folder = hadoop_files(warehouse.spark, warehouse.path(name))
     found = files.getContentSummary(folder)
     return Size(int(found.getFileCount()), int(found.getLength()))
 
 
 def compact(warehouse: Warehouse, name: str, order_by: Sequence[str]) -> None:
-    """Pack small files into large ones, rows with near values of `order_by` together.
+    """Compacts small files into large ones, and puts rows with near values of `order_by` together.
 
-    A partitioned table is ordered inside its batches, by Z-order; Delta has clustering, which stays with the
-    table, for the others alone. What is packed and in order is left as it is.
+    A partitioned table is ordered inside its batches by Z-order. Other tables use Delta's clustering, which is stored
+    with the table. Files that are already compact and in order are not written again.
     """
     identifier, table = f"delta.`{warehouse.path(name)}`", TABLES[name]
     if order_by and not table.partition_by:
@@ -47,17 +47,16 @@ def compact(warehouse: Warehouse, name: str, order_by: Sequence[str]) -> None:
 
 
 def vacuum(warehouse: Warehouse, name: str) -> None:
-    """Remove files that no version within `tables.retention_days` needs."""
+    """Removes files that no version within `tables.retention_days` needs."""
     warehouse.spark.sql(f"VACUUM delta.`{warehouse.path(name)}`")
 
 
 def forget_history(warehouse: Warehouse, name: str) -> bool:
-    """Remove for good what a table does not hold any more; whether there was anything.
+    """Removes all old versions of a table for good; returns whether there were any.
 
-    Deleted rows live on in three places: in files of earlier versions, in files that a deletion vector hides rows
-    of, and in Delta's own log, whose statistics keep the smallest and largest value of each column of each file,
-    removed ones too. Afterwards the table has one version. A query that started before may fail, and can be run
-    again.
+    Deleted rows remain in three places. Files of earlier versions hold them, and so do files with a deletion vector.
+    Delta's log holds the smallest and largest value of each column of each file, also of removed files. Afterwards the
+    table has one version. A query that started before may fail, and can be run again.
     """
     spark, log, folder = warehouse.spark, warehouse.log(name), f"{warehouse.path(name)}/_delta_log"
     jvm: Any = spark._jvm
@@ -68,7 +67,7 @@ def forget_history(warehouse: Warehouse, name: str) -> bool:
         spark.sql(f"REORG TABLE {identifier} APPLY (PURGE)")
     with _retention_unchecked(spark):
         spark.sql(f"VACUUM {identifier} RETAIN 0 HOURS")
-    # The last commit may be the deletion itself, with statistics of what it removed: one more that holds nothing.
+    # The last commit may be the deletion, with statistics of the removed rows. So one commit without data is added.
     now = datetime.now(UTC).isoformat()
     spark.sql(f"ALTER TABLE {identifier} SET TBLPROPERTIES ('reviewgen.history_from' = '{now}')")
     snapshot = log.snapshot()
@@ -76,14 +75,14 @@ def forget_history(warehouse: Warehouse, name: str) -> bool:
     files, _ = hadoop_files(spark, folder)
     for path in _log_files(spark, folder, below=int(snapshot.version())):
         files.delete(path, False)
-    # What this session knows of the table is made of files that are gone now.
+    # This session has cached a snapshot of files that no longer exist.
     _, table = hadoop_files(spark, log.path)
     jvm.org.apache.spark.sql.delta.DeltaLog.invalidateCache(spark._jsparkSession, table)
     return True
 
 
 def _log_files(spark: SparkSession, folder: str, below: int) -> list[Any]:
-    """Commits, checksums and checkpoints of versions below one."""
+    """Returns commits, checksums and checkpoints of the versions below `below`."""
     files, path = hadoop_files(spark, folder)
     paths = [status.getPath() for status in files.listStatus(path)]
     versions = ((path, path.getName().split(".")[0]) for path in paths)

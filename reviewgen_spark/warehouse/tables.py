@@ -1,4 +1,4 @@
-"""Logical table names and the Delta folders behind them: the only code that reads or writes tables."""
+"""Reads and writes the Delta tables by name; no other module does."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from reviewgen_spark.warehouse.schema_evolution import converge, same_type
 
 @dataclass(frozen=True)
 class Written:
-    """A commit: the table's version after it, and the rows that it wrote."""
+    """Holds the version of a table after a commit, and the number of rows that the commit wrote."""
 
     version: int
     row_count: int
@@ -27,7 +27,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Deletion:
-    """What is to go from a table: the rows that share the columns `on` with `rows`."""
+    """Describes rows to delete from a table: those that share the columns `on` with `rows`."""
 
     table: str
     rows: DataFrame
@@ -35,10 +35,9 @@ class Deletion:
 
 
 class Warehouse:
-    """The tables of one `paths.warehouse`.
+    """Reads and writes the tables of one `paths.warehouse`.
 
-    Files are the truth: nothing is registered in a metastore, so any session that knows the folder reads the tables,
-    also while a run writes them.
+    No metastore is used. Any session that can read the folder can read the tables, also while a run writes them.
     """
 
     def __init__(self, spark: SparkSession, config: Config) -> None:
@@ -48,45 +47,45 @@ class Warehouse:
         self._retention_days = config.tables.retention_days
 
     def path(self, name: str) -> str:
-        """Folder or URI of a table."""
+        """Returns the folder or URI of a table."""
         if name not in TABLES:
             raise SchemaError(f"{name}: no such table; known: {', '.join(sorted(TABLES))}")
         return f"{self._root}/{name}"
 
     def log(self, name: str) -> DeltaLog:
-        """What Delta's log says of a table."""
+        """Returns the Delta log of a table."""
         return DeltaLog(self.spark, self.path(name))
 
     def converge(self, names: Iterable[str] = tuple(TABLES)) -> None:
-        """Create what is missing and add new columns, comments and checks; refuse anything else.
+        """Creates missing tables and adds new columns, comments and checks; refuses any other difference.
 
         Raises:
-            SchemaError: When a table on disk differs in a way that only its owner can decide about.
+            SchemaError: When a difference needs a migration by hand.
         """
         for name in names:
             converge(self.log(name), TABLES[name], self._retention_days)
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
-        """A table as it stands, or as it stood at `version`."""
+        """Reads a table at its newest version, or at `version`."""
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
         return reader.load(self.path(name))
 
     def exists(self, name: str) -> bool:
-        """Whether the table has been created."""
+        """Returns whether the table exists."""
         return self.log(name).exists()
 
     def version(self, name: str) -> int:
-        """The newest version. Asks Delta's log directly: DESCRIBE DETAIL takes 600 ms."""
+        """Returns the newest version from Delta's log, because DESCRIBE DETAIL takes 600 ms."""
         return self.log(name).version()
 
     def replace_batch(self, name: str, rows: DataFrame, batch_id: int) -> Written:
-        """Replace one batch of a review-level table whole; no rows clear it."""
+        """Replaces one whole batch of a review-level table; without rows the batch becomes empty."""
         return self._write(name, rows, "overwrite", {"replaceWhere": f"batch_id = {batch_id}"})
 
     def clear_batch(self, name: str, batch_id: int) -> Written:
-        """Leave one batch of a table without rows; where it has none, nothing is written."""
+        """Removes all rows of one batch; if there are none, nothing is written."""
         log = self.log(name)
         if log.is_mounted:
             stored = log.stored()
@@ -95,23 +94,23 @@ class Warehouse:
         return self.replace_batch(name, self.rows(name, []), batch_id)
 
     def replace(self, name: str, rows: DataFrame) -> Written:
-        """Replace a table whole."""
+        """Replaces a whole table."""
         return self._write(name, rows, "overwrite", {})
 
     def replace_fingerprint(self, name: str, rows: DataFrame, fingerprint: str) -> Written:
-        """Replace the rows that a run with this fingerprint wrote; the others stay."""
+        """Replaces the rows that a run with this fingerprint wrote; the others stay."""
         return self._write(name, rows, "overwrite", {"replaceWhere": f"fingerprint = '{fingerprint}'"})
 
     def append(self, name: str, rows: DataFrame) -> Written:
-        """Add rows to a table."""
+        """Adds rows to a table."""
         return self._write(name, rows, "append", {})
 
     def rows(self, name: str, values: Sequence[Mapping[str, Any]]) -> DataFrame:
-        """A small DataFrame of a table's shape from driver-side values; absent columns are null."""
+        """Creates a small DataFrame with the columns of a table; missing values are null."""
         return TABLES[name].frame(self.spark, values)
 
     def records(self, name: str) -> Records:
-        """The rows of a small table as it stands now, for the driver; without a Spark job where it can be."""
+        """Opens a small table for the driver, without a Spark job if possible."""
         return records_of(self.log(name), TABLES[name])
 
     def insert_missing(self, name: str, rows: DataFrame, key: str) -> None:
@@ -120,14 +119,14 @@ class Warehouse:
         table.alias("t").merge(rows.alias("s"), f"t.{key} = s.{key}").whenNotMatchedInsertAll().execute()
 
     def edit(self, name: str, rows: DataFrame, on: Sequence[str], *, updates: Sequence[str] = ()) -> None:
-        """Change single rows of a table in one commit; done twice it changes nothing more.
+        """Changes single rows of a table in one commit; a second call changes nothing more.
 
         Args:
             name: The table.
-            rows: `is_gone` and the columns `on`, each row once: rows that are gone are deleted. The others are updated
-                in the columns of `updates`; with none, they are added where they are not there yet.
-            on: What a row is known by.
-            updates: Columns.
+            rows: `is_gone` and the columns `on`, each row once. Rows with `is_gone` are deleted. The others are updated
+                in the columns of `updates`; without `updates`, missing rows are added.
+            on: The key columns.
+            updates: The columns to update.
         """
         table = DeltaTable.forPath(self.spark, self.path(name)).alias("t")
         is_same = " AND ".join(f"t.{column} = s.{column}" for column in on)
@@ -140,16 +139,16 @@ class Warehouse:
         merge.execute()
 
     def delete(self, name: str, rows: DataFrame, on: Sequence[str]) -> bool:
-        """Delete the rows that share the columns `on` with `rows`; whether there were any. They stay in history."""
+        """Deletes the rows that share the columns `on` with `rows`, except in history; returns whether any existed."""
         return bool(self.delete_all([Deletion(name, rows, tuple(on))]))
 
     def delete_all(self, deletions: Sequence[Deletion], before_each: Callable[[], None] = lambda: None) -> list[str]:
-        """Delete from several tables, a commit each where there is a row to delete; returns the tables that had one.
+        """Deletes rows from several tables, with one commit for each; returns the tables that had such rows.
 
-        Which these are is asked in one query, not in one a table.
+        One query finds these tables, instead of one query a table.
 
         Args:
-            deletions: In their order.
+            deletions: The deletions, in their order.
             before_each: Called before each commit.
         """
         keys = [one.rows.select(*one.on).distinct() for one in deletions]
@@ -189,9 +188,9 @@ class Warehouse:
         return Written(version, log.rows_written(version))
 
     def export_batch(self, name: str, batch_id: int) -> None:
-        """Write one batch as a plain Parquet folder `batch_id=N`: staged, then renamed; an empty batch has none.
+        """Writes one batch as a Parquet folder `batch_id=N`, staged and then renamed; an empty batch has no folder.
 
-        Spark's own dynamic overwrite keeps the old rows when the new batch is empty.
+        Spark's dynamic overwrite is not used, because it keeps the old rows when the new batch is empty.
         """
         target, staging = (
             f"{self._exports}/{name}/batch_id={batch_id}",
@@ -209,7 +208,7 @@ class Warehouse:
             files.rename(staged, target_path)
 
     def exported_batches(self, name: str) -> list[int]:
-        """The batches of a table that lie in `paths.exports` as plain Parquet."""
+        """Returns the batches of a table that are in `paths.exports` as plain Parquet."""
         files, folder = hadoop_files(self.spark, f"{self._exports}/{name}")
         names = [status.getPath().getName() for status in files.listStatus(folder)] if files.exists(folder) else []
         return sorted(int(found.removeprefix("batch_id=")) for found in names if found.startswith("batch_id="))

@@ -221,7 +221,7 @@ def test_which_tables_are_exported(spark: SparkSession, make_config: ConfigFacto
         warehouse = Warehouse(spark, config)
         warehouse.converge([SPLITS])
         with open_run(spark, config, report=lambda line: None) as run:
-            run._publish(stage, 1, "f", {SPLITS: warehouse.rows(SPLITS, values)})
+            run.publisher.publish(stage, 1, "f", {SPLITS: warehouse.rows(SPLITS, values)})
         assert (Path(config.paths.exports) / SPLITS / "batch_id=1").is_dir() == (exported != "[]")
 
 

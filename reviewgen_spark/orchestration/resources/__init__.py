@@ -1,1 +1,1 @@
-"""Finds what stages need besides tables: models, keys, word lists, and hashes them."""
+"""Resolves the models, keys and word lists of stages, with their hashes for the fingerprint."""

@@ -1,4 +1,4 @@
-"""The stages of the pipeline `train_generator`, between the runner and the models: files in, files and a row out."""
+"""Reads the examples that a generator is fine-tuned and evaluated on."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ VALIDATION_SHARE = 0.05  # of a file of examples, which has no splits
 
 
 def read_split_examples(config: Config, corpus: Path, split: "SplitName", file: Path | None) -> "list[Example]":
-    """Of the reviews of a split, and its share of a file of examples."""
+    """Returns the examples of the reviews of a split, and its share of a file of examples."""
     from reviewgen_spark.models.data.corpus import read_split
     from reviewgen_spark.models.generator.examples import read_examples, review_examples, split_examples
     from reviewgen_spark.text.words.tokeniser import Tokeniser

@@ -1,4 +1,4 @@
-"""What stages need besides tables: the key of user_key, the dictionaries, the champion. Found once a run, hashed."""
+"""Resolves the models and registries of stages once a run, with their hashes for the fingerprint."""
 
 import hashlib
 from pathlib import Path
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def corpus_labels(config: Config) -> Resources:
-    """Only the choice of labels and tasks shapes a corpus; the other keys of `finetune` must not write it again."""
+    """Returns the labels and tasks of `finetune`, because its other keys do not change a corpus."""
     section = config.finetune
     return Resources({"labels": section.labels, "tasks": ",".join(section.tasks)}, section)
 
 
 def base_model(config: Config) -> Resources:
-    """The base that fine-tuning starts from, by what it holds and not only by its name.
+    """Resolves the base of fine-tuning, and hashes its content as well as its name.
 
     Raises:
         ModelNotFoundError: Nothing was pre-trained yet, or the registry has no such model.
@@ -55,7 +55,7 @@ def _base(config: Config, base: str, key: str) -> Resources:
 
 
 def label_model(config: Config, alias: str | None = None, name: str | None = None, keeps: bool = True) -> "Pinned":
-    """Resolve the model that labels, with the files that `label.runtime` and `label.cascade` need.
+    """Resolves the model that labels, with the files that `label.runtime` and `label.cascade` need.
 
     Every command that labels calls this one: the stage, `estimate`, `doctor`, `evaluate`, `write` and the SQL
     functions.
@@ -85,7 +85,7 @@ def label_model(config: Config, alias: str | None = None, name: str | None = Non
 
 
 def champion(config: Config) -> Resources:
-    """Resolve the model that labels, once a run.
+    """Resolves the model that labels, once a run.
 
     Raises:
         ModelNotFoundError: As `label_model`.
@@ -98,14 +98,14 @@ def champion(config: Config) -> Resources:
 
 
 def hashes_beside(config: Config, model: "RegisteredModel") -> dict[str, str]:
-    """Hash the files beside a model that labelling by this configuration reads, by name."""
+    """Returns hashes of the files beside a model that this configuration reads for labelling, by name."""
     from reviewgen_spark.models.registry.local_copies import file_sha256
 
     return {file: file_sha256(model.path / file) for file in files_beside(config.label)}
 
 
 def teacher(config: Config) -> Resources:
-    """The registered model that a student learns from, pinned.
+    """Resolves the registered model that a student is trained on.
 
     Raises:
         ModelNotFoundError: When no model has the alias or number.
@@ -117,7 +117,7 @@ def teacher(config: Config) -> Resources:
 
 
 def teacher_and_base(config: Config) -> Resources:
-    """The teacher, and what the student begins as where that is no part of the teacher.
+    """Resolves the teacher, and the base of the student if it is not a part of the teacher.
 
     Raises:
         ModelNotFoundError: When there is no such teacher or base.
@@ -127,31 +127,31 @@ def teacher_and_base(config: Config) -> Resources:
 
 
 def registry_and_teacher(config: Config) -> Resources:
-    """Which registry, and the teacher in it that a compressed model names."""
+    """Returns the registry's identity, and the teacher of a compressed model."""
     store, found = registry_store(config), teacher(config)
     return Resources({**store.hashes, **found.hashes}, found.value)
 
 
 def registry_store(config: Config) -> Resources:
-    """Which registry: a model must be registered again when the store that knew it is gone."""
+    """Returns the registry's identity, because a model must be registered again in a new registry."""
     from reviewgen_spark.models.registry.registry import store_identity
 
     return Resources({"store": store_identity(config.paths.tracking_uri, config.models.name)})
 
 
 def pretrains_generator(config: Config) -> Resources:
-    """Whether the generator is to be fine-tuned from what is pre-trained here; else nothing is."""
+    """Returns whether the generator starts from a pre-trained model; else the stage does nothing."""
     is_wanted = config.finetune_generator.base == "pretrained"
     return Resources({"wanted": str(is_wanted)}, is_wanted)
 
 
 def generator_base(config: Config) -> Resources:
-    """What a generator learns from beside its corpus: its base, examples of a file, the word lists of its keywords.
+    """Resolves what a generator uses besides its corpus: its base, a file of examples, and the word lists of keywords.
 
-    The value is the file of examples, None where there is none.
+    The value is the file of examples, or None.
 
     Raises:
-        ConfigError: `finetune_generator.examples` names no file.
+        ConfigError: `finetune_generator.examples` is not a file.
     """
     section = config.finetune_generator
     hashes = {"dictionaries": hash_files(driver_dictionaries())}
@@ -171,7 +171,7 @@ def generator_base(config: Config) -> Resources:
 
 
 def generator_store(config: Config) -> Resources:
-    """Which registry, as `registry_store`, by the name of generators."""
+    """Returns the registry's identity, as `registry_store`, for the name of generators."""
     from reviewgen_spark.models.registry.registry import store_identity
 
     return Resources({"store": store_identity(config.paths.tracking_uri, config.generation.name)})

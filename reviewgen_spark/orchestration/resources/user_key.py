@@ -1,4 +1,4 @@
-"""The secret key that user ids are hashed with."""
+"""Resolves the secret key for the hashes of user ids."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ KEY_VARIABLE = "REVIEWGEN_USER_KEY"
 
 
 def user_key(config: Config) -> Resources:
-    """The secret key of user_key: from the environment, else from `clean.user_key_file`, made on first use.
+    """Reads the secret key from the environment, else from `clean.user_key_file`, which is created on first use.
 
     Raises:
         ConfigError: When neither is given.
@@ -33,7 +33,7 @@ def user_key(config: Config) -> Resources:
             f"hashes. Set it to a secret that never changes: export {KEY_VARIABLE}=$(openssl rand -hex 32)"
         )
     key = hashlib.blake2b(value.encode(), digest_size=32).digest()
-    # Another key must re-compute user_key.
+    # With another key, user_key must be computed again.
     return Resources({"user_key": key_fingerprint(key)}, key)
 
 

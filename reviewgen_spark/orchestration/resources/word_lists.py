@@ -1,4 +1,4 @@
-"""The folders of word lists, with the hash of their content."""
+"""Resolves the folders of word lists, with hashes of their content."""
 
 from typing import TYPE_CHECKING
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 def dictionaries(config: Config) -> Resources:
-    """The folder of word lists, by the hash of its content."""
+    """Resolves the folder of word lists, with the hash of its content."""
     folder = driver_dictionaries()
     return Resources({"dictionaries": hash_files(folder)}, folder)
 
 
 def safety_lists(config: Config) -> Resources:
-    """The folder of lists that generated texts are checked by, by the hash of its content."""
+    """Resolves the folder of safety lists for generated texts, with the hash of its content."""
     folder = driver_safety_lists()
     return Resources({"safety": hash_files(folder)}, folder)
 
 
 def word_and_safety_lists(config: Config) -> Resources:
-    """Both folders of lists: what texts are read by, and what they are checked by."""
+    """Resolves both folders: word lists and safety lists."""
     words, safety = dictionaries(config), safety_lists(config)
     return Resources({**words.hashes, **safety.hashes}, (words.value, safety.value))

@@ -1,4 +1,4 @@
-"""Resolves who writes texts and who checks them, with the hashes that enter the fingerprint."""
+"""Resolves the writer and the labeller of texts, with their hashes for the fingerprint."""
 
 import json
 from collections.abc import Iterable
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 def writing(config: Config, writer: str, purposes: Iterable[str] = ()) -> Resources:
-    """Everything that a stage needs in order to write; only what this writer heeds of `generation` is hashed.
+    """Resolves everything that a stage needs to write texts. Of `generation`, only the keys of this writer are hashed.
 
     Args:
-        config: the sections `generation`, `models` and `paths`.
+        config: The sections `generation`, `models` and `paths`.
         writer: template, torch or endpoint.
-        purposes: what the stage is going to ask for.
+        purposes: The purposes of the stage's requests.
 
     Raises:
-        ConfigError: the generator was not taught one of the purposes.
-        ModelNotFoundError: the writer is `torch`, and no generator is registered; or `generation.labeller` names a
-            version that is not there.
+        ConfigError: The generator was not trained for one of the purposes.
+        ModelNotFoundError: The writer is `torch`, and no generator is registered. Or `generation.labeller` is the
+            number of a version that does not exist.
     """
     from reviewgen_spark.models.registry.generators import resolve_generator
 
@@ -55,7 +55,7 @@ def writing(config: Config, writer: str, purposes: Iterable[str] = ()) -> Resour
 
 
 def _require_taught(generator: "RegisteredModel", purposes: Iterable[str]) -> None:
-    """Say at once what otherwise each row would say."""
+    """Checks that the generator was trained for all purposes, because otherwise each row would fail."""
     taught = read_generator(generator.path).purposes
     if untaught := [purpose for purpose in purposes if purpose not in taught]:
         raise ConfigError(
@@ -66,7 +66,7 @@ def _require_taught(generator: "RegisteredModel", purposes: Iterable[str]) -> No
 
 
 def settings_of(config: Config, writer: str) -> dict[str, object]:
-    """The keys of `generation` that shape what a writer writes."""
+    """Returns the keys of `generation` that shape the texts of a writer."""
     part = config.generation.result_part()
     shared = {name: part[name] for name in ("max_attempts", "seed")}
     decoding, endpoint = part["decoding"], part["endpoint"]
@@ -87,4 +87,4 @@ def _labeller(config: Config) -> "Pinned | None":
     except ModelNotFoundError:
         if alias.isdecimal():
             raise
-        return None  # the checks then say so, row by row
+        return None  # the checks then report it, row by row

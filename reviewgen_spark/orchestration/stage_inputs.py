@@ -1,0 +1,89 @@
+"""Reads what a stage gets: its input tables, the folders of earlier stages, and the fingerprints of both."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from reviewgen_spark.errors import StageError
+from reviewgen_spark.orchestration.artifacts import Artifacts
+from reviewgen_spark.orchestration.backlog import upstream
+from reviewgen_spark.orchestration.erasure_log import ErasureLog
+from reviewgen_spark.orchestration.ledger import Ledger
+from reviewgen_spark.orchestration.stage import Stage
+from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.warehouse.tables import Warehouse
+
+
+@dataclass
+class StageInputs:
+    """Reads the inputs of stages for one run; writes nothing."""
+
+    warehouse: Warehouse
+    ledger: Ledger
+    artifacts: Artifacts
+    run_id: str
+
+    def batch_tables(self, stage: Stage, batch: int) -> dict[str, DataFrame]:
+        """Returns one batch of each input table, and the earlier batches of the tables in `history`."""
+        tables = {
+            name: self.warehouse.read(name).where(F.col("batch_id") == batch)
+            if "batch_id" in TABLES[name].columns.names
+            else self.warehouse.read(name)
+            for name in stage.reads
+        }
+        for name in stage.history:
+            last = batch if name in stage.reads else batch - 1
+            tables[name] = self.warehouse.read(name).where(F.col("batch_id") <= last)
+        return tables
+
+    def finished_tables(self, stage: Stage) -> dict[str, DataFrame]:
+        """Returns the input tables of a table stage at their current versions, without unfinished batches."""
+        return {name: self._finished_rows(name) for name in stage.reads}
+
+    def folders(self, stage: Stage) -> dict[str, Path]:
+        """Returns the folders that the stages in `uses` made, by stage.
+
+        Raises:
+            StageError: When one of them was not made, or is gone.
+        """
+        folders = {}
+        for name in stage.uses:
+            made = self.ledger.last(name, None)
+            folder = self.artifacts.folder(name, made.fingerprint) if made else None
+            if made is None or folder is None or made.state != "succeeded" or not folder.is_dir():
+                raise StageError(f"{stage.name}: it needs what the stage {name} makes; run its whole pipeline")
+            folders[name] = folder
+        return folders
+
+    def fingerprints(self, stage: Stage, folders: Mapping[str, Path]) -> dict[str, str]:
+        """Returns the fingerprints of all inputs of a table stage, by name."""
+        inputs = {
+            f"{name}/{batch}": fingerprint
+            for name in upstream(stage)
+            for batch, fingerprint in self._finished(name).items()
+        }
+        inputs.update({name: folder.name for name, folder in folders.items()})
+        if any(TABLES[name].is_review_level for name in stage.reads) and self._erasures:
+            # An erasure removes rows, and the fingerprints of their batches stay the same.
+            inputs["erasures"] = self._erasures
+        return inputs
+
+    @cached_property
+    def _erasures(self) -> str:
+        return ErasureLog(self.warehouse, self.run_id).fingerprint()
+
+    def _finished(self, stage: str) -> dict[str, str]:
+        table_run = self.ledger.last(stage, None)
+        if table_run is not None:
+            return {"all": table_run.fingerprint} if table_run.state == "succeeded" else {}
+        return {str(batch): fingerprint for batch, fingerprint in self.ledger.done(stage).items()}
+
+    def _finished_rows(self, name: str) -> DataFrame:
+        rows = self.warehouse.read(name, self.warehouse.version(name))
+        if not TABLES[name].is_review_level:
+            return rows
+        return rows.where(F.col("batch_id").isin(list(self.ledger.done(TABLES[name].stage))))
