@@ -14,7 +14,8 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.config.progress import add_bar, progress_bars
 from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.inference.labelling.label import require_label_model
-from reviewgen_spark.inference.shipping.ship import files_beside, open_first_answers, open_predictor
+from reviewgen_spark.inference.shipping.ship import files_beside
+from reviewgen_spark.inference.shipping.worker import open_first_answers, open_predictor
 from reviewgen_spark.models.data.corpus import Examples
 from reviewgen_spark.models.data.labelled_file import LabelledTexts
 from reviewgen_spark.orchestration.resources.models import label_model

@@ -19,7 +19,8 @@ from reviewgen_spark.inference.generation.attempts import (
 )
 from reviewgen_spark.inference.generation.setup import Writing, label_settings, open_spec
 from reviewgen_spark.inference.labelling.label import require_label_model
-from reviewgen_spark.inference.shipping.ship import files_beside, open_first_answers, open_predictor
+from reviewgen_spark.inference.shipping.ship import files_beside
+from reviewgen_spark.inference.shipping.worker import open_first_answers, open_predictor
 from reviewgen_spark.orchestration.resources.writers import writing
 from reviewgen_spark.text.requests.provenance import labelled
 from reviewgen_spark.text.requests.request import Request

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from reviewgen_spark.inference.shipping import ship
+from reviewgen_spark.inference.shipping import model_cache
 from reviewgen_spark.inference.shipping.gpu_lock import gpu_lock
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(ship.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(model_cache.CACHE_VARIABLE, str(tmp_path))
     return tmp_path
 
 

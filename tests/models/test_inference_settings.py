@@ -20,7 +20,9 @@ from reviewgen_spark.inference.generation import torch_writer
 from reviewgen_spark.inference.generation.torch_writer import TorchSpec, TorchWriter, torch_spec
 from reviewgen_spark.inference.labelling.label import label_window
 from reviewgen_spark.inference.labelling.timing import time_window
-from reviewgen_spark.inference.shipping import ship as shipping
+from reviewgen_spark.inference.shipping import worker
+from reviewgen_spark.inference.shipping.model_cache import CACHE_VARIABLE
+from reviewgen_spark.inference.shipping.ship import ShippedModel
 from reviewgen_spark.models.classifier.model_folder import folder_sha256
 from reviewgen_spark.models.classifier.predictor import Predictor
 from reviewgen_spark.models.decoding.decoding import continue_prompts
@@ -41,17 +43,17 @@ TEXTS = ["房间很好", "手机太差", "服务很好，物流很好"] * 4
 def _own_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A process that has loaded nothing yet, with a cache of its own."""
     threads = torch.get_num_threads()
-    monkeypatch.setenv(shipping.CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr(shipping, "_LOADED", {})
-    monkeypatch.setattr(shipping, "_GENERATORS", {})
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(worker, "_LOADED", {})
+    monkeypatch.setattr(worker, "_GENERATORS", {})
     yield
     torch.set_num_threads(threads)
 
 
 @pytest.fixture
-def shipped(trained: FinetuneResult, _own_worker: None) -> shipping.ShippedModel:
+def shipped(trained: FinetuneResult, _own_worker: None) -> ShippedModel:
     model = Model("m", 1, folder_sha256(trained.folder), trained.folder)
-    return shipping.ShippedModel(model.sha256, Held(read_files(model)))  # type: ignore[arg-type]
+    return ShippedModel(model.sha256, Held(read_files(model)))  # type: ignore[arg-type]
 
 
 ROWS = len(TEXTS)
@@ -65,13 +67,13 @@ WINDOW = pa.table(
 )
 
 
-def label(shipped: shipping.ShippedModel, **settings: Any) -> dict[str, list[Any]]:
+def label(shipped: ShippedModel, **settings: Any) -> dict[str, list[Any]]:
     window = WINDOW.drop_columns(["stratum"])
     found = label_window(window, shipped, LabelSection(**settings), "m", 1).to_pydict()
     return {name: values for name, values in found.items() if name != "window"}
 
 
-def time_it(shipped: shipping.ShippedModel, **settings: Any) -> dict[str, list[Any]]:
+def time_it(shipped: ShippedModel, **settings: Any) -> dict[str, list[Any]]:
     return time_window(WINDOW, shipped, LabelSection(**settings), "m", 1).to_pydict()
 
 
@@ -80,22 +82,20 @@ both = pytest.mark.parametrize("run", [label, time_it], ids=["the label stage", 
 
 
 @both
-def test_threads_of_a_worker_that_labels(run: Run, shipped: shipping.ShippedModel) -> None:
+def test_threads_of_a_worker_that_labels(run: Run, shipped: ShippedModel) -> None:
     run(shipped, threads=2)
     assert torch.get_num_threads() == 2
 
 
 @both
 @without_gpu
-def test_the_device_that_labels(run: Run, shipped: shipping.ShippedModel) -> None:
+def test_the_device_that_labels(run: Run, shipped: ShippedModel) -> None:
     with pytest.raises(ConfigError, match="cuda"):
         run(shipped, device="cuda")
 
 
 @both
-def test_a_model_that_labels_is_compiled(
-    run: Run, shipped: shipping.ShippedModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_labels_is_compiled(run: Run, shipped: ShippedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[Any] = []
 
     def compile_nothing(model: Any, **options: Any) -> Any:
@@ -105,14 +105,14 @@ def test_a_model_that_labels_is_compiled(
     monkeypatch.setattr(torch, "compile", compile_nothing)
     run(shipped)
     assert not compiled
-    shipping._LOADED.clear()
+    worker._LOADED.clear()
     run(shipped, compile=True)
     assert compiled
 
 
 @both
 def test_embeddings_come_from_the_pass_that_labels(
-    run: Run, shipped: shipping.ShippedModel, monkeypatch: pytest.MonkeyPatch
+    run: Run, shipped: ShippedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
     plain = Predictor.probabilities_and_embeddings
@@ -130,7 +130,7 @@ def test_embeddings_come_from_the_pass_that_labels(
 
 @both
 def test_how_many_tokens_a_batch_of_labels_has(
-    run: Run, shipped: shipping.ShippedModel, monkeypatch: pytest.MonkeyPatch
+    run: Run, shipped: ShippedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches: list[int] = []
     plain = Predictor.all_probabilities
@@ -147,7 +147,7 @@ def test_how_many_tokens_a_batch_of_labels_has(
     assert len(batches) > 1 and sum(batches) == ROWS
 
 
-def test_what_a_label_depends_on(shipped: shipping.ShippedModel) -> None:
+def test_what_a_label_depends_on(shipped: ShippedModel) -> None:
     plain = label(shipped)
     assert label(shipped, max_chars=5)["error"][2]["class"] == "TextTooLong" and plain["error"][2] is None
     assert label(shipped, precision="bfloat16")["sentiment_score"] != plain["sentiment_score"]
@@ -208,7 +208,7 @@ def test_how_a_generator_runs_here_and_on_a_worker(
     generator: Model, _own_worker: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = {name: (generator.path / name).read_bytes() for name in GENERATOR_FILES}
-    there = shipping.ShippedModel(generator.sha256, Held(files), names=GENERATOR_FILES)  # type: ignore[arg-type]
+    there = ShippedModel(generator.sha256, Held(files), names=GENERATOR_FILES)  # type: ignore[arg-type]
     for shipped in (None, there):
         spec = TorchSpec("g", 1, shipped, str(generator.path), GenerationSection(precision="bfloat16", threads=2))
         model = spec.open()._generator.model

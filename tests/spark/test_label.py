@@ -10,13 +10,8 @@ from pyspark.sql import Row, SparkSession
 
 from reviewgen_spark.config import Config, LabelSection
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.inference.labelling.label import (
-    LABELS_SCHEMA,
-    cut_by_bytes,
-    gather_windows,
-    label_batch,
-    label_reviews,
-)
+from reviewgen_spark.inference.labelling.label import LABELS_SCHEMA, label_batch, label_reviews
+from reviewgen_spark.inference.labelling.windows import cut_by_bytes, gather_windows
 from reviewgen_spark.models.classifier.model_folder import NGRAM_FILE, ONNX_FILE, folder_sha256
 from reviewgen_spark.models.classifier.predictor import Predictor
 from reviewgen_spark.models.compression import onnx_export

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from reviewgen_spark.config import LabelSection
 from reviewgen_spark.errors import ModelNotFoundError, StageError
 from reviewgen_spark.inference.labelling.label import PRELOADED, label_batch, label_reviews
-from reviewgen_spark.inference.shipping import ship
+from reviewgen_spark.inference.shipping import model_cache, ship, worker
 from reviewgen_spark.inference.shipping.preload import VARIABLE, preloading
 from reviewgen_spark.models.classifier.model_folder import ONNX_FILE, folder_sha256
 from reviewgen_spark.models.classifier.predictor import Predictor
@@ -27,20 +27,20 @@ from tests.spark.labelling import SECTION, Held, Model, by_id, make_reviews, rea
 def test_a_process_loads_a_model_once_and_holds_one(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(ship.CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr(ship, "_LOADED", {})
+    monkeypatch.setenv(model_cache.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(worker, "_LOADED", {})
     shipped = ship.ShippedModel(model.sha256, Held(read_files(model)))
-    first = ship.load_predictor(shipped, "auto", "float32", 1)
-    assert ship.load_predictor(shipped, "auto", "float32", 1) is first
-    before = ship.load_count()
-    assert ship.load_predictor(shipped, "auto", "bfloat16", 1) is not first
-    assert ship.load_predictor(shipped, "auto", "bfloat16", 1) is not first
-    assert len(ship._LOADED) == 1 and ship.load_count() == before + 1
+    first = worker.load_predictor(shipped, "auto", "float32", 1)
+    assert worker.load_predictor(shipped, "auto", "float32", 1) is first
+    before = worker.load_count()
+    assert worker.load_predictor(shipped, "auto", "bfloat16", 1) is not first
+    assert worker.load_predictor(shipped, "auto", "bfloat16", 1) is not first
+    assert len(worker._LOADED) == 1 and worker.load_count() == before + 1
 
 
 def test_a_spark_worker_holds_one_model_over_many_tasks(spark: SparkSession, model: Model) -> None:
     def count_loaded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from reviewgen_spark.inference.shipping.ship import _LOADED
+        from reviewgen_spark.inference.shipping.worker import _LOADED
 
         for _batch in batches:
             pass
@@ -140,22 +140,22 @@ def test_a_worker_killed_for_memory_is_tried_again_and_its_rows_count_once(spark
 
 
 def test_a_node_checks_the_onnx_file_too(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(ship.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(model_cache.CACHE_VARIABLE, str(tmp_path / "cache"))
     files = {**read_files(model), ONNX_FILE: b"a graph"}
     shipped = ship.ShippedModel(model.sha256, Held(files), beside={ONNX_FILE: hashlib.sha256(b"a graph").hexdigest()})
-    folder = ship.local_folder(shipped)
+    folder = worker.local_folder(shipped)
     assert (folder / ONNX_FILE).read_bytes() == b"a graph"
     (folder / ONNX_FILE).write_bytes(b"damaged")
-    assert (ship.local_folder(shipped) / ONNX_FILE).read_bytes() == b"a graph"
-    assert ship.local_folder(ship.ShippedModel(model.sha256, Held(files))) != folder
+    assert (worker.local_folder(shipped) / ONNX_FILE).read_bytes() == b"a graph"
+    assert worker.local_folder(ship.ShippedModel(model.sha256, Held(files))) != folder
     with pytest.raises(StageError, match="arrived damaged"):
-        ship.local_folder(ship.ShippedModel(model.sha256, Held(files), beside={ONNX_FILE: "0" * 64}))
+        worker.local_folder(ship.ShippedModel(model.sha256, Held(files), beside={ONNX_FILE: "0" * 64}))
 
 
 def test_a_node_fetches_a_model_once(
     spark: SparkSession, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(ship.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(model_cache.CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(ship, "_SHIPPED", {})
     store = Model(model.name, model.version, model.sha256, tmp_path / "the store")  # a URI with %20
     shutil.copytree(model.path, store.path)
@@ -163,16 +163,16 @@ def test_a_node_fetches_a_model_once(
     assert (shipped.files, shipped.uri) == (None, store.uri)
     assert ship.ship(spark, store, "broadcast", broadcast_max_mb=1).files is None  # bigger than 1 MB
     assert ship.ship(spark, store).files is not None
-    folder = ship.local_folder(shipped)
+    folder = worker.local_folder(shipped)
     assert folder_sha256(folder) == model.sha256
     (store.path / "config.json").write_text("{}")  # never read again while the node has the model
-    assert ship.local_folder(shipped) == folder
+    assert worker.local_folder(shipped) == folder
     shutil.rmtree(folder)
     with pytest.raises(StageError, match="arrived damaged"):
-        ship.local_folder(shipped)
+        worker.local_folder(shipped)
     shutil.rmtree(store.path)
     with pytest.raises(StageError, match=r"cannot be read from this executor \(FileNotFoundError\)"):
-        ship.local_folder(shipped)
+        worker.local_folder(shipped)
     assert [path for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
 
 
@@ -194,15 +194,15 @@ def test_damaged_files_are_refused_on_the_driver(spark: SparkSession, model: Mod
 
 
 def test_a_node_keeps_one_copy_and_repairs_it(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(ship.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(model_cache.CACHE_VARIABLE, str(tmp_path / "cache"))
     files = read_files(model)
     shipped = ship.ShippedModel(model.sha256, Held(files))
-    folder = ship.local_folder(shipped)
+    folder = worker.local_folder(shipped)
     assert folder_sha256(folder) == model.sha256
     first = (folder / "model.safetensors").stat().st_ino
-    assert (ship.local_folder(shipped) / "model.safetensors").stat().st_ino == first
+    assert (worker.local_folder(shipped) / "model.safetensors").stat().st_ino == first
     (folder / "model.safetensors").write_bytes(b"damaged")
-    assert folder_sha256(ship.local_folder(shipped)) == model.sha256
+    assert folder_sha256(worker.local_folder(shipped)) == model.sha256
     with pytest.raises(StageError, match="arrived damaged"):
-        ship.local_folder(ship.ShippedModel("0" * 64, Held(files)))
+        worker.local_folder(ship.ShippedModel("0" * 64, Held(files)))
     assert sorted(path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()) == [model.sha256]

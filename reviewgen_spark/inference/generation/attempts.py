@@ -13,6 +13,7 @@ from reviewgen_spark.config import ChecksSection, GenerationSection, TokensSecti
 from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.inference.generation.writers import Writer, WriterSpec, Written, decoding_json
 from reviewgen_spark.inference.labelling.batching import RowError, score_window
+from reviewgen_spark.inference.labelling.head_scores import column_of, split_by_task
 from reviewgen_spark.text.checks.checks import Check, CheckLists, Judged, check_text, failed
 from reviewgen_spark.text.checks.faithfulness import Evidence
 from reviewgen_spark.text.requests.prompt_injection import without_injections
@@ -171,7 +172,6 @@ def judge_with(
         max_chars: a longer text is not judged.
         first: answers what it is sure of, before the model.
     """
-    from reviewgen_spark.inference.labelling.label import column_of, split_by_task
 
     def judge(texts: Sequence[str]) -> list[Judged]:
         def score(rows: list[list[int]]) -> Any:

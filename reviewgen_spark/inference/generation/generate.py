@@ -16,8 +16,10 @@ from reviewgen_spark.inference.generation.attempts import (
     to_row,
 )
 from reviewgen_spark.inference.generation.writers import WriterSpec, decoding_json
-from reviewgen_spark.inference.labelling.label import cut_by_bytes, gather_windows, ship_labeller
-from reviewgen_spark.inference.shipping.ship import ModelLike, ShippedModel, load_first_answers, load_predictor
+from reviewgen_spark.inference.labelling.label import ship_labeller
+from reviewgen_spark.inference.labelling.windows import OUTPUT_BYTES, cut_by_bytes, gather_windows
+from reviewgen_spark.inference.shipping.ship import ModelLike, ShippedModel
+from reviewgen_spark.inference.shipping.worker import load_first_answers, load_predictor
 from reviewgen_spark.text.requests.provenance import VISIBLE_LABELS, aigc_metadata
 from reviewgen_spark.text.requests.request import Request
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-OUTPUT_BYTES = 16 * 2**20
 REQUEST_COLUMNS = (
     "request string, purpose string, product_id string, record_id string, "
     "source_record_ids array<string>, batch_id long"

@@ -9,7 +9,8 @@ from reviewgen_spark.errors import RequestError
 from reviewgen_spark.inference.generation.writers import Written
 from reviewgen_spark.inference.labelling.batching import RowError, is_out_of_memory, no_memory
 from reviewgen_spark.inference.shipping.gpu_lock import gpu_lock
-from reviewgen_spark.inference.shipping.ship import ModelLike, ShippedModel, load_shipped_generator, ship
+from reviewgen_spark.inference.shipping.ship import ModelLike, ShippedModel, ship
+from reviewgen_spark.inference.shipping.worker import load_shipped_generator
 from reviewgen_spark.models.generator.control_codes import CODES_VERSION
 from reviewgen_spark.models.generator.generator_folder import GENERATOR_FILES, load_generator, read_generator
 from reviewgen_spark.text.requests.request import Request

@@ -1,11 +1,12 @@
 """Label reviews with a registered model: `mapInArrow` over texts, one forward pass a row, one result a row."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from reviewgen_spark.config import LabelSection
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.labelling.batching import Scored, score_window
+from reviewgen_spark.inference.labelling.head_scores import column_of, split_by_task
 from reviewgen_spark.inference.labelling.metering import (
     WINDOW_TYPE,
     Meter,
@@ -13,16 +14,11 @@ from reviewgen_spark.inference.labelling.metering import (
     summarise_windows,
     window_type,
 )
+from reviewgen_spark.inference.labelling.windows import OUTPUT_BYTES, cut_by_bytes, gather_windows
 from reviewgen_spark.inference.shipping.gpu_lock import gpu_lock
 from reviewgen_spark.inference.shipping.preload import preloading, start_preloading
-from reviewgen_spark.inference.shipping.ship import (
-    ModelLike,
-    ShippedModel,
-    files_beside,
-    load_first_answers,
-    load_predictor,
-    ship,
-)
+from reviewgen_spark.inference.shipping.ship import ModelLike, ShippedModel, files_beside, ship
+from reviewgen_spark.inference.shipping.worker import load_first_answers, load_predictor
 from reviewgen_spark.models.classifier.model_folder import read_settings, require_sentiment
 
 if TYPE_CHECKING:
@@ -32,7 +28,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from reviewgen_spark.inference.labelling.batching import Score
-    from reviewgen_spark.models.classifier.heads import Head
     from reviewgen_spark.models.classifier.model_folder import ModelSettings
     from reviewgen_spark.models.classifier.tokenizer import Tokens
 
@@ -49,9 +44,6 @@ PRELOADED = (
     "reviewgen_spark.inference.labelling.label",
     "reviewgen_spark.models.classifier.predictor",
 )
-
-WINDOW_BYTES = 64 * 2**20
-OUTPUT_BYTES = 16 * 2**20
 
 
 def label_batch(
@@ -157,35 +149,6 @@ def require_label_model(model: ModelLike, section: LabelSection) -> None:
         raise ConfigError(f"{label}: label.cascade is for models of sentiment alone, this one has other heads too")
 
 
-def gather_windows(
-    batches: Iterable["pa.RecordBatch"], window_rows: int, window_bytes: int = WINDOW_BYTES
-) -> Iterator["pa.Table"]:
-    """Join Arrow batches until a window has enough rows to sort, or so many bytes; the last may be smaller.
-
-    None is empty, so that a task without rows never meets the model.
-    """
-    import pyarrow as pa
-
-    held: list[pa.RecordBatch] = []
-    rows = size = 0
-    for batch in batches:
-        held.append(batch)
-        rows += batch.num_rows
-        size += batch.nbytes
-        if rows >= window_rows or (rows and size >= window_bytes):
-            yield pa.Table.from_batches(held)
-            held, rows, size = [], 0, 0
-    if rows:
-        yield pa.Table.from_batches(held)
-
-
-def cut_by_bytes(batch: "pa.RecordBatch", limit: int) -> Iterator["pa.RecordBatch"]:
-    """Cut a batch into slices of some `limit` bytes at most: 8,192 embeddings of 1,024 are 32 MB."""
-    step = max(1, batch.num_rows * limit // max(batch.nbytes, limit))
-    for start in range(0, batch.num_rows, step):
-        yield batch.slice(start, step)
-
-
 def label_window(
     window: "pa.Table", shipped: ShippedModel, section: LabelSection, name: str, version: int
 ) -> "pa.RecordBatch":
@@ -261,21 +224,3 @@ def to_arrow(
         "batch_id": window.column("batch_id").combine_chunks(),
     }
     return pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
-
-
-def split_by_task(results: list[Scored], heads: "Sequence[Head]") -> dict[str, list["Score | None"]]:
-    """The part of each row's score that belongs to each task; None where the row or the model has none."""
-    found: dict[str, list[Score | None]] = {
-        task: [None] * len(results) for task in ("sentiment", "category", "toxicity")
-    }
-    start = 0
-    for head in heads:
-        end = start + len(head.labels)
-        found[head.task] = [None if row.score is None else row.score[start:end] for row in results]
-        start = end
-    return found
-
-
-def column_of(scores: list["Score | None"], place: int) -> list[float | None]:
-    """The probability of one label, row by row."""
-    return [None if score is None else float(score[place]) for score in scores]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from reviewgen_spark.inference.shipping.ship import load_count
+from reviewgen_spark.inference.shipping.worker import load_count
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING
 
 from reviewgen_spark.config import LabelSection
 from reviewgen_spark.inference.labelling.batching import score_window
-from reviewgen_spark.inference.labelling.label import PRELOADED, gather_windows, ship_labeller, to_arrow
+from reviewgen_spark.inference.labelling.label import PRELOADED, ship_labeller, to_arrow
+from reviewgen_spark.inference.labelling.windows import gather_windows
 from reviewgen_spark.inference.shipping.gpu_lock import gpu_lock
 from reviewgen_spark.inference.shipping.preload import preloading
-from reviewgen_spark.inference.shipping.ship import (
-    ModelLike,
-    ShippedModel,
-    load_first_answers,
-    load_predictor,
-)
+from reviewgen_spark.inference.shipping.ship import ModelLike, ShippedModel
+from reviewgen_spark.inference.shipping.worker import load_first_answers, load_predictor
 
 if TYPE_CHECKING:
     import pyarrow as pa

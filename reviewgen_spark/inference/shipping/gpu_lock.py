@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from reviewgen_spark.inference.shipping.ship import cache_folder
+from reviewgen_spark.inference.shipping.model_cache import cache_folder
 
 
 @contextmanager

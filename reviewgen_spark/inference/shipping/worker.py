@@ -1,0 +1,187 @@
+"""Writes a shipped model to a node's disk once, and keeps the loaded model for the life of the worker process."""
+
+import fcntl
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Container
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from reviewgen_spark.errors import StageError
+from reviewgen_spark.inference.shipping.model_cache import cache_folder
+from reviewgen_spark.inference.shipping.ship import ShippedModel
+from reviewgen_spark.models.classifier.model_folder import NGRAM_FILE, ONNX_FILE, files_sha256
+
+if TYPE_CHECKING:
+    from reviewgen_spark.models.classifier.predictor import Device, Predictor
+    from reviewgen_spark.models.classifier.runtime import Precision
+    from reviewgen_spark.models.compression.ngram_classifier import NgramClassifier
+    from reviewgen_spark.models.generator.generator_folder import Generator
+
+
+# One loaded labeller and one generator a worker process, by (sha256, device, precision or onnx); and how often it
+# loaded one.
+_Key = tuple[str, str, str]
+_LOADED: dict[_Key, "Predictor"] = {}
+_GENERATORS: dict[_Key, "Generator"] = {}
+_NGRAMS: dict[str, "NgramClassifier | None"] = {}
+_load_count = 0
+
+
+def load_count() -> int:
+    """How often this process has loaded a model: once, if all is well."""
+    return _load_count
+
+
+def load_predictor(
+    shipped: ShippedModel, device: "Device", precision: "Precision", threads: int, compiled: bool = False
+) -> "Predictor":
+    """Give the worker's labeller; loads it the first time this process needs it. Runs on an executor."""
+
+    def load(folder: Path, on: "Device") -> "Predictor":
+        return open_predictor(folder, shipped.beside, on, precision, threads, compiled)
+
+    found: Predictor = _hold(_LOADED, shipped, device, precision, threads, load)
+    return found
+
+
+def open_predictor(
+    folder: Path,
+    beside: Container[str],
+    device: "Device",
+    precision: "Precision",
+    threads: int = 1,
+    compiled: bool = False,
+) -> "Predictor":
+    """Load a labeller from a folder: by ONNX Runtime where `beside` names the ONNX file, else by torch.
+
+    Raises:
+        ModelNotFoundError: the folder is no model folder.
+        MissingExtraError: onnxruntime is needed and not installed.
+    """
+    if ONNX_FILE in beside:
+        from reviewgen_spark.models.compression.onnx_predictor import OnnxPredictor
+
+        return OnnxPredictor(folder, threads)
+    from reviewgen_spark.models.classifier.predictor import Predictor
+
+    return Predictor(folder, device, precision, compiled)
+
+
+def load_first_answers(shipped: ShippedModel) -> "NgramClassifier | None":
+    """Give the worker's n-gram classifier, where the model came with one; loaded once. Runs on an executor."""
+    if NGRAM_FILE not in shipped.beside:
+        return None
+    key = shipped.beside[NGRAM_FILE]
+    if key not in _NGRAMS:
+        _NGRAMS.clear()
+        _NGRAMS[key] = open_first_answers(local_folder(shipped), shipped.beside)
+    return _NGRAMS[key]
+
+
+def open_first_answers(folder: Path, beside: Container[str]) -> "NgramClassifier | None":
+    """Load the n-gram classifier of a folder where `beside` names it."""
+    if NGRAM_FILE not in beside:
+        return None
+    from reviewgen_spark.models.compression.ngram_classifier import load_ngram_classifier
+
+    return load_ngram_classifier(folder / NGRAM_FILE)
+
+
+def load_shipped_generator(
+    shipped: ShippedModel, device: "Device", precision: "Precision", threads: int
+) -> "Generator":
+    """Give the worker's generator, as `load_predictor` gives its labeller."""
+    from reviewgen_spark.models.generator.generator_folder import load_generator
+
+    found: Generator = _hold(
+        _GENERATORS, shipped, device, precision, threads, lambda folder, on: load_generator(folder, on, precision)
+    )
+    return found
+
+
+def _hold(
+    loaded: "dict[_Key, Any]",
+    shipped: ShippedModel,
+    device: "Device",
+    precision: "Precision",
+    threads: int,
+    load: "Callable[[Path, Device], Any]",
+) -> Any:
+    global _load_count
+    import torch
+
+    from reviewgen_spark.models.classifier.predictor import choose_device
+
+    is_onnx = ONNX_FILE in shipped.beside
+    is_on_gpu = not is_onnx and choose_device(device) == "cuda"
+    resolved: Device = "cuda" if is_on_gpu else "cpu"
+    key = (shipped.sha256, resolved, "onnx" if is_onnx else precision)
+    if key not in loaded:
+        torch.set_num_threads(threads)
+        folder = local_folder(shipped)
+        loaded.clear()  # a new champion replaces the old one; two would double a worker's memory
+        loaded[key] = load(folder, resolved)
+        _load_count += 1
+    return loaded[key]
+
+
+def local_folder(shipped: ShippedModel) -> Path:
+    """The model's folder on this node; written once, by whoever holds the lock first, and checked by every worker.
+
+    Raises:
+        StageError: what arrived is not what was sent, or the artifact store cannot be read from here.
+    """
+    cache = cache_folder()
+    folder = cache / shipped.folder_name
+    with (cache / f"{shipped.folder_name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _is_whole(folder, shipped):
+            staged = Path(tempfile.mkdtemp(prefix="staged-", dir=cache))
+            try:
+                if shipped.files is None:
+                    _fetch(shipped, staged)
+                else:
+                    for name, content in shipped.files.value.items():
+                        (staged / name).write_bytes(content)
+                if not _is_whole(staged, shipped):
+                    raise StageError(f"the model's files arrived damaged, expected sha256 {shipped.sha256}")
+                # A damaged folder goes by rename too: another worker may have its old files mapped.
+                shutil.rmtree(folder, ignore_errors=True)
+                staged.rename(folder)
+            finally:
+                shutil.rmtree(staged, ignore_errors=True)
+    return folder
+
+
+def _fetch(shipped: ShippedModel, folder: Path) -> None:
+    """Copy a model's files from the artifact store into a folder: a path that this node sees, or a URI by MLflow."""
+    uri = shipped.uri
+    parts = urlsplit(uri)
+    try:
+        if parts.scheme in ("", "file"):
+            source = Path(unquote(parts.path))
+        else:
+            from reviewgen_spark.models.registry.mlflow_store import download
+
+            source = download(uri, folder / "fetched")
+        for name in shipped.names:
+            shutil.copyfile(source / name, folder / name)
+        shutil.rmtree(folder / "fetched", ignore_errors=True)
+    except Exception as error:  # a store's client raises what it likes
+        raise StageError(
+            f"the artifact store at {uri} cannot be read from this executor ({type(error).__name__}); make it "
+            "reachable, or set weights: broadcast and broadcast_max_mb above the model's size (label, generation)"
+        ) from error
+
+
+def _is_whole(folder: Path, shipped: ShippedModel) -> bool:
+    names = shipped.names
+    if not all((folder / name).is_file() for name in names) or files_sha256(folder, names) != shipped.sha256:
+        return False
+    return all(
+        (folder / name).is_file() and hashlib.sha256((folder / name).read_bytes()).hexdigest() == sha256
+        for name, sha256 in shipped.beside.items()
+    )
