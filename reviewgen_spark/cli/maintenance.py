@@ -63,7 +63,8 @@ def _decide(options: argparse.Namespace) -> int:
 
 
 def _erase(options: argparse.Namespace) -> int:
-    from reviewgen_spark.operations.erasure.erase import Request, erase
+    from reviewgen_spark.operations.erasure.erase import erase
+    from reviewgen_spark.operations.erasure.request import Request
     from reviewgen_spark.orchestration.runner import open_run
 
     config = read_config(options)

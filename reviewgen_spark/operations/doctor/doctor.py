@@ -8,11 +8,10 @@ import re
 import shutil
 import subprocess
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from reviewgen_spark.config import Config, load_config
@@ -20,6 +19,7 @@ from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryErro
 from reviewgen_spark.inference.labelling.label import require_label_model
 from reviewgen_spark.operations.doctor import health_checks
 from reviewgen_spark.operations.doctor.health_checks import Finding, TableState, WorkerEnvironment
+from reviewgen_spark.operations.doctor.workers import LIBRARIES, existing_folder, looking, survey_workers
 from reviewgen_spark.orchestration.resources.models import label_model
 from reviewgen_spark.orchestration.resources.user_key import KEY_VARIABLE
 from reviewgen_spark.orchestration.session import DELTA_PACKAGE, start_session
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from reviewgen_spark.warehouse.tables import Warehouse
 
-LIBRARIES = ("pyarrow", "torch", "reviewgen_spark")  # what every worker imports
 _AGAIN = "mend what failed above, then run `reviewgen doctor` again"
 
 
@@ -107,7 +106,7 @@ def examine_machine(config: Config) -> Iterator[Finding]:
     devices = set()
     for place in (*places, tempfile.gettempdir()):
         if place and "://" not in place:
-            folder = _existing(Path(place))
+            folder = existing_folder(Path(place))
             if folder.stat().st_dev not in devices:
                 devices.add(folder.stat().st_dev)
                 usage = shutil.disk_usage(folder)
@@ -165,7 +164,7 @@ def examine_spark(
     if workers:
         yield from health_checks.check_workers(own, workers)
         yield health_checks.check_gpu(config.label.device, own, workers)
-        yield health_checks.check_artifacts(str(_existing(Path(config.paths.artifacts))), workers)
+        yield health_checks.check_artifacts(str(existing_folder(Path(config.paths.artifacts))), workers)
         if not is_local:
             available_bytes = min(worker.available_bytes for worker in workers)
     hosts = len({worker.host for worker in workers}) or 1
@@ -215,59 +214,6 @@ def state_of(warehouse: "Warehouse", name: str) -> TableState:
     return TableState(name, tuple(faults), tuple(additions))
 
 
-def survey_workers(spark: "SparkSession", config: Config) -> list[WorkerEnvironment]:
-    """Run one small task a slot, and tell what each saw; a file below the artifact root is there meanwhile."""
-    slots = spark.sparkContext.defaultParallelism
-    folder = _existing(Path(config.paths.artifacts))
-    token = folder / f".reviewgen-doctor-{uuid.uuid4().hex}"
-    try:
-        token.touch()
-        found = spark.sparkContext.parallelize(range(slots), slots).map(looking(str(token), LIBRARIES)).collect()
-    finally:
-        token.unlink(missing_ok=True)
-    return [WorkerEnvironment(**facts) for facts in found]
-
-
-def looking(token: str | None, libraries: Sequence[str]) -> Callable[[object], dict[str, Any]]:
-    """Make a function that tells what the process that runs it sees: the fields of `WorkerEnvironment`.
-
-    It travels by value, as an inner function does, and gives plain values: a worker may lack this very package.
-
-    Args:
-        token: A file of the driver's to look for.
-        libraries: To import.
-    """
-
-    def look(_: object) -> dict[str, Any]:
-        import importlib
-        import platform
-        import socket
-        from pathlib import Path
-
-        versions: dict[str, str | None] = {}
-        for library in libraries:
-            try:
-                versions[library] = str(getattr(importlib.import_module(library), "__version__", "of no version"))
-            except Exception:  # a broken native library raises OSError, and others what they like
-                versions[library] = None
-        meminfo = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        available = int(meminfo["MemAvailable"].split()[0]) * 1024
-        limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")  # of a container
-        if limit.is_file() and (text := limit.read_text().strip()).isdigit():
-            available = min(available, int(text) - int(used.read_text()))
-        torch = importlib.import_module("torch") if versions.get("torch") else None
-        return {
-            "host": socket.gethostname(),
-            "python": ".".join(platform.python_version_tuple()[:2]),
-            "libraries": versions,
-            "has_gpu": torch is not None and bool(torch.cuda.is_available()),
-            "available_bytes": max(available, 0),
-            "sees_artifacts": None if token is None else Path(token).is_file(),
-        }
-
-    return look
-
-
 def java_version() -> str | None:
     """What the Java that Spark would start says of itself; None when there is none."""
     home = os.environ.get("JAVA_HOME")
@@ -290,8 +236,3 @@ def spark_bytes(text: str) -> int:
         raise ConfigError(f"got {text!r}, expected a size such as 16777216, 512m or 3g")
     factor: int = 1024 ** " kmgt".index(found[2] or " ")
     return int(found[1]) * factor
-
-
-def _existing(path: Path) -> Path:
-    """The path, or the nearest folder above it that is there."""
-    return next(folder for folder in (path, *path.parents) if folder.is_dir())
