@@ -183,7 +183,7 @@ def remove_corpora(erasure: ErasureRun) -> None:
     for folder in removed:
         erasure.run.artifacts.remove(folder)
     if removed:
-        erasure.run.artifacts.remove_unfinished()  # checkpoints of unfinished trainings, which cannot resume without the corpus
+        erasure.run.artifacts.remove_unfinished()  # checkpoints; they cannot resume without the corpus
 
 
 def delete_bronze(erasure: ErasureRun) -> None:
