@@ -22,7 +22,7 @@ _MIN_KEY = 16
 
 @dataclass(frozen=True)
 class Finding:
-    """Holds one line of `reviewgen doctor`. `is_configuration` is true for a wrong setting, false for a machine fault."""
+    """Holds one line of `reviewgen doctor`. `is_configuration` marks a wrong setting."""
 
     level: Literal["ok", "warn", "fail"]
     what: str
