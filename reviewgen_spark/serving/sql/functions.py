@@ -1,4 +1,4 @@
-"""Registers SQL functions on texts: `SELECT reviewgen_sentiment(text).label`, in `reviewgen sql`, `shell` and notebooks.
+"""Registers SQL functions on texts, such as `reviewgen_sentiment`, for `reviewgen sql`, `shell` and notebooks.
 
 Each does to a text what the pipeline does, so that a function and the tables agree: the text is cleaned as by `clean`,
 then cut as by `tokens`, or labelled as by `label` with one pinned version. They are Arrow functions: a worker gets

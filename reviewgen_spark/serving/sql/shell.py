@@ -1,4 +1,4 @@
-"""Opens the prompt of `reviewgen shell`: Python with `spark`, `config`, the tables, and SQL functions when they are named."""
+"""Opens the Python prompt of `reviewgen shell`, with `spark`, `config`, the tables and the SQL functions."""
 
 import code
 import contextlib
