@@ -1,4 +1,4 @@
-"""`python -m reviewgen_spark.cli`: the same as `reviewgen`."""
+"""Runs `reviewgen` as `python -m reviewgen_spark.cli`."""
 
 import sys
 

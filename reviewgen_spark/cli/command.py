@@ -1,4 +1,4 @@
-"""What the commands share: options, configuration, Spark session, and where progress is told.
+"""Defines what the commands share: options, configuration, Spark session and progress lines.
 
 A command imports what it needs inside its function: `reviewgen --help` must not wait for Spark.
 """
@@ -62,13 +62,13 @@ def add_group(commands: Commands, name: str, help_: str, metavar: str) -> Comman
 
 
 def read_config(options: argparse.Namespace) -> Config:
-    """The configuration that the options name."""
+    """Returns the configuration that the options name."""
     return load_config(options.env, options.set)
 
 
 @contextmanager
 def open_session(config: Config) -> Iterator["SparkSession"]:
-    """Hold a Spark session, which ends with the command."""
+    """Opens a Spark session, and stops it when the command ends."""
     from reviewgen_spark.orchestration.session import start_session
 
     spark = start_session(config)
@@ -79,5 +79,5 @@ def open_session(config: Config) -> Iterator["SparkSession"]:
 
 
 def tell_progress(line: str) -> None:
-    """Print a line beside the result, which alone goes to standard output."""
+    """Prints a line to standard error, because standard output is only for the result."""
     print(line, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What a machine is fit for: doctor, estimate."""
+"""Adds the commands about the machine: doctor, estimate."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""What is done to a warehouse by hand: ingest, erase, maintain."""
+"""Adds the commands that change a warehouse by hand: ingest, erase, maintain."""
 
 import argparse
 import sys
@@ -63,7 +63,8 @@ def _decide(options: argparse.Namespace) -> int:
 
 
 def _erase(options: argparse.Namespace) -> int:
-    from reviewgen_spark.operations.erasure.erase import Request, erase
+    from reviewgen_spark.operations.erasure.erase import erase
+    from reviewgen_spark.operations.erasure.request import Request
     from reviewgen_spark.orchestration.runner import open_run
 
     config = read_config(options)
@@ -78,7 +79,7 @@ def _erase(options: argparse.Namespace) -> int:
 
 
 def _ids(named: Sequence[str], file: str | None) -> frozenset[str]:
-    """Identifiers from the command line and, one a line, from a file; empty lines are none."""
+    """Returns the ids of the command line and of a file with one id a line; empty lines are skipped."""
     if file is None:
         return frozenset(named)
     try:

@@ -1,4 +1,4 @@
-"""Models outside a pipeline: evaluate, tune, models."""
+"""Adds the commands about models outside a pipeline: evaluate, tune, models."""
 
 import argparse
 from datetime import UTC, datetime

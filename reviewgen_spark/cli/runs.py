@@ -1,4 +1,4 @@
-"""Runs of pipelines: run, status, quality."""
+"""Adds the commands about runs of pipelines: run, status, quality."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Reviews to try things with: sample, demo."""
+"""Adds the commands with example reviews: sample, demo."""
 
 import argparse
 import sys

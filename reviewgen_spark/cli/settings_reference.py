@@ -58,7 +58,7 @@ def _model_of(field: FieldInfo) -> type[BaseModel] | None:
 
 
 def _model_of_values(field: FieldInfo) -> type[BaseModel] | None:
-    """The model of a mapping's values, as of the rules of `quality`."""
+    """Returns the model of a mapping's values, such as the rules of `quality`."""
     arguments = typing.get_args(field.annotation)
     is_mapping = typing.get_origin(field.annotation) is dict
     return (
@@ -88,7 +88,7 @@ def _type(field: FieldInfo) -> str:
 
 
 def _kind(kind: Any) -> str:
-    """The type of a value, as a reader of YAML would call it."""
+    """Returns the name of a type for readers of YAML."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:
         return " or ".join(f"`{value}`" for value in arguments)

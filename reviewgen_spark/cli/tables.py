@@ -1,4 +1,4 @@
-"""Tables as they are read: sql, shell."""
+"""Adds the commands that read tables: sql, shell."""
 
 import argparse
 

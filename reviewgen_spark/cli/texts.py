@@ -1,4 +1,4 @@
-"""Generated texts: export, gallery, write."""
+"""Adds the commands about generated texts: export, gallery, write."""
 
 import argparse
 import sys

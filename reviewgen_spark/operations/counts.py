@@ -10,7 +10,7 @@ from reviewgen_spark.warehouse.tables import Warehouse
 
 @dataclass(frozen=True)
 class Counts:
-    """Records on their way; the two sums must hold, or something was lost or written twice."""
+    """Holds record counts by table. If the sums do not match, records were lost or written twice."""
 
     delivered: int
     bronze: int
@@ -28,7 +28,7 @@ class Counts:
 
     @property
     def faults(self) -> list[str]:
-        """The sums that do not hold."""
+        """Returns a line for each sum that does not match."""
         faults = []
         accounted = self.bronze + self.quarantined + self.redelivered + self.gold_labels + self.erased
         if self.delivered != accounted:
@@ -42,7 +42,7 @@ class Counts:
         return faults
 
     def lines(self) -> list[str]:
-        """The table that `reviewgen status --counts` prints."""
+        """Returns the table that `reviewgen status --counts` prints."""
         return [
             f"records delivered      {self.delivered:>12,}",
             f"  = bronze reviews     {self.bronze:>12,}",
@@ -62,7 +62,7 @@ class Counts:
 
 
 def count_records(warehouse: Warehouse) -> Counts:
-    """Count every table itself: nothing here is derived from another count."""
+    """Counts the rows of every table; no count is derived from another."""
     files = [row for row in warehouse.records("ops_source_files").read() if row.state == "reserved"]
     clusters = warehouse.read("silver_review_clusters")
     labels = warehouse.read("gold_review_labels").agg(F.count("*"), F.count("error")).collect()[0]
@@ -72,7 +72,7 @@ def count_records(warehouse: Warehouse) -> Counts:
         bronze=warehouse.read("bronze_reviews").count(),
         quarantined=warehouse.read("bronze_reviews_quarantine").where("source_line IS NOT NULL").count(),
         redelivered=warehouse.read("bronze_redeliveries").count(),
-        # A warehouse that no night has visited since erasing came has no such table.
+        # Warehouses from before erasure was added have no such table until the next nightly run.
         erased=warehouse.read("bronze_erasures").count() if warehouse.exists("bronze_erasures") else 0,
         gold_labels=warehouse.read("bronze_gold_labels").count(),
         clean=reviews.count(),

@@ -1,4 +1,4 @@
-"""`reviewgen estimate label`: what labelling will take here, from timing a sample on the real label path.
+"""Estimates the time and cost of labelling from a timed sample, for `reviewgen estimate label`.
 
 A night's labelling takes `load + batches x overhead + tokens x seconds a token / workers`, as the workers run side by
 side. Tokens come from a sample stratified by the length of the texts, the rate from the batches that the model ran on
@@ -40,7 +40,7 @@ _MIN_BATCHES, _MAX_PASSES = 20, 4  # a small sample is timed again, or a handful
 
 @dataclass(frozen=True)
 class TimedBatch:
-    """One forward pass: its tokens, and its seconds with its share of what a window takes besides."""
+    """Holds the tokens and seconds of one forward pass, with its share of the overhead of a window."""
 
     tokens: int
     seconds: float
@@ -48,7 +48,7 @@ class TimedBatch:
 
 @dataclass(frozen=True)
 class Timings:
-    """What the timed sample told: seconds to load the model, the batches, and (rows, tokens) by stratum."""
+    """Holds the result of the timed sample: seconds to load the model, the batches, and (rows, tokens) by stratum."""
 
     load_seconds: float
     batches: tuple[TimedBatch, ...]
@@ -57,7 +57,7 @@ class Timings:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What labelling would take; seconds and cost with their 95 % interval."""
+    """Holds the estimate of labelling; seconds and cost have a 95 % interval."""
 
     model: str
     rows: int
@@ -72,7 +72,7 @@ class Estimate:
     cost_per_hour: float | None
 
     def lines(self) -> list[str]:
-        """As they are printed."""
+        """Returns the lines that are printed."""
         found = [
             f"label with {self.model}, {self.workers} workers at once",
             f"  rows           {self.rows:>14,}   in {self.batches:,} batches",
@@ -102,7 +102,7 @@ def estimate_labelling(
     cost_per_hour: float | None,
     progress: Callable[[str], None],
 ) -> Estimate:
-    """Estimate the label stage over what it would do next; takes no lease and writes no table of the warehouse.
+    """Estimates the next run of the label stage, without a lease and without writing to the warehouse.
 
     Args:
         spark: a session as a run has it.
@@ -165,13 +165,13 @@ def estimate_labelling(
 
 
 def pending_batches(warehouse: Warehouse, config: Config, is_all: bool) -> list[int]:
-    """The batches that `run nightly` would label now, or with `is_all` every batch that can be labelled."""
+    """Returns the batches that `run nightly` would label now, or with `is_all` all that can be labelled."""
     force = Force(STAGE.name) if is_all else None
     return list(Backlog(config, warehouse, Ledger(warehouse, "estimate"), force).pending(STAGE))
 
 
 def reviews_of(warehouse: Warehouse, batches: Sequence[int]) -> DataFrame:
-    """The unique reviews of batches, as the label stage reads them."""
+    """Returns the unique reviews of batches, as the label stage reads them."""
     within = F.col("batch_id").isin(list(batches))
     reviews, clusters = (warehouse.read(name).where(within) for name in STAGE.reads)
     return unique_reviews(reviews, clusters)
@@ -183,7 +183,7 @@ def length_stratum(text: Column) -> Column:
 
 
 def sampling_fractions(counts: Mapping[int, int], sample_rows: int) -> dict[int, float]:
-    """The share of each stratum to draw: the same of all, but enough of the small ones to know them.
+    """Returns the share of each stratum to draw: the same for all, but at least 20 rows on average.
 
     >>> sampling_fractions({0: 10, 4: 1000}, 101)
     {0: 1.0, 4: 0.1}
@@ -193,7 +193,7 @@ def sampling_fractions(counts: Mapping[int, int], sample_rows: int) -> dict[int,
 
 
 def estimate_tokens(counts: Mapping[int, int], strata: Mapping[int, tuple[int, int]]) -> int:
-    """Tokens of all rows: each stratum's rows times the mean of its sampled rows.
+    """Estimates the tokens of all rows: each stratum's rows times the mean of its sampled rows.
 
     Args:
         counts: all rows by stratum.
@@ -209,7 +209,7 @@ def estimate_tokens(counts: Mapping[int, int], strata: Mapping[int, tuple[int, i
 
 
 def estimate_seconds(batches: Sequence[TimedBatch], tokens: int, workers: int, fixed_seconds: float) -> Interval:
-    """Seconds of the whole, with a percentile bootstrap interval (95 %) over the timed batches.
+    """Estimates the total seconds, with a percentile bootstrap interval (95 %) over the timed batches.
 
     The batches were timed while all workers were busy, so what they take from each other is in their seconds.
 
@@ -234,7 +234,7 @@ def estimate_seconds(batches: Sequence[TimedBatch], tokens: int, workers: int, f
 
 
 def measure_overhead(warehouse: Warehouse, config: Config, model: RegisteredModel, batch: int) -> float:
-    """Seconds that a batch takes whatever its size: a few rows of it labelled and committed to a scratch warehouse."""
+    """Measures the fixed seconds of a batch by labelling one row and committing it to a scratch warehouse."""
     folder = Artifacts(config.paths.artifacts).staging(f"estimate-{uuid.uuid4().hex}")
     paths = config.paths.model_copy(update={"warehouse": str(folder)})
     scratch = Warehouse(warehouse.spark, config.model_copy(update={"paths": paths}))
@@ -256,7 +256,7 @@ def measure_overhead(warehouse: Warehouse, config: Config, model: RegisteredMode
 
 
 def _collect(windows: DataFrame) -> Timings:
-    """Bring the times to the driver: a row a window, and no text in it."""
+    """Collects the times on the driver: one row per window, without text."""
     load, batches, strata = 0.0, [], dict[int, tuple[int, int]]()
     for window in windows.collect():
         load = max(load, window.load_seconds)  # the workers load side by side

@@ -1,4 +1,4 @@
-"""`reviewgen evaluate`: a registered model on a labelled file of anybody's, without Spark."""
+"""Scores a registered model on any labelled file, for `reviewgen evaluate`, without Spark."""
 
 import hashlib
 import json
@@ -30,14 +30,14 @@ CHUNK = 2_000
 
 @dataclass(frozen=True)
 class FileEvaluation:
-    """What was scored, with which model, and the figures; everything that `--json` writes."""
+    """Holds the model, the data and the scores: all that `--json` writes."""
 
     model: dict[str, Any]
     data: dict[str, Any]
     scores: list[dict[str, Any]]
 
     def lines(self) -> list[str]:
-        """The figures as a table for people."""
+        """Returns the scores as printable lines."""
         left_out = ", ".join(f"{count:,} {reason}" for reason, count in self.data["left_out"].items()) or "none"
         found = [
             f"{self.model['name']} version {self.model['version']} ({self.model['base']}) on {self.data['scored']:,} "
@@ -65,18 +65,18 @@ class FileEvaluation:
 def evaluate_file(
     config: Config, model: str, path: Path, data: LabelledTexts, is_raw: bool, progress: Callable[[str], None]
 ) -> FileEvaluation:
-    """Score a registered model on labelled texts.
+    """Scores a registered model on labelled texts.
 
     Args:
-        config: names the registry, how texts are cleaned and how figures are sampled.
+        config: configuration of the registry, the cleaning and the sampling of scores.
         model: NAME@ALIAS or NAME@VERSION.
-        path: the file that the texts come from; its hash goes into the result.
-        data: what was read of it.
-        is_raw: whether texts go to the model as they stand; else cleaned first, as the pipeline's are.
+        path: file with the texts; its hash is part of the result.
+        data: content of that file.
+        is_raw: whether texts are scored unchanged; otherwise they are cleaned first, as in the pipeline.
         progress: called with a line every few seconds.
 
     Raises:
-        ConfigError: `model` is not of that form, or not a model of sentiment.
+        ConfigError: `model` does not have that form, or is not a sentiment model.
         ModelNotFoundError: there is no such model.
         DataQualityError: cleaning leaves rows of one label only.
     """
@@ -98,7 +98,7 @@ def evaluate_file(
     examples, unread = _examples(data, config, is_raw)
     started = reported = time.monotonic()
     found: list[np.ndarray[Any, np.dtype[np.float64]]] = []
-    # Sorted by length over the whole file, so that a chunk is of like texts and progress is even in rows.
+    # Sorted by length over the whole file, so that the texts of a chunk have similar lengths.
     order = np.argsort([len(text) for text in examples.texts], kind="stable")
     advance = add_bar("rows", len(order))
     for start in range(0, len(order), CHUNK):
@@ -135,7 +135,7 @@ def evaluate_file(
 def _score_texts(
     predictor: "Predictor", first: "NgramClassifier | None", texts: list[str]
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Score texts as the label stage does: the n-gram classifier first, then the model where it gives no answer."""
+    """Scores texts as the label stage does: first by the n-gram classifier, then the rest by the model."""
     if first is None:
         return predictor.score_texts(texts)
     scores = first.answers(texts)[:, 1]
@@ -146,7 +146,7 @@ def _score_texts(
 
 
 def write_json(evaluation: FileEvaluation, out: Path) -> None:
-    """Write all of it, by rename, so that a reader never meets half a file."""
+    """Writes the evaluation atomically by a rename, so that a reader never sees a partial file."""
     out.parent.mkdir(parents=True, exist_ok=True)
     staged = out.with_name(out.name + ".part")
     staged.write_text(json.dumps(asdict(evaluation), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -154,7 +154,7 @@ def write_json(evaluation: FileEvaluation, out: Path) -> None:
 
 
 def _examples(data: LabelledTexts, config: Config, is_raw: bool) -> tuple[Examples, dict[str, int]]:
-    """Returns the texts that the label stage would read, and how many it would not, by reason."""
+    """Returns the texts that the label stage would read, and counts the others by reason."""
     texts: list[str | None] = list(data.texts)
     if not is_raw:
         from reviewgen_spark.text.cleaning.cleaner import Cleaner

@@ -1,4 +1,4 @@
-"""Keeping house: small files packed, rows ordered for the queries that are asked, and what nobody needs removed."""
+"""Maintains tables and artifacts: compaction, row order, VACUUM, and deletion of old rows and folders."""
 
 import shutil
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _RUNS = "ops_stage_runs"
 
 @dataclass(frozen=True)
 class TableBeforeAfter:
-    """A table before and after."""
+    """Holds the size of a table before and after maintenance."""
 
     name: str
     before: Size
@@ -27,12 +27,12 @@ class TableBeforeAfter:
 
 @dataclass(frozen=True)
 class Maintenance:
-    """What was done, or with a dry run would be.
+    """Reports what was done, or what a dry run would do.
 
     Attributes:
-        tables: Each table; before and after are the same in a dry run.
-        expired_runs: Rows of ops_stage_runs.
-        folders: Below `paths.artifacts`, of runs that nothing refers to.
+        tables: Sizes of each table; before and after are equal in a dry run.
+        expired_runs: Number of deleted rows of ops_stage_runs.
+        folders: Deleted folders below `paths.artifacts`, which nothing refers to.
     """
 
     tables: tuple[TableBeforeAfter, ...]
@@ -41,7 +41,7 @@ class Maintenance:
     is_dry: bool
 
     def lines(self) -> list[str]:
-        """What `reviewgen maintain` prints."""
+        """Returns the lines that `reviewgen maintain` prints."""
         lines = [f"{'table':<28}{'files':>8}{'MB':>10}" + ("" if self.is_dry else f"{'files':>10}{'MB':>10}")]
         for tended in self.tables:
             after = "" if self.is_dry else f"{tended.after.files:>10,}{tended.after.megabytes:>10,.1f}"
@@ -52,13 +52,13 @@ class Maintenance:
 
 
 def maintain(run: Run, is_dry: bool = False) -> Maintenance:
-    """Compact and order each table, remove files and log rows older than `tables.retention_days`, and stale artifacts.
+    """Compacts and orders each table, and removes old files, old log rows and stale artifacts.
 
-    Files of a table are counted as they lie on disk, those of earlier versions included.
+    Old means older than `tables.retention_days`. The size of a table includes files of earlier versions.
 
     Args:
         run: Holds the warehouse.
-        is_dry: Only say what would be done.
+        is_dry: Only report what would be done.
     """
     warehouse, config = run.warehouse, run.config
     expired = _expire_runs(run, is_dry)
@@ -83,7 +83,7 @@ def maintain(run: Run, is_dry: bool = False) -> Maintenance:
 
 
 def ordering(table: Table) -> tuple[str, ...]:
-    """The columns that a table's rows are looked up by: a product's reviews, then single records."""
+    """Returns the columns to order a table by: first the product, then the record, as queries filter by them."""
     if table.name.startswith("ops_"):
         return ()
     wanted = ("product_id", "record_id") if table.is_review_level else ("product_id",)
@@ -91,14 +91,14 @@ def ordering(table: Table) -> tuple[str, ...]:
 
 
 def stale_folders(artifacts: Path, before: datetime) -> list[Path]:
-    """What stages made and nothing refers to any more.
+    """Returns the folders of stages that nothing refers to any more.
 
-    Of each stage the newest folder, the one that `latest` names, and those that a younger run made stay. Models stay
-    too: a registered version may be gone back to. Stagings and checkpoints are of runs that died.
+    The newest folder of each stage, the folder of `latest` and folders changed since `before` are kept. Models are
+    kept too, because a rollback may need them. Staging folders and checkpoints belong to runs that failed.
 
     Args:
         artifacts: `paths.artifacts`.
-        before: Only what was last changed before.
+        before: Only folders that were last changed before this time.
     """
     if not artifacts.is_dir():
         return []
@@ -116,7 +116,7 @@ def stale_folders(artifacts: Path, before: datetime) -> list[Path]:
 
 
 def _changed_at(folder: Path) -> datetime:
-    """When anything in it changed last: a checkpoint is written again and again below the same folder."""
+    """Returns the last change of a folder or its content, because checkpoints are rewritten in the same folder."""
     times = [path.stat().st_mtime for path in (folder, *folder.rglob("*")) if path.exists()]
     return datetime.fromtimestamp(max(times), UTC)
 
@@ -126,7 +126,10 @@ def _limit(days: int) -> datetime:
 
 
 def _expire_runs(run: Run, is_dry: bool) -> int:
-    """Old rows of the ledger; never the last of a stage and batch, nor the last that says succeeded."""
+    """Deletes old rows of the ledger, and returns their number.
+
+    The last row of each stage and batch is kept, and so is the last row with the state succeeded.
+    """
     newest = Window.partitionBy("stage", "batch_id")
     is_needed = (F.col("sequence") == F.max("sequence").over(newest)) | (
         F.col("sequence") == F.max(F.when(F.col("state") == "succeeded", F.col("sequence"))).over(newest)

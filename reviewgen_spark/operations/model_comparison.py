@@ -1,4 +1,4 @@
-"""Two registered models on the same rows: what the gate asks of them, and which labels would flip. No Spark."""
+"""Compares two registered models on the same rows: checks of the gate and changed labels, without Spark."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +18,12 @@ from reviewgen_spark.orchestration.artifacts import Artifacts
 
 
 def compare_models(config: Config, one: str, other: str, progress: Callable[[str], None]) -> list[str]:
-    """Lines for people: the gate's checks of `one` against `other`, then the flips by category.
+    """Returns printable lines: the checks of the gate for `one` against `other`, then changed labels by category.
 
     Args:
-        config: names the registry and the corpus.
-        one: alias or version of the model that would come.
-        other: alias or version of the model that would go.
+        config: configuration that names the registry and the corpus.
+        one: alias or version of the new model.
+        other: alias or version of the model to replace.
         progress: called with a line at each step.
 
     Raises:
@@ -53,7 +53,7 @@ def compare_models(config: Config, one: str, other: str, progress: Callable[[str
 
 
 def judge_candidate(config: Config, candidate: RegisteredModel, champion: RegisteredModel | None) -> Verdict:
-    """What the gate says of two registered models on the newest corpus.
+    """Returns the verdict of the gate on two registered models, on the newest corpus.
 
     Raises:
         SchemaError: there is no corpus to judge on.
@@ -65,7 +65,7 @@ def judge_candidate(config: Config, candidate: RegisteredModel, champion: Regist
 
 
 def newest_corpus(config: Config) -> Path:
-    """The folder that the corpus stage published last.
+    """Returns the folder that the corpus stage published last.
 
     Raises:
         SchemaError: there is none.

@@ -1,4 +1,4 @@
-"""A champion set by hand: the registry's alias moves, and ops_model_promotions says who, what and why."""
+"""Sets the champion by hand: moves the alias in the registry, and records the reason in ops_model_promotions."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 def set_champion(
     warehouse: Warehouse, config: Config, version: int | None, reason: str, command: str, is_forced: bool = False
 ) -> "Decision":
-    """Make `version` champion, or with None the one that was it before the newest promotion.
+    """Makes `version` the champion; None means the champion before the newest promotion.
 
-    A version passes the gate first, against the standing champion and on the newest corpus; going back does not, and
-    neither does a forced promotion, which says so in the table.
+    A version must first pass the gate against the current champion, on the newest corpus. A rollback or a forced
+    promotion skips the gate; the table records the latter.
 
     Raises:
-        ModelNotFoundError: There is no such version, or none to go back to.
+        ModelNotFoundError: There is no such version, or no earlier champion.
         DataQualityError: The gate refused it.
         SchemaError: There is no corpus for the gate.
     """
@@ -64,7 +64,7 @@ def _pass_gate(config: Config, version: int) -> None:
     try:
         champion = resolve(name, CHAMPION, uri)
     except ModelNotFoundError:
-        champion = None  # none stands, or its files are gone: something must label
+        champion = None  # none, or its files are missing; the candidate is judged alone
     if champion is not None and champion.version == version:
         return
     verdict = judge_candidate(config, candidate, champion)

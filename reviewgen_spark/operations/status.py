@@ -1,4 +1,4 @@
-"""Where a warehouse stands: what each stage has done, which files wait for a decision, whether the counts add up."""
+"""Reports the state of a warehouse by stage and quality rule, and records decisions about refused files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from reviewgen_spark.warehouse.tables import Warehouse
 
 
 def stage_lines(ledger: Ledger, stages: Sequence[Stage]) -> list[str]:
-    """One line a stage: how far it is, its rows and when it last ended."""
+    """Returns one line for each stage: its progress, its rows and its last end."""
     width = max(len(stage.name) for stage in stages) + 2
     lines = [f"{'stage':<{width}}{'state':<34}{'rows':>12}  last end (UTC)"]
     for stage in stages:
@@ -36,10 +36,10 @@ def stage_lines(ledger: Ledger, stages: Sequence[Stage]) -> list[str]:
 
 
 def backfill_lines(backlog: Backlog, stages: Sequence[Stage]) -> list[str]:
-    """One line for each stage that goes over old batches again, such as label with a new champion.
+    """Returns one line for each stage that recomputes old batches, such as label with a new champion.
 
-    How long the rest takes is told from what the batches that are done took, by their rows; the rows that wait are
-    those that the stage wrote for them before.
+    The remaining time is estimated from the time per row of finished batches. The rows of a waiting batch are those
+    that the stage wrote for it before.
     """
     lines = []
     for stage in stages:
@@ -75,7 +75,7 @@ def _work(ledger: Ledger, stage: Stage, batches: Sequence[int]) -> _Work:
 
 
 def _duration(seconds: float) -> str:
-    """For people, such as 2 h 5 min.
+    """Formats a duration, such as 2 h 5 min.
 
     >>> _duration(7500), _duration(130), _duration(4)
     ('2 h 5 min', '2 min', '4 s')
@@ -89,7 +89,7 @@ def _duration(seconds: float) -> str:
 def quality_lines(
     warehouse: Warehouse, rules: Mapping[str, QualityRule], batches: tuple[int, int] | None = None
 ) -> list[str]:
-    """One line a rule: how many reviews met it, and why it is there; what `reviewgen quality` prints."""
+    """Returns one line for each rule, with the number of matched reviews and its reason, for `reviewgen quality`."""
     metrics = warehouse.read("ops_clean_metrics").where("kind_code IN ('error', 'warning')")
     runs = warehouse.records("ops_stage_runs").read()
     if batches:
@@ -103,17 +103,17 @@ def quality_lines(
         count = found.pop(name, 0)
         share = f"{100 * count / total:.2f} %" if total else "-"
         lines.append(f"{name:<24}{rule.severity:<10}{count:>12,}{share:>10}  {rule.reason}")
-    # A rule that was taken out since: its batches are cleaned again on the next run.
+    # A rule that was removed since; the next run cleans its batches again.
     lines += [f"{name:<24}{'gone':<10}{count:>12,}" for name, count in sorted(found.items())]
     return [*lines, f"{total:,} reviews"]
 
 
 def decide_file(warehouse: Warehouse, path: str, decision: str) -> None:
-    """Record what becomes of a file that was refused whole.
+    """Records the decision about a file that was refused as a whole.
 
     Args:
-        warehouse: Held by this process.
-        path: As ops_source_files names it.
+        warehouse: Warehouse whose lease this process holds.
+        path: Path of the file in ops_source_files.
         decision: `accept` or `retry`.
 
     Raises:

@@ -1,8 +1,8 @@
-"""`reviewgen export texts`: the one way by which generated texts leave the house, labelled and recorded.
+"""Exports generated texts to files, with labels and metadata, and records each export.
 
-Published texts and training data go into files of their own: the first carry the visible label in the text, the others
-are no texts to show. Both have their AIGC metadata beside them. What is exported, by whom and why is recorded before
-a line is written; the folder appears whole or not at all.
+Published texts and training data go to separate files, both with AIGC metadata. Published texts begin with the visible
+label; training data must not be shown. The content, user and reason of an export are recorded before the first line is
+written. The folder is created atomically.
 """
 
 import csv
@@ -36,17 +36,17 @@ _TEXTS, _TRAINING = "texts", "training"
 
 @dataclass(frozen=True)
 class TextExport:
-    """What is to be exported, and how.
+    """Describes which texts to export, and how.
 
     Attributes:
         out: folder to write; must be empty or absent.
-        purposes: which texts.
+        purposes: purposes of the texts to export.
         format_code: jsonl or csv.
-        is_stripped: without visible labels and metadata.
-        reason: why; kept in ops_text_exports.
+        is_stripped: whether to leave out visible labels and metadata.
+        reason: reason of the export; kept in ops_text_exports.
 
     Raises:
-        ConfigError: when the folder holds something, a purpose is never exported, or labels are stripped without a
+        ConfigError: the folder is not empty, a purpose is never exported, or labels are stripped without a
             reason.
     """
 
@@ -72,14 +72,14 @@ class TextExport:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: texts by purpose, and where."""
+    """Reports the exported texts by purpose, and their folder."""
 
     folder: Path
     text_counts: Mapping[str, int]
     is_stripped: bool
 
     def lines(self) -> list[str]:
-        """What `reviewgen export texts` prints."""
+        """Returns the lines that `reviewgen export texts` prints."""
         told = [f"{purpose}: {count:,} texts" for purpose, count in sorted(self.text_counts.items())]
         how = (
             "WITHOUT visible labels and AIGC metadata" if self.is_stripped else "with visible labels and AIGC metadata"
@@ -88,15 +88,15 @@ class Exported:
 
 
 def export_texts(run: Run, export: TextExport) -> Exported:
-    """Write the texts of some purposes into a folder.
+    """Writes the texts of some purposes to a folder.
 
     Args:
         run: Holds the warehouse.
-        export: What and how.
+        export: Which texts to export, and how.
 
     Raises:
-        SchemaError: No generated text was ever written.
-        DataQualityError: A text no longer fits its metadata: it was changed after it was made.
+        SchemaError: The tables of generated texts do not exist.
+        DataQualityError: A text does not match its metadata, because it was changed after generation.
     """
     if missing := [name for name in TABLES if not run.warehouse.exists(name)]:
         raise SchemaError(f"{', '.join(missing)}: no such table yet; write texts with `reviewgen run generate`")
@@ -118,7 +118,7 @@ def export_texts(run: Run, export: TextExport) -> Exported:
             )
         run.lease.check()
         if export.out.is_dir():
-            export.out.rmdir()  # empty, as was checked; a file that came since makes this fail
+            export.out.rmdir()  # checked to be empty; fails if a file was added since
         staging.replace(export.out)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -144,7 +144,7 @@ def _record(run: Run, export: TextExport, counts: Mapping[str, int], versions: M
 
 
 def _write(run: Run, export: TextExport, texts: DataFrame, folder: Path) -> dict[str, int]:
-    """The files, row by row, so that memory does not grow with their number; the manifest comes last."""
+    """Writes the files row by row, so that memory does not grow with the rows, and the manifest last."""
     counts: dict[str, int] = {}
     files = []
     for name, is_training in ((_TEXTS, False), (_TRAINING, True)):
@@ -189,10 +189,10 @@ def _lines(run: Run, export: TextExport, rows: DataFrame, file: TextIO) -> Itera
 
 
 def exported_row(row: Row | Mapping[str, Any], is_stripped: bool, propagator: str, export_id: str) -> dict[str, Any]:
-    """A text as it leaves the house: behind its label unless it is training data, its metadata under the key AIGC.
+    """Returns a text as it is exported, with metadata under the key AIGC, and a label unless it is training data.
 
     Raises:
-        DataQualityError: when the text does not fit its metadata.
+        DataQualityError: the text does not match its metadata.
     """
     aigc = parse_aigc(row["aigc"])
     if not aigc.fits(row["text"]):

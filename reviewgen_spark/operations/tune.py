@@ -1,4 +1,4 @@
-"""`reviewgen tune`: a search for the settings of fine-tuning on the newest corpus. No Spark."""
+"""Searches the settings of fine-tuning on the newest corpus, for `reviewgen tune`, without Spark."""
 
 import hashlib
 import tempfile
@@ -15,17 +15,17 @@ from reviewgen_spark.orchestration.resources.models import base_model
 
 
 def search_settings(config: Config, progress: Callable[[str], None]) -> TuneResult:
-    """Train with different settings, each trial a run in MLflow; the study lies beside the registry's store.
+    """Trains with different settings; each trial is a run in MLflow. The study is stored beside the registry.
 
     Args:
-        config: the sections `models`, `finetune` (what is not searched) and `tune`.
+        config: sections `models`, `finetune` (settings that are not searched) and `tune`.
         progress: called with a line every few seconds.
 
     Raises:
         SchemaError: there is no corpus.
     """
     corpus, base = newest_corpus(config), base_model(config)
-    # Figures of another corpus, base or other fixed settings do not compare, so they are another study.
+    # Another corpus, base or fixed setting starts another study, because its scores are not comparable.
     fixed = f"{corpus_fingerprint(corpus)} {base.hashes} {config.models.base} {config.finetune.result_part()}"
     name = f"{config.models.name}-{hashlib.sha256(fixed.encode()).hexdigest()[:12]}"
     artifacts = Path(config.paths.model_artifacts)

@@ -1,4 +1,4 @@
-"""`reviewgen write`: requests of a file in, texts with their checks and provenance out; on this machine, no Spark."""
+"""Writes texts with checks and provenance for the requests of a file, for `reviewgen write`, without Spark."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -30,13 +30,13 @@ STAGE = "write"
 
 @dataclass
 class Outcome:
-    """How many lines there were, and how many ended in an error."""
+    """Counts the requests, and those that ended in an error."""
 
     lines: int = 0
     errors: int = 0
 
     def describe(self) -> str:
-        """One line."""
+        """Returns the counts as one line."""
         return f"{self.lines:,} requests, {self.lines - self.errors:,} texts, {self.errors:,} errors"
 
 
@@ -49,22 +49,22 @@ def write_file(
     report: Callable[[str], None],
     total: int | None = None,
 ) -> Outcome:
-    """Write a text for each line of requests; one line out for each line in, in their order, empty ones left out.
+    """Writes one output line for each request, in the same order; empty lines are skipped.
 
-    A line out has the columns of a table of generated texts and `line`, the number of the line in. Its text begins with
-    the visible label, but for training data. A line that is no request has an `error` and no text.
+    An output line has the columns of a table of generated texts, and `line`, the number of the input line. Its text
+    begins with the visible label, except training data. An invalid request gives an `error` and no text.
 
     Args:
-        config: sections `generation`, `checks`, `provenance` and what they need.
+        config: sections `generation`, `checks`, `provenance` and the sections that these need.
         writer: template, torch or endpoint.
         lines: JSON objects, see `text/requests/request.py`.
-        out: JSON lines are written here, window by window.
-        report: gets a line of progress a window.
-        total: how many requests `lines` holds; without it there is no progress bar.
+        out: stream to write JSON lines to, window by window.
+        report: called with a line of progress for each window.
+        total: number of requests in `lines`; without it there is no progress bar.
 
     Raises:
-        ErrorShareError: more of them ended in an error than `generate.max_error_pct` allows; they are written all the
-            same.
+        ErrorShareError: more requests ended in an error than `generate.max_error_pct` allows; all output lines are
+            written before.
         ModelNotFoundError: the writer is `torch`, and there is no generator.
     """
     resources = writing(config, writer)
@@ -79,7 +79,7 @@ def write_file(
     if found.labeller is None:
         report("no labeller is registered: texts are checked by word lists alone")
     numbered = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
-    is_apart = not out.isatty()  # texts that are printed on the terminal would break the bar
+    is_apart = not out.isatty()  # texts printed on the terminal would break the bar
     advance = add_bar("requests", total if total and is_apart else 0)
     for window in windows(numbered, config.generation.window_rows):
         for row in _write_window(window, worker, config.provenance.content_producer):
@@ -119,7 +119,7 @@ def _error(name: str, message: str) -> dict[str, str]:
 
 
 def label_texts(config: Config, found: Writing) -> JudgeTexts | None:
-    """Open the labeller that checks texts, on this machine; None where none is registered."""
+    """Opens the labeller that checks texts, on this machine; returns None if none is registered."""
     if found.labeller is None:
         return None
     section = label_settings(config)

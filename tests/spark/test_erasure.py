@@ -16,7 +16,8 @@ from reviewgen_spark.pipelines import nightly
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.operations.counts import count_records
-from reviewgen_spark.operations.erasure.erase import Outcome, Request, erase
+from reviewgen_spark.operations.erasure.erase import erase
+from reviewgen_spark.operations.erasure.request import Outcome, Request
 from reviewgen_spark.orchestration.backlog import Force, upstream
 from reviewgen_spark.orchestration.erasure_log import open_erasures
 from reviewgen_spark.orchestration.runner import open_run

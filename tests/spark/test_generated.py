@@ -14,8 +14,9 @@ from pyspark.sql import functions as F
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import ConfigError, DataQualityError
-from reviewgen_spark.operations.erasure.erase import ErasureRun
-from reviewgen_spark.operations.erasure.erase import Request as Erasure
+from reviewgen_spark.operations.erasure.deletion import delete_derived
+from reviewgen_spark.operations.erasure.erasure_run import ErasureRun
+from reviewgen_spark.operations.erasure.request import Request as Erasure
 from reviewgen_spark.operations.text_export import TextExport, export_texts
 from reviewgen_spark.orchestration.erasure_log import ErasureLog
 from reviewgen_spark.orchestration.runner import Run, open_run
@@ -248,14 +249,14 @@ def test_erasure_takes_what_was_made_from_a_record(spark: SparkSession, settings
     with running(spark, settings) as run:
         # The step alone: the whole of an erasure takes a minute, and tests/spark/test_erasure.py has it.
         erasing = ErasureRun(run, ErasureLog(warehouse, run.run_id), b"key", Erasure())
-        erasing._rows = [Row(record_id="r1", review_id="v1", user_id="u", batch_id=1)]
-        erasing._tables = ["ops_text_exports", *NAMES]
-        erasing._delete_derived()
+        erasing.rows = [Row(record_id="r1", review_id="v1", user_id="u", batch_id=1)]
+        erasing.tables = ["ops_text_exports", *NAMES]
+        delete_derived(erasing)
     left = {name: {row.text_id for row in warehouse.read(name).collect()} for name in NAMES}
     assert left == {
         "gold_generated_texts": {"a1", "a2"},  # c3 has no source, but perhaps a word of the record
         "gold_review_replies": {"r2"},
         "gold_product_summaries": {"s2"},
     }
-    assert len(erasing._outcome.exports) == 3
-    assert "texts were exported, perhaps made from the records" in "\n".join(erasing._outcome.lines())
+    assert len(erasing.outcome.exports) == 3
+    assert "texts were exported, perhaps made from the records" in "\n".join(erasing.outcome.lines())

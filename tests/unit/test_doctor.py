@@ -14,8 +14,9 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.registry.registry import store_identity
 from reviewgen_spark.operations.doctor import health_checks
-from reviewgen_spark.operations.doctor.doctor import examine, examine_machine, find_champion, looking, spark_bytes
+from reviewgen_spark.operations.doctor.doctor import examine, examine_machine, find_champion, spark_bytes
 from reviewgen_spark.operations.doctor.health_checks import GIB, Finding, TableState, WorkerEnvironment
+from reviewgen_spark.operations.doctor.workers import looking
 
 DRIVER = WorkerEnvironment("here", "3.11", {"pyarrow": "25.0", "torch": "2.15"}, False, 8 * GIB)
 WORKER = replace(DRIVER, host="there", sees_artifacts=True)

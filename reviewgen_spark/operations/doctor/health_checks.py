@@ -1,6 +1,7 @@
-"""What a fact about a machine or a warehouse means for a run: ok, warn or fail, and what to do next.
+"""Judges facts about a machine or a warehouse: ok, warn or fail, with the next step.
 
-Pure functions from facts to findings; `doctor` gathers the facts. No Spark here, as there may be none to start.
+These are pure functions from facts to findings; `doctor` collects the facts. They do not need Spark, because Spark may
+fail to start.
 """
 
 import re
@@ -11,15 +12,17 @@ from typing import Literal
 
 JAVA_VERSIONS = (17, 21)  # those that Spark 4.1 runs on
 GIB = 2**30
-WORKER_BYTES = 350 * 2**20  # of its own: torch and transformers imported, measured 325 MiB, and a batch on its way
-_MAX_ARROW_BYTES = 256 * 2**20  # Spark's own default of a later version; more fills a worker with long texts
+WORKER_BYTES = 350 * 2**20  # without the model: torch and transformers, measured 325 MiB, and one batch
+_MAX_ARROW_BYTES = (
+    256 * 2**20
+)  # the default of a later Spark version; with long texts, more fills the memory of a worker
 _MIN_FREE_BYTES, _LOW_FREE_BYTES = GIB, 10 * GIB
 _MIN_KEY = 16
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A line of `reviewgen doctor`. `is_configuration` tells a wrong setting from a broken machine."""
+    """Holds one line of `reviewgen doctor`. `is_configuration` marks a wrong setting."""
 
     level: Literal["ok", "warn", "fail"]
     what: str
@@ -28,7 +31,7 @@ class Finding:
     is_configuration: bool = False
 
     def line(self) -> str:
-        """As it is printed.
+        """Returns the line as it is printed.
 
         >>> Finding("warn", "disk", "2 GiB free", "make room").line()
         'warn  disk: 2 GiB free; make room'
@@ -38,15 +41,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class WorkerEnvironment:
-    """What a Python process sees: the driver itself, or a worker on an executor.
+    """Describes what a Python process sees: the driver, or a worker on an executor.
 
     Attributes:
         host: Name of its machine.
         python: Version, such as 3.11.
-        libraries: Version by library; None for one that cannot be imported.
-        has_gpu: Whether torch sees one.
+        libraries: Version by library; None if it cannot be imported.
+        has_gpu: Whether torch sees a GPU.
         available_bytes: Memory that is free for new processes there.
-        sees_artifacts: Whether it reads the file that the driver has just written; None when that was not asked.
+        sees_artifacts: Whether it sees the file that the driver has just written; None if not checked.
     """
 
     host: str
@@ -58,7 +61,7 @@ class WorkerEnvironment:
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """0 without a failure, 2 when a setting is wrong, which may be why the rest fails, else 5."""
+    """Returns 0 without a failure, 2 if a setting is wrong, because it may cause the other failures, else 5."""
     failures = [finding for finding in findings if finding.level == "fail"]
     if any(finding.is_configuration for finding in failures):
         return 2
@@ -66,7 +69,7 @@ def exit_code(findings: Sequence[Finding]) -> int:
 
 
 def check_java(version_text: str | None) -> Finding:
-    """Judge what `java -version` printed; None when there is no such command.
+    """Checks the output of `java -version`; None means that there is no such command.
 
     >>> check_java('openjdk version "17.0.15" 2025-04-15').level, check_java('java version "1.8.0_392"').found
     ('ok', 'version 8')
@@ -84,11 +87,11 @@ def check_java(version_text: str | None) -> Finding:
 
 
 def check_jars(folder: str, names: Sequence[str], package: str) -> Finding:
-    """Judge the folder of the Delta jars by the names in it.
+    """Checks the folder of the Delta jars by the names of its files.
 
     Args:
         folder: `paths.jars`.
-        names: Of the files in it; none when it is not there.
+        names: Names of its files; empty if the folder is missing.
         package: Maven coordinates of Delta.
     """
     _, artifact, version = package.split(":")
@@ -102,12 +105,12 @@ def check_jars(folder: str, names: Sequence[str], package: str) -> Finding:
 
 
 def check_user_key(value: str, key_file: Path | None, variable: str) -> Finding:
-    """Judge where the key of user_key would come from, without making one and without reading the file.
+    """Checks the source of the key of user_key, without creating a key or reading the file.
 
     Args:
-        value: Of the environment variable; empty when it is not set.
-        key_file: `clean.user_key_file` below root; None when the configuration names none.
-        variable: Its name.
+        value: Value of the environment variable; empty if it is not set.
+        key_file: `clean.user_key_file` below root; None if the configuration names none.
+        variable: Name of the environment variable.
     """
     advice = f"export {variable}=$(openssl rand -hex 32), once and for ever, in every run's environment"
     if value:
@@ -127,7 +130,7 @@ def check_user_key(value: str, key_file: Path | None, variable: str) -> Finding:
 
 
 def check_arrow(max_rows: int, max_bytes: int, workers: int, available_bytes: int) -> Finding:
-    """Judge the limits of an Arrow batch: of each, a worker holds one on its way in and one on its way out."""
+    """Checks the limits of an Arrow batch. A worker holds two batches: one of input and one of output."""
     found = f"{max_rows:,} rows or {max_bytes / 2**20:,.0f} MiB a batch"
     if max_rows <= 0 or max_bytes <= 0 or max_bytes >= 2**31 - 1:
         found = f"batches without a limit ({max_rows} rows, {max_bytes} bytes)"
@@ -138,10 +141,9 @@ def check_arrow(max_rows: int, max_bytes: int, workers: int, available_bytes: in
 
 
 def check_memory(model_bytes: int, workers: int, available_bytes: int) -> Finding:
-    """Judge whether every worker can hold the champion.
+    """Checks whether the champion fits in the memory of every worker.
 
-    Workers of a node share the pages of float32 weights; in bfloat16 each has its own copy. So this is the most that
-    it can take.
+    This is an upper bound: workers of a node share float32 weights, but each has its own copy in bfloat16.
     """
     each = WORKER_BYTES + model_bytes
     found = (
@@ -158,7 +160,7 @@ def check_memory(model_bytes: int, workers: int, available_bytes: int) -> Findin
 
 
 def check_disk(where: str, free_bytes: int, total_bytes: int) -> Finding:
-    """Judge the room that is left in a file system."""
+    """Checks the free space of a file system."""
     found = f"{free_bytes / GIB:,.1f} of {total_bytes / GIB:,.1f} GiB free at {where}"
     if free_bytes < _MIN_FREE_BYTES:
         return Finding("fail", "disk", found, "make room, or move paths.root")
@@ -168,7 +170,7 @@ def check_disk(where: str, free_bytes: int, total_bytes: int) -> Finding:
 
 
 def check_landing(folder: str, exists: bool) -> Finding:
-    """Judge whether the folder that deliveries come to is there."""
+    """Checks whether the folder for deliveries exists."""
     if exists:
         return Finding("ok", "landing folder", folder)
     return Finding(
@@ -177,14 +179,14 @@ def check_landing(folder: str, exists: bool) -> Finding:
 
 
 def check_champion(name: str, version: int | None, problem: str, is_damaged: bool, advice: str = "") -> Finding:
-    """Judge what the registry says of the model that labels.
+    """Checks the model that labels, as found in the registry.
 
     Args:
         name: `models.name`.
-        version: Number of the version whose files are complete; None when there is none.
+        version: Number of the version whose files are complete; None if there is none.
         problem: Why there is none, or why a local copy of the version is used.
         is_damaged: Whether a version has the alias, but cannot be used.
-        advice: What to do about a version that cannot be used.
+        advice: Next step for a version that cannot be used.
     """
     if version is not None and problem:
         return Finding("warn", "champion", problem, "start the registry, then run `reviewgen doctor` again")
@@ -197,7 +199,7 @@ def check_champion(name: str, version: int | None, problem: str, is_damaged: boo
 
 
 def check_workers(driver: WorkerEnvironment, workers: Sequence[WorkerEnvironment]) -> list[Finding]:
-    """Judge the workers against the driver: the same Python, and the same libraries, which can be imported."""
+    """Checks that all workers have the Python and the importable libraries of the driver."""
     found: list[Finding] = []
     hosts = len({worker.host for worker in workers})
     others = sorted({worker.python for worker in workers} - {driver.python})
@@ -222,7 +224,7 @@ def check_workers(driver: WorkerEnvironment, workers: Sequence[WorkerEnvironment
 
 
 def check_gpu(wanted: str, driver: WorkerEnvironment, workers: Sequence[WorkerEnvironment]) -> Finding:
-    """Judge who sees a GPU: labelling needs it where the tasks run."""
+    """Checks which workers see a GPU, because labelling needs it where the tasks run."""
     seeing = sum(worker.has_gpu for worker in workers)
     found = f"seen by the driver: {'yes' if driver.has_gpu else 'no'}, by {seeing} of {len(workers)} workers"
     if wanted == "cuda" and seeing < len(workers):
@@ -237,7 +239,7 @@ def check_gpu(wanted: str, driver: WorkerEnvironment, workers: Sequence[WorkerEn
 
 
 def check_artifacts(folder: str, workers: Sequence[WorkerEnvironment]) -> Finding:
-    """Judge whether every worker reads what the driver writes below the artifact root."""
+    """Checks whether every worker sees the files that the driver writes below the artifact root."""
     blind = sorted({worker.host for worker in workers if not worker.sees_artifacts})
     if blind:
         found = f"workers on {', '.join(blind)} do not see what the driver writes to {folder}"
@@ -246,7 +248,7 @@ def check_artifacts(folder: str, workers: Sequence[WorkerEnvironment]) -> Findin
 
 
 def check_lease(holder: str | None) -> Finding:
-    """Judge who may write to the warehouse: a run that goes on is no fault, but the next one waits for it."""
+    """Checks whether the lease is free. An active run is only a warning, because the next run waits for it."""
     if holder is None:
         return Finding("ok", "lease", "free")
     return Finding("warn", "lease", holder)
@@ -254,7 +256,7 @@ def check_lease(holder: str | None) -> Finding:
 
 @dataclass(frozen=True)
 class TableState:
-    """A table as it stands: what keeps a run from using it, what the next run adds, or why it cannot be read."""
+    """Holds the faults of a table, the columns the next run adds, or why it cannot be read."""
 
     name: str
     faults: tuple[str, ...] = ()
@@ -263,7 +265,7 @@ class TableState:
 
 
 def check_tables(states: Sequence[TableState], declared: int) -> list[Finding]:
-    """Judge the tables that exist: one line for all that are well, one for each that is not."""
+    """Checks the existing tables. Returns one finding for all good tables, and one for each other table."""
     if not states:
         return [Finding("warn", "tables", "none yet", "`reviewgen run nightly` makes them")]
     found: list[Finding] = []

@@ -1,4 +1,4 @@
-"""Erased records in delivered files: told, or emptied where that is wanted and can be done without harm."""
+"""Finds erased records in delivered files. Lists them, or replaces them by empty records if requested."""
 
 from pathlib import Path
 
@@ -13,15 +13,15 @@ from reviewgen_spark.transforms.ingest.landing import Delivery, file_hash, list_
 
 
 def empty_landing(run: Run, erased: Erased, is_wanted: bool) -> tuple[list[str], list[str]]:
-    """Look through every delivered file.
+    """Searches every delivered file for erased records.
 
     Args:
         run: Holds the warehouse.
         erased: What must stay erased.
-        is_wanted: Empty the records; else the files are only told.
+        is_wanted: Empty the records; otherwise the files are only listed.
 
     Returns:
-        The files whose records were emptied, and those that still hold one, or that cannot be read to the end.
+        The files whose records were emptied, and the files that still hold one or cannot be read to the end.
     """
     deliveries = list_deliveries(run.spark, run.config.paths.landing, run.config.ingest)
     known = run.warehouse.records("ops_source_files").read()
@@ -41,6 +41,7 @@ def empty_landing(run: Run, erased: Erased, is_wanted: bool) -> tuple[list[str],
 
 
 def _why_not(config: Config, found: Found, said: Row | None) -> str | None:
+    """Returns why a file cannot be rewritten; None if it can."""
     if "://" in config.paths.landing:
         return "rewritten only on a mounted folder; have it delivered again without them"
     if found.delivery.format_code == "delta":
@@ -53,7 +54,10 @@ def _why_not(config: Config, found: Found, said: Row | None) -> str | None:
 
 
 def _rewrite(run: Run, found: Found, known: list[Row]) -> None:
-    """The copy is known to ops_source_files before it takes the file's place, so that it never looks new."""
+    """Replaces a file by a copy with empty records.
+
+    Records the copy in ops_source_files before the replacement, so that ingest never treats it as a new file.
+    """
     delivery = found.delivery
     file = Path(run.config.paths.landing) / delivery.path
     copy = empty_records(file, delivery.format_code, set(found.ordinals))
@@ -62,7 +66,7 @@ def _rewrite(run: Run, found: Found, known: list[Row]) -> None:
             Delivery(delivery.feed_code, delivery.path, delivery.format_code, copy.stat().st_size, delivery.modified_at)
         ),
         "sha256": file_hash(str(copy)),
-        # a slice of no records in no batch: what was reserved stays as it was
+        # An empty range of rows in no batch: rows reserved earlier keep their batch.
         "first_row": 1,
         "last_row": 0,
         "state": "reserved",
@@ -75,7 +79,7 @@ def _rewrite(run: Run, found: Found, known: list[Row]) -> None:
 
 
 def _tell(found: Found) -> str:
-    """A file with the lines that hold a record, 20 at most."""
+    """Returns the path of a file with up to 20 of the lines that hold a record."""
     lines = ", ".join(map(str, found.lines[:20])) + (", …" if len(found.lines) > 20 else "")
     place = f", line {lines}" if lines else ""
     return found.delivery.path + place + (" (cannot be read to its end: look yourself)" if found.is_damaged else "")

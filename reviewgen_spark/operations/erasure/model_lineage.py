@@ -1,4 +1,4 @@
-"""What learnt from records: the corpora that hold them, and the models that say they were trained on one of these."""
+"""Finds the corpora that contain given records, and the models trained on these corpora."""
 
 import json
 from collections.abc import Collection
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def corpora_with(config: Config, record_ids: Collection[str]) -> list[Path]:
-    """Folders below `paths.artifacts` whose shards hold one of these records."""
+    """Returns the folders below `paths.artifacts` whose shards contain one of these records."""
     wanted = pa.array(sorted(record_ids), pa.string())
     return [
         folder
@@ -27,14 +27,14 @@ def corpora_with(config: Config, record_ids: Collection[str]) -> list[Path]:
 
 
 def models_of(config: Config, corpora: Collection[str]) -> list[str]:
-    """Models, registered or not, that were trained on one of these corpora; a line each.
+    """Returns one line for each model, registered or not, that was trained on one of these corpora.
 
-    A registered model is named by its version, a model folder by its path. Where a language model has read one, so may
-    have what was fine-tuned from it.
+    A registered model is named by its version, a model folder by its path. If a language model was pre-trained on a
+    corpus, the models fine-tuned from it are listed too.
 
     Args:
-        config: Where artifacts and registry are.
-        corpora: Fingerprints.
+        config: Configuration with the paths of the artifacts and the registry.
+        corpora: Fingerprints of the corpora.
     """
     made = Artifacts(config.paths.artifacts).made()
     folders = [folder for folder in made if folder.name not in corpora and _learnt_from(folder) & set(corpora)]
@@ -61,7 +61,7 @@ def _has_record(file: Path, wanted: pa.Array) -> bool:
 
 
 def _learnt_from(folder: Path) -> set[str]:
-    """The corpora that a model folder names in one of its JSON files."""
+    """Returns the corpora that the JSON files of a model folder name."""
     found: set[str] = set()
     for file in sorted(folder.glob("*.json")):
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -75,5 +75,5 @@ def _registered(config: Config) -> "list[ModelEntry]":
 
     uri = config.paths.tracking_uri
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
-        return []  # asking would make the store
+        return []  # listing would create the store
     return [entry for name in (config.models.name, config.generation.name) for entry in list_models(uri, name)]

@@ -1,4 +1,7 @@
-"""A search of every file for values that must not be in any: what an erasure proves itself by. Never prints a value."""
+"""Searches all files for erased values, and never prints one.
+
+An erasure is complete only when no file contains an erased value.
+"""
 
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -11,33 +14,33 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 MIN_BYTES = 8
-"""Shorter values stand in any file by chance: they count only where they are a whole cell of a Parquet file."""
+"""Shorter values are searched for only as whole cells of Parquet files, because any file may contain them by chance."""
 _CHUNK = 8 * 2**20
 
 
 @dataclass(frozen=True)
 class Values:
-    """What is searched for.
+    """Holds the values to search for.
 
     Attributes:
-        exact: values that give themselves away as a whole cell.
+        exact: values that count as found when they are a whole cell.
     """
 
     exact: frozenset[str]
 
     @property
     def inside(self) -> list[str]:
-        """Those that are searched for inside texts and bytes too."""
+        """Returns the values that are also searched for inside texts and bytes."""
         return sorted(value for value in self.exact if len(value.encode("utf-8", "surrogatepass")) >= MIN_BYTES)
 
 
 def search_files(folders: Iterable[Path], values: Values, skipped: Collection[Path] = ()) -> list[Path]:
-    """The files below some folders that hold one of the values, packed columns of Parquet files included.
+    """Returns the files below some folders that contain one of the values, also in compressed Parquet columns.
 
     Args:
-        folders: Each is walked once, also when one lies in another; links are not followed.
-        values: What is searched for.
-        skipped: Files and folders that are left out.
+        folders: Folders to search; a nested one is searched once. Links are not followed.
+        values: Values to search for.
+        skipped: Files and folders to leave out.
     """
     if not values.exact:
         return []
@@ -60,7 +63,7 @@ def _walk(folder: Path, skipped: set[Path]) -> Iterator[Path]:
 
 
 def _spellings(value: str) -> set[bytes]:
-    """As UTF-8, and as JSON writes what is not ASCII."""
+    """Returns a value as UTF-8 and as JSON, with and without escapes."""
     import json
 
     plain = value.encode("utf-8", "surrogatepass")
@@ -77,7 +80,7 @@ def _holds(file: Path, needles: re.Pattern[bytes], texts: re.Pattern[str], exact
             return True
         return file.name.endswith(".parquet") and _holds_cell(file, texts, exact)
     except FileNotFoundError:
-        return False  # a temporary file of somebody else, gone since
+        return False  # a temporary file of another process, deleted meanwhile
 
 
 def _holds_bytes(file: Path, needles: re.Pattern[bytes]) -> bool:
@@ -92,7 +95,7 @@ def _holds_bytes(file: Path, needles: re.Pattern[bytes]) -> bool:
                     return True
                 before = chunk[-4096:]
         except (EOFError, OSError):
-            return False  # a damaged delivery: what could be unpacked was searched
+            return False  # a damaged delivery: its readable part was searched
     return False
 
 
@@ -105,7 +108,7 @@ def _holds_cell(file: Path, texts: re.Pattern[str], exact: pa.Array) -> bool:
                 for column in batch.columns
             )
     except pa.ArrowException:
-        return False  # no Parquet file after all: its bytes were searched
+        return False  # not a Parquet file: its bytes were searched
 
 
 def _column_holds(column: Any, texts: re.Pattern[str], exact: pa.Array) -> bool:

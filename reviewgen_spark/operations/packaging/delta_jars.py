@@ -2,9 +2,9 @@
 
 `python -m reviewgen_spark.operations.packaging.delta_jars FOLDER` calls it.
 
-Spark's own resolver fetches them. Only what pyspark does not bring itself is kept: 7 of 33 jars, as the others are
-older copies of what is in pyspark. The folder is also named in the `spark-defaults.conf` of this environment's
-pyspark, so that a plain `spark-submit jobs/clean.py` finds Delta too.
+Spark's own resolver downloads them. Only 7 of 33 jars are kept, because pyspark contains newer copies of the others.
+The folder is also written to the `spark-defaults.conf` of this environment's pyspark, so that a plain
+`spark-submit jobs/clean.py` finds Delta too.
 """
 
 import shutil
@@ -18,7 +18,7 @@ _OURS = ("io.delta_", "io.unitycatalog_")
 
 
 def resolve_jars(folder: Path) -> list[Path]:
-    """Fill `folder` with the Delta jars unless they are there; return them."""
+    """Downloads the Delta jars to `folder` unless it has them, and returns their paths."""
     present = sorted(folder.glob("*.jar"))
     if present:
         return present
@@ -42,12 +42,12 @@ def resolve_jars(folder: Path) -> list[Path]:
             if jar.name.startswith(_OURS):
                 shutil.copy2(jar, staging / jar.name)
         shutil.rmtree(folder, ignore_errors=True)
-        staging.rename(folder)  # a folder that exists is complete
+        staging.rename(folder)  # so a folder that exists is complete
     return sorted(folder.glob("*.jar"))
 
 
 def write_spark_defaults(jars: list[Path], log4j: Path) -> Path:
-    """Name the jars and the log settings in the defaults of this environment's pyspark, for `spark-submit`."""
+    """Writes the jars and the log settings to the defaults of this environment's pyspark, for `spark-submit`."""
     import pyspark
 
     classpath = ":".join(str(jar) for jar in jars)
@@ -64,7 +64,7 @@ def write_spark_defaults(jars: list[Path], log4j: Path) -> Path:
 
 
 def main(arguments: list[str]) -> int:
-    """Resolve and name the jars; exit code 5 when they cannot be had."""
+    """Downloads the jars and writes the defaults; returns exit code 5 if the jars cannot be resolved."""
     from pyspark.errors import PySparkRuntimeError
 
     from reviewgen_spark.config import default_conf_folder
@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0]).resolve()
     try:
         jars = resolve_jars(folder)
-    except PySparkRuntimeError:  # the JVM ended, and has printed why
+    except PySparkRuntimeError:  # the JVM has ended and printed the reason
         jars = []
     if not jars:
         print(

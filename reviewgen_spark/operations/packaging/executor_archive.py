@@ -2,11 +2,12 @@
 
 `python -m reviewgen_spark.operations.packaging.executor_archive FILE` calls it.
 
-The archive holds the top of a `site-packages`: what this project asks for, and what that asks for in turn, as it is
-installed here. Executors unpack it (`spark-submit --archives FILE#environment`) and find it by `PYTHONPATH`; nothing in
-it names the folder it came from. Left out: Spark and py4j, which each node has, this project itself, which travels as a
-wheel, deltalake, which the driver alone asks, and triton (1 GB), which torch loads for torch.compile alone. The same
-installation gives the same bytes.
+The archive has the layout of `site-packages`: the dependencies of this project and their dependencies, as installed
+here. Executors unpack it (`spark-submit --archives FILE#environment`) and find it by `PYTHONPATH`. No file in it names
+the source folder. The same installation gives the same bytes.
+
+Left out: Spark and py4j, which each node has; this project itself, which is shipped as a wheel; deltalake, which only
+the driver uses; and triton (1 GB), which torch loads only for torch.compile.
 """
 
 import argparse
@@ -24,15 +25,17 @@ from reviewgen_spark.orchestration.job import guarded
 PROJECT = "reviewgen-spark"
 ELSEWHERE = frozenset({PROJECT, "pyspark", "py4j", "delta-spark", "deltalake", "triton"})
 SKIPPED_FOLDERS = frozenset({"__pycache__", "tests", "include"})
-IMPORTED_TESTS = PurePosixPath("numpy/_core/tests/_natype.py")  # numpy.testing, which SciPy imports, imports it
+IMPORTED_TESTS = PurePosixPath("numpy/_core/tests/_natype.py")  # imported by numpy.testing, which SciPy imports
 COMPRESS_LEVEL = 4  # 6 takes twice the time for 2 % less
 
 
 def required_distributions(extras: Sequence[str]) -> list[Distribution]:
-    """What the project with these extras needs on this platform, by name; itself and ELSEWHERE left out.
+    """Returns the distributions that the project with these extras needs on this platform, ordered by name.
+
+    The project itself and ELSEWHERE are left out.
 
     Raises:
-        MissingExtraError: something of it is not installed here.
+        MissingExtraError: one of them is not installed here.
     """
     from packaging.requirements import Requirement
 
@@ -63,7 +66,10 @@ def required_distributions(extras: Sequence[str]) -> list[Distribution]:
 
 
 def packed_files(distributions: Sequence[Distribution]) -> Iterator[tuple[str, Path]]:
-    """Name in the archive and place here of every file, sorted; without scripts, tests, headers and bytecode."""
+    """Yields the name in the archive and the local path of every file, sorted.
+
+    Scripts, tests, headers and bytecode are left out.
+    """
     files: dict[str, Path] = {}
     for one in distributions:
         for path in one.files or ():
@@ -74,7 +80,7 @@ def packed_files(distributions: Sequence[Distribution]) -> Iterator[tuple[str, P
 
 
 def write_archive(target: Path, distributions: Sequence[Distribution]) -> int:
-    """Write the archive, whole or not at all; returns the bytes that it unpacks to."""
+    """Writes the archive atomically, and returns its unpacked size in bytes."""
     staged = target.with_name(target.name + ".part")
     target.parent.mkdir(parents=True, exist_ok=True)
     size = 0
@@ -95,7 +101,7 @@ def write_archive(target: Path, distributions: Sequence[Distribution]) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Pack; exit code 5 when something is not installed."""
+    """Packs the libraries; returns exit code 5 if one is not installed."""
     parser = argparse.ArgumentParser(prog="executor_archive", description=__doc__.split("\n")[0])
     parser.add_argument("target", type=Path, metavar="FILE", help="such as dist/environment.tar.gz")
     parser.add_argument("--extras", default="weak", help="of this project, with commas (default weak; serve has torch)")

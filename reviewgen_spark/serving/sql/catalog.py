@@ -1,4 +1,4 @@
-"""Tables and views by name in a session: registered by location, so any number of sessions can read at once."""
+"""Registers tables and views in a session by location, so that many sessions can read at once."""
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -9,10 +9,10 @@ from reviewgen_spark.warehouse.tables import Warehouse
 
 
 def register_tables(spark: SparkSession, config: Config) -> list[str]:
-    """Register every table that exists, and the views over them; returns their names.
+    """Registers all existing tables and the views on them, and returns their names.
 
-    A table is read at its newest version each time it is queried. A view is there as soon as one of its tables is; one
-    that no stage has written yet counts as empty.
+    A table is read at its newest version each time it is queried. A view is registered if one of its tables exists;
+    missing tables count as empty.
     """
     warehouse = Warehouse(spark, config)
     names = [name for name in TABLES if warehouse.exists(name)]

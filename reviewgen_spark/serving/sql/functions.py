@@ -1,4 +1,4 @@
-"""SQL functions on texts: `SELECT reviewgen_sentiment(text).label`, in `reviewgen sql`, `shell` and notebooks.
+"""Registers SQL functions on texts, such as `reviewgen_sentiment`, for `reviewgen sql`, `shell` and notebooks.
 
 Each does to a text what the pipeline does, so that a function and the tables agree: the text is cleaned as by `clean`,
 then cut as by `tokens`, or labelled as by `label` with one pinned version. They are Arrow functions: a worker gets
@@ -42,7 +42,7 @@ Columns = Iterator[pa.Array]
 
 
 def register_functions(spark: SparkSession, config: Config, version: int | None = None) -> list[str]:
-    """Register all functions in a session, for a notebook; returns their names.
+    """Registers all functions in a session, for a notebook, and returns their names.
 
     - `reviewgen_sentiment(text)`: a struct of `label`, `score` (probability of positive), `error` (why there is no
       label, the class in gold_review_labels.error) and `model_version`.
@@ -72,9 +72,9 @@ def register_functions(spark: SparkSession, config: Config, version: int | None 
 
 
 def register_named(spark: SparkSession, config: Config, source: str) -> list[str]:
-    """Register those functions that a query, or a line of Python, names and that are not there yet.
+    """Registers the functions that a query or a line of Python names, unless they are registered.
 
-    So a query that needs no model waits for none. Returns the names of the new functions.
+    A query without a model does not wait for one. Returns the names of the new functions.
 
     Raises:
         ModelNotFoundError: `reviewgen_sentiment` is named, and there is no champion.
@@ -91,7 +91,7 @@ def register_named(spark: SparkSession, config: Config, source: str) -> list[str
 
 
 def register_sentiment(spark: SparkSession, config: Config, version: int | None = None) -> None:
-    """Register `reviewgen_sentiment` with one version of the model, which is broadcast once an application.
+    """Registers `reviewgen_sentiment` with one version of the model, which is broadcast once an application.
 
     Raises:
         ModelNotFoundError: there is no such version or no champion, or its files are damaged.
@@ -109,12 +109,12 @@ def _register_tokens(spark: SparkSession, clean: CleanSection, tokens: TokensSec
 
 
 def _register_mask(spark: SparkSession, clean: CleanSection) -> None:
-    # Who asks for a mask wants one, also where the pipeline keeps the data as they are.
+    # The function always masks, also if the pipeline is configured not to.
     _register(spark, MASK, "string", _masking(clean.model_copy(update={"mask_pii": True})))
 
 
 def _register(spark: SparkSession, name: str, type_: str, function: Callable[[Columns], Columns]) -> None:
-    # Its kind, batches in and batches out, is told by its annotations.
+    # Spark reads the kind of the function, batches in and batches out, from its annotations.
     spark.udf.register(name, arrow_udf(function, type_))
 
 

@@ -1,4 +1,4 @@
-"""The prompt of `reviewgen shell`: Python with `spark`, `config`, the tables, and SQL functions when they are named."""
+"""Opens the Python prompt of `reviewgen shell`, with `spark`, `config`, the tables and the SQL functions."""
 
 import code
 import contextlib
@@ -12,7 +12,7 @@ from reviewgen_spark.serving.sql.functions import FUNCTIONS, register_named
 
 
 class Shell(code.InteractiveConsole):
-    """A Python prompt that registers a SQL function when a line first names it: most sessions need no model."""
+    """Registers a SQL function when a line first names it, because most sessions need no model."""
 
     def __init__(self, spark: SparkSession, config: Config) -> None:
         super().__init__({"spark": spark, "config": config})
@@ -20,7 +20,7 @@ class Shell(code.InteractiveConsole):
         self._config = config
 
     def runsource(self, source: str, filename: str = "<input>", symbol: str = "single") -> bool:
-        """Run what was typed so far; a function that cannot be had is told in one line, and nothing is run."""
+        """Runs the input; if a named function is not available, prints one line and runs nothing."""
         try:
             register_named(self._spark, self._config, source)
         except ReviewgenError as error:
@@ -30,7 +30,7 @@ class Shell(code.InteractiveConsole):
 
 
 def open_shell(spark: SparkSession, config: Config) -> None:
-    """Read, run and print until the end of the input."""
+    """Reads, runs and prints until the end of the input."""
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - history and editing of lines, where the platform has them
 

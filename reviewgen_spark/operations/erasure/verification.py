@@ -1,0 +1,47 @@
+"""Deletes earlier versions of the tables, and searches every file for values of the erased records."""
+
+from pathlib import Path
+
+from pyspark.sql import functions as F
+
+from reviewgen_spark.operations.erasure.erasure_run import CLUSTERS, ErasureRun
+from reviewgen_spark.operations.erasure.residual_scan import Values, search_files
+from reviewgen_spark.warehouse.table_files import forget_history
+
+
+def delete_history(erasure: ErasureRun) -> None:
+    """Deletes earlier versions of all tables but the ops tables."""
+    for name in erasure.tables:
+        if not name.startswith("ops_"):
+            erasure.run.lease.check()
+            forget_history(erasure.run.warehouse, name)
+
+
+def search_leftovers(erasure: ErasureRun) -> None:
+    """Searches every file for erased ids and texts.
+
+    Values that remaining rows contain are not searched for: names of clusters, and texts that others wrote too.
+    """
+    values = erasure.values - _kept(erasure)
+    paths = erasure.run.config.paths
+    folders = [
+        Path(path) for path in (paths.root, paths.warehouse, paths.exports, paths.artifacts) if "://" not in path
+    ]
+    landing = () if "://" in paths.landing else (Path(paths.landing),)
+    erasure.outcome.leftovers = [str(file) for file in search_files(folders, Values(frozenset(values)), landing)]
+
+
+def _kept(erasure: ErasureRun) -> set[str]:
+    """Returns the values that remaining rows also contain."""
+    kept: set[str] = set()
+    ids = F.broadcast(erasure.run.spark.createDataFrame([(value,) for value in sorted(erasure.values)], "value string"))
+    places = {
+        CLUSTERS: F.concat(F.array("cluster_id"), "near_clusters"),
+        "bronze_reviews": F.array("title", "text_raw"),
+        "silver_reviews": F.array("title_clean", "text_clean"),
+    }
+    for name, found in places.items():
+        if name in erasure.tables:
+            rows = erasure.run.warehouse.read(name).select(F.explode(found).alias("value"))
+            kept |= {row.value for row in rows.join(ids, "value", "left_semi").distinct().collect()}
+    return kept
