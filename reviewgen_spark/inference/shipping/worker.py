@@ -15,7 +15,8 @@ from reviewgen_spark.inference.shipping.ship import ShippedModel
 from reviewgen_spark.models.classifier.model_folder import NGRAM_FILE, ONNX_FILE, files_sha256
 
 if TYPE_CHECKING:
-    from reviewgen_spark.models.classifier.predictor import Device, Predictor
+    from reviewgen_spark.models.classifier.loading import Device
+    from reviewgen_spark.models.classifier.predictor import Predictor
     from reviewgen_spark.models.classifier.runtime import Precision
     from reviewgen_spark.models.compression.ngram_classifier import NgramClassifier
     from reviewgen_spark.models.generator.generator_folder import Generator
@@ -113,7 +114,7 @@ def _hold(
     global _load_count
     import torch
 
-    from reviewgen_spark.models.classifier.predictor import choose_device
+    from reviewgen_spark.models.classifier.loading import choose_device
 
     is_onnx = ONNX_FILE in shipped.beside
     is_on_gpu = not is_onnx and choose_device(device) == "cuda"
