@@ -162,7 +162,9 @@ def asked(table: Table, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[s
 
     def run(stage: Any, config: Config) -> dict[str, dict[str, Any]]:
         kept: list[DataFrame] = []
-        monkeypatch.setattr(stage, "write_batch", lambda config, writing, requests, *rest: kept.append(requests) or requests)
+        monkeypatch.setattr(
+            stage, "write_batch", lambda config, writing, requests, *rest: kept.append(requests) or requests
+        )
         tables = {name: made[name] for name in stage.STAGE.reads if name in made}
         nowhere = Path("nowhere")
         stage.STAGE.run(Inputs(tables, config, None, {}, nowhere, nowhere, "f", 1, lambda line: None))
