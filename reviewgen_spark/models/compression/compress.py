@@ -1,8 +1,8 @@
-"""Compress a distilled student further: prune it, let it recover, and lay it out for every runtime with its figures.
+"""Compresses a distilled student: prunes it, trains it again, exports it to each runtime and measures every variant.
 
 <out>/model/              a model folder like any other
-<out>/model.onnx          the same for other runtimes, where compress.onnx says so
-<out>/ngram_classifier.safetensors   what answers before it, where compress.cascade says so
+<out>/model.onnx          the same for other runtimes, if compress.onnx is on
+<out>/ngram_classifier.safetensors   the first step of the cascade, if compress.cascade is on
 <out>/compression.json    the table of all variants, and the settings
 """
 
@@ -56,27 +56,27 @@ def compress(
     progress: Callable[[str], None],
     checkpoint: Path,
 ) -> list[VariantFigures]:
-    """Make the compressed model, its ONNX file and the table of what each step gave.
+    """Makes the compressed model, its ONNX file and the table of all variants.
 
-    Units are taken out first, then the model learns from the teacher again; heads and weights are set to zero last, as
-    training would fill them again. The test split is read for the table alone.
+    Units are removed first, then the model is distilled from the teacher again. Heads and weights are set to zero last,
+    because training would change the zeros. The test split is read for the table only.
 
     Args:
         corpus: a labelled corpus.
         unlabelled: the texts that the student was distilled on.
         teacher: the teacher's model folder.
-        student: the distilled student's.
+        student: the model folder of the distilled student.
         section: the `compress` section.
-        recovery: the `distil` section; how the pruned model learns again.
+        recovery: the `distil` section, for the training of the pruned model.
         evaluation: the `evaluate` section; bootstrap and seed.
         out: folder to fill.
         progress: called with lines that hold no text.
-        checkpoint: file that an interrupted recovery goes on from; a `teacher_logits.npy` beside it is used.
+        checkpoint: file that an interrupted recovery resumes from; a `teacher_logits.npy` beside it is used.
 
     Raises:
         ConfigError: the model has no such parts.
         MissingExtraError: `compress.onnx`, and the extra is not installed.
-        StageError: training failed, or the ONNX file does not answer as torch does.
+        StageError: training failed, or the ONNX file gives other logits than torch.
     """
     if section.onnx:
         require_onnx()
@@ -121,13 +121,13 @@ def fit_first_answers(
     section: CompressSection,
     progress: Callable[[str], None],
 ) -> NgramClassifier:
-    """Fit the n-gram classifier that answers before the compressed model does.
+    """Fits the n-gram classifier that is the first step of the cascade.
 
     Args:
         corpus: a labelled corpus.
         unlabelled: more texts for the teacher to answer.
         teacher: the teacher.
-        keep: file of the teacher's logits of these texts; read where it is there.
+        keep: file of the teacher's logits of these texts; read if it exists.
         behind: the compressed model.
         section: the `compress` section.
         progress: called with lines that hold no text.
@@ -147,7 +147,7 @@ def fit_first_answers(
 
 
 def read_table(folder: Path) -> list[VariantFigures]:
-    """The table of a folder that `compress` filled."""
+    """Reads the table of variants from a folder that `compress` wrote."""
     content = json.loads((folder / TABLE_FILE).read_text(encoding="utf-8"))
     return [VariantFigures(**row) for row in content["variants"]]
 
@@ -160,7 +160,7 @@ def prune(
     progress: Callable[[str], None],
     recover: Callable[[Any], None],
 ) -> None:
-    """Apply `compress.methods` to a student and write the result as a model folder, calibrated anew.
+    """Applies `compress.methods` to a student and writes the result as a model folder with new temperatures.
 
     Args:
         corpus: importance is measured on its train split, temperatures are fitted on validation.
@@ -168,7 +168,7 @@ def prune(
         section: the `compress` section.
         out: folder to write.
         progress: called with a line a method.
-        recover: trains a pruned model on and writes it to `out`; not called with `recovery_epochs` 0.
+        recover: trains a pruned model further and writes it to `out`; not called with `recovery_epochs` 0.
 
     Raises:
         ConfigError: the model has no such parts.
@@ -176,7 +176,7 @@ def prune(
     settings, model = read_settings(student), load_classifier(student)
     tokenizer = Tokenizer(student / "tokenizer.json", settings.max_tokens)
     sample = [row.ids for row in tokenizer.encode(read_split(corpus, "train").texts[:SAMPLE_ROWS])]
-    model = copy.deepcopy(model)  # its weights are mapped: what follows must not write to the student's file
+    model = copy.deepcopy(model)  # the weights are memory-mapped; the student's file must not change
     if "feed_forward" in section.methods:
         width, model = model.config.intermediate_size, prune_feed_forward(model, section.feed_forward_share, sample)
         progress(f"feed-forward width {width:,} to {model.config.intermediate_size:,}")
@@ -203,7 +203,7 @@ def prune(
 
 
 def write_model(model: Any, student: Path, out: Path) -> None:
-    """Write the weights, and beside them what the student's folder has and this one lacks."""
+    """Writes the weights, and copies files of the student's folder that are missing here."""
     out.mkdir(parents=True, exist_ok=True)
     save_weights(model, out, "compress")
     for name in (*MODEL_FILES, CURVE_FILE, "tokenizer_config.json"):

@@ -1,7 +1,7 @@
-"""Distil: a small classifier learns a big one's answers on every text, and the gold labels where there are any.
+"""Distils a big classifier into a small one, which learns the teacher's answers and the gold labels.
 
-The teacher's logits hold more than labels do (Hinton, Vinyals and Dean 2015), and it can answer texts that nobody has
-labelled. It answers each text once, before training; teacher and student may have different vocabularies.
+The teacher's logits hold more information than labels (Hinton, Vinyals and Dean 2015), also for unlabelled texts. The
+teacher reads each text once, before training. Teacher and student may have different vocabularies.
 """
 
 import json
@@ -43,7 +43,7 @@ REPORT_EVERY_S = 10.0
 
 @dataclass(frozen=True)
 class DistilResult:
-    """Where the student lies, and how training went."""
+    """Holds the folder of the student and the figures of its training."""
 
     folder: Path
     best_epoch: int
@@ -65,22 +65,22 @@ def distil(
     checkpoint: Path | None = None,
     base: str | None = None,
 ) -> DistilResult:
-    """Train a student and write its folder, a model folder like any other.
+    """Trains a student and writes its model folder.
 
     Args:
-        corpus: a labelled corpus; its train split is learnt, its validation split selects, test is not opened.
-        unlabelled: more texts for the teacher to answer.
+        corpus: a labelled corpus. Validation selects the epoch; the test split is not opened.
+        unlabelled: more texts, which only the teacher labels.
         teacher_folder: the teacher's model folder; the student gets its heads.
         section: the `distil` section.
         out: folder to write.
         progress: called with a line every few seconds and after each epoch; the lines hold no text.
-        checkpoint: file that an interrupted training goes on from; the teacher's answers are kept beside it.
-        base: where `section.base` lies, where that is only its name.
+        checkpoint: file that an interrupted training resumes from; the teacher's logits are stored beside it.
+        base: folder of the base, if `section.base` is only its name.
 
     Raises:
-        ConfigError: the student's base is none there is, or the teacher is no model of sentiment.
+        ConfigError: the student's base is unknown, or the teacher is no model of sentiment.
         DataQualityError: a split is empty or holds one label only.
-        ModelNotFoundError: the teacher or the base is not there.
+        ModelNotFoundError: the teacher or the base does not exist.
         StageError: the loss became NaN or infinite, or the disk is full.
     """
     started = time.monotonic()
@@ -162,10 +162,10 @@ def distil(
 
 
 def soft_loss(logits: torch.Tensor, answers: torch.Tensor, heads: Sequence[Head], temperature: float) -> torch.Tensor:
-    """How far the student's answers are from the teacher's: mean Kullback-Leibler divergence a head, a scalar.
+    """Returns the mean Kullback-Leibler divergence a head of the student from the teacher, a scalar.
 
-    Both (B, width of all heads). Scaled by the square of the temperature, so that gradients stay as large as those of
-    labels whatever it is (Hinton et al. 2015, section 2).
+    Both are (B, width of all heads). The loss is scaled by the square of the temperature, so that gradients stay as
+    large as those of labels (Hinton et al. 2015, section 2).
     """
     losses = []
     for head in heads:
@@ -185,7 +185,7 @@ def _log_odds(values: torch.Tensor, head: Head) -> torch.Tensor:
 def teacher_logits(
     teacher: Predictor, texts: Sequence[str], progress: Callable[[str], None], keep: Path | None = None
 ) -> npt.NDArray[np.float64]:
-    """(N, width of all heads) what the teacher says of each text; read back where an earlier call kept them."""
+    """Returns the teacher's logits (N, width of all heads); reads them from `keep` if an earlier call stored them."""
     if keep is not None and keep.is_file():
         found: npt.NDArray[np.float64] = np.load(keep, allow_pickle=False)
         if len(found) == len(texts):
@@ -213,15 +213,15 @@ def teacher_logits(
 
 
 def is_teachers(base: str) -> bool:
-    """Whether a student begins as a part of its teacher."""
+    """Checks whether a student starts from layers of its teacher."""
     return base.startswith("teacher:")
 
 
 def load_student(section: DistilSection, teacher_folder: Path, texts: Sequence[str], heads: Sequence[Head]) -> Encoder:
-    """The student before training: some layers of the teacher, or a base of its own.
+    """Loads the student before training: some layers of the teacher, or another base.
 
     Raises:
-        ConfigError: `teacher:` is followed by no number of layers that the teacher has.
+        ConfigError: the number after `teacher:` is no number of layers of the teacher.
         ModelNotFoundError: there is no such base.
     """
     names = logit_names(heads)

@@ -1,12 +1,11 @@
-"""A linear classifier of character n-grams that knows what it does not know: the fast first step of a cascade.
+"""Classifies texts by character n-grams with a linear model: the fast first step of a cascade.
 
-It is fitted to a teacher's log odds, not only to labels, and answers where its own log odds are so far from 0 that it
-hardly ever differs from the model behind it, which reads the rest (cascades of classifiers: Viola and Jones 2001;
-Varshney and Baral 2022). n-grams are hashed (Weinberger et al. 2009), so there is no vocabulary to keep, and a batch of
-texts is a few passes of numpy: some 20,000 reviews a second on one core, of which an encoder of three layers reads
-1,000.
+It is fitted to a teacher's log odds and to labels. It answers only if its log odds are so far from 0 that it rarely
+differs from the second model. That model reads the other texts (cascades of classifiers: Viola and Jones 2001; Varshney
+and Baral 2022). n-grams are hashed (Weinberger et al. 2009), so no vocabulary is stored. A batch of texts takes a few
+passes of numpy: some 20,000 reviews a second on one core, against 1,000 of an encoder of three layers.
 
-Only safetensors is read; no torch, and nothing of a text is kept but hashes of its n-grams.
+The file is safetensors, and torch is not needed. Of a text only hashes of its n-grams are used.
 """
 
 import json
@@ -23,9 +22,9 @@ from reviewgen_spark.errors import ModelNotFoundError
 ORDERS = (1, 2, 3)
 BITS = 21
 BUCKETS = 1 << BITS
-MIN_TEXTS = 2  # n-grams of one text teach nothing
+MIN_TEXTS = 2  # n-grams of fewer texts are left out
 RIDGE = 0.5  # chosen on validation, of 0.5, 1 and 2
-CERTAIN = 4.0  # log odds that a gold label counts as; those of the teacher are cut off at MOST
+CERTAIN = 4.0  # log odds of a gold label; those of the teacher are clipped at MOST
 MOST = 6.0
 SOFT_SHARE = 0.5  # of a labelled row's target: the teacher's log odds; the rest, its label
 ROWS_AT_ONCE = 1024
@@ -36,40 +35,40 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class NgramSettings:
-    """What stands in the file beside the weights."""
+    """Holds the settings that the file stores with the weights."""
 
     bias: float
     temperature: float  # its log odds are divided by it, fitted on validation
     threshold: float  # it answers where |log odds|, before the temperature, are at least this; infinite: never
     answered_share: float  # of validation
-    disagreement: float  # with the model behind it, of the rows answered there
+    disagreement: float  # with the second model, of the rows that this one answers
     format: int = 1
 
 
 class NgramClassifier:
-    """Two labels, from the characters of a text."""
+    """Predicts one of two labels from the characters of a text."""
 
     def __init__(self, weights: npt.NDArray[np.float32], idf: npt.NDArray[np.float32], settings: NgramSettings) -> None:
-        """Both (BUCKETS,); an idf of 0 leaves the bucket out."""
+        """Takes weights and idf, both (BUCKETS,); a bucket with idf 0 is left out."""
         self._weights, self._idf, self.settings = weights, idf, settings
 
     def log_odds(self, texts: Sequence[str]) -> Floats:
-        """(N,) uncalibrated log odds of the second label; NaN for a text without any known n-gram."""
+        """Returns (N,) uncalibrated log odds of the second label; NaN for a text without any known n-gram."""
         rows, buckets, values = weigh(texts, self._idf)
         raw = np.bincount(rows, values * self._weights[buckets], minlength=len(texts))
         norms = np.sqrt(np.bincount(rows, values * values, minlength=len(texts)))
-        with np.errstate(invalid="ignore"):  # 0 / 0 for a text of nothing
+        with np.errstate(invalid="ignore"):  # 0 / 0 for an empty text
             return np.asarray(raw / norms + self.settings.bias)
 
     def answers(self, texts: Sequence[str]) -> Floats:
-        """(N, 2) calibrated probabilities of the labels; NaN where the model behind it has to read the text."""
+        """Returns (N, 2) calibrated probabilities; NaN if the second model has to read the text."""
         odds = self.log_odds(texts)
         is_sure = np.abs(odds) >= self.settings.threshold  # False for NaN
         positive = np.where(is_sure, 1 / (1 + np.exp(-odds / self.settings.temperature)), np.nan)
         return np.stack([1 - positive, positive], axis=1)
 
     def save(self, file: Path) -> None:
-        """Write the file."""
+        """Writes the file."""
         from safetensors.numpy import save_file
 
         metadata = {"settings": json.dumps(asdict(self.settings), sort_keys=True)}
@@ -77,7 +76,7 @@ class NgramClassifier:
 
 
 def load_ngram_classifier(file: Path) -> NgramClassifier:
-    """Read what `NgramClassifier.save` wrote.
+    """Reads a file that `NgramClassifier.save` wrote.
 
     Raises:
         ModelNotFoundError: there is no such file, or it was written by a later format.
@@ -106,7 +105,7 @@ def fit_ngram_classifier(
     behind: Ints,
     max_disagreement: float,
 ) -> NgramClassifier:
-    """Fit one by ridge regression on log odds; its threshold comes from what the model behind it says of validation.
+    """Fits a classifier by ridge regression on log odds, and its threshold on the second model's labels of validation.
 
     Needs scikit-learn of the extra `train`.
 
@@ -116,8 +115,8 @@ def fit_ngram_classifier(
         labels: (L,) 0 or 1 of the labelled texts, L <= N.
         validation: texts that were not fitted to.
         validation_labels: (V,) 0 or 1; the temperature is fitted to them.
-        behind: (V,) the label that the model behind it gives.
-        max_disagreement: share of the answered rows of validation whose label may differ from that.
+        behind: (V,) the labels of the second model.
+        max_disagreement: the largest share of answered validation rows whose label differs from the second model's.
     """
     from scipy.sparse import csr_matrix
     from sklearn.linear_model import Ridge
@@ -143,7 +142,7 @@ def fit_ngram_classifier(
 
 
 def choose_threshold(odds: Floats, behind: Ints, max_disagreement: float) -> tuple[float, float, float]:
-    """The lowest threshold above which the label differs from the other model's in at most so large a share.
+    """Returns the lowest threshold above which at most the given share of labels differs from the other model's.
 
     Args:
         odds: (V,) log odds; NaN where there are none.
@@ -169,7 +168,7 @@ def choose_threshold(odds: Floats, behind: Ints, max_disagreement: float) -> tup
 
 
 def inverse_document_frequency(texts: Sequence[str]) -> npt.NDArray[np.float32]:
-    """(BUCKETS,) as scikit-learn smooths it, and 0 for buckets of fewer than MIN_TEXTS texts."""
+    """Returns the idf (BUCKETS,), smoothed as in scikit-learn; 0 for buckets of fewer than MIN_TEXTS texts."""
     counts = np.zeros(BUCKETS, dtype=np.int64)
     for start in range(0, len(texts), ROWS_AT_ONCE):
         keys = np.unique(hash_ngrams(texts[start : start + ROWS_AT_ONCE]))
@@ -179,7 +178,7 @@ def inverse_document_frequency(texts: Sequence[str]) -> npt.NDArray[np.float32]:
 
 
 def weigh(texts: Sequence[str], idf: npt.NDArray[np.float32]) -> tuple[Ints, Ints, Floats]:
-    """The n-grams of texts as a sparse matrix: row, bucket, and (1 + log count) x idf; one entry a row and bucket."""
+    """Returns the n-grams of texts as a sparse matrix: row, bucket, and (1 + log count) x idf for each pair."""
     parts = []
     for start in range(0, len(texts), ROWS_AT_ONCE):
         keys, counts = np.unique(hash_ngrams(texts[start : start + ROWS_AT_ONCE]), return_counts=True)
@@ -194,7 +193,7 @@ def weigh(texts: Sequence[str], idf: npt.NDArray[np.float32]) -> tuple[Ints, Int
 
 
 def hash_ngrams(texts: Sequence[str]) -> Ints:
-    """Row x BUCKETS + bucket of every n-gram of every text, in no useful order. Case does not count."""
+    """Returns row x BUCKETS + bucket for every n-gram of every text, in any order. Case is ignored."""
     lowered = [text.lower() for text in texts]
     lengths = np.fromiter(map(len, lowered), dtype=np.int64, count=len(lowered))
     codes = np.frombuffer("".join(lowered).encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
@@ -215,7 +214,7 @@ def hash_ngrams(texts: Sequence[str]) -> Ints:
 
 
 def _as_saved(values: Floats) -> npt.NDArray[np.float32]:
-    """Rounded to what the file holds, so that a classifier answers after loading as it did before."""
+    """Rounds weights to the precision of the file, so that loading does not change the answers."""
     return values.astype(np.float16).astype(np.float32)
 
 

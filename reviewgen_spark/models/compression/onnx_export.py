@@ -1,7 +1,7 @@
-"""A model folder as one ONNX file, for runtimes other than torch. Needs the extra `onnx`.
+"""Exports a model folder to one ONNX file, for runtimes other than torch. Needs the extra `onnx`.
 
-input_ids, attention_mask   (batch, length) int64, both free     what the folder's tokenizer.json gives
-logits                      (batch, width of all heads) float32  reviewgen.json says which are whose
+input_ids, attention_mask   (batch, length) int64, both free     output of the folder's tokenizer.json
+logits                      (batch, width of all heads) float32  reviewgen.json has the columns of each head
 """
 
 import logging
@@ -21,13 +21,13 @@ from reviewgen_spark.models.classifier.loading import load_classifier
 from reviewgen_spark.models.data.batches import pad
 
 LIBRARIES = ("onnx", "onnxscript", "onnxruntime")
-MAX_DIFFERENCE = 1e-4  # of a logit; sums in another order differ by some 1e-6
-# Lengths that the trace has not seen, a batch of one and a row far shorter than its batch.
+MAX_DIFFERENCE = 1e-4  # of a logit; another order of summation changes some 1e-6
+# Lengths that differ from the trace, a batch of one, and a row far shorter than its batch.
 PROBES = ((1, 3), (1, 40), (5, 17))
 
 
 def require_onnx() -> None:
-    """Make sure of the extra before hours of work.
+    """Checks that the extra is installed, before hours of work.
 
     Raises:
         MissingExtraError: a library is not installed.
@@ -41,12 +41,12 @@ def require_onnx() -> None:
 
 
 def export_onnx(folder: Path, file: Path) -> float:
-    """Write the folder's classifier in float32, run the file, and return the largest difference of a logit from torch.
+    """Writes the classifier in float32, runs the file, and returns the largest difference of a logit from torch.
 
     Raises:
         MissingExtraError: the extra is not installed.
         ModelNotFoundError: it is no model folder.
-        StageError: the file does not answer as torch does; it is removed.
+        StageError: the file gives other logits than torch; it is removed.
     """
     require_onnx()
     model = load_classifier(folder).eval()
@@ -75,7 +75,7 @@ def export_onnx(folder: Path, file: Path) -> float:
         with torch.inference_mode():
             expected = model(input_ids=tokens, attention_mask=mask).logits.double().numpy()
         difference = max(difference, float(np.abs(answer(rows) - expected).max()))
-    if not difference <= MAX_DIFFERENCE:  # NaN is no parity either
+    if not difference <= MAX_DIFFERENCE:  # NaN fails too
         file.unlink()
         raise StageError(
             f"compress: {file.name} answers otherwise than torch, by {difference:.2g} of a logit, allowed are "
@@ -87,7 +87,7 @@ def export_onnx(folder: Path, file: Path) -> float:
 def onnx_answers(
     file: Path, pad_id: int, threads: int = 1
 ) -> Callable[[Sequence[Sequence[int]]], npt.NDArray[np.float64]]:
-    """Load the file; what is returned turns one batch of token ids into (B, width of all heads) logits."""
+    """Loads the file. Returns a function from one batch of token ids to (B, width of all heads) logits."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -108,7 +108,7 @@ def _longest(model: Any) -> int:
 
 
 class _Logits(torch.nn.Module):
-    """A classifier that gives its logits alone, as ONNX knows tensors and no named outputs."""
+    """Wraps a classifier so that it returns only its logits, because ONNX has no named outputs."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class _Logits(torch.nn.Module):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter warns of torchvision, of names of axes, and of what it will deprecate."""
+    """Hides the exporter's warnings of torchvision, of names of axes, and of deprecations."""
     found = logging.getLogger("torch.onnx")
     level = found.level
     found.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""A compressed model's ONNX file, loaded to predict as `Predictor` does. Needs onnxruntime of the extra `onnx`."""
+"""Predicts with the ONNX file of a compressed model, as `Predictor` does. Needs onnxruntime of the extra `onnx`."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ RUNTIME = "onnxruntime"
 
 
 def require_onnxruntime() -> None:
-    """Make sure of the library before Spark starts; executors need it as well.
+    """Checks that the library is installed before Spark starts; executors need it as well.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -31,10 +31,10 @@ def require_onnxruntime() -> None:
 
 
 class OnnxPredictor(Predictor):
-    """A classifier in float32 on a CPU; it has no token states, so it gives no embeddings."""
+    """Runs a classifier in float32 on a CPU. It has no token states, so it gives no embeddings."""
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
-        """Load a model folder that has its ONNX file in it.
+        """Loads a model folder that contains its ONNX file.
 
         Raises:
             ModelNotFoundError: it is no model folder.
@@ -52,5 +52,5 @@ class OnnxPredictor(Predictor):
     def logits(
         self, rows: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None = None
     ) -> npt.NDArray[np.float64]:
-        """Run one batch of token ids of any lengths; returns (B, labels) raw logits. The file knows no token types."""
+        """Returns (B, labels) raw logits of one batch of token ids. The file takes no token types."""
         return self._answer(rows)

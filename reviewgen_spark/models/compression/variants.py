@@ -1,6 +1,6 @@
-"""The table of a compression: what each variant weighs, how fast it answers on one thread, and what F1 it costs.
+"""Compares the variants of a compression: size, speed on one thread, and loss of F1.
 
-All variants answer the same test rows, and the same sample of them is timed, pre-tokenised, on the CPU, in turns.
+All variants predict the same test rows. The same pre-tokenised sample is timed on the CPU, in turns.
 """
 
 import statistics
@@ -34,7 +34,7 @@ Answer = Callable[[Sequence[Sequence[int]]], Floats]  # token ids of one batch -
 
 @dataclass(frozen=True)
 class Variant:
-    """A model as it would be run; `tokenizer` and `settings` are its folder's."""
+    """Holds a model as it would be run; `tokenizer` and `settings` are those of its folder."""
 
     name: str
     answer: Answer
@@ -42,17 +42,17 @@ class Variant:
     settings: ModelSettings
     size_mb: float
     parameters: int
-    first: NgramClassifier | None = None  # what is asked before
+    first: NgramClassifier | None = None  # the first step of a cascade
 
 
 @dataclass(frozen=True)
 class VariantFigures:
-    """A row of the table. F1 and agreement are on all test rows; low and high bound 95 %."""
+    """Holds a row of the table. F1 and agreement are on all test rows; low and high are the 95 % interval."""
 
     name: str
     size_mb: float  # of the weights, in 10^6 bytes
     parameters: int  # outside the embeddings, zeros not counted
-    rows_per_s: float  # one thread, pre-tokenised, median of three turns; n-grams are not, and are on the clock
+    rows_per_s: float  # one thread, pre-tokenised, median of three turns; n-gram hashing is included
     f1: float
     f1_low: float
     f1_high: float
@@ -63,7 +63,7 @@ class VariantFigures:
 
 
 def torch_variant(name: str, folder: Path, precision: str = "float32") -> Variant:
-    """A model folder in `float32`, `bfloat16` or `int8`, which multiplies in 8 bits and scales inputs batch by batch.
+    """Loads a model folder in `float32`, `bfloat16` or `int8`; `int8` multiplies in 8 bits and scales inputs by batch.
 
     Raises:
         ModelNotFoundError: it is no model folder.
@@ -78,9 +78,9 @@ def torch_variant(name: str, folder: Path, precision: str = "float32") -> Varian
     elif precision == "int8":
         linear = sum(module.weight.numel() for module in model.modules() if isinstance(module, torch.nn.Linear))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that torchao is to come instead
+            warnings.simplefilter("ignore")  # the deprecation in favour of torchao
             model = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]
-        size_mb -= linear * 3 / 1e6  # four bytes become one; a scale a matrix is nothing
+        size_mb -= linear * 3 / 1e6  # four bytes become one; one scale a matrix is negligible
 
     def answer(rows: Sequence[Sequence[int]]) -> Floats:
         ids, mask = pad(rows, pad_id)  # (B, T), (B, T)
@@ -91,7 +91,7 @@ def torch_variant(name: str, folder: Path, precision: str = "float32") -> Varian
 
 
 def onnx_variant(name: str, file: Path, folder: Path) -> Variant:
-    """A file that `export_onnx` made of a model folder."""
+    """Loads a file that `export_onnx` made of a model folder."""
     settings, model = read_settings(folder), load_classifier(folder)
     answer = onnx_answers(file, int(model.config.pad_token_id or 0))
     tokenizer = Tokenizer(folder / "tokenizer.json", settings.max_tokens)
@@ -99,7 +99,7 @@ def onnx_variant(name: str, file: Path, folder: Path) -> Variant:
 
 
 def cascade_variant(name: str, first: NgramClassifier, file: Path, behind: Variant) -> Variant:
-    """A variant that reads what an n-gram classifier, saved as `file`, does not answer."""
+    """Puts the n-gram classifier saved as `file` before a variant; the variant reads the rest."""
     return replace(behind, name=name, first=first, size_mb=behind.size_mb + file.stat().st_size / 1e6)
 
 
@@ -110,7 +110,7 @@ def compare_variants(
     timed_rows: int,
     progress: Callable[[str], None],
 ) -> list[VariantFigures]:
-    """Score and time every variant; the first is the teacher that the others are held against.
+    """Scores and times every variant. The first is the teacher, which the others are compared with.
 
     Args:
         variants: the teacher first.
@@ -138,7 +138,7 @@ def compare_variants(
 
 
 def tell_figures(found: VariantFigures) -> str:
-    """A row for people."""
+    """Formats a row as one line of text."""
     return (
         f"{found.name:<20} {found.size_mb:8.1f} MB {found.parameters / 1e6:8.2f} M {found.rows_per_s:8.0f} rows/s  "
         f"F1 {found.f1:.4f} ({found.f1_low:.4f} to {found.f1_high:.4f})  lost {found.f1_lost:+.4f} "
@@ -149,7 +149,7 @@ def tell_figures(found: VariantFigures) -> str:
 def time_in_turns(
     variants: Sequence[Variant], samples: Sequence[tuple[Sequence[str], Sequence[Sequence[int]]]]
 ) -> list[float]:
-    """Rows a second of each on the same texts and its own tokens of them, one thread: A B C, A B C, …, the medians."""
+    """Returns the median rows a second of each variant on the same texts, timed in turns on one thread."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     seconds: list[list[float]] = [[] for _ in variants]
@@ -167,7 +167,7 @@ def time_in_turns(
 
 
 def score_all(variant: Variant, texts: Sequence[str], rows: Sequence[Sequence[int]]) -> Floats:
-    """(N,) calibrated probability of positive of texts whose token ids are given."""
+    """Returns (N,) calibrated probabilities of positive for rows of token ids."""
     head = variant.settings.heads[0]
     if variant.first is None:
         return probabilities(answer_all(variant.answer, rows), head)[:, 1]
@@ -179,7 +179,7 @@ def score_all(variant: Variant, texts: Sequence[str], rows: Sequence[Sequence[in
 
 
 def answer_all(answer: Answer, rows: Sequence[Sequence[int]]) -> Floats:
-    """(N, width of all heads) logits in the rows' order, batch by batch of like lengths."""
+    """Returns (N, width of all heads) logits in the order of the rows; a batch holds rows of similar length."""
     found: Floats | None = None
     keys = [f"{index:09d}" for index in range(len(rows))]
     for batch in cut_by_token_budget([len(row) for row in rows], keys, TOKENS_PER_BATCH):
@@ -207,7 +207,7 @@ def _figures(variant: Variant, speed: float, f1: Interval, lost: Interval, agree
 
 
 def _parameters(model: Any) -> int:
-    """Weights outside the embeddings that are not zero: what a pass multiplies with, or could."""
+    """Counts the weights outside the embeddings that are not zero."""
     return sum(int(torch.count_nonzero(weight)) for name, weight in model.named_parameters() if "embedding" not in name)
 
 

@@ -1,8 +1,8 @@
-"""Prune a classifier by importance: feed-forward units are taken out, attention heads and single weights set to zero.
+"""Prunes a classifier by importance: removes feed-forward units, sets attention heads and single weights to zero.
 
-Only what leaves plain `save_pretrained` files is done. A configuration of transformers has one feed-forward width for
-all layers, so every layer loses equally many units, and the model becomes faster. It has no number of heads apart from
-the hidden width, and dense kernels multiply zeros too, so zeroed heads and weights save nothing but compressed bytes.
+The result is always a plain `save_pretrained` folder. A configuration of transformers has one feed-forward width for
+all layers, so every layer loses the same number of units, and the model becomes faster. The number of heads is bound to
+the hidden width, and dense kernels multiply zeros too. So zeroed heads and weights only reduce the compressed size.
 """
 
 import copy
@@ -15,24 +15,24 @@ import torch
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.data.batches import cut_by_token_budget, pad
 
-# As BERT and its kin name the two matrices of a feed-forward block, and what attention gives back.
+# Names, in BERT and related models, of the two feed-forward matrices and of the attention output.
 _WIDENING = re.compile(r"(.*layer\.\d+)\.intermediate\.dense$")
 _NARROWING = re.compile(r"(.*layer\.\d+)\.output\.dense$")
 _ATTENTION = re.compile(r"(.*layer\.\d+)\.attention\.output\.dense$")
 SAMPLE_TOKENS = 4096
-WIDTH_STEP = 16  # a width that kernels like: 16 float32 are a register of AVX-512
+WIDTH_STEP = 16  # a fast width for kernels: 16 float32 fill a register of AVX-512
 
 
 def prune_feed_forward(model: Any, share: float, rows: Sequence[Sequence[int]]) -> Any:
-    """A copy of a classifier without the least important share of each layer's feed-forward units.
+    """Returns a copy of a classifier without the least important share of each layer's feed-forward units.
 
-    A unit counts for as much as it adds to the output: the mean size of its activation times the length of the vector
-    that it is written by. After Li et al. (2017), Pruning Filters for Efficient ConvNets, with activations as in
+    The importance of a unit is the mean size of its activation times the norm of its output vector.
+    After Li et al. (2017), Pruning Filters for Efficient ConvNets, with activations as in
     Molchanov et al. (2017), Pruning Convolutional Neural Networks for Resource Efficient Inference.
 
     Args:
         model: a sequence classifier with layers as BERT's.
-        share: of the units, to drop; the width that is left is a multiple of 16.
+        share: of the units, to remove; the remaining width is a multiple of 16.
         rows: token ids of a sample of texts, which activations are measured on.
 
     Raises:
@@ -65,10 +65,10 @@ def prune_feed_forward(model: Any, share: float, rows: Sequence[Sequence[int]]) 
 
 
 def zero_heads(model: Any, share: float, rows: Sequence[Sequence[int]]) -> int:
-    """Switch off the least important share of all attention heads, in place; returns how many.
+    """Sets the least important share of all attention heads to zero, in place; returns how many.
 
-    A head counts for as much as it writes: the root mean square of its values times the norm of the block of the output
-    matrix that reads them. Michel et al. (2019), Are Sixteen Heads Really Better than One?, find most dispensable.
+    The importance of a head is the root mean square of its values times the norm of its block of the output matrix.
+    Michel et al. (2019), Are Sixteen Heads Really Better than One?, find that most heads can be removed.
 
     Raises:
         ConfigError: the model has no attention by BERT's names.
@@ -91,9 +91,9 @@ def zero_heads(model: Any, share: float, rows: Sequence[Sequence[int]]) -> int:
 
 
 def zero_magnitudes(model: Any, share: float) -> int:
-    """Set the smallest share of each matrix of the layers to zero, in place; returns how many weights.
+    """Sets the smallest share of each matrix of the layers to zero, in place; returns how many weights.
 
-    Embeddings, biases, norms and the head stay. After Han et al. (2015), Learning both Weights and Connections.
+    Embeddings, biases, norms and the head are kept. After Han et al. (2015), Learning both Weights and Connections.
 
     Raises:
         ConfigError: the model has no layers by BERT's names.
@@ -110,7 +110,7 @@ def zero_magnitudes(model: Any, share: float) -> int:
 
 
 def _blocks(model: Any, pattern: re.Pattern[str], method: str) -> dict[str, torch.nn.Linear]:
-    """The matrices that a pattern finds, by the name of their layer."""
+    """Returns the matrices whose names match a pattern, by the name of their layer."""
     found = {}
     for name, module in model.named_modules():
         match = pattern.match(name)
@@ -130,7 +130,7 @@ def _mean_inputs(
     rows: Sequence[Sequence[int]],
     measure: Callable[[torch.Tensor], torch.Tensor],
 ) -> dict[str, torch.Tensor]:
-    """The mean over all tokens of `measure` of what each matrix is given, (units,), by layer."""
+    """Returns the mean over all tokens of `measure` of each matrix's inputs, (units,), by layer."""
     sums = {layer: torch.zeros(matrix.in_features) for layer, matrix in matrices.items()}
     current: dict[str, torch.Tensor] = {}
 

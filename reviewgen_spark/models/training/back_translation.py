@@ -1,10 +1,10 @@
-"""Texts said another way, by a detour through another language.
+"""Paraphrases texts by back-translation: into another language and back.
 
 Source: Sennrich et al. (2016), Improving Neural Machine Translation Models with Monolingual Data; for augmentation: Xie
 et al. (2020), Unsupervised Data Augmentation.
 
-Any two sequence-to-sequence checkpoints of transformers will do, such as the Marian models of OPUS-MT. Greedy decoding:
-equal texts give equal variants, whatever the batch.
+Any two sequence-to-sequence checkpoints of transformers can be used, such as the Marian models of OPUS-MT. Decoding is
+greedy, so equal texts give equal variants in any batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,14 +24,14 @@ TOKENS_PER_BATCH = 2048
 
 @dataclass(frozen=True)
 class Translator:
-    """One direction: tokenizer and model, on a device."""
+    """Translates in one direction, by a tokenizer and a model on a device."""
 
     tokenizer: Any
     model: Any
     max_tokens: int
 
     def translate(self, texts: Sequence[str]) -> list[str]:
-        """Each text in the other language, in order; batches are of like length."""
+        """Translates texts, in order. A batch holds texts of similar length."""
         rows = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
         said = [""] * len(rows)
         for batch in cut_by_token_budget([len(row) for row in rows], list(texts), TOKENS_PER_BATCH):
@@ -50,7 +50,7 @@ class Translator:
 
 
 def load_translator(name: str, device: str, max_tokens: int) -> Translator:
-    """Load a checkpoint by its folder, or by its name on the hub.
+    """Loads a checkpoint by its folder, or by its name on the hub.
 
     Raises:
         ModelNotFoundError: there is no such checkpoint, or not on this machine.
@@ -74,12 +74,12 @@ def load_translator(name: str, device: str, max_tokens: int) -> Translator:
 def back_translate(
     texts: Sequence[str], there: Translator, back: Translator, progress: Callable[[str], None]
 ) -> list[str | None]:
-    """A variant of each text; None where the detour gave nothing, or the text itself.
+    """Returns a variant of each text. It is None if the translation is empty or equals the text.
 
     Args:
-        texts: what is to be varied; variants are synthetic, and for training only.
-        there: into the other language.
-        back: and home again.
+        texts: the texts to paraphrase. Variants are synthetic, and for training only.
+        there: translates into the other language.
+        back: translates from it.
         progress: called with a line a chunk; the lines hold no text.
     """
     found: list[str | None] = []

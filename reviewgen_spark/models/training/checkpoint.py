@@ -1,4 +1,4 @@
-"""Checkpoints: everything that the next step of a training depends on, so that it goes on to the very same weights."""
+"""Writes and reads checkpoints, from which a training resumes and gives the same weights to the bit."""
 
 import math
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Point = dict[str, float]
 
 @dataclass
 class Progress:
-    """Where a training stands; all of it goes into a checkpoint."""
+    """Holds the progress of a training; all of it is written to a checkpoint."""
 
     epoch: int = 1
     batch: int = 0  # batches of this epoch that are done
@@ -26,7 +26,7 @@ class Progress:
     total_loss: float = 0.0
     rows: int = 0
     seconds: float = 0.0
-    plateau: float = 1.0  # what the schedule `plateau` has made of the rate so far
+    plateau: float = 1.0  # factor on the rate that the schedule `plateau` has reached
     best_epoch: int = 0
     best_value: float = -math.inf
     curve: list[Point] = field(default_factory=list)
@@ -40,7 +40,7 @@ def write_checkpoint(
     state: Progress,
     best: Mapping[str, torch.Tensor],
 ) -> None:
-    """Write a checkpoint beside and rename it, so that a kill leaves the one before.
+    """Writes a checkpoint to a temporary file and renames it, so that a kill leaves the previous one.
 
     Raises:
         StageError: the disk is full, or the folder cannot be written.
@@ -59,7 +59,7 @@ def write_checkpoint(
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save(content, staged)
         staged.replace(path)
-    except (OSError, RuntimeError) as error:  # torch tells of a full disk by RuntimeError
+    except (OSError, RuntimeError) as error:  # torch raises RuntimeError if the disk is full
         with suppress(OSError):
             staged.unlink()
         raise StageError(
@@ -71,7 +71,7 @@ def write_checkpoint(
 def read_checkpoint(
     path: Path, model: Any, optimizer: torch.optim.Optimizer, settings: LoopSettings
 ) -> tuple[Progress, dict[str, torch.Tensor]]:
-    """Put everything back as it was; only tensors and plain values are read, never code.
+    """Restores model, optimiser and random state. Reads only tensors and plain values, never code.
 
     Raises:
         StageError: it belongs to another training.

@@ -1,4 +1,4 @@
-"""The same fine-tuning in several processes, each on its share of every batch; what `TorchDistributor` runs in each."""
+"""Fine-tunes in several processes, each on its share of every batch. `TorchDistributor` runs this in each process."""
 
 import os
 from pathlib import Path
@@ -9,10 +9,11 @@ from reviewgen_spark.config import FinetuneSection
 def finetune_in_group(
     corpus: str, base: str, section: dict[str, object], out: str, checkpoint: str, base_name: str
 ) -> dict[str, float]:
-    """Join the group of processes that the environment describes, train, leave it; the figures of the kept epoch.
+    """Joins the process group of the environment, trains, and leaves it. Returns the figures of the best epoch.
 
-    Arguments are plain values, as they travel to processes of their own; rank 0 writes the folder. Gradients are
-    averaged so that each step is that of one process with the whole batch (dropout apart, which each draws for itself).
+    Arguments are plain values, because they are sent to other processes. Rank 0 writes the folder. Gradients are
+    averaged so that a step equals that of one process with the whole batch. Only dropout differs: each process draws
+    its own.
     """
     import torch.distributed as group
 

@@ -1,4 +1,4 @@
-"""Fine-tune a classifier on a corpus: one encoder, one head a task.
+"""Fine-tunes a classifier on a corpus: one encoder, one head a task.
 
 The same seed, corpus, base and number of threads give the same weights.
 """
@@ -49,7 +49,7 @@ from reviewgen_spark.models.training.trainer import (
 
 @dataclass(frozen=True)
 class FinetuneResult:
-    """Where the model lies and how training went; `validation_f1` is that of the epoch that was kept."""
+    """Holds the model's folder and the figures of its training; `validation_f1` is that of the best epoch."""
 
     folder: Path
     best_epoch: int
@@ -74,17 +74,17 @@ def finetune(
     base_name: str | None = None,
     on_epoch: Callable[[int, float], None] | None = None,
 ) -> FinetuneResult:
-    """Train a classifier and write its folder.
+    """Trains a classifier and writes its folder.
 
     Args:
         corpus: a corpus folder; its test split is not opened.
-        base: what `models.base` says, or the folder that it means.
+        base: the value of `models.base`, or the folder of that base.
         section: the `finetune` section.
         out: folder to write; files of an earlier training there are replaced.
         progress: called with a line every few seconds and after each epoch; the lines hold no text.
-        checkpoint: file that an interrupted training goes on from.
-        base_name: what the model's settings call the base, where `base` is a folder of this machine.
-        on_epoch: called with the number and the validation F1 of each epoch; what it raises ends the training.
+        checkpoint: file that an interrupted training resumes from.
+        base_name: name of the base in the model's settings, if `base` is a folder of this machine.
+        on_epoch: called with the number and the validation F1 of each epoch; an exception ends the training.
 
     Raises:
         DataQualityError: a split is empty or holds one label only.
@@ -120,7 +120,7 @@ def finetune(
         )
         if rank == 0:
             out.mkdir(parents=True, exist_ok=True)
-            # Written last again: until then a folder of an earlier training is no model folder, and never a mixed one.
+            # The settings are written last, so that files of two trainings are never read as one model.
             (out / SETTINGS_FILE).unlink(missing_ok=True)
             encoder.tokenizer.save_pretrained(out)
         if world > 1:
@@ -131,7 +131,7 @@ def finetune(
         if not section.embedding_rate:
             encoder.model.get_input_embeddings().weight.requires_grad_(False)
         model, after_step = apply_adapter(fit_to_device(encoder.model, device), section.method, section.rank, steps)
-        model = model.to(device)  # with what the adapter added
+        model = model.to(device)  # including the adapter's new weights
         embeddings = model.get_input_embeddings()
         has_types = learnt.aspects is not None and reads_types(model.config)
         pad_id = int(model.config.pad_token_id or 0)
@@ -227,16 +227,16 @@ def finetune(
 
 
 def read_examples(corpus: Path, split: SplitName, section: FinetuneSection) -> Examples:
-    """The rows of a split that the section's tasks may learn from."""
+    """Reads the rows of a split that the section's tasks are trained on."""
     if section.tasks == ("aspect",):
         return read_aspects(corpus, split)
     return read_split(corpus, split, every_task=True)
 
 
 def select_rows(examples: Examples, section: FinetuneSection) -> Examples:
-    """The training rows without the held-out categories; at most `rows_per_label` of each label, drawn by seed.
+    """Returns the training rows outside the held-out categories, at most `rows_per_label` of each label.
 
-    Labels are those of sentiment, or of aspect.
+    Labels are those of sentiment, or of aspect. Rows are drawn by seed.
 
     Raises:
         DataQualityError: nothing is left, or one label only.
@@ -251,7 +251,7 @@ def select_rows(examples: Examples, section: FinetuneSection) -> Examples:
 
 
 def select_categories(examples: Examples, held_out: Sequence[str]) -> Examples:
-    """The rows that are not of the held-out categories.
+    """Returns the rows outside the held-out categories.
 
     Raises:
         DataQualityError: nothing is left, or one label only.
@@ -268,14 +268,14 @@ def select_categories(examples: Examples, held_out: Sequence[str]) -> Examples:
 
 
 def logit_names(heads: Sequence[Head]) -> tuple[str, ...]:
-    """A name for each logit, as transformers keeps them; those of a lone softmax are its labels."""
+    """Returns a name for each logit, for transformers; the names of a single softmax are its labels."""
     if len(heads) == 1 and heads[0].width == len(heads[0].labels):
         return heads[0].labels
     return tuple(f"{head.task}={name}" for head in heads for name in head.labels[-head.width :])
 
 
 def class_weights(targets: npt.NDArray[np.int64], heads: Sequence[Head], device: str) -> dict[str, torch.Tensor]:
-    """(labels,) by task, so that rare labels count as much as frequent ones."""
+    """Returns class weights (labels,) by task, so that rare labels count as much as frequent ones."""
     return {
         head.task: torch.as_tensor(
             balanced_weights(targets[:, column], len(head.labels)), dtype=torch.float32, device=device

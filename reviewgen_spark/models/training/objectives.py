@@ -1,8 +1,8 @@
-"""What a language model is asked before it has seen a label: masked words, the order of sentences, the next token.
+"""Prepares the objectives of pre-training: masked words, sentence order and the next token.
 
-Sentence order and not next-sentence prediction: RoBERTa (Liu et al. 2019) found that next-sentence prediction does not
-help, ALBERT (Lan et al. 2020) that it mostly asks for the topic, and that the order of two neighbours asks for more. A
-review has one topic anyway, so a sentence of another review would give itself away.
+Sentence order is used instead of next-sentence prediction. RoBERTa (Liu et al. 2019) found that the latter does not
+help. ALBERT (Lan et al. 2020) found that it mostly tests the topic, and that sentence order is harder. A review has one
+topic, so a sentence of another review would be easy to detect.
 """
 
 import re
@@ -12,21 +12,21 @@ import numpy as np
 import numpy.typing as npt
 
 IGNORED = -100  # the label of a token that the loss leaves out, as in torch's cross_entropy
-MASK_SHARE, RANDOM_SHARE = 0.8, 0.1  # of the chosen tokens; what is left stays as it is (Devlin et al. 2019)
+MASK_SHARE, RANDOM_SHARE = 0.8, 0.1  # of the chosen tokens; the rest is not changed (Devlin et al. 2019)
 _SENTENCE_END = re.compile(r"[。！？!?；;…\n]+\s*|\.\s+|[，,]\s*")
 
 Ints = npt.NDArray[np.int64]
 
 
 def word_groups(offsets: Sequence[tuple[int, int]], words: Sequence[str], text: str) -> list[int]:
-    """The number of the word that each token is a part of; -1 for special tokens.
+    """Returns the number of the word that each token belongs to; -1 for special tokens.
 
-    Two neighbouring tokens are of one group unless the boundary of a word lies between them, so a word of many tokens
-    is one group, and so is a token of many words.
+    Two neighbouring tokens are in one group unless a word boundary is between them. So a word of many tokens is one
+    group, and so is a token of many words.
 
     Args:
-        offsets: where each token stands in the text; (0, 0) for special ones.
-        words: the words of the text in order, as the word cutter gives them.
+        offsets: start and end of each token in the text; (0, 0) for special tokens.
+        words: the words of the text in order, as the word segmenter returns them.
         text: the text.
 
     >>> word_groups([(0, 0), (0, 1), (1, 2), (2, 4), (0, 0)], ["房间", "很好"], "房间很好")
@@ -55,10 +55,10 @@ def word_groups(offsets: Sequence[tuple[int, int]], words: Sequence[str], text: 
 def mask_words(
     ids: Sequence[int], groups: Sequence[int], rng: np.random.Generator, mask_id: int, vocabulary: int, share: float
 ) -> tuple[Ints, Ints]:
-    """Hide whole words; returns what the model reads and what it must say, both (T,), IGNORED where nothing is asked.
+    """Masks whole words. Returns input ids and labels, both (T,); a label is IGNORED for tokens that are not predicted.
 
-    Words are chosen at random until `share` of the tokens are, one word at least; of the chosen tokens 80 % become the
-    mask, 10 % a random token, and 10 % stay (Devlin et al. 2019; whole words: Cui et al. 2021).
+    Words are chosen at random until they hold `share` of the tokens; at least one word is chosen. Of the chosen tokens
+    80 % become the mask, 10 % a random token, and 10 % stay (Devlin et al. 2019; whole words: Cui et al. 2021).
     """
     read = np.asarray(ids, dtype=np.int64).copy()
     wanted = np.full(len(ids), IGNORED, dtype=np.int64)
@@ -79,7 +79,7 @@ def mask_words(
 
 
 def split_sentences(text: str) -> tuple[str, str] | None:
-    """The text in two parts, cut at the end of a sentence or clause nearest to its middle; None where there is none.
+    """Splits a text at the end of the sentence or clause nearest to its middle; None if there is no such end.
 
     >>> split_sentences("房间很好。下次还来"), split_sentences("很好")
     (('房间很好。', '下次还来'), None)

@@ -1,4 +1,4 @@
-"""How weights are moved: settings of a training, its optimiser and its learning rate."""
+"""Sets up optimisation: the settings of a training, its optimiser and its learning rate."""
 
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from reviewgen_spark.config import TrainingSection
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """How weights are moved; sections of the configuration say what each field means and allows."""
+    """Holds the settings of the training loop. The sections of the configuration define each field and its values."""
 
     stage: str
     epochs: int
@@ -30,7 +30,7 @@ class LoopSettings:
 
 
 def loop_settings(stage: str, section: TrainingSection, device: str) -> LoopSettings:
-    """What a section says of the loop; what it has no key for stays as it is by default."""
+    """Reads the settings of the loop from a section; keys that it lacks keep their defaults."""
     told = {item.name: getattr(section, item.name) for item in fields(LoopSettings) if hasattr(section, item.name)}
     return LoopSettings(
         **{**told, "stage": stage, "precision": choose_precision(section.precision, device), "device": device}
@@ -38,7 +38,7 @@ def loop_settings(stage: str, section: TrainingSection, device: str) -> LoopSett
 
 
 def choose_precision(precision: str, device: str) -> str:
-    """Resolve `auto`: bfloat16 where the hardware multiplies it, for elsewhere it is emulated and slower."""
+    """Resolves `auto`: bfloat16 if the hardware supports it, because emulation is slower than float32."""
     if precision != "auto":
         return precision
     if device == "cuda":
@@ -48,10 +48,10 @@ def choose_precision(precision: str, device: str) -> str:
 
 
 def rate(schedule: str, step: int, warmup: int, steps: int) -> float:
-    """The share of the learning rate at a step, counted from 0.
+    """Returns the share of the learning rate at a step, counted from 0.
 
-    All rise in `warmup` steps. Then `linear` falls to 0 (Devlin et al. 2019, A.3), `constant` stays, and so does
-    `plateau`, which is halved after each epoch that is no better (as Keras' ReduceLROnPlateau).
+    All schedules rise during `warmup` steps. Then `linear` falls to 0 (Devlin et al. 2019, A.3) and `constant` does not
+    change. `plateau` is halved after each epoch without improvement (as Keras' ReduceLROnPlateau).
     """
     if step < warmup:
         return (step + 1) / warmup
@@ -59,16 +59,16 @@ def rate(schedule: str, step: int, warmup: int, steps: int) -> float:
 
 
 def make_optimizer(model: Any, settings: LoopSettings) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter 2019), or Adam, where decay is an L2 penalty that joins the gradient.
+    """Returns AdamW (Loshchilov and Hutter 2019), or Adam, whose decay is an L2 penalty added to the gradient.
 
-    Biases and layer norms do not decay, as in BERT's own training. Word embeddings have a rate of their own: they are
-    most of a small model's weights, and each is met in few batches. A rate of 0 freezes them.
+    Biases and layer norms do not decay, as in BERT's own training. Word embeddings have a separate rate, because they
+    are most of a small model's weights and each occurs in few batches. A rate of 0 freezes them.
     """
     embeddings = model.get_input_embeddings().weight
     if settings.embedding_rate == 0:
         embeddings.requires_grad_(False)
     own = [embeddings]
-    if not embeddings.is_leaf:  # peft adds up the base's embeddings and those of new tokens, which alone are trained
+    if not embeddings.is_leaf:  # peft adds embeddings of new tokens to the base's; only the new ones are trained
         own = [p for name, p in model.named_parameters() if "trainable_tokens_delta" in name]
     others = [p for p in model.parameters() if p.requires_grad and all(p is not one for one in own)]
     groups: list[dict[str, Any]] = [

@@ -1,7 +1,7 @@
-"""Pre-train a language model on unlabelled reviews, from nothing or from a base; fine-tuning starts from its folder.
+"""Pre-trains a language model on unlabelled reviews, from scratch or from a base. Fine-tuning starts from its folder.
 
-Rows are batched by length, which leaves some 4 % of padding, so reviews are not packed into one row: an encoder would
-read across the seams. A causal model reads one review a row too, for the same reason.
+Rows are batched by length, which leaves some 4 % of padding. Reviews are not packed into one row, because a model would
+read across their boundaries. This is true of encoders and of causal models.
 """
 
 import json
@@ -35,7 +35,7 @@ EVALUATION_TOKENS = 8192
 
 @dataclass(frozen=True)
 class PretrainResult:
-    """Where the model lies and how training went; `validation_loss` is in nats a token that was asked for."""
+    """Holds the model's folder and the figures of its training; `validation_loss` is in nats a predicted token."""
 
     folder: Path
     best_epoch: int
@@ -53,7 +53,7 @@ def pretrain(
     progress: Callable[[str], None],
     checkpoint: Path | None = None,
 ) -> PretrainResult:
-    """Train a language model and write its folder: `save_pretrained` files, tokenizer and `pretraining.json`.
+    """Trains a language model and writes its folder: `save_pretrained` files, tokenizer and `pretraining.json`.
 
     Args:
         corpus: folder of the stage `pretraining_corpus`.
@@ -61,7 +61,7 @@ def pretrain(
         section: the `pretrain` section.
         out: folder to write.
         progress: called with a line every few seconds and after each epoch; the lines hold no text.
-        checkpoint: file that an interrupted training goes on from.
+        checkpoint: file that an interrupted training resumes from.
 
     Raises:
         SchemaError: the folder is no such corpus.
@@ -77,7 +77,7 @@ def pretrain(
     with seeded(section.seed, section.threads):
         tokenizer, model = load_language_model(base, texts["train"], section)
         out.mkdir(parents=True, exist_ok=True)
-        (out / FACTS_FILE).unlink(missing_ok=True)  # until it is written again this is no finished model
+        (out / FACTS_FILE).unlink(missing_ok=True)  # without this file the folder is no finished model
         tokenizer.save_pretrained(out)
         rows = {split: encode(tokenizer, part, section) for split, part in texts.items()}
         model = fit_to_device(model, device)
@@ -124,7 +124,7 @@ def pretrain(
 
 
 def load_language_model(base: str, texts: Sequence[str], section: PretrainSection) -> tuple[Any, Any]:
-    """Tokenizer and model with the head that the objective needs, on the weights of the base.
+    """Loads tokenizer and model with the head of the objective, on the weights of the base.
 
     Raises:
         ConfigError: that kind of model has no such head.
@@ -161,13 +161,13 @@ def load_language_model(base: str, texts: Sequence[str], section: PretrainSectio
 
 
 def losses(model: Any, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, int, torch.Tensor]:
-    """Summed loss of the tokens that are asked for, how many they are, and the summed loss of sentence order."""
+    """Returns the summed loss of the predicted tokens, their number, and the summed loss of sentence order."""
     read = {name: batch[name] for name in ("input_ids", "attention_mask", "token_type_ids") if name in batch}
     said = model(**read)
     logits = said.prediction_logits if "order" in batch else said.logits  # (B, T, V)
     labels = batch["labels"]
     if not hasattr(said, "prediction_logits") and is_causal(model):
-        logits, labels = logits[:, :-1], labels[:, 1:]  # each token is said from those before it
+        logits, labels = logits[:, :-1], labels[:, 1:]  # each token is predicted from those before it
     asked = labels != IGNORED
     token_loss = F.cross_entropy(logits[asked].float(), labels[asked], reduction="sum")
     order_loss = token_loss.new_zeros(())
@@ -179,7 +179,7 @@ def losses(model: Any, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, in
 
 
 def is_causal(model: Any) -> bool:
-    """Whether a model says the next token, by the class that `transformers` chose for it."""
+    """Checks whether a model predicts the next token, by the class that `transformers` chose for it."""
     inner = getattr(model, "module", model)  # under DistributedDataParallel
     return bool(type(getattr(inner, "_orig_mod", inner)).__name__.endswith(("ForCausalLM", "LMHeadModel")))
 
@@ -190,9 +190,9 @@ def score(
     prepare: Callable[[Sequence[Row], np.random.Generator], dict[str, torch.Tensor]],
     settings: LoopSettings,
 ) -> dict[str, float]:
-    """Loss a token on validation, under the same masks each time; bits a character for a causal model.
+    """Returns the validation loss a token, with the same masks each time; for a causal model bits a character too.
 
-    `validation_gain` is the loss with its sign turned: the higher the better.
+    `validation_gain` is the negative loss: higher is better.
     """
     token_loss, tokens, order_loss, pairs = 0.0, 0, 0.0, 0
     with torch.inference_mode(), autocast(settings.device, settings.precision):

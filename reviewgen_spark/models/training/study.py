@@ -1,7 +1,7 @@
-"""Search for the settings of fine-tuning: Optuna's TPE with median pruning, kept in sqlite, each trial a nested run.
+"""Searches settings of fine-tuning with Optuna: TPE, median pruning, a study in sqlite, a nested run for each trial.
 
-Trials are chosen by validation F1; the test split is not opened. A study that was interrupted goes on where it was:
-what is done is in its file, and a trial that was cut off counts as failed and is drawn anew.
+Trials are compared by validation F1; the test split is not opened. An interrupted study resumes from its file. An
+interrupted trial counts as failed, and a new one is drawn in its place.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ Objective = Callable[[FinetuneSection, Callable[[int, float], None]], float]
 
 @dataclass(frozen=True)
 class TuneResult:
-    """The best settings found, what they reached, and how many trials ended how."""
+    """Holds the best settings, their validation F1, and the number of trials by how they ended."""
 
     best: Mapping[str, Any]
     value: float
@@ -41,15 +41,15 @@ def tune(
     log: Callable[[Mapping[str, Any], str, float | None], None],
     progress: Callable[[str], None],
 ) -> TuneResult:
-    """Run trials until the study has `space.trials`, those of earlier calls included.
+    """Runs trials until the study has `space.trials`, those of earlier calls included.
 
     Args:
-        objective: trains with some settings and tells their figure.
+        objective: trains with some settings and returns their figure.
         section: the settings that are not searched.
-        space: what is searched, and how long.
+        space: the ranges of the search, and its limits.
         storage: sqlite file of the study.
-        study: name of the study; it should name the corpus and the base, as figures of others do not compare.
-        log: called with the settings of each trial that ended, how (`complete`, `pruned`, `failed`), and its figure.
+        study: name of the study. It should name the corpus and the base, because figures of others are not comparable.
+        log: called for each ended trial with its settings, its state (`complete`, `pruned`, `failed`) and its figure.
         progress: called with a line a trial.
 
     Raises:
@@ -66,7 +66,7 @@ def tune(
         storage=f"sqlite:///{storage}",
         load_if_exists=True,
         direction="maximize",
-        # Numbered by what is there already: a resumed sampler must not draw its first trials again.
+        # The seed depends on the number of trials, because a resumed sampler must not draw its first trials again.
         sampler=optuna.samplers.TPESampler(seed=space.seed),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=space.unpruned_trials, n_warmup_steps=1),
     )
@@ -110,7 +110,7 @@ def tune(
 
 
 def draw(trial: "Trial", space: TuneSection) -> dict[str, Any]:
-    """One point of the space; learning rates by their logarithm, as they matter by their magnitude."""
+    """Draws one point of the space. Learning rates are drawn on a logarithmic scale: their magnitude matters."""
     return {
         "learning_rate": trial.suggest_float("learning_rate", *space.learning_rate, log=True),
         "batch_size": trial.suggest_categorical("batch_size", list(space.batch_size)),
@@ -127,7 +127,7 @@ def _ended(study: "Study") -> list[Any]:
 
 
 def _fail_stale(study: "Study") -> None:
-    """Trials that a kill left running: nobody will end them."""
+    """Marks trials as failed that a killed process left in the state running."""
     from optuna.trial import TrialState
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):

@@ -1,8 +1,8 @@
-"""The one training loop: what fine-tuning and pre-training share. Reads from top to bottom.
+"""Trains a model: the loop that fine-tuning, pre-training and distillation share.
 
-A checkpoint holds everything that the next step depends on, so a training that was interrupted goes on to the very
-same weights (same device, precision and number of threads). Under `torch.distributed` each process takes its share of
-every batch, and the gradients add up to those of the whole batch.
+A checkpoint holds everything that the next step depends on. So a resumed training gives the same weights to the bit, on
+the same device, precision and number of threads. Under `torch.distributed` each process takes its share of every batch,
+and the gradients add up to those of the whole batch.
 """
 
 import math
@@ -35,7 +35,7 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TrainResult:
-    """The curve, and the weights of the epoch that validation liked best."""
+    """Holds the training curve, and the weights of the best epoch by validation."""
 
     curve: tuple[Point, ...]
     best_epoch: int
@@ -54,18 +54,18 @@ def train(
     checkpoint: Path | None = None,
     after_step: Callable[[int], None] | None = None,
 ) -> TrainResult:
-    """Train a model in place.
+    """Trains a model in place.
 
     Args:
         model: on `settings.device`; its parameters that require a gradient are trained.
         batches: the rows of each batch of an epoch, in order; equal generators give equal batches.
-        loss: the mean loss of some rows, a scalar; gets a generator of its own, so that what is drawn for a batch does
-            not depend on what was drawn before.
-        settings: how weights are moved.
+        loss: returns the mean loss of some rows, a scalar. Each call gets a new generator, so that draws for a batch
+            do not depend on earlier draws.
+        settings: the settings of the loop.
         validate: figures of the model after an epoch, by name.
-        selects: the figure that chooses the epoch; the higher the better.
+        selects: the figure that chooses the epoch; higher is better.
         progress: called with a line every few seconds and after each epoch; the lines hold no text.
-        checkpoint: file to go on from and to write to; it is the caller's to name it by what is trained, and to remove.
+        checkpoint: file to resume from and to write to. The caller names it by the training, and removes it.
         after_step: called with the number of each step of the optimiser, for methods that change with it.
 
     Raises:
@@ -97,7 +97,7 @@ def train(
             batch_loss = 0.0
             rows = order[batch][rank::world]
             parts = [part for part in np.array_split(rows, settings.accumulate) if len(part)]
-            # A process without a row in this batch goes along with one that counts for nothing: the others wait for it.
+            # A process without rows runs one row with weight 0: all must take part in the gradient exchange.
             for number, part in enumerate(parts or [order[batch][:1]]):
                 rng = np.random.default_rng([settings.seed, state.epoch, batch, rank, number])
                 with autocast(settings.device, settings.precision):
@@ -170,7 +170,7 @@ def train(
 
 
 def rank_and_world_size() -> tuple[int, int]:
-    """The rank of this process, and how many there are; (0, 1) where there is only one."""
+    """Returns the rank of this process and the number of processes; (0, 1) for a single process."""
     if not torch.distributed.is_available() or not torch.distributed.is_initialized():
         return 0, 1
     return torch.distributed.get_rank(), torch.distributed.get_world_size()
@@ -178,7 +178,7 @@ def rank_and_world_size() -> tuple[int, int]:
 
 @contextmanager
 def seeded(seed: int, threads: int | None) -> Iterator[None]:
-    """Seed torch and set its threads, and give both back as they were; a sum over threads depends on their number."""
+    """Seeds torch and sets its threads, and restores both. A sum over threads depends on their number."""
     before = torch.get_num_threads()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -191,7 +191,7 @@ def seeded(seed: int, threads: int | None) -> Iterator[None]:
 
 
 def fit_to_device(model: Any, device: str) -> Any:
-    """Give a model the attention and the dropout that train fastest where it is, and move it there.
+    """Moves a model to a device, with the attention and the dropout that train fastest there.
 
     On CPU the backward pass of torch's flash attention takes as long as all matrix products together (12 layers of 384,
     32 rows of 48 tokens: 244 ms of 615), plain products take a tenth of that. GPUs keep the fused kernels.
@@ -203,12 +203,12 @@ def fit_to_device(model: Any, device: str) -> Any:
 
 
 def autocast(device: str, precision: str) -> torch.autocast:
-    """Multiply in bfloat16, keep weights and sums in float32; no gradient scaling is needed with bfloat16's range."""
+    """Multiplies in bfloat16, keeps weights and sums in float32. The range of bfloat16 needs no gradient scaling."""
     return torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def save_weights(model: Any, out: Path, stage: str) -> None:
-    """Write config.json and model.safetensors.
+    """Writes config.json and model.safetensors.
 
     Raises:
         StageError: the disk is full, or the folder cannot be written.
