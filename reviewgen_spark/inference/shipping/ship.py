@@ -6,7 +6,6 @@ has rows writes them to one folder under a file lock; every worker maps that fol
 one copy of the pages. A worker that gets no row touches nothing.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from reviewgen_spark.config import LabelSection
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError
-from reviewgen_spark.models.classifier.model_folder import MODEL_FILES, NGRAM_FILE, ONNX_FILE, files_sha256
+from reviewgen_spark.models.classifier.model_folder import MODEL_FILES, NGRAM_FILE, ONNX_FILE, file_sha256, files_sha256
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -70,7 +69,7 @@ class ShippedModel:
 
 
 # One broadcast an application and model, on the driver: each batch of a night labels with the same one.
-_SHIPPED: dict[tuple[str, str, bool, tuple[str, ...]], ShippedModel] = {}
+_SHIPPED: dict[tuple[str, str, bool, tuple[tuple[str, str], ...]], ShippedModel] = {}
 
 
 def files_beside(section: LabelSection) -> tuple[str, ...]:
@@ -107,9 +106,11 @@ def ship(
             f"label: {', '.join(beside)} in {model.path} go by broadcast, and the files there are more than "
             f"label.broadcast_max_mb ({broadcast_max_mb}) allows; raise it"
         )
-    key = (spark.sparkContext.applicationId, model.sha256, is_fetched, beside)
-    if key not in _SHIPPED:
-        missing = [name for name in (*names, *beside) if not (model.path / name).is_file()]
+    missing = [name for name in (*names, *beside) if not (model.path / name).is_file()]
+    # Two versions may have the same weights and other files beside them.
+    hashes = {name: file_sha256(model.path / name) for name in beside if name not in missing}
+    key = (spark.sparkContext.applicationId, model.sha256, is_fetched, tuple(sorted(hashes.items())))
+    if missing or key not in _SHIPPED:
         if missing or files_sha256(model.path, names) != model.sha256:
             raise ModelNotFoundError(
                 f"{model.name} version {model.version}: the files in {model.path} are damaged "
@@ -120,7 +121,6 @@ def ship(
             _SHIPPED[key] = ShippedModel(model.sha256, uri=model.uri, names=names)
         else:
             files = {name: (model.path / name).read_bytes() for name in (*names, *beside)}
-            hashes = {name: hashlib.sha256(files[name]).hexdigest() for name in beside}
             broadcast = spark.sparkContext.broadcast(files)
             _SHIPPED[key] = ShippedModel(model.sha256, broadcast, names=names, beside=hashes)
     return _SHIPPED[key]

@@ -119,7 +119,7 @@ def _hold(
     is_onnx = ONNX_FILE in shipped.beside
     is_on_gpu = not is_onnx and choose_device(device) == "cuda"
     resolved: Device = "cuda" if is_on_gpu else "cpu"
-    key = (shipped.sha256, resolved, "onnx" if is_onnx else precision)
+    key = (shipped.sha256, resolved, f"onnx {shipped.beside[ONNX_FILE]}" if is_onnx else precision)
     if key not in loaded:
         torch.set_num_threads(threads)
         folder = local_folder(shipped)

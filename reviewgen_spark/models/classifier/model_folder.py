@@ -147,3 +147,9 @@ def files_sha256(folder: Path, names: Sequence[str]) -> str:
         with (folder / name).open("rb") as file:
             total.update(f"{name}:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return total.hexdigest()
+
+
+def file_sha256(file: Path) -> str:
+    """The sha256 of a file's bytes."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

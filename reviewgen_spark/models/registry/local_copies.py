@@ -4,7 +4,6 @@
 <folder>/<name>/<sha256>/       these files
 """
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reviewgen_spark.errors import ModelNotFoundError, RegistryError
-from reviewgen_spark.models.classifier.model_folder import MODEL_FILES, folder_sha256
+from reviewgen_spark.models.classifier.model_folder import MODEL_FILES, file_sha256, folder_sha256
 from reviewgen_spark.models.registry.registry import RegisteredModel, download_file, require_files, resolve
 
 
@@ -123,12 +122,6 @@ def _is_whole(path: Path, sha256: str, also: tuple[str, ...], hashes: Mapping[st
     if not all((path / file).is_file() for file in (*MODEL_FILES, *also)):
         return False
     return folder_sha256(path) == sha256 and all(file_sha256(path / file) == hashes.get(file) for file in also)
-
-
-def file_sha256(file: Path) -> str:
-    """The sha256 of a file's bytes."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _read(note: Path) -> dict[str, Any] | None:

@@ -99,7 +99,7 @@ def champion(config: Config) -> Resources:
 
 def hashes_beside(config: Config, model: "RegisteredModel") -> dict[str, str]:
     """Returns hashes of the files beside a model that this configuration reads for labelling, by name."""
-    from reviewgen_spark.models.registry.local_copies import file_sha256
+    from reviewgen_spark.models.classifier.model_folder import file_sha256
 
     return {file: file_sha256(model.path / file) for file in files_beside(config.label)}
 
