@@ -12,7 +12,8 @@ pytestmark = pytest.mark.e2e
 
 def test_jars_that_cannot_be_downloaded_end_with_five_and_what_to_do(tmp_path: Path) -> None:
     code = (
-        "import sys; from reviewgen_spark.operations.packaging import delta_jars as jars; jars.DELTA_PACKAGE = 'io.delta:no-such-package:0'\n"
+        "import sys; from reviewgen_spark.operations.packaging import delta_jars as jars\n"
+        "jars.DELTA_PACKAGE = 'io.delta:no-such-package:0'\n"
         "sys.exit(jars.main(sys.argv[1:]))"
     )
     closed_port = "-Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=1 -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=1"
