@@ -15,6 +15,7 @@ from reviewgen_spark.models.evaluation.evaluation import Score
 from reviewgen_spark.models.generator.generator_folder import GENERATOR_FILES, generator_sha256, read_generator
 from reviewgen_spark.models.registry.aliases import Decision
 from reviewgen_spark.models.registry.mlflow_store import (
+    add_version,
     by_alias,
     by_fingerprint,
     by_reference,
@@ -22,7 +23,7 @@ from reviewgen_spark.models.registry.mlflow_store import (
     find_experiment,
     locate,
     open_client,
-    registered_model,
+    open_run,
 )
 from reviewgen_spark.models.registry.model_card import write_generator_card
 from reviewgen_spark.models.registry.registry import RegisteredModel
@@ -68,7 +69,7 @@ def register_generator(
         found = by_fingerprint(client, name, fingerprint)
         if found is None:
             experiment = find_experiment(client, name, artifact_root)
-            found = _add_version(client, name, folder, scores, fingerprint, tags, experiment)
+            found = _log_version(client, name, folder, scores, fingerprint, tags, experiment)
         if _SETTLED not in found.tags:
             standing = by_alias(client, name, alias)
             previous = str(standing.version) if standing and standing.version != found.version else ""
@@ -96,7 +97,7 @@ def resolve_generator(name: str, alias: str, tracking_uri: str) -> RegisteredMod
         return _pin(found)
 
 
-def _add_version(
+def _log_version(
     client: "MlflowClient",
     name: str,
     folder: Path,
@@ -106,8 +107,7 @@ def _add_version(
     experiment: str,
 ) -> "ModelVersion":
     settings, sha256 = read_generator(folder), generator_sha256(folder)
-    run_id = client.create_run(experiment, run_name=settings.base).info.run_id
-    try:
+    with open_run(client, experiment, settings.base) as run_id:
         facts: dict[str, Any] = {
             "base": settings.base,
             "kind": settings.kind,
@@ -132,23 +132,13 @@ def _add_version(
                 if (folder / file).is_file():
                     (Path(staged) / file).symlink_to((folder / file).resolve())
             client.log_artifacts(run_id, staged, ARTIFACT)
-        registered_model(client, name)
-        found = client.create_model_version(
-            name,
-            f"{client.get_run(run_id).info.artifact_uri}/{ARTIFACT}",
-            run_id,
-            tags={
-                "fingerprint": fingerprint,
-                "sha256": sha256,
-                "base": settings.base,
-                "corpus_fingerprint": settings.corpus_fingerprint,
-            },
-        )
-    except BaseException:
-        client.set_terminated(run_id, "FAILED")
-        raise
-    client.set_terminated(run_id, "FINISHED")
-    return found
+        version_tags = {
+            "fingerprint": fingerprint,
+            "sha256": sha256,
+            "base": settings.base,
+            "corpus_fingerprint": settings.corpus_fingerprint,
+        }
+        return add_version(client, name, run_id, ARTIFACT, version_tags)
 
 
 def _pin(found: "ModelVersion") -> RegisteredModel:

@@ -7,13 +7,12 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from reviewgen_spark.errors import ModelNotFoundError, RegistryError
-from reviewgen_spark.models.classifier.model_folder import MODEL_FILES, file_sha256, folder_sha256
+from reviewgen_spark.models.classifier.model_folder import MODEL_FILES, file_sha256, is_whole
 from reviewgen_spark.models.registry.registry import RegisteredModel, download_file, require_files, resolve
 
 
@@ -76,7 +75,8 @@ def _keep(model: RegisteredModel, folder: Path, alias: str, also: tuple[str, ...
     folder.mkdir(parents=True, exist_ok=True)
     target, note = folder / model.sha256, folder / f"{alias}.json"
     before = _read(note)
-    if not _is_whole(target, model.sha256, also, before["also"] if before else {}):
+    kept = before["also"] if before else {}
+    if not is_whole(target, MODEL_FILES, model.sha256, {file: kept.get(file, "") for file in also}):
         staged = Path(tempfile.mkdtemp(prefix="staged-", dir=folder))
         try:
             for file in MODEL_FILES:
@@ -112,16 +112,10 @@ def _recall(folder: Path, alias: str, also: tuple[str, ...], cause: RegistryErro
         raise RegistryError(f"{cause}. No version of '{folder.name}' was pinned here before") from cause
     path = folder / str(facts["sha256"])
     label = f"'{folder.name}' version {facts['version']}, pinned in {path}"
-    if not _is_whole(path, facts["sha256"], also, facts["also"]):
+    if not is_whole(path, MODEL_FILES, facts["sha256"], {file: facts["also"].get(file, "") for file in also}):
         raise ModelNotFoundError(f"{cause}. {label}: files are missing, or differ from the sha256 kept with them")
     names = ("name", "version", "sha256", "corpus_fingerprint", "uri")
     return RegisteredModel(path=path, **{name: facts[name] for name in names})
-
-
-def _is_whole(path: Path, sha256: str, also: tuple[str, ...], hashes: Mapping[str, str]) -> bool:
-    if not all((path / file).is_file() for file in (*MODEL_FILES, *also)):
-        return False
-    return folder_sha256(path) == sha256 and all(file_sha256(path / file) == hashes.get(file) for file in also)
 
 
 def _read(note: Path) -> dict[str, Any] | None:

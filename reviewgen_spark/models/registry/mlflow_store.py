@@ -31,6 +31,25 @@ def registered_model(client: "MlflowClient", name: str) -> "RegisteredModel":
         return client.create_registered_model(name)
 
 
+@contextmanager
+def open_run(client: "MlflowClient", experiment_id: str, name: str) -> Iterator[str]:
+    """Creates a run and yields its id; the run ends as FINISHED, or as FAILED after any exception."""
+    run_id = client.create_run(experiment_id, run_name=name).info.run_id
+    try:
+        yield run_id
+    except BaseException:
+        client.set_terminated(run_id, "FAILED")
+        raise
+    client.set_terminated(run_id, "FINISHED")
+
+
+def add_version(client: "MlflowClient", name: str, run_id: str, artifact: str, tags: dict[str, str]) -> "ModelVersion":
+    """Makes an artifact of a run a version of a registered model."""
+    registered_model(client, name)
+    source = f"{client.get_run(run_id).info.artifact_uri}/{artifact}"
+    return client.create_model_version(name, source, run_id, tags=tags)
+
+
 def locate(uri: str) -> Path:
     """Where a folder of an artifact store lies on this machine; one that is elsewhere is fetched.
 

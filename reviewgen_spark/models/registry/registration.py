@@ -19,12 +19,13 @@ from reviewgen_spark.models.evaluation.evaluation import Score, find_score
 from reviewgen_spark.models.registry.aliases import CANDIDATE, CHAMPION, Decision
 from reviewgen_spark.models.registry.mlflow_model import MODEL_ARTIFACT, save_pyfunc
 from reviewgen_spark.models.registry.mlflow_store import (
+    add_version,
     by_alias,
     by_fingerprint,
     describe_environment,
     find_experiment,
     open_client,
-    registered_model,
+    open_run,
 )
 from reviewgen_spark.models.registry.model_card import write_card
 from reviewgen_spark.models.registry.registry import RegisteredModel, pin
@@ -83,7 +84,7 @@ def register(
     with open_client(tracking_uri) as client:
         found = by_fingerprint(client, name, fingerprint)
         if found is None:
-            found = _add_version(
+            found = _log_version(
                 client,
                 name,
                 model_dir,
@@ -130,7 +131,7 @@ def _lineage(teacher: RegisteredModel | None) -> dict[str, str]:
     }
 
 
-def _add_version(
+def _log_version(
     client: "MlflowClient",
     name: str,
     model_dir: Path,
@@ -143,16 +144,13 @@ def _add_version(
     files: Sequence[Path],
 ) -> "ModelVersion":
     settings, sha256 = read_settings(model_dir), folder_sha256(model_dir)
-    run_id = client.create_run(experiment_id, run_name=settings.base).info.run_id
-    try:
+    with open_run(client, experiment_id, settings.base) as run_id:
         _log_facts(client, run_id, model_dir, settings, scores, params, tags, sha256)
         with tempfile.TemporaryDirectory() as folder:
             save_pyfunc(model_dir, Path(folder) / MODEL_ARTIFACT)
             client.log_artifacts(run_id, str(Path(folder) / MODEL_ARTIFACT), MODEL_ARTIFACT)
         for file in files:
             client.log_artifact(run_id, str(file))
-        registered_model(client, name)
-        source = f"{client.get_run(run_id).info.artifact_uri}/{MODEL_ARTIFACT}"
         version_tags = {
             "fingerprint": fingerprint,
             "sha256": sha256,
@@ -161,12 +159,7 @@ def _add_version(
             "test_f1": repr(find_score(list(scores), "f1")),
             **lineage,
         }
-        found = client.create_model_version(name, source, run_id, tags=version_tags)
-    except BaseException:
-        client.set_terminated(run_id, "FAILED")
-        raise
-    client.set_terminated(run_id, "FINISHED")
-    return found
+        return add_version(client, name, run_id, MODEL_ARTIFACT, version_tags)
 
 
 def _log_facts(
