@@ -23,7 +23,7 @@ def set_champion(name: str, version_number: int, tracking_uri: str, reason: str 
     """Makes a version champion: a newer one (promotion) or an older one (rollback).
 
     Raises:
-        ModelNotFoundError: there is no such version, or its files are missing or damaged; the champion is then not changed.
+        ModelNotFoundError: there is no such version, or its files are missing or damaged. The champion is kept.
     """
     from mlflow.exceptions import MlflowException
 
