@@ -50,14 +50,11 @@ def _register(inputs: Inputs) -> dict[str, "DataFrame"]:
 
 def _decide(inputs: Inputs, champion: "RegisteredModel | None") -> tuple[bool, str]:
     """Compares candidate and champion on the same test rows, because scores of different splits cannot be compared."""
-    from reviewgen_spark.models.data.corpus import read_split
-    from reviewgen_spark.models.registry.contender import contend, snapshot_of
-    from reviewgen_spark.models.registry.promotion_gate import check_lines, judge
+    from reviewgen_spark.models.registry.candidate_scoring import judge_candidate
+    from reviewgen_spark.models.registry.promotion_gate import check_lines
 
-    examples = read_split(inputs.artifacts["corpus"], "test")
-    ours = contend(inputs.config, inputs.artifacts["finetune"], examples)
-    theirs = contend(inputs.config, champion.path, examples) if champion else None
-    verdict = judge(snapshot_of(examples), ours, theirs, inputs.config.register)
+    corpus, folder = inputs.artifacts["corpus"], inputs.artifacts["finetune"]
+    verdict = judge_candidate(inputs.config, corpus, folder, champion.path if champion else None)
     for line in check_lines(verdict):
         inputs.report(line)
     return verdict.promoted, verdict.reason

@@ -6,14 +6,13 @@ from pathlib import Path
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import SchemaError
 from reviewgen_spark.models.data.corpus import corpus_fingerprint, read_split
-from reviewgen_spark.models.registry.contender import contend, snapshot_of
+from reviewgen_spark.models.registry.candidate_scoring import rows_of, score_model
 from reviewgen_spark.models.registry.promotion_gate import (
-    Verdict,
     check_lines,
     flips,
     judge,
 )
-from reviewgen_spark.models.registry.registry import RegisteredModel, resolve
+from reviewgen_spark.models.registry.registry import resolve
 from reviewgen_spark.orchestration.artifacts import Artifacts
 
 
@@ -36,9 +35,9 @@ def compare_models(config: Config, one: str, other: str, progress: Callable[[str
     contenders = []
     for model in models:
         progress(f"scoring {len(examples):,} rows with version {model.version}")
-        contenders.append(contend(config, model.path, examples))
+        contenders.append(score_model(config, model.path, examples))
     ours, theirs = contenders
-    snapshot = snapshot_of(examples)
+    snapshot = rows_of(examples)
     lines = [
         f"version {models[0].version} instead of version {models[1].version}, on the {len(examples):,} test rows of "
         f"corpus {corpus_fingerprint(corpus)[:12]}",
@@ -50,18 +49,6 @@ def compare_models(config: Config, one: str, other: str, progress: Callable[[str
         share = (to_positive + to_negative) / rows
         lines.append(f"  {category:<20} {rows:>8,} {to_positive:>12,} {to_negative:>12,} {share:>8.1%}")
     return lines
-
-
-def judge_candidate(config: Config, candidate: RegisteredModel, champion: RegisteredModel | None) -> Verdict:
-    """Returns the verdict of the gate on two registered models, on the newest corpus.
-
-    Raises:
-        SchemaError: there is no corpus to judge on.
-    """
-    examples = read_split(newest_corpus(config), "test")
-    ours = contend(config, candidate.path, examples)
-    theirs = contend(config, champion.path, examples) if champion else None
-    return judge(snapshot_of(examples), ours, theirs, config.register)
 
 
 def newest_corpus(config: Config) -> Path:

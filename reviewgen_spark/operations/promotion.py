@@ -56,8 +56,9 @@ def set_champion(
 
 def _pass_gate(config: Config, version: int) -> None:
     from reviewgen_spark.models.registry.aliases import CHAMPION
+    from reviewgen_spark.models.registry.candidate_scoring import judge_candidate
     from reviewgen_spark.models.registry.registry import resolve
-    from reviewgen_spark.operations.model_comparison import judge_candidate
+    from reviewgen_spark.operations.model_comparison import newest_corpus
 
     name, uri = config.models.name, config.paths.tracking_uri
     candidate = resolve(name, str(version), uri)
@@ -67,7 +68,7 @@ def _pass_gate(config: Config, version: int) -> None:
         champion = None  # none, or its files are missing; the candidate is judged alone
     if champion is not None and champion.version == version:
         return
-    verdict = judge_candidate(config, candidate, champion)
+    verdict = judge_candidate(config, newest_corpus(config), candidate.path, champion.path if champion else None)
     if not verdict.promoted:
         raise DataQualityError(
             f"models promote {version}: the gate refused it: {verdict.reason}. See `reviewgen models compare {version} "

@@ -8,7 +8,7 @@ No torch here: the driver of a label job hashes and ships a folder that only the
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -150,6 +150,22 @@ def files_sha256(folder: Path, names: Sequence[str]) -> str:
 
 
 def file_sha256(file: Path) -> str:
-    """The sha256 of a file's bytes."""
+    """Returns the sha256 of the bytes of a file."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def is_whole(folder: Path, names: Sequence[str], sha256: str, beside: Mapping[str, str]) -> bool:
+    """Checks that a folder has all files of a model, undamaged.
+
+    Args:
+        folder: need not exist.
+        names: the files of the model.
+        sha256: what `files_sha256` of them must be.
+        beside: sha256 by name of the files that are needed besides.
+    """
+    if not all((folder / name).is_file() for name in (*names, *beside)):
+        return False
+    return files_sha256(folder, names) == sha256 and all(
+        file_sha256(folder / name) == expected for name, expected in beside.items()
+    )

@@ -1,9 +1,9 @@
-"""Adversarial training of a generator: a discriminator tells real texts from written ones, and is the reward.
+"""Trains a generator adversarially: the reward is the score of a discriminator of real and generated texts.
 
-The generator, trained by likelihood before, is moved by REINFORCE (Williams 1992) as in SeqGAN (Yu et al. 2017), with
-the discriminator's verdict on the whole text as the reward and the batch's mean as the baseline. Each step also takes
-the likelihood of the real texts (Li et al. 2017, Adversarial Learning for Neural Dialogue Generation, section 3.2),
-without which the generator soon writes one text only. The discriminator serves as a re-ranker too.
+The generator was trained by likelihood before. It is updated by REINFORCE (Williams 1992) as in SeqGAN (Yu et al.
+2017). The reward is the discriminator's score of the whole text, the baseline is the mean of the batch. The loss also
+has the likelihood of the real texts (Li et al. 2017, Adversarial Learning for Neural Dialogue Generation, section
+3.2), because without it the generator collapses to one text. The discriminator is also used as a re-ranker.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,18 +30,18 @@ Reward = Callable[[Sequence[Ids]], npt.NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class AdversarialSettings:
-    """How generator and discriminator play against each other.
+    """Sets the training of generator and discriminator.
 
     Attributes:
         steps: Of the generator.
-        batch_size: Requests a step, each answered once.
+        batch_size: Requests per step; one text is generated for each.
         learning_rate: Of the generator; far below that of likelihood training.
-        likelihood_share: Of the generator's loss; what is left is the reward's.
+        likelihood_share: Of the generator's loss; the rest is the share of the reward.
         discriminator_steps: Of the discriminator before each step of the generator.
         warmup_steps: Of the discriminator alone, at the beginning.
         discriminator_rate: Its learning rate.
-        text_tokens: The longest text that is drawn.
-        temperature: Logits are divided by it when a text is drawn.
+        text_tokens: The longest text that is sampled.
+        temperature: Logits are divided by it when a text is sampled.
     """
 
     steps: int = 200
@@ -60,10 +60,10 @@ class AdversarialSettings:
 
 
 class Discriminator:
-    """A small encoder that reads a text's tokens, its end included, and says how probably a person wrote it."""
+    """Computes the probability that a person wrote a text, by a small encoder of its tokens with the end token."""
 
     def __init__(self, vocabulary: int, pad_id: int, text_tokens: int, settings: AdversarialSettings) -> None:
-        """Draw its weights from torch's seed.
+        """Initialises its weights from torch's seed.
 
         Args:
             vocabulary: tokens of the generator.
@@ -89,7 +89,7 @@ class Discriminator:
         self._optimizer = torch.optim.AdamW(self.model.parameters(), lr=settings.discriminator_rate)
 
     def learn(self, real: Sequence[Ids], written: Sequence[Ids]) -> float:
-        """One step on some texts of both kinds; returns its accuracy on them before the step."""
+        """Runs one training step on texts of both kinds; returns the accuracy on them before the step."""
         self.model.train()
         with autocast(self.settings.device, self.settings.precision):
             logits = self._logits([*real, *written])  # (B,)
@@ -102,7 +102,7 @@ class Discriminator:
         return float(((logits > 0) == (wanted > 0)).float().mean())
 
     def score(self, texts: Sequence[Ids]) -> npt.NDArray[np.float64]:
-        """(N,) the probability that each text is real; it ranks candidates, and is the generator's reward."""
+        """Returns (N,) the probability that each text is real, used as reward and to rank candidates."""
         self.model.eval()
         with torch.inference_mode(), autocast(self.settings.device, self.settings.precision):
             found = [self._logits(texts[start : start + 64]).sigmoid() for start in range(0, len(texts), 64)]
@@ -122,19 +122,19 @@ def train_adversarially(
     progress: Callable[[str], None],
     reward: Reward | None = None,
 ) -> tuple[Discriminator, list[dict[str, float]]]:
-    """Move a causal generator in place.
+    """Trains a causal generator in place.
 
     Args:
         model: trained by likelihood before.
-        rows: real examples: requests to answer, and the texts that are real.
+        rows: real examples: requests and their real texts.
         specials: of its tokenizer.
-        settings: how.
-        progress: called with a line now and then; the lines hold no text.
-        reward: in place of the discriminator's verdict.
+        settings: of the training.
+        progress: called with a line every 20 steps; the lines have no review text.
+        reward: used instead of the discriminator's score.
 
     Returns:
-        The discriminator as it is at the end, and a point a step: mean reward, and the discriminator's accuracy on
-        texts that it has not learnt from.
+        The final discriminator, and a point per step: mean reward, and the discriminator's accuracy on texts before
+        it is trained on them.
     """
     rng = np.random.default_rng(settings.seed)
     vocabulary = model.get_input_embeddings().num_embeddings
@@ -163,7 +163,7 @@ def train_adversarially(
         with autocast(settings.device, settings.precision):
             log_probabilities, lengths = text_log_probabilities(model, answered, specials, settings)
             wanted = torch.as_tensor(advantage, dtype=torch.float32, device=settings.device)
-            # Over the length of a batch's texts and not of each, which would reward long texts that are bad.
+            # Divided by the length of all texts of the batch, because per-text lengths would reward bad long texts.
             loss = -(wanted * log_probabilities).sum() / lengths.sum() * (1 - settings.likelihood_share)
             if settings.likelihood_share:
                 total, tokens = text_loss(model, real, "causal", specials.pad_id, settings.device)
@@ -187,7 +187,7 @@ def train_adversarially(
 def text_log_probabilities(
     model: Any, rows: Sequence[Row], specials: Specials, settings: AdversarialSettings
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(B,) the log probability of each text as it was drawn, and (B,) how many tokens it has."""
+    """Returns (B,) the log probability of each text as it was sampled, and (B,) its number of tokens."""
     ids, mask = pad([row.prompt + row.text for row in rows], specials.pad_id, settings.device)  # (B, T), (B, T)
     labels, _ = pad([[IGNORED] * len(row.prompt) + row.text for row in rows], IGNORED, settings.device)
     logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1].float() / settings.temperature  # (B, T - 1, V)
@@ -200,7 +200,7 @@ def text_log_probabilities(
 def sample(
     model: Any, prompts: Sequence[Ids], specials: Specials, settings: AdversarialSettings, rng: np.random.Generator
 ) -> list[Ids]:
-    """One text for each prompt, from the model's own distribution; its end, if it has one, is part of it."""
+    """Samples one text per prompt from the unchanged distribution of the model; its end token, if any, is included."""
     model.eval()
     asked = [Prompt(ids, int(seed)) for ids, seed in zip(prompts, rng.integers(0, 2**62, len(prompts)), strict=True)]
     plain = DecodingSection(
@@ -220,7 +220,7 @@ def sample(
 def choose_best(
     discriminator: Discriminator, candidates: Sequence[Sequence[Ids]]
 ) -> tuple[list[Ids], npt.NDArray[np.float64]]:
-    """Of each request's candidates the one that the discriminator takes for real most readily, and its score (N,)."""
+    """Returns the candidate of each request with the highest score of the discriminator, and that score (N,)."""
     scores = discriminator.score([text for texts in candidates for text in texts])
     chosen, best, start = list[Ids](), list[float](), 0
     for texts in candidates:

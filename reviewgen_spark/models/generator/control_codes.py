@@ -1,12 +1,12 @@
-"""Control codes: a request for a text as the tokens that a generator goes on from.
+"""Encodes a request as control codes: the prompt tokens of a generator.
 
-Keskar et al. (2019), CTRL. What has a closed list (purpose, language, length, sentiment, stars) is one special token;
-what is free (category, aspects, keywords, attributes, sources) is plain text behind a separator:
+Keskar et al. (2019), CTRL. A field with a closed list (purpose, language, length, sentiment, stars) is one special
+token. A free field (category, aspects, keywords, attributes, sources) is plain text after a separator:
 
     <s> <purpose:reply> <language:zh> <length:short> <sentiment:negative> <category> 手机 <keywords> 屏幕 <and> 电池
     <source> 用了两天屏幕就坏了 <text>
 
-A source that spells a code, or the end of the text, is read as characters: nobody can give orders by writing a review.
+A code or end token inside a source is encoded as plain characters, because a review must not inject commands.
 """
 
 import re
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reviewgen_spark.text.requests.request import Request
 
 CODES_VERSION = "codes-1"
-"""Changes whenever prompts are laid out in another way: it enters every prompt's fingerprint."""
+"""Changes with each change of the prompt layout, because it is part of the fingerprint of each prompt."""
 CODES: Mapping[str, tuple[str, ...]] = {
     "purpose": PURPOSES,
     "language": LANG_CODES,
@@ -40,16 +40,16 @@ CATEGORY, ASPECTS, KEYWORDS, ATTRIBUTES, SOURCE, AND, TEXT = SEPARATORS = (
     "<and>",
     "<text>",
 )
-# WordPiece sets Chinese characters apart, and its decoder leaves them so.
+# WordPiece puts spaces between Chinese characters, and its decoder keeps them.
 _SPACE_BESIDE_CHINESE = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\s+|\s+(?=[\u3000-\u9fff\uff00-\uffef])")
-MIN_SOURCE_TOKENS = 8  # what is left of a source that had to be cut further says nothing
+MIN_SOURCE_TOKENS = 8  # a source that is cut to fewer has too little content
 
 
 def code(kind: str, value: object) -> str:
-    """The token of a value of a closed list.
+    """Returns the token of a value of a closed list.
 
     Raises:
-        RequestError: the list does not have it.
+        RequestError: the value is not in the list.
 
     >>> code("stars", 5)
     '<stars:5>'
@@ -63,9 +63,9 @@ ALL_CODES = (*(f"<{kind}:{value}>" for kind, values in CODES.items() for value i
 
 
 def add_control_codes(tokenizer: Any, model: Any) -> list[int]:
-    """Teach a tokenizer and a model of transformers the codes that they lack, in place; returns the new tokens.
+    """Adds missing codes to a tokenizer and a model of transformers, in place; returns the new tokens.
 
-    New embeddings are drawn around the mean of the old ones (Hewitt 2021, Initializing New Word Embeddings), from
+    New embeddings are sampled around the mean of the old ones (Hewitt 2021, Initializing New Word Embeddings), from
     torch's seed.
     """
     import torch
@@ -80,7 +80,7 @@ def add_control_codes(tokenizer: Any, model: Any) -> list[int]:
         return []
     known = model.get_input_embeddings().weight.detach()[:before]  # (V, C)
     mean, spread = known.mean(dim=0), known.std(dim=0)  # (C,), (C,)
-    # A checkpoint's embeddings may be more than its tokens; those stay.
+    # A checkpoint may have more embeddings than tokens; they are kept.
     model.resize_token_embeddings(max(len(tokenizer), len(model.get_input_embeddings().weight)), mean_resizing=False)
     with torch.no_grad():
         weight = model.get_input_embeddings().weight
@@ -89,7 +89,7 @@ def add_control_codes(tokenizer: Any, model: Any) -> list[int]:
 
 
 class PromptTokenizer:
-    """A generator's tokenizer: requests to prompts, texts to targets, tokens to texts."""
+    """Converts requests to prompts, texts to targets, and tokens to texts."""
 
     def __init__(
         self,
@@ -102,21 +102,21 @@ class PromptTokenizer:
         is_seq2seq: bool = False,
         purposes: Sequence[str] = CODES["purpose"],
     ) -> None:
-        """Wrap a `tokenizers.Tokenizer` that has the control codes.
+        """Wraps a `tokenizers.Tokenizer` that has the control codes.
 
         Args:
             backend: the tokenizer.
             start_id: the token that a row begins with, if there is one.
             end_id: the token that ends a text.
             pad_id: what fills shorter rows.
-            max_tokens: of prompt and text together; of a seq2seq model each has so many.
-            text_tokens: of `max_tokens`, what is kept free for the text.
-            is_seq2seq: whether the prompt is read apart from the text.
-            purposes: what the generator was taught; others are refused.
+            max_tokens: of prompt and text together; in a seq2seq model, of each of them.
+            text_tokens: the part of `max_tokens` that is reserved for the text.
+            is_seq2seq: whether the model has a separate encoder for the prompt.
+            purposes: that the generator was trained for; others are refused.
         """
         backend.no_padding()
         backend.no_truncation()
-        backend.encode_special_tokens = True  # special tokens that a text spells are characters
+        backend.encode_special_tokens = True  # special tokens inside a text are encoded as characters
         self._backend = backend
         self.start_id, self.end_id, self.pad_id = start_id, end_id, pad_id
         self.max_tokens, self.text_tokens = max_tokens, text_tokens
@@ -129,7 +129,7 @@ class PromptTokenizer:
 
     @classmethod
     def of(cls, tokenizer: Any, **settings: Any) -> "PromptTokenizer":
-        """Wrap a fast tokenizer of transformers; settings as above."""
+        """Wraps a fast tokenizer of transformers; settings as above."""
         start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.cls_token_id
         end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.sep_token_id
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else end
@@ -137,19 +137,19 @@ class PromptTokenizer:
 
     @property
     def banned_ids(self) -> list[int]:
-        """Tokens that no text holds: codes, padding, unknown; all special ones but the end."""
+        """Returns the tokens that no text may have: codes, padding, unknown; all special ones but the end."""
         return sorted((self._specials | {self._unknown_id}) - {self.end_id})
 
     @property
     def prompt_tokens(self) -> int:
-        """The longest prompt."""
+        """Returns the number of tokens of the longest prompt."""
         return self.max_tokens if self.is_seq2seq else self.max_tokens - self.text_tokens
 
     def encode_prompt(self, request: "Request") -> list[int]:
-        """The tokens that the model goes on from; sources are cut first, then keywords, from the last on.
+        """Returns the prompt tokens of a request; sources are cut first, then keywords, from the last on.
 
         Raises:
-            RequestError: a code is unknown, the generator was not taught the purpose, or the rest does not fit.
+            RequestError: a code is unknown, the generator was not trained for the purpose, or the rest does not fit.
         """
         if request.purpose in CODES["purpose"] and request.purpose not in self.purposes:
             raise RequestError(
@@ -177,24 +177,24 @@ class PromptTokenizer:
         return [*head, *listed, *attributes, *sources, *end]
 
     def encode_text(self, text: str) -> list[int] | None:
-        """The tokens of a text, its end included; None where it is longer than what is kept free for it."""
+        """Returns the tokens of a text with the end token; None where it is longer than the reserved tokens."""
         ids = [*self._plain(text), self.end_id]
         return ids if len(ids) <= (self.max_tokens if self.is_seq2seq else self.text_tokens) else None
 
     def count_unknown(self, text: str) -> int:
-        """The characters of a text that there is no token for."""
+        """Counts the characters of a text that have no token."""
         found = self._backend.encode(text, add_special_tokens=False)
         parts = zip(found.ids, found.offsets, strict=True)
         return sum(end - start for number, (start, end) in parts if number == self._unknown_id)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of generated tokens, up to its end."""
+        """Returns the text of generated tokens, up to the end token."""
         kept = list(ids)[: list(ids).index(self.end_id)] if self.end_id in ids else list(ids)
         text: str = self._backend.decode([number for number in kept if number not in self._specials])
         return _SPACE_BESIDE_CHINESE.sub("", text.strip())
 
     def _plain(self, text: str) -> list[int]:
-        # A unigram vocabulary has "</s>" as a piece, so that tokens can be spelt all the same.
+        # A unigram vocabulary has "</s>" as a piece, so a text can still contain special tokens.
         ids = self._backend.encode(text, add_special_tokens=False).ids
         return [self._unknown_id if number in self._specials else number for number in ids]
 
@@ -205,7 +205,7 @@ class PromptTokenizer:
         return ids
 
     def _cut(self, sources: list[list[int]], room: int) -> list[int]:
-        """As many of the sources as have room, the last one cut."""
+        """Returns the tokens of as many sources as fit, the last one cut."""
         ids: list[int] = []
         for source in sources:
             left = room - len(ids) - 1
@@ -216,10 +216,10 @@ class PromptTokenizer:
 
 
 def closed_codes(request: "Request") -> Iterator[str]:
-    """The tokens of what has a closed list, in their order.
+    """Yields the tokens of the fields with a closed list, in order.
 
     Raises:
-        RequestError: a list does not have the value.
+        RequestError: a value is not in its list.
     """
     values = {
         "purpose": request.purpose,
@@ -234,7 +234,7 @@ def closed_codes(request: "Request") -> Iterator[str]:
 
 
 def read_tokenizer(file: Path) -> Any:
-    """A folder's `tokenizer.json`."""
+    """Reads the `tokenizer.json` of a folder."""
     from tokenizers import Tokenizer
 
     return Tokenizer.from_file(str(file))

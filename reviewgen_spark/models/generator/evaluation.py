@@ -1,7 +1,7 @@
-"""Score a generator on requests that it has not seen: how well it says their texts, and what it writes for them.
+"""Scores a generator on unseen requests: the likelihood of their real texts, and the texts that it generates.
 
-Beside it stand the plainest ways to make a text: a character n-gram model, and retrieval of a real review of the
-training split that answers a like request. The real texts of the test split say what a figure would be at best.
+The baselines are a character n-gram model, and retrieval of a real training review with a similar request. The real
+texts of the test split show the best possible value of each figure.
 """
 
 from collections.abc import Sequence
@@ -33,14 +33,14 @@ def evaluate_generator(
     decoding: DecodingSection,
     device: str = "cpu",
 ) -> list[Score]:
-    """Figures of a generator and of what it must beat.
+    """Returns the scores of a generator and of its baselines.
 
     Args:
         folder: the generator.
-        training: what it learnt from.
-        test: what it did not.
-        section: how many texts, and the seed.
-        decoding: how its tokens are chosen.
+        training: examples that it was trained on.
+        test: examples that it was not trained on.
+        section: number of texts, and the seed.
+        decoding: settings of the decoding.
         device: `cpu` or `cuda`.
 
     Raises:
@@ -67,7 +67,7 @@ def evaluate_generator(
         _ratio("generator", "bits_per_character", bits, characters, rng),
         _ratio("ngram", "bits_per_character", ngram.bits(texts), characters, rng),
     ]
-    # One half is asked for, the other says what real texts look like: none is compared with itself.
+    # One half gives the requests, the other the real texts, so that no text is compared with itself.
     asked, rest = [example for example, _row in fitting[: section.texts]], texts[section.texts :]
     real, judge = rest[: section.texts], NgramModel(rest[section.texts :] or rest)
     index = CopyIndex(known)
@@ -85,7 +85,7 @@ def evaluate_generator(
 
 
 def write_texts(generator: Generator, examples: Sequence[Example], decoding: DecodingSection, seed: int) -> list[str]:
-    """A text for each example's request, '' where the model has none."""
+    """Generates a text for the request of each example, '' where the model has none."""
     tokenizer, model, settings, _copies = generator
     specials = Specials(tokenizer.end_id, tokenizer.pad_id, tuple(tokenizer.banned_ids))
     prompts = [Prompt(tokenizer.encode_prompt(example.request), seed + place) for place, example in enumerate(examples)]
@@ -97,9 +97,9 @@ def write_texts(generator: Generator, examples: Sequence[Example], decoding: Dec
 
 
 def retrieve(asked: Sequence[Example], training: Sequence[Example], rng: np.random.Generator) -> list[str]:
-    """For each request the text of a training example of equal purpose, language, sentiment, category and length.
+    """Returns for each request a training text of equal purpose, language, sentiment, category and length.
 
-    Of those the one that shares most keywords; where no example is equal, any.
+    Of 50 sampled candidates, the one with most of the keywords is returned. If none is equal, all are candidates.
     """
     by_codes: dict[tuple[Any, ...], list[Example]] = {}
     for example in training:
@@ -133,7 +133,7 @@ def _ratio(
     characters: npt.NDArray[np.int64],
     rng: np.random.Generator,
 ) -> Score:
-    """Bits over characters of all texts, with a 95 % bootstrap interval over texts."""
+    """Returns bits per character of all texts, with a 95 % bootstrap interval over texts."""
     drawn = rng.integers(0, len(bits), (BOOTSTRAP_SAMPLES, len(bits)))
     low, high = np.quantile(bits[drawn].sum(axis=1) / characters[drawn].sum(axis=1), [0.025, 0.975])
     return Score(model, "test", "all", metric, float(bits.sum() / characters.sum()), float(low), float(high), len(bits))

@@ -1,7 +1,7 @@
-"""What a generator learns from: requests, each with the text that answers it.
+"""Makes the training examples of a generator: requests, each with its text.
 
-A review answers a request that is read off its record: category, sentiment, stars, language, its length, and a few
-content words of its own. Replies, copy and summaries come as a file of JSON lines, {"request": …, "text": …}.
+The request of a review comes from its record: category, sentiment, stars, language, length, and a few of its content
+words. Replies, copy and summaries come from a file of JSON lines, {"request": …, "text": …}.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ MIN_KEYWORD_CHARACTERS = 2
 
 @dataclass(frozen=True)
 class Example:
-    """A request, and a text that answers it."""
+    """A request, and its text."""
 
     request: Request
     text: str
@@ -32,17 +32,17 @@ class Example:
 def review_examples(
     reviews: Examples, content_words: Callable[[str], Sequence[str]], max_keywords: int, codes_dropped: float, seed: int
 ) -> list[Example]:
-    """An example of each review in Chinese or English; equal reviews give equal examples, whatever stands beside them.
+    """Returns an example of each review in Chinese or English. Equal reviews give equal examples.
 
-    Half of those that know their sentiment and name a keyword answer for a verified buyer's draft, which must have
-    both, the others for augmentation.
+    Half of the examples with a sentiment and a keyword have the purpose of a verified buyer's draft, which needs both.
+    All others have the purpose augmentation.
 
     Args:
         reviews: of one split.
-        content_words: cuts a text, and keeps the words that say something.
-        max_keywords: named at most; how many is drawn, none among them.
-        codes_dropped: share of the codes that a request leaves out.
-        seed: of what is drawn.
+        content_words: splits a text and returns its content words.
+        max_keywords: largest number of keywords; the number is random and may be 0.
+        codes_dropped: share of the codes that are left out.
+        seed: of the random choices.
     """
     return list(_read(reviews, content_words, max_keywords, codes_dropped, seed))
 
@@ -64,14 +64,14 @@ def _read(
         known: dict[str, Any] = {
             "category": columns["category"][place] or None,
             "sentiment": label,
-            # A few stars with much praise: the label that people gave counts, and a request holds no contradiction.
+            # If stars contradict the label, the label is kept and the stars are left out.
             "stars": None if rating is None or (label and (rating > 3) != (label == "positive")) else int(rating),
         }
         kept = {name: value for name, value in known.items() if rng.random() >= codes_dropped}
         is_draft = digest[8] % 2 == 1 and len(chosen) > 0 and (kept.get("sentiment") or kept.get("stars"))
         request = Request(
             purpose="draft_for_verified_buyer" if is_draft else "augmentation",
-            product_id="-",  # no code names it
+            product_id="-",  # no code has it
             lang_code=language,
             keywords=tuple(words[word] for word in chosen),
             length=length_of(text, language),
@@ -81,10 +81,10 @@ def _read(
 
 
 def read_examples(file: Path) -> list[Example]:
-    """Examples of any purpose: JSON lines of {"request": {...}, "text": "..."}.
+    """Reads examples of any purpose: JSON lines of {"request": {...}, "text": "..."}.
 
     Raises:
-        ConfigError: the file is missing or not UTF-8, or a line is no such pair.
+        ConfigError: the file is missing or not UTF-8, or a line is not such a pair.
     """
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
@@ -110,7 +110,7 @@ def read_examples(file: Path) -> list[Example]:
 
 
 def split_examples(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Training and validation; the hash of the text decides, so that copies stay together."""
+    """Splits into training and validation by the hash of the text, so that copies get the same split."""
     parts: tuple[list[Example], list[Example]] = ([], [])
     for example in examples:
         digest = hashlib.sha256(f"{seed}|{example.text}".encode()).digest()

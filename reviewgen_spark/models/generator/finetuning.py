@@ -1,6 +1,6 @@
-"""Fine-tune a generator: requests in control codes and the texts that answer them, all purposes by one trainer.
+"""Fine-tunes a generator on requests in control codes and their texts, for all purposes.
 
-The loss is on the text alone: what is asked for is given, and need not be learnt. The same seed, examples, base and
+The loss is on the text only, because the request is always given. The same seed, examples, base and
 number of threads give the same weights.
 """
 
@@ -37,7 +37,7 @@ EVALUATION_TOKENS = 8192
 
 @dataclass(frozen=True)
 class Row:
-    """One example as the model reads it; `characters` are those of the text."""
+    """The tokens of one example; `characters` is the length of the text."""
 
     prompt: list[int]
     text: list[int]
@@ -45,13 +45,13 @@ class Row:
 
     @property
     def length(self) -> int:
-        """Its tokens."""
+        """Returns the number of its tokens."""
         return len(self.prompt) + len(self.text)
 
 
 @dataclass(frozen=True)
 class GeneratorResult:
-    """Where the generator lies and how training went; left-out examples have a prompt or a text that is too long."""
+    """The folder of the generator and the figures of its training; `left_out` examples were too long."""
 
     folder: Path
     best_epoch: int
@@ -73,18 +73,18 @@ def finetune_generator(
     checkpoint: Path | None = None,
     base_name: str | None = None,
 ) -> GeneratorResult:
-    """Train a generator and write its folder.
+    """Trains a generator and writes its folder.
 
     Args:
         examples: of the train split.
         validation: of the validation split; chooses the epoch.
-        base: what `finetune_generator.base` says, or the folder that it means.
+        base: value of `finetune_generator.base`, or the folder of that base.
         section: the `finetune_generator` section.
         out: folder to write; files of an earlier training there are replaced.
-        progress: called with a line every few seconds and after each epoch; the lines hold no text.
+        progress: called with a line every few seconds and after each epoch; the lines have no review text.
         corpus_fingerprint: of the corpus that the examples come from.
-        checkpoint: file that an interrupted training goes on from.
-        base_name: what the generator's settings call the base, where `base` is a folder of this machine.
+        checkpoint: file that an interrupted training resumes from.
+        base_name: name of the base in the generator's settings, where `base` is a local folder.
 
     Raises:
         ConfigError: the base has fewer positions than `max_tokens`.
@@ -117,7 +117,7 @@ def finetune_generator(
                     f"{section.text_tokens} of them for the text; ingest more reviews, or raise both"
                 )
         out.mkdir(parents=True, exist_ok=True)
-        (out / SETTINGS_FILE).unlink(missing_ok=True)  # until it is written again this is no generator
+        (out / SETTINGS_FILE).unlink(missing_ok=True)  # until it is written again the folder is not a generator
         model = fit_to_device(model, device)
         if section.method == "lora":
             model = apply_lora(model, kind, section.rank, new_ids).to(device)
@@ -167,7 +167,7 @@ def finetune_generator(
 
 
 def texts_by_language(examples: Sequence[Example]) -> dict[LangCode, list[str]]:
-    """The texts of examples, by the language that they were asked for in."""
+    """Returns the texts of examples by the language of their request."""
     found: dict[LangCode, list[str]] = {}
     for example in examples:
         found.setdefault(example.request.lang_code, []).append(example.text)
@@ -175,7 +175,7 @@ def texts_by_language(examples: Sequence[Example]) -> dict[LangCode, list[str]]:
 
 
 def encode_examples(prompts: PromptTokenizer, examples: Sequence[Example]) -> list[Row]:
-    """Examples as tokens, without those whose prompt or text does not fit."""
+    """Returns examples as tokens, without those whose prompt or text does not fit."""
     rows: list[Row] = []
     for example in examples:
         text = prompts.encode_text(example.text)
@@ -191,7 +191,7 @@ def encode_examples(prompts: PromptTokenizer, examples: Sequence[Example]) -> li
 def said_and_asked(
     model: Any, rows: Sequence[Row], kind: str, pad_id: int, device: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (B, T, V) and the tokens that should be said (B, T), IGNORED where none of a text is."""
+    """Returns logits (B, T, V) and target tokens (B, T), IGNORED outside of the text."""
     if kind == "seq2seq":
         ids, mask = pad([row.prompt for row in rows], pad_id, device)  # (B, S), (B, S)
         labels, _ = pad([row.text for row in rows], IGNORED, device)  # (B, T)
@@ -200,11 +200,11 @@ def said_and_asked(
     ids, mask = pad([row.prompt + row.text for row in rows], pad_id, device)  # (B, T + 1), (B, T + 1)
     labels, _ = pad([[IGNORED] * len(row.prompt) + row.text for row in rows], IGNORED, device)
     logits = model(input_ids=ids, attention_mask=mask).logits
-    return logits[:, :-1], labels[:, 1:]  # each token is said from those before it
+    return logits[:, :-1], labels[:, 1:]  # each token is predicted from those before it
 
 
 def text_loss(model: Any, rows: Sequence[Row], kind: str, pad_id: int, device: str) -> tuple[torch.Tensor, int]:
-    """The summed loss of the texts' tokens, said from the request and the text before them, and how many they are."""
+    """Returns the summed loss of the text tokens, given request and preceding text, and their number."""
     logits, labels = said_and_asked(model, rows, kind, pad_id, device)
     asked = labels != IGNORED
     return F.cross_entropy(logits[asked].float(), labels[asked], reduction="sum"), int(asked.sum())
@@ -213,7 +213,7 @@ def text_loss(model: Any, rows: Sequence[Row], kind: str, pad_id: int, device: s
 def text_bits(
     model: Any, rows: Sequence[Row], kind: str, device: str, pad_id: int = 0, tokens_per_batch: int = EVALUATION_TOKENS
 ) -> npt.NDArray[np.float64]:
-    """(N,) what each text costs given its request, its end included, in bits."""
+    """Returns (N,) the bits of each text with its end token, given its request."""
     bits = np.zeros(len(rows))
     keys = [str(place) for place in range(len(rows))]
     with torch.inference_mode():
@@ -225,7 +225,7 @@ def text_bits(
 
 
 def score_texts(model: Any, rows: Sequence[Row], kind: str, pad_id: int, settings: LoopSettings) -> dict[str, float]:
-    """Loss a token and bits a character of texts, their ends included, given their requests."""
+    """Returns loss per token and bits per character of texts with their end tokens, given their requests."""
     total, tokens = 0.0, 0
     keys = [str(place) for place in range(len(rows))]
     with torch.inference_mode(), autocast(settings.device, settings.precision):

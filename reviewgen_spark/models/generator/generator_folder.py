@@ -1,10 +1,10 @@
-"""A generator folder: plain `save_pretrained` files, and `generator.json` that says how they are to be used.
+"""Reads and writes a generator folder: plain `save_pretrained` files, and `generator.json` with the settings.
 
-    config.json  model.safetensors  tokenizer.json  generator.json      what a text depends on
-    copies.safetensors                                                  what it was taught, as hashes of n-grams
+    config.json  model.safetensors  tokenizer.json  generator.json      all that the generated texts depend on
+    copies.safetensors                                                  the training texts, as hashes of n-grams
     tokenizer_config.json  training_curve.json                          for transformers, and for people
 
-No torch before a model is loaded: the driver of a job hashes and ships a folder that only the executors load.
+Torch is imported only to load a model, because the driver of a job only hashes and ships the folder.
 """
 
 import json
@@ -27,12 +27,12 @@ GENERATOR_FILES = ("config.json", "copies.safetensors", "generator.json", "model
 
 @dataclass(frozen=True)
 class GeneratorSettings:
-    """What `generator.json` holds; no clock and no path, so that equal training gives an equal file."""
+    """The content of `generator.json`; it has no time and no path, so that equal training gives an equal file."""
 
     kind: str  # causal or seq2seq
     base: str
-    purposes: tuple[str, ...]  # what it was taught
-    max_tokens: int  # of prompt and text together; of a seq2seq model each has so many
+    purposes: tuple[str, ...]  # that it was trained for
+    max_tokens: int  # of prompt and text together; in a seq2seq model, of each of them
     text_tokens: int
     start_id: int | None
     end_id: int
@@ -42,13 +42,13 @@ class GeneratorSettings:
     format: int = 1
 
     def write(self, folder: Path) -> None:
-        """Write `generator.json` into the folder."""
+        """Writes `generator.json` into the folder."""
         content = json.dumps(asdict(self), ensure_ascii=False, indent=2, sort_keys=True)
         (folder / SETTINGS_FILE).write_text(content + "\n", encoding="utf-8")
 
 
 class Generator(NamedTuple):
-    """A generator that is ready to write; `model` is a causal or seq2seq model of transformers in evaluation mode."""
+    """A loaded generator; `model` is a causal or seq2seq model of transformers in evaluation mode."""
 
     tokenizer: PromptTokenizer
     model: Any
@@ -57,7 +57,7 @@ class Generator(NamedTuple):
 
 
 def read_generator(folder: Path) -> GeneratorSettings:
-    """Read the settings of a generator folder.
+    """Reads the settings of a generator folder.
 
     Raises:
         ModelNotFoundError: the folder lacks a file, or was written by a later format.
@@ -69,7 +69,7 @@ def read_generator(folder: Path) -> GeneratorSettings:
 
 
 def generator_sha256(folder: Path) -> str:
-    """The sha256 of a generator: over the names and hashes of the files that shape its texts."""
+    """Returns the sha256 of a generator: over the names and hashes of `GENERATOR_FILES`."""
     return files_sha256(folder, GENERATOR_FILES)
 
 
@@ -81,14 +81,14 @@ def save_generator(
     taught: Mapping[LangCode, Sequence[str]] | None = None,
     **settings: Any,
 ) -> GeneratorSettings:
-    """Write a generator folder, its settings last: until then it is none.
+    """Writes a generator folder, its settings last, because a folder without settings is not a generator.
 
     Args:
         folder: to write; files of another generator there are replaced.
         tokenizer: a fast tokenizer of transformers that has the control codes.
         model: of transformers.
-        stage: who writes, for messages.
-        taught: the texts that it learnt to write, by language; kept as hashes, so that copies of them are known.
+        stage: that writes it, for messages.
+        taught: the training texts, by language; their hashes are kept to detect copies of them.
         settings: fields of GeneratorSettings; the ids of start, end and padding are the tokenizer's.
 
     Raises:
@@ -110,7 +110,7 @@ def save_generator(
 
 
 def save_copies(folder: Path, taught: Mapping[LangCode, Sequence[str]]) -> None:
-    """Keep the n-grams of texts, by language, as sorted hashes: no text can be read from them."""
+    """Writes the n-grams of texts, by language, as sorted hashes: no text can be read from them."""
     import numpy as np
     from safetensors.numpy import save_file
 
@@ -122,11 +122,11 @@ def save_copies(folder: Path, taught: Mapping[LangCode, Sequence[str]]) -> None:
 
 
 def load_copies(folder: Path) -> dict[LangCode, CopyIndex]:
-    """What `save_copies` kept."""
+    """Reads the output of `save_copies`."""
     from safetensors.numpy import load_file
 
     found = load_file(folder / COPIES_FILE)
-    # An array of 8 bytes a hash, not a list of numbers: it is searched where it lies.
+    # An array of 8 bytes per hash, because a list of numbers takes more memory.
     return {
         language: CopyIndex(language, array("Q", found[language].tobytes()))
         for language in LANG_CODES
@@ -135,10 +135,10 @@ def load_copies(folder: Path) -> dict[LangCode, CopyIndex]:
 
 
 def load_tokenizer(folder: Path) -> PromptTokenizer:
-    """The tokenizer alone, for who only asks whether a prompt fits.
+    """Reads the tokenizer only, to check whether a prompt fits.
 
     Raises:
-        ModelNotFoundError: it is no generator.
+        ModelNotFoundError: it is not a generator.
     """
     settings = read_generator(folder)
     return PromptTokenizer(
@@ -154,7 +154,7 @@ def load_tokenizer(folder: Path) -> PromptTokenizer:
 
 
 def load_generator(folder: Path, device: str = "cpu", precision: str = "float32") -> Generator:
-    """Load a generator to write with it. Only safetensors and JSON are read: loading never unpickles anything.
+    """Loads a generator. Only safetensors and JSON are read: nothing is unpickled.
 
     Args:
         folder: a generator folder.
@@ -162,7 +162,7 @@ def load_generator(folder: Path, device: str = "cpu", precision: str = "float32"
         precision: of weights and activations: float32, bfloat16, or on a CPU int8.
 
     Raises:
-        ModelNotFoundError: it is no generator, or its weights are not those of its configuration.
+        ModelNotFoundError: it is not a generator, or its weights are not those of its configuration.
         ConfigError: int8 on a GPU.
     """
     from safetensors.torch import load_file
@@ -176,7 +176,7 @@ def load_generator(folder: Path, device: str = "cpu", precision: str = "float32"
     kind = AutoModelForSeq2SeqLM if settings.kind == "seq2seq" else AutoModelForCausalLM
     with parameters_on_meta():
         model = kind.from_config(AutoConfig.from_pretrained(folder))
-    # Mapped, as load_classifier maps a classifier; what is tied stands once in the file.
+    # Memory-mapped, as in load_classifier; tied weights are in the file once.
     model.load_state_dict(load_file(folder / "model.safetensors"), strict=False, assign=True)
     model.tie_weights()
     absent = [name for name, parameter in model.named_parameters() if parameter.is_meta]

@@ -1,10 +1,10 @@
-"""A character n-gram language model, the baseline of every generator: interpolated modified Kneser-Ney.
+"""Fits a character n-gram language model, the baseline of all generators: interpolated modified Kneser-Ney.
 
 Chen and Goodman (1999), An empirical study of smoothing techniques for language modeling, section 3; counts of n-grams
-that begin a text as in KenLM (Heafield et al. 2013). Numpy alone: 4 million characters are counted in seconds.
+that begin a text as in KenLM (Heafield et al. 2013). Uses only numpy: 4 million characters are counted in seconds.
 
 An n-gram is a node: its parent, which is the n-gram without its last character, and that character. All nodes of an
-order stand in one sorted array of keys, parent x vocabulary + character, so the children of a node are one slice of it.
+order are one sorted array of keys, parent x vocabulary + character, so the children of a node are one slice of it.
 """
 
 from collections import Counter
@@ -19,10 +19,10 @@ from reviewgen_spark.errors import DataQualityError
 ORDER = 5
 START, END, UNKNOWN = 0, 1, 2
 SPECIALS = 3
-# A character met once teaches nothing of itself; together they teach how often an unknown one comes.
+# Characters that occur once are counted together, as the frequency of unknown characters.
 MIN_CHARACTER_COUNT = 2
-# An unknown character is one of those that Unicode has assigned, some 2^17; a model that only says "unknown" has not
-# said which, and owes these bits.
+# An unknown character is one of the some 2^17 assigned characters of Unicode. These bits are added because the model
+# predicts "unknown", not which character.
 UNKNOWN_BITS = 17.0
 
 Ints = npt.NDArray[np.int64]
@@ -31,18 +31,18 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Level:
-    """The n-grams of one order: K of them, and P contexts, which are the n-grams of the order below."""
+    """The K n-grams of one order, and their P contexts, which are the n-grams of the order below."""
 
     keys: Ints  # (K,) sorted
-    discounted: Floats  # (K,) count less discount, over the count of its context: what is not left to the order below
-    left: Floats  # (P,) the share that each context leaves to the order below; 1 where nothing follows it
+    discounted: Floats  # (K,) count less discount, over the count of its context
+    left: Floats  # (P,) the weight of the order below in each context; 1 where nothing follows it
 
 
 class NgramModel:
-    """Says how probable texts are, and draws new ones. Makes no use of texts but their counts."""
+    """Computes the probability of texts and samples new ones. Keeps only the counts of its texts."""
 
     def __init__(self, texts: Sequence[str], order: int = ORDER) -> None:
-        """Count.
+        """Counts the n-grams of texts.
 
         Args:
             texts: the training split.
@@ -61,21 +61,21 @@ class NgramModel:
         self.levels = self._count(self._encode(texts))
 
     def bits(self, texts: Sequence[str]) -> Floats:
-        """(N,) what each text costs, its end included, in bits; `UNKNOWN_BITS` more for each unknown character."""
+        """Returns (N,) the bits of each text with its end; each unknown character adds `UNKNOWN_BITS`."""
         stream = self._encode(texts)
         probability = self._probabilities(stream)
         is_said = stream != START
         costs = np.where(is_said, -np.log2(np.maximum(probability, 1e-300)), 0.0)
         costs += np.where(stream == UNKNOWN, UNKNOWN_BITS, 0.0)
-        number = np.cumsum(stream == START) - 1  # which text each place is of
+        number = np.cumsum(stream == START) - 1  # the text of each position
         return np.asarray(np.bincount(number, weights=costs, minlength=len(texts)), dtype=np.float64)
 
     def bits_per_character(self, texts: Sequence[str]) -> float:
-        """What texts cost, their ends included, over their number of characters."""
+        """Returns the bits of texts with their ends, divided by their number of characters."""
         return float(self.bits(texts).sum() / max(1, sum(map(len, texts))))
 
     def generate(self, rng: np.random.Generator, max_characters: int = 200, temperature: float = 1.0) -> str:
-        """Draw a text, character by character; it ends by itself or at `max_characters`."""
+        """Samples a text, character by character, up to the end token or `max_characters`."""
         history, drawn = [START], list[str]()
         while len(drawn) < max_characters:
             probability = self._next(history)
@@ -89,7 +89,7 @@ class NgramModel:
         return "".join(drawn)
 
     def _encode(self, texts: Sequence[str]) -> Ints:
-        """All texts in one row, each between START and END."""
+        """Returns all texts as one array, each between START and END."""
         ids = self._ids
         stream: list[int] = []
         for text in texts:
@@ -99,9 +99,9 @@ class NgramModel:
         return np.asarray(stream, dtype=np.int64)
 
     def _grams(self, stream: Ints) -> list[tuple[Ints, Ints]]:
-        """For each order above 1 the places in the row whose n-gram lies within one text, and the first such parents.
+        """Returns for each order above 1 the positions whose n-gram is within one text, and all offsets from START.
 
-        Place t of order n is the n-gram that ends at t; it exists from the (n-1)-th character of a text on.
+        Position t of order n is the n-gram that ends at t. It exists from the (n-1)-th character of a text on.
         """
         since = np.arange(len(stream)) - np.maximum.accumulate(np.where(stream == START, np.arange(len(stream)), 0))
         return [(np.flatnonzero(since >= n - 1), since) for n in range(2, self.order + 1)]
@@ -127,19 +127,19 @@ class NgramModel:
         for place in range(self.order):
             adjusted = counts[place].astype(np.int64)
             if place + 1 < self.order:
-                # Below the highest order what counts is in how many contexts an n-gram goes on; nothing precedes a
-                # text, so those at its beginning keep their count.
+                # Below the highest order the count is the number of contexts of an n-gram. N-grams at the beginning
+                # of a text keep their count, because nothing precedes them.
                 continued = np.bincount(suffixes[place + 1], minlength=len(adjusted))
                 adjusted = np.where(begins[place], adjusted, continued)
             if place == 0:
-                adjusted = np.where(np.arange(self.size) == START, 0, adjusted)  # no text says START
+                adjusted = np.where(np.arange(self.size) == START, 0, adjusted)  # START is never predicted
             contexts = 1 if place == 0 else len(keys[place - 1])
             parents = np.zeros(self.size, dtype=np.int64) if place == 0 else keys[place] // self.size
             levels.append(_smooth(keys[place], adjusted, parents, contexts))
         return levels
 
     def _probabilities(self, stream: Ints) -> Floats:
-        """(T,) of each character after those before it."""
+        """Returns (T,) the probability of each character given those before it."""
         first = self.levels[0]
         probability: Floats = first.discounted[stream] + first.left[0] / self.size
         node = stream
@@ -157,7 +157,7 @@ class NgramModel:
         return probability
 
     def _next(self, history: Sequence[int]) -> Floats:
-        """(V,) the distribution of what comes next."""
+        """Returns (V,) the distribution of the next character."""
         first = self.levels[0]
         probability: Floats = first.discounted + first.left[0] / self.size
         for n in range(2, min(self.order, len(history) + 1) + 1):
@@ -171,7 +171,7 @@ class NgramModel:
         return probability
 
     def _find(self, gram: Sequence[int]) -> int:
-        """The node of an n-gram, -1 where it was never met."""
+        """Returns the node of an n-gram, -1 if it is not in the training texts."""
         node = gram[0]
         for place, character in enumerate(gram[1:], start=1):
             keys = self.levels[place].keys
@@ -184,9 +184,9 @@ class NgramModel:
 
 
 def _smooth(keys: Ints, counts: Ints, parents: Ints, contexts: int) -> Level:
-    """Modified Kneser-Ney: three discounts, for counts of 1, 2 and more (Chen and Goodman 1999, equations 26 to 28)."""
+    """Applies modified Kneser-Ney: discounts of counts of 1, 2 and more (Chen and Goodman 1999, equations 26-28)."""
     of_counts = np.bincount(np.minimum(counts, 5), minlength=6)[1:5].astype(float)  # how many have count 1, 2, 3, 4
-    discounts = np.array([0.0, 0.5, 1.0, 1.5])  # KenLM's, where there is too little to estimate them from
+    discounts = np.array([0.0, 0.5, 1.0, 1.5])  # defaults of KenLM, where there are too few counts for an estimate
     if (of_counts > 0).all():
         share = of_counts[0] / (of_counts[0] + 2 * of_counts[1])
         estimate = [n - (n + 1) * share * of_counts[n] / of_counts[n - 1] for n in (1, 2, 3)]

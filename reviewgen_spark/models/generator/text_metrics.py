@@ -1,7 +1,7 @@
-"""What many texts look like together: how diverse, how close to real ones, how much of them is copied.
+"""Measures a set of texts: diversity, similarity to real texts, share of copied characters.
 
-None says whether a text is good; each catches one way of being bad. Figures of a set of texts are compared with those
-of as many real texts, never with an ideal.
+No figure measures quality; each detects one fault. The figures of a set of texts are compared with those of the same
+number of real texts, never with an ideal.
 """
 
 import math
@@ -15,24 +15,24 @@ import numpy.typing as npt
 from reviewgen_spark.models.evaluation.baselines import fit_tfidf_logistic
 from reviewgen_spark.models.generator.ngram_baseline import NgramModel
 
-COPIED_RUN = 10  # characters: shorter runs are phrases that everybody writes
+COPIED_RUN = 10  # characters: shorter runs are common phrases
 BLEU_ORDER = 4
 FOLDS = 5
 
 
 @dataclass(frozen=True)
 class TextMetrics:
-    """One set of texts.
+    """The figures of one set of texts.
 
     Attributes:
         self_bleu: BLEU-4 of each text against the others, by characters; 1 where all are the same.
         distinct_1: Different characters over all characters.
         distinct_2: The same of pairs.
-        bits_per_character: Under a model of held-out real texts; near that of real ones is best. Below, the texts are
-            blander than people; above, they are not their language.
-        discriminator_accuracy: How often a classifier tells them from real ones, on texts it has not seen; 0.5 is best.
-        copied_share: Characters in runs of `COPIED_RUN` that stand so in the training texts.
-        mean_characters: Their length.
+        bits_per_character: Under a model of held-out real texts; near that of real texts is best. A lower value means
+            more uniform texts, a higher value means unlikely language.
+        discriminator_accuracy: Of a classifier of these and real texts, on unseen texts; 0.5 is best.
+        copied_share: Share of characters in runs of `COPIED_RUN` that the training texts have too.
+        mean_characters: Mean length.
     """
 
     self_bleu: float
@@ -47,13 +47,13 @@ class TextMetrics:
 def measure_texts(
     texts: Sequence[str], training: "CopyIndex", judge: NgramModel, real: Sequence[str], seed: int
 ) -> TextMetrics:
-    """All figures of some texts.
+    """Computes all figures of some texts.
 
     Args:
         texts: generated, or real ones as the reference.
-        training: the texts that the generator learnt from.
+        training: index of the training texts of the generator.
         judge: a language model of real texts that the generator has not seen.
-        real: as many real texts, to be told apart from; neither in `training` nor counted by `judge`.
+        real: as many real texts for the discriminator; neither in `training` nor in `judge`.
         seed: of the folds.
     """
     return TextMetrics(
@@ -68,7 +68,7 @@ def measure_texts(
 
 
 def distinct(texts: Sequence[str], n: int) -> float:
-    """Different n-grams of characters over all of them (Li et al. 2016); it falls with the number of texts.
+    """Returns different over all n-grams of characters (Li et al. 2016); it falls with the number of texts.
 
     >>> distinct(["很好很好"], 2)
     0.6666666666666666
@@ -78,9 +78,9 @@ def distinct(texts: Sequence[str], n: int) -> float:
 
 
 def self_bleu(texts: Sequence[str], order: int = BLEU_ORDER) -> float:
-    """The mean BLEU of each text against all others (Zhu et al. 2018, Texygen), by characters.
+    """Returns the mean BLEU of each text against all others (Zhu et al. 2018, Texygen), by characters.
 
-    A count of 0 is taken for 0.1 (Chen and Cherry 2014, method 1), so that a short text is not 0 at once.
+    A count of 0 is replaced by 0.1 (Chen and Cherry 2014, method 1), because short texts would often have BLEU 0.
     """
     if len(texts) < 2:
         return 0.0
@@ -96,7 +96,7 @@ def _count_grams(text: str, n: int) -> Counter[str]:
 
 
 def _two_highest(counters: Sequence[Counter[str]]) -> dict[str, tuple[int, int, int]]:
-    """Of each n-gram the highest count in a text, that text, and the highest count in any other."""
+    """Returns for each n-gram the highest count in a text, that text, and the highest count in any other."""
     found: dict[str, tuple[int, int, int]] = {}
     for place, counter in enumerate(counters):
         for gram, count in counter.items():
@@ -125,7 +125,7 @@ def _bleu(
     if not logs:
         return 0.0
     at = int(np.searchsorted(lengths, len(text)))
-    # The closest length of another text; its own stands in the list once.
+    # The closest length of another text; the list has its own length once.
     others = [*lengths[max(0, at - 1) : at], *lengths[at + 1 : at + 2]]
     closest = min(others, key=lambda length: (abs(length - len(text)), length))
     brevity = 1.0 if len(text) >= closest else math.exp(1 - closest / len(text))
@@ -133,9 +133,9 @@ def _bleu(
 
 
 def discriminator_accuracy(texts: Sequence[str], real: Sequence[str], seed: int) -> float:
-    """How often logistic regression on character n-grams tells texts from real ones, by cross-validation.
+    """Returns the cross-validated accuracy of logistic regression on character n-grams, texts against real texts.
 
-    Both sides are cut to the number of the smaller one, so chance is 0.5.
+    Both sets are cut to the size of the smaller one, so chance is 0.5.
     """
     count = min(len(texts), len(real))
     if count < FOLDS:
@@ -151,16 +151,16 @@ def discriminator_accuracy(texts: Sequence[str], real: Sequence[str], seed: int)
 
 
 class CopyIndex:
-    """Every run of `COPIED_RUN` characters of some texts, as hashes: 8 bytes a run."""
+    """Keeps each run of `COPIED_RUN` characters of some texts as a hash: 8 bytes per run."""
 
     def __init__(self, texts: Sequence[str], run: int = COPIED_RUN) -> None:
-        """Hash every run."""
+        """Hashes each run."""
         self.run = run
         runs = [self._hash(text) for text in texts if len(text) >= run]
         self._known = np.unique(np.concatenate(runs)) if runs else np.zeros(0, dtype=np.uint64)
 
     def share(self, texts: Sequence[str]) -> float:
-        """The share of all characters of the texts that lie in a run of the index."""
+        """Returns the share of all characters of the texts that are in a run of the index."""
         copied, characters = 0, 0
         for text in texts:
             characters += len(text)
@@ -176,7 +176,7 @@ class CopyIndex:
         return copied / characters if characters else 0.0
 
     def _hash(self, text: str) -> npt.NDArray[np.uint64]:
-        """(characters - run + 1,) polynomial hashes modulo 2^64; the factor is odd, so no character is lost."""
+        """Returns (characters - run + 1,) polynomial hashes modulo 2^64; the odd factor loses no character."""
         codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype(np.uint64)
         windows = np.lib.stride_tricks.sliding_window_view(codes, self.run)  # (runs, run)
         factors = np.array([pow(0x9E3779B97F4A7C15, place, 2**64) for place in range(self.run)], dtype=np.uint64)

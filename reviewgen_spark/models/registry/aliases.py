@@ -1,4 +1,4 @@
-"""Which version takes an alias: `candidate` is the newest that was registered, `champion` the one that labels."""
+"""Sets the aliases of versions: `candidate` is the newest registered version, `champion` the one that labels."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ CANDIDATE, CHAMPION = "candidate", "champion"
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a version took the alias it was for, why, and which one stood before; a row of `ops_model_promotions`."""
+    """Describes whether a version got its alias, why, and which version had it before: `ops_model_promotions`."""
 
     model: RegisteredModel
     promoted: bool
@@ -20,10 +20,10 @@ class Decision:
 
 
 def set_champion(name: str, version_number: int, tracking_uri: str, reason: str = "set by hand") -> Decision:
-    """Make a version champion: to promote a newer one or to roll back to an older one.
+    """Makes a version champion: a newer one (promotion) or an older one (rollback).
 
     Raises:
-        ModelNotFoundError: there is no such version, or its files are gone or damaged; the champion then stays.
+        ModelNotFoundError: there is no such version, or its files are missing or damaged. The champion is kept.
     """
     from mlflow.exceptions import MlflowException
 
@@ -35,6 +35,6 @@ def set_champion(name: str, version_number: int, tracking_uri: str, reason: str 
             raise ModelNotFoundError(
                 f"'{name}' has no version {version_number} in {tracking_uri}; `reviewgen models list` shows them"
             ) from error
-        model = pin(found)  # before the alias moves: a version without files must not become champion
+        model = pin(found)  # before the alias is set, because a version without files must not become champion
         client.set_registered_model_alias(name, CHAMPION, str(version_number))
         return Decision(model, True, reason, int(previous.version) if previous else None)

@@ -1,6 +1,6 @@
-"""The register of generators, in MLflow: a version's artifact is the plain generator folder.
+"""Registers generators in MLflow and resolves their aliases. The artifact of a version is the plain generator folder.
 
-The alias, `generator` unless `generation.alias` says another, is what stages write with; the newest version takes it.
+Stages generate with the version of the alias `generation.alias`, by default `generator`. The newest version gets it.
 """
 
 import json
@@ -15,6 +15,7 @@ from reviewgen_spark.models.evaluation.evaluation import Score
 from reviewgen_spark.models.generator.generator_folder import GENERATOR_FILES, generator_sha256, read_generator
 from reviewgen_spark.models.registry.aliases import Decision
 from reviewgen_spark.models.registry.mlflow_store import (
+    add_version,
     by_alias,
     by_fingerprint,
     by_reference,
@@ -22,7 +23,7 @@ from reviewgen_spark.models.registry.mlflow_store import (
     find_experiment,
     locate,
     open_client,
-    registered_model,
+    open_run,
 )
 from reviewgen_spark.models.registry.model_card import write_generator_card
 from reviewgen_spark.models.registry.registry import RegisteredModel
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 ARTIFACT = "generator"
-_SETTLED = "settled"  # tag of a version: the alias says so
+_SETTLED = "settled"  # tag of a version: its alias is set
 _PREVIOUS = "previous_version"
 
 
@@ -46,29 +47,29 @@ def register_generator(
     tracking_uri: str,
     artifact_root: Path,
 ) -> Decision:
-    """Log a generator with everything known about it, and give it the alias.
+    """Logs a generator with its scores and settings, and gives it the alias.
 
-    The alias is set last, so a failure on the way leaves the generator of before; after a kill the same fingerprint
-    goes on with the version that it made.
+    The alias is set last, so a failure before that leaves the old generator in use. After a kill, a call with the same
+    fingerprint resumes with the version that it made.
 
     Args:
         folder: what `finetune_generator` wrote.
-        scores: what `evaluate_generator` found.
-        fingerprint: of this registration; it makes one version, however often it is called.
-        tags: of the run: where the generator comes from.
+        scores: results of `evaluate_generator`.
+        fingerprint: of this registration; repeated calls make one version only.
+        tags: of the run: the origin of the generator.
         name: the registered name.
-        alias: that it takes.
+        alias: that it gets.
         tracking_uri: the MLflow store.
         artifact_root: folder for this experiment's artifacts, used when the experiment is new.
 
     Raises:
-        ModelNotFoundError: the folder is no generator.
+        ModelNotFoundError: the folder is not a generator folder.
     """
     with open_client(tracking_uri) as client:
         found = by_fingerprint(client, name, fingerprint)
         if found is None:
             experiment = find_experiment(client, name, artifact_root)
-            found = _add_version(client, name, folder, scores, fingerprint, tags, experiment)
+            found = _log_version(client, name, folder, scores, fingerprint, tags, experiment)
         if _SETTLED not in found.tags:
             standing = by_alias(client, name, alias)
             previous = str(standing.version) if standing and standing.version != found.version else ""
@@ -81,10 +82,10 @@ def register_generator(
 
 
 def resolve_generator(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
-    """Pin what an alias means now, or a version's number; call it once a run, on the driver.
+    """Returns the version that an alias or a number means now. Call it once per run, on the driver.
 
     Raises:
-        ModelNotFoundError: no generator stands under it, or its files are gone or damaged.
+        ModelNotFoundError: no generator has it, or its files are missing or damaged.
     """
     with open_client(tracking_uri) as client:
         found = by_reference(client, name, alias)
@@ -96,7 +97,7 @@ def resolve_generator(name: str, alias: str, tracking_uri: str) -> RegisteredMod
         return _pin(found)
 
 
-def _add_version(
+def _log_version(
     client: "MlflowClient",
     name: str,
     folder: Path,
@@ -106,8 +107,7 @@ def _add_version(
     experiment: str,
 ) -> "ModelVersion":
     settings, sha256 = read_generator(folder), generator_sha256(folder)
-    run_id = client.create_run(experiment, run_name=settings.base).info.run_id
-    try:
+    with open_run(client, experiment, settings.base) as run_id:
         facts: dict[str, Any] = {
             "base": settings.base,
             "kind": settings.kind,
@@ -132,27 +132,17 @@ def _add_version(
                 if (folder / file).is_file():
                     (Path(staged) / file).symlink_to((folder / file).resolve())
             client.log_artifacts(run_id, staged, ARTIFACT)
-        registered_model(client, name)
-        found = client.create_model_version(
-            name,
-            f"{client.get_run(run_id).info.artifact_uri}/{ARTIFACT}",
-            run_id,
-            tags={
-                "fingerprint": fingerprint,
-                "sha256": sha256,
-                "base": settings.base,
-                "corpus_fingerprint": settings.corpus_fingerprint,
-            },
-        )
-    except BaseException:
-        client.set_terminated(run_id, "FAILED")
-        raise
-    client.set_terminated(run_id, "FINISHED")
-    return found
+        version_tags = {
+            "fingerprint": fingerprint,
+            "sha256": sha256,
+            "base": settings.base,
+            "corpus_fingerprint": settings.corpus_fingerprint,
+        }
+        return add_version(client, name, run_id, ARTIFACT, version_tags)
 
 
 def _pin(found: "ModelVersion") -> RegisteredModel:
-    """Locate a version's files and check them against the hash they were registered with."""
+    """Finds the files of a version and checks them against the registered hash."""
     label = f"'{found.name}' version {found.version}"
     try:
         path = locate(str(found.source))

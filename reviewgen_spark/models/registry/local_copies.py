@@ -1,25 +1,24 @@
-"""The last model that each alias stood for, kept beside the warehouse: it serves while the registry gives no answer.
+"""Keeps a local copy of the last model of each alias: the fallback while the registry does not answer.
 
-<folder>/<name>/<alias>.json    which version, and what its files must hash to
-<folder>/<name>/<sha256>/       these files
+<folder>/<name>/<alias>.json    the version, and the hashes of its files
+<folder>/<name>/<sha256>/       the files
 """
 
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from reviewgen_spark.errors import ModelNotFoundError, RegistryError
-from reviewgen_spark.models.classifier.model_folder import MODEL_FILES, file_sha256, folder_sha256
+from reviewgen_spark.models.classifier.model_folder import MODEL_FILES, file_sha256, is_whole
 from reviewgen_spark.models.registry.registry import RegisteredModel, download_file, require_files, resolve
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """A model, and what a run should say of where it comes from; empty when the registry answered."""
+    """A model, and a warning for the run about its origin; empty when the registry answered."""
 
     model: RegisteredModel
     warning: str = ""
@@ -34,24 +33,24 @@ def resolve_pinned(
     serves: bool = True,
     keeps: bool = True,
 ) -> Pinned:
-    """Pin what an alias means now, and keep a copy; without an answer of the registry, the copy of the last time.
+    """Returns the version that an alias means now, and keeps a copy. The copy is the fallback for the registry.
 
-    The copy is checked against the sha256 that it was kept with. It may be of a version that is champion no more: the
-    registry alone knows.
+    The copy is checked against its sha256. It may be of a version that is no longer champion, because only the
+    registry has the current aliases.
 
     Args:
         name: the registered name.
         alias: an alias, or a version's number.
         tracking_uri: the MLflow store.
         folder: where copies are kept.
-        also: files logged beside the version that are wanted too; the model's path is then the copy, which has them.
-        serves: whether the copy may be used while the registry does not answer.
+        also: more files to get, logged beside the version; the model's path is then the copy, which has them.
+        serves: whether the copy may be used as the fallback.
         keeps: whether to copy the files of the model. False writes nothing: `also` are then only looked for in the
             registry, and the model's path does not have them.
 
     Raises:
-        ModelNotFoundError: no version stands under the alias, or files are gone or damaged.
-        RegistryError: no answer, and no copy or none that may serve.
+        ModelNotFoundError: no version has the alias, or files are missing or damaged.
+        RegistryError: no answer, and no copy or `serves` is false.
     """
     try:
         model = resolve(name, alias, tracking_uri)
@@ -64,7 +63,7 @@ def resolve_pinned(
         return Pinned(model)
     try:
         copy = _keep(model, folder / name, alias, also, tracking_uri)
-    except OSError as error:  # a folder that only others write to, or a full disk: the registry's own files are there
+    except OSError as error:  # no write permission or a full disk: use the files of the registry
         if also:
             raise
         return Pinned(model, f"no copy of '{name}' version {model.version} could be kept ({type(error).__name__})")
@@ -72,11 +71,12 @@ def resolve_pinned(
 
 
 def _keep(model: RegisteredModel, folder: Path, alias: str, also: tuple[str, ...], tracking_uri: str) -> Path:
-    """Copy the files, then say so, then remove what no alias names any more; returns the copy."""
+    """Copies the files, writes the note, then removes copies that no alias uses; returns the copy."""
     folder.mkdir(parents=True, exist_ok=True)
     target, note = folder / model.sha256, folder / f"{alias}.json"
     before = _read(note)
-    if not _is_whole(target, model.sha256, also, before["also"] if before else {}):
+    kept = before["also"] if before else {}
+    if not is_whole(target, MODEL_FILES, model.sha256, {file: kept.get(file, "") for file in also}):
         staged = Path(tempfile.mkdtemp(prefix="staged-", dir=folder))
         try:
             for file in MODEL_FILES:
@@ -112,16 +112,10 @@ def _recall(folder: Path, alias: str, also: tuple[str, ...], cause: RegistryErro
         raise RegistryError(f"{cause}. No version of '{folder.name}' was pinned here before") from cause
     path = folder / str(facts["sha256"])
     label = f"'{folder.name}' version {facts['version']}, pinned in {path}"
-    if not _is_whole(path, facts["sha256"], also, facts["also"]):
+    if not is_whole(path, MODEL_FILES, facts["sha256"], {file: facts["also"].get(file, "") for file in also}):
         raise ModelNotFoundError(f"{cause}. {label}: files are missing, or differ from the sha256 kept with them")
     names = ("name", "version", "sha256", "corpus_fingerprint", "uri")
     return RegisteredModel(path=path, **{name: facts[name] for name in names})
-
-
-def _is_whole(path: Path, sha256: str, also: tuple[str, ...], hashes: Mapping[str, str]) -> bool:
-    if not all((path / file).is_file() for file in (*MODEL_FILES, *also)):
-        return False
-    return folder_sha256(path) == sha256 and all(file_sha256(path / file) == hashes.get(file) for file in also)
 
 
 def _read(note: Path) -> dict[str, Any] | None:

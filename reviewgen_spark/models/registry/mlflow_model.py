@@ -1,16 +1,16 @@
-"""The MLflow model that a version holds: the pyfunc, by models-from-code, around the plain `save_pretrained` files."""
+"""Writes the MLflow model of a version: a pyfunc (models-from-code) with the plain `save_pretrained` files."""
 
 from pathlib import Path
 
 from reviewgen_spark.models.registry.mlflow_store import REQUIREMENTS, installed_version
 
 MODEL_ARTIFACT = "model"
-# Made up, and fixed: MLflow shows the input example to everybody, so it must be nobody's review.
+# Made up, because MLflow shows the input example to everybody: it must not be a customer's review.
 EXAMPLE_TEXT = "物流很快，质量不错，会再来。"
 
 
 def save_pyfunc(model_dir: Path, out: Path) -> None:
-    """Write a model folder as what is registered: an MLflow model that needs nothing of this package."""
+    """Writes a model folder as an MLflow model, which can be loaded without this package."""
     import mlflow.pyfunc
     import pandas as pd
     from mlflow.models import ModelSignature
@@ -36,7 +36,7 @@ def save_pyfunc(model_dir: Path, out: Path) -> None:
 
 
 def path_inside(packed: Path) -> str:
-    """Where the plain model folder lies in what `save_pyfunc` wrote.
+    """Returns the path of the plain model folder inside the output of `save_pyfunc`.
 
     Raises:
         OSError: it cannot be read.

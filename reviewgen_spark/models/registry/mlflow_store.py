@@ -1,4 +1,4 @@
-"""The MLflow store: the one place that opens it, and what registers of models and of generators share."""
+"""Opens the MLflow store, and reads and writes its runs and versions, for classifiers and generators."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ ENVIRONMENT = (*REQUIREMENTS, "numpy", "scikit-learn", "pyarrow", "reviewgen-spa
 
 
 def registered_model(client: "MlflowClient", name: str) -> "RegisteredModel":
-    """The entry of a name, made if need be."""
+    """Returns the registered model of a name; creates it if it is missing."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -31,8 +31,27 @@ def registered_model(client: "MlflowClient", name: str) -> "RegisteredModel":
         return client.create_registered_model(name)
 
 
+@contextmanager
+def open_run(client: "MlflowClient", experiment_id: str, name: str) -> Iterator[str]:
+    """Creates a run and yields its id; the run ends as FINISHED, or as FAILED after any exception."""
+    run_id = client.create_run(experiment_id, run_name=name).info.run_id
+    try:
+        yield run_id
+    except BaseException:
+        client.set_terminated(run_id, "FAILED")
+        raise
+    client.set_terminated(run_id, "FINISHED")
+
+
+def add_version(client: "MlflowClient", name: str, run_id: str, artifact: str, tags: dict[str, str]) -> "ModelVersion":
+    """Makes an artifact of a run a version of a registered model."""
+    registered_model(client, name)
+    source = f"{client.get_run(run_id).info.artifact_uri}/{artifact}"
+    return client.create_model_version(name, source, run_id, tags=tags)
+
+
 def locate(uri: str) -> Path:
-    """Where a folder of an artifact store lies on this machine; one that is elsewhere is fetched.
+    """Returns the local path of a folder of an artifact store; a remote one is downloaded.
 
     Raises:
         OSError: it cannot be read.
@@ -47,7 +66,7 @@ def locate(uri: str) -> Path:
 
 
 def download(uri: str, folder: Path) -> Path:
-    """Copy a folder of an artifact store that MLflow knows (s3, hdfs, a tracking server) below another, and name it."""
+    """Copies a folder of any artifact store of MLflow (s3, hdfs, a tracking server) into a folder; returns the copy."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
         import mlflow.artifacts
@@ -57,37 +76,37 @@ def download(uri: str, folder: Path) -> Path:
 
 
 def by_fingerprint(client: "MlflowClient", name: str, fingerprint: str) -> "ModelVersion | None":
-    """The version that a registration made, if it did."""
+    """Returns the version that a registration made, if any."""
     versions = client.search_model_versions(f"name='{name}'")
     return next((found for found in versions if found.tags.get("fingerprint") == fingerprint), None)
 
 
 def by_alias(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | None":
-    """The version that an alias means, if any."""
+    """Returns the version that has an alias, if any."""
     from mlflow.exceptions import MlflowException
 
     try:
         return client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
-        # INVALID_PARAMETER_VALUE is how the store answers for an alias that a known model does not have.
+        # INVALID_PARAMETER_VALUE is the store's error for an alias that a registered model does not have.
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
 
 
 def by_number(client: "MlflowClient", name: str, number: str) -> "ModelVersion | None":
-    """The version of a number, if there is one."""
+    """Returns the version of a number, if any."""
     versions = client.search_model_versions(f"name='{name}'")
     return next((found for found in versions if str(found.version) == number), None)
 
 
 def by_reference(client: "MlflowClient", name: str, reference: str) -> "ModelVersion | None":
-    """The version that an alias or a number means, if any."""
+    """Returns the version that has an alias or a number, if any."""
     return by_number(client, name, reference) if reference.isdecimal() else by_alias(client, name, reference)
 
 
 def find_experiment(client: "MlflowClient", name: str, artifact_root: Path) -> str:
-    """The id of an experiment, made if need be with its artifacts below a folder."""
+    """Returns the id of an experiment; creates a missing one with its artifacts below a folder."""
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
@@ -96,12 +115,12 @@ def find_experiment(client: "MlflowClient", name: str, artifact_root: Path) -> s
 
 
 def describe_environment() -> dict[str, str]:
-    """Python and the libraries that a model depends on, each with its version."""
+    """Returns the versions of Python and of the libraries that a model depends on."""
     return {"python": python_version(), **{name: installed_version(name) for name in ENVIRONMENT}}
 
 
 def installed_version(name: str) -> str:
-    """Of a library; `not installed` where it is not."""
+    """Returns the version of a library, or `not installed`."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -110,11 +129,11 @@ def installed_version(name: str) -> str:
 
 @contextmanager
 def open_client(tracking_uri: str) -> "Iterator[MlflowClient]":
-    """Open the store, quietly: MLflow reports usage, logs each migration of a new sqlite file, and draws bars."""
+    """Opens the store without telemetry, progress bars, and log lines about migrations of a new sqlite file."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    # MLflow asks a server that is down seven times, for minutes; three times take some 12 s.
+    # By default MLflow retries seven times, for minutes, when a server is down; three retries take some 12 s.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     try:
         from mlflow import MlflowClient

@@ -1,4 +1,4 @@
-"""The model card: what a person should know before acting on a model's labels."""
+"""Writes model cards: use, figures and training settings of a model, for people."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ HEADLINE = ("accuracy", "precision", "recall", "f1", "f1_macro", "auc", "ece")
 
 
 def write_card(settings: ModelSettings, scores: Sequence[Score], params: Mapping[str, Any], sha256: str) -> str:
-    """Markdown after Mitchell et al., Model Cards for Model Reporting (2019), as far as known."""
+    """Returns the card of a classifier in Markdown, after Mitchell et al., Model Cards for Model Reporting (2019)."""
     lines = [
         f"# {settings.task}: {' or '.join(settings.labels)}",
         "",
@@ -44,7 +44,7 @@ def write_card(settings: ModelSettings, scores: Sequence[Score], params: Mapping
 
 
 def write_generator_card(settings: GeneratorSettings, scores: Sequence[Score], sha256: str) -> str:
-    """The card of a generator, beside its baselines and real texts."""
+    """Returns the card of a generator in Markdown, with the figures of its baselines and of real texts."""
     lines = [
         f"# Generator: {', '.join(settings.purposes)}",
         "",
@@ -75,7 +75,7 @@ def _weakest(scores: Sequence[Score]) -> list[Score]:
     slices = [
         score
         for score in scores
-        # A rating slice holds one label almost by definition; F1 says nothing there.
+        # A rating slice has almost only one label, so its F1 has no meaning.
         if (score.model, score.split, score.metric) == ("model", "test", "f1")
         and score.slice_name.startswith(("category=", "lang="))
         and score.rows >= 30

@@ -1,7 +1,7 @@
-"""The gate: whether a candidate takes the champion's place, decided on rows that both have scored.
+"""Decides whether a candidate replaces the champion, from the predictions of both on the same rows.
 
-Both models read the same test rows of one pinned corpus, whatever corpus the champion was trained on. Selection was on
-validation, so test is nobody's yet. Numpy only; who runs the models is not this module's business.
+The rows are the test split of one pinned corpus, whatever corpus the champion was trained on. Models are selected on
+validation, so the test split was not used before. Uses only numpy; `candidate_scoring.py` runs the models.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from reviewgen_spark.models.evaluation.metrics import confusion, count_metrics, 
 if TYPE_CHECKING:
     from reviewgen_spark.models.compression.variants import VariantFigures
 
-SLICES = ("category", "lang")  # a slice by stars holds one label almost by definition
+SLICES = ("category", "lang")  # not stars: a slice by stars has almost only one label
 SAMPLES = 1000
 SEED = 42
 
@@ -26,9 +26,9 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ScoredModel:
-    """A model as the gate sees it."""
+    """Predictions, size and latency of a model, the inputs of the gate."""
 
-    predictions: Ints  # (N,) 0 or 1, of the snapshot's rows in their order
+    predictions: Ints  # (N,) 0 or 1, in the order of the test rows
     labels: tuple[str, ...]  # what its predictions mean
     size_mb: float
     latency_ms: float  # of one text alone, on one thread
@@ -36,7 +36,7 @@ class ScoredModel:
 
 @dataclass(frozen=True)
 class TestRows:
-    """The rows that both are judged by."""
+    """Labels and slices of the test rows of both models."""
 
     labels: Ints  # (N,) 0 or 1
     slices: Mapping[str, npt.NDArray[np.object_]]  # name -> (N,) values, None where unknown
@@ -44,7 +44,7 @@ class TestRows:
 
 @dataclass(frozen=True)
 class Check:
-    """One question of the gate, in words that can be published."""
+    """The result of one check of the gate; its text can be published."""
 
     name: str
     passed: bool
@@ -53,26 +53,26 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Every check, and whether all of them passed."""
+    """The results of all checks."""
 
     checks: tuple[Check, ...]
 
     @property
     def promoted(self) -> bool:
-        """Whether the candidate becomes champion."""
+        """Returns whether all checks passed, so that the candidate becomes champion."""
         return all(check.passed for check in self.checks)
 
     @property
     def reason(self) -> str:
-        """One line for `ops_model_promotions`: what failed, else everything that was found."""
+        """Returns one line for `ops_model_promotions`: the failed checks, or all checks if none failed."""
         told = [check for check in self.checks if not check.passed] or list(self.checks)
         return "; ".join(f"{check.name}: {check.found}" for check in told)
 
 
 def judge(rows: TestRows, candidate: ScoredModel, champion: ScoredModel | None, section: RegisterSection) -> Verdict:
-    """Ask every question, also after one has failed, so that all that is wrong is known at once.
+    """Returns the results of all checks, also after one has failed, so that one run shows all faults.
 
-    Without a champion only the limits are asked: something must label.
+    Without a champion only the limits are checked, because the label stage needs a model.
     """
     checks = [
         _limit("size", candidate.size_mb, section.max_size_mb, "MB"),
@@ -92,7 +92,7 @@ def judge(rows: TestRows, candidate: ScoredModel, champion: ScoredModel | None, 
 def judge_compressed(
     teacher: "VariantFigures", compressed: "VariantFigures", section: RegisterCompressedSection
 ) -> Verdict:
-    """Whether a compressed model takes its alias: little F1 lost for less weight and more rows a second."""
+    """Decides whether a compressed model gets its alias: small loss of F1, smaller size, more rows a second."""
     lost, speedup = compressed.f1_lost, compressed.rows_per_s / teacher.rows_per_s
     return Verdict(
         (
@@ -114,7 +114,7 @@ def judge_compressed(
 
 
 def flips(rows: TestRows, ours: Ints, theirs: Ints) -> list[tuple[str, int, int, int]]:
-    """Which labels would change, by category: (category, rows, to positive, to negative), most changed first."""
+    """Counts changed labels by category: (category, rows, to positive, to negative), most changed first."""
     categories = np.asarray([str(value) for value in rows.slices["category"]], dtype=object)
     found = []
     for category in sorted(set(categories)):
@@ -140,7 +140,7 @@ def _gain(rows: TestRows, candidate: ScoredModel, champion: ScoredModel, section
 
 
 def _slices(rows: TestRows, candidate: ScoredModel, champion: ScoredModel, section: RegisterSection) -> Check:
-    """The slice that loses most; F1 of a slice of one label says nothing, so slices are compared by accuracy."""
+    """Checks the slice with the largest loss of accuracy; F1 has no meaning in a slice of one label."""
     drops: list[tuple[float, str, int]] = []
     for name in SLICES:
         values = rows.slices[name]
@@ -171,10 +171,10 @@ def _f1(labels: Ints, predictions: Ints) -> float:
 
 
 def decide_labels(probabilities: npt.NDArray[np.float64], threshold: float) -> Ints:
-    """(N,) probabilities of positive -> (N,) labels, by the model's own threshold."""
+    """Converts (N,) probabilities of positive to (N,) labels, by the threshold of the model."""
     return (probabilities >= threshold).astype(np.int64)
 
 
 def check_lines(verdict: Verdict) -> Sequence[str]:
-    """A line a check, for people."""
+    """Returns one line per check, for people."""
     return [f"{'passed' if check.passed else 'FAILED'}  {check.name}: {check.found}" for check in verdict.checks]

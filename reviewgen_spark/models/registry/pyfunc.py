@@ -1,7 +1,7 @@
-"""The registered model as an MLflow pyfunc, by models-from-code: MLflow stores this file, and runs it to load.
+"""Defines the registered model as an MLflow pyfunc (models-from-code): MLflow stores this file, and runs it to load.
 
-It travels alone, so it imports nothing of this package and needs only what its pip requirements name. Texts in,
-labels and calibrated probabilities out, as `models.predictor` computes them (a test compares the two).
+MLflow copies this file alone, so it imports nothing of this package, only its pip requirements. It returns labels and
+calibrated probabilities of texts, equal to those of `models.classifier.predictor` (a test compares the two).
 """
 
 import json
@@ -15,10 +15,10 @@ BATCH_ROWS = 32
 
 
 class ReviewSentiment(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc]
-    """Input: column `text`, string. Output: `sentiment_label` and `sentiment_score` (probability of positive)."""
+    """Predicts `sentiment_label` and `sentiment_score` (probability of positive) from the string column `text`."""
 
     def load_context(self, context: Any) -> None:
-        """Load the plain files that were logged as the artifact `model`: safetensors and JSON, never a pickle."""
+        """Loads the plain files of the artifact `model`: safetensors and JSON, never a pickle."""
         from tokenizers import Tokenizer
         from transformers import AutoModelForSequenceClassification
 
@@ -30,12 +30,12 @@ class ReviewSentiment(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,m
         self.tokenizer.enable_padding(pad_id=self.model.config.pad_token_id or 0)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
-        """Score every row of the column `text`, in order; null or empty text gives null."""
+        """Scores each row of the column `text`, in order; null or empty text gives null."""
         import torch
 
         texts = pd.Series(model_input["text"], dtype=object)
         readable = [index for index, text in enumerate(texts) if isinstance(text, str) and text.strip()]
-        readable.sort(key=lambda index: len(texts.iloc[index]))  # like lengths together: less padding
+        readable.sort(key=lambda index: len(texts.iloc[index]))  # similar lengths in one batch: less padding
         scores: list[float | None] = [None] * len(texts)
         for start in range(0, len(readable), BATCH_ROWS):
             rows = readable[start : start + BATCH_ROWS]

@@ -1,4 +1,4 @@
-"""A classifier enters the registry: its files, what is known about it, and the gate's decision on its place."""
+"""Registers a classifier: logs its files, scores and settings, and applies the decision of the gate."""
 
 import json
 import tempfile
@@ -19,12 +19,13 @@ from reviewgen_spark.models.evaluation.evaluation import Score, find_score
 from reviewgen_spark.models.registry.aliases import CANDIDATE, CHAMPION, Decision
 from reviewgen_spark.models.registry.mlflow_model import MODEL_ARTIFACT, save_pyfunc
 from reviewgen_spark.models.registry.mlflow_store import (
+    add_version,
     by_alias,
     by_fingerprint,
     describe_environment,
     find_experiment,
     open_client,
-    registered_model,
+    open_run,
 )
 from reviewgen_spark.models.registry.model_card import write_card
 from reviewgen_spark.models.registry.registry import RegisteredModel, pin
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-_DECISION, _SETTLED = "decision", "settled"  # tags of a version: what was decided, and that the aliases say so
+_DECISION, _SETTLED = "decision", "settled"  # tags of a version: the decision, and that its aliases are set
 
 
 def register(
@@ -50,28 +51,28 @@ def register(
     teacher: RegisteredModel | None = None,
     files: Sequence[Path] = (),
 ) -> Decision:
-    """Log a model with everything known about it, register it as `candidate`, and let it win the champion's place.
+    """Logs a model with its scores and settings, registers it as `candidate`, and promotes it if the gate passes.
 
-    Aliases are set last, so a failure on the way leaves a failed run and the old champion, never half a model. After
-    a kill the same fingerprint goes on with the version that it made; once settled, it only tells the decision.
+    Aliases are set last, so a failure before that leaves a failed run and the old champion. After a kill, a call with
+    the same fingerprint resumes with the version that it made. Once the aliases are set, it only returns the decision.
 
     Args:
         model_dir: the folder that `finetune` wrote; its training curve is logged by epoch.
-        scores: what `evaluate` found.
-        fingerprint: of this registration; it makes one version, however often it is called.
+        scores: results of `evaluate`.
+        fingerprint: of this registration; repeated calls make one version only.
         params: settings to log, without any text.
         tags: of the run: data versions, fingerprints, who started it.
         name: the registered name.
         tracking_uri: the MLflow store, such as `sqlite:////data/mlflow.db`.
         artifact_root: folder for this experiment's artifacts, used when the experiment is new.
-        decide: the gate: given the standing champion, None where there is none that can be read, says whether the
-            model takes its place, and why.
-        alias: the place; only who competes for the champion's is `candidate`.
+        decide: the gate: gets the current champion, None where none can be read; returns whether the model replaces
+            it, and why.
+        alias: that the model may get; only a model for `champion` becomes `candidate`.
         teacher: the version that this one was distilled from.
-        files: what `evaluate` and `compress` wrote for people, logged as it is.
+        files: reports of `evaluate` and `compress` for people, logged unchanged.
 
     Raises:
-        ConfigError: the model is not one that the label stage and MLflow's clients could read.
+        ConfigError: the label stage and clients of MLflow could not read the model.
     """
     settings = read_settings(model_dir)
     require_sentiment(settings, "register")
@@ -83,7 +84,7 @@ def register(
     with open_client(tracking_uri) as client:
         found = by_fingerprint(client, name, fingerprint)
         if found is None:
-            found = _add_version(
+            found = _log_version(
                 client,
                 name,
                 model_dir,
@@ -113,7 +114,7 @@ def register(
 
 
 def _standing(found: "ModelVersion | None") -> RegisteredModel | None:
-    """The champion, if its files are still there: a champion that cannot be read labels nothing."""
+    """Returns the champion if its files can be read, else None."""
     try:
         return pin(found) if found else None
     except ModelNotFoundError:
@@ -130,7 +131,7 @@ def _lineage(teacher: RegisteredModel | None) -> dict[str, str]:
     }
 
 
-def _add_version(
+def _log_version(
     client: "MlflowClient",
     name: str,
     model_dir: Path,
@@ -143,16 +144,13 @@ def _add_version(
     files: Sequence[Path],
 ) -> "ModelVersion":
     settings, sha256 = read_settings(model_dir), folder_sha256(model_dir)
-    run_id = client.create_run(experiment_id, run_name=settings.base).info.run_id
-    try:
+    with open_run(client, experiment_id, settings.base) as run_id:
         _log_facts(client, run_id, model_dir, settings, scores, params, tags, sha256)
         with tempfile.TemporaryDirectory() as folder:
             save_pyfunc(model_dir, Path(folder) / MODEL_ARTIFACT)
             client.log_artifacts(run_id, str(Path(folder) / MODEL_ARTIFACT), MODEL_ARTIFACT)
         for file in files:
             client.log_artifact(run_id, str(file))
-        registered_model(client, name)
-        source = f"{client.get_run(run_id).info.artifact_uri}/{MODEL_ARTIFACT}"
         version_tags = {
             "fingerprint": fingerprint,
             "sha256": sha256,
@@ -161,12 +159,7 @@ def _add_version(
             "test_f1": repr(find_score(list(scores), "f1")),
             **lineage,
         }
-        found = client.create_model_version(name, source, run_id, tags=version_tags)
-    except BaseException:
-        client.set_terminated(run_id, "FAILED")
-        raise
-    client.set_terminated(run_id, "FINISHED")
-    return found
+        return add_version(client, name, run_id, MODEL_ARTIFACT, version_tags)
 
 
 def _log_facts(

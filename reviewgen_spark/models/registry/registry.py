@@ -1,6 +1,6 @@
-"""The register of classifiers, in MLflow, as it is read: which versions there are, and what an alias means.
+"""Reads the registry of classifiers in MLflow: lists versions and resolves aliases.
 
-`registration.py` writes to it, `promotion.py` moves its aliases, `pins.py` stands in for it.
+`registration.py` adds versions, `aliases.py` sets the champion, `local_copies.py` is the fallback.
 """
 
 import re
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RegisteredModel:
-    """One version, pinned: name and number for the tables, the hash for fingerprints, the folder to load.
+    """One version: name and number for the tables, the hash for fingerprints, the folder to load.
 
-    `uri` is the same folder in the artifact store, for machines that do not see `path`.
+    `uri` is the same folder in the artifact store, for machines that cannot read `path`.
     """
 
     name: str
@@ -37,7 +37,7 @@ class RegisteredModel:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A line of `reviewgen models list`."""
+    """A row of `reviewgen models list`."""
 
     name: str
     version: int
@@ -51,7 +51,7 @@ class ModelEntry:
 
 
 def parse_reference(model: str) -> tuple[str, str]:
-    """Take NAME@ALIAS or NAME@VERSION apart.
+    """Splits NAME@ALIAS or NAME@VERSION.
 
     Raises:
         ConfigError: it is not of that form.
@@ -63,18 +63,18 @@ def parse_reference(model: str) -> tuple[str, str]:
 
 
 def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
-    """Pin what an alias means now, or a version's number; call it once a run, on the driver.
+    """Returns the version that an alias or a number means now. Call it once per run, on the driver.
 
     Raises:
-        ModelNotFoundError: no version stands under the alias, or its files are gone or damaged.
-        RegistryError: the store gives no answer.
+        ModelNotFoundError: no version has the alias, or its files are missing or damaged.
+        RegistryError: the store does not answer.
     """
     with open_client(tracking_uri) as client:
         try:
             found = _find(client, name, alias, tracking_uri)
         except ReviewgenError:
             raise
-        except Exception as error:  # a server that is down, a database that cannot be opened: each raises its own
+        except Exception as error:  # each kind of store raises its own errors when it is down
             raise RegistryError(
                 f"the registry at {_without_password(tracking_uri)} does not answer ({type(error).__name__}); "
                 "start it, or set paths.mlflow_uri"
@@ -83,10 +83,10 @@ def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
 
 
 def pin(found: "ModelVersion") -> RegisteredModel:
-    """Locate a version's plain files and check them against the hash they were registered with.
+    """Finds the plain files of a version and checks them against the registered hash.
 
     Raises:
-        ModelNotFoundError: they are gone or damaged.
+        ModelNotFoundError: they are missing or damaged.
     """
     import mlflow.artifacts
     from mlflow.exceptions import MlflowException
@@ -112,7 +112,7 @@ def pin(found: "ModelVersion") -> RegisteredModel:
 
 
 def download_file(model: RegisteredModel, file: str, folder: Path, tracking_uri: str) -> Path:
-    """Copy a file that was logged beside a version into a folder, and name it.
+    """Copies a file that was logged beside a version into a folder; returns the copy.
 
     Raises:
         ModelNotFoundError: its run has no such file, or it cannot be read.
@@ -128,7 +128,7 @@ def download_file(model: RegisteredModel, file: str, folder: Path, tracking_uri:
 
 
 def require_files(model: RegisteredModel, files: Sequence[str], tracking_uri: str) -> None:
-    """Check that files were logged beside a version; copies nothing.
+    """Checks that files were logged beside a version; copies nothing.
 
     Raises:
         ModelNotFoundError: the run of the version lacks one.
@@ -151,12 +151,12 @@ def _lacks_file(model: RegisteredModel, file: str, cause: str = "") -> str:
 
 
 def read_file(name: str, alias: str, file: str, tracking_uri: str) -> str:
-    """A text file that was logged with a version; its weights are not looked at.
+    """Returns the content of a text file that was logged with a version; its weights are not checked.
 
     Args:
         name: the registered name.
         alias: an alias, or a version's number.
-        file: its name, as `register` was given it.
+        file: its name, as in the `files` of `register`.
         tracking_uri: the MLflow store.
 
     Raises:
@@ -182,7 +182,7 @@ def read_file(name: str, alias: str, file: str, tracking_uri: str) -> str:
 
 
 def list_models(tracking_uri: str, name: str | None = None) -> list[ModelEntry]:
-    """List every version, newest first, of one name or of all."""
+    """Returns all versions, newest first, of one name or of all."""
     with open_client(tracking_uri) as client:
         entries: list[ModelEntry] = []
         for registered in client.search_registered_models():
@@ -194,9 +194,9 @@ def list_models(tracking_uri: str, name: str | None = None) -> list[ModelEntry]:
 
 
 def store_identity(tracking_uri: str, name: str) -> str:
-    """Tell one store from another that has taken its place: when the name was first entered in it.
+    """Returns when a name was first registered, which differs between a store and its replacement.
 
-    The name is entered here if need be, so that the answer is the same before and after the first version.
+    A missing name is registered here, so the value is the same before and after the first version.
     """
     with open_client(tracking_uri) as client:
         return str(registered_model(client, name).creation_timestamp)
@@ -229,7 +229,7 @@ def _find(client: "MlflowClient", name: str, alias: str, tracking_uri: str) -> "
 
 
 def _without_password(uri: str) -> str:
-    """A store's address as it may be shown.
+    """Removes user and password from the address of a store.
 
     >>> _without_password("postgresql://me:secret@db/mlflow")
     'postgresql://db/mlflow'

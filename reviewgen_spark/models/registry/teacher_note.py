@@ -1,4 +1,4 @@
-"""The stages of the pipeline `compress`, between the runner and the models: files in, files and rows out."""
+"""Writes and checks the note beside a distilled student: the name, version and hash of its teacher."""
 
 import json
 from pathlib import Path
@@ -13,16 +13,16 @@ TEACHER_LOGITS, TEACHER = "teacher_logits.npy", "teacher.json"
 
 
 def note_teacher(folder: Path, teacher: "RegisteredModel") -> None:
-    """Write beside a student who taught it."""
+    """Writes the name, version and hash of the teacher into the folder of a student."""
     facts = {"name": teacher.name, "version": teacher.version, "sha256": teacher.sha256}
     (folder / TEACHER).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 def check_teacher(stage: str, folder: Path, teacher: "RegisteredModel") -> None:
-    """Make sure that a student is this teacher's: another may have become champion since.
+    """Checks that a student is of this teacher, because the champion may have changed since.
 
     Raises:
-        StageError: it is not.
+        StageError: the student is of another teacher.
     """
     found = json.loads((folder / TEACHER).read_text(encoding="utf-8"))
     if found["sha256"] != teacher.sha256:

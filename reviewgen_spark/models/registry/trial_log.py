@@ -1,4 +1,4 @@
-"""The trials of a search in MLflow."""
+"""Logs the trials of a hyperparameter search in MLflow."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,26 +8,26 @@ from reviewgen_spark.models.registry.mlflow_store import find_experiment, open_c
 
 
 class TrialLog:
-    """A run of a search, and in it one nested run a trial."""
+    """Logs a search as a run, and each trial as a nested run."""
 
     def __init__(self, tracking_uri: str, experiment: str, artifact_root: Path, name: str) -> None:
-        """Name the store, the experiment and the search."""
+        """Sets the store, the experiment and the name of the search."""
         self._uri, self._experiment, self._root, self._name = tracking_uri, experiment, artifact_root, name
 
     def __enter__(self) -> "TrialLog":
-        """Open the run of the search."""
+        """Creates the run of the search."""
         with open_client(self._uri) as client:
             self._id = find_experiment(client, self._experiment, self._root)
             self._run = client.create_run(self._id, run_name=self._name).info.run_id
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *ignored: object) -> None:
-        """Close it: failed, when the search was cut off."""
+        """Ends the run: FAILED after an exception."""
         with open_client(self._uri) as client:
             client.set_terminated(self._run, "FAILED" if kind else "FINISHED")
 
     def trial(self, params: Mapping[str, Any], state: str, value: float | None) -> None:
-        """Log a trial that ended; its state is `complete`, `pruned` or `failed`."""
+        """Logs a finished trial; its state is `complete`, `pruned` or `failed`."""
         with open_client(self._uri) as client:
             run = client.create_run(self._id, tags={"mlflow.parentRunId": self._run, "reviewgen.state": state})
             for name, found in params.items():
