@@ -52,11 +52,6 @@ def plan_heads(labels: Mapping[str, Sequence[str]], sigmoid: bool) -> tuple[Head
     return tuple(heads)
 
 
-def total_width(heads: Sequence[Head]) -> int:
-    """The width of the classifier."""
-    return sum(head.width for head in heads)
-
-
 def multi_task_loss(
     logits: "torch.Tensor",
     targets: "torch.Tensor",

@@ -10,9 +10,7 @@ import torch
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.classifier.adapters import insert_bottlenecks
 from reviewgen_spark.models.classifier.bert import BertClassifier, read_config
-from reviewgen_spark.models.classifier.model_folder import (
-    AdapterSettings,
-)
+from reviewgen_spark.models.classifier.model_folder import AdapterSettings
 
 Device = Literal["auto", "cpu", "cuda"]
 

@@ -12,11 +12,7 @@ import torch
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.classifier.heads import Head, probabilities
 from reviewgen_spark.models.classifier.loading import Device, choose_device, load_forward
-from reviewgen_spark.models.classifier.model_folder import (
-    ModelSettings,
-    read_settings,
-    require_sentiment,
-)
+from reviewgen_spark.models.classifier.model_folder import ModelSettings, read_settings, require_sentiment
 from reviewgen_spark.models.classifier.runtime import Precision, prepare
 from reviewgen_spark.models.classifier.tokenizer import Tokenizer
 from reviewgen_spark.models.data.batches import cut_by_token_budget, model_inputs

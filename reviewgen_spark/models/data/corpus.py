@@ -13,7 +13,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +22,6 @@ import pyarrow.parquet as pq
 
 from reviewgen_spark.errors import DataQualityError, SchemaError
 from reviewgen_spark.models.data.targets import MISSING
-
-if TYPE_CHECKING:
-    pass
-
 
 SplitName = Literal["train", "validation", "test"]
 COLUMNS = ("record_id", "text", "label", "category", "rating", "lang_code")

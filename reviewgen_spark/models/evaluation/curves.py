@@ -6,7 +6,6 @@ Only shares and counts, never a row or its text. Numpy only.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -157,23 +156,6 @@ def thin(xs: Floats, ys: Floats, most: int = MAX_POINTS) -> Points:
 def write_curves(curves: Curves) -> str:
     """As JSON."""
     return json.dumps(asdict(curves), ensure_ascii=False)
-
-
-def read_curves(content: str) -> Curves:
-    """What `write_curves` wrote."""
-    found: dict[str, Any] = json.loads(content)
-    rankings = {
-        name: Ranking(
-            roc=tuple((x, y) for x, y in ranking["roc"]),
-            precision_recall=tuple((x, y) for x, y in ranking["precision_recall"]),
-            auc=ranking["auc"],
-            average_precision=ranking["average_precision"],
-        )
-        for name, ranking in found["rankings"].items()
-    }
-    bins = {name: tuple(Bin(**each) for each in found[name]) for name in ("uncalibrated", "calibrated")}
-    counts = {name: tuple(found[name]) for name in ("negative_scores", "positive_scores")}
-    return Curves(**{**found, **bins, **counts, "rankings": rankings})
 
 
 def _counts_above(labels: Ints, scores: Floats) -> tuple[Floats, Floats]:
