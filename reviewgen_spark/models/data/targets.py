@@ -1,3 +1,3 @@
-"""The target of a row that has no label for a task."""
+"""Defines the target of a row without a label for a task."""
 
-MISSING = -1  # the target of a row that has no label for a task
+MISSING = -1  # the target of a row without a label for a task
