@@ -10,7 +10,7 @@ SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MIN_CHARACTER_COUNT = 2
 # A rarer piece could be the name or number of one person, and would be published with the model.
 MIN_PIECE_COUNT = 10
-# Limits the parts that are counted for very long words, such as one repeated letter.
+# Limits the parts of very long words (a repeated letter), because their total length grows with the square.
 MAX_PIECE_CHARS = 20
 
 
