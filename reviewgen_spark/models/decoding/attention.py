@@ -1,4 +1,4 @@
-"""Computes attention for a decoder on a CPU: one new token per row, over the keys and values of all earlier tokens.
+"""Computes attention for a decoder on a CPU: one new token per row, over all earlier tokens.
 
 Measured on one core, 36 rows, 12 heads of 32, 150 tokens:
 

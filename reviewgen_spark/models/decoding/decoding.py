@@ -33,7 +33,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Continuation:
-    """Holds the text of a row: token ids without the end token, and whether the model or the limit ended it."""
+    """Holds the text of a row: token ids without the end token, and whether the model ended it."""
 
     ids: list[int]
     is_finished: bool

@@ -1,9 +1,9 @@
 """Chooses the next token of each row of a batch, with a random generator per row.
 
-A row draws one uniform number per token from a Philox generator (Salmon et al. 2011), which depends only on its seed.
-It takes the token where the cumulative probability of the kept tokens, in the order of their ids, passes this number.
-Other rows of a batch change logits only in the last bits, so a text does not depend on its batch. In an order by
-probability it would, because near ties change places.
+A row draws one uniform number per token from a Philox generator (Salmon et al. 2011). The numbers depend only on the
+seed of the row. The kept tokens are ordered by id, and the row takes the one whose cumulative probability passes the
+number. Other rows of a batch change logits only in the last bits, so they do not change the text. In an order by
+probability they would, because near ties change places.
 """
 
 from collections.abc import Sequence

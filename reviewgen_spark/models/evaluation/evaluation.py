@@ -1,4 +1,7 @@
-"""Scores a model and its baselines on the frozen splits. Test is read only here, because validation chose the model."""
+"""Scores a model and its baselines on the frozen splits.
+
+The model was chosen on validation. Test is read only here, once.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -65,9 +65,9 @@ def bootstrap_counts(cells: Ints, samples: int, seed: int) -> dict[str, Interval
 
 
 def paired_f1_gain(labels: Ints, ours: Ints, theirs: Ints, samples: int, seed: int) -> Interval:
-    """Computes the F1 gain of one model over another on the same rows; it is significant if `low` is above 0.
+    """Computes the F1 gain of one model over another on the same rows. It is significant if `low` is above 0.
 
-    Both models are scored on the same resampled rows, so that rows that are hard for both do not widen the interval.
+    Both models are scored on the same resampled rows, so rows that are hard for both do not widen the interval.
     Source: Berg-Kirkpatrick et al., An Empirical Investigation of Statistical Significance in NLP (2012).
     """
     cells = np.bincount(labels * 4 + ours * 2 + theirs, minlength=8)  # (8,): label, ours, theirs
@@ -127,9 +127,9 @@ def bootstrap_classes(targets: Ints, predictions: Ints, labels: int, samples: in
 
 
 def auc(labels: Ints, scores: Floats) -> float:
-    """Computes the area under the ROC curve: how often a positive has a higher score than a negative; ties count half.
+    """Computes the area under the ROC curve: the share of pairs where the positive scores higher.
 
-    Source: Fawcett, An introduction to ROC analysis (2006). Rows of both labels are needed.
+    Source: Fawcett, An introduction to ROC analysis (2006). Ties count half. Rows of both labels are needed.
     """
     return float(_weighted_auc(labels, scores, np.ones((1, len(labels))))[0])
 
