@@ -20,10 +20,10 @@ def keep_pieces(
 ) -> npt.NDArray[np.int64]:
     """Returns the ids of the pieces of a unigram vocabulary to keep, ascending.
 
-    Kept are the pieces of the texts and the special pieces. Also kept are ASCII, common punctuation and the
-    3,755 most used Chinese characters (GB 2312 level 1). So a new word is split into characters, and is not unknown. The texts are split as before, because a unigram tokenizer takes the path of the
-    highest score. All pieces of that path are kept, and no path is new. An unknown character scores 10 below the
-    worst piece, so the worst piece is kept too.
+    Kept are the pieces of the texts and the special pieces. Also kept are ASCII, common punctuation and the 3,755
+    most used Chinese characters (GB 2312 level 1). So a new word is split into characters, and is not unknown. The
+    texts are split as before, because a unigram tokenizer takes the path of the highest score. All pieces of that path
+    are kept, and no path is new. An unknown character scores 10 below the worst piece, so the worst piece is kept too.
 
     Args:
         tokenizer: of all pieces.

@@ -1,8 +1,8 @@
 """Places one head per task on one encoder, and computes its loss and probabilities.
 
 Linear heads on the same pooled vector are slices of one linear layer. So a model of many tasks is a plain sequence
-classifier and needs no own format. Its width is the sum of its heads' widths. Rows without a label for a task are left out of
-that task's loss.
+classifier and needs no own format. Its width is the sum of its heads' widths. Rows without a label for a task
+are left out of that task's loss.
 """
 
 from collections.abc import Mapping, Sequence

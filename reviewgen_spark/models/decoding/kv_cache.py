@@ -1,8 +1,8 @@
 """Caches keys and values of a batch, in buffers with room for the whole text; rows leave and join.
 
 The cache of transformers is concatenated at each token, which copies all of it. For 64 rows of 150 tokens and 6 layers
-of 384, these are 180 MB per token. Here a token is written in place. The last row overwrites a finished row. Joining rows are
-written after the others, so that all rows end in the same column.
+of 384, these are 180 MB per token. Here a token is written in place. The last row overwrites a finished row. Joining
+rows are written after the others, so that all rows end in the same column.
 """
 
 from collections.abc import Sequence

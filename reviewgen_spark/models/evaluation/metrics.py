@@ -67,7 +67,7 @@ def bootstrap_counts(cells: Ints, samples: int, seed: int) -> dict[str, Interval
 def paired_f1_gain(labels: Ints, ours: Ints, theirs: Ints, samples: int, seed: int) -> Interval:
     """Computes the F1 gain of one model over another on the same rows. It is significant if `low` is above 0.
 
-    Both models are scored on the same resampled rows, so rows that are hard for both do not widen the interval.
+    Both models are scored on the same resampled rows, so rows hard for both do not widen the interval.
     Source: Berg-Kirkpatrick et al., An Empirical Investigation of Statistical Significance in NLP (2012).
     """
     cells = np.bincount(labels * 4 + ours * 2 + theirs, minlength=8)  # (8,): label, ours, theirs
