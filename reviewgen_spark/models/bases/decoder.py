@@ -123,6 +123,5 @@ def apply_lora(model: Any, kind: Kind, rank: int, new_ids: Sequence[int]) -> Any
         return get_peft_model(model, settings)
     except ValueError as error:
         raise ConfigError(
-            f"generation.method: 'lora' knows no layers to adapt in a model of type '{model.config.model_type}'; use "
-            "full"
+            f"generation.method: 'lora' does not support models of type '{model.config.model_type}'; use full"
         ) from error

@@ -41,7 +41,7 @@ def find_shape(size: str) -> Shape:
     """
     if size not in SCRATCH_SHAPES:
         raise ConfigError(
-            f"models.base: 'scratch:{size}' is no size; choose one of "
+            f"models.base: 'scratch:{size}': unknown size; choose one of "
             + ", ".join(f"scratch:{name}" for name in SCRATCH_SHAPES)
         )
     return SCRATCH_SHAPES[size]

@@ -20,7 +20,7 @@ def choose_device(device: Device) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device 'cuda' was asked for, but torch sees no GPU here; use 'auto' or 'cpu'")
+        raise ConfigError("device 'cuda': torch sees no GPU on this machine; use 'auto' or 'cpu'")
     return device
 
 

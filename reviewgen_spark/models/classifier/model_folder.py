@@ -130,8 +130,8 @@ def require_sentiment(settings: ModelSettings, reader: str) -> None:
     """
     if settings.task != "sentiment":
         raise ConfigError(
-            f"{reader}: expected a model whose first task is 'sentiment', got one of '{settings.task}', which reads a "
-            "text and an aspect: `reviewgen run train --until evaluate` scores it, Predictor.score_pairs asks it"
+            f"{reader}: expected a model whose first task is 'sentiment', got one of '{settings.task}', which needs a "
+            "text and an aspect; use `reviewgen run train --until evaluate` or Predictor.score_pairs"
         )
 
 

@@ -152,8 +152,8 @@ def _read_table(corpus: Path, split: SplitName, columns: tuple[str, ...]) -> Any
     missing = [name for name in columns if name not in table.column_names]
     if missing:
         raise SchemaError(
-            f"{corpus / split}: lacks the columns {missing}; got {table.column_names}. A corpus holds what "
-            "finetune.tasks asked for when it was written: run the corpus stage again"
+            f"{corpus / split}: lacks the columns {missing}; got {table.column_names}. A corpus has the "
+            "columns of finetune.tasks at the time of writing: run the corpus stage again"
         )
     return table
 

@@ -87,18 +87,18 @@ def read_labelled_file(
     except (UnicodeDecodeError, csv.Error, json.JSONDecodeError, OSError, EOFError) as error:
         raise SchemaError(
             f"--data {path}: cannot be read after row {rows:,} ({type(error).__name__}); expected UTF-8, and "
-            "CSV, TSV or JSON lines as its name says"
+            "CSV, TSV or JSON lines by its suffix"
         ) from None
     if unknown:
         # A wrong label column may contain texts, so only short values are printed.
-        told = ", ".join(sorted(repr(name) for name in unknown if len(name) < 12)[:5])
+        shown = ", ".join(sorted(repr(name) for name in unknown if len(name) < 12)[:5])
         raise SchemaError(
-            f"--label {label}: {sum(unknown.values()):,} of {rows:,} rows hold no label of sentiment ({told}); "
+            f"--label {label}: {sum(unknown.values()):,} of {rows:,} rows have no sentiment label ({shown}); "
             "expected 0 or 1, positive or negative, 正面 or 负面, or 1 to 5 with --stars"
         )
     if len(set(labels)) < 2:
         raise DataQualityError(
-            f"--data {path}: {len(labels):,} of {rows:,} rows can be scored, not of both labels; left out: "
+            f"--data {path}: {len(labels):,} of {rows:,} rows can be scored, but both labels are needed; left out: "
             f"{dict(left_out) or 'none'}"
         )
     return LabelledTexts(
@@ -159,8 +159,8 @@ def _require(path: Path, wanted: Mapping[str, str], columns: list[str]) -> None:
     missing = [column for column in wanted.values() if column not in columns]
     if missing:
         # Without a header line, the first row may contain texts, so only short values are printed.
-        told = ", ".join(name for name in columns if len(name) <= 30)[:200]
+        shown = ", ".join(name for name in columns if len(name) <= 30)[:200]
         raise SchemaError(
-            f"--data {path}: has no column {', '.join(missing)}; it has {told}. A file without a header line needs "
+            f"--data {path}: has no column {', '.join(missing)}; it has {shown}. A file without a header line needs "
             "--no-header, and positions from 0"
         )

@@ -52,11 +52,11 @@ def attend(
         return found
     shared = key.shape[1]
     scale = size**-0.5 if scaling is None else scaling
-    asked = (query * scale).reshape(batch, shared, heads // shared * new, size)
+    scaled = (query * scale).reshape(batch, shared, heads // shared * new, size)
     if new == 1 and query.dtype != torch.float32:
-        scores = torch.matmul(key, asked.transpose(2, 3)).transpose(2, 3)  # the other order would copy all keys
+        scores = torch.matmul(key, scaled.transpose(2, 3)).transpose(2, 3)  # the other order would copy all keys
     else:
-        scores = torch.matmul(asked, key.transpose(2, 3))
+        scores = torch.matmul(scaled, key.transpose(2, 3))
     scores = scores.reshape(batch, heads, new, key.shape[2])
     if attention_mask is not None:
         scores = scores + attention_mask

@@ -100,9 +100,9 @@ def class_metrics(cells: npt.NDArray[np.number], labels: int) -> dict[str, Float
     """
     square = cells.reshape(*cells.shape[:-1], labels, labels).astype(np.float64)  # (..., right, given)
     right = np.diagonal(square, axis1=-2, axis2=-1)
-    told, given = square.sum(axis=-1), square.sum(axis=-2)
-    occurs = (told + given) > 0
-    f1 = _ratio(2 * right, told + given)
+    actual, predicted = square.sum(axis=-1), square.sum(axis=-2)
+    occurs = (actual + predicted) > 0
+    f1 = _ratio(2 * right, actual + predicted)
     return {
         "accuracy": _ratio(right.sum(axis=-1), square.sum(axis=(-2, -1))),
         "f1_macro": _ratio(f1.sum(axis=-1), occurs.sum(axis=-1)),
