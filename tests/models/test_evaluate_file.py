@@ -100,8 +100,8 @@ def test_other_forms_of_file_and_label(tmp_path: Path) -> None:
     ("content", "error", "message"),
     [
         ("a,b\n1,2\n", SchemaError, r"has no column text, label; it has a, b\. A file without"),
-        ("text,label\nx,maybe\ny,1\n", SchemaError, r"1 of 2 rows hold no label of sentiment \('maybe'\)"),
-        ("text,label\nx,1\ny,1\n", DataQualityError, "2 of 2 rows can be scored, not of both labels"),
+        ("text,label\nx,maybe\ny,1\n", SchemaError, r"1 of 2 rows have no sentiment label \('maybe'\)"),
+        ("text,label\nx,1\ny,1\n", DataQualityError, "2 of 2 rows can be scored, but both labels are needed"),
         ("text,label\n", DataQualityError, "0 of 0 rows"),
         (b"text,label\n\xff\xfe,1\n", SchemaError, r"UnicodeDecodeError\); expected UTF-8"),
     ],

@@ -1,8 +1,8 @@
-"""A base that says the next token: what a generator is pre-trained and fine-tuned from.
+"""Loads the base of a generator: a model that predicts the next token.
 
-`embedded` is an encoder turned decoder: its weights under a causal mask, its word embeddings also those of the output,
-and a new transformation between the two (Rothe et al. 2020, Leveraging Pre-trained Checkpoints for Sequence Generation
-Tasks).
+`embedded` makes a decoder from an encoder. It has the encoder's weights, a causal mask, and a new transformation before
+the output. Input and output share the word embeddings (Rothe et al. 2020, Leveraging Pre-trained Checkpoints for
+Sequence Generation Tasks).
 """
 
 import copy
@@ -15,24 +15,24 @@ from reviewgen_spark.models.bases.loading import load_checkpoint
 from reviewgen_spark.models.bases.wordpiece import train_wordpiece
 
 Kind = Literal["causal", "seq2seq"]
-"""A causal model goes on from its prompt; a seq2seq model reads the prompt and writes beside it."""
+"""A causal model continues its prompt. A seq2seq model encodes the prompt and writes a separate text."""
 
 
 def load_decoder(
     base: str, texts: Sequence[str], max_tokens: int, vocabulary_size: int, dropout: float
 ) -> tuple[Any, Any]:
-    """Tokenizer and model: `scratch:<size>` (GPT-2's architecture), `embedded[:<layers>]`, a folder, a hub's name.
+    """Loads tokenizer and model: `scratch:<size>` (a GPT-2), `embedded[:<layers>]`, a folder, or a name on the hub.
 
     Args:
-        base: what a section's `base` says.
-        texts: the training split: a vocabulary is made of it, or cut to it.
-        max_tokens: the longest input, specials included.
-        vocabulary_size: pieces at most of the bases that are made here.
+        base: the setting `base` of a section.
+        texts: the training split; the vocabulary is trained on it, or pruned to it.
+        max_tokens: the longest input, special tokens included.
+        vocabulary_size: most pieces of `scratch` and `embedded` bases.
         dropout: of hidden states and attention.
 
     Raises:
         ConfigError: there is no such size or number of layers.
-        ModelNotFoundError: there is no such checkpoint, or not on this machine.
+        ModelNotFoundError: the checkpoint does not exist, or is not on this machine.
     """
     kind, _, detail = base.partition(":")
     if kind == "scratch":
@@ -47,13 +47,13 @@ def load_decoder(
 
 
 def is_seq2seq(base: str) -> bool:
-    """Whether a checkpoint says that it has an encoder and a decoder; False where it cannot be read."""
+    """Returns whether the configuration of a checkpoint has encoder and decoder; False if it cannot be read."""
     from transformers import AutoConfig
 
     try:
         return bool(getattr(AutoConfig.from_pretrained(base), "is_encoder_decoder", False))
     except (OSError, ValueError, KeyError):
-        return False  # load_checkpoint then says what is wrong
+        return False  # load_checkpoint then raises the error
 
 
 def _scratch(size: str, texts: Sequence[str], max_tokens: int, vocabulary_size: int, dropout: float) -> tuple[Any, Any]:
@@ -94,16 +94,16 @@ def _turn_encoder(
 
 
 def apply_lora(model: Any, kind: Kind, rank: int, new_ids: Sequence[int]) -> Any:
-    """Train only low-rank additions to a checkpoint's attention (Hu et al. 2022), and the embeddings of new tokens.
+    """Makes only low-rank additions to attention (Hu et al. 2022) and the embeddings of new tokens trainable.
 
     Args:
         model: of transformers.
         kind: of the model.
         rank: of the added matrices.
-        new_ids: tokens whose embeddings are fresh, which no low-rank addition to attention could make up for.
+        new_ids: new tokens; their embeddings are untrained, and additions to attention cannot replace training.
 
     Raises:
-        ConfigError: peft knows no layers to adapt in a model of this architecture.
+        ConfigError: peft does not support this architecture.
         MissingExtraError: peft is not installed.
     """
     try:
@@ -123,6 +123,5 @@ def apply_lora(model: Any, kind: Kind, rank: int, new_ids: Sequence[int]) -> Any
         return get_peft_model(model, settings)
     except ValueError as error:
         raise ConfigError(
-            f"generation.method: 'lora' knows no layers to adapt in a model of type '{model.config.model_type}'; use "
-            "full"
+            f"generation.method: 'lora' does not support models of type '{model.config.model_type}'; use full"
         ) from error

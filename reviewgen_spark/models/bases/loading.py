@@ -1,4 +1,4 @@
-"""A base: the tokenizer and the encoder that fine-tuning starts from."""
+"""Loads a base: the tokenizer and the encoder that fine-tuning starts from."""
 
 import os
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from reviewgen_spark.models.classifier.model_folder import has_adapter
 def load_base(
     base: str, texts: Sequence[str], labels: Sequence[str], max_tokens: int, vocabulary_size: int, dropout: float
 ) -> Encoder:
-    """Load `models.base`: `scratch:<size>`, `embedded`, `embedded:<layers>`, a folder, or a name on the hub.
+    """Loads `models.base`: `scratch:<size>`, `embedded`, `embedded:<layers>`, a folder, or a name on the hub.
 
     Args:
-        base: what `models.base` says.
-        texts: the training split: a vocabulary is trained on it, or cut to it.
+        base: the setting `models.base`.
+        texts: the training split; the vocabulary is trained on it, or pruned to it.
         labels: label names; their number is the width of the head.
-        max_tokens: the longest input, specials included.
+        max_tokens: the longest input, special tokens included.
         vocabulary_size: of `scratch` bases.
         dropout: of hidden states and attention.
 
     Raises:
-        ConfigError: the size or the number of layers is not one there is.
-        ModelNotFoundError: there is no such base, or not on this machine.
+        ConfigError: there is no such size or number of layers.
+        ModelNotFoundError: the base does not exist, or is not on this machine.
     """
     kind, _, detail = base.partition(":")
     names = {"id2label": dict(enumerate(labels)), "label2id": {name: index for index, name in enumerate(labels)}}
@@ -65,17 +65,17 @@ def _scratch(
 
 
 def load_checkpoint(base: str, names: dict[str, Any], dropout: float, kind: Any) -> Encoder:
-    """Tokenizer and model of a folder, or of a name on the hub.
+    """Loads tokenizer and model from a folder, or by a name on the hub.
 
     Args:
         base: the folder or name.
         names: label names, for the head.
         dropout: of hidden states and attention.
-        kind: the class of transformers that brings the head.
+        kind: the class of transformers with the head.
 
     Raises:
-        ConfigError: it is a model of ours that transformers cannot read whole.
-        ModelNotFoundError: there is no such checkpoint, or not on this machine.
+        ConfigError: it has adapters, which transformers would not load.
+        ModelNotFoundError: the checkpoint does not exist, or is not on this machine.
     """
     from transformers import AutoConfig, AutoTokenizer
 
@@ -95,7 +95,7 @@ def load_checkpoint(base: str, names: dict[str, Any], dropout: float, kind: Any)
                 setattr(config, field, dropout)
         with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True)
-            # A head of another task is re-drawn: fine-tuning trains the head anyway.
+            # The head of another task gets new random weights, because fine-tuning trains the head anyway.
             model = kind.from_pretrained(source, config=config, ignore_mismatched_sizes=True)
     except (OSError, ValueError, KeyError) as error:
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""

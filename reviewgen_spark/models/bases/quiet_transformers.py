@@ -1,4 +1,4 @@
-"""Silence where `transformers` would draw bars and report which weights of a checkpoint a new head does not use."""
+"""Turns off progress bars and warnings of transformers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """No bars and no warnings inside; both are as they were afterwards."""
+    """Turns off progress bars and warnings inside the block, and restores both afterwards."""
     from transformers.utils import logging
 
     shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()

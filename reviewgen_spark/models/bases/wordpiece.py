@@ -1,30 +1,30 @@
-"""A WordPiece vocabulary made from the training split alone, so that no test text shapes the model."""
+"""Trains a WordPiece vocabulary on the training split only, so that test texts have no effect on the model."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-# The order is BERT's, so that [PAD] is 0 as its configuration expects.
+# The order of BERT, because its configuration expects [PAD] to be 0.
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-# A character met once has no embedding worth training; it reads as [UNK].
+# A character that occurs once cannot get a useful embedding; it is read as [UNK].
 MIN_CHARACTER_COUNT = 2
-# A run of letters met less often could be one person's name or number, and would be published with the model.
+# A rarer piece could be the name or number of one person, and would be published with the model.
 MIN_PIECE_COUNT = 10
-# Longer words exist (a reader leant on a key), and the parts of one are as many as the square of its length.
+# Limits the parts of very long words (a repeated letter), because their total length grows with the square.
 MAX_PIECE_CHARS = 20
 
 
 def train_wordpiece(texts: Sequence[str], size: int) -> Any:
-    """Make a `tokenizers.Tokenizer`: lower case, each Chinese character a piece of its own, WordPiece for the rest.
+    """Trains a `tokenizers.Tokenizer`: lower case, one piece per Chinese character, WordPiece for other words.
 
-    Chinese characters are cut apart as multilingual BERT does (Devlin et al. 2019): pieces of several characters are
-    sparse in a small corpus and cut differently by context. Other words get the most frequent beginnings and endings
-    as pieces, which greedy longest-match then joins. The trainer that `tokenizers` has is not used: it breaks ties by
-    hash order, so two runs give two vocabularies (tried), and equal training must give equal files.
+    Chinese characters are separated as in multilingual BERT (Devlin et al. 2019). Pieces of several characters are
+    sparse in a small corpus, and their boundaries depend on context. Other words get the most frequent beginnings and
+    endings as pieces, for greedy longest-match. The trainer of `tokenizers` is not used, because it breaks ties by hash
+    order. Two runs gave two vocabularies, but equal training must give equal files.
 
     Args:
         texts: the training split.
-        size: pieces at most, specials included.
+        size: most pieces, special tokens included.
     """
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
@@ -48,14 +48,14 @@ def train_wordpiece(texts: Sequence[str], size: int) -> Any:
 
 
 def frequent_pieces(words: Counter[str], size: int) -> list[str]:
-    """Choose the pieces by count: single characters first, so that few words are unknown, then parts of words.
+    """Returns the most frequent pieces: single characters first, so that few words are unknown, then parts of words.
 
     Args:
         words: how often each word occurs.
-        size: pieces at most.
+        size: most pieces.
 
     Returns:
-        Pieces, the most frequent first; ties go by code point.
+        Characters, then parts, each with the most frequent first; ties are ordered by code point.
     """
     characters: Counter[str] = Counter()
     parts: Counter[str] = Counter()

@@ -1,8 +1,8 @@
-"""Which of a classifier's weights are trained: all, the head alone, or a few new ones.
+"""Selects which weights of a classifier are trained: all, only the head, or a few new ones.
 
-LoRA (Hu et al. 2022) and AdaLoRA (Zhang et al. 2023) by `peft`. Once merged, a model is the plain classifier that it
-was before, so nothing else of the product knows of them. Bottleneck adapters (Houlsby et al. 2019), which `peft` does
-not have, stay in the model: `reviewgen.json` names them, and `models.predictor` puts them in place before it loads.
+LoRA (Hu et al. 2022) and AdaLoRA (Zhang et al. 2023) come from `peft`. They are merged after training, so the result
+is a plain classifier again. Bottleneck adapters (Houlsby et al. 2019) are not in `peft` and stay in the model.
+`reviewgen.json` records them, and `classifier.loading` inserts them before it loads the weights.
 """
 
 from collections.abc import Callable
@@ -13,25 +13,25 @@ import torch
 from reviewgen_spark.errors import ConfigError, MissingExtraError
 
 Method = Literal["full", "frozen", "lora", "adalora", "bottleneck"]
-HEAD_PARTS = ("classifier", "pooler", "pre_classifier", "score")  # by the names that transformers gives them
-# Hu et al. (2022), section 7.1: with a given number of weights, queries and values are where they serve best.
+HEAD_PARTS = ("classifier", "pooler", "pre_classifier", "score")  # their names in transformers
+# Hu et al. (2022), section 7.1: for a given number of weights, queries and values give the best results.
 TARGETS = ("query", "value")
-# What BERT and its kin call the end of attention and of the feed-forward part: a projection, dropout, then the norm of
-# the sum with what came in.
+# The names of BERT-like models for the end of attention and of the feed-forward part: a projection, dropout, then the
+# norm of the sum with the input.
 SUBLAYER_END = ("dense", "dropout", "LayerNorm")
 
 
 class Bottleneck(torch.nn.Module):
-    """Down to a few dimensions, GELU, up again, added to what came in; a fresh one passes everything on as it was.
+    """Projects to a few dimensions, applies GELU, projects back and adds the input. A new one changes nothing.
 
     Source: Houlsby et al., Parameter-Efficient Transfer Learning for NLP (2019), section 2.1 and figure 2.
     """
 
     def __init__(self, dropout: torch.nn.Module, width: int, size: int) -> None:
-        """Take the place of a dropout, which comes first.
+        """Wraps the dropout that it replaces, which is applied first.
 
         Args:
-            dropout: what stood there.
+            dropout: the replaced dropout.
             width: of the model.
             size: of the bottleneck.
         """
@@ -39,13 +39,13 @@ class Bottleneck(torch.nn.Module):
         self.dropout = dropout
         self.down = torch.nn.Linear(width, size)
         self.up = torch.nn.Linear(size, width)
-        # Section 3.6: a standard deviation of 0.01, cut at two of them; from 0.1 on, results fall.
+        # Section 3.6: standard deviation 0.01, truncated at two of them; results are worse from 0.1 on.
         torch.nn.init.trunc_normal_(self.down.weight, std=0.01, a=-0.02, b=0.02)
         for zero in (self.down.bias, self.up.weight, self.up.bias):
             torch.nn.init.zeros_(zero)
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(B, T, width) -> (B, T, width)."""
+        """Computes (B, T, width) -> (B, T, width)."""
         hidden = self.dropout(hidden)
         narrow = torch.nn.functional.gelu(self.down(hidden))  # (B, T, size)
         widened: torch.Tensor = self.up(narrow)  # (B, T, width)
@@ -53,17 +53,17 @@ class Bottleneck(torch.nn.Module):
 
 
 def apply_adapter(model: Any, method: Method, rank: int, steps: int) -> tuple[Any, Callable[[int], None] | None]:
-    """Make only some of a classifier's weights trainable.
+    """Makes only some weights of a classifier trainable.
 
     Args:
         model: a sequence classifier of transformers.
         method: which weights.
-        rank: of the added matrices; AdaLoRA starts with half as much again and spends it where it serves. The width of
-            bottleneck adapters.
+        rank: of the added matrices. AdaLoRA starts with 1.5 times this rank and removes the least useful part. For
+            bottleneck adapters, their width.
         steps: of the whole training, for AdaLoRA's schedule.
 
     Returns:
-        The model to train, and what is to be called with the number of each step, if anything.
+        The model to train, and the function to call with the number of each step, or None.
 
     Raises:
         ConfigError: the model has no such layers.
@@ -108,14 +108,14 @@ def apply_adapter(model: Any, method: Method, rank: int, steps: int) -> tuple[An
 
 
 def merge_adapter(model: Any, method: Method) -> Any:
-    """The plain classifier, with what was added merged into its weights."""
+    """Returns the plain classifier, with the added matrices merged into its weights."""
     return model.merge_and_unload() if method in ("lora", "adalora") else model
 
 
 def insert_bottlenecks(model: Any, size: int) -> Any:
-    """Put an adapter after the attention and after the feed-forward part of each layer, in place; returns the model.
+    """Inserts an adapter after attention and after the feed-forward part of each layer, in place; returns the model.
 
-    Every weight of the base keeps its name: an adapter takes the place of the dropout that it follows.
+    Every weight of the base keeps its name, because an adapter replaces the dropout and contains it.
 
     Raises:
         ConfigError: the model has no such layers.
@@ -136,7 +136,7 @@ def insert_bottlenecks(model: Any, size: int) -> Any:
 
 
 def _train_bottlenecks(model: Any) -> Any:
-    """Adapters, layer norms and the head learn, the rest is frozen (Houlsby et al. 2019, section 2.1)."""
+    """Trains adapters, layer norms and the head; freezes the rest (Houlsby et al. 2019, section 2.1)."""
     trained = {*HEAD_PARTS, "LayerNorm", "down", "up"}
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(bool(trained & set(name.split("."))))

@@ -1,10 +1,10 @@
-"""BERT's classifier as it predicts, and nothing else: what loads where starting counts.
+"""Runs a BERT classifier for prediction only, in plain torch. It loads faster than `transformers`.
 
-`transformers` brings torch's compiler, distributed tensors, scipy and sympy along, three quarters of what a process
-waits for before its first row (docs/experiments.md); an encoder needs none of them. Modules are named as in
-`transformers`, so that weights, adapters and packing fit either. What is not plain BERT stays with `transformers`.
+`transformers` imports torch's compiler, distributed tensors, scipy and sympy. These imports are three quarters of the
+time before the first row (docs/experiments.md), and an encoder needs none of them. Modules have the names of
+`transformers`, so weights, adapters and packing fit both. Models that are not plain BERT are run by `transformers`.
 
-Source: Devlin et al., BERT (2019); the pooled first token and the order of additions are those of `transformers`.
+Source: Devlin et al., BERT (2019). The pooled first token and the order of additions are those of `transformers`.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch.nn import functional
 
-# What would make the model another one; a file that does not name them has them so.
+# Settings of plain BERT. They are also the defaults of a file that does not contain them.
 _PLAIN = {
     "model_type": "bert",
     "hidden_act": "gelu",
@@ -27,7 +27,7 @@ _PLAIN = {
 
 @dataclass(frozen=True)
 class BertConfig:
-    """What `config.json` says of a model's shape; the names are its own."""
+    """Holds the shape of a model, as `config.json` gives it and with its names."""
 
     vocab_size: int
     hidden_size: int
@@ -42,25 +42,25 @@ class BertConfig:
 
 
 def read_config(folder: Path) -> BertConfig | None:
-    """The shape of a folder's model, or None where it is not plain BERT."""
+    """Reads the shape of the model in a folder; None if it is not plain BERT."""
     found: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
     if "model_type" not in found or any(found.get(name, plain) != plain for name, plain in _PLAIN.items()):
         return None
-    # As transformers has it, a file without label names is of two.
+    # As in transformers, a file without label names has two labels.
     given = {"pad_token_id": 0, "num_labels": len(found.get("id2label") or (0, 1)), **found}
     names = BertConfig.__dataclass_fields__
     return BertConfig(**{name: given[name] for name in names}) if set(names) <= given.keys() else None
 
 
 class Output(NamedTuple):
-    """`logits` (B, labels), and the last layer's states (B, T, hidden) in the place that `transformers` gives them."""
+    """Holds `logits` (B, labels) and, as in `transformers`, the last layer's states (B, T, hidden)."""
 
     logits: torch.Tensor
     hidden_states: tuple[torch.Tensor, ...]
 
 
 def _undrawn(rows: int, width: int) -> torch.nn.Embedding:
-    """Weights that are yet to come; drawing some on the meta device would import torch's compiler."""
+    """Returns an embedding without weights, because random ones on the meta device would import torch's compiler."""
     embedding: torch.nn.Embedding = torch.nn.Embedding.from_pretrained(torch.empty(rows, width, device="meta"))  # type: ignore[no-untyped-call]
     return embedding
 
@@ -74,7 +74,7 @@ class _Embeddings(torch.nn.Module):
         self.LayerNorm = torch.nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
     def forward(self, ids: torch.Tensor, types: torch.Tensor | None) -> torch.Tensor:
-        """(B, T) -> (B, T, hidden)."""
+        """Computes (B, T) -> (B, T, hidden)."""
         kinds = self.token_type_embeddings.weight[0] if types is None else self.token_type_embeddings(types)
         places = self.position_embeddings.weight[: ids.shape[1]]  # (T, hidden)
         found: torch.Tensor = self.LayerNorm(self.word_embeddings(ids) + kinds + places)
@@ -90,7 +90,7 @@ class _SelfAttention(torch.nn.Module):
         self.value = torch.nn.Linear(config.hidden_size, config.hidden_size)
 
     def forward(self, states: torch.Tensor, mask: torch.Tensor | None, is_fused: bool) -> torch.Tensor:
-        """(B, T, hidden) and a mask that broadcasts to (B, heads, T, T): boolean where fused, else to be added."""
+        """Computes (B, T, hidden) -> (B, T, hidden); the mask broadcasts to (B, heads, T, T), is added if not fused."""
         shape = (*states.shape[:-1], -1, self.size)
         query, key, value = (part(states).view(shape).transpose(1, 2) for part in (self.query, self.key, self.value))
         if is_fused:
@@ -102,7 +102,7 @@ class _SelfAttention(torch.nn.Module):
 
 
 class _Output(torch.nn.Module):
-    """The end of attention and of the feed-forward part; adapters take the place of `dropout`."""
+    """Ends attention and the feed-forward part; adapters replace `dropout`."""
 
     def __init__(self, config: BertConfig, width: int) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class _Output(torch.nn.Module):
         self.LayerNorm = torch.nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
     def forward(self, values: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
-        """(B, T, width) and what came in, (B, T, hidden) -> (B, T, hidden)."""
+        """Computes (B, T, width) and the input (B, T, hidden) -> (B, T, hidden)."""
         found: torch.Tensor = self.LayerNorm(self.dropout(self.dense(values)) + states)
         return found
 
@@ -127,14 +127,14 @@ class _Layer(torch.nn.Module):
         self.output = _Output(config, config.intermediate_size)
 
     def forward(self, states: torch.Tensor, mask: torch.Tensor | None, is_fused: bool) -> torch.Tensor:
-        """(B, T, hidden) -> (B, T, hidden)."""
+        """Computes (B, T, hidden) -> (B, T, hidden)."""
         states = self.attention["output"](self.attention["self"](states, mask, is_fused), states)
         found: torch.Tensor = self.output(functional.gelu(self.intermediate["dense"](states)), states)
         return found
 
 
 class BertClassifier(torch.nn.Module):
-    """`BertForSequenceClassification`, forward only."""
+    """Computes the forward pass of `BertForSequenceClassification`."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ class BertClassifier(torch.nn.Module):
         self.classifier = torch.nn.Linear(config.hidden_size, config.num_labels)
 
     def set_attn_implementation(self, name: Literal["eager", "sdpa"]) -> None:
-        """As `transformers` names the two: written out, or torch's fused kernel."""
+        """Selects attention by its name in `transformers`: `eager` (two products) or `sdpa` (torch's fused kernel)."""
         self.is_fused = name == "sdpa"
 
     def forward(
@@ -157,10 +157,10 @@ class BertClassifier(torch.nn.Module):
         token_type_ids: torch.Tensor | None = None,
         output_hidden_states: bool = False,
     ) -> Output:
-        """All (B, T) int64; the mask is 0 on padding, and the types are 0 where they are not given."""
+        """Computes the logits from (B, T) int64 inputs. The mask is 0 on padding, and missing types are 0."""
         states = self.bert["embeddings"](input_ids, token_type_ids)
         mask = None
-        # Without a mask the kernels are faster; a compiler cannot look whether one is needed.
+        # The kernels are faster without a mask. A compiler cannot check whether one is needed.
         if attention_mask is not None and (torch.compiler.is_compiling() or not bool(attention_mask.all())):
             mask = attention_mask[:, None, None, :].bool()  # (B, 1, 1, T)
             if not self.is_fused:

@@ -1,8 +1,8 @@
-"""Heads: what one encoder says of a text, one head a task, all in one pass.
+"""Places one head per task on one encoder, and computes its loss and probabilities.
 
-Linear heads on the same pooled vector are slices of one linear layer, so a model of many tasks is a plain sequence
-classifier as wide as its heads together: nothing of its own to save, ship or load. A text that has no label for a task
-teaches that task nothing.
+Linear heads on the same pooled vector are slices of one linear layer. So a model of many tasks is a plain sequence
+classifier and needs no own format. Its width is the sum of its heads' widths. Rows without a label for a task
+are left out of that task's loss.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,10 +23,10 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Head:
-    """One task: its labels in the order of its logits, and where these lie in the classifier's output.
+    """Describes one task: its labels in the order of its logits, and their position in the classifier's output.
 
-    `width` is the number of labels, or 1 for two labels told apart by a sigmoid. `temperature` divides the logits
-    (Guo et al. 2017), fitted on validation.
+    `width` is the number of labels, or 1 for two labels with a sigmoid. `temperature` divides the logits (Guo et al.
+    2017). It is fitted on validation.
     """
 
     task: str
@@ -37,11 +37,11 @@ class Head:
 
 
 def plan_heads(labels: Mapping[str, Sequence[str]], sigmoid: bool) -> tuple[Head, ...]:
-    """Lay the heads side by side.
+    """Assigns each head its columns of the output.
 
     Args:
         labels: label names by task, in the order of the heads.
-        sigmoid: one logit, a sigmoid and binary cross-entropy for tasks of two labels; else softmax over two logits.
+        sigmoid: tasks of two labels get one logit and binary cross-entropy; else two logits and softmax.
     """
     heads: list[Head] = []
     start = 0
@@ -52,11 +52,6 @@ def plan_heads(labels: Mapping[str, Sequence[str]], sigmoid: bool) -> tuple[Head
     return tuple(heads)
 
 
-def total_width(heads: Sequence[Head]) -> int:
-    """The width of the classifier."""
-    return sum(head.width for head in heads)
-
-
 def multi_task_loss(
     logits: "torch.Tensor",
     targets: "torch.Tensor",
@@ -64,13 +59,13 @@ def multi_task_loss(
     weights: Mapping[str, "torch.Tensor"] | None = None,
     label_smoothing: float = 0.0,
 ) -> "torch.Tensor":
-    """The mean over tasks of the mean loss over the rows that have a label for it; a scalar.
+    """Computes the mean loss over tasks, a scalar; each task averages over its labelled rows.
 
     Args:
         logits: (B, width of all heads).
         targets: (B, heads) int64, MISSING where there is no label.
         heads: in the order of the targets' columns.
-        weights: (labels,) by task, how much a row of each label counts; none counts all alike.
+        weights: (labels,) by task, the weight of a row of each label; without it, all weights are equal.
         label_smoothing: share of the target spread over all labels (Szegedy et al. 2016).
     """
     import torch
@@ -92,18 +87,18 @@ def multi_task_loss(
         else:
             losses.append(F.cross_entropy(own, wanted, weight=weight, label_smoothing=label_smoothing))
     if not losses:
-        return logits.sum() * 0.0  # no row of the batch is labelled; the graph must hold together all the same
+        return logits.sum() * 0.0  # no row of the batch is labelled, but the graph must stay connected
     return torch.stack(losses).mean()
 
 
 def balanced_weights(targets: Ints, labels: int) -> Floats:
-    """(labels,) weights that make every label count the same in all, as scikit-learn's `balanced`."""
+    """Returns (labels,) weights that give every label the same total weight, as scikit-learn's `balanced`."""
     counts = np.bincount(targets[targets != MISSING], minlength=labels).astype(np.float64)
     return np.asarray(counts.sum() / (labels * np.maximum(counts, 1)))
 
 
 def probabilities(logits: Floats, head: Head) -> Floats:
-    """(N, width of all heads) raw logits -> (N, labels) calibrated probabilities of one head."""
+    """Computes (N, width of all heads) raw logits -> (N, labels) calibrated probabilities of one head."""
     own = logits[:, head.start : head.start + head.width] / head.temperature
     if head.width == 1:
         own = np.concatenate([np.zeros_like(own), own], axis=1)  # softmax over (0, z) is the sigmoid of z
@@ -113,7 +108,7 @@ def probabilities(logits: Floats, head: Head) -> Floats:
 
 
 def margins(logits: Floats, head: Head) -> Floats:
-    """(N, width of all heads) raw logits -> (N,) uncalibrated log odds of the second of two labels."""
+    """Computes (N, width of all heads) raw logits -> (N,) uncalibrated log odds of the second of two labels."""
     if head.width == 1:
         return np.asarray(logits[:, head.start])
     return np.asarray(logits[:, head.start + 1] - logits[:, head.start])

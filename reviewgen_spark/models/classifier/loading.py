@@ -10,24 +10,22 @@ import torch
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.classifier.adapters import insert_bottlenecks
 from reviewgen_spark.models.classifier.bert import BertClassifier, read_config
-from reviewgen_spark.models.classifier.model_folder import (
-    AdapterSettings,
-)
+from reviewgen_spark.models.classifier.model_folder import AdapterSettings
 
 Device = Literal["auto", "cpu", "cuda"]
 
 
 def choose_device(device: Device) -> str:
-    """Resolve `auto` on the machine that runs this; call it where the model runs, never on the driver for others."""
+    """Resolves `auto` on this machine. Call it where the model runs, not on the driver for the executors."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device 'cuda' was asked for, but torch sees no GPU here; use 'auto' or 'cpu'")
+        raise ConfigError("device 'cuda': torch sees no GPU on this machine; use 'auto' or 'cpu'")
     return device
 
 
 def load_forward(folder: Path, adapter: AdapterSettings | None = None) -> Any:
-    """Build the folder's classifier to predict: without `transformers` where it is plain BERT."""
+    """Loads a classifier for prediction; plain BERT needs no `transformers`."""
     config = read_config(folder)
     return (
         _on_mapped_weights(lambda: BertClassifier(config), folder, adapter)
@@ -37,7 +35,7 @@ def load_forward(folder: Path, adapter: AdapterSettings | None = None) -> Any:
 
 
 def load_classifier(folder: Path, adapter: AdapterSettings | None = None) -> Any:
-    """Build the folder's classifier as `transformers` has it, with its adapters if it has any."""
+    """Loads a classifier as a model of `transformers`, with its adapters if it has any."""
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     def build() -> Any:
@@ -47,11 +45,11 @@ def load_classifier(folder: Path, adapter: AdapterSettings | None = None) -> Any
 
 
 def _on_mapped_weights(build: Callable[[], Any], folder: Path, adapter: AdapterSettings | None) -> Any:
-    """Build a classifier whose weights are the folder's file, mapped.
+    """Builds a classifier whose weights are memory-mapped from the file.
 
-    The tensors of safetensors are views of the mapped file, and `assign` makes them the parameters: processes that
-    load one file share its pages, where `from_pretrained` copies them (measured: 0 against 32 MB private for a model
-    of 70 MB).
+    The tensors of safetensors are views of the mapped file, and `assign` makes them the parameters. So processes that
+    load one file share its pages, but `from_pretrained` copies them. Measured for a model of 70 MB: 0 against 32 MB
+    private memory.
     """
     from safetensors.torch import load_file
 
@@ -66,10 +64,10 @@ def _on_mapped_weights(build: Callable[[], Any], folder: Path, adapter: AdapterS
 
 @contextmanager
 def parameters_on_meta() -> Iterator[None]:
-    """Build modules whose parameters take no memory, while buffers (position ids) are real.
+    """Builds modules whose parameters use no memory, but whose buffers (position ids) are real.
 
-    `torch.device("meta")` would take the buffers too, and the file does not hold them. This is what accelerate's
-    `init_empty_weights` does.
+    `torch.device("meta")` would also move the buffers, which the file does not contain. `init_empty_weights` of
+    accelerate does the same as this function.
     """
     register = torch.nn.Module.register_parameter
 

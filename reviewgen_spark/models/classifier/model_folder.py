@@ -1,9 +1,9 @@
-"""A model folder: plain `save_pretrained` files, and `reviewgen.json` that says how they are to be used.
+"""Reads model folders: plain `save_pretrained` files, and `reviewgen.json` with the settings for prediction.
 
-    config.json  model.safetensors  tokenizer.json  reviewgen.json      what a prediction depends on
+    config.json  model.safetensors  tokenizer.json  reviewgen.json      determine the predictions
     tokenizer_config.json  training_curve.json                          for transformers, and for people
 
-No torch here: the driver of a label job hashes and ships a folder that only the executors load.
+torch is not imported, because the driver of a label job only hashes and ships a folder. The executors load it.
 """
 
 import hashlib
@@ -18,16 +18,16 @@ from reviewgen_spark.models.classifier.heads import Head
 
 SETTINGS_FILE = "reviewgen.json"
 CURVE_FILE = "training_curve.json"
-# Beside a compressed version, not part of its folder.
+# Stored beside a compressed version, not in its folder.
 ONNX_FILE = "model.onnx"
 NGRAM_FILE = "ngram_classifier.safetensors"
-# Training seconds, in the curve, differ between two equal models: only what shapes a prediction is hashed.
+# Only files that change predictions are hashed: the seconds in the curve differ between equal models.
 MODEL_FILES = ("config.json", "model.safetensors", "reviewgen.json", "tokenizer.json")
 
 
 @dataclass(frozen=True)
 class AdapterSettings:
-    """What stands in the model beside the layers that `config.json` describes: `bottleneck` of `models.adapters`."""
+    """Describes layers that are not in `config.json`: `bottleneck` of `classifier.adapters`."""
 
     kind: str
     size: int
@@ -35,9 +35,9 @@ class AdapterSettings:
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """What `reviewgen.json` holds; no clock and no path, so that equal training gives an equal file.
+    """Holds the content of `reviewgen.json`: no time and no path, so that equal training gives an equal file.
 
-    The first head is the one that names a review's sentiment; `labels`, `temperature` and `task` are its own.
+    The first head is the one for sentiment. `labels`, `temperature` and `task` are those of the first head.
     """
 
     heads: tuple[Head, ...]
@@ -51,21 +51,21 @@ class ModelSettings:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Of the first head."""
+        """Returns the labels of the first head."""
         return self.heads[0].labels
 
     @property
     def temperature(self) -> float:
-        """Of the first head."""
+        """Returns the temperature of the first head."""
         return self.heads[0].temperature
 
     @property
     def task(self) -> str:
-        """Of the first head."""
+        """Returns the task of the first head."""
         return self.heads[0].task
 
     def write(self, folder: Path) -> None:
-        """Write `reviewgen.json` into the folder."""
+        """Writes `reviewgen.json` into the folder."""
         content = json.dumps(asdict(self), ensure_ascii=False, indent=2, sort_keys=True)
         (folder / SETTINGS_FILE).write_text(content + "\n", encoding="utf-8")
 
@@ -73,15 +73,15 @@ class ModelSettings:
 def read_settings_file(
     folder: Path, file: str, names: Sequence[str], expected: int, kind: str, pipeline: str
 ) -> dict[str, Any]:
-    """The content of a folder's settings file, once the folder is known to be whole and of a format that is read here.
+    """Reads the settings file of a folder, after it checks that the folder is complete and its format is supported.
 
     Args:
         folder: of a model or a generator.
         file: the settings file.
-        names: every file that such a folder has.
+        names: all files that the folder must have.
         expected: the format.
-        kind: what the folder should be, for the message.
-        pipeline: that makes one, for the message.
+        kind: of the folder, for the message.
+        pipeline: that makes such a folder, for the message.
 
     Raises:
         ModelNotFoundError: the folder lacks a file, or was written by a later format.
@@ -101,7 +101,7 @@ def read_settings_file(
 
 
 def read_settings(folder: Path) -> ModelSettings:
-    """Read the settings of a model folder.
+    """Reads the settings of a model folder.
 
     Raises:
         ModelNotFoundError: the folder lacks a file, or was written by a later format.
@@ -113,35 +113,35 @@ def read_settings(folder: Path) -> ModelSettings:
 
 
 def has_adapter(folder: Path) -> bool:
-    """Whether a folder, of ours or not, is a model with adapters that `config.json` does not tell of."""
+    """Returns whether a folder is a model with adapters that are not in `config.json`; any folder may be passed."""
     settings = folder / SETTINGS_FILE
     return settings.is_file() and bool(json.loads(settings.read_text(encoding="utf-8")).get("adapter"))
 
 
 def require_sentiment(settings: ModelSettings, reader: str) -> None:
-    """Refuse a model that does not say what a text alone feels.
+    """Checks that a model predicts the sentiment of a text without an aspect.
 
     Args:
         settings: of the model.
-        reader: who asks, for the message.
+        reader: the caller, for the message.
 
     Raises:
-        ConfigError: it is such a model.
+        ConfigError: the first task of the model is not `sentiment`.
     """
     if settings.task != "sentiment":
         raise ConfigError(
-            f"{reader}: expected a model whose first task is 'sentiment', got one of '{settings.task}', which reads a "
-            "text and an aspect: `reviewgen run train --until evaluate` scores it, Predictor.score_pairs asks it"
+            f"{reader}: expected a model whose first task is 'sentiment', got one of '{settings.task}', which needs a "
+            "text and an aspect; use `reviewgen run train --until evaluate` or Predictor.score_pairs"
         )
 
 
 def folder_sha256(folder: Path) -> str:
-    """The sha256 of a model: over the names and hashes of the files that shape its predictions."""
+    """Computes the sha256 of a model over the names and hashes of the files that determine its predictions."""
     return files_sha256(folder, MODEL_FILES)
 
 
 def files_sha256(folder: Path, names: Sequence[str]) -> str:
-    """The sha256 over the names and hashes of some files of a folder."""
+    """Computes the sha256 over the names and hashes of some files of a folder."""
     total = hashlib.sha256()
     for name in names:
         with (folder / name).open("rb") as file:

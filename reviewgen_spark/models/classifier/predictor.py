@@ -1,4 +1,4 @@
-"""A model folder, loaded to predict. Only safetensors and JSON are read: loading never unpickles anything."""
+"""Predicts with a model folder. Only safetensors and JSON are read, so loading never unpickles anything."""
 
 import time
 from collections.abc import Sequence
@@ -12,33 +12,29 @@ import torch
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.classifier.heads import Head, probabilities
 from reviewgen_spark.models.classifier.loading import Device, choose_device, load_forward
-from reviewgen_spark.models.classifier.model_folder import (
-    ModelSettings,
-    read_settings,
-    require_sentiment,
-)
+from reviewgen_spark.models.classifier.model_folder import ModelSettings, read_settings, require_sentiment
 from reviewgen_spark.models.classifier.runtime import Precision, prepare
 from reviewgen_spark.models.classifier.tokenizer import Tokenizer
 from reviewgen_spark.models.data.batches import cut_by_token_budget, model_inputs
 
 
 class Predictor:
-    """A classifier in evaluation mode, on one device, in one precision."""
+    """Predicts with a classifier in evaluation mode, on one device, in one precision."""
 
     def __init__(
         self, folder: Path, device: Device = "auto", precision: Precision = "float32", compiled: bool = False
     ) -> None:
-        """Load the folder.
+        """Loads the folder.
 
         Args:
             folder: a model folder.
-            device: `auto` takes a GPU when this very process sees one.
-            precision: the type of weights and activations; scores leave as float64 either way.
+            device: `auto` uses a GPU if this process sees one.
+            precision: the type of weights and activations; scores are always float64.
             compiled: see `runtime.prepare`.
 
         Raises:
-            ModelNotFoundError: it is no model folder.
-            ConfigError: `cuda` was asked for and is not there, or int8 on it.
+            ModelNotFoundError: it is not a model folder.
+            ConfigError: the device is `cuda` but there is no GPU, or the precision is int8 on a GPU.
         """
         self.settings: ModelSettings = read_settings(folder)
         self.device = choose_device(device)
@@ -51,31 +47,31 @@ class Predictor:
     def logits(
         self, rows: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None = None
     ) -> npt.NDArray[np.float64]:
-        """Run one batch of token ids of any lengths; returns (B, labels) raw logits.
+        """Computes (B, labels) raw logits of one batch of token ids of any lengths.
 
         Args:
             rows: token ids.
-            types: token types of pairs; all 0 without.
+            types: token types of pairs; without them, all are 0.
         """
         with torch.inference_mode():
             logits = self._model(**model_inputs(rows, types, self.pad_id, self.device)).logits  # (B, labels)
         return np.asarray(logits.double().cpu().numpy())
 
     def probabilities(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
-        """Calibrated probability of the first head's second label, which is positive, (B,).
+        """Computes (B,) calibrated probabilities of positive, the second label of the first head.
 
         Raises:
-            ConfigError: the model needs an aspect beside the text.
+            ConfigError: the model needs an aspect with the text.
         """
         require_sentiment(self.settings, "score a text alone")
         return probabilities(self.logits(rows), self.settings.heads[0])[:, 1]
 
     def all_probabilities(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
-        """Calibrated probabilities of every label of every head, (B, labels of all heads), in the heads' order."""
+        """Computes (B, labels of all heads) calibrated probabilities, in the order of the heads."""
         return self._of_all_heads(self.logits(rows))
 
     def probabilities_and_embeddings(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
-        """`all_probabilities`, and in the same pass what `mean_pool` gives: (B, labels of all heads + hidden)."""
+        """Computes `all_probabilities` and `mean_pool` in one pass: (B, labels of all heads + hidden)."""
         inputs = model_inputs(rows, None, self.pad_id, self.device)
         with torch.inference_mode():
             found = self._model(**inputs, output_hidden_states=True)
@@ -86,7 +82,7 @@ class Predictor:
         return np.concatenate([probabilities(logits, head) for head in self.settings.heads], axis=1)
 
     def classify_texts(self, texts: Sequence[str], head: Head, tokens_per_batch: int = 8192) -> npt.NDArray[np.int64]:
-        """The most probable label of one head for each text, (N,), in the texts' order."""
+        """Returns (N,) the most probable label of one head for each text, in the order of the texts."""
         rows = [found.ids for found in self.tokenizer.encode(texts)]
         labels = np.zeros(len(rows), dtype=np.int64)
         for batch in cut_by_token_budget([len(row) for row in rows], texts, tokens_per_batch):
@@ -96,10 +92,10 @@ class Predictor:
     def score_pairs(
         self, texts: Sequence[str], aspects: Sequence[str], tokens_per_batch: int = 8192
     ) -> npt.NDArray[np.float64]:
-        """What each text says of its aspect: (N, 3) probabilities of negative, neutral and positive, in their order.
+        """Computes (N, 3) probabilities of negative, neutral and positive for each text and aspect, in their order.
 
         Raises:
-            ConfigError: the model was not taught the task aspect.
+            ConfigError: the model was not trained on the task aspect.
         """
         if self.settings.task != "aspect":
             raise ConfigError(
@@ -115,7 +111,7 @@ class Predictor:
         return scores
 
     def score_texts(self, texts: Sequence[str], tokens_per_batch: int = 8192) -> npt.NDArray[np.float64]:
-        """Calibrated probability of positive for each text, (N,), in the texts' order."""
+        """Computes (N,) calibrated probabilities of positive, in the order of the texts."""
         rows = [found.ids for found in self.tokenizer.encode(texts)]
         scores = np.zeros(len(rows))
         for batch in cut_by_token_budget([len(row) for row in rows], texts, tokens_per_batch):
@@ -124,15 +120,15 @@ class Predictor:
 
 
 def reads_types(config: Any) -> bool:
-    """Whether a model has an embedding for the second of two texts; those of RoBERTa's kind have one for all."""
+    """Returns whether a model has an own embedding for the second of two texts; RoBERTa has one for both."""
     return int(getattr(config, "type_vocab_size", 0) or 0) > 1
 
 
 def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Token states (B, T, hidden) and their mask (B, T) -> float32 vectors of length 1, (B, hidden).
+    """Computes token states (B, T, hidden) and their mask (B, T) -> float32 vectors of length 1, (B, hidden).
 
-    The mean of the last layer over a text's tokens, as sentence encoders are trained (Reimers and Gurevych 2019; Wang
-    et al. 2024), and not the pooled vector: that one is the input of the heads, which training bends to their labels.
+    It is the mean of the last layer over the tokens of a text. Sentence encoders are trained this way (Reimers and
+    Gurevych 2019; Wang et al. 2024). The pooled vector is not used, because training fits it to the labels.
     """
     weights = mask.unsqueeze(2).float()  # (B, T, 1)
     means = (states.float() * weights).sum(1) / weights.sum(1)  # (B, hidden)
@@ -140,7 +136,7 @@ def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def measure_latency_ms(predictor: Predictor, texts: Sequence[str]) -> float:
-    """The median time of one text alone, in ms, on one thread; the first call, which is slower, does not count."""
+    """Measures the median time of one text, in ms, on one thread, without the slower first call."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,8 +1,10 @@
-"""How a loaded classifier is made to run fast where it is: precision, device, attention, the layout of its weights.
+"""Prepares a classifier for fast prediction: precision, device, attention and packed weights.
 
-Measured on one core (AMD, AVX-512), matrices of 384 x 1536: in float32 torch's own linear layer, which is MKL's,
-multiplies at 115 GFLOP/s and oneDNN with packed weights at 265; in bfloat16 oneDNN does both, at 460 and 520, and in
-dynamic int8 at 790 (docs/experiments.md).
+Measured on one core (AMD, AVX-512) with matrices of 384 x 1536, in GFLOP/s (docs/experiments.md):
+
+    float32         115 for torch's linear layer (MKL), 265 for oneDNN with packed weights
+    bfloat16        460 without and 520 with packed weights, both oneDNN
+    dynamic int8    790
 """
 
 import platform
@@ -18,7 +20,7 @@ Precision = Literal["float32", "bfloat16", "int8"]
 
 
 class PackedLinear(torch.nn.Module):
-    """A linear layer whose weights oneDNN laid out once for this CPU. Input (..., in), output (..., out)."""
+    """Computes a linear layer whose weights oneDNN packed once for this CPU: (..., in) -> (..., out)."""
 
     def __init__(self, linear: torch.nn.Linear) -> None:
         super().__init__()
@@ -26,23 +28,23 @@ class PackedLinear(torch.nn.Module):
         self.weight: torch.Tensor = torch.ops.mkldnn._reorder_linear_weight(linear.weight)  # opaque to torch
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Multiply and add the bias."""
+        """Multiplies and adds the bias."""
         found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(values, self.weight, self.bias, "none", [], "")
         return found
 
 
 def prepare(model: Any, device: str, precision: Precision, compiled: bool = False) -> Any:
-    """Make a classifier on mapped weights ready to predict; returns it, or what takes its place.
+    """Prepares a classifier with mapped weights for prediction; returns it or its replacement.
 
-    Packed, 16-bit and 8-bit weights are a worker's own. What is left of the mapped file, in float32 the embeddings,
-    stays shared by the workers of a node.
+    Each worker has its own copy of packed, 16-bit and 8-bit weights. The workers of a node share the rest of the
+    mapped file, which is the embeddings in float32.
 
     Args:
-        model: what `load_classifier` returned.
+        model: the result of `load_classifier`.
         device: `cpu` or `cuda`.
-        precision: of weights and activations. `int8` multiplies linear layers in 8 bits and scales their inputs batch
-            by batch, so a score depends a little on the texts beside it; the rest stays float32.
-        compiled: by torch.compile; seconds to minutes at the first batches, and a C++ compiler on the machine.
+        precision: of weights and activations. `int8` multiplies linear layers in 8 bits; the rest stays float32. It
+            scales inputs per batch, so a score depends slightly on the other texts of the batch.
+        compiled: uses torch.compile. The first batches take seconds to minutes, and a C++ compiler is needed.
 
     Raises:
         ConfigError: int8 on a GPU.
@@ -54,25 +56,25 @@ def prepare(model: Any, device: str, precision: Precision, compiled: bool = Fals
         model.to(torch.bfloat16)
     model.to(device)
     if device == "cpu":
-        # For short texts: attention in 16 bits takes 2.9 ms written out, 4.4 in torch's fused kernel.
+        # For short texts, attention in 16 bits takes 2.9 ms as two products, 4.4 in torch's fused kernel.
         model.set_attn_implementation("eager" if precision == "bfloat16" else "sdpa")
     if precision == "int8":
         model = quantise(model)
-    elif device == "cpu" and not compiled and packs(precision):  # a compiler packs by itself
+    elif device == "cpu" and not compiled and packs(precision):  # torch.compile packs by itself
         pack(model)
     return torch.compile(model, dynamic=True) if compiled else model
 
 
 def packs(precision: Precision) -> bool:
-    """Whether this CPU's oneDNN multiplies by packed weights in this precision."""
+    """Returns whether oneDNN can use packed weights on this CPU in this precision."""
     if platform.machine().lower() not in ("x86_64", "amd64") or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     return precision == "float32" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def pack(module: torch.nn.Module) -> None:
-    """Replace every linear layer within a module by a packed one; GPT-2's are written the other way round."""
-    # Who has such a layer has imported it; importing it for others would take a worker seconds.
+    """Replaces every linear layer in a module by a packed one; the weights of GPT-2 are transposed."""
+    # A model with such a layer has imported it. For other models the import would cost a worker seconds.
     conv1d = getattr(sys.modules.get("transformers.pytorch_utils"), "Conv1D", None)
     for name, child in module.named_children():
         if type(child) is torch.nn.Linear:
@@ -84,7 +86,7 @@ def pack(module: torch.nn.Module) -> None:
 
 
 def _turned(layer: Any) -> torch.nn.Linear:
-    """A `Conv1D` of transformers, whose weight is (in, out), as a linear layer."""
+    """Returns a `Conv1D` of transformers, whose weight is (in, out), as a linear layer."""
     linear = torch.nn.Linear(layer.nx, layer.nf, device="meta")
     linear.weight = torch.nn.Parameter(layer.weight.t().contiguous(), requires_grad=False)
     linear.bias = layer.bias
@@ -92,9 +94,9 @@ def _turned(layer: Any) -> torch.nn.Linear:
 
 
 def quantise(model: Any) -> Any:
-    """Dynamic int8: weights by output channel, inputs by batch."""
+    """Quantises to dynamic int8: weights per output channel, inputs per batch."""
     from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch deprecates it for torchao, which needs a compiler
+        warnings.simplefilter("ignore")  # torch deprecates it in favour of torchao, which needs a compiler
         return quantize_dynamic(model, {torch.nn.Linear: per_channel_dynamic_qconfig}, inplace=True)  # type: ignore[no-untyped-call]

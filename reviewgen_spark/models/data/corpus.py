@@ -1,19 +1,19 @@
-"""The training corpus: labelled texts in Parquet shards, as the `corpus` stage wrote them.
+"""Reads the training corpus: labelled texts in Parquet shards, written by the `corpus` stage.
 
-    <corpus>/{train,validation,test}/*.parquet    record_id, text, label, category, rating, lang_code, and where
-                                                  other tasks are taught: sentiment, toxicity
+    <corpus>/{train,validation,test}/*.parquet    record_id, text, label, category, rating, lang_code, and for other
+                                                  tasks: sentiment, toxicity
     <corpus>/manifest.json                        written last, so a folder without it is not a corpus
 
-A corpus of the task aspect has one row a text and aspect, and in place of `label`: aspect, polarity.
+A corpus of the task aspect has one row per text and aspect. Its columns are aspect and polarity instead of `label`.
 
-Read with pyarrow alone, so that training needs no Spark.
+It is read with pyarrow only, so that training needs no Spark.
 """
 
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,32 +23,28 @@ import pyarrow.parquet as pq
 from reviewgen_spark.errors import DataQualityError, SchemaError
 from reviewgen_spark.models.data.targets import MISSING
 
-if TYPE_CHECKING:
-    pass
-
-
 SplitName = Literal["train", "validation", "test"]
 COLUMNS = ("record_id", "text", "label", "category", "rating", "lang_code")
-TASK_COLUMNS = ("sentiment", "toxicity")  # a corpus of sentiment alone may lack them
-LABELS = ("negative", "positive")  # the position is the value of the label column
+TASK_COLUMNS = ("sentiment", "toxicity")  # may be missing in a corpus of sentiment only
+LABELS = ("negative", "positive")  # the index is the value of the label column
 ASPECT_COLUMNS = ("aspect", "polarity")
 POLARITIES = ("negative", "neutral", "positive")
 
 
 @dataclass(frozen=True)
 class Examples:
-    """The rows of one split, ordered by record_id, so that shards and their order change nothing."""
+    """Holds the rows of one split, ordered by record_id, so that the order of shards has no effect."""
 
     split: SplitName
     record_ids: list[str]
     texts: list[str]
-    labels: npt.NDArray[np.int64]  # (N,) in LABELS, or with aspects in POLARITIES; -1 where only other tasks have one
+    labels: npt.NDArray[np.int64]  # (N,) indices of LABELS, with aspects of POLARITIES; -1 if only other tasks have one
     columns: dict[str, npt.NDArray[np.object_]]  # column -> (N,) values, None where unknown
-    aspects: list[str] | None = None  # what the label of each row is about; None where it is the whole text
+    aspects: list[str] | None = None  # the aspect that each label is about; None if it is the whole text
 
     @property
     def slices(self) -> dict[str, npt.NDArray[np.object_]]:
-        """What figures are broken down by: 'category', 'rating', 'lang' -> (N,) values, None where unknown."""
+        """Returns the values of each slice: 'category', 'rating', 'lang' -> (N,) values, None where unknown."""
         return {
             "category": self.columns["category"],
             "rating": self.columns["rating"],
@@ -56,7 +52,7 @@ class Examples:
         }
 
     def take(self, rows: npt.NDArray[np.int64]) -> "Examples":
-        """Some of the rows, in the order given."""
+        """Returns some of the rows, in the given order."""
         return Examples(
             split=self.split,
             record_ids=[self.record_ids[row] for row in rows],
@@ -67,21 +63,21 @@ class Examples:
         )
 
     def __len__(self) -> int:
-        """The number of rows."""
+        """Returns the number of rows."""
         return len(self.texts)
 
 
 def read_split(corpus: Path, split: SplitName, every_task: bool = False) -> Examples:
-    """Read one split.
+    """Reads one split.
 
     Args:
         corpus: a corpus folder.
-        split: which.
-        every_task: also the rows that have no sentiment label, as other tasks may learn from them.
+        split: its name.
+        every_task: also read rows without a sentiment label, because other tasks may have one.
 
     Raises:
         SchemaError: the folder, its manifest or a column is missing, or a label is neither 0 nor 1.
-        DataQualityError: the split holds no row, or rows of one label only: nothing can be learnt or scored.
+        DataQualityError: the split has no rows, or rows of only one label, so it cannot be used.
     """
     table = _read_table(corpus, split, COLUMNS)
     names = [*COLUMNS, *(name for name in TASK_COLUMNS if name in table.column_names)]
@@ -117,11 +113,11 @@ def read_split(corpus: Path, split: SplitName, every_task: bool = False) -> Exam
 
 
 def read_aspects(corpus: Path, split: SplitName) -> Examples:
-    """Read one split of a corpus of the task aspect, ordered by record_id and aspect.
+    """Reads one split of a corpus of the task aspect, ordered by record_id and aspect.
 
     Raises:
-        SchemaError: the folder, its manifest or a column is missing, or a polarity is none of POLARITIES.
-        DataQualityError: the split holds no row, or rows of one polarity only: nothing can be learnt or scored.
+        SchemaError: the folder, its manifest or a column is missing, or a polarity is not in POLARITIES.
+        DataQualityError: the split has no rows, or rows of only one polarity, so it cannot be used.
     """
     columns = ("record_id", "text", *ASPECT_COLUMNS, *COLUMNS[3:])
     table = _read_table(corpus, split, columns).select(columns)
@@ -156,14 +152,14 @@ def _read_table(corpus: Path, split: SplitName, columns: tuple[str, ...]) -> Any
     missing = [name for name in columns if name not in table.column_names]
     if missing:
         raise SchemaError(
-            f"{corpus / split}: lacks the columns {missing}; got {table.column_names}. A corpus holds what "
-            "finetune.tasks asked for when it was written: run the corpus stage again"
+            f"{corpus / split}: lacks the columns {missing}; got {table.column_names}. A corpus has the "
+            "columns of finetune.tasks at the time of writing: run the corpus stage again"
         )
     return table
 
 
 def corpus_fingerprint(corpus: Path) -> str:
-    """What the rows of a corpus are known by: its manifest's own fingerprint, else the hash of the manifest."""
+    """Returns the fingerprint in the manifest of a corpus, or the hash of a manifest without one."""
     content = _manifest_bytes(corpus)
     declared = json.loads(content).get("fingerprint")
     return str(declared) if declared else hashlib.sha256(content).hexdigest()

@@ -1,4 +1,4 @@
-"""A file of labelled texts from anywhere: CSV, TSV or JSON lines, plain or gzipped, with the labels people use."""
+"""Reads a file of labelled texts: CSV, TSV or JSON lines, plain or gzipped, with common names of labels."""
 
 import csv
 import gzip
@@ -25,11 +25,11 @@ JSON_SUFFIXES = (".jsonl", ".json", ".ndjson")
 
 @dataclass(frozen=True)
 class LabelledTexts:
-    """What could be scored, in the file's order, and how many rows could not and why."""
+    """Holds the rows that can be scored, in file order, and counts the other rows by reason."""
 
     texts: list[str]
     labels: npt.NDArray[np.int64]  # (N,) 0 negative, 1 positive
-    slices: npt.NDArray[np.object_]  # (N,) values of the slice column, None where there is none
+    slices: npt.NDArray[np.object_]  # (N,) values of the slice column, None if there is none
     left_out: dict[str, int]  # reason -> rows
     rows: int  # of the file
 
@@ -43,20 +43,20 @@ def read_labelled_file(
     delimiter: str | None = None,
     has_header: bool = True,
 ) -> LabelledTexts:
-    """Read texts and their labels.
+    """Reads texts and their labels.
 
     Args:
-        path: the file; what it is, its name says (`.csv`, `.tsv`, `.jsonl`, and `.gz` behind).
-        text: column of the text; its position from 0 where there is no header.
-        label: column of the label, likewise: 0 or 1, or words such as positive, 正面, 差评.
+        path: the file; its suffix gives the format (`.csv`, `.tsv`, `.jsonl`, also with `.gz`).
+        text: column of the text, or its index from 0 if there is no header.
+        label: column of the label, likewise. Labels are 0 or 1, or words such as positive, 正面, 差评.
         stars: labels are 1 to 5 stars; 1 and 2 are negative, 4 and 5 positive, 3 is left out.
-        slice_by: column whose values figures are broken down by.
-        delimiter: of a delimited file, where its name does not say.
+        slice_by: column of the slices.
+        delimiter: of a delimited file; default: by its suffix.
         has_header: whether the first line names the columns.
 
     Raises:
-        SchemaError: the file is not there or cannot be read, a column is missing, or labels are not understood.
-        DataQualityError: no row is left, or rows of one label only.
+        SchemaError: the file is missing or cannot be read, a column is missing, or labels are unknown.
+        DataQualityError: no rows can be scored, or rows of only one label.
     """
     if not path.is_file():
         raise SchemaError(f"--data {path}: there is no such file")
@@ -87,18 +87,18 @@ def read_labelled_file(
     except (UnicodeDecodeError, csv.Error, json.JSONDecodeError, OSError, EOFError) as error:
         raise SchemaError(
             f"--data {path}: cannot be read after row {rows:,} ({type(error).__name__}); expected UTF-8, and "
-            "CSV, TSV or JSON lines as its name says"
+            "CSV, TSV or JSON lines by its suffix"
         ) from None
     if unknown:
-        # A label column that was mistaken for another one may hold texts: only short values are told.
-        told = ", ".join(sorted(repr(name) for name in unknown if len(name) < 12)[:5])
+        # A wrong label column may contain texts, so only short values are printed.
+        shown = ", ".join(sorted(repr(name) for name in unknown if len(name) < 12)[:5])
         raise SchemaError(
-            f"--label {label}: {sum(unknown.values()):,} of {rows:,} rows hold no label of sentiment ({told}); "
+            f"--label {label}: {sum(unknown.values()):,} of {rows:,} rows have no sentiment label ({shown}); "
             "expected 0 or 1, positive or negative, 正面 or 负面, or 1 to 5 with --stars"
         )
     if len(set(labels)) < 2:
         raise DataQualityError(
-            f"--data {path}: {len(labels):,} of {rows:,} rows can be scored, not of both labels; left out: "
+            f"--data {path}: {len(labels):,} of {rows:,} rows can be scored, but both labels are needed; left out: "
             f"{dict(left_out) or 'none'}"
         )
     return LabelledTexts(
@@ -140,7 +140,7 @@ def _delimited(
     stream: io.TextIOWrapper, path: Path, wanted: Mapping[str, str], delimiter: str, has_header: bool
 ) -> Iterator[dict[str, Any]]:
     csv.field_size_limit(2**31 - 1)  # the default refuses a field of 131,072 characters
-    # A delimiter that nobody would quote comes with texts that hold quotation marks of their own.
+    # Files with other delimiters do not quote fields, and their texts may contain quotation marks.
     is_quoted = delimiter in (",", ";", "\t")
     reader = csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE)
     places: dict[str, int] | None = None
@@ -158,9 +158,9 @@ def _delimited(
 def _require(path: Path, wanted: Mapping[str, str], columns: list[str]) -> None:
     missing = [column for column in wanted.values() if column not in columns]
     if missing:
-        # Without a header line the first row would be told as if it were names.
-        told = ", ".join(name for name in columns if len(name) <= 30)[:200]
+        # Without a header line, the first row may contain texts, so only short values are printed.
+        shown = ", ".join(name for name in columns if len(name) <= 30)[:200]
         raise SchemaError(
-            f"--data {path}: has no column {', '.join(missing)}; it has {told}. A file without a header line needs "
+            f"--data {path}: has no column {', '.join(missing)}; it has {shown}. A file without a header line needs "
             "--no-header, and positions from 0"
         )

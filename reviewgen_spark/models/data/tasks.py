@@ -1,13 +1,13 @@
-"""Tasks: what a classifier can be taught of a review, and where in the corpus the labels stand.
+"""Defines the tasks of a classifier, and reads their labels from the corpus.
 
 | task | labels | from |
 |---|---|---|
 | sentiment | negative, positive | column `label` |
 | sentiment3 | negative, neutral, positive | column `sentiment` |
 | stars | 1 to 5 | column `rating` |
-| category | those of the training split | column `category` |
+| category | all of the training split | column `category` |
 | toxicity | clean, toxic | column `toxicity` |
-| aspect | negative, neutral, positive | column `polarity`, one row a text and `aspect` |
+| aspect | negative, neutral, positive | column `polarity`, one row per text and `aspect` |
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,11 +27,11 @@ FIXED = {
     "aspect": POLARITIES,
 }
 COLUMNS = {"sentiment3": "sentiment", "stars": "rating", "category": "category", "toxicity": "toxicity"}
-OWN_LABEL = ("sentiment", "aspect")  # the tasks whose label is that of the row
+OWN_LABEL = ("sentiment", "aspect")  # tasks whose label is the label of the row
 
 
 def label_names(tasks: Sequence[str], train: Examples) -> dict[str, tuple[str, ...]]:
-    """The labels of each task, in the order of its logits.
+    """Returns the labels of each task, in the order of its logits.
 
     Raises:
         DataQualityError: the training split has fewer than two labels of a task.
@@ -49,7 +49,7 @@ def label_names(tasks: Sequence[str], train: Examples) -> dict[str, tuple[str, .
 
 
 def read_targets(names: Mapping[str, Sequence[str]], examples: Examples) -> npt.NDArray[np.int64]:
-    """(N, tasks) positions in the labels of each task; MISSING where a row has none, or one that train never had."""
+    """Returns (N, tasks) indices of labels; MISSING for no label, or for one that is not in the training split."""
     targets = np.full((len(examples), len(names)), MISSING, dtype=np.int64)
     for column, (task, labels) in enumerate(names.items()):
         if task in OWN_LABEL:

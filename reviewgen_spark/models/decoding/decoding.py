@@ -1,8 +1,8 @@
-"""Write on from prompts: our own loop over the tokens of a batch, for causal and seq2seq models of transformers.
+"""Continues prompts token by token, in batches, for causal and seq2seq models of transformers.
 
-Rows that are finished leave the batch at once, so that a long text does not make short ones wait, and others take their
-places (continuous batching; Yu et al. 2022, Orca), so that a step always has many rows: one row's step costs half of
-thirty rows'. Each row has a random generator of its own (`models/decoding/sampling.py`).
+Finished rows leave the batch at once, so that short texts do not wait for long ones. Other rows replace them
+(continuous batching; Yu et al. 2022, Orca), so that a step always has many rows. A step of one row costs half of a step
+of thirty rows. Each row has its own random generator (`models/decoding/sampling.py`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,39 +15,39 @@ from reviewgen_spark.models.decoding.incremental import open_reader
 from reviewgen_spark.models.decoding.kv_cache import fill_holes
 from reviewgen_spark.models.decoding.sampling import Decoding, Sampler
 
-JOIN_SHARE = 4  # rows join when they make up a quarter of the batch: reading a prompt costs a step of its own
+JOIN_SHARE = 4  # rows join when they are a quarter of the batch, because reading prompts costs an extra step
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a row goes on from, and the seed of its random generator."""
+    """Holds the token ids that a row continues, and the seed of its random generator."""
 
     ids: Sequence[int]
     seed: int
 
     @property
     def rank(self) -> tuple[int, int]:
-        """Lower ones are written first: like lengths stand together, in the same order however the rows came."""
+        """Returns the sort key: similar lengths together, in an order that does not depend on the input order."""
         return len(self.ids), self.seed
 
 
 @dataclass(frozen=True)
 class Continuation:
-    """What a row became: token ids without the end, and whether the model ended it or the limit did."""
+    """Holds the text of a row: token ids without the end token, and whether the model ended it."""
 
     ids: list[int]
     is_finished: bool
-    is_broken: bool = False  # the model gave no numbers
+    is_broken: bool = False  # the logits were not finite
 
 
 @dataclass(frozen=True)
 class Specials:
-    """The tokens that a loop has to know of.
+    """Holds the special tokens of a tokenizer.
 
     Attributes:
         end_id: ends a text.
         pad_id: fills shorter prompts.
-        banned: no text holds them.
+        banned: never generated.
     """
 
     end_id: int
@@ -65,21 +65,21 @@ def continue_prompts(
     context: int | None = None,
     watermark: Any = None,
 ) -> Iterator[tuple[int, Continuation]]:
-    """Write on from each prompt, the shorter ones first; may run out of memory, and then says so as torch does.
+    """Continues each prompt, shorter ones first. Out of memory raises the error of torch.
 
     Args:
         model: causal or seq2seq, in evaluation mode.
         prompts: none longer than `context`.
-        decoding: how a token is chosen, and how many there may be.
+        decoding: how a token is chosen, and how many at most.
         specials: of the model's tokenizer.
-        tokens_per_batch: rows that are written at a time x (their longest prompt + text), at most; one row may be more.
-            While rows leave and join, keys and values have room for some more. None: all rows at once.
-        context: tokens that the model can hold of a row, prompt and text; a text ends there at the latest. None where
-            `max_new_tokens` alone bounds it.
-        watermark: a fresh logits processor of transformers, such as SynthID's, or None.
+        tokens_per_batch: limit of rows x (longest prompt + text); a single row may exceed it. While rows leave and
+            join, the cache has room for some more. None: all rows at once.
+        context: most tokens of a row, prompt and text; a text ends there at the latest. None: only `max_new_tokens`
+            is the limit.
+        watermark: a new logits processor of transformers, such as SynthID's, or None.
 
     Yields:
-        The place of a prompt and what it became, each as soon as its text ends.
+        The index of a prompt and its continuation, as soon as the text ends.
     """
     device, most = str(model.device), decoding.max_new_tokens
     is_seq2seq = bool(model.config.is_encoder_decoder)
@@ -87,7 +87,7 @@ def continue_prompts(
     limits = [most if context is None else min(most, context - length) for length in taken]
     waiting = sorted(range(len(prompts)), key=lambda row: prompts[row].rank)
     written: list[list[int]] = [[] for _ in prompts]
-    rows: list[int] = []  # rows[place]: which prompt stands at a place of the batch
+    rows: list[int] = []  # rows[place]: the index of the prompt at a place of the batch
     reader = open_reader(model, specials.pad_id, most)
     sampler = Sampler(decoding, specials.end_id, specials.banned, device, watermark)
     logits = torch.empty(0)
@@ -120,13 +120,13 @@ def continue_prompts(
 
 
 def count_joining(standing: int, lengths: Iterable[int], most: int, tokens_per_batch: int | None) -> int:
-    """How many of the prompts that wait, the shorter ones first, join a batch now.
+    """Returns how many of the waiting prompts join a batch now, shorter ones first.
 
     Args:
         standing: rows of the batch.
-        lengths: of the prompts that wait, ascending and none shorter than those of the batch.
-        most: tokens that a text may have.
-        tokens_per_batch: as of `continue_prompts`.
+        lengths: of the waiting prompts, ascending, and none shorter than those of the batch.
+        most: most tokens of a text.
+        tokens_per_batch: as for `continue_prompts`.
 
     >>> count_joining(0, [10, 10, 20], 10, 60), count_joining(2, [20, 20], 10, 100), count_joining(9, [10], 10, None)
     (2, 1, 0)

@@ -1,4 +1,4 @@
-"""A model of transformers that reads token by token for a batch whose rows leave and join."""
+"""Runs a model of transformers token by token, for a batch whose rows leave and join."""
 
 import inspect
 from collections.abc import Sequence
@@ -13,56 +13,56 @@ from reviewgen_spark.models.decoding.kv_cache import BufferedLayer, keep_rows, m
 
 
 class Reader(Protocol):
-    """A model with the state of a batch: logits (B, V) of the next token."""
+    """Computes logits (B, V) of the next token, and holds the state of a batch."""
 
     @property
     def can_join(self) -> bool:
-        """Whether rows can join a batch that others stand in; else only an empty one."""
+        """Returns whether rows can join a batch that has rows; else only an empty one."""
 
     def join(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Read prompts, which stand behind the others from then on; their logits."""
+        """Reads prompts, which become the last rows; returns their logits."""
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Read one token a row, (B,)."""
+        """Reads one token per row, (B,)."""
 
     def keep(self, kept: Sequence[int]) -> None:
-        """Drop the other rows."""
+        """Drops the other rows."""
 
 
 def open_reader(model: Any, pad_id: int, most: int) -> Reader:
-    """A reader without rows.
+    """Returns a reader without rows.
 
     Args:
         model: causal or seq2seq, of transformers.
         pad_id: fills shorter prompts.
-        most: tokens that a text may have.
+        most: most tokens of a text.
     """
     return (Seq2seqReader if model.config.is_encoder_decoder else CausalReader)(model, pad_id, most)
 
 
 class CausalReader:
-    """All rows write in the same column, each prompt stands left of it; positions count from a row's first token."""
+    """Reads rows of a causal model. All write in the same column; positions count from a row's first token."""
 
     def __init__(self, model: Any, pad_id: int, most: int) -> None:
         self._model, self._pad_id, self._most = model, pad_id, most
         self._device = model.device
         none = torch.empty((0, 1), dtype=torch.int64, device=self._device)
         self._first, self._next = none, none  # (B, 1), the column of a row's first token; (B, 1), its next position
-        self._places = 0  # rows that may stand at a time: with longer prompts they only become fewer
-        self._begin = self._end = self._room = 0  # columns: the first that is shown, the next one, all of them
+        self._places = 0  # most rows at a time, because longer prompts only make them fewer
+        self._begin = self._end = self._room = 0  # columns: the first visible one, the next one, their number
         self._is_padded = False
 
     @property
     def can_join(self) -> bool:
-        """Not where layers forget tokens by a rule of their own."""
+        """Returns False if layers drop tokens by their own rule, and the batch has rows."""
         return not len(self._first) or all(isinstance(layer, BufferedLayer) for layer in self._cache.layers)
 
     def join(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Read prompts, padded on the left."""
+        """Reads prompts, padded on the left."""
         width = max(map(len, prompts))
         is_first = not len(self._first)
         self._places = len(self._first) + len(prompts)
-        room = width + 2 * self._most  # a text's length more than it takes: buffers are moved once in so many steps
+        room = width + 2 * self._most  # room for one more text, so that buffers are rarely moved
         cache = make_cache(self._model.config, room if is_first else width)
         if is_first:
             self._cache, self._begin, self._end, self._room = cache, 0, width, room
@@ -84,7 +84,7 @@ class CausalReader:
         return logits
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Read the tokens that were chosen."""
+        """Reads the chosen tokens."""
         if self._end == self._room:
             self._move(self._end - self._begin)
         self._end += 1
@@ -95,7 +95,7 @@ class CausalReader:
         return found
 
     def keep(self, kept: Sequence[int]) -> None:
-        """Drop the other rows."""
+        """Drops the other rows."""
         index = torch.tensor(kept, dtype=torch.int64, device=self._device)
         self._first, self._next = self._first[index], self._next[index]
         if kept:
@@ -103,7 +103,7 @@ class CausalReader:
             self._look()
 
     def _look(self) -> None:
-        """Note where the first row begins, and whether others begin later."""
+        """Sets where the first row begins, and whether others begin later."""
         begin = int(self._first.min())
         if self.can_join:
             self._begin = begin
@@ -112,7 +112,7 @@ class CausalReader:
         self._is_padded = bool((self._first > self._begin).any())
 
     def _move(self, end: int) -> None:
-        """Move what is shown so that it ends before column `end`, or as far to the right as it is wide."""
+        """Moves the visible columns so that they end before column `end`, which is raised to their width at least."""
         end = max(end, self._end - self._begin)
         self._room = end + self._most
         for layer in self._cache.layers:
@@ -136,22 +136,22 @@ class CausalReader:
 
     @cached_property
     def _first_position(self) -> int:
-        """RoBERTa's kind counts positions from the padding's id on."""
+        """Returns the first position: models like RoBERTa count from the id of the padding."""
         embeddings = getattr(self._model.base_model, "embeddings", None)
         padding = getattr(embeddings, "padding_idx", None)
         return 0 if padding is None else int(padding) + 1
 
 
 class Seq2seqReader:
-    """Prompts are read once, padded on the right; texts begin with the model's start token."""
+    """Reads prompts once, padded on the right; texts begin with the start token of the model."""
 
-    can_join: bool = False  # a start token in a later column would be read as a later word
+    can_join: bool = False  # a start token in a later column would get a later position
 
     def __init__(self, model: Any, pad_id: int, most: int) -> None:
         self._model, self._pad_id, self._room = model, pad_id, most + 1
 
     def join(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Read prompts, and the start token."""
+        """Reads prompts, and the start token."""
         ids, self._mask = pad(prompts, self._pad_id, str(self._model.device))  # (B, S), (B, S)
         config = self._model.config
         self._cache = EncoderDecoderCache(make_cache(config, self._room), make_cache(config, ids.shape[1]))
@@ -161,7 +161,7 @@ class Seq2seqReader:
         return self.step(torch.full((len(ids),), begin, dtype=torch.int64, device=ids.device))
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Read the tokens that were chosen."""
+        """Reads the chosen tokens."""
         from transformers.modeling_outputs import BaseModelOutput
 
         found = self._model(
@@ -174,7 +174,7 @@ class Seq2seqReader:
         return found.logits[:, -1]  # type: ignore[no-any-return]
 
     def keep(self, kept: Sequence[int]) -> None:
-        """Drop the other rows."""
+        """Drops the other rows."""
         index = torch.tensor(kept, dtype=torch.int64, device=self._mask.device)
         self._mask, self._states = self._mask[index], self._states[index]
         for cache in (self._cache.self_attention_cache, self._cache.cross_attention_cache):

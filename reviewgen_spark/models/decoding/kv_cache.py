@@ -1,8 +1,8 @@
-"""Keys and values of a batch that is being written: buffers with room for the whole text, rows that leave and join.
+"""Caches keys and values of a batch, in buffers with room for the whole text; rows leave and join.
 
-transformers' own cache is joined anew at each token, which copies all of it: at 64 rows of 150 tokens and 6 layers of
-384, 180 MB a token. Here a token is written in its place, a row that is finished is overwritten by the last one, and
-rows that join are written behind the others, so that they end in the same column.
+The cache of transformers is concatenated at each token, which copies all of it. For 64 rows of 150 tokens and 6 layers
+of 384, these are 180 MB per token. Here a token is written in place. The last row overwrites a finished row. Joining
+rows are written after the others, so that all rows end in the same column.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 
 class BufferedLayer(DynamicLayer):  # type: ignore[misc]
-    """One layer: `keys` and `values` (B, heads, T, size) are views of buffers of `room` columns, one a token."""
+    """Caches one layer: `keys` and `values` (B, heads, T, size) are views of buffers with `room` columns."""
 
     def __init__(self, room: int) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class BufferedLayer(DynamicLayer):  # type: ignore[misc]
         self._rows = self._begin = self._end = 0
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        """Take the buffers: type, device and shape are those of the first tokens."""
+        """Allocates the buffers, with type, device and shape of the first tokens."""
         self.dtype, self.device = key_states.dtype, key_states.device
         self._rows = len(key_states)
         self._buffers = [_buffer(states, self._rows, self._room) for states in (key_states, value_states)]
@@ -31,7 +31,7 @@ class BufferedLayer(DynamicLayer):  # type: ignore[misc]
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write the next tokens (B, heads, new, size); returns keys and values of all so far."""
+        """Writes the next tokens (B, heads, new, size); returns keys and values of all tokens."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         end = self._end + key_states.shape[2]
@@ -42,7 +42,7 @@ class BufferedLayer(DynamicLayer):  # type: ignore[misc]
         return self.keys, self.values
 
     def keep(self, kept: Sequence[int]) -> None:
-        """Drop rows: place i then holds what was row `kept[i]`. No kept row may stand before its new place."""
+        """Drops rows: place i then holds the former row `kept[i]`. No kept row may be before its new place."""
         if not self.is_initialized:
             return
         for buffer in self._buffers:
@@ -53,12 +53,12 @@ class BufferedLayer(DynamicLayer):  # type: ignore[misc]
         self._show()
 
     def forget(self, begin: int) -> None:
-        """Show no column before `begin` any more: no row has a token there."""
+        """Hides the columns before `begin`, where no row has a token."""
         self._begin = begin
         self._show()
 
     def move(self, rows: int, room: int, end: int) -> None:
-        """Go to buffers of `rows` rows and `room` columns; what is shown then ends before column `end`."""
+        """Moves to buffers of `rows` rows and `room` columns; the visible columns then end before column `end`."""
         begin = end - (self._end - self._begin)
         moved = [_buffer(buffer, rows, room) for buffer in self._buffers]
         for buffer, shown in zip(moved, (self.keys, self.values), strict=True):
@@ -67,11 +67,11 @@ class BufferedLayer(DynamicLayer):  # type: ignore[misc]
         self._show()
 
     def join(self, other: "BufferedLayer") -> None:
-        """Take the rows of another cache behind one's own; their tokens end in the same column as the others'."""
+        """Appends the rows of another cache; their tokens end in the same column as those of the other rows."""
         rows, start = self._rows + len(other.keys), self._end - other.keys.shape[2]
         begin = min(self._begin, start)
         for buffer, states in zip(self._buffers, (other.keys, other.values), strict=True):
-            # What a mask hides is multiplied by 0, and 0 times what a broken row left there may be no number.
+            # Masked values are multiplied by 0, and 0 times the infinite value of a broken row is not a number.
             buffer[: self._rows, :, begin : self._begin] = 0
             buffer[self._rows : rows, :, begin:start] = 0
             buffer[self._rows : rows, :, start : self._end] = states
@@ -83,26 +83,26 @@ class BufferedLayer(DynamicLayer):  # type: ignore[misc]
 
 
 def _buffer(like: torch.Tensor, rows: int, room: int) -> torch.Tensor:
-    """For rows of `room` tokens of as many heads as those at hand have."""
+    """Returns an empty buffer for `rows` rows of `room` tokens, with the heads and size of `like`."""
     return like.new_empty((rows, like.shape[1], room, like.shape[3]))
 
 
 def make_cache(config: Any, room: int) -> Cache:
-    """An empty cache of a decoder with room for `room` tokens, prompt included, until it is moved.
+    """Returns an empty cache of a decoder.
 
     Args:
         config: of the model.
-        room: tokens.
+        room: tokens that fit before the cache must be moved, prompt included.
     """
     shape = config.get_text_config(decoder=True)
     kinds = getattr(shape, "layer_types", None) or ()
     if getattr(shape, "sliding_window", None) or any(kind != "full_attention" for kind in kinds):
-        return DynamicCache(config=config)  # layers that forget, or keep other things than keys and values
+        return DynamicCache(config=config)  # layers that drop tokens, or hold more than keys and values
     return Cache(layers=[BufferedLayer(room) for _ in range(shape.num_hidden_layers)])
 
 
 def keep_rows(cache: Cache, kept: Sequence[int], device: str) -> None:
-    """Drop the rows of a batch that are finished, as `BufferedLayer.keep` does."""
+    """Drops the finished rows of a batch, as `BufferedLayer.keep` does."""
     for layer in cache.layers:
         if isinstance(layer, BufferedLayer):
             layer.keep(kept)
@@ -111,7 +111,7 @@ def keep_rows(cache: Cache, kept: Sequence[int], device: str) -> None:
 
 
 def fill_holes(finished: Sequence[bool]) -> list[int]:
-    """Where the rows that go on come from, the last ones filling the places of the finished.
+    """Returns the former row of each place, when the last rows fill the places of finished rows.
 
     >>> fill_holes([False, True, False, False])
     [0, 3, 2]

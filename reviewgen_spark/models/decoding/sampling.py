@@ -1,9 +1,9 @@
-"""The next token of every row of a batch, each row by a random generator of its own.
+"""Chooses the next token of each row of a batch, with a random generator per row.
 
-A row draws one uniform number a token from a Philox generator (Salmon et al. 2011) that its seed alone sets, and takes
-the token where the distribution over the kept tokens, in the order of their ids, passes it. Neighbours in a batch
-change logits in the last bits only, so a text does not depend on who it was written with; in an order by probability
-it would, as near ties change places.
+A row draws one uniform number per token from a Philox generator (Salmon et al. 2011). The numbers depend only on the
+seed of the row. The kept tokens are ordered by id, and the row takes the one whose cumulative probability passes the
+number. Other rows of a batch change logits only in the last bits, so they do not change the text. In an order by
+probability they would, because near ties change places.
 """
 
 from collections.abc import Sequence
@@ -12,66 +12,66 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-NUCLEUS = 256  # tokens that are sorted first: nearly always they hold top_p of the probability
+NUCLEUS = 256  # tokens that are sorted first, because they nearly always have top_p of the probability
 
 
 class Decoding(Protocol):
-    """How a token is chosen; the section `generation.decoding`."""
+    """Describes how a token is chosen: the section `generation.decoding`."""
 
     @property
     def temperature(self) -> float:
-        """Logits are divided by it; 0 takes the most probable token."""
+        """Returns the divisor of logits; 0 takes the most probable token."""
 
     @property
     def top_k(self) -> int:
-        """Most probable tokens that are kept; 0 for all."""
+        """Returns how many of the most probable tokens are kept; 0 for all."""
 
     @property
     def top_p(self) -> float:
-        """Probability of the most probable tokens that are kept."""
+        """Returns the total probability of the most probable tokens that are kept."""
 
     @property
     def repetition_penalty(self) -> float:
-        """What the text already has is made less likely (Keskar et al. 2019); 1 for not."""
+        """Returns the penalty for tokens that the text already has (Keskar et al. 2019); 1 for none."""
 
     @property
     def no_repeat_ngram(self) -> int:
-        """No run of so many tokens comes twice in a text; 0 for any."""
+        """Returns the length of runs of tokens that may not occur twice in a text; 0 for no limit."""
 
     @property
     def min_new_tokens(self) -> int:
-        """A text does not end before."""
+        """Returns the least number of tokens of a text."""
 
     @property
     def max_new_tokens(self) -> int:
-        """A text ends there."""
+        """Returns the greatest number of tokens of a text."""
 
 
 class Sampler:
-    """Chooses the next token of each row; remembers what each row has."""
+    """Chooses the next token of each row, and stores the tokens of each row."""
 
     def __init__(
         self, decoding: Decoding, end_id: int, banned: Sequence[int], device: str, watermark: Any = None
     ) -> None:
-        """Begin without rows.
+        """Starts without rows.
 
         Args:
             decoding: how a token is chosen.
             end_id: the token that ends a text.
-            banned: tokens that no text may hold.
+            banned: tokens that are never chosen.
             device: of the logits.
-            watermark: a logits processor of transformers, asked last; its state is that of one batch.
+            watermark: a logits processor of transformers, applied last; it has the state of one batch.
         """
         self._decoding, self._end_id, self._watermark = decoding, end_id, watermark
         self._banned = torch.tensor(banned, dtype=torch.int64, device=device)
         length = decoding.max_new_tokens
         self._draws = torch.empty((0, length), dtype=torch.float64, device=device)  # (B, max_new_tokens)
         self._written = torch.empty((0, length), dtype=torch.int64, device=device)  # (B, max_new_tokens)
-        self._steps = torch.empty((0, 1), dtype=torch.int64, device=device)  # (B, 1), tokens that a row has
+        self._steps = torch.empty((0, 1), dtype=torch.int64, device=device)  # (B, 1), number of tokens of a row
         self._runs: list[_Runs] = []
 
     def join(self, seeds: Sequence[int]) -> None:
-        """Take rows behind those there are, each with its seed."""
+        """Appends rows, each with its seed."""
         length = self._draws.shape[1]
         draws = np.stack([np.random.Generator(np.random.Philox(seed)).random(length) for seed in seeds])
         self._draws = torch.cat([self._draws, torch.from_numpy(draws).to(self._draws.device)])
@@ -86,7 +86,7 @@ class Sampler:
             )
 
     def choose(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Choose from logits (B, V), which are changed; returns tokens (B,), and which rows had no numbers, (B,)."""
+        """Chooses from logits (B, V), which are changed; returns tokens (B,), and rows without finite logits (B,)."""
         logits = self._penalise(logits.float())
         if self._decoding.temperature == 0 and self._watermark is None:
             best, tokens = logits.max(dim=1)  # (B,), (B,)
@@ -100,7 +100,7 @@ class Sampler:
             tokens = draw(values, ids, self._draws.gather(1, self._steps).squeeze(1))
         is_broken = ~torch.isfinite(best)
         tokens = torch.where(is_broken, self._end_id, tokens)
-        # A row's first token stands in all places that it has not come to: none of them is another token's.
+        # The first token of a row also fills its later places, so that they contain no token that it does not have.
         self._written = torch.where(self._steps == 0, tokens.unsqueeze(1), self._written)
         self._written.scatter_(1, self._steps, tokens.unsqueeze(1))
         self._steps = self._steps + 1
@@ -110,7 +110,7 @@ class Sampler:
         return tokens, is_broken
 
     def keep(self, kept: Sequence[int]) -> None:
-        """Drop the other rows: place i then holds what was row `kept[i]`."""
+        """Drops the other rows: place i then holds the former row `kept[i]`."""
         index = torch.tensor(kept, dtype=torch.int64, device=self._draws.device)
         self._draws, self._written, self._steps = self._draws[index], self._written[index], self._steps[index]
         self._runs = [self._runs[row] for row in kept]
@@ -119,7 +119,10 @@ class Sampler:
             state.context, state.context_history = state.context[index], state.context_history[index]
 
     def _penalise(self, logits: torch.Tensor) -> torch.Tensor:
-        """What may not come, and what should not come again; the prompt does not count, a text should speak of it."""
+        """Excludes forbidden tokens and penalises repeated ones.
+
+        Tokens of the prompt are not penalised, because a text should mention them.
+        """
         logits.index_fill_(1, self._banned, -torch.inf)
         if self._decoding.min_new_tokens:
             is_early = self._steps[:, 0] < self._decoding.min_new_tokens
@@ -138,17 +141,17 @@ class Sampler:
 
     def _mark(self, logits: torch.Tensor, values: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
         whole = torch.full_like(logits, -torch.inf).scatter_(1, ids, values)  # (B, V)
-        last = self._written.gather(1, (self._steps - 1).clamp(min=0))  # (B, 1); a row that has none yet stands at 0
+        last = self._written.gather(1, (self._steps - 1).clamp(min=0))  # (B, 1); 0 for a row without tokens
         return self._watermark(last, whole).gather(1, ids)  # type: ignore[no-any-return]
 
 
 def keep_likely(logits: torch.Tensor, top_k: int, top_p: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """The tokens that a draw may take: their logits (B, K), -inf for those left out, and ids (B, K) ascending.
+    """Returns the tokens that may be drawn: logits (B, K), -inf for excluded tokens, and ids (B, K) ascending.
 
     Args:
         logits: (B, V).
-        top_k: the most probable tokens that are kept; 0 for all.
-        top_p: of these, the most probable ones that together have this share of their probability, at least one.
+        top_k: how many of the most probable tokens are kept; 0 for all.
+        top_p: of these, the most probable ones with this share of their probability are kept, at least one.
     """
     size = logits.shape[1]
     if top_k and top_k < size:
@@ -171,14 +174,14 @@ def keep_likely(logits: torch.Tensor, top_k: int, top_p: float) -> tuple[torch.T
 
 
 def draw(values: torch.Tensor, ids: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    """The token of each row where its cumulative probability passes a uniform number: logits and ids (B, K), (B,)."""
+    """Returns (B,) the token where the cumulative probability of logits (B, K) passes a uniform number (B,)."""
     edges = values.double().softmax(1).cumsum(1)  # (B, K)
     places = (edges <= (uniform * edges[:, -1]).unsqueeze(1)).sum(1).clamp(max=values.shape[1] - 1)
     return ids.gather(1, places.unsqueeze(1)).squeeze(1)
 
 
 class _Runs:
-    """The runs of `size` tokens that a text has."""
+    """Stores the runs of `size` tokens of a text."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -192,6 +195,6 @@ class _Runs:
             self._next.setdefault(tuple(start), []).append(last)
 
     def refused(self) -> list[int]:
-        """Tokens that would make a run that the text already has."""
+        """Returns the tokens that would complete a run that the text already has."""
         start = self._tokens[len(self._tokens) - self._size + 1 :] if self._size > 1 else []
         return self._next.get(tuple(start), []) if len(start) == self._size - 1 else []

@@ -1,4 +1,4 @@
-"""The baselines every published figure stands beside: a model that does not beat them is not worth shipping."""
+"""Fits the baselines of every published figure. A model that is not better than them is not worth using."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,23 +7,23 @@ import numpy as np
 import numpy.typing as npt
 
 Scorer = Callable[[Sequence[str]], npt.NDArray[np.float64]]
-"""Texts -> (N,) probability of positive."""
+"""Maps texts to (N,) probabilities of positive."""
 
 Classifier = Callable[[Sequence[str]], npt.NDArray[np.int64]]
-"""Texts -> (N,) labels."""
+"""Maps texts to (N,) labels."""
 
 
 def fit_majority(labels: npt.NDArray[np.int64]) -> Scorer:
-    """Score every text with the share of positives in train, so that the more frequent label is always predicted."""
+    """Scores every text with the share of positives in train, which always predicts the more frequent label."""
     share = float(labels.mean())
     return lambda texts: np.full(len(texts), share)
 
 
 def fit_tfidf_logistic(texts: Sequence[str], labels: npt.NDArray[np.int64], seed: int) -> Scorer:
-    """Logistic regression on TF-IDF of runs of 1 to 3 characters.
+    """Fits a logistic regression on TF-IDF of n-grams of 1 to 3 characters.
 
-    Characters, for they need no word cutter and serve Chinese and English alike; n-grams seen once are dropped, which
-    costs no F1 and halves the memory.
+    Characters are used because they need no word segmentation and fit Chinese and English. N-grams that occur once
+    are dropped, which costs no F1 and halves the memory.
     Source: Wang and Manning, Baselines and Bigrams (2012): linear models on n-grams are hard to beat on sentiment.
     """
     from sklearn.linear_model import LogisticRegression
@@ -34,13 +34,13 @@ def fit_tfidf_logistic(texts: Sequence[str], labels: npt.NDArray[np.int64], seed
 
 
 def fit_majority_class(labels: npt.NDArray[np.int64]) -> Classifier:
-    """Give every text the most frequent label of train."""
+    """Predicts the most frequent label of train for every text."""
     most = int(np.bincount(labels).argmax())
     return lambda texts: np.full(len(texts), most, dtype=np.int64)
 
 
 def fit_tfidf_classes(texts: Sequence[str], labels: npt.NDArray[np.int64], seed: int) -> Classifier:
-    """`fit_tfidf_logistic` for any number of labels, as one softmax."""
+    """Fits `fit_tfidf_logistic` for any number of labels, as one softmax."""
     from sklearn.linear_model import LogisticRegression
 
     vectorizer, classifier = _vectorizer(), LogisticRegression(C=4.0, max_iter=1000, random_state=seed)

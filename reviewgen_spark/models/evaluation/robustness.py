@@ -1,8 +1,8 @@
-"""What people do to texts, as pure functions, to see whether a model still says the same.
+"""Perturbs texts as people do, to test whether a model still predicts the same.
 
-Each perturbation but the last keeps what a text means, so its label stays; `negate` turns it round. What is changed is
-drawn by seed and text, so equal texts change alike. The aim is what Ribeiro et al. (2020, Beyond Accuracy: Behavioral
-Testing of NLP Models with CheckList) call invariance and directional expectation tests.
+The perturbations keep the meaning of a text and so its label. `negate` reverses the sentiment. Changes are drawn by
+seed and text, so equal texts get equal changes. Ribeiro et al. (2020, Beyond Accuracy: Behavioral Testing of NLP Models
+with CheckList) call this invariance tests and directional expectation tests.
 """
 
 import re
@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-EVERY_CHARS = 12  # one change for about so many characters, at least one
+EVERY_CHARS = 12  # one change per this number of characters, at least one
 
-# Written by hand: pairs that input methods mix up and readers forgive, as neither half carries the sentiment.
+# Written by hand: pairs that input methods confuse, and where neither character carries sentiment.
 HOMOPHONES = {
     "的": "得", "得": "的", "在": "再", "再": "在", "做": "作", "作": "做", "他": "她", "她": "他", "那": "哪",
     "哪": "那", "像": "象", "以": "已", "已": "以", "和": "合", "是": "事", "事": "是", "帐": "账", "账": "帐",
@@ -23,42 +23,42 @@ HOMOPHONES = {
     "质": "志", "量": "亮", "服": "福", "务": "物", "物": "务", "流": "留", "客": "克",
 }  # fmt: skip
 NEUTRAL_EMOJI = ("📦", "🏠", "📱", "📚")
-# Words that 不 or "not" turns round, and nothing else does in a short text.
+# Words that 不 or "not" negates in a short text.
 TURNABLE = ("满意", "喜欢", "推荐", "值得", "舒服", "方便", "干净", "实用", "清晰", "划算", "合适", "新鲜", "好吃")
 TURNABLE_ENGLISH = ("good", "great", "satisfied", "recommended", "comfortable", "useful", "worth it")
-MAX_NEGATED_CHARS = 25  # a longer text says more than its one word
+MAX_NEGATED_CHARS = 25  # a longer text has more sentiment than one word
 _NEGATIONS = re.compile(r"不|没|別|别|无|未|\bnot?\b|n't|\bnever\b", re.IGNORECASE)
 
 
 def swap(text: str, rng: np.random.Generator) -> str:
-    """Neighbouring characters change places, as fast fingers do."""
+    """Swaps neighbouring characters, as in fast typing."""
     return _change(text, rng, lambda one, two: two + one, width=2)
 
 
 def drop(text: str, rng: np.random.Generator) -> str:
-    """Characters go missing."""
+    """Deletes characters."""
     return _change(text, rng, lambda one: "") or text
 
 
 def double(text: str, rng: np.random.Generator) -> str:
-    """Characters are typed twice."""
+    """Doubles characters."""
     return _change(text, rng, lambda one: one + one)
 
 
 def homophones(text: str, rng: np.random.Generator) -> str:
-    """Characters become others of the same sound, where HOMOPHONES has one."""
+    """Replaces characters by others of the same sound in HOMOPHONES."""
     places = [place for place, character in enumerate(text) if character in HOMOPHONES]
     chosen = rng.permutation(places)[: max(1, len(text) // EVERY_CHARS)].tolist() if places else []
     return "".join(HOMOPHONES[one] if place in chosen else one for place, one in enumerate(text))
 
 
 def emoji(text: str, rng: np.random.Generator) -> str:
-    """An emoji that says nothing is put behind."""
+    """Appends a neutral emoji."""
     return text + NEUTRAL_EMOJI[int(rng.integers(len(NEUTRAL_EMOJI)))]
 
 
 def traditional(text: str, rng: np.random.Generator) -> str:
-    """The text in traditional script."""
+    """Converts the text to traditional script."""
     return str(_converter().convert(text))
 
 
@@ -73,13 +73,13 @@ PERTURBATIONS: dict[str, Callable[[str, np.random.Generator], str]] = {
 
 
 def perturb(name: str, texts: Sequence[str], seed: int) -> list[str]:
-    """Every text under one perturbation."""
+    """Applies one perturbation to every text."""
     change = PERTURBATIONS[name]
     return [change(text, _generator(name, text, seed)) for text in texts]
 
 
 def negate(text: str) -> str | None:
-    """The text with its only sentiment turned round by one word; None where that is not possible.
+    """Negates the only sentiment word of a text; None if that is not possible.
 
     >>> negate("房间干净"), negate("房间不干净"), negate("The room is good"), negate("还行")
     ('房间不干净', '房间干净', 'The room is not good', None)
@@ -100,7 +100,7 @@ def negate(text: str) -> str | None:
 
 
 def _change(text: str, rng: np.random.Generator, change: Callable[..., str], width: int = 1) -> str:
-    """Apply `change` to some runs of `width` letters, far enough apart not to meet."""
+    """Applies `change` to some runs of `width` letters that do not overlap."""
     places = [
         place for place in range(len(text) - width + 1) if all(one.isalpha() for one in text[place : place + width])
     ]
