@@ -31,7 +31,6 @@ _CONTROL = re.compile(
 )
 # A joiner between two emoji is part of their picture: kept when emoji are kept.
 _JOINER_KEPT = re.compile("(?<=[\u2600-\u27bf\U0001f000-\U0001faff])\u200d(?=[\u2600-\u27bf\U0001f000-\U0001faff])")
-_JOINER_STAND_IN = "\u2063\u2063"
 
 # --- width
 _CHINESE_MARKS = "！（），：；？…"

@@ -7,7 +7,6 @@ from hashlib import blake2b
 from typing import Literal
 
 Kind = Literal["user", "review"]
-KINDS: tuple[Kind, ...] = ("user", "review")
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _BARE = re.compile(r'[^\s,:;{}\[\]"]+')

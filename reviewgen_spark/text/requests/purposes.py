@@ -8,8 +8,6 @@ PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 PER_PRODUCT: frozenset[Purpose] = frozenset({"summary", "product_copy"})
 """One text for a product, from many reviews."""
-PER_REVIEW: frozenset[Purpose] = frozenset({"augmentation", "reply"})
-"""One text for a review: a variant of it, or an answer to it."""
 
 PUBLISHABLE: frozenset[Purpose] = frozenset({"summary", "product_copy", "reply"})
 """May be shown, always with its visible label. Training data may not; a draft goes to the buyer who asked for it alone,
