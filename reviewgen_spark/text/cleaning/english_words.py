@@ -1,7 +1,7 @@
-"""Common words that tell English from other languages written in Latin letters.
+"""Lists common words that distinguish English from other languages in Latin letters.
 
-Hand-written: the commonest function words of each language, and for English the words that short reviews consist of.
-Words that two lists share (me, on, was, die) are told apart by nothing and stand in neither.
+The lists are hand-written: the most common function words of each language, and for English the words of short
+reviews. A word of two lists (on, was) is kept in only one of them.
 """
 
 from functools import lru_cache
@@ -60,7 +60,7 @@ ENGLISH = frozenset(_ENGLISH.split()) - OTHER_LATIN
 
 @lru_cache(maxsize=1)
 def english_pairs() -> frozenset[str]:
-    """Letter pairs that at least three of the English words hold: what an unknown English word is made of.
+    """Returns letter pairs of at least three of the English words, to recognise unknown English words.
 
     >>> "th" in english_pairs(), "zx" in english_pairs()
     (True, False)
