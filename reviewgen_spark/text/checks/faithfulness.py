@@ -2,7 +2,7 @@
 
 This approximates entailment without a model. A sentence is supported under three conditions:
 
-- The sources contain most of its content words, and one source sentence contains many of them.
+- The sources, and one of their sentences, contain enough of its content words.
 - The nearest sources do not have the opposite opinion of it, or of one of its aspects.
 - Each of its numbers is in a source or was counted.
 

@@ -51,7 +51,7 @@ barang sesuai cepat terima kasih produk và là của không có cho rất tốt
 maganda salamat po hen hao bu cuo zhen xihuan tai le wo shi zhe ge dongxi piaoliang manyi kuai desu arigatou totemo
 """
 
-# Common English words that the other lists hold too; English is by far the commoner in this project's input.
+# Common English words that are also in the other lists. English is much more common in this project's input.
 _BOTH = "no so in is it that was not on he an as at more man hat to or all a i we real us do"
 
 OTHER_LATIN = frozenset(_OTHERS.split()) - frozenset(_BOTH.split())
