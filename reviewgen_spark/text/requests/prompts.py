@@ -1,8 +1,8 @@
 """Writes requests as chat messages: a fixed instruction, and the data quoted as JSON.
 
 Reviews come from strangers, so no part of them may work as an instruction. They are JSON strings between markers that
-the instruction names. Every character that could end a string, a marker or a turn of a chat template (`<data>`,
-`<|im_end|>`, `[INST]`, code fences) is written as a JSON escape, which has the same meaning in JSON.
+the instruction names. Characters that could end a string, a marker or a turn of a chat template are JSON escapes, which
+have the same meaning in JSON. Examples are `<data>`, `<|im_end|>`, `[INST]` and code fences.
 Source: Hines et al. 2024, "Defending Against Indirect Prompt Injection Attacks With Spotlighting".
 """
 

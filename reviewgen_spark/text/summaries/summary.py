@@ -6,8 +6,8 @@ without a reference summary.
 
 The k-th copy of a word has the value of the share of other reviews that contain it k times. So repeated content adds
 little, and redundancy needs no separate rule. Covered aspects add to the value. Words by which writers refer to
-themselves reduce it, and so does a balance of praise and criticism that differs from that of the reviews. The function
-is submodular except for the balance, and is maximised greedily.
+themselves reduce it. A balance of praise and criticism that differs from that of the reviews also reduces it. The
+function is submodular except for the balance, and is maximised greedily.
 """
 
 from collections.abc import Callable, Iterable, Sequence
