@@ -149,7 +149,7 @@ def read_aspects(path: Path) -> tuple[Mapping[str, Aspect], Mapping[str, str]]:
         for word in words.split(","):
             entry = "".join(word.lower().split())
             if entries.setdefault(entry, code) != code:
-                raise ConfigError(f"{path.name}: entry {number}: {word!r} stands for {entries[entry]!r} already")
+                raise ConfigError(f"{path.name}: entry {number}: {word!r} is already a word of {entries[entry]!r}")
     return aspects, entries
 
 
