@@ -1,1 +1,1 @@
-"""The text engine: plain Python functions, a string in and values out; no Spark, no torch."""
+"""Processes single texts by plain Python functions, without Spark and torch."""

@@ -1,7 +1,7 @@
-"""What a generated text must pass before it is published: each check gives a score, a verdict and a reason.
+"""Checks a generated text before it is published. Each check returns a score, a verdict and a reason.
 
-Scores run from 0 (clean) to 1. A reason names codes, figures and phrases of our own lists, never the text. Which
-checks apply depends on the purpose (`check_text`).
+Scores are 0 (clean) to 1. A reason contains codes, figures and phrases of the lists, never the text. The purpose
+decides which checks apply (`check_text`).
 """
 
 import re
@@ -22,13 +22,13 @@ from reviewgen_spark.text.words.phrase_lists import PhraseList
 
 
 class Check(NamedTuple):
-    """What one check found, as in the column `checks`.
+    """Holds the result of one check, as in the column `checks`.
 
     Attributes:
-        name: of the check.
+        name: Name of the check.
         score: 0 (clean) to 1.
-        is_passed: whether the text may be published as far as this check goes.
-        reason: why, where there is something to say; it must be there where the check failed.
+        is_passed: Whether the text passed this check.
+        reason: Reason of the verdict. A failed check always has one.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Check(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What the labeller says of the text; None where its model has no such head."""
+    """Holds the labeller's predictions for a text; None if its model has no such head."""
 
     sentiment_score: float | None = None
     category_label: str | None = None
@@ -47,7 +47,7 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True)
 class CheckLists:
-    """Everything that checks read from files, loaded once a worker."""
+    """Holds all lists that checks read from files, loaded once a worker."""
 
     superlatives: PhraseList
     harmful: PhraseList
@@ -56,10 +56,10 @@ class CheckLists:
 
     @classmethod
     def load(cls, safety: Path, dictionaries: Path, tokens: TokensSection | None = None) -> "CheckLists":
-        """The lists of conf/safety and conf/dictionaries, wherever a worker finds them.
+        """Loads the lists of conf/safety and conf/dictionaries from folders of the worker.
 
         Raises:
-            ConfigError: when a list is missing or broken.
+            ConfigError: A list is missing or malformed.
         """
         return cls(
             PhraseList.read(safety / "superlatives.tsv"),
@@ -77,15 +77,15 @@ def check_text(
     judged: Judged | None = None,
     training: CopyIndex | None = None,
 ) -> tuple[Check, ...]:
-    """Every check that applies to the purpose, in a fixed order.
+    """Runs all checks that apply to the purpose, in a fixed order.
 
     Args:
-        text: what was written, without a visible label.
-        request: what was asked for.
-        lists: what the checks read from files.
-        limits: the `checks` section.
-        judged: the labeller's answer, where there is one; else sentiment is judged by word lists, and category is not.
-        training: index of what the model was trained on, in the request's language.
+        text: The generated text, without a visible label.
+        request: The request of the text.
+        lists: The lists of the checks.
+        limits: The `checks` section.
+        judged: The labeller's predictions. Without them word lists judge sentiment, and category is not checked.
+        training: Index of the model's training texts in the language of the request.
     """
     judged = judged or Judged()
     found = [
@@ -99,23 +99,23 @@ def check_text(
     if request.purpose in IN_SHOPS_NAME:
         found += [check_superlatives(text, lists), check_voice(text, request)]
     if request.purpose in ("augmentation", "draft_for_verified_buyer"):
-        # The labeller and the word lists judge reviews: a reply to a bad one is no bad review.
+        # The labeller and the word lists are for reviews: a reply to a negative review is not a negative review.
         found += [
             *check_sentiment(text, request, lists, limits, judged),
             *check_category(request, judged),
         ]
-    if request.purpose not in ("summary", "draft_for_verified_buyer"):  # those two quote
+    if request.purpose not in ("summary", "draft_for_verified_buyer"):  # these two contain quotes
         found.append(check_copying(text, request, limits, training))
     return tuple(found)
 
 
 def failed(checks: tuple[Check, ...]) -> tuple[Check, ...]:
-    """The checks that a text did not pass."""
+    """Returns the failed checks."""
     return tuple(check for check in checks if not check.is_passed)
 
 
 def check_length(text: str, request: Request, limits: ChecksSection) -> Check:
-    """Within the bounds that were asked for, and a tolerance."""
+    """Checks that the size is within the requested bounds, with a tolerance."""
     size = text_size(text, request.lang_code)
     low, high = LENGTH_BOUNDS[request.lang_code][request.length]
     slack = limits.length_tolerance_pct / 100
@@ -129,7 +129,7 @@ def check_length(text: str, request: Request, limits: ChecksSection) -> Check:
 
 
 def check_language(text: str, request: Request, limits: ChecksSection) -> Check:
-    """In the language that was asked for; a text too short to tell passes."""
+    """Checks that the text has the requested language. A text that is too short to decide passes."""
     language = detect(text)
     if language.code.split("-")[0] == request.lang_code:
         return Check("language", round(1 - language.score, 4), True)
@@ -142,7 +142,10 @@ _GRAMS = {"zh": 4, "en": 3}
 
 
 def check_repetition(text: str, request: Request, limits: ChecksSection) -> Check:
-    """Share of n-grams that stood before: 4 characters in Chinese, 3 words in English. Source: Welleck et al. 2020."""
+    """Checks the share of repeated n-grams: 4 characters in Chinese, 3 words in English.
+
+    Source: Welleck et al. 2020.
+    """
     sequence, size = units(text, request.lang_code), _GRAMS[request.lang_code]
     grams = Counter(sequence[start : start + size] for start in range(len(sequence) - size + 1))
     total = sum(grams.values())
@@ -158,8 +161,8 @@ _US_SOCIAL_SECURITY = re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])")
 
 
 def check_personal_data(text: str, request: Request) -> Check:
-    """No personal data but the shop's own; in what may be shown no mask, which stands where a customer wrote some."""
-    for pair in request.attributes:  # the shop's hotline
+    """Checks that a text has no personal data except the shop's, and that a publishable text has no mask."""
+    for pair in request.attributes:  # may contain the shop's hotline
         text = text.replace(pair.value, " ") if pair.value else text
     kinds = set(pii.mask(text).counts)
     if _NORTH_AMERICAN_PHONE.search(text):
@@ -174,7 +177,7 @@ def check_personal_data(text: str, request: Request) -> Check:
 
 
 def check_harm(text: str, lists: CheckLists, limits: ChecksSection, judged: Judged) -> Check:
-    """No phrase of the list of harmful ones, and not toxic by the labeller where it has such a head."""
+    """Checks that a text has no harmful phrase, and is not toxic if the labeller predicts toxicity."""
     toxicity = judged.toxicity_score or 0.0
     if found := lists.harmful.find(text):
         kinds = ", ".join(sorted({phrase.kind for phrase in found}))
@@ -185,26 +188,26 @@ def check_harm(text: str, lists: CheckLists, limits: ChecksSection, judged: Judg
 
 
 def check_leakage(text: str, request: Request) -> Check:
-    """Nothing of the prompt, of control codes, of the model's talk about itself."""
+    """Checks that a text has no part of the prompt, no control codes and no model that mentions itself."""
     reason = leaked(text, request)
     return Check("leakage", 1.0 if reason else 0.0, reason is None, reason)
 
 
 def check_superlatives(text: str, lists: CheckLists) -> Check:
-    """No absolute claims in what the shop says. Source: China's advertising law, art. 9."""
+    """Checks that a text of the shop has no absolute claims. Source: China's advertising law, art. 9."""
     found = lists.superlatives.find(text)
     reason = f"claims {', '.join(sorted({phrase.phrase for phrase in found}))}" if found else None
     return Check("superlatives", min(1.0, len(found) / 2), not found, reason)
 
 
 def check_voice(text: str, request: Request) -> Check:
-    """The shop must not sound like somebody who bought there."""
+    """Checks that a text of the shop does not sound like a customer."""
     poses = customer_voice(text, request.lang_code)
     return Check("voice", float(poses), not poses, "speaks as a customer" if poses else None)
 
 
 def wanted_sentiment(request: Request) -> Sentiment | None:
-    """The sentiment that was asked for, by name or by stars."""
+    """Returns the requested sentiment, by name or by stars."""
     if request.sentiment is not None or request.stars in (None, 3):
         return request.sentiment
     return "positive" if request.stars is not None and request.stars > 3 else "negative"
@@ -213,7 +216,7 @@ def wanted_sentiment(request: Request) -> Sentiment | None:
 def check_sentiment(
     text: str, request: Request, lists: CheckLists, limits: ChecksSection, judged: Judged
 ) -> tuple[Check, ...]:
-    """The sentiment that was asked for: by the labeller, else by word lists, which abstain where they know no word."""
+    """Checks the requested sentiment by the labeller, else by word lists. Without a known word it passes."""
     wanted = wanted_sentiment(request)
     if wanted is None:
         return ()
@@ -231,7 +234,7 @@ def check_sentiment(
 
 
 def check_category(request: Request, judged: Judged) -> tuple[Check, ...]:
-    """The category that was asked for, by the labeller."""
+    """Checks the requested category by the labeller."""
     if judged.category_label is None or request.category is None:
         return ()
     is_passed = judged.category_label == request.category
@@ -239,9 +242,9 @@ def check_category(request: Request, judged: Judged) -> tuple[Check, ...]:
 
 
 def check_copying(text: str, request: Request, limits: ChecksSection, training: CopyIndex | None) -> Check:
-    """No long run that stands in a source or in what the model was trained on. Source: Carlini et al. 2023.
+    """Checks that no long run is copied from a source or from training texts. Source: Carlini et al. 2023.
 
-    Answers are not compared with what was trained on: a fifth of real ones share a polite turn of phrase with another.
+    Replies are not compared with training texts, because a fifth of real replies share a polite phrase with another.
     """
     most = limits.max_copied_zh if request.lang_code == "zh" else limits.max_copied_en
     run = longest_common_run(text, (source.text for source in request.sources), request.lang_code)

@@ -1,11 +1,14 @@
-"""Faithfulness: whether each sentence of a text is supported by its sources; what is not, is dropped.
+"""Checks that the sources support each sentence of a text, and drops sentences without support.
 
-A stand-in for entailment that needs no model. A sentence is supported when the sources have most of its content words,
-one of their sentences many of them, when the sources nearest to it do not say the opposite of it or of an aspect of it,
-and when each number in it stands in a source or was counted. Where vectors of the sentences are given, one that is near
-to a source sentence counts as supported in other words; the other conditions hold all the same.
+This approximates entailment without a model. A sentence is supported under three conditions:
 
-What it measures and misses: docs/experiments.md, "faithfulness".
+- The sources, and one of their sentences, contain enough of its content words.
+- The nearest sources do not have the opposite opinion of it, or of one of its aspects.
+- Each of its numbers is in a source or was counted.
+
+With sentence vectors, a sentence that is near a source sentence also meets the first condition.
+
+Measurements and limits: docs/experiments.md, "faithfulness".
 """
 
 import re
@@ -21,9 +24,9 @@ from reviewgen_spark.text.requests.request import Source
 from reviewgen_spark.text.words.sentences import cut_sentences
 
 MIN_SUPPORT = 0.35
-"""Chosen on the training products of FewSum: below, a sentence is dropped as unsupported."""
+"""Least support of a kept sentence, tuned on the training products of FewSum."""
 MIN_COSINE = 0.9
-"""Of two sentences that say the same in other words. Depends on the encoder: choose it anew for another one."""
+"""Least cosine of a paraphrase. It depends on the encoder: tune it again for another encoder."""
 
 Reason = Literal["unsupported", "contradicted", "number"]
 Vectors = npt.NDArray[np.float32]
@@ -31,7 +34,7 @@ Vectors = npt.NDArray[np.float32]
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _ENDINGS = ("ing", "ed", "es", "ly", "s", "e")
 _SHORTEST_STEM = 3
-# How a summary speaks of its sources, not of the product: 312 of 400 customers say, 大多数买家提到.
+# Words of a summary about its sources, not about the product: 312 of 400 customers say, 大多数买家提到.
 _FRAME_WORDS = (
     "review reviews reviewer reviewers customer customers buyer buyers user users people most many some say says said "
     "mention mentions find finds report reports "
@@ -42,14 +45,14 @@ _NEAR = 0.34  # share of the words of a sentence that a source must have to cont
 
 
 class Judgement(NamedTuple):
-    """What was found of one sentence.
+    """Holds the result for one sentence.
 
     Attributes:
         text: The sentence.
-        support: 0 to 1: mean of the shares of its content words that the sources have, and that the best of their
-            sentences has.
-        reason: Why it is dropped; None where it is kept.
-        record_id: The review whose sentence is nearest; None where no content word is shared.
+        support: 0 to 1: the mean of two shares of its content words: those in all sources, and those in the nearest
+            source sentence.
+        reason: Why it is dropped; None if it is kept.
+        record_id: The review with the nearest sentence; None if no sentence is similar.
     """
 
     text: str
@@ -60,14 +63,14 @@ class Judgement(NamedTuple):
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """The sentences of a text, judged. `text` is the part that is kept; `score` the share of sentences that are."""
+    """Holds the results for the sentences of a text. `text` is the kept part, `score` its share of sentences."""
 
     judgements: tuple[Judgement, ...]
     text: str
 
     @property
     def score(self) -> float:
-        """0 to 1; a text without a sentence claims nothing, and so is faithful."""
+        """Returns the share of kept sentences, 0 to 1. It is 1 without sentences, because nothing is claimed."""
         kept = sum(judgement.reason is None for judgement in self.judgements)
         return kept / len(self.judgements) if self.judgements else 1.0
 
@@ -79,13 +82,13 @@ class _SourceSentence(NamedTuple):
 
 
 class Evidence:
-    """The sources of a text, read once; any number of texts are judged by them.
+    """Reads the sources once, and judges any number of texts by them.
 
     Args:
-        sources: Reviews, and what the shop states of the product, as texts.
-        reader: Of sentences.
-        counts: Numbers that a text may state although no source has them: those of counted claims.
-        vectors: Of `sentences`, one row each, of length 1; None judges by words alone.
+        sources: Reviews, and statements of the shop about the product, as texts.
+        reader: Reads the opinions of sentences.
+        counts: Numbers of counted claims, which a text may contain although no source has them.
+        vectors: Unit vectors of `sentences`, one row each; None judges by words only.
     """
 
     def __init__(
@@ -120,13 +123,13 @@ class Evidence:
         min_support: float = MIN_SUPPORT,
         min_cosine: float = MIN_COSINE,
     ) -> Faithfulness:
-        """Judge a text sentence by sentence.
+        """Judges a text sentence by sentence.
 
         Args:
-            text: What a model wrote.
-            vectors: Of the sentences of `cut_sentences(text)`, one row each, of length 1.
-            min_support: From which on a sentence is supported by its words.
-            min_cosine: From which on it is supported by its vector.
+            text: The generated text.
+            vectors: Unit vectors of the sentences of `cut_sentences(text)`, one row each.
+            min_support: Least support by words.
+            min_cosine: Least cosine of support by vectors.
         """
         sentences = cut_sentences(text)
         cosines: list[Vectors | None] = [None] * len(sentences)
@@ -161,7 +164,7 @@ class Evidence:
         return Judgement(text, round(support, 4), reason, record_id)
 
     def _is_contradicted(self, said: SentenceOpinion, near: Sequence[float]) -> bool:
-        """Whether the nearest source that speaks of the same, of each aspect or of the whole, says the opposite."""
+        """Checks whether the nearest source on the same aspect, or on the product, has the opposite opinion."""
         polar = {code: score for code, score in said.aspects.items() if _sign(score)}
         for code, score in polar.items():
             told = [(near[place], _sign(source.said.aspects.get(code, 0))) for place, source in enumerate(self._read)]
@@ -172,12 +175,17 @@ class Evidence:
 
 
 def _share(stems: frozenset[str], told: frozenset[str]) -> float:
-    """The share of the stems that is told."""
+    """Returns the share of the stems that a source contains."""
     return len(stems & told) / len(stems) if stems else 0.0
 
 
 def _opposes(sign: int, told: Iterable[tuple[float, int]]) -> bool:
-    """Whether, of pairs of nearness and sign, one with the other sign is near, and nearer than any with this one."""
+    """Checks whether a source of the opposite sign is near, and nearer than all of this sign.
+
+    Args:
+        sign: Sign of the sentence; 0 is never opposed.
+        told: Nearness and sign of each source sentence.
+    """
     nearest = {1: 0.0, -1: 0.0, 0: 0.0}
     for nearness, other in told:
         nearest[other] = max(nearest[other], nearness)
@@ -189,7 +197,7 @@ def _sign(score: float) -> int:
 
 
 def _stems(said: SentenceOpinion) -> frozenset[str]:
-    """Content words without the commonest English endings: loves, loved and loving meet. Numbers are asked apart."""
+    """Returns the stems of content words, so that loves, loved and loving are equal; without numbers."""
     return frozenset(_stem(word) for word in said.content_words if any(map(str.isalpha, word)) and word not in _FRAME)
 
 
@@ -202,7 +210,7 @@ def _stem(word: str) -> str:
 
 
 def _numbers(text: str) -> set[str]:
-    """The numbers of a text as digits, without the commas of thousands.
+    """Returns the numbers of a text as digits, without thousands separators.
 
     >>> sorted(_numbers("1,200 reviews, 3.5 of 5"))
     ['1200', '3.5', '5']

@@ -1,4 +1,4 @@
-"""Who seems to speak in a text: a customer, where the shop must; or a model that tells of its instructions."""
+"""Detects texts of the shop that sound like a customer, and texts that reveal the prompt."""
 
 import re
 
@@ -37,7 +37,7 @@ _MODEL = re.compile(
     r"|\bbased on your (?:instructions?|request|prompt)\b",
     re.IGNORECASE,
 )
-# What control codes, chat templates, tokenisers and our own prompt are made of; masks such as [PHONE] are none.
+# Parts of control codes, chat templates, tokenisers and the prompt. Masks such as [PHONE] do not match.
 _CODES = re.compile(
     r"</?\|?[A-Za-z_][A-Za-z_0-9:=./ \u4e00-\u9fff-]{0,30}\|?>|\[/?(?:INST|UNK|PAD|CLS|SEP|MASK|BOS|EOS)\]|<</?SYS>>"
     r"|\\u[0-9a-f]{4}|\"(?:reviews|wanted|attributes|category|number|text)\"\s*:|^\s*(?:system|user|assistant)\s*[:：]"
@@ -45,11 +45,11 @@ _CODES = re.compile(
     re.MULTILINE,
 )
 _LEAKED_RUN: dict[LangCode, int] = {"zh": 12, "en": 8}
-"""Units that a text may not share with the instruction: longer than a turn of phrase that the two may share."""
+"""Least length in units of a run of the instruction that counts as leaked. Common phrases are shorter."""
 
 
 def customer_voice(text: str, lang_code: LangCode) -> bool:
-    """Whether the text speaks as somebody who bought, wore or used the product.
+    """Checks whether a text sounds like somebody who bought, wore or used the product.
 
     >>> customer_voice("我买了两次，老公很喜欢", "zh"), customer_voice("感谢您的购买，我们会改进", "zh")
     (True, False)
@@ -60,7 +60,7 @@ def customer_voice(text: str, lang_code: LangCode) -> bool:
 
 
 def leaked(text: str, request: Request) -> str | None:
-    """What of the machinery shows in a text: the model speaks of itself, a code, or words of the instruction."""
+    """Returns what a text reveals of the generation: a code, a model that mentions itself, or the instruction."""
     if _CODES.search(text):
         return "holds a control code or a piece of the prompt's data"
     if _MODEL.search(text):

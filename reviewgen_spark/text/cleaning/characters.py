@@ -1,8 +1,8 @@
-"""Sets of Chinese characters: which occur in one script only, and which need no normalising.
+"""Returns sets of Chinese characters: those of only one script, and those that need no normalising.
 
-OpenCC's own dictionaries say which characters differ between the scripts; the two old national character sets say
-which of those are also ordinary characters of the other script (后, 里, 干 are simplified forms *and* traditional
-characters, so they say nothing about a text).
+The dictionaries of OpenCC define which characters differ between the scripts. The two old national character sets
+define which of these are also ordinary characters of the other script. 后, 里 and 干 are simplified forms *and*
+traditional characters, so they do not show the script of a text.
 """
 
 from functools import lru_cache
@@ -18,11 +18,11 @@ def _unified() -> list[str]:
 
 
 def _converted(config: str) -> dict[str, str]:
-    """Every unified character that one of OpenCC's configurations changes, with what it becomes."""
+    """Returns each unified character that a configuration of OpenCC changes, with its replacement."""
     import opencc
 
     characters = _unified()
-    # One call with line breaks between the characters: no phrase rule applies, 5 ms instead of 30,000 calls.
+    # One call of 5 ms instead of 30,000 calls. Line breaks between the characters prevent phrase rules.
     changed = opencc.OpenCC(config).convert("\n".join(characters)).split("\n")
     return {before: after for before, after in zip(characters, changed, strict=True) if before != after}
 
@@ -37,7 +37,7 @@ def _in_charset(character: str, charset: str) -> bool:
 
 @lru_cache(maxsize=1)
 def traditional_only() -> frozenset[str]:
-    """Characters that OpenCC simplifies and that GB 2312 (the simplified standard of 1980) does not hold.
+    """Returns characters that OpenCC simplifies and that GB 2312 (the simplified standard of 1980) lacks.
 
     >>> "這" in traditional_only(), "后" in traditional_only(), "乾" in traditional_only()
     (True, False, False)
@@ -47,7 +47,7 @@ def traditional_only() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def simplified_only() -> frozenset[str]:
-    """Characters that OpenCC makes traditional and that Big5 (the traditional standard of 1984) does not hold.
+    """Returns characters that OpenCC makes traditional and that Big5 (the traditional standard of 1984) lacks.
 
     >>> "这" in simplified_only(), "后" in simplified_only()
     (True, False)
@@ -56,7 +56,7 @@ def simplified_only() -> frozenset[str]:
 
 
 def character_class(characters: frozenset[str]) -> str:
-    """The characters as ranges for a `[...]` of a regular expression; all must be letters, nothing is escaped.
+    """Returns letters as ranges for a `[...]` of a regular expression. Nothing is escaped.
 
     >>> character_class(frozenset("abcxz"))
     'a-cxz'
@@ -72,5 +72,5 @@ def character_class(characters: frozenset[str]) -> str:
 
 @lru_cache(maxsize=1)
 def plain_han() -> frozenset[str]:
-    """Unified characters that no rule of `normalise` ever touches: not traditional-only."""
+    """Returns unified characters that no rule of `normalise` changes: those that are not traditional-only."""
     return frozenset(chr(code) for code in range(0x4E00, 0x9FFF)) - traditional_only()

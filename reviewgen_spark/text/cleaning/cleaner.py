@@ -1,7 +1,7 @@
-"""Clean one review: everything that the `clean` stage does to a text, in one call a row.
+"""Cleans one review: all steps of the `clean` stage in one call a row.
 
-The order matters: a text is cut to `max_chars`, normalised but not yet simplified, its language detected (simplified
-text would hide zh-hant), then simplified, its personal data masked, and hashed.
+The order matters. A text is cut to `max_chars` and normalised. Then its language is detected, before it is simplified,
+because zh-hant cannot be detected afterwards. Then it is simplified, its personal data is masked, and it is hashed.
 """
 
 import re
@@ -17,7 +17,7 @@ _NO_COUNTS: dict[str, int] = {}
 
 
 class CleanText(NamedTuple):
-    """A clean review. A null or empty text has no `text_clean` and no `text_hash`, and its language is `other`."""
+    """Holds a clean review. An empty one has no `text_clean`, no `text_hash`, and the language `other`."""
 
     text_clean: str | None
     text_hash: str | None
@@ -32,10 +32,10 @@ _EMPTY = CleanText(None, None, "other", 0.0, _NO_COUNTS, _NO_COUNTS, False)
 
 
 def key_of(text: str) -> str:
-    """The normal form in which two clean texts count as the same: lower case, letters and digits only.
+    """Returns the key of a clean text: lower case, letters and digits only. Equal keys mean duplicates.
 
-    It ignores case, spaces, punctuation and symbols; a text of nothing else is its own key. It keeps digits, the
-    names of emoji and masks ([PHONE] is `phone`), so two advertisements with different numbers are copies.
+    It ignores case, spaces, punctuation and symbols. A text of nothing else is its own key. Digits, names of emoji and
+    masks are kept. A mask [PHONE] becomes `phone`, so two advertisements with different numbers are copies.
 
     >>> key_of("很好，推荐！ iPhone"), key_of("!!!")
     ('很好推荐iphone', '!!!')
@@ -45,12 +45,12 @@ def key_of(text: str) -> str:
 
 
 def hash_of(key: str) -> str:
-    """128 bits of blake2b in hex: among 10^9 texts two different ones meet with a chance of 10^-21."""
+    """Returns 128 bits of blake2b in hex. Among 10^9 texts the probability of a collision is about 10^-21."""
     return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def is_boilerplate(text: str) -> bool:
-    """Whether a review is only a shop's default text.
+    """Checks whether a review is only a default text of the shop.
 
     >>> is_boilerplate("此用户没有填写评价。"), is_boilerplate("系统默认好评!"), is_boilerplate("好评,下次再来")
     (True, True, False)
@@ -59,7 +59,7 @@ def is_boilerplate(text: str) -> bool:
 
 
 class Cleaner:
-    """The `clean` section ready to run: build it once a worker, call `clean` a row.
+    """Cleans reviews by the `clean` section. Create it once a worker and call `clean` once a row.
 
     >>> row = Cleaner(CleanSection()).clean("<b>很滿意</b>！！！！！電話13800000000")
     >>> row.text_clean, row.lang_code, row.pii_counts
@@ -71,7 +71,7 @@ class Cleaner:
         self._normaliser = normalise.Normaliser(section)
 
     def clean(self, text: str | None) -> CleanText:
-        """Clean a review; never raises, whatever the string holds. Null, empty and blank give no text."""
+        """Cleans a review. It never raises, for any string. Null, empty and blank texts give no text."""
         if not text:
             return _EMPTY
         section = self.section
@@ -93,14 +93,14 @@ class Cleaner:
             text, found = pii.mask(text)
             if found:
                 text, found = self._settled(text, found)
-                # The letters of an e-mail address or a chat name are of no language.
+                # The letters of an e-mail address or a chat name do not show a language.
                 masked = language.detect(pii.mask(surface).text)
                 detected = masked if masked.score else detected
         key = key_of(text)
         return CleanText(text, hash_of(key), *detected, found, rules, boilerplate.is_boilerplate_key(key))
 
     def _settled(self, text: str, found: dict[str, int]) -> tuple[str, dict[str, int]]:
-        """Normalise and mask a masked text until it stays: a mask can end what kept a rule from firing."""
+        """Normalises and masks a masked text until nothing changes, because a mask can make another rule apply."""
         for _ in range(4):
             normal = self._normaliser.normalise(text).text
             masked, more = pii.mask(normal)

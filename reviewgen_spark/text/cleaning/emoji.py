@@ -1,8 +1,8 @@
-"""Emoji and kaomoji, and the names that carry their sentiment: 😊 and (^_^) become [开心].
+"""Replaces emoji and kaomoji by names that keep their sentiment: 😊 and (^_^) become [开心].
 
-The names are written the way WeChat and Weibo write their own emoticons, so that a typed [微笑] and an emoji meet in
-one vocabulary. Each name is one token for the tokeniser and has a score in the lexicon.
-Source of the code points: Unicode 15.1, emoji-data; the grouping by sentiment is ours.
+The names have the form of the emoticons of WeChat and Weibo, so a typed [微笑] and an emoji share one vocabulary. Each
+name is one token for the tokeniser and has a score in the lexicon.
+Source of the code points: Unicode 15.1, emoji-data. The grouping by sentiment is this project's own.
 """
 
 import re
@@ -38,13 +38,13 @@ _BY_NAME = {
     "[错误]": "❌✖❎🚫⛔",
     "[警告]": "⚠❗❕‼🚨",
 }
-# The joiner in 😮‍💨 is gone before names are given, and 💨 alone is an ordinary emoji.
+# The joiner in 😮‍💨 is removed before emoji are named, and 💨 alone is an ordinary emoji.
 NAMES = {character: name for name, group in _BY_NAME.items() for character in group if character not in "\u200d💨"}
 
 OTHER = "[表情]"
-"""What an emoji without a sentiment of its own becomes."""
+"""The name of an emoji without a sentiment."""
 
-# Emoticons of ASCII characters must stand alone among ASCII: 10:30, C:D and a_b are none; Chinese may touch them.
+# ASCII emoticons must be separate from other ASCII: 10:30, C:D and a_b are none. Chinese may be next to them.
 _ALONE = r"(?<![A-Za-z0-9:;=_])"
 _END = r"(?![A-Za-z0-9_])"
 _KAOMOJI_BY_NAME = {
@@ -64,29 +64,29 @@ _KAOMOJI_BY_NAME = {
 _KAOMOJI_NAMES = list(_KAOMOJI_BY_NAME)
 _KAOMOJI = re.compile("|".join(f"({pattern})" for pattern in _KAOMOJI_BY_NAME.values()))
 
-# Pictographs, dingbats, symbols, flags and keycaps; the second part are the older symbols that Unicode made emoji.
+# Pictographs, dingbats, symbols, flags and keycaps. The second part holds older symbols that became emoji.
 _EMOJI_CLASS = (
     "\U0001f000-\U0001faff\u2600-\u26ff\u2700-\u27bf\u2b50\u2b55\u2b1b\u2b1c\u231a\u231b\u23e9-\u23f3\u23f8-\u23fa"
     "\u203c\u2049\u3030\u303d\u3297\u3299\u2934\u2935"
 )
 # ★☆ are rating marks in reviews (服务★★★), never emoji; ☎ and ✆ introduce phone numbers.
 _KEPT = "★☆☎✆①-⑳"
-_EMOJI = re.compile(f"[{_EMOJI_CLASS}](?<![{_KEPT}])")  # the class first: it is what is looked for
+_EMOJI = re.compile(f"[{_EMOJI_CLASS}](?<![{_KEPT}])")  # the class comes first, because a search for it is fast
 _MODIFIER = re.compile("[\U0001f3fb-\U0001f3ff\U0001f1e6-\U0001f1ff]{1,2}")
 _KAOMOJI_HINT = re.compile(r"[\^_:;=∩≧◕●⌒︶╥┬╯⊙→¬¯>`]" "(?:(?<![:;=])|(?<=[:;=])[-'()DPp])")
 HINT = re.compile(rf"[{_EMOJI_CLASS}\^_:;=∩≧◕●⌒︶╥┬╯⊙→¬¯>`]")
-"""A character that some emoji or kaomoji has; text without one is done."""
+"""Characters of emoji and kaomoji; a text without any needs no replacement."""
 
 
 def replace(text: str, mode: str) -> tuple[str, int]:
-    """Name the emoji and kaomoji of a text, or drop them.
+    """Replaces the emoji and kaomoji of a text by names, or drops them.
 
     Args:
-        text: text without joiners and variation selectors.
-        mode: `name` or `drop`; a dropped emoji leaves a space, so that words do not grow together.
+        text: Text without joiners and variation selectors.
+        mode: `name` or `drop`. A dropped emoji becomes a space, so that words are not joined.
 
     Returns:
-        The text, and how many were replaced.
+        The text, and the number of replacements.
 
     >>> replace("太棒了👍🏻(^_^)", "name")
     ('太棒了[赞][开心]', 2)
@@ -112,5 +112,5 @@ def _emoji_name(match: re.Match[str]) -> str:
 
 
 def _flag(match: re.Match[str]) -> str:
-    # Skin tones vanish; a flag is two regional letters and stays one emoji.
+    # Skin tones are removed. A flag is two regional letters and becomes one emoji.
     return "\U0001f3f4" if match[0][0] >= "\U0001f1e6" and match[0][0] <= "\U0001f1ff" else ""

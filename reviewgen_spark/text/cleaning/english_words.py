@@ -1,7 +1,7 @@
-"""Common words that tell English from other languages written in Latin letters.
+"""Lists common words that distinguish English from other languages in Latin letters.
 
-Hand-written: the commonest function words of each language, and for English the words that short reviews consist of.
-Words that two lists share (me, on, was, die) are told apart by nothing and stand in neither.
+The lists are hand-written: the most common function words of each language, and for English the words of short
+reviews. A word of two lists (on, was) is kept in only one of them.
 """
 
 from functools import lru_cache
@@ -51,7 +51,7 @@ barang sesuai cepat terima kasih produk và là của không có cho rất tốt
 maganda salamat po hen hao bu cuo zhen xihuan tai le wo shi zhe ge dongxi piaoliang manyi kuai desu arigatou totemo
 """
 
-# Common English words that the other lists hold too; English is by far the commoner in this project's input.
+# Common English words that are also in the other lists. English is much more common in this project's input.
 _BOTH = "no so in is it that was not on he an as at more man hat to or all a i we real us do"
 
 OTHER_LATIN = frozenset(_OTHERS.split()) - frozenset(_BOTH.split())
@@ -60,7 +60,7 @@ ENGLISH = frozenset(_ENGLISH.split()) - OTHER_LATIN
 
 @lru_cache(maxsize=1)
 def english_pairs() -> frozenset[str]:
-    """Letter pairs that at least three of the English words hold: what an unknown English word is made of.
+    """Returns letter pairs of at least three of the English words, to recognise unknown English words.
 
     >>> "th" in english_pairs(), "zx" in english_pairs()
     (True, False)

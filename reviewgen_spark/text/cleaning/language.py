@@ -1,9 +1,9 @@
-"""Language of a review, from three characters up: zh-hans, zh-hant, en, mixed or other.
+"""Detects the language of a review of any length: zh-hans, zh-hant, en, mixed or other.
 
-General language identifiers (fastText, langdetect, CLD3) need a sentence and do not tell the Chinese scripts apart;
-reviews are often three characters long. Scripts are counted instead, the Chinese ones told apart by the characters
-that only one of them has (from OpenCC's dictionaries), and English from other languages in Latin letters by its
-commonest words, then by its letter pairs.
+General language identifiers (fastText, langdetect, CLD3) need a sentence and do not distinguish the Chinese scripts.
+Reviews are often only three characters long. So characters are counted by script. The Chinese scripts are distinguished
+by characters that only one of them has, from OpenCC's dictionaries. English is distinguished from other languages in
+Latin letters by its most common words, then by its letter pairs.
 """
 
 import re
@@ -16,36 +16,36 @@ _MARKER = re.compile(r"\[(?:[A-Z_]{2,9}|[\u4e00-\u9fff]{1,4})\]")
 _LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]+(?:['’&+.\-][A-Za-z]+)*")
 _KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d]")
 _HAN = re.compile(f"[{characters.HAN}\U00020000-\U0003ffff]+")
-_FOREIGN = re.compile(r"[^\W\d_]")  # any other letter, once Latin, Han and kana are taken away
+_FOREIGN = re.compile(r"[^\W\d_]")  # any other letter, after Latin, Han and kana are removed
 _NEITHER = re.compile(
     f"[A-Za-z\u00c0-\u024f\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d{characters.HAN}\U00020000-\U0003ffff]+"
 )
-# Anything but ASCII, common marks, accented Latin letters and Han: only then are there letters of other scripts.
+# Anything but ASCII, common marks, accented Latin letters and Han. Without it there are no other scripts.
 _OTHER_SCRIPT = re.compile(f"[^\x00-\x7f\u00b7\u00c0-\u024f\u2010-\u2027\u3000-\u3020\uff01-\uff20{characters.HAN}]")
 _ACCENT = re.compile(r"[\u00c0-\u024f]")
 
-_CHINESE_SHARE = 0.6  # of the words: below, the text is mixed
-_CHINESE_SHARE_OF_NAMES = 0.2  # the same where no Latin word is an English word: iPhone 11 很好
+_CHINESE_SHARE = 0.6  # of the words; below it the text is mixed
+_CHINESE_SHARE_OF_NAMES = 0.2  # the same if no Latin word is an English word: iPhone 11 很好
 _LATIN_SHARE = 0.85
 
 
 class Language(NamedTuple):
-    """A language code, and the share of the text's evidence that speaks for it, 0 to 1."""
+    """Holds a language code and its score: the share of the evidence that supports it, 0 to 1."""
 
     code: str
     score: float
 
 
 def detect(text: str) -> Language:
-    """Detect the language of a text before it is simplified; a text without letters is `other` with score 0.
+    """Detects the language of a text before it is simplified. Without letters it is `other` with score 0.
 
-    A Han character counts as much as a Latin word, which keeps "iPhone 很好" Chinese and makes "nice phone 很好" mixed.
+    A Han character counts as much as a Latin word: "iPhone 很好" is Chinese, "nice phone 很好" is mixed.
 
     >>> detect("很好用"), detect("很滿意"), detect("good")[0], detect("très bon")[0], detect("nice phone 很好")[0]
     (Language(code='zh-hans', score=1.0), Language(code='zh-hant', score=1.0), 'en', 'other', 'mixed')
     """
     if not _beyond_simplified().search(text):
-        # Han, marks and digits only: 7 of 10 Chinese reviews end here.
+        # Only Han, marks and digits: 7 of 10 Chinese reviews are decided here.
         return SIMPLIFIED if _HAN.search(text) else _NOTHING
     if "[" in text:
         text = _MARKER.sub(" ", text)
@@ -58,12 +58,12 @@ def detect(text: str) -> Language:
     total = han + len(words) + kana + foreign
     if not total:
         return _NOTHING
-    # A lone の is decoration in Chinese; Japanese has about as much kana as Han.
+    # A single の is decoration in Chinese. Japanese has about as much kana as Han.
     if kana * 4 > han + kana and (kana > 1 or han < 2):
         return Language("other", round((kana + han) / total, 4))
     if foreign * 2 > total:
         return Language("other", round(foreign / total, 4))
-    # Names of brands and models are in no vocabulary: they do not make a Chinese text mixed.
+    # Names of brands and models are not in the vocabulary: they do not make a Chinese text mixed.
     needed = (
         _CHINESE_SHARE
         if any(len(word) > 1 and word.lower() in english_words.ENGLISH for word in words)
@@ -77,13 +77,13 @@ def detect(text: str) -> Language:
 
 
 SIMPLIFIED = Language("zh-hans", 1.0)
-"""What `detect` says, as this very object, of a text without traditional characters and Latin letters."""
+"""The result of `detect`, as this same object, for texts without traditional characters and Latin letters."""
 _NOTHING = Language("other", 0.0)
 
 
 @lru_cache(maxsize=1)
 def _beyond_simplified() -> re.Pattern[str]:
-    """Anything but simplified or common Han characters, Chinese marks, digits and ASCII marks without brackets."""
+    """Matches anything but simplified or common Han, Chinese marks, digits and ASCII marks without brackets."""
     han = characters.character_class(characters.plain_han())
     return re.compile(f"[^ -@\\\\-`{{-~\u00b7—…‘’“”、。《》〈〉「」【】！（），：；？～{han}]")
 
@@ -104,7 +104,7 @@ def _chinese(text: str, share: float) -> Language:
 
 
 def _latin(words: list[str], text: str, share: float) -> Language:
-    """English or another language in Latin letters, by words, then by letter pairs."""
+    """Detects English or another language in Latin letters, by words, then by letter pairs."""
     lowered = [word.lower().replace("’", "'") for word in words]
     english = sum(word in english_words.ENGLISH for word in lowered)
     others = sum(word in english_words.OTHER_LATIN for word in lowered)
@@ -116,7 +116,7 @@ def _latin(words: list[str], text: str, share: float) -> Language:
         return Language("other", round(share * others / (english + others), 4))
     pairs = [word[i : i + 2] for word in lowered for i in range(len(word) - 1)]
     likely = sum(pair in english_words.english_pairs() for pair in pairs) / len(pairs) if pairs else 0.0
-    # Half the share at best: no word was known.
+    # At most half the share, because no word is in a list.
     return Language(
         "en" if likely >= 0.75 else "other", round(share * (likely if likely >= 0.75 else 1 - likely) / 2, 4)
     )

@@ -1,7 +1,7 @@
-"""HTML and entities in review text, also broken and nested ones.
+"""Removes HTML tags and decodes entities in review texts, also broken and nested ones.
 
-A real HTML parser is wrong here: it swallows `<Java核心技术>` and `价格<b店，` up to the end of the text. Only known
-tags go; every other `<` is what somebody wrote.
+An HTML parser is not used, because it would delete `<Java核心技术>`, and `价格<b店，` up to the end of the text. Only
+known tags are removed. Every other `<` is part of the review.
 """
 
 import re
@@ -22,9 +22,9 @@ _BLOCK_NAMES = frozenset(_BLOCK.split())
 
 _COMMENT = re.compile(r"<!--(?:[^<]|<(?!!--))*?-->|<!--|<!doctype[^<>]*>|<!\[CDATA\[|\]\]>", re.IGNORECASE | re.DOTALL)
 _HIDDEN = re.compile(r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
-# A tag never spans another "<": linear time, and an unclosed tag cannot swallow the text behind it.
+# A tag never contains another "<", so time is linear and an unclosed tag does not delete the text after it.
 _TAG = re.compile(rf"<\s?/?\s?({_NAMES})(?=[\s/>])[^<>]*>", re.IGNORECASE)
-# A text cut at a fixed length often ends inside a tag; only tags with a space or slash are that certain.
+# A text cut at a fixed length often ends inside a tag. Only tags with a space or slash are certain.
 _CUT_TAG = re.compile(rf"<(?:/|(?:{_NAMES})[\s/])[a-z0-9\s=\"':/._#;%?&-]*", re.IGNORECASE)
 
 _AMPERSANDS = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")
@@ -32,17 +32,17 @@ _ENTITY = re.compile(
     r"&(?:#(\d{1,7});?|#[xX]([0-9a-fA-F]{1,6});?|([A-Za-z][A-Za-z0-9]{1,31});"
     r"|(nbsp|amp|lt|gt|quot|hellip|ldquo|rdquo|mdash|middot)(?![A-Za-z0-9=]))"
 )
-# What Windows-1252 means where HTML names a C1 control: browsers read &#146; as ’ (HTML standard, 13.2.5.80).
+# Numeric references to C1 controls mean Windows-1252: browsers read &#146; as ’ (HTML standard, 13.2.5.80).
 _C1 = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
 
 
 def strip(text: str) -> tuple[str, int]:
-    """Remove known tags, scripts, styles and comments, and decode entities, until nothing is left to do.
+    """Removes known tags, scripts, styles and comments, and decodes entities, until nothing changes.
 
-    Block tags become a space, inline tags nothing. Gate: call it only where `<` or `&` occurs.
+    Block tags become a space, inline tags nothing. Call it only for texts with `<` or `&`.
 
     Returns:
-        The text, and how many tags and entities went.
+        The text, and the number of tags and entities that were replaced.
 
     >>> strip("很好&amp;lt;br/&amp;gt;<b>推荐</b>")
     ('很好 推荐', 7)
@@ -50,8 +50,8 @@ def strip(text: str) -> tuple[str, int]:
     ('<Java核心技术> 价格<50 AT&T', 0)
     """
     total = 0
-    # Each round shortens the text, and nested ampersands collapse at once, so few rounds are ever needed; the bound
-    # keeps hostile input linear.
+    # Each round shortens the text, and nested ampersands are decoded at once, so few rounds are needed. The limit
+    # keeps the time linear for hostile input.
     for _ in range(12):
         count = 0
         if "<" in text:
@@ -81,7 +81,7 @@ _REMOVED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
 
 
 def _without_cut_tags(text: str) -> tuple[str, int]:
-    """Drop the tags that the end of the text cuts off, from the last one backwards."""
+    """Removes tags that are cut off at the end of the text, from the last one backwards."""
     end, cut = len(text), 0
     while (start := text.rfind("<", 0, end)) >= 0 and _CUT_TAG.fullmatch(text, start, end):
         end, cut = start, cut + 1
@@ -89,7 +89,7 @@ def _without_cut_tags(text: str) -> tuple[str, int]:
 
 
 def _decode(text: str) -> tuple[str, int]:
-    """Decode entities once; names that HTML does not know stay as they are and are not counted."""
+    """Decodes entities once. Names that HTML does not define are kept and not counted."""
     decoded = 0
 
     def character(entity: re.Match[str]) -> str:

@@ -1,7 +1,7 @@
-"""Aspects: which sides of a product a sentence speaks of, and whether it praises or blames them. No model.
+"""Finds the aspects of a product in sentences, and whether each is praised or criticised, without a model.
 
-Hu and Liu 2004, "Mining and summarizing customer reviews": what is said of a feature is the orientation of the opinion
-words in its clause. Aspects come from a list of our own, and from the product's keywords.
+The opinion on an aspect is that of the opinion words in its clause. Source: Hu and Liu 2004, "Mining and summarizing
+customer reviews". Aspects come from a list of this project and from the product's keywords.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,13 +15,13 @@ from reviewgen_spark.text.words.sentences import cut_clauses
 from reviewgen_spark.text.words.tokeniser import Tokeniser
 from reviewgen_spark.text.words.word_lists import read_lines, read_words
 
-_PHRASE = 5  # tokens that an entry may be cut into
+_PHRASE = 5  # tokens that an entry of the list may have
 LEAST_SCORE = 0.15
-"""The lexicon's score from which on a clause praises or blames: weak_labels.lexicon_min_score."""
+"""Least absolute score of praise or criticism: the default of weak_labels.lexicon_min_score."""
 
 
 class Aspect(NamedTuple):
-    """A side of a product, with its names in a sentence of each language."""
+    """Holds an aspect of a product, and its name in each language."""
 
     code: str
     zh: str
@@ -29,14 +29,14 @@ class Aspect(NamedTuple):
 
 
 class SentenceOpinion(NamedTuple):
-    """What a sentence says.
+    """Holds the opinion of a sentence: its score, and a score for each aspect.
 
     Attributes:
-        tokens: Its words and marks, in lower case.
-        content_words: Those that carry content.
-        score: How positive it is as a whole, -1 to 1; 0 where the word lists are silent.
-        aspects: The same by code of each aspect that it names.
-        personal_count: Tokens by which writers speak of themselves.
+        tokens: Words and marks, in lower case.
+        content_words: Words without stop words.
+        score: How positive the sentence is, -1 to 1; 0 if no word is in the lists.
+        aspects: Scores by code of each aspect in the sentence.
+        personal_count: Tokens by which writers refer to themselves.
     """
 
     tokens: list[str]
@@ -47,10 +47,10 @@ class SentenceOpinion(NamedTuple):
 
 
 class OpinionReader:
-    """Reads sentences by the word lists of a folder; built once a worker.
+    """Reads the opinions of sentences by the word lists of a folder. Create it once a worker.
 
     Args:
-        section: How words are cut.
+        section: How sentences are split into words.
         dictionaries: Folder with the lists of `Lexicon` and `Tokeniser`, aspects.tsv and personal.txt.
 
     Raises:
@@ -65,10 +65,10 @@ class OpinionReader:
         self.personal = read_words(dictionaries / "personal.txt")
 
     def read(self, sentence: str, keywords: frozenset[str] = frozenset()) -> SentenceOpinion:
-        """What a sentence says; `keywords` are aspects too, by themselves.
+        """Reads the opinion of a sentence. Each of `keywords` is an aspect too.
 
-        A clause that names an aspect without an opinion on it (屏幕嘛，很清楚) has that of the next, unless the next
-        names one itself.
+        An aspect in a clause without an opinion (屏幕嘛，很清楚) has the opinion of the next clause, unless that clause
+        names an aspect itself.
         """
         tokens: list[str] = []
         content: list[str] = []
@@ -87,14 +87,14 @@ class OpinionReader:
         return SentenceOpinion(tokens, content, self.lexicon.score(tokens), aspects, personal)
 
     def name(self, code: str, language: str) -> str:
-        """The aspect in a sentence of that language, `en` or a Chinese one; a keyword is its own name."""
+        """Returns the name of an aspect in a language, `en` or a Chinese one. A keyword is its own name."""
         aspect = self.aspects.get(code)
         if aspect is None:
             return code
         return aspect.en if language == "en" else aspect.zh
 
     def keywords(self, ranked: Iterable[str], most: int) -> frozenset[str]:
-        """The first of a product's keywords that can be aspects: no opinion, degree or negation, not listed already."""
+        """Returns the first keywords that can be aspects: no opinion, degree, negation or listed aspect."""
         known = (self.lexicon.scores, self.lexicon.degrees, self.lexicon.negations, self.personal, self._entries)
         found: list[str] = []
         for word in ranked:
@@ -104,7 +104,7 @@ class OpinionReader:
         return frozenset(found[:most])
 
     def _named(self, tokens: Sequence[str], keywords: frozenset[str]) -> list[str]:
-        """The aspects that tokens in lower case name, each once, in order; the longest entry wins."""
+        """Returns the aspects in lower-case tokens, each once, in order. The longest entry is taken."""
         found: dict[str, None] = {}
         place = 0
         while place < len(tokens):
@@ -126,17 +126,17 @@ class OpinionReader:
             if joined not in self._beginnings:
                 break
         if not found[0] and len(tokens[place]) > 2 and not tokens[place].isascii():
-            # 性价比高 is one word of the dictionary, and says something of 性价比
+            # 性价比高 is one word of the dictionary, with the aspect 性价比
             heads = (tokens[place][:end] for end in range(len(tokens[place]) - 1, 1, -1))
             found = (next((self._entries[head] for head in heads if head in self._entries), ""), 1)
         return found
 
 
 def read_aspects(path: Path) -> tuple[Mapping[str, Aspect], Mapping[str, str]]:
-    """The aspects by code, and the code by word, in lower case and without spaces, as tokens are joined.
+    """Reads aspects by code, and codes by word. Words are lower case without spaces, like joined tokens.
 
     Raises:
-        ConfigError: The file is missing, or a line has no four fields, or a word stands for two aspects.
+        ConfigError: The file is missing, a line does not have four fields, or a word has two aspects.
     """
     aspects: dict[str, Aspect] = {}
     entries: dict[str, str] = {}
@@ -149,17 +149,17 @@ def read_aspects(path: Path) -> tuple[Mapping[str, Aspect], Mapping[str, str]]:
         for word in words.split(","):
             entry = "".join(word.lower().split())
             if entries.setdefault(entry, code) != code:
-                raise ConfigError(f"{path.name}: entry {number}: {word!r} stands for {entries[entry]!r} already")
+                raise ConfigError(f"{path.name}: entry {number}: {word!r} is already a word of {entries[entry]!r}")
     return aspects, entries
 
 
 def is_positive(score: float) -> bool:
-    """Whether a score of `SentenceOpinion` praises."""
+    """Checks whether a score of `SentenceOpinion` is praise."""
     return score >= LEAST_SCORE
 
 
 def is_negative(score: float) -> bool:
-    """Whether a score of `SentenceOpinion` blames."""
+    """Checks whether a score of `SentenceOpinion` is criticism."""
     return score <= -LEAST_SCORE
 
 

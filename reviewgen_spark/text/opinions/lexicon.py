@@ -1,10 +1,11 @@
-"""Sentiment by word lists: negation- and degree-aware, for Chinese and English, without a model.
+"""Scores the sentiment of Chinese and English texts by word lists with negation and degree, without a model.
 
-Each sentiment word counts its own score, times the degree word before it (很好), turned round by an odd number of
-negations in the same clause (不好, 不是很好). Giving the part after 但是 more weight was tried and made it worse.
+The score of a sentiment word is multiplied by the degree word before it (很好). An odd number of negations in the same
+clause reverses its sign (不好, 不是很好). More weight for the part after 但是 was tried and lowered the accuracy.
 
-Source of the rules: Taboada et al. 2011, "Lexicon-based methods for sentiment analysis" (negation shifts rather than
-mirrors, intensifiers multiply); Hutto & Gilbert 2014, VADER (the final squashing). The lists are our own.
+Sources of the rules: Taboada et al. 2011, "Lexicon-based methods for sentiment analysis" (a negation shifts a score and
+does not mirror it, intensifiers multiply), and Hutto and Gilbert 2014, VADER (scaling to -1 to 1). The lists are this
+project's own.
 """
 
 from math import sqrt
@@ -18,29 +19,29 @@ _CLAUSE_ENDS = frozenset("，。！？；：、…,.!?;:~～ \n")
 _NEVER = frozenset(["从来", "从", "从来没有", "从没", "从未", "never"])
 _SO = frozenset(["这么", "如此", "这样", "那么", "so", "such"])
 
-_PHRASE = 5  # tokens that an entry may be cut into
+_PHRASE = 5  # tokens that an entry of the list may have
 _WINDOW = 4  # tokens before a sentiment word in which negations and degrees apply
 
 # Tuned on the train half of online_shopping_10_cats (accuracy; see docs/experiments.md for what was tried).
-_NEGATED = -0.5  # a negated word says less than its opposite
+_NEGATED = -0.5  # a negated word is weaker than its opposite
 _WEAKENED_NEGATION = -0.3  # 不太好, 不是很好
 _SQUASH = 4.0
 
 
 class Verdict(NamedTuple):
-    """A score in [-1, 1], and how many sentiment words it rests on: a caller abstains on 0."""
+    """Holds a score in [-1, 1] and its number of sentiment words. Callers abstain if there are none."""
 
     score: float
     matches: int
 
 
 class Lexicon:
-    """The word lists of a folder, loaded once a worker.
+    """Scores tokens by the word lists of a folder, loaded once a worker.
 
     They are `sentiment_zh.tsv`, `sentiment_en.tsv`, `negations.txt` and `degrees.tsv`.
 
     Raises:
-        ConfigError: when a list is missing, is not UTF-8, or a score is no number within its range.
+        ConfigError: A list is missing, is not UTF-8, or a score is not a number within its range.
     """
 
     def __init__(self, dictionaries: Path) -> None:
@@ -49,15 +50,15 @@ class Lexicon:
         self.scores |= read_scores(dictionaries / "sentiment_zh.tsv", low=-1, high=1)
         self.degrees = read_scores(dictionaries / "degrees.tsv", low=0, high=3)
         self.negations = read_words(dictionaries / "negations.txt")
-        # Every beginning of a longer entry: how far tokens are joined to look for 再也不会 or 性价比高.
+        # All prefixes of entries, so that tokens are joined only as long as an entry (再也不会) can match.
         self._beginnings = frozenset(word[:end] for word in self.scores for end in range(1, len(word)))
 
     def score(self, tokens: list[str]) -> float:
-        """How positive the tokens are, -1 to 1; 0.0 when no word of the lists occurs."""
+        """Returns how positive the tokens are, -1 to 1; 0.0 if no word is in the lists."""
         return self.judge(tokens).score
 
     def judge(self, tokens: list[str]) -> Verdict:
-        """The score together with the number of words that it rests on."""
+        """Returns the score and the number of sentiment words."""
         total, matches, clause, place = 0.0, 0, 0, 0
         while place < len(tokens):
             token = tokens[place]
@@ -75,7 +76,7 @@ class Lexicon:
         return word in self.scores or word in self._beginnings
 
     def _longest(self, tokens: list[str], place: int) -> tuple[float, int]:
-        """The score of the longest entry that the tokens from here on make up, and how many tokens it takes."""
+        """Returns the score of the longest entry that starts at a token, and its number of tokens."""
         joined, found = "", (0.0, 0)
         for width, token in enumerate(tokens[place : place + _PHRASE], start=1):
             joined += token.lower() if token.isascii() else token
@@ -87,7 +88,7 @@ class Lexicon:
         return found
 
     def _context(self, before: list[str]) -> float:
-        """The factor that the words before a sentiment word make."""
+        """Returns the factor of the negations and degrees before a sentiment word."""
         degree, negations, degree_after_negation = 1.0, 0, False
         for token in before:
             word = token.lower()
@@ -98,17 +99,17 @@ class Lexicon:
                 degree *= self.degrees[word]
                 degree_after_negation = negations > 0
         if negations and not _NEVER.isdisjoint(before) and not _SO.isdisjoint(before):
-            return degree  # 从来没有这么好: never so good is very good
+            return degree  # 从来没有这么好: "never so good" means very good
         if negations % 2:
             return _WEAKENED_NEGATION if degree_after_negation else _NEGATED * degree
         return min(degree, 3.0)
 
 
 def read_scores(path: Path, low: float, high: float) -> dict[str, float]:
-    """A table of words and numbers, `word<TAB>number` a line.
+    """Reads a table of words and numbers, `word<TAB>number` a line.
 
     Raises:
-        ConfigError: when the file is missing or not UTF-8, or a line has no number within the range.
+        ConfigError: The file is missing or not UTF-8, or a line has no number within the range.
     """
     table: dict[str, float] = {}
     for number, line in enumerate(read_lines(path), start=1):

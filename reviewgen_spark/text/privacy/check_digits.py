@@ -1,11 +1,11 @@
-"""Check digits of numbers that identify people: what tells an ID card or a bank card from any long number."""
+"""Checks the check digits of ID cards and bank cards, to distinguish them from other long numbers."""
 
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _ID_CHECKS = "10X98765432"
 
 
 def is_id_card(number: str) -> bool:
-    """Whether the 18th character of a resident identity number fits (ISO 7064 MOD 11-2; Source: GB 11643-1999).
+    """Checks the 18th character of a resident identity number (ISO 7064 MOD 11-2; Source: GB 11643-1999).
 
     >>> is_id_card("11010519491231002X"), is_id_card("110105194912310021")
     (True, False)
@@ -17,7 +17,7 @@ def is_id_card(number: str) -> bool:
 
 
 def passes_luhn(digits: str) -> bool:
-    """Whether a card number's last digit fits (Luhn; Source: ISO/IEC 7812-1, annex B).
+    """Checks the last digit of a card number (Luhn; Source: ISO/IEC 7812-1, annex B).
 
     >>> passes_luhn("4111111111111111"), passes_luhn("4111111111111112")
     (True, False)

@@ -1,4 +1,4 @@
-"""What must stay erased: identifiers as keyed hashes, and how a record is asked whether it names one of them."""
+"""Stores erased identifiers as keyed hashes, and checks whether a record contains one of them."""
 
 import re
 from collections.abc import Iterator
@@ -7,19 +7,18 @@ from hashlib import blake2b
 from typing import Literal
 
 Kind = Literal["user", "review"]
-KINDS: tuple[Kind, ...] = ("user", "review")
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _BARE = re.compile(r'[^\s,:;{}\[\]"]+')
 
 
 def erasure_key(kind: Kind, identifier: str, key: bytes) -> str:
-    """The keyed hash that stands for an erased user or review; no other hash of the project is like it.
+    """Returns the keyed hash of an erased user or review. It differs from every other hash of the project.
 
     Args:
-        kind: `user` or `review`: the same id of both kinds gives two hashes.
-        identifier: as the source delivers it.
-        key: the secret of user_key.
+        kind: `user` or `review`. The same id of both kinds gives two hashes.
+        identifier: The id as the source delivers it.
+        key: The secret key of user_key.
 
     >>> erasure_key("user", "u1", b"k") == erasure_key("review", "u1", b"k")
     False
@@ -29,18 +28,18 @@ def erasure_key(kind: Kind, identifier: str, key: bytes) -> str:
 
 
 def key_fingerprint(key: bytes) -> str:
-    """Names a secret key; a hash of 256 secret bits tells nothing of them."""
+    """Returns a hash that identifies a secret key. The 256 secret bits cannot be derived from it."""
     return blake2b(key, digest_size=8, person=b"fingerprint").hexdigest()
 
 
 @dataclass(frozen=True)
 class Erased:
-    """What must stay erased.
+    """Holds the users, reviews and records that must stay erased.
 
     Attributes:
         keys: `erasure_key` of each user and review.
-        key: the secret they were made with.
-        places: source_file and source_line of records that are known to be erased, whatever they hold by now.
+        key: The secret key of these hashes.
+        places: source_file and source_line of records that are erased, whatever their content is now.
     """
 
     keys: frozenset[str]
@@ -48,22 +47,22 @@ class Erased:
     places: frozenset[tuple[str, int]] = frozenset()
 
     def has_user(self, user_id: str | None) -> bool:
-        """Whether the user is erased."""
+        """Checks whether the user is erased."""
         return bool(self.keys) and user_id is not None and erasure_key("user", user_id, self.key) in self.keys
 
     def has_review(self, review_id: str | None) -> bool:
-        """Whether the review is erased."""
+        """Checks whether the review is erased."""
         return bool(self.keys) and review_id is not None and erasure_key("review", review_id, self.key) in self.keys
 
     def is_named_in(self, raw_record: str | None) -> bool:
-        """Whether a record that cannot be typed names an erased user or review anywhere."""
+        """Checks whether a malformed record contains the id of an erased user or review."""
         if not self.keys or not raw_record:
             return False
         return any(self.has_user(name) or self.has_review(name) for name in set(candidate_ids(raw_record)))
 
 
 def candidate_ids(raw_record: str) -> Iterator[str]:
-    """Everything in a malformed record that may be an identifier: quoted strings, fields between commas, bare words.
+    """Yields possible identifiers of a malformed record: quoted strings, fields between commas, bare words.
 
     >>> sorted(set(candidate_ids('{"user_id": "u 1", "n": 7')))
     ['"n": 7', '1', '7', 'n', 'u', 'u 1', 'user_id', '{"user_id": "u 1"']

@@ -1,11 +1,10 @@
-"""Personal data in reviews: found by patterns and check digits, and replaced by typed masks such as `[PHONE]`.
+"""Finds personal data in reviews by patterns and check digits, and replaces it by masks such as `[PHONE]`.
 
-What makes a pattern fire is either its own structure (a check digit, a mobile prefix) or a word beside it (微信,
-订单号): prices, years and model numbers have neither. Each mask replaces the personal part only, so 微信abc12345
-becomes 微信[WECHAT].
+A pattern matches by its structure (a check digit, a mobile prefix) or by a word next to it (微信, 订单号). Prices,
+years and model numbers have neither. A mask replaces only the personal part, so 微信abc12345 becomes 微信[WECHAT].
 
-Full-width digits and Chinese numerals (一三八…) are read through a shadow of the text: the same length, with each such
-character replaced by its ASCII digit. Patterns search the shadow, masks go into the text.
+Patterns search a copy of the text, called the shadow. There full-width digits and Chinese numerals (一三八…) are
+replaced by ASCII digits. The shadow has the same length as the text, so a match has the same position in both.
 """
 
 import re
@@ -29,25 +28,25 @@ TYPES = (
     "PLATE",
     "ADDRESS",
 )
-"""The types, in the order in which they are looked for; the first to match a stretch of text has it."""
+"""The types of personal data that are masked."""
 
 
 class Masked(NamedTuple):
-    """A text without personal data, and how many of each type were masked."""
+    """Holds a text without personal data, and the number of masks by type."""
 
     text: str
     counts: dict[str, int]
 
 
 def pseudonym(user_id: str, key: bytes) -> str:
-    """The `user_key` of a user id: a keyed hash, the same for the same key, and useless without it.
+    """Returns the `user_key` of a user id: a keyed hash, which cannot be computed without the key.
 
     Args:
-        user_id: as the source delivers it.
-        key: 1 to 64 bytes from the environment; another key gives other pseudonyms.
+        user_id: The id as the source delivers it.
+        key: 1 to 64 bytes from the environment. Another key gives other pseudonyms.
 
     Raises:
-        ValueError: when the key is empty, which would make the hash one that anybody can compute.
+        ValueError: The key is empty, so anybody could compute the hash.
 
     >>> len(pseudonym("u1", b"k")), pseudonym("u1", b"k") == pseudonym("u1", b"other")
     (32, False)
@@ -61,11 +60,11 @@ def pseudonym(user_id: str, key: bytes) -> str:
 
 # --- the shadow ---------------------------------------------------------------------------------------------------
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
-# Full-width commas and stops are in most Chinese texts and in no pattern: only digits, letters and joiners count.
+# Full-width commas and stops are in most Chinese texts but in no pattern, so only these characters count.
 _FULL_WIDTH_GATE = re.compile("[\uff0b\uff0d\uff0e\uff10-\uff19\uff20-\uff5a]")
 _NUMERALS = "零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖两洞拐"
 _NUMERAL_DIGITS = str.maketrans(dict(zip(_NUMERALS, "000123456789112345678920" + "7", strict=True)))
-# Seven in a row, also mixed with digits and single spaces: longer than any number that is read out in a review.
+# Seven or more, also mixed with digits and single spaces: longer than an ordinary number in words.
 _NUMERAL_RUN = re.compile(rf"(?<![{_NUMERALS}0-9])(?:[{_NUMERALS}0-9][ \-]?){{6,}}[{_NUMERALS}0-9](?![{_NUMERALS}])")
 _NUMERAL_GATE = re.compile(f"[{_NUMERALS}](?:[{_NUMERALS}0-9]|[ -][{_NUMERALS}0-9])(?:[ -]?[{_NUMERALS}0-9]){{3}}")
 
@@ -78,14 +77,14 @@ def _shadow(text: str) -> str:
     return text
 
 
-# --- patterns; `id` is the part that is masked, the whole match where there is none -----------------------------------
+# --- patterns; the group `id` is masked, or the whole match without such a group -------------------------------------
 _SEP = r"[ \-]"
 _DIGIT_BEFORE = r"(?<![0-9])(?<![0-9][.\-*/])"
 _IS = r"[是为:： =(（#【\[,，]{0,3}"
 
 
 class Pattern(NamedTuple):
-    """One way in which personal data is written."""
+    """Holds one pattern of personal data, and a check of its matches."""
 
     type: str
     regex: re.Pattern[str]
@@ -97,7 +96,7 @@ def _digits(text: str) -> str:
 
 
 def _is_identifier(text: str) -> bool:
-    """A long number that is not one digit over and over (666666…, 23333333…, 100000000000000)."""
+    """Checks that a long number has more than three different digits, unlike 666666… or 100000000000000."""
     return len(set(_digits(text))) > 3
 
 
@@ -114,7 +113,7 @@ def _has_six_digits(text: str) -> bool:
 
 
 def _looks_like_handle(text: str) -> bool:
-    """A chat name without a colon before it: a plain word (微信android) is none."""
+    """Checks a chat name without a colon before it. A plain word (微信android) is not one."""
     return any(c.isdigit() or c in "_-" for c in text)
 
 
@@ -160,7 +159,7 @@ _QQ = (
     rf"(?P<id>[1-9]\d{{4,11}})(?![0-9A-Za-z])"
 )
 _PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使"
-# 新 is also "new": 新E5800 is a processor, so it needs one of Xinjiang's letters and a boundary.
+# 新 also means "new": 新E5800 is a processor. So 新 needs one of the letters of Xinjiang.
 _PLATE = (
     rf"(?:[{_PROVINCES}][A-HJ-NP-Za-hj-np-z]|新[A-HJ-Ra-hj-r])[·•. \-]?"
     r"(?P<tail>[A-HJ-NP-Za-hj-np-z0-9]{5,6}|[A-HJ-NP-Za-hj-np-z0-9]{4}[挂学警港澳])(?![A-Za-z0-9])"
@@ -182,7 +181,7 @@ _LONG_NUMBER = r"(?<![0-9A-Za-z.\-])\d{15,32}(?![0-9A-Za-z])"
 
 
 def _is_plate(text: str) -> bool:
-    """A plate has at least two digits, and six signs only as a new-energy plate, which has four digits."""
+    """Checks a plate: at least two digits. Only a new-energy plate has six characters, at least four of them digits."""
     tail = re.sub(r"^.[A-Za-z][·•. \-]?", "", text)
     count = len(_digits(tail))
     return count >= 2 and (len(tail) < 6 or count >= 4)
@@ -208,10 +207,10 @@ _MAIL = Pattern("EMAIL", re.compile(_EMAIL), None)
 _CARS = Pattern("PLATE", re.compile(_PLATE), _is_plate)
 _CHATS = tuple(pattern for pattern in _NUMBERS if pattern.type == "WECHAT")
 
-# --- gates: one class search each, so that a text without a hint costs under a microsecond
-# An at sign, the start of a chat word, a province before a letter, five digits or seven numerals in a row, or a number
-# before a word for a building: one class to look for, then a look around. A lone digit, as in one review of three, is
-# not enough.
+# --- gates: each is one search for a class, so that a text without a match takes under a microsecond
+# An at sign, the start of a chat word, a province before a letter, five digits or several numerals in a row, or a
+# number before a word for a building: one class, then lookarounds. A single digit does not match, because one review
+# of three has one.
 GATE = re.compile(
     f"[0-9@\uff10-\uff19\uff20微威薇维WwVv加➕{_NUMERALS}十{_PROVINCES}新]"
     r"(?:(?<=[@\uff10-\uff19\uff20])|(?<=[微威薇维])(?:信|xin)|(?<=[WwVv])[XxEe信]|(?<=[加➕])[vV]"
@@ -226,7 +225,7 @@ _CAR_GATE = re.compile(rf"[{_PROVINCES}新][A-Za-z]")
 
 
 def mask(text: str) -> Masked:
-    """Replace personal data by typed masks until none is left; a text without any comes back as it is.
+    """Replaces personal data by masks until none is left. A text without any is returned unchanged.
 
     >>> mask("请打138-0000-0000或一三八零零零零零零零零,微信kefu_2020")
     Masked(text='请打[PHONE]或[PHONE],微信[WECHAT]', counts={'WECHAT': 1, 'PHONE': 2})
@@ -264,7 +263,7 @@ def _round(text: str, counts: dict[str, int]) -> str:
 
 
 def _masked(text: str, shadow: str, pattern: Pattern, counts: dict[str, int]) -> tuple[str, str]:
-    """Both strings with one pattern's matches replaced by the same mask, so that they keep the same length."""
+    """Replaces the matches of one pattern by the same mask in both strings, so that their lengths stay equal."""
     mark = f"[{pattern.type}]"
     spans = []
     for match in pattern.regex.finditer(shadow):

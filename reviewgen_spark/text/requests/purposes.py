@@ -1,18 +1,16 @@
-"""What texts are made for: a closed list. Nothing on it writes as a customer."""
+"""Defines the purposes of generated texts, a closed list. No purpose writes as a customer."""
 
 from typing import Literal, get_args
 
 Purpose = Literal["augmentation", "summary", "product_copy", "reply", "draft_for_verified_buyer"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
-"""To pass a machine-written text off as a customer's review breaks 16 CFR 465 and China's e-commerce law, art. 17."""
+"""A generated text presented as a customer's review violates 16 CFR 465 and China's e-commerce law, art. 17."""
 
 PER_PRODUCT: frozenset[Purpose] = frozenset({"summary", "product_copy"})
-"""One text for a product, from many reviews."""
-PER_REVIEW: frozenset[Purpose] = frozenset({"augmentation", "reply"})
-"""One text for a review: a variant of it, or an answer to it."""
+"""Purposes with one text for a product, from many reviews."""
 
 PUBLISHABLE: frozenset[Purpose] = frozenset({"summary", "product_copy", "reply"})
-"""May be shown, always with its visible label. Training data may not; a draft goes to the buyer who asked for it alone,
-and what becomes of it is the buyer's own doing."""
+"""Purposes that may be published, always with the visible label. Training data is never published. A draft goes only to
+the buyer who requested it, and the buyer decides what to do with it."""
 IN_SHOPS_NAME: frozenset[Purpose] = frozenset({"product_copy", "reply"})
-"""Speak for the shop, and so must not sound like somebody who bought there."""
+"""Purposes that write for the shop. Their texts must not sound like a customer."""

@@ -1,7 +1,7 @@
-"""Requests that are refused before anything is written: what they ask for is on a list, or they carry personal data.
+"""Refuses requests that contain refused phrases or personal data, before a text is generated.
 
-Customers' reviews are not searched: they are material, and a review may say that it smells of fake reviews. What the
-one who asks chose is: keywords, aspects, category, attributes, and for a draft the words of the buyer.
+Customers' reviews are not checked, because a review may itself complain about fake reviews. Only the fields that the
+sender chose are checked: keywords, aspects, category, attributes, and for a draft the words of the buyer.
 """
 
 from typing import NamedTuple
@@ -12,21 +12,21 @@ from reviewgen_spark.text.words.phrase_lists import PhraseList
 
 
 class Refusal(NamedTuple):
-    """Why a request is refused: the kind of the list, and what it was found by; never the request's own words."""
+    """Holds the reason of a refusal: its kind and the phrase of the list, never words of the request."""
 
     kind: str
     reason: str
 
 
-_OF_A_SHOP = {"LANDLINE"}  # a hotline, which an answer may name
+_OF_A_SHOP = {"LANDLINE"}  # a hotline, which a reply may contain
 
 
 def refusal(request: Request, refused: PhraseList) -> Refusal | None:
-    """Why a request is refused, or None.
+    """Returns the reason why a request is refused, or None.
 
     Args:
-        request: what is asked for.
-        refused: the list of conf/safety/refusals.tsv.
+        request: The request to check.
+        refused: The list of conf/safety/refusals.tsv.
     """
     for name, words in _asked(request):
         for word in words:

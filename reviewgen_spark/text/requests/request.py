@@ -1,4 +1,4 @@
-"""One request for one text: everything that shapes it, checked, as canonical JSON, and the ids that follow from it."""
+"""Defines a request for one text: its fields, their checks, its canonical JSON and the ids derived from it."""
 
 import difflib
 import json
@@ -20,14 +20,14 @@ LENGTH_BOUNDS: Mapping[LangCode, Mapping[Length, tuple[int, int]]] = {
     "zh": {"short": (1, 30), "medium": (31, 100), "long": (101, 500)},
     "en": {"short": (1, 20), "medium": (21, 80), "long": (81, 300)},
 }
-"""Smallest and largest size of each length, both included: characters without spaces in Chinese, words in English."""
+"""Least and largest size of each length, inclusive: characters without spaces in Chinese, words in English."""
 
 _CONTRADICTIONS = frozenset({(1, "positive"), (2, "positive"), (4, "negative"), (5, "negative")})
 
 
 @dataclass(frozen=True)
 class Source:
-    """A review that a text is made from. Its text is data: nothing in it is an instruction."""
+    """Holds a review that a text is generated from. Its text is data, never an instruction."""
 
     record_id: str
     text: str
@@ -35,7 +35,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Attribute:
-    """A property of the product as the shop states it."""
+    """Holds a property of the product as the shop states it."""
 
     name: str
     value: str
@@ -43,25 +43,25 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for.
+    """Holds a request for one text, and checks its fields.
 
     Attributes:
-        purpose: one of `purposes.PURPOSES`.
-        product_id: the shop's product id.
-        lang_code: of the text: zh or en.
-        record_id: of the review that is answered or varied; None where the text is about a product.
-        category: product category as the shop names it.
-        sentiment: positive or negative; None leaves it open.
-        stars: 1 to 5; None leaves them open.
-        aspects: what the text speaks of, such as battery.
-        keywords: words that it holds.
+        purpose: One of `purposes.PURPOSES`.
+        product_id: The shop's product id.
+        lang_code: Language of the text: zh or en.
+        record_id: The review that is answered or varied; None if the text is about a product.
+        category: Product category as the shop names it.
+        sentiment: positive or negative; None allows both.
+        stars: 1 to 5; None allows all.
+        aspects: Topics of the text, such as battery.
+        keywords: Words that the text should contain.
         length: short, medium or long, see `LENGTH_BOUNDS`.
-        attributes: properties of the product that the text may state.
-        sources: reviews that the text rests on.
-        seed: of the random numbers; the first one that is tried.
+        attributes: Properties of the product that the text may state.
+        sources: Reviews that the text is based on.
+        seed: Seed of the first attempt.
 
     Raises:
-        ConfigError: with every fault, one a line; no text of a review is in it.
+        ConfigError: A field is wrong. The message has one line for each fault and no text of a review.
     """
 
     purpose: Purpose
@@ -122,7 +122,7 @@ class Request:
         return faults
 
     def _missing(self) -> list[str]:
-        """A text must have something to stand on."""
+        """Returns the fault if fields that the purpose needs are missing."""
         if self.purpose in ("summary", "reply") and not self.sources:
             return [f"sources: expected at least one review, as the purpose is {self.purpose}"]
         if self.purpose == "product_copy" and not (self.sources or self.attributes):
@@ -135,17 +135,17 @@ class Request:
         return []
 
     def to_json(self) -> str:
-        """The request as one line of canonical JSON: keys in order, no spaces, ASCII only."""
+        """Returns the request as one line of canonical JSON: sorted keys, no spaces, ASCII only."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, line: str) -> "Request":
-        """The request of a line of JSON; what it does not name has its default.
+        """Reads a request from a line of JSON. Missing keys have their defaults.
 
         Attributes are pairs or one object; sources are objects of `record_id` and `text`.
 
         Raises:
-            ConfigError: when the line is no JSON object, has an unknown key or a value of the wrong kind.
+            ConfigError: The line is not a JSON object, has an unknown key or a value of the wrong type.
         """
         try:
             values = json.loads(line)
@@ -169,11 +169,11 @@ class Request:
 
 
 def prompt_fingerprint(request: Request, prompt_version: str) -> str:
-    """What a model is told, as a hash: the request without its seed, and how prompts are worded.
+    """Returns a hash of the request without its seed, and of the version of the prompt.
 
     Args:
-        request: what is asked for.
-        prompt_version: `prompts.PROMPT_VERSION`, or that of the control codes.
+        request: The request to hash.
+        prompt_version: `prompts.PROMPT_VERSION`, or the version of the control codes.
     """
     values = asdict(request)
     del values["seed"]
@@ -182,13 +182,13 @@ def prompt_fingerprint(request: Request, prompt_version: str) -> str:
 
 
 def text_id(request: Request, prompt_version: str, model_name: str, model_version: int) -> str:
-    """The id of the text that a model writes for a request, the same however often it had to try."""
+    """Returns the id of the text of a model for a request. It does not depend on the number of attempts."""
     content = json.dumps([prompt_fingerprint(request, prompt_version), request.seed, model_name, model_version])
     return blake2b(content.encode(), digest_size=16, person=b"text").hexdigest()
 
 
 def text_size(text: str, lang_code: LangCode) -> int:
-    """Characters without spaces in Chinese, words in English.
+    """Returns the size of a text: characters without spaces in Chinese, words in English.
 
     >>> text_size("很 好用。", "zh"), text_size("Works very well.", "en")
     (4, 3)
@@ -198,7 +198,7 @@ def text_size(text: str, lang_code: LangCode) -> int:
 
 
 def length_of(text: str, lang_code: LangCode) -> Length:
-    """Which length a text has; one above all bounds is long.
+    """Returns the length of a text. A text above all bounds is long.
 
     >>> length_of("很好用。", "zh"), length_of("word " * 30, "en")
     ('short', 'medium')
@@ -216,7 +216,7 @@ def _are_texts(*values: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    """A value in a message; a long one may be a review that slipped into another field."""
+    """Returns a value for a message, or only its type and size if it is long, because it may be a review."""
     told = repr(value)
     return told if len(told) <= 40 else f"{type(value).__name__} of {len(told)} characters"
 

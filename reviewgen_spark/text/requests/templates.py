@@ -1,7 +1,7 @@
-"""Texts from sentences that stand ready: the baseline of every writer, and the default for replies.
+"""Writes texts from fixed sentence templates: the baseline of every writer, and the default for replies.
 
-A text is an opening, a sentence for each topic that the request or its review brings up, and a close; sentences that
-say nothing new fill it up to its length. Which wording is taken, the seed decides.
+A text has an opening, a sentence for each topic of the request or its review, and a close. Generic sentences fill it
+up to its length. The seed chooses the wording.
 """
 
 import random
@@ -14,14 +14,14 @@ from reviewgen_spark.text.requests.request import LENGTH_BOUNDS, Request, text_s
 from reviewgen_spark.text.words.languages import LangCode
 
 TEMPLATE_VERSION = 1
-"""Grows when a sentence below changes; it is the `model_version` of what they write."""
+"""The `model_version` of template texts; it increases if a sentence below changes."""
 
 Sentences = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Topic:
-    """What people speak of: the words that give it away, and what the shop answers to a complaint of it."""
+    """Holds a topic of reviews: words that indicate it, and the shop's answers to a complaint about it."""
 
     words: Sentences
     answer: Sentences
@@ -138,7 +138,7 @@ _COPY: Mapping[LangCode, tuple[Sentences, Sentences, Sentences]] = {
         ),
     ),
 }
-_VOICES: Mapping[LangCode, Mapping[str, tuple[Sentences, Sentences]]] = {  # about {thing}; about the whole
+_VOICES: Mapping[LangCode, Mapping[str, tuple[Sentences, Sentences]]] = {  # about {thing}; about the product
     "zh": {
         "positive": (
             ("{thing}不错，", "{thing}很满意，", "{thing}挺好的，"),
@@ -169,10 +169,10 @@ PURPOSES_WRITTEN: tuple[Purpose, ...] = ("augmentation", "product_copy", "reply"
 
 
 def fill_template(request: Request) -> str:
-    """A text for a request, the same for the same request.
+    """Writes a text for a request. Equal requests give equal texts.
 
     Raises:
-        RequestError: there are no templates for its purpose.
+        RequestError: The purpose has no templates.
 
     >>> wanted = Request("augmentation", "p", "zh", sentiment="positive", keywords=("屏幕",), length="short")
     >>> print(fill_template(wanted))
@@ -191,7 +191,7 @@ def fill_template(request: Request) -> str:
 
 
 def find_topics(request: Request) -> list[str]:
-    """What a request is about: its aspects where they are known topics, then what its sources complain of, in order.
+    """Returns the topics of a request: first its aspects that are topics, then the topics of its sources.
 
     >>> from reviewgen_spark.text.requests.request import Source
     >>> find_topics(Request("reply", "p", "zh", sources=(Source("r", "屏幕坏了，客服不理人"),)))
@@ -237,7 +237,7 @@ def _voice(request: Request) -> str:
     things = [*request.aspects, *request.keywords] or [request.category or _PLAIN_SUBJECT[request.lang_code]]
     middle = [tuple(sentence.format(thing=_plain(thing)) for sentence in about) for thing in things]
     if request.purpose == "draft_for_verified_buyer":
-        # Only what the buyer said: a sentence of the whole would be an experience that nobody told of.
+        # Only the buyer's own statements, because a sentence about the product would invent an experience.
         found = _compose(request, (), middle, (), (), {})
         return found.rstrip("，") + "。" if request.lang_code == "zh" else found
     return _compose(request, (), middle, whole, whole, {})
@@ -251,7 +251,7 @@ def _compose(
     fillers: Sentences,
     names: Mapping[str, str],
 ) -> str:
-    """One of each, as many of the middle as have room, then fillers up to the length that was asked for."""
+    """Joins an opening, as much of the middle as fits, fillers up to the requested length, and a close."""
     draw = random.Random(request.seed)
     low, high = LENGTH_BOUNDS[request.lang_code][request.length]
     gap = "" if request.lang_code == "zh" else " "
@@ -269,7 +269,7 @@ def _compose(
         return gap.join(part for part in (opening, *parts, *more, close) if part)
 
     for sentences in middle:
-        # What is filled in may hold braces; it was put in by then.
+        # The sentence is already filled in. It is not formatted again, because a value may contain braces.
         found = draw.choice(sentences)
         if text_size(text(found), request.lang_code) <= high:
             parts.append(found)
@@ -284,5 +284,5 @@ def _compose(
 
 
 def _plain(value: str) -> str:
-    """On one line, without spaces around it."""
+    """Returns a value on one line, without spaces around it."""
     return " ".join(value.split())

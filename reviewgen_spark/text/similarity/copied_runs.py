@@ -1,4 +1,4 @@
-"""How much of a text stands word for word in another: the longest common run, and an index of what was trained on."""
+"""Finds text that is copied word for word from other texts, or from training texts by an index."""
 
 import re
 from array import array
@@ -12,11 +12,11 @@ _HAN_OR_WORD = re.compile(r"[^\W_]")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 GRAM: dict[LangCode, int] = {"zh": 12, "en": 6}
-"""Units of an n-gram of the index: runs that are shorter are not seen."""
+"""Units of an n-gram of the index; shorter runs are not found."""
 
 
 def units(text: str, lang_code: LangCode) -> Sequence[str]:
-    """What runs are counted in: letters and digits in Chinese, words in English; case and marks do not count.
+    """Returns the units of a run: letters and digits in Chinese, words in English. Case and marks are ignored.
 
     >>> units("很好，OK", "zh"), units("It's fine.", "en")
     ('很好ok', ("it's", 'fine'))
@@ -27,9 +27,9 @@ def units(text: str, lang_code: LangCode) -> Sequence[str]:
 
 
 def longest_common_run(text: str, others: Iterable[str], lang_code: LangCode) -> int:
-    """Units of the longest run that a text has in common with one of the others.
+    """Returns the length in units of the longest run that a text shares with one of the others.
 
-    A run of n units holds runs of every smaller length, so the longest is found by halving.
+    A run of n units contains runs of all shorter lengths, so a binary search finds the longest.
 
     >>> longest_common_run("电池很耐用，屏幕一般", ["这个电池很耐用！"], "zh")
     5
@@ -54,16 +54,16 @@ def _grams(sequence: Sequence[str], size: int) -> set[Sequence[str]]:
 
 
 class CopyIndex:
-    """Hashes of the n-grams of the texts that a model was trained on: 8 bytes for each, so it can be shipped."""
+    """Finds copies of training texts by hashes of their n-grams. A hash has 8 bytes, so the index stays small."""
 
     def __init__(self, lang_code: LangCode, hashes: Sequence[int]) -> None:
-        """Take what `build` has made: unsigned numbers of 8 bytes, in order."""
+        """Wraps the hashes of `build`: sorted unsigned numbers of 8 bytes."""
         self.lang_code = lang_code
         self.hashes = hashes
 
     @classmethod
     def build(cls, texts: Iterable[str], lang_code: LangCode) -> "CopyIndex":
-        """The index of some texts of one language."""
+        """Builds the index of texts of one language."""
         size = GRAM[lang_code]
         found = {_hash(gram) for text in texts for gram in _grams(units(text, lang_code), size)}
         return cls(lang_code, array("Q", sorted(found)))
@@ -72,9 +72,9 @@ class CopyIndex:
         return len(self.hashes)
 
     def longest_run(self, text: str) -> int:
-        """Units of the longest run that is found piece by piece in the index; 0 below `GRAM`.
+        """Returns the length in units of the longest run whose n-grams are all in the index; 0 below `GRAM`.
 
-        Neighbouring n-grams may stem from different texts, so it is an upper bound for one text.
+        Neighbouring n-grams may come from different texts, so this is an upper bound for one text.
         """
         size, mine = GRAM[self.lang_code], units(text, self.lang_code)
         longest = current = 0

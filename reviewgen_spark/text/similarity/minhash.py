@@ -1,7 +1,7 @@
-"""MinHash over character n-grams: which of many texts may be near copies, and how near two of them are.
+"""Finds near copies among many texts by MinHash over character n-grams, and measures their similarity.
 
-Broder 1997 (the signature) and Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, ch. 3 (banding). Texts are
-hashed together, as columns of numpy: a million reviews cost a minute a core, where a text at a time costs ten.
+Source: Broder 1997 (signatures) and Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, ch. 3 (banding). Texts are
+hashed in batches by numpy, because a million reviews then take a minute a core instead of ten.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd: Knuth's multip
 
 
 class MinHash:
-    """Signatures of `bands` x `rows` minima, cut into bands; texts that share a band are candidates.
+    """Computes signatures of `bands` x `rows` minima. Texts that share a band are candidates.
 
     Two texts of Jaccard similarity j share a band with probability 1 - (1 - j^rows)^bands: with 12 x 5, 0.99 at 0.8
     and 0.03 at 0.3.
@@ -26,7 +26,7 @@ class MinHash:
         self._factors, self._addends = numbers[0] | np.uint64(1), numbers[1]
 
     def band_hashes(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
-        """One row a text, one column a band, (N, bands); a band's index is part of its hash."""
+        """Returns the hashes of the bands, (N, bands): one row a text. The index of a band is part of its hash."""
         if not texts:
             return np.empty((0, self._bands), np.int64)
         grams, starts = ngram_hashes(texts, self._ngram)
@@ -42,9 +42,9 @@ class MinHash:
 
 
 def ngram_hashes(texts: Sequence[str], ngram: int) -> tuple[Hashes, npt.NDArray[np.int64]]:
-    """Hashes of all n-grams of all texts in one array, and where each text starts in it.
+    """Returns the hashes of all n-grams of all texts in one array, and the start of each text in it.
 
-    A text shorter than n is one gram, so each text has at least one.
+    A text shorter than n is one n-gram, so each text has at least one.
 
     >>> grams, starts = ngram_hashes(["abcd", "bcd", "x"], 3)
     >>> len(grams), starts.tolist(), bool(grams[1] == grams[2])
@@ -59,13 +59,13 @@ def ngram_hashes(texts: Sequence[str], ngram: int) -> tuple[Hashes, npt.NDArray[
     counts = lengths - ngram + 1
     text_starts = np.cumsum(lengths) - lengths
     starts = np.cumsum(counts) - counts
-    # the grams of a text, leaving out those that run on into the next
+    # the n-grams of each text, without those that extend into the next text
     picked = np.arange(int(counts.sum())) + np.repeat(text_starts - starts, counts)
     return rolled[picked], starts
 
 
 def jaccard(pairs: Sequence[tuple[str, str]], ngram: int) -> list[float]:
-    """The true Jaccard similarity of the n-gram sets of each pair.
+    """Returns the exact Jaccard similarity of the n-gram sets of each pair.
 
     >>> jaccard([("abcd", "abcd"), ("abcd", "bcde"), ("abcd", "xyz")], 3)
     [1.0, 0.3333333333333333, 0.0]
@@ -80,16 +80,16 @@ def jaccard(pairs: Sequence[tuple[str, str]], ngram: int) -> list[float]:
     return found
 
 
-_PAIRS = 256  # at a time: what fits in the processor's cache
-_PAIR_BITS = 24  # of a number that says which pair; 40 bits are left for the gram: two differ with 1 - 10^-8 a pair
+_PAIRS = 256  # pairs of one batch, which fits in the processor's cache
+_PAIR_BITS = 24  # bits of the pair's number; 40 bits remain for the n-gram: a collision has probability 10^-8 a pair
 
 
 def _gram_sets(texts: Sequence[str], ngram: int) -> Hashes:
-    """The distinct n-grams of each text, each with the number of the text in its upper bits, sorted."""
+    """Returns the distinct n-grams of each text, sorted. The upper bits hold the number of the text."""
     grams, starts = ngram_hashes(texts, ngram)
     numbers = np.repeat(np.arange(len(texts), dtype=np.uint64), np.diff(np.append(starts, len(grams))))
     codes: Hashes = np.sort((numbers << np.uint64(64 - _PAIR_BITS)) | (grams >> np.uint64(_PAIR_BITS)))
-    first: Hashes = codes[np.append(True, codes[1:] != codes[:-1])]  # numpy's unique hashes, which is slower
+    first: Hashes = codes[np.append(True, codes[1:] != codes[:-1])]  # numpy's unique uses hashes, which is slower
     return first
 
 

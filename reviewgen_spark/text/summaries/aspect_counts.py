@@ -1,4 +1,4 @@
-"""Counts what reviews say about each aspect, and puts the counts into words."""
+"""Counts the positive and negative reviews of each aspect, and writes the counts as a sentence."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from reviewgen_spark.text.words.languages import LangCode
 
 
 class AspectCount(NamedTuple):
-    """Which reviews name an aspect, and how many of them praise and blame it."""
+    """Holds the reviews that mention an aspect, and how many praise and criticise it."""
 
     code: str
     record_ids: tuple[str, ...]
@@ -20,11 +20,11 @@ class AspectCount(NamedTuple):
 
 
 def count_aspects(reviews: Mapping[str, Sequence[Sentence]], section: SummariseSection) -> list[AspectCount]:
-    """The aspects that most reviews name, the most frequent first.
+    """Counts the aspects that most reviews mention, the most frequent first.
 
     Args:
-        reviews: The sentences of all that are read, by record id.
-        section: How many aspects, and how often one must be named.
+        reviews: The sentences of each review, by record id.
+        section: Most aspects, and least mentions of an aspect.
     """
     named: defaultdict[str, dict[str, float]] = defaultdict(dict)
     for record_id, sentences in reviews.items():
@@ -45,11 +45,11 @@ def count_aspects(reviews: Mapping[str, Sequence[Sentence]], section: SummariseS
 
 
 Read = tuple[int, int]
-"""How many reviews were read, and how many the product has."""
+"""Number of reviews that were read, and number of reviews of the product."""
 
 
 def say_counts(counts: Sequence[AspectCount], read: Read, reader: OpinionReader, language: LangCode) -> str:
-    """The counts as one sentence: `Of 400 reviews, 312 mention battery life (71 % positively, 9 % negatively).`."""
+    """Writes counts as a sentence: `Of 400 reviews, 312 mention battery life (71 % positively, 9 % negatively).`."""
     parts = []
     for place, (code, record_ids, praise, blame) in enumerate(counts):
         good, bad = (round(100 * part / len(record_ids)) for part in (praise, blame))

@@ -8,28 +8,28 @@ from math import fsum
 from reviewgen_spark.text.opinions.aspects import is_negative, is_positive
 from reviewgen_spark.text.summaries.sentences import Sentence
 
-# In words of overlap; tuned on the training products of FewSum (docs/experiments.md).
-_FUNCTION = 0.5  # what a stop word is worth, where a content word is worth 1
-_PERSONAL = 4.0  # what a word such as I or my costs
-_ASPECT = 2.0  # what the first mention of an aspect that every review names is worth
-_BALANCE = 2.0  # what praise alone costs where every review blames
-_SHORTEST = 3  # words of a quote with an opinion: below, it says nothing without what stood before it
-_SHORTEST_FACT = 6  # of one that only names an aspect: 先说外观吧
+# Weights in words of overlap, tuned on the training products of FewSum (docs/experiments.md).
+_FUNCTION = 0.5  # value of a stop word; a content word has 1
+_PERSONAL = 4.0  # cost of a word such as I or my
+_ASPECT = 2.0  # value of the first mention of an aspect that every review mentions
+_BALANCE = 2.0  # cost if all quotes praise and all reviews criticise
+_SHORTEST = 3  # words of a quote with an opinion; a shorter one is unclear without its context
+_SHORTEST_FACT = 6  # the same for a quote that only mentions an aspect: 先说外观吧
 _MASK = re.compile(r"\[[A-Z_]{2,9}\]")
 
 
 def choose_sentences(
     reviews: Sequence[Sequence[Sentence]], max_words: int, may_quote: Callable[[str], bool] = lambda sentence: True
 ) -> list[Sentence]:
-    """The sentences that stand best for all reviews, in the order in which they were chosen.
+    """Returns the sentences that represent all reviews best, in the order of their choice.
 
-    Greedy: the sentence that most raises the value of what is chosen, until none does. At least one is chosen where one
-    fits. Time grows with the words of all reviews, times the handful that is chosen.
+    The choice is greedy: each step adds the sentence that increases the total value most, until none increases it. The
+    first sentence is always added if it fits. Time is proportional to the words of all reviews times the steps.
 
     Args:
         reviews: The sentences of each review.
-        max_words: Of all chosen together.
-        may_quote: Asked of the best sentences only, as it may be slow.
+        max_words: Most words of all chosen sentences together.
+        may_quote: Checks a sentence. It is called only for the best ones, because it may be slow.
     """
     candidates = [sentence for review in reviews for sentence in review if _is_quotable(sentence, max_words)]
     worth = _Worth(reviews, max_words)
@@ -51,7 +51,7 @@ def choose_sentences(
 
 
 class _Chosen:
-    """What was chosen so far, with the sums that the next choice needs."""
+    """Holds the chosen sentences, and the sums for the next choice."""
 
     def __init__(self) -> None:
         self.sentences: list[Sentence] = []
@@ -72,7 +72,7 @@ class _Chosen:
 
 
 class _Worth:
-    """What sentences are worth, by the reviews that have their words and aspects."""
+    """Computes the value of sentences by the reviews that share their words and aspects."""
 
     def __init__(self, reviews: Sequence[Sequence[Sentence]], max_words: int) -> None:
         self._max_words = max_words
@@ -84,7 +84,7 @@ class _Worth:
                 with_copies[word].update(range(1, count + 1))
             with_aspect.update({code for sentence in review for code in sentence.said.aspects})
             scores.append(sum(sentence.said.score for sentence in review))
-        # the review that a sentence is taken from is no evidence for it
+        # the review of a sentence does not count as support of it
         itself, others = (1, len(reviews) - 1) if len(reviews) > 1 else (0, 1)
         self._words = {
             word: [(copies[count] - itself) / others for count in sorted(copies)]
@@ -95,7 +95,7 @@ class _Worth:
         self._praise = praise / max(praise + blame, 1)
 
     def overlap(self, chosen: _Chosen, sentence: Sentence) -> float:
-        """Words that a review is expected to share with the sentence, beyond those that it shares already."""
+        """Returns the expected number of words that a review shares with the sentence, beyond the chosen ones."""
         total = 0.0
         copies: dict[str, int] = {}
         content = set(sentence.said.content_words)
@@ -107,9 +107,9 @@ class _Worth:
         return total
 
     def value(self, chosen: _Chosen, sentence: Sentence) -> float:
-        """What all that was chosen is worth together with the sentence: half an F1, corrected."""
+        """Returns the value of the chosen sentences plus this one: half an F1 with corrections."""
         found = chosen.overlap + self.overlap(chosen, sentence)
-        # fsum is exact: a sum in the order of a set would differ between processes in its last digit, and so break ties
+        # fsum is exact. In the order of a set a sum would differ in its last digit between processes, and decide ties
         found += _ASPECT * fsum(self._aspects[code] for code in chosen.aspects.union(sentence.said.aspects))
         found -= _PERSONAL * (chosen.personal + sentence.said.personal_count)
         praise = chosen.praise + is_positive(sentence.said.score)
@@ -120,7 +120,7 @@ class _Worth:
 
 
 def _is_quotable(sentence: Sentence, max_words: int) -> bool:
-    """Whether it states something of the product, alone, fits, and shows no place where personal data was masked."""
+    """Checks that a sentence states something, has a suitable length, is no question and has no mask."""
     is_opinion = is_positive(sentence.said.score) or is_negative(sentence.said.score)
     shortest = _SHORTEST if is_opinion else _SHORTEST_FACT if sentence.said.aspects else max_words + 1
     is_asking = sentence.text.rstrip("\"'”’」』）) ").endswith(("?", "？"))

@@ -1,4 +1,4 @@
-"""Cuts reviews into sentences, with the opinions of each."""
+"""Splits reviews into sentences, and reads the opinion of each."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ _OPEN_END = " ，,；;、:："
 
 
 class Review(NamedTuple):
-    """A review of the product: its id, clean text and language code."""
+    """Holds a review of the product: its id, clean text and language code."""
 
     record_id: str
     text: str
@@ -22,7 +22,7 @@ class Review(NamedTuple):
 
 
 class Sentence(NamedTuple):
-    """A sentence of a review, as it was read."""
+    """Holds a sentence of a review, its opinion and its words."""
 
     record_id: str
     text: str
@@ -31,7 +31,7 @@ class Sentence(NamedTuple):
 
 
 def main_language(codes: Iterable[str | None]) -> LangCode | None:
-    """The commoner of Chinese and English, Chinese of two with as many; None where there is neither.
+    """Returns the more frequent of Chinese and English; Chinese for a tie, None without either.
 
     >>> main_language(["en", "zh-hans", "zh-hant", "other"]), main_language(["other"])
     ('zh', None)
@@ -42,7 +42,7 @@ def main_language(codes: Iterable[str | None]) -> LangCode | None:
 
 
 def read_sentences(review: Review, reader: OpinionReader, keywords: frozenset[str] = frozenset()) -> list[Sentence]:
-    """The sentences of a review with what they say."""
+    """Returns the sentences of a review with their opinions."""
     found = []
     for text in cut_sentences(review.text):
         said = reader.read(text, keywords)
@@ -52,5 +52,5 @@ def read_sentences(review: Review, reader: OpinionReader, keywords: frozenset[st
 
 
 def language_family(code: str | None) -> LangCode | None:
-    """Chinese, in either script, or English: the languages that there are word lists and templates for."""
+    """Returns zh for both Chinese scripts, en for English, and None for languages without word lists."""
     return "en" if code == "en" else "zh" if (code or "").startswith("zh") else None

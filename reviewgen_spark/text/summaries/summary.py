@@ -1,11 +1,13 @@
-"""What customers say of a product, without a model: quotes that most reviews would agree with, and counts.
+"""Summarises the reviews of a product without a model, by representative quotes and by counts.
 
-The quotes are the set of sentences that maximises its expected overlap with a review (a minimum Bayes risk choice,
-Kumar and Byrne 2004, in the form of weighted coverage: Gillick and Favre 2009, Lin and Bilmes 2011), and so a stand-in
-for ROUGE-1 against a summary that nobody has written. The k-th copy of a word is worth the share of the other reviews
-that have it k times, so what was said already is worth nothing more: redundancy needs no rule of its own. To it come
-the aspects that are covered, and from it go words by which writers speak of themselves, and a balance of praise and
-blame that is not that of the reviews. The function is submodular but for the balance, and maximised greedily.
+The quotes are the sentences with the largest expected overlap with a review. This is a minimum Bayes risk choice (Kumar
+and Byrne 2004) in the form of weighted coverage (Gillick and Favre 2009, Lin and Bilmes 2011). It approximates ROUGE-1
+without a reference summary.
+
+The k-th copy of a word has the value of the share of other reviews that contain it k times. So repeated content adds
+little, and redundancy needs no separate rule. Covered aspects add to the value. Words by which writers refer to
+themselves reduce it. A balance of praise and criticism that differs from that of the reviews also reduces it. The
+function is submodular except for the balance, and is maximised greedily.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -19,21 +21,21 @@ from reviewgen_spark.text.summaries.sentences import Review, language_family, ma
 from reviewgen_spark.text.words.languages import LangCode
 
 METHOD_VERSION = 1
-"""Of the choice and the templates; it goes up when they give other summaries."""
+"""Version of the method; it increases if the choice or the templates give other summaries."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One thing that a summary says, and the reviews that it rests on.
+    """Holds one statement of a summary, and the reviews that support it.
 
     Attributes:
-        kind: `quote`, a sentence as it stands in a review, or `count`.
+        kind: `quote`, a sentence of a review, or `count`.
         text: The sentence of the summary.
-        source_record_ids: The review that is quoted, or all that name the aspect.
-        aspect: What is counted; None for a quote.
-        mention_count: Reviews that name it, of those read.
+        source_record_ids: The quoted review, or all reviews that mention the aspect.
+        aspect: The counted aspect; None for a quote.
+        mention_count: Reviews that mention it, of those that were read.
         positive_count: Of these, reviews that praise it.
-        negative_count: Of these, reviews that blame it; the others say neither, as far as the word lists tell.
+        negative_count: Of these, reviews that criticise it. By the word lists the others do neither.
     """
 
     kind: str
@@ -47,7 +49,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Summary:
-    """The claims of a product, quotes first; `text` is all of them, in the language of most reviews."""
+    """Holds the claims about a product, quotes first. `text` joins them, in the language of most reviews."""
 
     text: str
     language: LangCode
@@ -55,7 +57,7 @@ class Summary:
 
     @property
     def source_record_ids(self) -> tuple[str, ...]:
-        """Every review that a claim rests on, once, sorted."""
+        """Returns the distinct record ids of all claims, sorted."""
         return tuple(sorted({record_id for claim in self.claims for record_id in claim.source_record_ids}))
 
 
@@ -67,18 +69,18 @@ def summarise(
     keywords: Iterable[str] = (),
     may_quote: Callable[[str], bool] = lambda sentence: True,
 ) -> Summary | None:
-    """Summarise the reviews of one product; the same whatever their order. None where nothing can be said.
+    """Summarises the reviews of a product, in any order. None if there are no claims.
 
-    Quotes come from reviews in the language of most; counts are over reviews of every language, by the word lists of
-    Chinese and English.
+    Quotes come only from reviews in the most frequent language. Counts cover reviews of all languages, by the word
+    lists of Chinese and English.
 
     Args:
         reviews: Unique current reviews, at most `section.max_reviews`.
-        review_count: How many the product has; more than `reviews` where these are a sample.
-        reader: Of sentences.
-        section: Bounds.
-        keywords: Of the product, the best first.
-        may_quote: Says of a sentence that was chosen whether it may be shown; another takes its place if not.
+        review_count: Number of reviews of the product; larger than `reviews` if these are a sample.
+        reader: Reads the opinions of sentences.
+        section: Limits of the summary.
+        keywords: Keywords of the product, the best first.
+        may_quote: Checks whether a chosen sentence may be shown. Otherwise the next best one is chosen.
     """
     ordered = sorted(review for review in reviews if review.text.strip())
     language = main_language(review.language for review in ordered)

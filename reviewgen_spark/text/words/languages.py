@@ -1,4 +1,4 @@
-"""The languages that texts are read and written in."""
+"""Lists the languages in which texts are read and written."""
 
 from typing import Literal, get_args
 

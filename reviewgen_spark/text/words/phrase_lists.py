@@ -1,4 +1,4 @@
-"""Phrases that a text must not hold, with the contexts in which they are harmless: 第一 is a claim, 第一次 is none."""
+"""Finds forbidden phrases in texts, except in harmless contexts: 第一 is a claim, 第一次 is not."""
 
 import re
 import unicodedata
@@ -13,17 +13,17 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 
 
 class Found(NamedTuple):
-    """A phrase of the list that a text holds, and which kind it is of. It is the list's words, not the text's."""
+    """Holds a phrase that was found in a text, and its kind. The words are those of the list, not of the text."""
 
     phrase: str
     kind: str
 
 
 class PhraseList:
-    """A list of phrases, compiled once: `phrase<TAB>kind[<TAB>harmless context|harmless context…]` a line.
+    """Finds the phrases of a list. A line is `phrase<TAB>kind[<TAB>harmless context|harmless context…]`.
 
-    Chinese phrases are found anywhere, those in Latin letters as whole words; case and width do not count. A phrase
-    is excused where it overlaps a harmless context of any line.
+    Chinese phrases are found anywhere, phrases in Latin letters only as whole words. Case and width are ignored. A
+    phrase does not count if it overlaps a harmless context of any line.
     """
 
     def __init__(self, entries: Iterable[tuple[str, str, tuple[str, ...]]]) -> None:
@@ -35,7 +35,7 @@ class PhraseList:
 
     @classmethod
     def read(cls, path: Path) -> "PhraseList":
-        """The list of a file.
+        """Reads a list from a file.
 
         Raises:
             ConfigError: when the file is missing, is not UTF-8, or a line names no kind.
@@ -50,11 +50,11 @@ class PhraseList:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """Every kind of the list."""
+        """Returns all kinds of the list."""
         return frozenset(self._kinds.values())
 
     def find(self, text: str) -> list[Found]:
-        """What a text holds of the list, in order, a phrase as often as it stands there.
+        """Returns the phrases that a text contains, in order. A phrase that occurs twice is returned twice.
 
         >>> claims = PhraseList([("第一", "rank", ("第一次",)), ("no. 1", "rank", ())])
         >>> claims.find("第一次买，全网第一，No. 1 quality")
@@ -73,7 +73,7 @@ def _plain(text: str) -> str:
 
 
 def _compile(phrases: Iterable[str]) -> re.Pattern[str]:
-    """Longest first, so that 国家级 is not found as 国家."""
+    """Compiles phrases, the longest first, so that 国家级 is not found as 国家."""
     parts = []
     for phrase in sorted(phrases, key=len, reverse=True):
         before = "(?<![a-z])" if phrase[0].isascii() and phrase[0].isalpha() else ""

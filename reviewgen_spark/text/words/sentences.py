@@ -1,9 +1,10 @@
-"""Sentences and clauses of reviews, Chinese and English: marks decide, as reviews have no better grammar."""
+"""Splits Chinese and English reviews into sentences and clauses, by punctuation marks."""
 
 import re
 
-# A run of closing marks with the quotes and brackets behind it. An English full stop ends a sentence only before a
-# space, or, as reviews leave that out, between a small letter and a capital (on her.I love it) or behind Chinese.
+# A run of closing marks with the quotes and brackets after it. An English full stop ends a sentence before a space.
+# Reviews often omit the space, so it also ends one between a small letter and a capital (on her.I love it) or after
+# Chinese.
 _END = re.compile(
     r"[。！？!?…]+[。！？!?….~～]*[\"'”’」』）)\]]*[.。]*\s*"
     r"|(?<!\be\.g)(?<!\bi\.e)(?<!\b[A-Za-z])(?<!\b(?:Mr|Dr|vs))\.+[\"'”’)\]]*(?:\s+|$)"
@@ -13,17 +14,17 @@ _END = re.compile(
     r"|\s*[\n\r\u2028\u2029]+\s*"
 )
 _CLAUSE_END = re.compile(r"[,，;；、:：]+\s*|\s+(?:but|however|although|though)\s+|(?=但是|但|不过|可是|就是)")
-_LONG = 40  # characters of a Chinese sentence, above which it is cut at its commas
+_LONG = 40  # characters; a longer Chinese sentence is split at its commas
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"\w")
 _COMMA = re.compile(r"[，,；;]+\s*")
 
 
 def cut_sentences(text: str) -> list[str]:
-    """The sentences of a text in order, stripped, none empty; each stands in the text as it is.
+    """Returns the sentences of a text in order. They are stripped, never empty, and exact substrings of the text.
 
-    Chinese reviews often run on by commas to their end: a sentence of more than 40 characters is cut at commas into
-    parts of about 40, so that a part can be quoted.
+    Chinese reviews often use commas only. A sentence of more than 40 characters is split at commas into parts of about
+    40, so that a part can be quoted.
 
     >>> cut_sentences("房间很大！服务也好。隔音不行")
     ['房间很大！', '服务也好。', '隔音不行']
@@ -37,7 +38,7 @@ def cut_sentences(text: str) -> list[str]:
 
 
 def cut_clauses(sentence: str) -> list[str]:
-    """The clauses of a sentence, so that what is said of one thing is told from what is said of another.
+    """Returns the clauses of a sentence, to separate the opinion on one thing from that on another.
 
     >>> cut_clauses("屏幕不错，但电池太差"), cut_clauses("great screen but poor battery")
     (['屏幕不错，', '但电池太差'], ['great screen but', 'poor battery'])
@@ -46,7 +47,7 @@ def cut_clauses(sentence: str) -> list[str]:
 
 
 def _pieces(text: str, end: re.Pattern[str]) -> list[str]:
-    """What stands between the ends, each with its own end; marks alone, such as :), go to what stands before."""
+    """Splits a text after each end. Marks without a word, such as :), are added to the piece before them."""
     starts = [0]
     for match in end.finditer(text):
         if _WORD.search(text, starts[-1], match.end()) and _WORD.search(text, match.end()):

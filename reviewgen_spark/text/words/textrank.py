@@ -1,7 +1,7 @@
-"""TextRank: which words hold a set of reviews together (Mihalcea and Tarau 2004).
+"""Ranks the words of a set of reviews by TextRank (Mihalcea and Tarau 2004).
 
-Words are the nodes of a graph, joined where they stand within a window of each other, the edge as heavy as that is
-often; a word is as important as the words that it stands beside, which is PageRank on that graph.
+Words are the nodes of a graph. An edge joins two words that occur within a window of each other. Its weight is how
+often they do so. The rank of a word is its PageRank in this graph, so neighbours of important words are important.
 """
 
 import numpy as np
@@ -16,16 +16,16 @@ _ROUNDS, _TOLERANCE = 100, 1e-6
 def rank_words(
     words: Numbers, reviews: Numbers, frequency: Numbers, window: int, max_words: int
 ) -> tuple[Numbers, npt.NDArray[np.float64]]:
-    """The words that take part, the most frequent first, and their ranks, which sum to 1.
+    """Returns the ranked words, the most frequent first, and their ranks, which sum to 1.
 
-    Deterministic whatever the order of the reviews.
+    The result does not depend on the order of the reviews.
 
     Args:
-        words: The number of the word at each place, review after review; numbers follow the words' alphabetical order.
-        reviews: The number of the review of each place.
-        frequency: In how many reviews each word stands, by its number.
-        window: Words this far apart are joined: 2 joins neighbours only.
-        max_words: The most frequent words that take part; bounds the graph of a product.
+        words: The number of each word, review after review. Numbers follow the alphabetical order of words.
+        reviews: The number of the review of each entry of `words`.
+        frequency: In how many reviews each word occurs, by its number.
+        window: Size of the window in words; 2 joins only neighbours.
+        max_words: How many of the most frequent words are ranked; limits the size of the graph.
 
     >>> rooms = np.array([1, 0, 1, 2, 1, 3])  # 房间 beside 干净, 安静 and 很小
     >>> chosen, ranks = rank_words(rooms, np.array([0, 0, 1, 1, 2, 2]), np.bincount(rooms), window=2, max_words=100)
@@ -44,7 +44,7 @@ def rank_words(
     links = np.divide(weights, strength, out=np.zeros_like(weights), where=strength > 0)
     ranks = np.full(size, 1 / size)
     for _ in range(_ROUNDS):
-        # what words without a neighbour hold goes to all, so that the ranks stay a distribution
+        # the rank of words without neighbours is spread over all words, so that the ranks still sum to 1
         lost = ranks[strength == 0].sum()
         renewed = (1 - _DAMPING) / size + _DAMPING * (links @ ranks + lost / size)
         done = np.abs(renewed - ranks).sum() < _TOLERANCE
@@ -55,7 +55,7 @@ def rank_words(
 
 
 def _weights(words: Numbers, reviews: Numbers, size: int, window: int) -> npt.NDArray[np.float64]:
-    """How often two words stand within the window of each other, (size, size); symmetric, nothing beside itself."""
+    """Counts how often two words occur within the window, (size, size). It is symmetric, with a zero diagonal."""
     pairs = np.zeros(size * size)
     for distance in range(1, window):
         one, other = words[:-distance], words[distance:]

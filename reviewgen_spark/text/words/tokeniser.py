@@ -1,8 +1,8 @@
-"""Cut reviews into words: Chinese by jieba's dictionary and model, English by spaCy's rules, mixed text by spans.
+"""Splits reviews into words: Chinese by jieba, English by spaCy's rules, mixed text span by span.
 
-`rjieba` is jieba in Rust, some ten times faster; `jieba` remains by config. Both take the same user dictionary:
-rjieba has no `load_userdict`, but `add_word` with the file's frequency and tag does the same. English prose, two Latin
-words or more, goes to spaCy's blank English tokenizer; a lone Latin word in Chinese text needs none.
+`rjieba` is jieba in Rust and about ten times faster. `jieba` can be chosen in the config. Both use the same user
+dictionary: rjieba has no `load_userdict`, but `add_word` with frequency and tag has the same effect. English prose of
+two or more Latin words is split by spaCy's blank English tokenizer. A single Latin word in Chinese text is one token.
 """
 
 import re
@@ -15,29 +15,29 @@ from typing import Any, NamedTuple
 from reviewgen_spark.config import TokensSection
 from reviewgen_spark.text.words.word_lists import UserWord, read_user_words, read_words
 
-# A marker such as [PHONE] or [开心]; English prose, a word with its apostrophe; a number with its point.
-# Each without its first character, which one class finds for all of them: alternatives are slow to look for.
+# A marker such as [PHONE] or [开心]; English prose, a word with its apostrophe; a number with its decimal point.
+# Each lacks its first character. One class matches that character for all of them, because alternatives are slow.
 _LATIN = r"A-Za-z\u00c0-\u024f"
 _MARKER = r"(?<=\[)(?:[A-Z_]{2,9}|[\u4e00-\u9fff]{1,4})\]"
 _WORD = rf"[{_LATIN}0-9]*(?:['’][A-Za-z]+)*(?:\+\+|#(?![A-Za-z0-9]))?"
 _PROSE = rf"(?<=[{_LATIN}]){_WORD}(?:(?:[!-@]* [ -@]*[{_LATIN}]{_WORD})+[.!?]*)?"
 _NUMBER = r"(?<=[0-9])[0-9]*(?:[.,:][0-9]+)*%?[A-Za-z]*"
-# One class to look for, then a look back: two alternatives would take twice the time. Greek and Cyrillic have capitals.
+# One class, then a lookbehind, because two alternatives take twice the time. Greek and Cyrillic have capitals too.
 _NEEDS_SPANS = re.compile(rf"[{_LATIN}\[0-9\u0370-\u052f](?:(?<![0-9])|(?<=[0-9])[,:][0-9])")
-# White space spelled out: a category such as \s is twice as slow to look for.
+# White space is listed, because a category such as \s is twice as slow.
 _SPACE = re.compile("[ \t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
 _WORDLESS = re.compile(r"[\W_]+")
-_MAX_DROPPED = 50_000  # marks remembered; runs of marks never end
+_MAX_DROPPED = 50_000  # marks that are cached; there is no limit to different runs of marks
 
 Cut = Callable[[str], list[str]]
 Tag = Callable[[str], list[tuple[str, str]]]
 
 
 class Words(NamedTuple):
-    """What a text is made of.
+    """Holds the tokens and the content words of a text.
 
-    `tokens` are its words, numbers, markers and punctuation in order, without spaces. `content_words` leave out stop
-    words, punctuation and, by config, other parts of speech; those with capitals are in lower case.
+    `tokens` are its words, numbers, markers and punctuation in order, without spaces. `content_words` are lower case.
+    They exclude stop words, punctuation and, depending on the config, some parts of speech.
     """
 
     tokens: list[str]
@@ -45,11 +45,11 @@ class Words(NamedTuple):
 
 
 class Tokeniser:
-    """One engine with its dictionaries. It cannot be pickled for Spark: build it on the executor from the files.
+    """Splits texts by one engine and its dictionaries. Pickling sends only its arguments; workers load the files again.
 
     Args:
-        section: the `tokens` section.
-        dictionaries: the folder of the word lists that the section names.
+        section: The `tokens` section.
+        dictionaries: The folder of the word lists that the section names.
 
     >>> words = Tokeniser(TokensSection(user_dictionary=None, stop_words=None), Path(".")).words
     >>> words("手机不错，I don't like it [PHONE] 3.5寸").tokens
@@ -65,7 +65,7 @@ class Tokeniser:
         self.stop_words = read_words(dictionaries / section.stop_words) if section.stop_words else frozenset()
         self._dropped = set(self.stop_words)
         self._cut, self._tag = _engine(section.engine, tuple(words))
-        # A user word that mixes scripts (T恤, 3C数码) would be torn by the spans, so the spans know it first.
+        # The spans would split a user word of mixed scripts (T恤, 3C数码), so they match these words first.
         own = [word for word, _, _ in words if re.search(r"[A-Za-z0-9]", word) and not word.isascii()]
         kinds = [f"(?<={re.escape(word[0])}){re.escape(word[1:])}" for word in sorted(own, key=len, reverse=True)]
         firsts = "".join({re.escape(word[0]) for word in own})
@@ -76,11 +76,11 @@ class Tokeniser:
         return Tokeniser, (self.section, self.dictionaries)
 
     def words(self, text: str) -> Words:
-        """Cut a text; never raises, whatever the string holds."""
+        """Splits a text into words. It never raises, for any string."""
         try:
             return self._words(text)
         except UnicodeEncodeError:
-            # rjieba takes UTF-8: a lone surrogate, which the clean stage removes, has none.
+            # rjieba needs UTF-8, which cannot encode a lone surrogate. The clean stage removes these.
             return self._words(text.encode("utf-8", "ignore").decode("utf-8"))
 
     def _words(self, text: str) -> Words:
@@ -101,7 +101,7 @@ class Tokeniser:
 
     def _spanned(self, text: str) -> list[str]:
         tokens: list[str] = []
-        # re.split with one group: what stands between the spans is even, the spans themselves are odd.
+        # re.split with one group: the spans have odd indices, the text between them even ones.
         for place, part in enumerate(self._spans.split(text)):
             if place % 2:
                 if " " in part:
@@ -118,7 +118,7 @@ class Tokeniser:
         return [word.lower() for word, tag in self._tag(text) if tag.startswith(wanted)]
 
     def _is_word(self, token: str) -> bool:
-        """Whether a token with marks in it (3.5, n't) is a word; a bare mark is remembered, as the commonest are."""
+        """Checks whether a token with marks (3.5, n't) is a word. A token of marks only is cached as no word."""
         if not _WORDLESS.fullmatch(token):
             return True
         if len(self._dropped) < _MAX_DROPPED:
@@ -127,15 +127,15 @@ class Tokeniser:
 
 
 class _English:
-    """spaCy's blank English tokenizer, loaded when the first prose comes."""
+    """Splits English by spaCy's blank tokenizer, which is loaded at the first use."""
 
-    _MAX_STRINGS = 500_000  # spaCy remembers every token it has seen
+    _MAX_STRINGS = 500_000  # spaCy stores every token that it has seen
 
     def __init__(self) -> None:
         self._pipeline: Any = None
 
     def cut(self, text: str) -> list[str]:
-        """The tokens of English prose, without spaces.
+        """Returns the tokens of English prose, without spaces.
 
         >>> _English().cut("It's great, isn't it?")
         ['It', "'s", 'great', ',', 'is', "n't", 'it', '?']
@@ -151,7 +151,7 @@ class _English:
 
 @lru_cache(maxsize=4)
 def _engine(name: str, words: tuple[UserWord, ...]) -> tuple[Cut, Tag]:
-    """To cut and to tag, with the user words added; loaded once a process, 0.1 s for rjieba and 0.7 s for jieba."""
+    """Returns functions that split and tag texts. Loading, once a process, takes 0.1 s for rjieba, 0.7 s for jieba."""
     if name == "rjieba":
         import rjieba
 
@@ -164,7 +164,7 @@ def _engine(name: str, words: tuple[UserWord, ...]) -> tuple[Cut, Tag]:
     import jieba
     import jieba.posseg
 
-    jieba.setLogLevel(logging.WARNING)  # it reports its cache file on stderr otherwise
+    jieba.setLogLevel(logging.WARNING)  # otherwise it reports its cache file on stderr
     tokenizer = jieba.Tokenizer()
     for word, frequency, tag in words:
         tokenizer.add_word(word, frequency, tag)

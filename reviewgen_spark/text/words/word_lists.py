@@ -1,15 +1,15 @@
-"""Word lists and user dictionaries as files: one entry a line, UTF-8, `#` starts a comment line."""
+"""Reads word lists and user dictionaries: UTF-8 files with one entry a line; `#` starts a comment line."""
 
 from pathlib import Path
 
 from reviewgen_spark.errors import ConfigError
 
 UserWord = tuple[str, int | None, str | None]
-"""A word with its frequency and part of speech, where the dictionary gives them."""
+"""A word with its frequency and part of speech; None if the dictionary lacks them."""
 
 
 def read_words(path: Path) -> frozenset[str]:
-    """A word list: one word a line, `#` starts a comment line.
+    """Reads a word list: one word a line; `#` starts a comment line.
 
     Raises:
         ConfigError: when the file is missing or is not UTF-8.
@@ -18,10 +18,10 @@ def read_words(path: Path) -> frozenset[str]:
 
 
 def read_user_words(path: Path) -> list[UserWord]:
-    """A user dictionary in jieba's format: `word [frequency] [tag]` a line.
+    """Reads a user dictionary in jieba's format: `word [frequency] [tag]` a line.
 
     Raises:
-        ConfigError: when the file is missing, is not UTF-8, or a frequency is no number.
+        ConfigError: The file is missing, is not UTF-8, or a line has too many fields.
     """
     words: list[UserWord] = []
     for line in read_lines(path):
@@ -36,7 +36,7 @@ def read_user_words(path: Path) -> list[UserWord]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a dictionary that hold something, without comments.
+    """Returns the lines of a dictionary, without comments and empty lines.
 
     Raises:
         ConfigError: when the file is missing or is not UTF-8.

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.text.requests.purposes import IN_SHOPS_NAME, PER_PRODUCT, PER_REVIEW, PUBLISHABLE, PURPOSES
+from reviewgen_spark.text.requests.purposes import IN_SHOPS_NAME, PER_PRODUCT, PUBLISHABLE, PURPOSES
 from reviewgen_spark.text.requests.request import (
     LENGTH_BOUNDS,
     LENGTHS,
@@ -132,5 +132,5 @@ def test_every_text_has_a_length_and_bounds_leave_no_gap(text: str, lang_code: s
 
 def test_purposes_are_closed_and_nothing_is_published_as_a_customer() -> None:
     assert sorted(PURPOSES) == ["augmentation", "draft_for_verified_buyer", "product_copy", "reply", "summary"]
-    assert set(PURPOSES) >= (PER_PRODUCT | PER_REVIEW | PUBLISHABLE | IN_SHOPS_NAME)
+    assert set(PURPOSES) >= (PER_PRODUCT | PUBLISHABLE | IN_SHOPS_NAME)
     assert {"augmentation", "draft_for_verified_buyer"}.isdisjoint(PUBLISHABLE)

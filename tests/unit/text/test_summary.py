@@ -178,5 +178,5 @@ def test_a_broken_list_of_aspects(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"a\.tsv: entry 1: got 3 fields; expected code, zh, en, words"):
         read_aspects(tmp_path / "a.tsv")
     (tmp_path / "a.tsv").write_text("one\t一\tone\tsame\ntwo\t二\ttwo\tsame\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="entry 2: 'same' stands for 'one' already"):
+    with pytest.raises(ConfigError, match="entry 2: 'same' is already a word of 'one'"):
         read_aspects(tmp_path / "a.tsv")
