@@ -8,16 +8,9 @@ from typing import Any, TextIO
 from reviewgen_spark.config import Config
 from reviewgen_spark.config.progress import add_bar, progress_bars
 from reviewgen_spark.errors import ConfigError, ErrorShareError
-from reviewgen_spark.inference.generation.attempts import (
-    UNREADABLE,
-    JudgeTexts,
-    TextWorker,
-    judge_with,
-    load_lists,
-    to_row,
-    windows,
-)
-from reviewgen_spark.inference.generation.setup import Writing, label_settings, open_spec
+from reviewgen_spark.inference.generation.attempts import UNREADABLE, TextWorker, to_row, windows
+from reviewgen_spark.inference.generation.generate import open_text_worker
+from reviewgen_spark.inference.generation.setup import Writing, open_spec, settings_for
 from reviewgen_spark.inference.labelling.label import require_label_model
 from reviewgen_spark.inference.shipping.ship import files_beside
 from reviewgen_spark.inference.shipping.worker import open_first_answers, open_predictor
@@ -71,10 +64,7 @@ def write_file(
     found: Writing = resources.value
     for warning in resources.warnings:
         report(warning)
-    spec = open_spec(config, found)
-    lists = load_lists(found.safety, found.dictionaries, config.tokens)
-    judge = label_texts(config, found)
-    worker = TextWorker(spec.open(), spec, lists, config.checks, judge, config.generation.max_attempts)
+    worker = open_worker(config, found)
     outcome = Outcome()
     if found.labeller is None:
         report("no labeller is registered: texts are checked by word lists alone")
@@ -118,14 +108,13 @@ def _error(name: str, message: str) -> dict[str, str]:
     return {"class": name, "message": message, "stage": STAGE}
 
 
-def label_texts(config: Config, found: Writing) -> JudgeTexts | None:
-    """Opens the labeller that checks texts, on this machine; returns None if none is registered."""
+def open_worker(config: Config, found: Writing) -> TextWorker:
+    """Opens the writer and the checks on this machine, with the labeller if one is registered."""
+    spec, settings = open_spec(config, found), settings_for(config, found)
     if found.labeller is None:
-        return None
-    section = label_settings(config)
-    require_label_model(found.labeller, section)
-    beside, folder = files_beside(section), found.labeller.path
-    predictor = open_predictor(
-        folder, beside, config.generation.device, section.precision, config.generation.threads, section.compile
-    )
-    return judge_with(predictor, config.generation, section.max_chars, open_first_answers(folder, beside))
+        return open_text_worker(spec, settings, None)
+    label, generation = settings.label, settings.generation
+    require_label_model(found.labeller, label)
+    beside, folder = files_beside(label), found.labeller.path
+    predictor = open_predictor(folder, beside, generation.device, label.precision, generation.threads)
+    return open_text_worker(spec, settings, predictor, open_first_answers(folder, beside))

@@ -25,7 +25,7 @@ from reviewgen_spark.models.evaluation.evaluation import Score
 from reviewgen_spark.models.registry.registration import register
 from reviewgen_spark.operations.doctor.doctor import find_champion
 from reviewgen_spark.operations.evaluate_file import evaluate_file
-from reviewgen_spark.operations.write_file import label_texts
+from reviewgen_spark.operations.write_file import open_worker
 from reviewgen_spark.orchestration.resources.models import champion
 from reviewgen_spark.orchestration.resources.writers import writing
 from reviewgen_spark.serving.sql.functions import SENTIMENT, register_functions
@@ -109,7 +109,7 @@ def test_every_command_labels_as_the_stage_does(spark: SparkSession, config_of: 
     assert of_evaluate == pytest.approx(accuracy(of_stage))
 
     resources = writing(config, "template")
-    judge = label_texts(config, resources.value)
+    judge = open_worker(config, resources.value).judge
     assert judge is not None
     of_write = [("negative", "positive")[int((judged.sentiment_score or 0.0) >= 0.5)] for judged in judge(TEXTS)]
     assert of_write == of_stage
@@ -162,7 +162,7 @@ def _labelled(folder: Path) -> Path:
 def test_texts_are_checked_by_torch_where_another_version_checks(config_of: ConfigOf) -> None:
     config = config_of("generation.labeller='2'")
     resources = writing(config, "template")
-    judge = label_texts(config, resources.value)
+    judge = open_worker(config, resources.value).judge
     assert judge is not None
     assert (
         accuracy([("negative", "positive")[int((judged.sentiment_score or 0.0) >= 0.5)] for judged in judge(TEXTS)])

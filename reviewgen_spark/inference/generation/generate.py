@@ -1,7 +1,7 @@
 """Write texts in bulk: `mapInArrow` over requests, each written and checked on a worker, one row a request."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,9 @@ from reviewgen_spark.text.requests.request import Request
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
+
+    from reviewgen_spark.models.classifier.predictor import Predictor
+    from reviewgen_spark.models.compression.ngram_classifier import NgramClassifier
 
 REQUEST_COLUMNS = (
     "request string, purpose string, product_id string, record_id string, "
@@ -100,7 +103,7 @@ def write_texts(
     def write_partition(batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
         worker: TextWorker | None = None
         for window in gather_windows(batches, generation.window_rows):
-            worker = worker or _open_text_worker(spec, shipped, settings)  # a task without rows loads nothing
+            worker = worker or _open_on_executor(spec, shipped, settings)  # a task without rows loads nothing
             rows = _write_window(window, worker, stage, settings.producer)
             filled = {name: [row.get(name) for row in rows] for name in out.names}
             filled["fingerprint"] = [fingerprint] * len(rows)
@@ -109,18 +112,38 @@ def write_texts(
     return requests.repartition(partitions, "request").mapInArrow(write_partition, columns)
 
 
-def _open_text_worker(spec: WriterSpec, shipped: ShippedModel | None, settings: GenerationSettings) -> TextWorker:
+def open_text_worker(
+    spec: WriterSpec,
+    settings: GenerationSettings,
+    predictor: "Predictor | None",
+    first: "NgramClassifier | None" = None,
+) -> TextWorker:
+    """Opens the writer and the checks of one process.
+
+    Args:
+        spec: of the writer.
+        settings: the sections; their folders of word lists are on this machine.
+        predictor: the labeller; None where none is registered.
+        first: answers what it is sure of, before the labeller.
+    """
+    lists = load_lists(settings.safety, settings.dictionaries, settings.tokens)
+    judge = judge_with(predictor, settings.generation, settings.label.max_chars, first) if predictor else None
+    return TextWorker(spec.open(), spec, lists, settings.checks, judge, settings.generation.max_attempts)
+
+
+def _open_on_executor(spec: WriterSpec, shipped: ShippedModel | None, settings: GenerationSettings) -> TextWorker:
     from reviewgen_spark.transforms.dictionaries import shipped_dictionaries
 
-    generation, label = settings.generation, settings.label
-    lists = load_lists(
-        shipped_dictionaries(settings.safety.name), shipped_dictionaries(settings.dictionaries.name), settings.tokens
+    here = replace(
+        settings,
+        safety=shipped_dictionaries(settings.safety.name),
+        dictionaries=shipped_dictionaries(settings.dictionaries.name),
     )
-    judge = None
-    if shipped is not None:
-        predictor = load_predictor(shipped, generation.device, label.precision, generation.threads)
-        judge = judge_with(predictor, generation, label.max_chars, load_first_answers(shipped))
-    return TextWorker(spec.open(), spec, lists, settings.checks, judge, generation.max_attempts)
+    if shipped is None:
+        return open_text_worker(spec, here, None)
+    generation, label = settings.generation, settings.label
+    predictor = load_predictor(shipped, generation.device, label.precision, generation.threads)
+    return open_text_worker(spec, here, predictor, load_first_answers(shipped))
 
 
 def _write_window(window: "pa.Table", worker: TextWorker, stage: str, producer: str) -> list[dict[str, Any]]:

@@ -1,9 +1,7 @@
-"""Get the files of a labeller or a generator to every worker once, and keep the loaded model for the worker's life.
+"""Makes the files of a labeller or a generator available to the executors, on the driver.
 
-The driver broadcasts the files' bytes (Spark's torrent sends them once an executor), or, for `label.weights:
-localcache` and big models, each node fetches them from the registry's artifact store. On a node the first worker that
-has rows writes them to one folder under a file lock; every worker maps that folder's weights, so that N workers share
-one copy of the pages. A worker that gets no row touches nothing.
+The driver broadcasts the files, and Spark sends them to each executor once. For `label.weights: localcache` and for big
+models, each node fetches them from the artifact store of the registry instead. `worker.py` loads them on a node.
 """
 
 from collections.abc import Mapping
@@ -106,11 +104,16 @@ def ship(
             f"label: {', '.join(beside)} in {model.path} go by broadcast, and the files there are more than "
             f"label.broadcast_max_mb ({broadcast_max_mb}) allows; raise it"
         )
-    missing = [name for name in (*names, *beside) if not (model.path / name).is_file()]
-    # Two versions may have the same weights and other files beside them.
-    hashes = {name: file_sha256(model.path / name) for name in beside if name not in missing}
-    key = (spark.sparkContext.applicationId, model.sha256, is_fetched, tuple(sorted(hashes.items())))
-    if missing or key not in _SHIPPED:
+    # Two versions may have the same weights and other files beside them. A missing file is never in the cache.
+    hashes = {name: file_sha256(model.path / name) for name in beside if (model.path / name).is_file()}
+    key = (
+        spark.sparkContext.applicationId,
+        model.sha256,
+        is_fetched,
+        tuple((name, hashes.get(name, "")) for name in beside),
+    )
+    if key not in _SHIPPED:
+        missing = [name for name in (*names, *beside) if not (model.path / name).is_file()]
         if missing or files_sha256(model.path, names) != model.sha256:
             raise ModelNotFoundError(
                 f"{model.name} version {model.version}: the files in {model.path} are damaged "

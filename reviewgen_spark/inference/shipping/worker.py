@@ -1,7 +1,6 @@
 """Writes a shipped model to a node's disk once, and keeps the loaded model for the life of the worker process."""
 
 import fcntl
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Container
@@ -12,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from reviewgen_spark.errors import StageError
 from reviewgen_spark.inference.shipping.model_cache import cache_folder
 from reviewgen_spark.inference.shipping.ship import ShippedModel
-from reviewgen_spark.models.classifier.model_folder import NGRAM_FILE, ONNX_FILE, files_sha256
+from reviewgen_spark.models.classifier.model_folder import NGRAM_FILE, ONNX_FILE, is_whole
 
 if TYPE_CHECKING:
     from reviewgen_spark.models.classifier.loading import Device
@@ -139,7 +138,7 @@ def local_folder(shipped: ShippedModel) -> Path:
     folder = cache / shipped.folder_name
     with (cache / f"{shipped.folder_name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _is_whole(folder, shipped):
+        if not is_whole(folder, shipped.names, shipped.sha256, shipped.beside):
             staged = Path(tempfile.mkdtemp(prefix="staged-", dir=cache))
             try:
                 if shipped.files is None:
@@ -147,7 +146,7 @@ def local_folder(shipped: ShippedModel) -> Path:
                 else:
                     for name, content in shipped.files.value.items():
                         (staged / name).write_bytes(content)
-                if not _is_whole(staged, shipped):
+                if not is_whole(staged, shipped.names, shipped.sha256, shipped.beside):
                     raise StageError(f"the model's files arrived damaged, expected sha256 {shipped.sha256}")
                 # A damaged folder goes by rename too: another worker may have its old files mapped.
                 shutil.rmtree(folder, ignore_errors=True)
@@ -176,13 +175,3 @@ def _fetch(shipped: ShippedModel, folder: Path) -> None:
             f"the artifact store at {uri} cannot be read from this executor ({type(error).__name__}); make it "
             "reachable, or set weights: broadcast and broadcast_max_mb above the model's size (label, generation)"
         ) from error
-
-
-def _is_whole(folder: Path, shipped: ShippedModel) -> bool:
-    names = shipped.names
-    if not all((folder / name).is_file() for name in names) or files_sha256(folder, names) != shipped.sha256:
-        return False
-    return all(
-        (folder / name).is_file() and hashlib.sha256((folder / name).read_bytes()).hexdigest() == sha256
-        for name, sha256 in shipped.beside.items()
-    )

@@ -158,7 +158,7 @@ def load_generator(folder: Path, device: str = "cpu", precision: str = "float32"
 
     Args:
         folder: a generator folder.
-        device: `cpu` or `cuda`, as `predictor.choose_device` resolves it.
+        device: `cpu` or `cuda`, as `loading.choose_device` resolves it.
         precision: of weights and activations: float32, bfloat16, or on a CPU int8.
 
     Raises:
