@@ -24,10 +24,10 @@ from reviewgen_spark.models.data.corpus import read_split
 from reviewgen_spark.models.decoding.decoding import Specials
 from reviewgen_spark.models.generator.adversarial import AdversarialSettings, choose_best, sample, train_adversarially
 from reviewgen_spark.models.generator.examples import Example, review_examples
-from reviewgen_spark.models.generator.finetuning import encode_examples
 from reviewgen_spark.models.generator.generator_folder import load_tokenizer
 from reviewgen_spark.models.generator.ngram_baseline import NgramModel
 from reviewgen_spark.models.generator.text_metrics import CopyIndex, measure_texts
+from reviewgen_spark.models.generator.text_task import encode_examples
 from reviewgen_spark.models.training.dropout import replace_dropout
 from reviewgen_spark.models.training.optimizer import choose_precision
 from reviewgen_spark.text.words.tokeniser import Tokeniser

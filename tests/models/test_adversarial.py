@@ -19,8 +19,8 @@ from reviewgen_spark.models.generator.adversarial import (
     train_adversarially,
 )
 from reviewgen_spark.models.generator.control_codes import PromptTokenizer
-from reviewgen_spark.models.generator.finetuning import Row, text_bits
 from reviewgen_spark.models.generator.generator_folder import load_tokenizer
+from reviewgen_spark.models.generator.text_task import Row, text_bits
 from reviewgen_spark.text.requests.request import Request
 from tests.models.generators import make_generator
 

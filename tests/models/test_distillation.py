@@ -67,7 +67,7 @@ def test_an_interrupted_distillation_ends_with_the_same_weights(
     assert (checkpoint.parent / "teacher_logits.npy").is_file()
     monkeypatch.setattr(Predictor, "logits", None)  # the teacher is not asked again
     again = distil(corpus, [], trained.folder, QUICK, tmp_path / "part", lines.append, checkpoint)
-    assert any(line.startswith("goes on from epoch 2") for line in lines)
+    assert any(line.startswith("resumes from epoch 2") for line in lines)
     assert folder_sha256(again.folder) == folder_sha256(whole.folder)
 
 

@@ -16,11 +16,12 @@ from reviewgen_spark.config import (
 )
 from reviewgen_spark.errors import ConfigError, DataQualityError, ModelNotFoundError
 from reviewgen_spark.models.bases.decoder import apply_lora, load_decoder
+from reviewgen_spark.models.bases.language_model import load_language_model
 from reviewgen_spark.models.data.corpus import read_split
 from reviewgen_spark.models.generator.control_codes import ALL_CODES, add_control_codes
 from reviewgen_spark.models.generator.evaluation import evaluate_generator
 from reviewgen_spark.models.generator.examples import Example, read_examples, review_examples, split_examples
-from reviewgen_spark.models.generator.finetuning import Row, finetune_generator, text_bits
+from reviewgen_spark.models.generator.finetuning import finetune_generator
 from reviewgen_spark.models.generator.generator_folder import (
     GENERATOR_FILES,
     generator_sha256,
@@ -29,7 +30,7 @@ from reviewgen_spark.models.generator.generator_folder import (
     read_generator,
     save_copies,
 )
-from reviewgen_spark.models.training.pretraining import load_language_model
+from reviewgen_spark.models.generator.text_task import Row, text_bits
 from reviewgen_spark.text.requests.request import Request
 from tests.models.generators import make_generator
 

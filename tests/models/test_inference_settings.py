@@ -19,6 +19,7 @@ from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.generation import torch_writer
 from reviewgen_spark.inference.generation.torch_writer import TorchSpec, TorchWriter, torch_spec
 from reviewgen_spark.inference.labelling.label import label_window
+from reviewgen_spark.inference.labelling.metering import Meter
 from reviewgen_spark.inference.labelling.timing import time_window
 from reviewgen_spark.inference.shipping import worker
 from reviewgen_spark.inference.shipping.model_cache import CACHE_VARIABLE
@@ -69,7 +70,7 @@ WINDOW = pa.table(
 
 def label(shipped: ShippedModel, **settings: Any) -> dict[str, list[Any]]:
     window = WINDOW.drop_columns(["stratum"])
-    found = label_window(window, shipped, LabelSection(**settings), "m", 1).to_pydict()
+    found = label_window(window, shipped, LabelSection(**settings), "m", 1, Meter()).to_pydict()
     return {name: values for name, values in found.items() if name != "window"}
 
 

@@ -12,10 +12,11 @@ from safetensors.torch import load_file
 
 from reviewgen_spark.config import PretrainSection
 from reviewgen_spark.errors import ConfigError, DataQualityError, ModelNotFoundError, SchemaError, StageError
+from reviewgen_spark.models.bases.language_model import load_language_model
 from reviewgen_spark.models.training import pretraining, trainer
 from reviewgen_spark.models.training.finetuning import finetune
 from reviewgen_spark.models.training.language_model_data import encode, make_batch
-from reviewgen_spark.models.training.pretraining import FACTS_FILE, load_language_model, pretrain
+from reviewgen_spark.models.training.pretraining import FACTS_FILE, pretrain
 
 from .conftest import QUICK, make_rows
 
@@ -105,7 +106,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(
         pretrain(texts, "scratch:tiny", SECTION, tmp_path / "m", quiet, tmp_path / "c.pt")
     lines: list[str] = []
     resumed = pretrain(texts, "scratch:tiny", SECTION, tmp_path / "m", lines.append, tmp_path / "c.pt").folder
-    assert [line for line in lines if "goes on from" in line]
+    assert [line for line in lines if "resumes from" in line]
     one, two = (load_file(folder / "model.safetensors") for folder in (pretrained, resumed))
     assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
 

@@ -1,5 +1,6 @@
-"""Label reviews with a registered model: `mapInArrow` over texts, one forward pass a row, one result a row."""
+"""Labels reviews with a registered model: `mapInArrow` over texts, one forward pass a row, one result a row."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -53,14 +54,14 @@ def label_batch(
     fingerprint: str,
     report: Callable[[str], None],
 ) -> dict[str, "DataFrame"]:
-    """Run the model over a batch, once a row; the tables of the stage that have rows, by name.
+    """Runs the model over a batch, once a row. Returns the tables of the stage that have rows, by name.
 
     Args:
         reviews: unique reviews of one batch: record_id, batch_id, text_clean.
         model: a registered model.
         section: the `label` section; `embeddings` fills gold_review_embeddings.
         fingerprint: of the run, for the rows.
-        report: gets one line of what it took.
+        report: called with one line of figures: loads, rows, seconds, memory.
 
     Raises:
         ModelNotFoundError: the model's files are missing or damaged.
@@ -85,21 +86,21 @@ def label_batch(
 
 
 def label_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection) -> "DataFrame":
-    """`score_reviews` without embeddings: the columns of LABELS_SCHEMA."""
+    """Returns the labels of reviews without embeddings: the columns of LABELS_SCHEMA."""
     return score_reviews(reviews, model, section).drop("embedding", "window")
 
 
 def score_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection) -> "DataFrame":
-    """Give every review its sentiment, and its embedding where `label.embeddings` asks for it: SCORED_SCHEMA.
+    """Returns the labels of every review, and its embedding if `label.embeddings` is set: SCORED_SCHEMA.
 
-    Reads record_id, batch_id, text_clean. Rows in = rows out: a text that is null, empty, longer than
-    `label.max_chars`, or too big for memory even alone has null results and an `error`; the others are unaffected.
-    A text over the model's `max_tokens` is cut, and `meta.is_truncated` says so; with `label.cascade` the texts that
-    the n-gram classifier answers have a `meta.token_count` of 0, as the model reads none of them. `category_label` and
-    `toxicity_score` are null with a model that has no such head. `window` holds what a window of rows took, on its
-    first row, and is null on the others.
+    Reads record_id, batch_id, text_clean. Each row gives one row. A text that is null, empty, longer than
+    `label.max_chars`, or too big for memory even alone has null results and an `error`. Other rows are not affected.
+    A text over the model's `max_tokens` is cut, and `meta.is_truncated` is true. With `label.cascade`, texts that the
+    n-gram classifier answers have a `meta.token_count` of 0, because the model does not read them. `category_label`
+    and `toxicity_score` are null if the model has no such head. `window` has the figures of a window of rows. It is on
+    the first row of the window and null on the others.
 
-    Rows are first spread by record_id, so that every task has its share whatever the files looked like.
+    Rows are first distributed by record_id, so that every task has its share for any layout of the files.
 
     Args:
         reviews: the reviews, any partitioning.
@@ -118,7 +119,7 @@ def score_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection)
 
     def score_partition(batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
         for window in gather_windows(batches, section.window_rows):
-            yield from cut_by_bytes(label_window(window, shipped, section, name, version), OUTPUT_BYTES)
+            yield from cut_by_bytes(label_window(window, shipped, section, name, version, Meter()), OUTPUT_BYTES)
 
     spread = reviews.select("record_id", "batch_id", "text_clean").repartition(partitions, "record_id")
     with preloading(spark, PRELOADED):
@@ -126,7 +127,7 @@ def score_reviews(reviews: "DataFrame", model: ModelLike, section: LabelSection)
 
 
 def ship_labeller(spark: "SparkSession", model: ModelLike, section: LabelSection) -> ShippedModel:
-    """Check that a model can label by these settings, and ship it with the files that they need.
+    """Checks that a model can label with these settings, and ships it with the files that they need.
 
     Raises:
         ConfigError: the model is not one of sentiment, or for `label.cascade` not of sentiment alone.
@@ -138,7 +139,7 @@ def ship_labeller(spark: "SparkSession", model: ModelLike, section: LabelSection
 
 
 def require_label_model(model: ModelLike, section: LabelSection) -> None:
-    """Refuse a model that cannot label by these settings.
+    """Refuses a model that cannot label with these settings.
 
     Raises:
         ConfigError: the model is not one of sentiment, or for `label.cascade` not of sentiment alone.
@@ -150,12 +151,20 @@ def require_label_model(model: ModelLike, section: LabelSection) -> None:
 
 
 def label_window(
-    window: "pa.Table", shipped: ShippedModel, section: LabelSection, name: str, version: int
+    window: "pa.Table", shipped: ShippedModel, section: LabelSection, name: str, version: int, meter: Meter
 ) -> "pa.RecordBatch":
-    """Label one window on an executor: SCORED_SCHEMA. It loads the model, so a task without rows loads nothing."""
+    """Labels one window on an executor: SCORED_SCHEMA. It loads the model, so a task without rows loads nothing.
+
+    Args:
+        window: record_id, batch_id, text_clean of some rows.
+        shipped: the model's files.
+        section: the `label` section.
+        name: name of the model.
+        version: of the model.
+        meter: a new one, which counts and times the window.
+    """
     import pyarrow as pa
 
-    meter = Meter()
     with meter.time("load"):
         predictor = load_predictor(shipped, section.device, section.precision, section.threads, section.compile)
         first = load_first_answers(shipped)
@@ -167,14 +176,15 @@ def label_window(
 
     def answer(texts: list[str]) -> "npt.NDArray[np.float64]":
         assert first is not None
-        with meter.time("tokenise"):  # it takes the place of that, and of the forward pass
+        with meter.time("tokenise"):  # it replaces tokenising and the forward pass
             return first.answers(texts)
 
     def score(rows: list[list[int]]) -> "list[Score]":
+        started = time.perf_counter()
         with gpu_lock(predictor.device), meter.time("forward"):
-            found = list(predict(rows))
-        meter.count(rows)
-        return found
+            scores = list(predict(rows))
+        meter.count(rows, time.perf_counter() - started)
+        return scores
 
     results = score_window(
         texts=window.column("text_clean").to_pylist(),
@@ -187,26 +197,26 @@ def label_window(
     )
     labels = to_arrow(window, results, predictor.settings, name, version)
     start = sum(len(head.labels) for head in predictor.settings.heads)
-    vectors = [found.score[start:] if section.embeddings and found.score is not None else None for found in results]
-    facts = [meter.facts(len(results)), *[None] * (len(results) - 1)]
-    columns = [*labels.columns, pa.array(vectors, pa.list_(pa.float32())), pa.array(facts, window_type())]
+    vectors = [row.score[start:] if section.embeddings and row.score is not None else None for row in results]
+    figures = [meter.figures(len(results)), *[None] * (len(results) - 1)]
+    columns = [*labels.columns, pa.array(vectors, pa.list_(pa.float32())), pa.array(figures, window_type())]
     return pa.RecordBatch.from_arrays(columns, names=[*labels.schema.names, "embedding", "window"])
 
 
 def to_arrow(
     window: "pa.Table", results: list[Scored], settings: "ModelSettings", name: str, version: int
 ) -> "pa.RecordBatch":
-    """Write results as one Arrow batch in the order of LABELS_SCHEMA."""
+    """Returns results as one Arrow batch with the columns of LABELS_SCHEMA, in their order."""
     import pyarrow as pa
 
     rows = len(results)
     by_task = split_by_task(results, settings.heads)
     positive = column_of(by_task["sentiment"], 1)
     errors: list[Any] = [
-        found.error and {"class": found.error.error_class, "message": found.error.message, "stage": "label"}
-        for found in results
+        row.error and {"class": row.error.error_class, "message": row.error.message, "stage": "label"}
+        for row in results
     ]
-    meta = [{"is_truncated": found.is_truncated, "token_count": found.token_count} for found in results]
+    meta = [{"is_truncated": row.is_truncated, "token_count": row.token_count} for row in results]
     decided = [None if score is None else settings.labels[int(score >= settings.threshold)] for score in positive]
     categories = next((head.labels for head in settings.heads if head.task == "category"), ())
     chosen = [None if scores is None else categories[int(scores.argmax())] for scores in by_task["category"]]

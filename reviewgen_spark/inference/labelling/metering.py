@@ -1,4 +1,4 @@
-"""What labelling took: each window's facts ride on its first row, so that a task that is tried again counts once."""
+"""Measures labelling. The figures of a window are on its first row, so that a task that is retried counts once."""
 
 import os
 import resource
@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reviewgen_spark.inference.shipping.worker import load_count
@@ -22,43 +23,54 @@ WINDOW_TYPE = (
 )
 
 
+@dataclass(frozen=True)
+class BatchTime:
+    """One batch that the model answered. `seconds` includes the wait for the GPU."""
+
+    rows: int
+    tokens: int
+    seconds: float
+
+
 class Meter:
     """Counts and times one window on a worker."""
 
     def __init__(self) -> None:
+        """Starts with nothing counted."""
+        self.batches: list[BatchTime] = []
+        self.seconds = dict.fromkeys(("load", "tokenise", "forward"), 0.0)
         self._loads = load_count()
-        self._tokens = self._cells = 0
-        self._seconds = dict.fromkeys(("load", "tokenise", "forward"), 0.0)
+        self._cells = 0
 
     @contextmanager
     def time(self, step: str) -> Iterator[None]:
-        """Add what happens inside to a step: load, tokenise or forward."""
+        """Adds the time of the block to a step: load, tokenise or forward."""
         started = time.perf_counter()
         try:
             yield
         finally:
-            self._seconds[step] += time.perf_counter() - started
+            self.seconds[step] += time.perf_counter() - started
 
-    def count(self, rows: list[list[int]]) -> None:
-        """Note a batch that the model has answered."""
-        self._tokens += sum(map(len, rows))
+    def count(self, rows: list[list[int]], seconds: float) -> None:
+        """Counts a batch that the model answered."""
+        self.batches.append(BatchTime(len(rows), sum(map(len, rows)), seconds))
         self._cells += len(rows) * max(map(len, rows))
 
-    def facts(self, rows: int) -> dict[str, Any]:
-        """The window's struct, as in WINDOW_TYPE."""
+    def figures(self, rows: int) -> dict[str, Any]:
+        """Returns the figures of a window of so many rows, as in WINDOW_TYPE."""
         return {
             "worker": f"{socket.gethostname()}:{os.getpid()}",
             "load_count": load_count() - self._loads,
             "row_count": rows,
-            "token_count": self._tokens,
+            "token_count": sum(batch.tokens for batch in self.batches),
             "cell_count": self._cells,
-            **{f"{step}_seconds": seconds for step, seconds in self._seconds.items()},
+            **{f"{step}_seconds": seconds for step, seconds in self.seconds.items()},
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
         }
 
 
 def window_type() -> "pa.DataType":
-    """WINDOW_TYPE for Arrow."""
+    """Returns WINDOW_TYPE for Arrow."""
     import pyarrow as pa
 
     fields = [("worker", pa.string()), *((name, pa.int64()) for name in _COUNTS)]
@@ -66,7 +78,7 @@ def window_type() -> "pa.DataType":
 
 
 def summarise_windows(scored: "DataFrame") -> "DataFrame":
-    """Sum the windows of scored rows (batch_id, window) to a row a batch: ops_label_metrics."""
+    """Sums the windows of scored rows (batch_id, window) to one row a batch, as in ops_label_metrics."""
     from pyspark.sql import functions as F
 
     sums = (*_COUNTS[:-1], *_MEASURES[:-1])
@@ -84,9 +96,9 @@ def summarise_windows(scored: "DataFrame") -> "DataFrame":
 
 
 def describe_metrics(metrics: Mapping[str, Any]) -> str:
-    """One line for the log, of a row of ops_label_metrics."""
+    """Returns one log line for a row of ops_label_metrics."""
     return (
         "{load_count} loads in {worker_count} workers, {row_count:,} rows, {token_count:,} tokens, "
         "{padding:.1f} % padding; seconds of workers: load {load_seconds:.1f}, tokenise {tokenise_seconds:.1f}, "
-        "forward {forward_seconds:.1f}; {peak_memory_mb:,.0f} MB the biggest"
+        "forward {forward_seconds:.1f}; at most {peak_memory_mb:,.0f} MB"
     ).format(**metrics, padding=metrics["padding_pct"] or 0)

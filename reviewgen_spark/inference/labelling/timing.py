@@ -1,23 +1,20 @@
-"""The label path with a watch in it: what a worker's windows and batches take, apart from loading the model."""
+"""Times the label path on a sample: the seconds of each batch, and of everything else in a window."""
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from reviewgen_spark.config import LabelSection
-from reviewgen_spark.inference.labelling.batching import score_window
-from reviewgen_spark.inference.labelling.label import PRELOADED, ship_labeller, to_arrow
+from reviewgen_spark.inference.labelling.label import PRELOADED, label_window, ship_labeller
+from reviewgen_spark.inference.labelling.metering import Meter
 from reviewgen_spark.inference.labelling.windows import gather_windows
-from reviewgen_spark.inference.shipping.gpu_lock import gpu_lock
 from reviewgen_spark.inference.shipping.preload import preloading
 from reviewgen_spark.inference.shipping.ship import ModelLike, ShippedModel
-from reviewgen_spark.inference.shipping.worker import load_first_answers, load_predictor
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
-
-    from reviewgen_spark.inference.labelling.batching import Score
 
 TIMINGS_SCHEMA = (
     "load_seconds double, rest_seconds double, "
@@ -27,11 +24,11 @@ TIMINGS_SCHEMA = (
 
 
 def time_labelling(reviews: "DataFrame", model: ModelLike, section: LabelSection) -> "DataFrame":
-    """Label reviews as `label_reviews` does, and give the times instead of the labels: one row a window.
+    """Labels reviews as `label_reviews` does, and returns the times instead of the labels: one row a window.
 
-    Reads record_id, batch_id, text_clean and `stratum`, any small number to count rows and tokens by. Gives
+    Reads record_id, batch_id, text_clean and `stratum`, a small number by which rows and tokens are counted. Returns
     `load_seconds` (about 0 in a worker that has the model), the `batches` that the model ran, each with its seconds,
-    and `rest_seconds` of the window: cutting texts into tokens, writing labels.
+    and `rest_seconds` of the window: tokenising texts, writing labels.
 
     Raises:
         ModelNotFoundError: the model's files are missing or damaged.
@@ -53,46 +50,26 @@ def time_labelling(reviews: "DataFrame", model: ModelLike, section: LabelSection
 def time_window(
     window: "pa.Table", shipped: ShippedModel, section: LabelSection, name: str, version: int
 ) -> "pa.RecordBatch":
-    """Do on an executor what `label_window` does, with a watch."""
+    """Labels one window on an executor and returns its times as one row of TIMINGS_SCHEMA."""
     import pyarrow as pa
 
-    started = time.perf_counter()
-    predictor = load_predictor(shipped, section.device, section.precision, section.threads, section.compile)
-    first = load_first_answers(shipped)
-    loaded = time.perf_counter()
-    predict = predictor.probabilities_and_embeddings if section.embeddings else predictor.all_probabilities
-    batches: list[dict[str, float]] = []
-
-    def score(rows: list[list[int]]) -> "list[Score]":
-        begun = time.perf_counter()  # before the GPU is free: a night waits for it too
-        with gpu_lock(predictor.device):
-            scores = list(predict(rows))
-        seconds = time.perf_counter() - begun
-        batches.append({"rows": len(rows), "tokens": sum(map(len, rows)), "seconds": seconds})
-        return scores
-
-    results = score_window(
-        texts=window.column("text_clean").to_pylist(),
-        record_ids=window.column("record_id").to_pylist(),
-        encode=predictor.tokenizer.encode,
-        score=score,
-        answer=first.answers if first else None,
-        max_chars=section.max_chars,
-        tokens_per_batch=section.tokens_per_batch,
-    )
-    to_arrow(window, results, predictor.settings, name, version)
-    rest = time.perf_counter() - loaded - sum(batch["seconds"] for batch in batches)
+    started, meter = time.perf_counter(), Meter()
+    labels = label_window(window.drop_columns(["stratum"]), shipped, section, name, version, meter)
+    seconds = time.perf_counter() - started
     counts: dict[int, tuple[int, int]] = {}
-    for stratum, result in zip(window.column("stratum").to_pylist(), results, strict=True):
+    token_counts = labels.column("meta").field("token_count").to_pylist()
+    for stratum, token_count in zip(window.column("stratum").to_pylist(), token_counts, strict=True):
         rows, tokens = counts.get(stratum, (0, 0))
-        counts[stratum] = rows + 1, tokens + result.token_count
-    strata = [{"stratum": key, "rows": rows, "tokens": tokens} for key, (rows, tokens) in sorted(counts.items())]
+        counts[stratum] = rows + 1, tokens + token_count
+    load_seconds = meter.seconds["load"]
+    times = {
+        "load_seconds": load_seconds,
+        "rest_seconds": seconds - load_seconds - sum(batch.seconds for batch in meter.batches),
+        "batches": [asdict(batch) for batch in meter.batches],
+        "strata": [{"stratum": key, "rows": rows, "tokens": tokens} for key, (rows, tokens) in sorted(counts.items())],
+    }
     batch_type = pa.struct([("rows", pa.int32()), ("tokens", pa.int64()), ("seconds", pa.float64())])
     stratum_type = pa.struct([("stratum", pa.int32()), ("rows", pa.int32()), ("tokens", pa.int64())])
-    columns = {
-        "load_seconds": pa.array([loaded - started], pa.float64()),
-        "rest_seconds": pa.array([rest], pa.float64()),
-        "batches": pa.array([batches], pa.list_(batch_type)),
-        "strata": pa.array([strata], pa.list_(stratum_type)),
-    }
-    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+    types = [pa.float64(), pa.float64(), pa.list_(batch_type), pa.list_(stratum_type)]
+    arrays = [pa.array([value], kind) for value, kind in zip(times.values(), types, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, names=list(times))

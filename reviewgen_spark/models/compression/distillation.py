@@ -4,7 +4,6 @@ The teacher's logits hold more information than labels (Hinton, Vinyals and Dean
 teacher reads each text once, before training. Teacher and student may have different vocabularies.
 """
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,18 +23,19 @@ from reviewgen_spark.models.bases.loading import load_base, load_checkpoint
 from reviewgen_spark.models.bases.vocabulary_pruning import choose_layers, keep_layers
 from reviewgen_spark.models.classifier.heads import Head, multi_task_loss
 from reviewgen_spark.models.classifier.loading import choose_device
-from reviewgen_spark.models.classifier.model_folder import CURVE_FILE, SETTINGS_FILE, ModelSettings, require_sentiment
+from reviewgen_spark.models.classifier.model_folder import ModelSettings, require_sentiment
 from reviewgen_spark.models.classifier.predictor import Predictor
-from reviewgen_spark.models.classifier.tokenizer import Tokenizer
+from reviewgen_spark.models.classifier.tokenizer import Tokens
 from reviewgen_spark.models.data.batches import cut_by_token_budget, pad, shuffle_into_batches
 from reviewgen_spark.models.data.corpus import corpus_fingerprint, read_split
 from reviewgen_spark.models.data.targets import MISSING
 from reviewgen_spark.models.data.tasks import read_targets
 from reviewgen_spark.models.training.checkpoint import Point
-from reviewgen_spark.models.training.classifier_scores import calibrate, run_model, score_validation
+from reviewgen_spark.models.training.classifier_folder import read_tokenizer, write_classifier, write_tokenizer
+from reviewgen_spark.models.training.classifier_scores import ValidationRows
 from reviewgen_spark.models.training.finetuning import logit_names
-from reviewgen_spark.models.training.optimizer import choose_precision, loop_settings
-from reviewgen_spark.models.training.trainer import fit_to_device, save_weights, seeded, train
+from reviewgen_spark.models.training.optimizer import loop_settings
+from reviewgen_spark.models.training.trainer import Rows, fit_to_device, seeded, train
 
 TEACHER_TOKENS = 8192
 REPORT_EVERY_S = 10.0
@@ -84,81 +84,88 @@ def distil(
         StageError: the loss became NaN or infinite, or the disk is full.
     """
     started = time.monotonic()
-    learnt, validation = (read_split(corpus, split, every_task=True) for split in ("train", "validation"))
-    texts = [*learnt.texts, *unlabelled[: section.max_unlabelled]]
-    device = choose_device(section.device)
-    precision = choose_precision(section.precision, device)
-    teacher = Predictor(teacher_folder, section.device, "bfloat16" if precision == "bfloat16" else "float32")
+    labelled, validation = (read_split(corpus, split, every_task=True) for split in ("train", "validation"))
+    texts = [*labelled.texts, *unlabelled[: section.max_unlabelled]]
+    settings = loop_settings("distil", section, choose_device(section.device))
+    teacher = Predictor(teacher_folder, section.device, "bfloat16" if settings.precision == "bfloat16" else "float32")
     require_sentiment(teacher.settings, "distil")
     heads = tuple(Head(head.task, head.labels, head.start, head.width) for head in teacher.settings.heads)
     names = {head.task: head.labels for head in heads}
     targets = np.full((len(texts), len(heads)), MISSING, dtype=np.int64)
-    targets[: len(learnt)] = read_targets(names, learnt)
-    validation_targets = read_targets(names, validation)
+    targets[: len(labelled)] = read_targets(names, labelled)
     answers = teacher_logits(teacher, texts, progress, checkpoint and checkpoint.with_name("teacher_logits.npy"))
-    settings = loop_settings("distil", section, device)
     with seeded(section.seed, section.threads):
         start = section.model_copy(update={"base": base or section.base})
         student = load_student(start, teacher_folder, texts, heads)
-        out.mkdir(parents=True, exist_ok=True)
-        (out / SETTINGS_FILE).unlink(missing_ok=True)  # until it is written again this is no model folder
-        student.tokenizer.save_pretrained(out)
-        tokenizer = Tokenizer(out / "tokenizer.json", section.max_tokens)
-        tokens, validation_tokens = (tokenizer.encode(part) for part in (texts, validation.texts))
-        model = fit_to_device(student.model, device)
-        pad_id = int(model.config.pad_token_id or 0)
-        soft, hard = torch.as_tensor(answers, dtype=torch.float32), torch.as_tensor(targets)  # (N, width), (N, heads)
-
-        def batches(epoch: int, rng: np.random.Generator) -> Sequence[npt.NDArray[np.int64]]:
-            return shuffle_into_batches([len(row.ids) for row in tokens], section.batch_size, rng)
-
-        def loss(trained: Any, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> torch.Tensor:
-            ids, mask = pad([tokens[row].ids for row in rows], pad_id, device)  # (B, T), (B, T)
-            logits = trained(input_ids=ids, attention_mask=mask).logits.float()  # (B, width of all heads)
-            told = soft_loss(logits, soft[rows].to(device), heads, section.temperature)
-            labelled = multi_task_loss(logits, hard[rows].to(device), heads)
-            return section.soft_share * told + (1 - section.soft_share) * labelled
-
-        def predict(model: Any) -> npt.NDArray[np.float64]:
-            return run_model(model, validation_tokens, validation.record_ids, False, pad_id, settings)
-
+        write_tokenizer(student.tokenizer, out)
+        tokenizer = read_tokenizer(out, section.max_tokens)
+        model = fit_to_device(student.model, settings.device)
+        validation_rows = ValidationRows(
+            tokenizer.encode(validation.texts),
+            validation.record_ids,
+            read_targets(names, validation),
+            heads,
+            has_types=False,
+            pad_id=int(model.config.pad_token_id or 0),
+            settings=settings,
+        )
+        soft, hard = torch.as_tensor(answers, dtype=torch.float32), torch.as_tensor(targets)
+        task = DistilTask(tokenizer.encode(texts), soft, hard, validation_rows, section)
         count = sum(parameter.numel() for parameter in model.parameters())
         progress(
-            f"{section.base}: {len(learnt):,} labelled and {len(texts) - len(learnt):,} unlabelled rows, "
-            f"{count / 1e6:.1f} M parameters, {settings.precision} on {device}"
+            f"{section.base}: {len(labelled):,} labelled and {len(texts) - len(labelled):,} unlabelled rows, "
+            f"{count / 1e6:.1f} M parameters, {settings.precision} on {settings.device}"
         )
-        result = train(
-            model,
-            batches,
-            loss,
-            settings,
-            validate=lambda model: score_validation(predict(model), validation_targets, heads),
-            selects="validation_f1",
-            progress=progress,
-            checkpoint=checkpoint,
-        )
+        result = train(model, task, settings, progress, checkpoint)
         model.load_state_dict(result.best_state)
-        logits = predict(model.eval())
-    calibrated = tuple(calibrate(logits, validation_targets[:, column], head) for column, head in enumerate(heads))
-    save_weights(model.cpu(), out, "distil")
-    (out / CURVE_FILE).write_text(json.dumps(result.curve, indent=2) + "\n", encoding="utf-8")
-    ModelSettings(
+        calibrated = validation_rows.calibrate(model.eval())
+    model_settings = ModelSettings(
         heads=calibrated,
         max_tokens=section.max_tokens,
         base=f"{section.base} of {teacher.settings.base}" if is_teachers(section.base) else section.base,
         corpus_fingerprint=corpus_fingerprint(corpus),
         training=section.result_part(),
-    ).write(out)
+    )
+    write_classifier(model, out, "distil", result.curve, model_settings)
     return DistilResult(
         folder=out,
         best_epoch=result.best_epoch,
         validation_f1=result.curve[result.best_epoch - 1]["validation_f1"],
         curve=result.curve,
         parameters=count,
-        rows=len(learnt),
-        unlabelled_rows=len(texts) - len(learnt),
+        rows=len(labelled),
+        unlabelled_rows=len(texts) - len(labelled),
         seconds=time.monotonic() - started,
     )
+
+
+@dataclass(frozen=True)
+class DistilTask:
+    """Trains a student on the teacher's logits `soft` (N, width) and on the labels `hard` (N, heads)."""
+
+    tokens: Sequence[Tokens]
+    soft: torch.Tensor
+    hard: torch.Tensor
+    validation: ValidationRows
+    section: DistilSection
+    selects: str = "validation_f1"
+
+    def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Rows]:
+        """Returns batches of texts of similar length."""
+        return shuffle_into_batches([len(row.ids) for row in self.tokens], self.section.batch_size, rng)
+
+    def loss(self, model: Any, rows: Rows, rng: np.random.Generator) -> torch.Tensor:
+        """Returns the weighted mean of the loss against the teacher and of that against the labels."""
+        heads, device = self.validation.heads, self.validation.settings.device
+        ids, mask = pad([self.tokens[row].ids for row in rows], self.validation.pad_id, device)  # (B, T), (B, T)
+        logits = model(input_ids=ids, attention_mask=mask).logits.float()  # (B, width of all heads)
+        teacher_loss = soft_loss(logits, self.soft[rows].to(device), heads, self.section.temperature)
+        label_loss = multi_task_loss(logits, self.hard[rows].to(device), heads)
+        return self.section.soft_share * teacher_loss + (1 - self.section.soft_share) * label_loss
+
+    def validate(self, model: Any) -> dict[str, float]:
+        """Returns the validation figures of the student."""
+        return self.validation.score(model)
 
 
 def soft_loss(logits: torch.Tensor, answers: torch.Tensor, heads: Sequence[Head], temperature: float) -> torch.Tensor:
@@ -169,16 +176,17 @@ def soft_loss(logits: torch.Tensor, answers: torch.Tensor, heads: Sequence[Head]
     """
     losses = []
     for head in heads:
-        own, told = (_log_odds(values, head) / temperature for values in (logits, answers))  # (B, labels)
-        losses.append(F.kl_div(own.log_softmax(-1), told.log_softmax(-1), reduction="batchmean", log_target=True))
+        student, teacher = (_log_odds(values, head) / temperature for values in (logits, answers))  # (B, labels)
+        divergence = F.kl_div(student.log_softmax(-1), teacher.log_softmax(-1), reduction="batchmean", log_target=True)
+        losses.append(divergence)
     return torch.stack(losses).mean() * temperature**2
 
 
 def _log_odds(values: torch.Tensor, head: Head) -> torch.Tensor:
-    own = values[:, head.start : head.start + head.width]
-    return (
-        torch.cat([torch.zeros_like(own), own], dim=1) if head.width == 1 else own
-    )  # a sigmoid is softmax over (0, z)
+    logits = values[:, head.start : head.start + head.width]
+    if head.width > 1:
+        return logits
+    return torch.cat([torch.zeros_like(logits), logits], dim=1)  # a sigmoid is a softmax over (0, z)
 
 
 @progress_bars()
@@ -187,10 +195,10 @@ def teacher_logits(
 ) -> npt.NDArray[np.float64]:
     """Returns the teacher's logits (N, width of all heads); reads them from `keep` if an earlier call stored them."""
     if keep is not None and keep.is_file():
-        found: npt.NDArray[np.float64] = np.load(keep, allow_pickle=False)
-        if len(found) == len(texts):
-            return found
-    rows = [found.ids for found in teacher.tokenizer.encode(texts)]
+        stored: npt.NDArray[np.float64] = np.load(keep, allow_pickle=False)
+        if len(stored) == len(texts):
+            return stored
+    rows = [row.ids for row in teacher.tokenizer.encode(texts)]
     answers: npt.NDArray[np.float64] | None = None
     done, started = 0, time.monotonic()
     reported = started
@@ -230,7 +238,7 @@ def load_student(section: DistilSection, teacher_folder: Path, texts: Sequence[s
     from transformers import AutoModelForSequenceClassification
 
     whole = load_checkpoint(str(teacher_folder), {}, section.dropout, AutoModelForSequenceClassification)
-    count, wanted = int(whole.model.config.num_hidden_layers), section.base.removeprefix("teacher:")
-    if not (wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= count):
+    count, layers = int(whole.model.config.num_hidden_layers), section.base.removeprefix("teacher:")
+    if not (layers.isascii() and layers.isdigit() and 1 <= int(layers) <= count):
         raise ConfigError(f"distil.base: '{section.base}': expected teacher:1 to teacher:{count}")
-    return Encoder(whole.tokenizer, keep_layers(whole.model, choose_layers(count, int(wanted))))
+    return Encoder(whole.tokenizer, keep_layers(whole.model, choose_layers(count, int(layers))))

@@ -19,7 +19,7 @@ from reviewgen_spark.config import DecodingSection
 from reviewgen_spark.models.bases.encoder import Shape
 from reviewgen_spark.models.data.batches import pad
 from reviewgen_spark.models.decoding.decoding import Prompt, Specials, continue_prompts
-from reviewgen_spark.models.generator.finetuning import Row, text_loss
+from reviewgen_spark.models.generator.text_task import Row, text_loss
 from reviewgen_spark.models.training.objectives import IGNORED
 from reviewgen_spark.models.training.trainer import autocast
 

@@ -17,10 +17,10 @@ from reviewgen_spark.errors import DataQualityError, RequestError
 from reviewgen_spark.models.decoding.decoding import Prompt, Specials, continue_prompts
 from reviewgen_spark.models.evaluation.evaluation import Score
 from reviewgen_spark.models.generator.examples import Example
-from reviewgen_spark.models.generator.finetuning import EVALUATION_TOKENS, Row, text_bits
 from reviewgen_spark.models.generator.generator_folder import Generator, load_generator
 from reviewgen_spark.models.generator.ngram_baseline import UNKNOWN_BITS, NgramModel
 from reviewgen_spark.models.generator.text_metrics import CopyIndex, measure_texts
+from reviewgen_spark.models.generator.text_task import EVALUATION_TOKENS, Row, text_bits
 
 BOOTSTRAP_SAMPLES = 1000
 

@@ -64,7 +64,7 @@ def write_checkpoint(
             staged.unlink()
         raise StageError(
             f"{settings.stage}: the checkpoint could not be written to {path.parent} ({type(error).__name__}); free "
-            "some space there and run again: it goes on from the last checkpoint"
+            "some space there and run again: it resumes from the last checkpoint"
         ) from error
 
 

@@ -1,7 +1,7 @@
 """Runs a classifier during training: validation scores and calibration."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -95,3 +95,29 @@ def calibrate(logits: npt.NDArray[np.float64], targets: npt.NDArray[np.int64], h
     if len(head.labels) != 2 or len(set(targets[known])) < 2:
         return head
     return replace(head, temperature=round(fit_temperature(margins(logits[known], head), targets[known]), 6))
+
+
+@dataclass(frozen=True)
+class ValidationRows:
+    """The rows that choose the epoch of a classifier and calibrate it. `targets` is (N, heads)."""
+
+    tokens: Sequence[Tokens]
+    record_ids: Sequence[str]
+    targets: npt.NDArray[np.int64]
+    heads: tuple[Head, ...]
+    has_types: bool
+    pad_id: int
+    settings: LoopSettings
+
+    def predict(self, model: Any) -> npt.NDArray[np.float64]:
+        """Returns the logits of each row, (N, width of all heads)."""
+        return run_model(model, self.tokens, self.record_ids, self.has_types, self.pad_id, self.settings)
+
+    def score(self, model: Any) -> dict[str, float]:
+        """Returns the validation figures of a model."""
+        return score_validation(self.predict(model), self.targets, self.heads)
+
+    def calibrate(self, model: Any) -> tuple[Head, ...]:
+        """Returns the heads with the temperatures that fit a model best."""
+        logits = self.predict(model)
+        return tuple(calibrate(logits, self.targets[:, column], head) for column, head in enumerate(self.heads))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,30 @@ PLATEAU_FACTOR = 0.5
 Rows = npt.NDArray[np.int64]
 
 
+class TrainingTask(Protocol):
+    """What `train` needs to know of a task: its batches, its loss and its validation."""
+
+    @property
+    def selects(self) -> str:
+        """Returns the name of the validation figure that chooses the epoch; higher is better."""
+        ...
+
+    def batches(self, epoch: int, rng: np.random.Generator) -> Sequence[Rows]:
+        """Returns the rows of each batch of an epoch, in order; equal generators give equal batches."""
+        ...
+
+    def loss(self, model: Any, rows: Rows, rng: np.random.Generator) -> torch.Tensor:
+        """Returns the mean loss of some rows, a scalar.
+
+        Each call gets a new generator, so that draws for a batch do not depend on earlier draws.
+        """
+        ...
+
+    def validate(self, model: Any) -> Mapping[str, float]:
+        """Returns the figures of the model after an epoch, by name."""
+        ...
+
+
 @dataclass(frozen=True)
 class TrainResult:
     """Holds the training curve, and the weights of the best epoch by validation."""
@@ -45,11 +69,8 @@ class TrainResult:
 @progress_bars()
 def train(
     model: Any,
-    batches: Callable[[int, np.random.Generator], Sequence[Rows]],
-    loss: Callable[[Any, Rows, np.random.Generator], torch.Tensor],
+    task: TrainingTask,
     settings: LoopSettings,
-    validate: Callable[[Any], Mapping[str, float]],
-    selects: str,
     progress: Callable[[str], None],
     checkpoint: Path | None = None,
     after_step: Callable[[int], None] | None = None,
@@ -58,12 +79,8 @@ def train(
 
     Args:
         model: on `settings.device`; its parameters that require a gradient are trained.
-        batches: the rows of each batch of an epoch, in order; equal generators give equal batches.
-        loss: returns the mean loss of some rows, a scalar. Each call gets a new generator, so that draws for a batch
-            do not depend on earlier draws.
+        task: what is trained.
         settings: the settings of the loop.
-        validate: figures of the model after an epoch, by name.
-        selects: the figure that chooses the epoch; higher is better.
         progress: called with a line every few seconds and after each epoch; the lines hold no text.
         checkpoint: file to resume from and to write to. The caller names it by the training, and removes it.
         after_step: called with the number of each step of the optimiser, for methods that change with it.
@@ -75,15 +92,16 @@ def train(
     state, best = Progress(), dict[str, torch.Tensor]()
     if checkpoint is not None and checkpoint.is_file():
         state, best = read_checkpoint(checkpoint, model, optimizer, settings)
-        progress(f"goes on from epoch {state.epoch}, batch {state.batch:,}")
+        progress(f"resumes from epoch {state.epoch}, batch {state.batch:,}")
     rank, world = rank_and_world_size()
     trained: Any = model if world == 1 else torch.nn.parallel.DistributedDataParallel(model)
     trained = torch.compile(trained) if settings.compile else trained
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     advance: Advance | None = None
+    selects = task.selects.replace("_", " ")
 
     while state.epoch <= settings.epochs:
-        order = batches(state.epoch, np.random.default_rng([settings.seed, state.epoch]))
+        order = task.batches(state.epoch, np.random.default_rng([settings.seed, state.epoch]))
         steps = len(order) * settings.epochs
         warmup = max(1, round(steps * settings.warmup_pct / 100))
         started = reported = saved = time.monotonic()
@@ -101,11 +119,11 @@ def train(
             for number, part in enumerate(parts or [order[batch][:1]]):
                 rng = np.random.default_rng([settings.seed, state.epoch, batch, rank, number])
                 with autocast(settings.device, settings.precision):
-                    found = loss(trained, part, rng)
+                    part_loss = task.loss(trained, part, rng)
                 # Gradients are averaged over processes, so each counts as many times as there are processes.
                 share = len(part) * world / len(order[batch]) if parts else 0.0
-                (found * share).backward()  # type: ignore[no-untyped-call]
-                batch_loss += float(found.detach()) * len(part) if parts else 0.0
+                (part_loss * share).backward()  # type: ignore[no-untyped-call]
+                batch_loss += float(part_loss.detach()) * len(part) if parts else 0.0
             if not math.isfinite(batch_loss):
                 raise StageError(
                     f"{settings.stage}: the loss became {batch_loss} in epoch {state.epoch}; lower "
@@ -140,21 +158,21 @@ def train(
             "learning_rate": float(optimizer.param_groups[0]["lr"]),
             "seconds": state.seconds,
             "rows_per_second": world * state.rows / max(state.seconds, 1e-9),
-            **validate(model),
+            **task.validate(model),
         }
         state.curve.append(point)
         figures = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in point.items() if "loss" in name)
         progress(
-            f"epoch {state.epoch}: {figures}, {selects.replace('_', ' ')} {point[selects]:.4f}, "
+            f"epoch {state.epoch}: {figures}, {selects} {point[task.selects]:.4f}, "
             f"{point['seconds']:.0f} s, {point['rows_per_second']:.0f} rows/s"
         )
-        if point[selects] > state.best_value:
-            state.best_epoch, state.best_value = state.epoch, point[selects]
+        if point[task.selects] > state.best_value:
+            state.best_epoch, state.best_value = state.epoch, point[task.selects]
             best = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
         else:
             state.plateau *= PLATEAU_FACTOR if settings.schedule == "plateau" else 1.0
             if state.epoch - state.best_epoch >= settings.patience:
-                progress(f"stopped: {selects.replace('_', ' ')} is no better since epoch {state.best_epoch}")
+                progress(f"stopped: {selects} is no better since epoch {state.best_epoch}")
                 break
         state = Progress(
             epoch=state.epoch + 1,

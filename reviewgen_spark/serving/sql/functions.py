@@ -17,6 +17,7 @@ from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined]  # not
 from reviewgen_spark.config import CleanSection, Config, LabelSection, TokensSection
 from reviewgen_spark.errors import ModelNotFoundError
 from reviewgen_spark.inference.labelling.label import label_window, ship_labeller
+from reviewgen_spark.inference.labelling.metering import Meter
 from reviewgen_spark.inference.shipping.ship import ModelLike
 from reviewgen_spark.orchestration.resources.models import label_model
 from reviewgen_spark.schemas.arrow import in_slices
@@ -136,7 +137,7 @@ def _labelling(
                     "batch_id": pa.nulls(len(texts), pa.int64()),
                 }
             )
-            yield _sentiments(label_window(window, shipped, label, name, version), texts.is_null())
+            yield _sentiments(label_window(window, shipped, label, name, version, Meter()), texts.is_null())
 
     return label_texts
 

@@ -39,6 +39,24 @@ class Model(torch.nn.Module):
         return SimpleNamespace(logits=self.head(self.dropout(self.norm(self.words(ids).mean(dim=1))))[:, 0])
 
 
+class Parity:
+    """The task: is the sum of a row's ids odd."""
+
+    selects = "validation_gain"
+
+    def batches(self, epoch: int, rng: np.random.Generator) -> list[np.ndarray[Any, Any]]:
+        order = rng.permutation(ROWS)
+        return [order[start : start + 10] for start in range(0, ROWS, 10)]
+
+    def loss(self, model: Any, rows: np.ndarray[Any, Any], rng: np.random.Generator) -> torch.Tensor:
+        return F.binary_cross_entropy_with_logits(model(IDS[rows]).logits, LABELS[rows])
+
+    def validate(self, model: Any) -> dict[str, float]:
+        with torch.no_grad():
+            loss = F.binary_cross_entropy_with_logits(model(IDS).logits, LABELS)
+        return {"validation_loss": float(loss), "validation_gain": -float(loss)}
+
+
 def run(
     settings: LoopSettings = SETTINGS,
     dropout: float = 0.2,
@@ -46,23 +64,9 @@ def run(
     after_step: Callable[[int], None] | None = None,
 ) -> tuple[Model, TrainResult, list[str]]:
     lines: list[str] = []
-
-    def batches(epoch: int, rng: np.random.Generator) -> list[np.ndarray[Any, Any]]:
-        order = rng.permutation(ROWS)
-        return [order[start : start + 10] for start in range(0, ROWS, 10)]
-
-    def loss(model: Any, rows: np.ndarray[Any, Any], rng: np.random.Generator) -> torch.Tensor:
-        return F.binary_cross_entropy_with_logits(model(IDS[rows]).logits, LABELS[rows])
-
-    def validate(model: Any) -> dict[str, float]:
-        with torch.no_grad():
-            found = F.binary_cross_entropy_with_logits(model(IDS).logits, LABELS)
-        return {"validation_loss": float(found), "validation_gain": -float(found)}
-
     with seeded(settings.seed, 1):
         model = Model(dropout)
-        chosen = "validation_gain"
-        result = train(model, batches, loss, settings, validate, chosen, lines.append, checkpoint, after_step)
+        result = train(model, Parity(), settings, lines.append, checkpoint, after_step)
     return model, result, lines
 
 
@@ -82,7 +86,7 @@ def test_20_steps_are_some_and_the_rest_after_a_cut(cut: int, tmp_path: Path, mo
     with pytest.raises(PowerCutError):
         run(checkpoint=tmp_path / "c.pt", after_step=fail)
     resumed, result, lines = run(checkpoint=tmp_path / "c.pt")
-    assert (cut == 1) != any("goes on from" in line for line in lines)  # the step that failed was not kept
+    assert (cut == 1) != any("resumes from" in line for line in lines)  # the step that failed was not kept
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
         assert torch.equal(straight.best_state[name], result.best_state[name]), name
@@ -98,7 +102,7 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
 
 def test_a_checkpoint_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StageError, match=r"the checkpoint could not be written to .*: it goes on from the last"):
+    with pytest.raises(StageError, match=r"the checkpoint could not be written to .*: it resumes from the last"):
         run(checkpoint=tmp_path / "file" / "c.pt")
 
 
