@@ -22,7 +22,7 @@ from typing import Any
 
 from reviewgen_spark.config import EndpointSection, GenerationSection
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.inference.generation.writers import Written
+from reviewgen_spark.inference.generation.writers import WriterOutput
 from reviewgen_spark.inference.labelling.batching import RowError
 from reviewgen_spark.text.requests.prompts import PROMPT_VERSION, chat_messages
 from reviewgen_spark.text.requests.request import Request
@@ -94,26 +94,26 @@ class EndpointWriter:
         self._opener = urllib.request.build_opener(_NoRedirect())
         self._gate = _Gate(spec.section)
 
-    def write(self, requests: Sequence[Request]) -> list[Written]:
+    def write(self, requests: Sequence[Request]) -> list[WriterOutput]:
         """Ask for every request, a few at a time, in their order."""
         with ThreadPoolExecutor(self._section.concurrency, "endpoint") as threads:
             return list(threads.map(self._write, requests))
 
-    def _write(self, request: Request) -> Written:
+    def _write(self, request: Request) -> WriterOutput:
         body = json.dumps(self._body(request)).encode()
         jitter = random.Random(request.seed)
         for attempt in range(self._section.retries + 1):
             if refusal := self._gate.enter():
-                return Written(error=refusal)
+                return WriterOutput(error=refusal)
             found = self._ask(body)
-            if isinstance(found, Written):
+            if isinstance(found, WriterOutput):
                 self._gate.note(found.prompt_tokens + found.new_tokens, found.error)
                 return found
             # Full waits only for the last error: others are told by what came after.
             wait = max(_back_off(attempt, self._section, jitter), found.retry_after or 0)
             if attempt == self._section.retries or wait > self._section.max_wait_s:
                 self._gate.note(0, found.error)
-                return Written(error=found.error)
+                return WriterOutput(error=found.error)
             if found.is_busy:
                 self._gate.pause(wait)  # all threads: the others would only hear the same
             else:
@@ -129,7 +129,7 @@ class EndpointWriter:
             **self._spec.decoding,
         }
 
-    def _ask(self, body: bytes) -> "Written | _Passing":
+    def _ask(self, body: bytes) -> "WriterOutput | _Passing":
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self._spec.key:
             headers["Authorization"] = f"Bearer {self._spec.key}"
@@ -145,13 +145,13 @@ class EndpointWriter:
             return _Passing(_broken_connection(error, self._section))
         return _read_answer(content)
 
-    def _refused(self, status: int, retry_after: str | None) -> "Written | _Passing":
+    def _refused(self, status: int, retry_after: str | None) -> "WriterOutput | _Passing":
         error = RowError(f"Http{status}", f"the endpoint answered with status {status}{_ADVICE.get(status, '')}")
         if status in _PASSING:
             return _Passing(error, _seconds(retry_after), is_busy=status in (429, 503))
         if status in _FATAL:
             self._gate.close(error)
-        return Written(error=error)
+        return WriterOutput(error=error)
 
 
 _ADVICE = {
@@ -234,9 +234,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """Follow none."""
 
 
-def _read_answer(content: bytes) -> "Written | _Passing":
+def _read_answer(content: bytes) -> "WriterOutput | _Passing":
     if len(content) > ANSWER_BYTES:
-        return Written(error=RowError("BadAnswer", f"the endpoint's answer has more than {ANSWER_BYTES:,} bytes"))
+        return WriterOutput(error=RowError("BadAnswer", f"the endpoint's answer has more than {ANSWER_BYTES:,} bytes"))
     try:
         answer = json.loads(content)
         choice = answer["choices"][0]
@@ -249,11 +249,11 @@ def _read_answer(content: bytes) -> "Written | _Passing":
         broken = RowError("BadAnswer", f"the endpoint's answer is no chat completion ({type(error).__name__})")
         return _Passing(broken)
     if reason == "content_filter":
-        return Written(error=RowError("Refused", "the endpoint's filter refused the text"), prompt_tokens=prompt)
+        return WriterOutput(error=RowError("Refused", "the endpoint's filter refused the text"), prompt_tokens=prompt)
     if not isinstance(text, str) or not text.strip():
         empty = RowError("EmptyText", f"the endpoint wrote nothing (finish_reason {str(reason)[:20]})")
-        return Written(error=empty, prompt_tokens=prompt, new_tokens=new)
-    return Written(text.strip(), None, prompt, new, is_truncated=reason == "length")
+        return WriterOutput(error=empty, prompt_tokens=prompt, new_tokens=new)
+    return WriterOutput(text.strip(), None, prompt, new, is_truncated=reason == "length")
 
 
 def _broken_connection(error: Exception, section: EndpointSection) -> RowError:
