@@ -92,7 +92,7 @@ def _text_rank(products: DataFrame, top: int) -> DataFrame:
 def product_words(batches: Iterable[pa.RecordBatch], section: KeywordsSection) -> Iterator[pa.RecordBatch]:
     """Returns a row for each product of a partition. Its reviews (product_id, content_words) must be adjacent.
 
-    Words are counted as numbers, because a Python string for each use of a word would take most of the stage's time.
+    Words are counted as numbers, because Python strings would take most of the stage's time.
     """
     schema, vocabulary = arrow_schema(_PRODUCT_WORDS), _Vocabulary()
     measured = (

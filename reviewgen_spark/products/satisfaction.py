@@ -11,8 +11,10 @@ def satisfaction_by_product(labelled: DataFrame, section: SatisfactionSection) -
     """Rolls the labels of unique current reviews up to products.
 
     `satisfaction_score` shrinks a product's share towards the shop's mean, as if `prior_weight` average reviews had
-    been added, so that few reviews change it little. It is the posterior mean of a beta-binomial model with a prior of
-    that weight (Gelman et al., Bayesian Data Analysis, 3rd ed., section 5.1).
+    been added. So few reviews change it little. It is the posterior mean of a beta-binomial model with a prior of that
+    weight.
+
+    Source: Gelman et al., Bayesian Data Analysis, 3rd ed., section 5.1.
 
     While a new model's labels replace an old one's, batch by batch, only one model version counts: the one that has
     labelled the most reviews. If two have labelled equally many, the newer counts. Scores of two models are never

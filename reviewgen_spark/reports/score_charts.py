@@ -18,7 +18,8 @@ METRICS = {
     "auc": "AUC",
     "ece": "Calibration error",
 }
-# F1 is not drawn: it is 0 for a majority class of negative, which would stretch the axis. The mean of classes is not.
+# F1 is not drawn, because it is 0 for a majority class of negative, which would stretch the axis. The mean F1 of both
+# classes is drawn instead.
 _DRAWN_METRICS = ("accuracy", "f1_macro", "auc")
 SIDES = ("positive", "negative")
 

@@ -242,7 +242,7 @@ def to_row(result: TextResult, spec: WriterSpec, stage: str, producer: str) -> d
 
 
 def sort_key(row: dict[str, Any]) -> tuple[int, str]:
-    """Returns the length of the text and the id of a row, so that the order of arrival does not matter."""
+    """Returns the length of a row's text and its id, because rows must not depend on the order of arrival."""
     return len(row["text"] or ""), row["text_id"]
 
 

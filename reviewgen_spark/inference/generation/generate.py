@@ -70,8 +70,8 @@ def write_texts(
     """Writes a text for every request: the rows of a table of generated texts, unordered; rows in = rows out.
 
     A row has an `error` if its request cannot be read, is refused, or gets no text. It also has one if its text fails
-    the checks in every attempt. Other rows are unaffected. Rows are partitioned by request, and sorted by length and id
-    inside a window, so that texts do not depend on scheduling. A writer with limits of its own gets all rows in one
+    the checks in every attempt. Other rows are unaffected. Rows are partitioned by request. Inside a window they are
+    sorted by length and id. So texts do not depend on scheduling. A writer with limits of its own gets all rows in one
     task.
 
     Args:

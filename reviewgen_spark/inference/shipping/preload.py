@@ -48,7 +48,7 @@ def start_preloading(spark: "SparkSession", modules: Sequence[str]) -> None:
         first = spark.range(0, 1, numPartitions=1).mapInArrow(_pass_on, "id long")
 
     def run() -> None:
-        # A failure here is ignored, because the stage's own tasks meet it too and report it.
+        # A failure here is ignored, because the stage's own tasks fail in the same way and report it.
         with suppress(Exception):
             first.write.format("noop").mode("overwrite").save()
 

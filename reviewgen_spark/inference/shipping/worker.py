@@ -1,4 +1,4 @@
-"""Writes a shipped model to a node's disk once, and keeps the loaded model for the life of the worker process."""
+"""Writes a shipped model to a node's disk once, and keeps it loaded as long as the worker process runs."""
 
 import fcntl
 import shutil

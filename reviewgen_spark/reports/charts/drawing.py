@@ -50,7 +50,10 @@ def grid(ticks: Sequence[float], left: float, width: float, base: float, scale: 
 
 
 def axis_ticks(top: float, bottom: float = 0.0) -> list[float]:
-    """Returns 2 to 7 ticks from at most `bottom` to at least `top`, in steps of 1, 2 or 5 times a power of ten."""
+    """Returns 2 to 7 ticks from at most `bottom` to at least `top`.
+
+    Their step is 1, 2 or 5 times a power of ten.
+    """
     span = top - bottom
     if span <= 0:
         return [bottom, bottom + 1.0]

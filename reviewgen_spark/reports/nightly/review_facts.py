@@ -16,8 +16,8 @@ def day_of(column: str, timezone: str) -> Column:
 def gather(tables: Mapping[str, DataFrame], timezone: str) -> DataFrame:
     """Joins reviews, clusters, splits, labels and weak labels by record_id, one row a clean review.
 
-    Every figure that combines two of these tables reads this one, because separate joins would shuffle and sort a table
-    several times. It contains no text.
+    Every figure that combines two of these tables reads the result. Separate joins would shuffle and sort a table
+    several times. The result contains no text.
 
     The columns: record_id, review_id, category, rating, lang_code; day, of writing in `timezone`; is_current;
     cluster_id, duplicate_of, near_clusters, all null before `dedup`; is_unique; split; has_weak (true or null),
