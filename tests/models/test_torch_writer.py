@@ -8,7 +8,7 @@ import pytest
 
 from reviewgen_spark.config import DecodingSection, GenerationSection, WatermarkSection
 from reviewgen_spark.inference.generation.torch_writer import TorchWriter
-from reviewgen_spark.inference.generation.writers import Written
+from reviewgen_spark.inference.generation.writers import WriterOutput
 from reviewgen_spark.models.decoding.incremental import CausalReader
 from reviewgen_spark.models.generator.generator_folder import load_generator
 from reviewgen_spark.text.requests.request import Attribute, Request, Source
@@ -31,7 +31,7 @@ def ask(count: int) -> list[Request]:
     ]
 
 
-def texts(found: list[Written]) -> list[str | None]:
+def texts(found: list[WriterOutput]) -> list[str | None]:
     return [written.text for written in found]
 
 

@@ -313,4 +313,6 @@ def test_diversity_is_of_a_products_texts(spark: SparkSession) -> None:
     assert found["a"].self_bleu > 0.99 > 0.2 > found["b"].self_bleu
     assert found["a"].distinct_2 == pytest.approx(1 / 3) and found["b"].distinct_2 == 1
     [said] = describe_texts(texts)
-    assert said.startswith("reply: 7 texts, 1 with an error, 1.57 tries a text, 35 tokens written; of the 2 products")
+    assert said.startswith(
+        "reply: 7 texts, 1 with an error, 1.57 attempts a text, 35 tokens written; of the 2 products"
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.reports.gallery import Gallery, GalleryText, Metric, Scored, read_metrics, render
+from reviewgen_spark.reports.gallery import Gallery, GalleryText, Metric, ModelMetrics, read_metrics, render
 from reviewgen_spark.text.checks.checks import Check
 from tests.unit.test_model_page import Page
 
@@ -37,7 +37,10 @@ FAILED = shown(
     error="CheckError: superlatives",
     source_count=8,
 )
-SCORES = (Scored("torch", {"self-BLEU": Metric(0.31, 0.3, 0.33)}), Scored("n-gram", {"distinct-2": Metric(0.5)}))
+SCORES = (
+    ModelMetrics("torch", {"self-BLEU": Metric(0.31, 0.3, 0.33)}),
+    ModelMetrics("n-gram", {"distinct-2": Metric(0.5)}),
+)
 GALLERY = Gallery((shown("t1"), FAILED), {"reply": (10, 0), "product_copy": (4, 1)})
 
 
@@ -56,7 +59,7 @@ def test_the_page_is_whole_and_asks_the_network_for_nothing() -> None:
 
 def test_nothing_that_a_text_or_a_review_says_is_markup() -> None:
     evil = shown("t3", text=EVIL, sources=(EVIL,), product_id=EVIL, error=EVIL, model=EVIL)
-    html = render(Gallery((evil,), {"reply": (1, 1)}), (Scored(EVIL, {EVIL: Metric(1.0)}),))
+    html = render(Gallery((evil,), {"reply": (1, 1)}), (ModelMetrics(EVIL, {EVIL: Metric(1.0)}),))
     assert html.count("<script>") == html.count("</article>") == 1
     Page(html)
 
