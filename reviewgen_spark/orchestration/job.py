@@ -85,10 +85,10 @@ def run_pipeline(
     """Runs a pipeline over all batches that are not done, as `spark-submit pipelines/<name>.py` does.
 
     Args:
-        name: Of the pipeline.
-        stages: In their order.
+        name: The name of the pipeline.
+        stages: Its stages, in their order.
         check: Called after the last stage; it raises errors that a scheduler must see.
-        arguments: Of the command line.
+        arguments: The arguments of the command line.
     """
     parser = argparse.ArgumentParser(prog=f"pipelines/{name}.py", description=f"Run the pipeline {name}.")
     add_config_options(parser)
@@ -105,8 +105,8 @@ def run_stages(
     for option, stage in (("--until", options.until), ("--force", options.force)):
         if stage is not None and stage not in names:
             raise ConfigError(f"{option} {stage}: no stage of {name}; it has {', '.join(names)}")
-    wanted = stages[: names.index(options.until) + 1] if options.until else stages
-    return _run(name, wanted, config, options, check)
+    selected = stages[: names.index(options.until) + 1] if options.until else stages
+    return _run(name, selected, config, options, check)
 
 
 def _run(
@@ -143,7 +143,7 @@ def guarded(work: Callable[[], int]) -> int:
         _show_trace()
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on from here", file=sys.stderr)
+        print("interrupted; run the same command again to continue", file=sys.stderr)
         return 130
     except Exception as error:
         from reviewgen_spark.orchestration.failures import describe_failure

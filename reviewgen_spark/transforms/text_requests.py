@@ -12,11 +12,12 @@ from pyspark.sql import functions as F
 from reviewgen_spark.config import GenerateSection, ReplySection
 
 REQUEST_COLUMNS = ("request", "purpose", "product_id", "record_id", "source_record_ids", "batch_id")
+"""Columns of every row of requests."""
 _SOURCE_CHARS = 2_000  # no prompt holds more of a review
 
 
 def reply_requests(reviews: DataFrame, labels: DataFrame, section: ReplySection, seed: int) -> DataFrame:
-    """Builds one request for each review with text that complains, by its label or its stars. Columns REQUEST_COLUMNS.
+    """Builds one request for each review with text that complains, by its label or its stars.
 
     Args:
         reviews: unique reviews of a batch.
@@ -49,7 +50,7 @@ def augmentation_requests(
     section: GenerateSection,
     seed: int,
 ) -> DataFrame:
-    """Builds one request for each sampled review of the training split, with the codes of that review. Columns REQUEST_COLUMNS.
+    """Builds one request for each sampled review of the training split, with its codes.
 
     Validation and test reviews are never used, because training texts must not come from them.
 
@@ -88,11 +89,10 @@ def augmentation_requests(
 def copy_requests(
     reviews: DataFrame, labels: DataFrame, words: DataFrame, batch_id: int, section: GenerateSection, seed: int
 ) -> DataFrame:
-    """Builds one request for product copy for each product with a unique review in the batch. Columns REQUEST_COLUMNS.
+    """Builds one request for product copy for each product with a unique review in the batch.
 
     The sources are its newest positive reviews. The keywords are the words in most of its reviews. The attribute is its
-    category. A product with neither category nor positive review gets an invalid request, and its row
-    holds the error.
+    category. A product with neither category nor positive review gets an invalid request, and its row holds the error.
 
     Args:
         reviews: unique reviews of this batch and the earlier batches.
@@ -145,7 +145,7 @@ def copy_requests(
 
 
 def _requests(rows: DataFrame, purpose: str, values: Mapping[str, Column], key: Column, seed: int) -> DataFrame:
-    """Returns the columns REQUEST_COLUMNS. A null value is left out of the JSON, so that its default applies."""
+    """Returns REQUEST_COLUMNS. A null value is left out of the JSON, so that its default applies."""
     drawn = F.pmod(F.xxhash64(key, F.lit(f"{purpose} {seed}")), F.lit(2**48))
     parts = {
         "purpose": F.lit(purpose),
