@@ -14,7 +14,7 @@ from reviewgen_spark.orchestration.stage import Stage
 if TYPE_CHECKING:
     from reviewgen_spark.warehouse.tables import Warehouse
 
-Check: TypeAlias = "Callable[[Warehouse, Config], None]"
+PipelineCheck: TypeAlias = "Callable[[Warehouse, Config], None]"
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +80,7 @@ def run_job(stage: Stage, arguments: Sequence[str] | None = None) -> int:
 
 
 def run_pipeline(
-    name: str, stages: Sequence[Stage], check: "Check | None" = None, arguments: Sequence[str] | None = None
+    name: str, stages: Sequence[Stage], check: "PipelineCheck | None" = None, arguments: Sequence[str] | None = None
 ) -> int:
     """Runs a pipeline over all batches that are not done, as `spark-submit pipelines/<name>.py` does.
 
@@ -98,7 +98,11 @@ def run_pipeline(
 
 
 def run_stages(
-    name: str, stages: Sequence[Stage], config: Config, options: argparse.Namespace, check: "Check | None" = None
+    name: str,
+    stages: Sequence[Stage],
+    config: Config,
+    options: argparse.Namespace,
+    check: "PipelineCheck | None" = None,
 ) -> int:
     """Runs the stages of a pipeline with the options of `add_pipeline_options`; see `run_pipeline`."""
     names = [stage.name for stage in stages]
@@ -110,7 +114,11 @@ def run_stages(
 
 
 def _run(
-    name: str, stages: Sequence[Stage], config: Config, options: argparse.Namespace, check: "Check | None" = None
+    name: str,
+    stages: Sequence[Stage],
+    config: Config,
+    options: argparse.Namespace,
+    check: "PipelineCheck | None" = None,
 ) -> int:
     from reviewgen_spark.orchestration.backlog import Force
     from reviewgen_spark.orchestration.runner import open_run

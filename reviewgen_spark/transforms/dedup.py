@@ -99,9 +99,9 @@ def _first(clusters: DataFrame, *columns: Column | str) -> DataFrame:
 def _sign(reviews: DataFrame, section: DedupSection) -> DataFrame:
     """Computes the band hashes of each text; returns no rows if near copies are not searched."""
     schema = TABLES["silver_minhash_bands"].columns
-    kept = [field.name for field in schema if field.name != "band_hashes"]
+    copied = [field.name for field in schema if field.name != "band_hashes"]
     if "near" not in section.kinds:
-        return reviews.select(*kept, F.array().cast("array<bigint>").alias("band_hashes")).limit(0)
+        return reviews.select(*copied, F.array().cast("array<bigint>").alias("band_hashes")).limit(0)
 
     def sign_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from reviewgen_spark.text.cleaning.cleaner import key_of
@@ -111,12 +111,12 @@ def _sign(reviews: DataFrame, section: DedupSection) -> DataFrame:
         out = arrow_schema(schema)
         for batch in batches:
             hashes = minhash.band_hashes([key_of(text) for text in batch.column("text_clean").to_pylist()])
-            columns: Mapping[str, Any] = {name: batch.column(name) for name in kept}
+            columns: Mapping[str, Any] = {name: batch.column(name) for name in copied}
             offsets = pa.array(range(0, hashes.size + 1, section.bands), pa.int32())
             lists = pa.ListArray.from_arrays(offsets, pa.array(hashes.ravel()))
             yield to_batch({**columns, "band_hashes": lists.cast(out.field("band_hashes").type)}, out)
 
-    return reviews.select(*kept, "text_clean").mapInArrow(sign_batches, schema)
+    return reviews.select(*copied, "text_clean").mapInArrow(sign_batches, schema)
 
 
 def _near(
@@ -180,8 +180,8 @@ def _verify(pairs: DataFrame, section: DedupSection) -> DataFrame:
             texts = zip(batch.column("one_text").to_pylist(), batch.column("other_text").to_pylist(), strict=True)
             similarities = jaccard([(key_of(one), key_of(other)) for one, other in texts], section.ngram)
             is_near = pa.array([similarity >= section.min_jaccard for similarity in similarities], pa.bool_())
-            yield batch.select(kept).filter(is_near)
+            yield batch.select(columns).filter(is_near)
 
-    kept = ["one", "one_seen", "other", "other_seen"]
-    schema = ", ".join(f"{name} {pairs.schema[name].dataType.simpleString()}" for name in kept)
-    return pairs.select(*kept, "one_text", "other_text").mapInArrow(verify_batches, schema)
+    columns = ["one", "one_seen", "other", "other_seen"]
+    schema = ", ".join(f"{name} {pairs.schema[name].dataType.simpleString()}" for name in columns)
+    return pairs.select(*columns, "one_text", "other_text").mapInArrow(verify_batches, schema)

@@ -27,13 +27,13 @@ def plan_batches(spark: SparkSession, config: Config, known: Sequence[Row]) -> l
     new = [delivery for delivery in deliveries if _is_new(delivery, last.get(delivery.path))]
     scans = scan_deliveries(spark, config, new)
     accepted = {path for path, row in last.items() if row.state == "accepted"}
-    taken = {(row.path, row.sha256) for row in known if row.state == "reserved"}
+    reserved = {(row.path, row.sha256) for row in known if row.state == "reserved"}
     retried = {path for path, row in last.items() if row.state == "retry"}
     fresh: list[Scan] = []
     again: list[Scan] = []
     for scan in scans:
-        is_taken = (scan.delivery.path, scan.sha256) in taken and scan.delivery.path not in retried
-        (again if is_taken else fresh).append(scan)
+        is_reserved = (scan.delivery.path, scan.sha256) in reserved and scan.delivery.path not in retried
+        (again if is_reserved else fresh).append(scan)
     first_batch = max((row.batch_id for row in known if row.batch_id is not None), default=0) + 1
     seen = [_source_file(scan, "reserved", None, 1, 0, detail="seen again, the same bytes") for scan in again]
     return [*reserve(fresh, accepted, first_batch, config.ingest), *seen]

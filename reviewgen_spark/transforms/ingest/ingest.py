@@ -171,12 +171,12 @@ def _parse_all(
 
 
 def _row(parsed: Parsed, raw: str, path: str, line: int, erased: Erased) -> dict[str, Any]:
-    place = {"source_file": path, "source_line": line}
+    position = {"source_file": path, "source_line": line}
     if is_erased(parsed, raw, erased) or (path, line) in erased.places:
-        return {**place, "is_erased": True}
+        return {**position, "is_erased": True}
     return {
         **parsed.values,
-        **place,
+        **position,
         "raw_record": raw if parsed.reasons else None,
         "reasons": list(parsed.reasons),
         "is_erased": False,
@@ -184,7 +184,7 @@ def _row(parsed: Parsed, raw: str, path: str, line: int, erased: Erased) -> dict
 
 
 def is_erased(parsed: Parsed, raw: str, erased: Erased) -> bool:
-    """Checks whether a record is of an erased user or review; an untyped record is if it names one of them."""
+    """Checks whether a record is of an erased user or review; a malformed record is if it names one."""
     if parsed.reasons:
         return erased.is_named_in(raw)
     return erased.has_user(parsed.values.get("user_id")) or erased.has_review(parsed.values["review_id"])
