@@ -16,8 +16,8 @@ from reviewgen_spark.transforms.erasure.affected_rows import (
     inherited_bands,
     labels_of,
     newest_batches,
+    promote_rows,
     refused_of,
-    survivors,
 )
 from reviewgen_spark.transforms.tokens import unique_reviews
 from reviewgen_spark.warehouse.tables import Deletion
@@ -68,7 +68,7 @@ def promote_duplicates(erasure: ErasureRun) -> None:
         return
     clusters, bands = erasure.run.warehouse.read(CLUSTERS), erasure.run.warehouse.read(_BANDS)
     erased_rows = erasure.erased_rows().select("record_id").distinct()
-    promoted_rows = materialise(survivors(clusters, erased_rows))
+    promoted_rows = materialise(promote_rows(clusters, erased_rows))
     promoted_bands = materialise(inherited_bands(bands, clusters, erased_rows, promoted_rows)).withColumn(
         "is_gone", F.lit(False)
     )

@@ -8,7 +8,7 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.orchestration.runner import Run
 from reviewgen_spark.orchestration.source_file_log import record_source_files
 from reviewgen_spark.text.privacy.erasure_keys import Erased
-from reviewgen_spark.transforms.erasure.landing_files import Found, empty_records, find_in_landing
+from reviewgen_spark.transforms.erasure.landing_files import AffectedFile, empty_records, find_in_landing
 from reviewgen_spark.transforms.ingest.landing import Delivery, file_hash, list_deliveries
 
 
@@ -40,7 +40,7 @@ def empty_landing(run: Run, erased: Erased, is_wanted: bool) -> tuple[list[str],
     return emptied, still
 
 
-def _why_not(config: Config, found: Found, said: Row | None) -> str | None:
+def _why_not(config: Config, found: AffectedFile, said: Row | None) -> str | None:
     """Returns why a file cannot be rewritten; None if it can."""
     if "://" in config.paths.landing:
         return "rewritten only on a mounted folder; have it delivered again without them"
@@ -53,7 +53,7 @@ def _why_not(config: Config, found: Found, said: Row | None) -> str | None:
     return None
 
 
-def _rewrite(run: Run, found: Found, known: list[Row]) -> None:
+def _rewrite(run: Run, found: AffectedFile, known: list[Row]) -> None:
     """Replaces a file by a copy with empty records.
 
     Records the copy in ops_source_files before the replacement, so that ingest never treats it as a new file.
@@ -78,7 +78,7 @@ def _rewrite(run: Run, found: Found, known: list[Row]) -> None:
     copy.replace(file)
 
 
-def _tell(found: Found) -> str:
+def _tell(found: AffectedFile) -> str:
     """Returns the path of a file with up to 20 of the lines that hold a record."""
     lines = ", ".join(map(str, found.lines[:20])) + (", …" if len(found.lines) > 20 else "")
     place = f", line {lines}" if lines else ""

@@ -1,4 +1,4 @@
-"""The records of one delivered file, in order: JSON lines, CSV or Parquet, plain or gzipped. Runs on executors."""
+"""Reads the records of one delivered file in order, on executors: JSON lines, CSV or Parquet, plain or gzipped."""
 
 import csv
 import gzip
@@ -18,18 +18,18 @@ _CHUNK = 4096
 
 
 class UnreadableFileError(Exception):
-    """The file ends in the middle, is damaged, or lacks a required column. The message holds no value of a row."""
+    """Reports a file that is cut off or damaged, or lacks a required column. The message holds no value of a row."""
 
 
 @dataclass(frozen=True)
 class SourceRecord:
-    """A record as it stands in its file.
+    """Holds one record of a file, as delivered.
 
     Attributes:
         ordinal: Its number among the file's records, from 1.
-        line: For JSON lines its physical line, else the ordinal.
+        line: Its physical line in a JSON lines file, else the ordinal.
         raw: The record as delivered, for the quarantine.
-        values: Its values by column; None where it cannot be taken apart, for `reason`.
+        values: Its values by column. None if it cannot be parsed; `reason` says why.
     """
 
     ordinal: int
@@ -40,7 +40,7 @@ class SourceRecord:
 
 
 def format_of(path: str) -> str | None:
-    """`jsonl`, `csv` or `parquet` by the file's name; None for a file that is none of ours.
+    """Returns `jsonl`, `csv` or `parquet` by the file's name; None for any other file.
 
     >>> format_of("2026-01-05.jsonl.gz"), format_of("a.parquet"), format_of("_SUCCESS")
     ('jsonl', 'parquet', None)
@@ -52,7 +52,7 @@ def format_of(path: str) -> str | None:
 
 
 def open_filesystem(location: str) -> tuple[fs.FileSystem, str]:
-    """Arrow's file system for a folder or URI, and the path inside it."""
+    """Returns Arrow's file system for a folder or URI, and the path inside it."""
     if "://" in location:
         filesystem, path = fs.FileSystem.from_uri(location)
         return filesystem, path
@@ -60,7 +60,7 @@ def open_filesystem(location: str) -> tuple[fs.FileSystem, str]:
 
 
 def read_records(location: str, format_code: str, required: tuple[str, ...]) -> Iterator[SourceRecord]:
-    """Yield a file's records.
+    """Yields a file's records.
 
     Args:
         location: Absolute path or URI.
@@ -68,7 +68,7 @@ def read_records(location: str, format_code: str, required: tuple[str, ...]) -> 
         required: Columns that the header of a CSV or Parquet file must have.
 
     Raises:
-        UnreadableFileError: At the point where the file cannot be read on.
+        UnreadableFileError: At the point where reading cannot continue.
     """
     filesystem, path = open_filesystem(location)
     try:
@@ -76,9 +76,9 @@ def read_records(location: str, format_code: str, required: tuple[str, ...]) -> 
             yield from _parquet(filesystem, path, required)
             return
         with filesystem.open_input_stream(path, compression=None, buffer_size=2**20) as source:
-            # Python's own gzip reader gives all that a cut file still holds; Arrow's drops the last megabyte.
-            is_packed = path.lower().endswith(".gz")
-            stream = gzip.GzipFile(fileobj=source) if is_packed else io.BufferedReader(source, 2**20)
+            # Python's own gzip reader returns everything that a truncated file holds. Arrow's drops the last megabyte.
+            is_gzipped = path.lower().endswith(".gz")
+            stream = gzip.GzipFile(fileobj=source) if is_gzipped else io.BufferedReader(source, 2**20)
             if format_code == "csv":
                 yield from _csv(stream, required)
             else:
@@ -110,7 +110,7 @@ def _json_lines(stream: Iterable[bytes]) -> Iterator[SourceRecord]:
 
 
 def _csv(stream: Any, required: tuple[str, ...]) -> Iterator[SourceRecord]:
-    csv.field_size_limit(2**31 - 1)  # the default refuses a field of 131,072 characters
+    csv.field_size_limit(2**31 - 1)  # the default limit is 131,072 characters a field
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
     rows = csv.reader(text)
     header = next(rows, None)
@@ -144,7 +144,7 @@ def _parquet(filesystem: fs.FileSystem, path: str, required: tuple[str, ...]) ->
 
 
 def _parquet_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """A batch's rows. Parquet does not check its strings: what is no UTF-8 becomes U+FFFD, as in the other formats."""
+    """Returns a batch's rows. Parquet does not check strings, so invalid UTF-8 becomes U+FFFD, as in other formats."""
     columns = [_readable(column) for column in batch.columns]
     return [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -157,7 +157,7 @@ def _readable(column: pa.Array) -> list[Any]:
         if pa.types.is_dictionary(column.type):
             column = column.dictionary_decode()
         if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-            raise pa.ArrowInvalid("a nested column holds text that is no UTF-8") from None
+            raise pa.ArrowInvalid("a nested column holds text that is not UTF-8") from None
         encoded = column.cast(pa.large_binary()).to_pylist()
         return [value if value is None else value.decode("utf-8", errors="replace") for value in encoded]
 
