@@ -18,7 +18,7 @@ from reviewgen_spark.models.classifier.heads import Head
 
 SETTINGS_FILE = "reviewgen.json"
 CURVE_FILE = "training_curve.json"
-# Stored beside a compressed version, not in its folder.
+# Stored with a compressed version, but not in its model folder.
 ONNX_FILE = "model.onnx"
 NGRAM_FILE = "ngram_classifier.safetensors"
 # Only files that change predictions are hashed: the seconds in the curve differ between equal models.

@@ -71,7 +71,7 @@ def compress(
         evaluation: the `evaluate` section, for bootstrap and seed.
         out: the folder to write.
         progress: called with lines that hold no text.
-        checkpoint: file that an interrupted recovery resumes from; a `teacher_logits.npy` beside it is used.
+        checkpoint: file that an interrupted recovery resumes from. `teacher_logits.npy` of the same folder is used.
 
     Raises:
         ConfigError: the model has no such parts.

@@ -1,6 +1,6 @@
 """Exports a model folder to one ONNX file, for runtimes other than torch. Needs the extra `onnx`.
 
-input_ids, attention_mask   (batch, length) int64, both free     output of the folder's tokenizer.json
+input_ids, attention_mask   (batch, length) int64, dynamic sizes output of the folder's tokenizer.json
 logits                      (batch, width of all heads) float32  reviewgen.json has the columns of each head
 """
 

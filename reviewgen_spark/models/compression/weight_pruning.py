@@ -1,7 +1,7 @@
 """Prunes a classifier by importance: removes feed-forward units, sets attention heads and single weights to zero.
 
 The result is always a plain `save_pretrained` folder. A configuration of transformers has one feed-forward width for
-all layers, so every layer loses the same number of units, and the model becomes faster. The number of heads is bound to
+all layers. So every layer loses the same number of units, and the model becomes faster. The number of heads is bound to
 the hidden width, and dense kernels multiply zeros too. So zeroed heads and weights only reduce the compressed size.
 """
 
@@ -67,7 +67,7 @@ def prune_feed_forward(model: Any, share: float, rows: Sequence[Sequence[int]]) 
 def zero_heads(model: Any, share: float, rows: Sequence[Sequence[int]]) -> int:
     """Sets the least important share of all attention heads to zero, in place; returns how many.
 
-    The importance of a head is the root mean square of its values times the norm of its block of the output matrix.
+    The importance of a head is the root mean square of its values, times the norm of its part of the output matrix.
     Michel et al. (2019), Are Sixteen Heads Really Better than One?, find that most heads can be removed.
 
     Raises:

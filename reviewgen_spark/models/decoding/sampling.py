@@ -104,7 +104,7 @@ class Sampler:
             tokens = draw(values, ids, self._draws.gather(1, self._steps).squeeze(1))
         is_broken = ~torch.isfinite(best)
         tokens = torch.where(is_broken, self._end_id, tokens)
-        # The first token of a row also fills its later columns, so that they have no token that is not in the row.
+        # The first token of a row also fills its later columns, so that all their tokens are in the row.
         self._written = torch.where(self._steps == 0, tokens.unsqueeze(1), self._written)
         self._written.scatter_(1, self._steps, tokens.unsqueeze(1))
         self._steps = self._steps + 1

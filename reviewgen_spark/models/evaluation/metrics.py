@@ -64,21 +64,21 @@ def bootstrap_counts(cells: Ints, samples: int, seed: int) -> dict[str, Interval
     return {name: _interval(float(values[name]), resampled[name]) for name in values}
 
 
-def paired_f1_gain(labels: Ints, ours: Ints, theirs: Ints, samples: int, seed: int) -> Interval:
+def paired_f1_gain(labels: Ints, predictions: Ints, other_predictions: Ints, samples: int, seed: int) -> Interval:
     """Computes the F1 gain of one model over another on the same rows. It is significant if `low` is above 0.
 
-    Both models are scored on the same resampled rows, so rows that are hard for both do not widen the interval.
+    Both models are scored on the same resampled rows. So rows that are hard for both do not widen the interval.
     Source: Berg-Kirkpatrick et al., An Empirical Investigation of Statistical Significance in NLP (2012).
     """
-    cells = np.bincount(labels * 4 + ours * 2 + theirs, minlength=8)  # (8,): label, ours, theirs
+    cells = np.bincount(labels * 4 + predictions * 2 + other_predictions, minlength=8)  # (8,): label, own, other
     rows = int(cells.sum())
     drawn = np.random.default_rng(seed).multinomial(rows, cells / rows, size=samples)  # (samples, 8)
 
     def gain(counts: npt.NDArray[np.int64]) -> Floats:
-        cube = counts.reshape(*counts.shape[:-1], 2, 2, 2)  # (..., label, ours, theirs)
-        our_cells = cube.sum(axis=-1).reshape(*counts.shape[:-1], 4)  # (..., tn fp fn tp)
-        their_cells = cube.sum(axis=-2).reshape(*counts.shape[:-1], 4)
-        return np.asarray(count_metrics(our_cells)["f1"] - count_metrics(their_cells)["f1"])
+        cube = counts.reshape(*counts.shape[:-1], 2, 2, 2)  # (..., label, own, other)
+        own_cells = cube.sum(axis=-1).reshape(*counts.shape[:-1], 4)  # (..., tn fp fn tp)
+        other_cells = cube.sum(axis=-2).reshape(*counts.shape[:-1], 4)
+        return np.asarray(count_metrics(own_cells)["f1"] - count_metrics(other_cells)["f1"])
 
     return _interval(float(gain(cells.astype(np.int64))), gain(drawn))
 

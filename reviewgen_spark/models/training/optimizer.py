@@ -61,8 +61,8 @@ def rate(schedule: str, step: int, warmup: int, steps: int) -> float:
 def make_optimizer(model: Any, settings: LoopSettings) -> torch.optim.Optimizer:
     """Returns AdamW (Loshchilov and Hutter 2019), or Adam, whose decay is an L2 penalty added to the gradient.
 
-    Biases and layer norms do not decay, as in BERT's own training. Word embeddings have a separate rate, because most
-    weights of a small model are embeddings, and each occurs in few batches. A rate of 0 freezes them.
+    Biases and layer norms do not decay, as in BERT's own training. Word embeddings have a separate rate: they are most
+    weights of a small model, and each occurs in few batches. A rate of 0 freezes them.
     """
     embeddings = model.get_input_embeddings().weight
     if settings.embedding_rate == 0:
