@@ -28,7 +28,7 @@ def load_decoder(
         texts: the training split; the vocabulary is trained on it, or pruned to it.
         max_tokens: the longest input, special tokens included.
         vocabulary_size: the largest number of pieces, for `scratch` and `embedded` bases.
-        dropout: of hidden states and attention.
+        dropout: the dropout of hidden states and attention.
 
     Raises:
         ConfigError: there is no such size or number of layers.
@@ -101,7 +101,7 @@ def apply_lora(model: Any, kind: Kind, rank: int, new_ids: Sequence[int]) -> Any
     Args:
         model: a model of transformers.
         kind: the kind of the model.
-        rank: of the added matrices.
+        rank: the rank of the added matrices.
         new_ids: new tokens. Their embeddings must be trained, because additions to attention cannot replace that.
 
     Raises:

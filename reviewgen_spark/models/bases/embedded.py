@@ -157,7 +157,7 @@ def load_embedded(
         texts: the training split; its pieces are kept.
         names: label names, for the head.
         max_tokens: the longest input.
-        dropout: of hidden states and attention.
+        dropout: the dropout of hidden states and attention.
         path: the file; default: the file in the package.
         vocabulary_size: how many pieces of the texts are kept at most, without single characters; default: all.
 

@@ -23,7 +23,7 @@ def load_base(
         labels: label names; their number is the width of the head.
         max_tokens: the longest input, special tokens included.
         vocabulary_size: the largest number of pieces, for `scratch` bases.
-        dropout: of hidden states and attention.
+        dropout: the dropout of hidden states and attention.
 
     Raises:
         ConfigError: there is no such size or number of layers.
@@ -70,7 +70,7 @@ def load_checkpoint(base: str, names: dict[str, Any], dropout: float, kind: Any)
     Args:
         base: the folder or name.
         names: label names, for the head.
-        dropout: of hidden states and attention.
+        dropout: the dropout of hidden states and attention.
         kind: the class of transformers that has the head.
 
     Raises:

@@ -70,7 +70,7 @@ def compress(
         recovery: the `distil` section, for the training of the pruned model.
         evaluation: the `evaluate` section, for bootstrap and seed.
         out: the folder to write.
-        progress: called with lines that hold no text.
+        progress: called with lines that contain no review text.
         checkpoint: file that an interrupted recovery resumes from. `teacher_logits.npy` of the same folder is used.
 
     Raises:
@@ -130,7 +130,7 @@ def fit_first_answers(
         logits_file: the file of the teacher's logits of all texts; it is read if it exists.
         compressed: the compressed model, which is the second step.
         section: the `compress` section.
-        progress: called with lines that hold no text.
+        progress: called with lines that contain no review text.
     """
     labelled, validation = read_split(corpus, "train"), read_split(corpus, "validation")
     texts = [*labelled.texts, *unlabelled]

@@ -98,7 +98,7 @@ def load_ngram_classifier(file: Path) -> NgramClassifier:
 
 def fit_ngram_classifier(
     texts: Sequence[str],
-    answers: Floats,
+    teacher_odds: Floats,
     labels: Ints,
     validation: Sequence[str],
     validation_labels: Ints,
@@ -111,7 +111,7 @@ def fit_ngram_classifier(
 
     Args:
         texts: the labelled texts first, then the unlabelled ones.
-        answers: (N,) the teacher's log odds of positive.
+        teacher_odds: (N,) the teacher's log odds of positive.
         labels: (L,) 0 or 1 of the labelled texts, L <= N.
         validation: texts that the weights are not fitted to.
         validation_labels: (V,) 0 or 1; the temperature is fitted to them.
@@ -123,7 +123,7 @@ def fit_ngram_classifier(
 
     from reviewgen_spark.models.evaluation.metrics import fit_temperature
 
-    targets = np.clip(answers, -MAX_LOG_ODDS, MAX_LOG_ODDS)
+    targets = np.clip(teacher_odds, -MAX_LOG_ODDS, MAX_LOG_ODDS)
     label_odds = np.where(labels == 1, LABEL_LOG_ODDS, -LABEL_LOG_ODDS)
     targets[: len(labels)] = SOFT_SHARE * targets[: len(labels)] + (1 - SOFT_SHARE) * label_odds
     idf = inverse_document_frequency(texts)
@@ -214,7 +214,7 @@ def hash_ngrams(texts: Sequence[str]) -> Ints:
 
 
 def _round_as_saved(values: Floats) -> npt.NDArray[np.float32]:
-    """Rounds weights to the precision of the file, so that loading does not change the answers."""
+    """Rounds weights to the precision of the file, so that loading does not change the predictions."""
     return values.astype(np.float16).astype(np.float32)
 
 

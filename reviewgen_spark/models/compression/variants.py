@@ -80,7 +80,7 @@ def torch_variant(name: str, folder: Path, precision: str = "float32") -> Varian
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch deprecates it in favour of torchao
             model = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]
-        size_mb -= linear * 3 / 1e6  # four bytes become one; one scale a matrix is negligible
+        size_mb -= linear * 3 / 1e6  # four bytes become one; one scale per matrix is negligible
 
     def answer(rows: Sequence[Sequence[int]]) -> Floats:
         ids, mask = pad(rows, pad_id)  # (B, T), (B, T)

@@ -1,6 +1,6 @@
 """Continues prompts token by token, in batches, for causal and seq2seq models of transformers.
 
-Finished rows leave the batch at once, so that short texts do not wait for long ones. Other rows replace them
+Finished rows leave the batch at once, so that short texts do not wait for long texts. Other rows replace them
 (continuous batching; Yu et al. 2022, Orca), so that a step always has many rows. A step of one row costs half of a step
 of thirty rows. Each row has its own random generator (`models/decoding/sampling.py`).
 """

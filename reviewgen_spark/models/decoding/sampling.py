@@ -155,7 +155,7 @@ def keep_likely(logits: torch.Tensor, top_k: int, top_p: float) -> tuple[torch.T
     Args:
         logits: (B, V).
         top_k: how many of the most probable tokens are kept; 0 for all.
-        top_p: of these, the most probable ones with this share of their probability are kept, at least one.
+        top_p: of these tokens, the most probable ones with this share of their probability are kept, at least one.
     """
     size = logits.shape[1]
     if top_k and top_k < size:

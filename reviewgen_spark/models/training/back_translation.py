@@ -80,7 +80,7 @@ def back_translate(
         texts: the texts to paraphrase. Variants are synthetic, and for training only.
         there: translates into the other language.
         back: translates from it.
-        progress: called with one line per chunk of 1,000 texts; the lines contain no text of a review.
+        progress: called with one line per chunk of 1,000 texts; the lines contain no review text.
     """
     variants: list[str | None] = []
     advance = add_bar("back-translation: texts", len(texts))
