@@ -171,7 +171,7 @@ def test_a_damaged_generator_is_refused_on_the_driver(
     other = Model("review_generator", 4, "0" * 64, generator.path)
     with pytest.raises(ModelNotFoundError, match="sha256 differs"):
         torch_spec(other, config.generation, spark)
-    with pytest.raises(ModelNotFoundError, match=r"is no generator, it lacks config\.json"):
+    with pytest.raises(ModelNotFoundError, match=r"is not a generator, because it lacks config\.json"):
         torch_spec(Model("review_generator", 4, "0" * 64, tmp_path), config.generation, spark)
 
 
