@@ -50,7 +50,7 @@ def render_commands() -> str:
         f"{_HEAD}\n| command | purpose |\n|---|---|\n{overview}"
         f"\n## Options of every command\n\n{_table(common_options())}"
         f"\n## Exit codes\n\n| code | meaning |\n|---|---|\n{codes}| 130 | interrupted |\n"
-        f"\nWhat to do after each of them is in the [runbook](runbook.md).\n"
+        f"\nThe [runbook](runbook.md) has what to do after each code.\n"
         f"\n## Pipelines\n\n| pipeline | purpose | stages, in order |\n|---|---|---|\n{pipelines}{_SCRIPTS}"
         + "".join(_section(command) for command in commands)
     )
@@ -66,7 +66,7 @@ def walk(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
 
 
 def is_group(command: argparse.ArgumentParser) -> bool:
-    """Tells whether a command only has sub-commands."""
+    """Returns whether a command only has sub-commands."""
     return next(walk(command), None) is not None
 
 
@@ -78,7 +78,7 @@ def common_options() -> list[argparse.Action]:
 
 
 def arguments_of(command: argparse.ArgumentParser) -> list[argparse.Action]:
-    """Returns the arguments and options that a command has of its own, positional ones first."""
+    """Returns the arguments and options of one command, without the common options; positional ones come first."""
     common = {option for action in common_options() for option in action.option_strings} | {"--help"}
     own = [action for action in command._actions if not common & set(action.option_strings)]
     return sorted(own, key=lambda action: bool(action.option_strings))
