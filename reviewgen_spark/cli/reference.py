@@ -1,7 +1,7 @@
 """Writes docs/commands.md from the parser: `python -m reviewgen_spark.cli.reference FILE`. A test compares the two.
 
-The text is built from the actions of the parser, because the help of argparse depends on the width of the terminal
-and on the Python version.
+The text is built from the actions of the parser. The help of argparse is not used, because it depends on the width of
+the terminal and on the Python version.
 """
 
 import argparse
@@ -80,8 +80,8 @@ def common_options() -> list[argparse.Action]:
 def arguments_of(command: argparse.ArgumentParser) -> list[argparse.Action]:
     """Returns the arguments and options of one command, without the common options; positional ones come first."""
     common = {option for action in common_options() for option in action.option_strings} | {"--help"}
-    own = [action for action in command._actions if not common & set(action.option_strings)]
-    return sorted(own, key=lambda action: bool(action.option_strings))
+    arguments = [action for action in command._actions if not common & set(action.option_strings)]
+    return sorted(arguments, key=lambda action: bool(action.option_strings))
 
 
 def _section(command: argparse.ArgumentParser) -> str:

@@ -28,7 +28,7 @@ Later sources override earlier ones: `conf/base.yaml`, `conf/quality.yaml`, `con
 `--set section.key=value`. The defaults here are those of the code; `conf/` sets other values for some keys. An unknown
 key ends a run before Spark starts.
 
-The column *again* says whether another value makes stages compute their rows again. *yes*: the key is part of the
+The column *again* shows whether another value makes stages compute their rows again. *yes*: the key is part of the
 fingerprint of the stages above the table. *no*: the work may be done in another way, but existing rows stay.
 """
 

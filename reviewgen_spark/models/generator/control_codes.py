@@ -177,7 +177,7 @@ class PromptTokenizer:
         return [*head, *listed, *attributes, *sources, *end]
 
     def encode_text(self, text: str) -> list[int] | None:
-        """Returns the tokens of a text with the end token; None where it is longer than the reserved tokens."""
+        """Returns the tokens of a text with the end token; None if it is longer than the reserved tokens."""
         ids = [*self._plain(text), self.end_id]
         return ids if len(ids) <= (self.max_tokens if self.is_seq2seq else self.text_tokens) else None
 

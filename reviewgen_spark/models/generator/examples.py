@@ -34,8 +34,8 @@ def review_examples(
 ) -> list[Example]:
     """Returns an example of each review in Chinese or English. Equal reviews give equal examples.
 
-    Half of the examples with a sentiment and a keyword have the purpose of a verified buyer's draft, which needs both.
-    All others have the purpose augmentation.
+    Half of the examples with a sentiment and a keyword have the purpose of a verified buyer's draft. This
+    purpose needs both. All others have the purpose augmentation.
 
     Args:
         reviews: reviews of one split.

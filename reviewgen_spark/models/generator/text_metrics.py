@@ -1,7 +1,7 @@
 """Measures a set of texts: diversity, similarity to real texts, share of copied characters.
 
-No figure measures quality; each detects one fault. The figures of a set of texts are compared with the figures of the
-same number of real texts, never with an ideal value.
+No figure measures quality; each detects one fault. The figures of a set of texts are compared with those of the same
+number of real texts, never with an ideal value.
 """
 
 import math
@@ -116,14 +116,14 @@ def _bleu(
 ) -> float:
     logs: list[float] = []
     for counters, most in zip(grams, highest, strict=True):
-        own = counters[index]
-        if not own:
+        text_grams = counters[index]
+        if not text_grams:
             break  # shorter than n
         matched = 0
-        for gram, count in own.items():
+        for gram, count in text_grams.items():
             first, holder, second = most[gram]
             matched += min(count, second if holder == index else first)
-        logs.append(math.log((matched or 0.1) / sum(own.values())))
+        logs.append(math.log((matched or 0.1) / sum(text_grams.values())))
     if not logs:
         return 0.0
     position = int(np.searchsorted(lengths, len(text)))

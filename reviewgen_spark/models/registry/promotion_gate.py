@@ -59,7 +59,7 @@ class GateResult:
 
     @property
     def promoted(self) -> bool:
-        """Returns whether all checks passed, so that the candidate becomes champion."""
+        """Returns whether all checks passed; the candidate then becomes champion."""
         return all(check.passed for check in self.checks)
 
     @property

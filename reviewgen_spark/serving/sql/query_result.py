@@ -1,6 +1,6 @@
 """Prints the rows of a query as a grid that fits the terminal, with control characters escaped.
 
-Unlike `DataFrame.show` it escapes every control character, because review text may hold terminal commands. It cuts
+Unlike `DataFrame.show` it escapes every control character, because review text may contain terminal commands. It cuts
 values only at the width of the terminal, and counts Chinese characters as two columns.
 """
 
@@ -110,13 +110,13 @@ def _fit(widths: Sequence[int], available: int) -> list[int]:
 def _cut(text: str, width: int) -> str:
     if display_width(text) <= width:
         return text
-    kept, used = [], len(CUT)
+    shown, used = [], len(CUT)
     for char in text:
         used += _char_width(char)
         if used > width:
             break
-        kept.append(char)
-    return "".join(kept) + CUT
+        shown.append(char)
+    return "".join(shown) + CUT
 
 
 def _pad(text: str, width: int, right: bool = False) -> str:
