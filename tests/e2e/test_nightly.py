@@ -246,7 +246,8 @@ def test_a_compressed_model_labels_under_its_own_alias(
     with open_run(spark, config) as opened:  # the way back is that of champions
         assert set_champion(opened.warehouse, config, None, "as it was", "a test").model.version == 1
     other = configure(root, *quick, f"distil.teacher='{newest.model_version}'")
-    with pytest.raises(StageError, match=r"taught by review_sentiment version 1, and distil\.teacher is now version"):
+    refusal = r"distilled from review_sentiment version 1, and distil\.teacher is now version"
+    with pytest.raises(StageError, match=refusal):
         run(spark, other, compress.register_compressed.STAGE)
 
 

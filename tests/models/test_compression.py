@@ -184,7 +184,7 @@ def test_the_gate_of_compressed_models(more: dict[str, float], failed: set[str])
     verdict = judge_compressed(figures("teacher"), compressed, RegisterCompressedSection())
     assert {check.name for check in verdict.checks if not check.passed} == failed
     assert verdict.promoted == (not failed)
-    assert "(95 %: -0.0100 to +0.0100)" in verdict.checks[0].found
+    assert "(95 %: -0.0100 to +0.0100)" in verdict.checks[0].finding
     if failed:
         assert all(name in verdict.reason for name in failed)
 

@@ -75,7 +75,7 @@ def test_sources_are_cut_first_then_keywords_and_the_rest_never(tokenizer: Promp
 def test_a_generator_refuses_what_it_was_not_taught(tmp_path: Path) -> None:
     make_generator(tmp_path, purposes=("augmentation",))
     tokenizer = load_tokenizer(tmp_path)
-    with pytest.raises(RequestError, match="was taught augmentation, got 'product_copy'"):
+    with pytest.raises(RequestError, match="was trained for augmentation, got 'product_copy'"):
         tokenizer.encode_prompt(Request("product_copy", "p1", "zh", attributes=(Attribute("颜色", "白"),)))
 
 

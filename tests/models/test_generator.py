@@ -226,7 +226,7 @@ def test_a_file_of_examples_names_its_faulty_line(tmp_path: Path) -> None:
     for line, message in (
         ("{", "line 1: expected"),
         ('{"request": {"purpose": "spam"}, "text": "x"}', "line 1: request"),
-        (json.dumps({"request": request, "text": ""}), "line 1: text: expected one that is not empty"),
+        (json.dumps({"request": request, "text": ""}), "line 1: text: expected a text that is not empty"),
     ):
         file.write_text(line)
         with pytest.raises(ConfigError, match=message):

@@ -41,7 +41,7 @@ def test_a_row_that_cannot_be_asked_harms_no_other(folder: Path) -> None:
     untaught = Request("product_copy", "p", "zh", attributes=(Attribute("屏幕", "好"),))
     found = writer.write([*ask(3), crowded, untaught, ask(4)[3]])
     assert texts(found[:3]) + texts(found[5:]) == texts(writer.write(ask(4)))
-    for written, words in ((found[3], "give fewer attributes"), (found[4], "was taught reply, augmentation")):
+    for written, words in ((found[3], "give fewer attributes"), (found[4], "was trained for reply, augmentation")):
         assert written.text is None and written.error is not None
         assert written.error.error_class == "PromptRefused" and words in written.error.message
     assert all(written.new_tokens >= 3 and written.prompt_tokens > 4 for written in (*found[:3], found[5]))
