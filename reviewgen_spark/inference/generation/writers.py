@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reviewgen_spark.inference.labelling.batching import RowError
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex
 from reviewgen_spark.text.words.languages import LangCode
 
@@ -37,7 +37,7 @@ class Writer(Protocol):
     def copies(self) -> Mapping[LangCode, CopyIndex]:
         """What it was taught, by language, so that copies of it are known; empty where nobody can tell."""
 
-    def write(self, requests: Sequence[Request]) -> list[Written]:
+    def write(self, requests: Sequence[TextRequest]) -> list[Written]:
         """Write a text for each request, in their order; one that fails harms no other."""
 
 

@@ -3,7 +3,7 @@
 import re
 
 from reviewgen_spark.text.requests.prompts import instruction
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 from reviewgen_spark.text.similarity.copied_runs import longest_common_run
 from reviewgen_spark.text.words.languages import LangCode
 
@@ -59,7 +59,7 @@ def customer_voice(text: str, lang_code: LangCode) -> bool:
     return _CUSTOMER[lang_code].search(text) is not None
 
 
-def leaked(text: str, request: Request) -> str | None:
+def leaked(text: str, request: TextRequest) -> str | None:
     """Returns what a text reveals of the generation: a code, a model that mentions itself, or the instruction."""
     if _CODES.search(text):
         return "holds a control code or a piece of the prompt's data"

@@ -28,7 +28,7 @@ _WEAKENED_NEGATION = -0.3  # 不太好, 不是很好
 _SQUASH = 4.0
 
 
-class Verdict(NamedTuple):
+class LexiconScore(NamedTuple):
     """Holds a score in [-1, 1] and its number of sentiment words. Callers abstain if there are none."""
 
     score: float
@@ -57,7 +57,7 @@ class Lexicon:
         """Returns how positive the tokens are, -1 to 1; 0.0 if no word is in the lists."""
         return self.judge(tokens).score
 
-    def judge(self, tokens: list[str]) -> Verdict:
+    def judge(self, tokens: list[str]) -> LexiconScore:
         """Returns the score and the number of sentiment words."""
         total, matches, clause, place = 0.0, 0, 0, 0
         while place < len(tokens):
@@ -69,7 +69,7 @@ class Lexicon:
             if token in _CLAUSE_ENDS:
                 clause = place + 1
             place += width or 1
-        return Verdict(total / sqrt(total * total + _SQUASH), matches)
+        return LexiconScore(total / sqrt(total * total + _SQUASH), matches)
 
     def _may_begin(self, token: str) -> bool:
         word = token.lower() if token.isascii() else token

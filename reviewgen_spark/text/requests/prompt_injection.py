@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import replace
 
 from reviewgen_spark.errors import DataQualityError
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
 
@@ -53,12 +53,12 @@ def is_injection(text: str) -> bool:
     return _LOOKS_LIKE_ONE.search(_INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).lower()) is not None
 
 
-def flagged_sources(request: Request) -> frozenset[str]:
+def flagged_sources(request: TextRequest) -> frozenset[str]:
     """Returns the record ids of sources that look like instructions."""
     return frozenset(source.record_id for source in request.sources if is_injection(source.text))
 
 
-def without_injections(request: Request) -> Request:
+def without_injections(request: TextRequest) -> TextRequest:
     """Returns the request without sources that look like instructions; the same object if there are none.
 
     Raises:

@@ -7,7 +7,7 @@ sender chose are checked: keywords, aspects, category, attributes, and for a dra
 from typing import NamedTuple
 
 from reviewgen_spark.text.privacy import pii
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 from reviewgen_spark.text.words.phrase_lists import PhraseList
 
 
@@ -21,7 +21,7 @@ class Refusal(NamedTuple):
 _OF_A_SHOP = {"LANDLINE"}  # a hotline, which a reply may contain
 
 
-def refusal(request: Request, refused: PhraseList) -> Refusal | None:
+def refusal(request: TextRequest, refused: PhraseList) -> Refusal | None:
     """Returns the reason why a request is refused, or None.
 
     Args:
@@ -37,7 +37,7 @@ def refusal(request: Request, refused: PhraseList) -> Refusal | None:
     return None
 
 
-def _asked(request: Request) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _asked(request: TextRequest) -> tuple[tuple[str, tuple[str, ...]], ...]:
     is_draft = request.purpose == "draft_for_verified_buyer"
     return (
         ("keywords", request.keywords),

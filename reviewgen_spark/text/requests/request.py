@@ -42,7 +42,7 @@ class Attribute:
 
 
 @dataclass(frozen=True)
-class Request:
+class TextRequest:
     """Holds a request for one text, and checks its fields.
 
     Attributes:
@@ -139,7 +139,7 @@ class Request:
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, line: str) -> "Request":
+    def from_json(cls, line: str) -> "TextRequest":
         """Reads a request from a line of JSON. Missing keys have their defaults.
 
         Attributes are pairs or one object; sources are objects of `record_id` and `text`.
@@ -168,7 +168,7 @@ class Request:
         return cls(**values)
 
 
-def prompt_fingerprint(request: Request, prompt_version: str) -> str:
+def prompt_fingerprint(request: TextRequest, prompt_version: str) -> str:
     """Returns a hash of the request without its seed, and of the version of the prompt.
 
     Args:
@@ -181,7 +181,7 @@ def prompt_fingerprint(request: Request, prompt_version: str) -> str:
     return blake2b(content.encode(), digest_size=16, person=b"prompt").hexdigest()
 
 
-def text_id(request: Request, prompt_version: str, model_name: str, model_version: int) -> str:
+def text_id(request: TextRequest, prompt_version: str, model_name: str, model_version: int) -> str:
     """Returns the id of the text of a model for a request. It does not depend on the number of attempts."""
     content = json.dumps([prompt_fingerprint(request, prompt_version), request.seed, model_name, model_version])
     return blake2b(content.encode(), digest_size=16, person=b"text").hexdigest()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from reviewgen_spark.errors import RequestError
 from reviewgen_spark.text.requests.purposes import Purpose
-from reviewgen_spark.text.requests.request import LENGTH_BOUNDS, Request, text_size
+from reviewgen_spark.text.requests.request import LENGTH_BOUNDS, TextRequest, text_size
 from reviewgen_spark.text.words.languages import LangCode
 
 TEMPLATE_VERSION = 1
@@ -168,13 +168,13 @@ _SUPPORTS: Mapping[LangCode, Mapping[str, Sentences]] = {
 PURPOSES_WRITTEN: tuple[Purpose, ...] = ("augmentation", "product_copy", "reply", "draft_for_verified_buyer")
 
 
-def fill_template(request: Request) -> str:
+def fill_template(request: TextRequest) -> str:
     """Writes a text for a request. Equal requests give equal texts.
 
     Raises:
         RequestError: The purpose has no templates.
 
-    >>> wanted = Request("augmentation", "p", "zh", sentiment="positive", keywords=("屏幕",), length="short")
+    >>> wanted = TextRequest("augmentation", "p", "zh", sentiment="positive", keywords=("屏幕",), length="short")
     >>> print(fill_template(wanted))
     屏幕很满意，下次还会考虑。
     """
@@ -190,11 +190,11 @@ def fill_template(request: Request) -> str:
     )
 
 
-def find_topics(request: Request) -> list[str]:
+def find_topics(request: TextRequest) -> list[str]:
     """Returns the topics of a request: first its aspects that are topics, then the topics of its sources.
 
     >>> from reviewgen_spark.text.requests.request import Source
-    >>> find_topics(Request("reply", "p", "zh", sources=(Source("r", "屏幕坏了，客服不理人"),)))
+    >>> find_topics(TextRequest("reply", "p", "zh", sources=(Source("r", "屏幕坏了，客服不理人"),)))
     ['service', 'quality']
     """
     topics = TOPICS[request.lang_code]
@@ -205,7 +205,7 @@ def find_topics(request: Request) -> list[str]:
     ]
 
 
-def _reply(request: Request) -> str:
+def _reply(request: TextRequest) -> str:
     is_happy = request.sentiment == "positive" or (request.sentiment is None and (request.stars or 0) > 3)
     opens, closes, fillers = _REPLIES[request.lang_code]["positive" if is_happy else "negative"]
     topics = TOPICS[request.lang_code]
@@ -214,7 +214,7 @@ def _reply(request: Request) -> str:
     return _compose(request, opens, answers, closes, fillers, {"subject": subject})
 
 
-def _copy(request: Request) -> str:
+def _copy(request: TextRequest) -> str:
     opens, closes, fillers = _COPY[request.lang_code]
     supports = _SUPPORTS[request.lang_code]
     given = {pair.name: pair.value for pair in request.attributes}
@@ -231,7 +231,7 @@ def _copy(request: Request) -> str:
     return _compose(request, opens, middle, closes, fillers, {"name": name})
 
 
-def _voice(request: Request) -> str:
+def _voice(request: TextRequest) -> str:
     is_happy = request.sentiment == "positive" or (request.sentiment is None and (request.stars or 5) > 3)
     about, whole = _VOICES[request.lang_code]["positive" if is_happy else "negative"]
     things = [*request.aspects, *request.keywords] or [request.category or _PLAIN_SUBJECT[request.lang_code]]
@@ -244,7 +244,7 @@ def _voice(request: Request) -> str:
 
 
 def _compose(
-    request: Request,
+    request: TextRequest,
     opens: Sentences,
     middle: Sequence[Sentences],
     closes: Sentences,

@@ -13,7 +13,7 @@ _BULLET = re.compile(r"^\s*(?:[（(]?\d{1,2}[）)、.．:：](?!\d)|[一二三�
 _OPEN_END = " ，,；;、:："
 
 
-class Review(NamedTuple):
+class ReviewText(NamedTuple):
     """Holds a review of the product: its id, clean text and language code."""
 
     record_id: str
@@ -41,7 +41,7 @@ def main_language(codes: Iterable[str | None]) -> LangCode | None:
     return max(spoken, key=lambda language: counts[language], default=None)
 
 
-def read_sentences(review: Review, reader: OpinionReader, keywords: frozenset[str] = frozenset()) -> list[Sentence]:
+def read_sentences(review: ReviewText, reader: OpinionReader, keywords: frozenset[str] = frozenset()) -> list[Sentence]:
     """Returns the sentences of a review with their opinions."""
     found = []
     for text in cut_sentences(review.text):

@@ -17,7 +17,7 @@ from reviewgen_spark.config import SummariseSection
 from reviewgen_spark.text.opinions.aspects import OpinionReader
 from reviewgen_spark.text.summaries.aspect_counts import AspectCount, Read, count_aspects, say_counts
 from reviewgen_spark.text.summaries.selection import choose_sentences
-from reviewgen_spark.text.summaries.sentences import Review, language_family, main_language, read_sentences
+from reviewgen_spark.text.summaries.sentences import ReviewText, language_family, main_language, read_sentences
 from reviewgen_spark.text.words.languages import LangCode
 
 METHOD_VERSION = 1
@@ -62,7 +62,7 @@ class Summary:
 
 
 def summarise(
-    reviews: Sequence[Review],
+    reviews: Sequence[ReviewText],
     review_count: int,
     reader: OpinionReader,
     section: SummariseSection,

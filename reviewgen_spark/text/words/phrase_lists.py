@@ -12,7 +12,7 @@ from reviewgen_spark.text.words.word_lists import read_lines
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 
 
-class Found(NamedTuple):
+class PhraseMatch(NamedTuple):
     """Holds a phrase that was found in a text, and its kind. The words are those of the list, not of the text."""
 
     phrase: str
@@ -53,19 +53,19 @@ class PhraseList:
         """Returns all kinds of the list."""
         return frozenset(self._kinds.values())
 
-    def find(self, text: str) -> list[Found]:
+    def find(self, text: str) -> list[PhraseMatch]:
         """Returns the phrases that a text contains, in order. A phrase that occurs twice is returned twice.
 
         >>> claims = PhraseList([("第一", "rank", ("第一次",)), ("no. 1", "rank", ())])
         >>> claims.find("第一次买，全网第一，No. 1 quality")
-        [Found(phrase='第一', kind='rank'), Found(phrase='no. 1', kind='rank')]
+        [PhraseMatch(phrase='第一', kind='rank'), PhraseMatch(phrase='no. 1', kind='rank')]
         """
         text = _plain(text)
         found = list(self._phrases.finditer(text))
         if found and self._contexts is not None:
             excused = [context.span() for context in self._contexts.finditer(text)]
             found = [match for match in found if not any(s < match.end() and match.start() < e for s, e in excused)]
-        return [Found(match[0], self._kinds[match[0]]) for match in found]
+        return [PhraseMatch(match[0], self._kinds[match[0]]) for match in found]
 
 
 def _plain(text: str) -> str:
