@@ -126,8 +126,10 @@ def test_harmless_contexts(text: str, lists: CheckLists) -> None:
 
 
 def test_the_labeller_sees_toxicity_that_no_list_has(lists: CheckLists) -> None:
-    assert verdicts("音质不错", request(), lists, judged=LabellerPrediction(toxicity_score=0.4))["harm"].is_passed
-    assert not verdicts("音质不错", request(), lists, judged=LabellerPrediction(toxicity_score=0.6))["harm"].is_passed
+    assert verdicts("音质不错", request(), lists, prediction=LabellerPrediction(toxicity_score=0.4))["harm"].is_passed
+    assert not verdicts("音质不错", request(), lists, prediction=LabellerPrediction(toxicity_score=0.6))[
+        "harm"
+    ].is_passed
 
 
 CLAIMS = [
@@ -212,7 +214,7 @@ def test_words_of_the_instruction(purpose: str, lang_code: str, lists: CheckList
 def test_sentiment_by_word_lists_and_by_the_labeller(lists: CheckLists) -> None:
     praise, asked = "质量很好，非常满意", request("augmentation", sentiment="negative")
     assert not verdicts(praise, asked, lists)["sentiment"].is_passed
-    assert verdicts(praise, asked, lists, judged=LabellerPrediction(sentiment_score=0.1))["sentiment"].is_passed
+    assert verdicts(praise, asked, lists, prediction=LabellerPrediction(sentiment_score=0.1))["sentiment"].is_passed
     assert verdicts(praise, request("augmentation", sentiment="positive"), lists)["sentiment"].is_passed
     assert not verdicts(praise, request("augmentation", stars=1), lists)["sentiment"].is_passed
     assert "sentiment" not in verdicts(praise, request("augmentation", stars=3), lists)
@@ -221,8 +223,10 @@ def test_sentiment_by_word_lists_and_by_the_labeller(lists: CheckLists) -> None:
 
 def test_category_by_the_labeller(lists: CheckLists) -> None:
     asked = request("augmentation", category="耳机")
-    assert verdicts("音质不错", asked, lists, judged=LabellerPrediction(category_label="耳机"))["category"].is_passed
-    assert not verdicts("音质不错", asked, lists, judged=LabellerPrediction(category_label="酒店"))[
+    assert verdicts("音质不错", asked, lists, prediction=LabellerPrediction(category_label="耳机"))[
+        "category"
+    ].is_passed
+    assert not verdicts("音质不错", asked, lists, prediction=LabellerPrediction(category_label="酒店"))[
         "category"
     ].is_passed
 
