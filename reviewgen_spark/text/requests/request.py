@@ -20,8 +20,9 @@ LENGTH_BOUNDS: Mapping[LangCode, Mapping[Length, tuple[int, int]]] = {
     "zh": {"short": (1, 30), "medium": (31, 100), "long": (101, 500)},
     "en": {"short": (1, 20), "medium": (21, 80), "long": (81, 300)},
 }
-"""The least and the largest size of each length, both inclusive. In Chinese the size is the number of characters without
-spaces, in English the number of words."""
+"""The least and the largest size of each length, both inclusive.
+
+In Chinese the size is the number of characters without spaces, in English the number of words."""
 
 _CONTRADICTIONS = frozenset({(1, "positive"), (2, "positive"), (4, "negative"), (5, "negative")})
 

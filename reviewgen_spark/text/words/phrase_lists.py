@@ -1,4 +1,4 @@
-"""Finds forbidden phrases in texts, except in harmless contexts: 第一 is a claim, 第一次 is not."""
+"""Finds forbidden phrases in texts, but not in harmless contexts: 第一 is a claim, 第一次 is not."""
 
 import re
 import unicodedata
@@ -13,7 +13,7 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 
 
 class PhraseMatch(NamedTuple):
-    """Holds a phrase that was found in a text, and its kind. The words are those of the list, not of the text."""
+    """Holds a phrase of the list that a text contains, and its kind. It holds no words of the text."""
 
     phrase: str
     kind: str
@@ -38,7 +38,7 @@ class PhraseList:
         """Reads a list from a file.
 
         Raises:
-            ConfigError: when the file is missing, is not UTF-8, or a line names no kind.
+            ConfigError: The file is missing or is not UTF-8, or a line has no kind or too many fields.
         """
         entries = []
         for number, line in enumerate(read_lines(path), start=1):
@@ -61,11 +61,15 @@ class PhraseList:
         [PhraseMatch(phrase='第一', kind='rank'), PhraseMatch(phrase='no. 1', kind='rank')]
         """
         text = _plain(text)
-        found = list(self._phrases.finditer(text))
-        if found and self._contexts is not None:
-            excused = [context.span() for context in self._contexts.finditer(text)]
-            found = [match for match in found if not any(s < match.end() and match.start() < e for s, e in excused)]
-        return [PhraseMatch(match[0], self._kinds[match[0]]) for match in found]
+        matches = list(self._phrases.finditer(text))
+        if matches and self._contexts is not None:
+            harmless = [context.span() for context in self._contexts.finditer(text)]
+            matches = [
+                match
+                for match in matches
+                if not any(start < match.end() and match.start() < end for start, end in harmless)
+            ]
+        return [PhraseMatch(match[0], self._kinds[match[0]]) for match in matches]
 
 
 def _plain(text: str) -> str:
