@@ -188,7 +188,7 @@ def check_harm(text: str, lists: CheckLists, limits: ChecksSection, prediction: 
 
 
 def check_leakage(text: str, request: TextRequest) -> TextCheck:
-    """Checks that a text has no part of the prompt and no control codes, and that no model mentions itself in it."""
+    """Checks that a text has no part of the prompt and no control codes, and does not mention its model."""
     reason = leaked(text, request)
     return TextCheck("leakage", 1.0 if reason else 0.0, reason is None, reason)
 

@@ -1,6 +1,6 @@
 """Replaces emoji and kaomoji by names that keep their sentiment: 😊 and (^_^) become [开心].
 
-The names have the form of the emoticons of WeChat and Weibo, so a typed [微笑] and an emoji share one vocabulary. Each
+The names have the form of WeChat's and Weibo's emoticons, so a typed [微笑] and an emoji share one vocabulary. Each
 name is one token for the tokeniser and has a score in the lexicon.
 
 Source of the code points: Unicode 15.1, emoji-data. The grouping by sentiment is this project's own.

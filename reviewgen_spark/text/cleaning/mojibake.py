@@ -43,8 +43,8 @@ def _undo_gbk(run: re.Match[str]) -> str:
         raw = wrong.encode("gb18030")
     except UnicodeEncodeError:
         return original
-    # GBK loses the last byte of an odd number of bytes, so up to two bytes of an incomplete character may be at the
-    # end. Anything else that is not UTF-8 means that the text is not mojibake.
+    # GBK loses the last byte of an odd number of bytes. So the end may have up to two bytes of an incomplete character.
+    # Anything else that is not UTF-8 means that the text is not mojibake.
     for cut in range(3):
         try:
             repaired = raw[: len(raw) - cut].decode("utf-8")

@@ -6,8 +6,8 @@ a tag, and a removed tag can join two runs of marks. So `normalise` is idempoten
 
 Chinese punctuation is kept, although NFKC would turn ，！？：；（） into ASCII and … into three dots. These are the
 correct marks of Chinese text, people read `text_clean`, and generated replies imitate it. Every other full-width or
-compatibility character (１２３, ＡＢＣ, ％, ＠, ①, ㎡, ｡) gets its NFKC form, because the variants mean the same, and
-patterns and vocabularies need one form. ASCII punctuation is never made full-width.
+compatibility character (１２３, ＡＢＣ, ％, ＠, ①, ㎡, ｡) gets its NFKC form. The variants mean the same, but patterns
+and vocabularies need one form. ASCII punctuation is never made full-width.
 """
 
 import re
@@ -94,7 +94,7 @@ class Normaliser:
             text = self._round(text, counts, simplify)
             if text == previous:
                 return Normalised(text, counts)
-        # Only hostile texts still change here (a tag inside a tag inside ...). Remove the characters that trigger rules.
+        # Only hostile texts change again here (tags inside tags inside ...). Remove the characters that trigger rules.
         text = self._round(re.sub(r"[<&\[\]]+", " ", text), counts, simplify)
         return Normalised(self._round(text, counts, simplify), counts)
 

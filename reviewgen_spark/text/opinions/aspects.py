@@ -67,8 +67,8 @@ class OpinionReader:
     def read(self, sentence: str, keywords: frozenset[str] = frozenset()) -> SentenceOpinion:
         """Reads the opinion of a sentence. Each of `keywords` is an aspect too.
 
-        An aspect in a clause without an opinion (屏幕嘛，很清楚) has the opinion of the next clause, but only if that
-        clause has no aspect itself.
+        An aspect in a clause without an opinion (屏幕嘛，很清楚) has the opinion of the next clause. This does not
+        apply if the next clause has an aspect itself.
         """
         tokens: list[str] = []
         content: list[str] = []

@@ -4,9 +4,13 @@ The score of a sentiment word is multiplied by the degree word before it (很好
 clause reverses its sign (不好, 不是很好). The part after 但是 has no extra weight, because extra weight lowered the
 accuracy.
 
-Sources of the rules: Taboada et al. 2011, "Lexicon-based methods for sentiment analysis" (a negation shifts a score and
-does not mirror it, intensifiers multiply), and Hutto and Gilbert 2014, VADER (scaling to -1 to 1). The lists are this
-project's own.
+Sources of the rules:
+
+- Taboada et al. 2011, "Lexicon-based methods for sentiment analysis": a negation shifts a score and does not mirror it,
+  intensifiers multiply.
+- Hutto and Gilbert 2014, VADER: scaling to -1 to 1.
+
+The lists are this project's own.
 """
 
 from math import sqrt

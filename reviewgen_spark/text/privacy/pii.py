@@ -211,9 +211,11 @@ _PLATES = Pattern("PLATE", re.compile(_PLATE), _is_plate)
 _CHATS = tuple(pattern for pattern in _NUMBERS if pattern.type == "WECHAT")
 
 # --- gates: each is one search for a class, so that a text without a match takes under a microsecond
-# Matches an at sign, the start of a chat word, a province before a letter, five digits in a row, several numerals in a
-# row, or a number before a word for a building. It is one class, then lookarounds. A single digit does not match,
-# because one review of three has one.
+# GATE is one class, then lookarounds. It matches one of these:
+# - an at sign, the start of a chat word, or a province before a letter
+# - five digits or several numerals in a row
+# - a number before a word for a building
+# A single digit does not match, because one review of three has one.
 GATE = re.compile(
     f"[0-9@\uff10-\uff19\uff20微威薇维WwVv加➕{_NUMERALS}十{_PROVINCES}新]"
     r"(?:(?<=[@\uff10-\uff19\uff20])|(?<=[微威薇维])(?:信|xin)|(?<=[WwVv])[XxEe信]|(?<=[加➕])[vV]"

@@ -1,7 +1,7 @@
 """Finds postal addresses of homes: 浙江省杭州市西湖区文三路100号3幢2单元501室.
 
-A road with only a number is not matched, because in reviews it is often the public address of a hotel or shop
-(酒店在中山路20号). Three forms are matched:
+A road with only a number is not matched. In reviews it is a public address, of a hotel or shop (酒店在中山路20号).
+Three forms are matched:
 
 - a road or estate with a building, unit or room
 - a road with a district and a number

@@ -1,8 +1,8 @@
 """Detects reviews that look like instructions to a model, so that no text is generated from them.
 
-The prompt keeps every review inside quoted data (`prompts.py`), so an instruction that is not detected here is still
-only data. The patterns are this project's own. Source of the attack: Greshake et al. 2023, "Not what you've signed up
-for: Compromising Real-World LLM-Integrated Applications with Indirect Prompt Injection".
+The prompt keeps every review inside quoted data (`prompts.py`). So an undetected instruction is still only data. The
+patterns are this project's own. Source of the attack: Greshake et al. 2023, "Not what you've signed up for:
+Compromising Real-World LLM-Integrated Applications with Indirect Prompt Injection".
 """
 
 import re

@@ -1,8 +1,8 @@
 """Writes a request as chat messages: a fixed instruction, and the data quoted as JSON.
 
-Anybody can write a review, so no part of it may work as an instruction. Reviews are JSON strings between markers that
-the instruction names. Characters that could end a string, a marker or a turn of a chat template are JSON escapes, which
-have the same meaning in JSON. Examples are `<data>`, `<|im_end|>`, `[INST]` and code fences.
+Anybody can write a review, so no part of it may work as an instruction. Reviews are JSON strings between the markers
+of the instruction. Characters that could end a string, a marker or a turn of a chat template are written as JSON
+escapes. They have the same meaning in JSON. Examples are `<data>`, `<|im_end|>`, `[INST]` and code fences.
 Source: Hines et al. 2024, "Defending Against Indirect Prompt Injection Attacks With Spotlighting".
 """
 

@@ -112,8 +112,8 @@ class _SentenceScorer:
     def value(self, chosen: _Chosen, sentence: Sentence) -> float:
         """Returns the value of the chosen sentences plus this one: half of an F1 score, with corrections."""
         value = chosen.overlap + self.overlap(chosen, sentence)
-        # fsum is exact. A plain sum would depend on the order of the set, which differs between processes, and its last
-        # digit would decide ties.
+        # fsum is exact. The order of a set differs between processes, so the last digit of a plain sum would differ
+        # too, and decide ties.
         value += _ASPECT * fsum(self._aspects[code] for code in chosen.aspects.union(sentence.opinion.aspects))
         value -= _PERSONAL * (chosen.personal + sentence.opinion.personal_count)
         praise = chosen.praise + is_positive(sentence.opinion.score)
@@ -124,7 +124,7 @@ class _SentenceScorer:
 
 
 def _is_quotable(sentence: Sentence, max_words: int) -> bool:
-    """Checks that a sentence has an opinion or an aspect and a suitable length, is no question and has no mask."""
+    """Checks that a sentence has an opinion or an aspect, a suitable length and no mask, and is no question."""
     is_opinion = is_positive(sentence.opinion.score) or is_negative(sentence.opinion.score)
     shortest = _SHORTEST if is_opinion else _SHORTEST_FACT if sentence.opinion.aspects else max_words + 1
     is_question = sentence.text.rstrip("\"'”’」』）) ").endswith(("?", "？"))

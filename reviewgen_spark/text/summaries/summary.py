@@ -1,7 +1,7 @@
 """Summarises the reviews of a product without a model, by representative quotes and by counts.
 
 The quotes are the sentences with the largest expected overlap with a review. This is a minimum Bayes risk choice (Kumar
-and Byrne 2004) in the form of weighted coverage (Gillick and Favre 2009, Lin and Bilmes 2011). It approximates ROUGE-1
+and Byrne 2004). Its form is weighted coverage (Gillick and Favre 2009, Lin and Bilmes 2011). It approximates ROUGE-1
 without a reference summary.
 
 The k-th copy of a word has the value of the share of other reviews that contain it k times. So repeated content adds

@@ -22,7 +22,7 @@ class PhraseMatch(NamedTuple):
 class PhraseList:
     """Finds the phrases of a list. A line is `phrase<TAB>kind[<TAB>harmless context|harmless context…]`.
 
-    Chinese phrases are found anywhere, phrases in Latin letters only as whole words. Case and width are ignored. A
+    A Chinese phrase matches anywhere, a phrase in Latin letters only as whole words. Case and width are ignored. A
     phrase does not count if it overlaps a harmless context of any line.
     """
 
@@ -77,7 +77,7 @@ def _plain(text: str) -> str:
 
 
 def _compile(phrases: Iterable[str]) -> re.Pattern[str]:
-    """Compiles phrases, the longest first, so that 国家级 is not found as 国家."""
+    """Compiles phrases, the longest first, so that 国家级 does not match as 国家."""
     parts = []
     for phrase in sorted(phrases, key=len, reverse=True):
         before = "(?<![a-z])" if phrase[0].isascii() and phrase[0].isalpha() else ""

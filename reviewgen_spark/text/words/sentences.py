@@ -3,8 +3,8 @@
 import re
 
 # Matches the end of a sentence: a run of closing marks, with the quotes and brackets after it. An English full stop
-# ends a sentence before a space. Reviews often omit the space, so it also ends one between a small letter and a
-# capital letter (on her.I love it), or after Chinese.
+# ends a sentence before a space. Reviews often omit the space. So it also ends one after Chinese, or between a small
+# letter and a capital letter (on her.I love it).
 _END = re.compile(
     r"[。！？!?…]+[。！？!?….~～]*[\"'”’」』）)\]]*[.。]*\s*"
     r"|(?<!\be\.g)(?<!\bi\.e)(?<!\b[A-Za-z])(?<!\b(?:Mr|Dr|vs))\.+[\"'”’)\]]*(?:\s+|$)"
@@ -23,8 +23,8 @@ _COMMA = re.compile(r"[，,；;]+\s*")
 def cut_sentences(text: str) -> list[str]:
     """Returns the sentences of a text in order. They are stripped, never empty, and exact substrings of the text.
 
-    Chinese reviews often use commas only. A sentence of more than 40 characters is split at commas into parts of about
-    40, so that a part can be quoted.
+    Chinese reviews often use commas only. A Chinese sentence of more than 40 characters is split at commas, so that a
+    part can be quoted. A part has at least about 20 characters, the last one about 10.
 
     >>> cut_sentences("房间很大！服务也好。隔音不行")
     ['房间很大！', '服务也好。', '隔音不行']

@@ -52,7 +52,7 @@ class Tokeniser:
 
     Args:
         section: The `tokens` section.
-        dictionaries: The folder of the word lists that the section names.
+        dictionaries: The folder of the section's word lists.
 
     >>> words = Tokeniser(TokensSection(user_dictionary=None, stop_words=None), Path(".")).words
     >>> words("手机不错，I don't like it [PHONE] 3.5寸").tokens
