@@ -16,7 +16,7 @@ from reviewgen_spark.inference.shipping.ship import files_beside
 from reviewgen_spark.inference.shipping.worker import open_first_answers, open_predictor
 from reviewgen_spark.orchestration.resources.writers import writing
 from reviewgen_spark.text.requests.provenance import labelled
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 
 STAGE = "write"
 
@@ -90,10 +90,10 @@ def write_file(
 
 def _write_window(window: list[tuple[int, str]], worker: TextWorker, producer: str) -> list[dict[str, Any]]:
     rows: dict[int, dict[str, Any]] = {}
-    requests: dict[int, Request] = {}
+    requests: dict[int, TextRequest] = {}
     for number, line in window:
         try:
-            requests[number] = Request.from_json(line)
+            requests[number] = TextRequest.from_json(line)
         except ConfigError as error:
             rows[number] = {"line": number, "text": None, "error": _error(UNREADABLE, str(error))}
     for number, found in zip(requests, worker.write(list(requests.values())), strict=True):

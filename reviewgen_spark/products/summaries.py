@@ -15,9 +15,9 @@ from reviewgen_spark.config import ChecksSection, Config, SummariseSection, Toke
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.schemas.arrow import arrow_schema, to_batch
 from reviewgen_spark.text.checks.checks import (
-    Check,
     CheckLists,
-    Judged,
+    LabellerPrediction,
+    TextCheck,
     check_harm,
     check_leakage,
     check_personal_data,
@@ -26,8 +26,8 @@ from reviewgen_spark.text.checks.checks import (
 )
 from reviewgen_spark.text.requests.prompt_injection import is_injection
 from reviewgen_spark.text.requests.provenance import VISIBLE_LABELS, aigc_metadata
-from reviewgen_spark.text.requests.request import Request, Source, length_of, prompt_fingerprint, text_id
-from reviewgen_spark.text.summaries.sentences import Review, main_language
+from reviewgen_spark.text.requests.request import Source, TextRequest, length_of, prompt_fingerprint, text_id
+from reviewgen_spark.text.summaries.sentences import ReviewText, main_language
 from reviewgen_spark.text.summaries.summary import METHOD_VERSION, Claim, Summary, summarise
 from reviewgen_spark.transforms.dictionaries import ship_dictionaries, shipped_dictionaries
 
@@ -62,7 +62,10 @@ def summaries_by_product(
         rows = zip(columns["record_id"], columns["text_clean"], columns["lang_code"], strict=True)
         writer = _writer(tokens, section, limits, shipped_dictionaries(words), shipped_dictionaries(safety))
         row = writer.write(
-            columns["product_id"][0], [Review(*row) for row in rows], columns["text_count"][0], columns["keywords"][0]
+            columns["product_id"][0],
+            [ReviewText(*row) for row in rows],
+            columns["text_count"][0],
+            columns["keywords"][0],
         )
         text, text_id_ = row["text"], row["text_id"]
         row["aigc"] = aigc_metadata(text, text_id_, provenance.content_producer).to_json()
@@ -121,7 +124,7 @@ class _Writer:
     lists: CheckLists
 
     def write(
-        self, product_id: str, reviews: Sequence[Review], review_count: int, keywords: Sequence[str] | None
+        self, product_id: str, reviews: Sequence[ReviewText], review_count: int, keywords: Sequence[str] | None
     ) -> dict[str, Any]:
         # A review that looks like an instruction is neither quoted nor counted, as with every other writer.
         flagged = frozenset(review.record_id for review in reviews if is_injection(review.text))
@@ -129,18 +132,18 @@ class _Writer:
         review_count -= len(flagged)
         language = main_language(review.language for review in reviews if review.text) or "zh"
         sources = tuple(Source(review.record_id, review.text) for review in sorted(reviews or all_reviews))
-        request = Request("summary", product_id, language, sources=sources)
+        request = TextRequest("summary", product_id, language, sources=sources)
 
         def may_quote(sentence: str) -> bool:
             sentence_checks = (
                 check_personal_data(sentence, request),
-                check_harm(sentence, self.lists, self.limits, Judged()),
+                check_harm(sentence, self.lists, self.limits, LabellerPrediction()),
                 check_leakage(sentence, request),
             )
             return all(check.is_passed for check in sentence_checks)
 
         summary = summarise(reviews, review_count, self.lists.reader, self.section, keywords or (), may_quote)
-        checks: tuple[Check, ...] = ()
+        checks: tuple[TextCheck, ...] = ()
         if summary is not None:
             # the text determines the length, because no length was requested
             request = replace(request, length=length_of(summary.text, language))
@@ -174,7 +177,9 @@ def _claim_row(claim: Claim) -> dict[str, Any]:
     return {name: getattr(claim, name) for name in names} | {"source_record_ids": list(claim.source_record_ids)}
 
 
-def _error(reviews: Sequence[Review], summary: Summary | None, checks: tuple[Check, ...]) -> dict[str, str] | None:
+def _error(
+    reviews: Sequence[ReviewText], summary: Summary | None, checks: tuple[TextCheck, ...]
+) -> dict[str, str] | None:
     if summary is not None:
         failures = failed(checks)
         if not failures:

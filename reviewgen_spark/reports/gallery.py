@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from reviewgen_spark.errors import ConfigError, SchemaError
 from reviewgen_spark.reports.html import fill
-from reviewgen_spark.text.checks.checks import Check
+from reviewgen_spark.text.checks.checks import TextCheck
 from reviewgen_spark.text.requests.provenance import VISIBLE_LABELS
 from reviewgen_spark.warehouse.tables import Warehouse
 
@@ -63,7 +63,7 @@ class GalleryText:
     model: str
     seed: int
     attempt_count: int
-    checks: tuple[Check, ...]
+    checks: tuple[TextCheck, ...]
     error: str | None
     sources: tuple[str, ...]
     source_count: int
@@ -79,7 +79,7 @@ class GalleryText:
         return tuple(check.name for check in self.checks if not check.is_passed)
 
     @property
-    def marked(self) -> tuple[Check, ...]:
+    def marked(self) -> tuple[TextCheck, ...]:
         """Returns the checks to show: failed checks, and those with a score or a reason."""
         return tuple(check for check in self.checks if not check.is_passed or round(check.score, 2) or check.reason)
 
@@ -162,7 +162,7 @@ def _gallery_text(row: Row, sources: Mapping[str, str]) -> GalleryText:
         f"{row.model_name} {row.model_version}",
         row.seed,
         row.attempt_count,
-        tuple(Check(check["name"], check["score"], check["is_passed"], check["reason"]) for check in row.checks),
+        tuple(TextCheck(check["name"], check["score"], check["is_passed"], check["reason"]) for check in row.checks),
         f"{row.error['class']}: {row.error['message']}" if row.error is not None else None,
         tuple(sources[source] for source in ids[:MAX_SOURCES] if source in sources),
         len(ids),

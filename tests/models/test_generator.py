@@ -31,7 +31,7 @@ from reviewgen_spark.models.generator.generator_folder import (
     save_copies,
 )
 from reviewgen_spark.models.generator.text_task import Row, text_bits
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 from tests.models.generators import make_generator
 
 SECTION = FinetuneGeneratorSection(
@@ -78,7 +78,7 @@ def test_a_loaded_generator_says_what_transformers_says(kind: str, tmp_path: Pat
     make_generator(tmp_path, kind)
     tokenizer, model, settings, _copies = load_generator(tmp_path)
     assert settings.kind == ("seq2seq" if kind == "seq2seq" else "causal")
-    prompt = tokenizer.encode_prompt(Request("augmentation", "p", "zh"))
+    prompt = tokenizer.encode_prompt(TextRequest("augmentation", "p", "zh"))
     more = {"decoder_input_ids": torch.tensor([[2, 7]])} if kind == "seq2seq" else {}
     if kind == "seq2seq":
         from transformers import AutoModelForSeq2SeqLM
@@ -140,7 +140,9 @@ def test_training_lowers_the_loss_and_codes_steer(taught: Path, examples: list[E
     }
     costs = {}
     for asked in texts:
-        prompt = generator.tokenizer.encode_prompt(Request("augmentation", "p", "zh", sentiment=asked, length="short"))  # type: ignore[arg-type]
+        prompt = generator.tokenizer.encode_prompt(
+            TextRequest("augmentation", "p", "zh", sentiment=asked, length="short")
+        )  # type: ignore[arg-type]
         rows = [Row(prompt, generator.tokenizer.encode_text(text) or [], len(text)) for text in texts.values()]
         costs[asked] = text_bits(generator.model, rows, "causal", "cpu")
     positive, negative = costs["positive"], costs["negative"]
@@ -173,7 +175,7 @@ def test_any_checkpoint_is_taught_by_lora(
         assert torch.equal(before[frozen[kind]], after[frozen[kind]])
         assert any(not torch.equal(before[name], after[name]) for name in before)
         assert not any("lora" in name for name in after)
-    assert generator.tokenizer.encode_prompt(Request("augmentation", "p", "zh"))
+    assert generator.tokenizer.encode_prompt(TextRequest("augmentation", "p", "zh"))
 
 
 def test_a_seq2seq_base_is_not_pretrained_by_the_next_token(tmp_path: Path) -> None:

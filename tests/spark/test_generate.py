@@ -129,12 +129,12 @@ def test_a_shipped_generator_writes_what_it_writes_here(spark: SparkSession, con
     assert set(rows) == {given["record_id"] for given in LINES}
     written = [row for row in rows.values() if row.text is not None]
     assert len(written) >= 36
-    from reviewgen_spark.text.requests.request import Request
+    from reviewgen_spark.text.requests.request import TextRequest
 
     here = torch_spec(generator, section).open()
     for row in written[:8]:
         request = json.loads(next(given["request"] for given in LINES if given["record_id"] == row.record_id))
-        [alone] = here.write([Request.from_json(json.dumps({**request, "seed": row.seed}))])
+        [alone] = here.write([TextRequest.from_json(json.dumps({**request, "seed": row.seed}))])
         assert alone.text == row.text
         assert row.meta.asDict() == {
             "is_truncated": alone.is_truncated,

@@ -11,9 +11,9 @@ from reviewgen_spark.inference.generation.attempts import TextResult, TextWorker
 from reviewgen_spark.inference.generation.template_writer import TemplateSpec
 from reviewgen_spark.inference.generation.writers import WriterOutput
 from reviewgen_spark.inference.labelling.batching import RowError
-from reviewgen_spark.text.checks.checks import Judged
+from reviewgen_spark.text.checks.checks import LabellerPrediction
 from reviewgen_spark.text.requests.provenance import parse_aigc
-from reviewgen_spark.text.requests.request import Attribute, Request, Source
+from reviewgen_spark.text.requests.request import Attribute, Source, TextRequest
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex
 from reviewgen_spark.text.words.languages import LangCode
 
@@ -28,9 +28,9 @@ class Scripted:
     def __init__(self, texts: dict[int, WriterOutput], taught: tuple[str, ...] = ()) -> None:
         self.texts = texts
         self.copies: dict[LangCode, CopyIndex] = {"zh": CopyIndex.build(taught, "zh")} if taught else {}
-        self.asked: list[list[Request]] = []
+        self.asked: list[list[TextRequest]] = []
 
-    def write(self, requests: Sequence[Request]) -> list[WriterOutput]:
+    def write(self, requests: Sequence[TextRequest]) -> list[WriterOutput]:
         self.asked.append(list(requests))
         return [self.texts.get(request.seed, WriterOutput(GOOD)) for request in requests]
 
@@ -40,9 +40,9 @@ def worker(writer: Scripted, attempts: int = 3, **more: object) -> TextWorker:
     return TextWorker(writer, TemplateSpec(), lists, ChecksSection(), None, attempts, **more)  # type: ignore[arg-type]
 
 
-def ask(seed: int, **more: object) -> Request:
+def ask(seed: int, **more: object) -> TextRequest:
     values = {"attributes": (Attribute("屏幕", "清晰"),), "sources": (Source("r1", "电池耐用"),), **more}
-    return Request("product_copy", "p", "zh", seed=seed, **values)  # type: ignore[arg-type]
+    return TextRequest("product_copy", "p", "zh", seed=seed, **values)  # type: ignore[arg-type]
 
 
 def test_what_fails_its_checks_is_asked_again_with_the_next_seed() -> None:
@@ -128,15 +128,15 @@ def test_a_review_that_reads_like_an_instruction_is_no_source() -> None:
 
 
 def test_the_labeller_is_asked_and_its_absence_is_said() -> None:
-    request = Request("augmentation", "p", "zh", sentiment="negative", keywords=("屏幕",), length="medium")
+    request = TextRequest("augmentation", "p", "zh", sentiment="negative", keywords=("屏幕",), length="medium")
     text = "屏幕看着一般，用了两周之后觉得和预想的差不多，电池也还行，其他没什么可说的。"
     alone = worker(Scripted({0: WriterOutput(text)}), attempts=1).write([request])[0]
     assert ("labeller", True) in {(check.name, check.is_passed) for check in alone.checks}
     asked: list[Sequence[str]] = []
 
-    def judge(texts: Sequence[str]) -> list[Judged]:
+    def judge(texts: Sequence[str]) -> list[LabellerPrediction]:
         asked.append(texts)
-        return [Judged(sentiment_score=0.98, toxicity_score=0.1)] * len(texts)
+        return [LabellerPrediction(sentiment_score=0.98, toxicity_score=0.1)] * len(texts)
 
     writer = Scripted({0: WriterOutput(text)})
     judged = TextWorker(writer, TemplateSpec(), worker(writer).lists, ChecksSection(), judge, 1).write([request])[0]

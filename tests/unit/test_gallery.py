@@ -6,11 +6,11 @@ import pytest
 
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.reports.gallery import Gallery, GalleryText, Metric, ModelMetrics, read_metrics, render
-from reviewgen_spark.text.checks.checks import Check
+from reviewgen_spark.text.checks.checks import TextCheck
 from tests.unit.test_model_page import Page
 
 EVIL = "<script>alert(1)</script>\"'></article>"
-PASSED = (Check("length", 0.0, True), Check("language", 0.02, True))
+PASSED = (TextCheck("length", 0.0, True), TextCheck("language", 0.02, True))
 
 
 def shown(text_id: str, purpose: str = "reply", **values: object) -> GalleryText:
@@ -33,7 +33,7 @@ FAILED = shown(
     "t2",
     "product_copy",
     text="销量第一",
-    checks=(*PASSED, Check("superlatives", 0.5, False, "claims 第一")),
+    checks=(*PASSED, TextCheck("superlatives", 0.5, False, "claims 第一")),
     error="CheckError: superlatives",
     source_count=8,
 )

@@ -14,13 +14,13 @@ from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.inference.generation.writers import Writer, WriterOutput, WriterSpec, decoding_json
 from reviewgen_spark.inference.labelling.batching import RowError, score_window
 from reviewgen_spark.inference.labelling.head_scores import column_of, split_by_task
-from reviewgen_spark.text.checks.checks import Check, CheckLists, Judged, check_text, failed
+from reviewgen_spark.text.checks.checks import CheckLists, LabellerPrediction, TextCheck, check_text, failed
 from reviewgen_spark.text.checks.faithfulness import Evidence
 from reviewgen_spark.text.requests.prompt_injection import without_injections
 from reviewgen_spark.text.requests.provenance import VISIBLE_LABELS, aigc_metadata
 from reviewgen_spark.text.requests.purposes import PER_PRODUCT
 from reviewgen_spark.text.requests.refusals import refusal
-from reviewgen_spark.text.requests.request import Request, Source, prompt_fingerprint, text_id
+from reviewgen_spark.text.requests.request import Source, TextRequest, prompt_fingerprint, text_id
 
 if TYPE_CHECKING:
     from reviewgen_spark.models.classifier.predictor import Predictor
@@ -32,7 +32,7 @@ EXPECTED_ERRORS = (REFUSED, INJECTED, UNREADABLE)
 _WORTH_ANOTHER_SEED = frozenset({"EmptyText"})
 _SEEDS = 2**63
 
-JudgeTexts = Callable[[Sequence[str]], Sequence[Judged]]
+JudgeTexts = Callable[[Sequence[str]], Sequence[LabellerPrediction]]
 """Labels texts with the labeller; the results are in the order of the texts."""
 
 
@@ -48,9 +48,9 @@ class TextResult:
         source_record_ids: sources of the text, without those that look like instructions.
     """
 
-    request: Request
+    request: TextRequest
     written: WriterOutput
-    checks: tuple[Check, ...] = ()
+    checks: tuple[TextCheck, ...] = ()
     attempts: int = 1
     source_record_ids: tuple[str, ...] = ()
 
@@ -88,10 +88,10 @@ class TextWorker:
     judge: JudgeTexts | None
     max_attempts: int
 
-    def write(self, requests: Sequence[Request]) -> list[TextResult]:
+    def write(self, requests: Sequence[TextRequest]) -> list[TextResult]:
         """Writes a text for each request, in their order. A text that fails its checks is written again."""
         done: dict[int, TextResult] = {}
-        waiting: dict[int, Request] = {}  # as sent to the writer: without sources that look like instructions
+        waiting: dict[int, TextRequest] = {}  # as sent to the writer: without sources that look like instructions
         for row, request in enumerate(requests):
             prepared = self._prepare(request)
             if isinstance(prepared, RowError):
@@ -113,7 +113,7 @@ class TextWorker:
                     del waiting[row]
         return [done[row] for row in range(len(requests))]
 
-    def _prepare(self, request: Request) -> Request | RowError:
+    def _prepare(self, request: TextRequest) -> TextRequest | RowError:
         if refused := refusal(request, self.lists.refused):
             return RowError(REFUSED, refused.reason)
         try:
@@ -121,7 +121,7 @@ class TextWorker:
         except DataQualityError as error:
             return RowError(INJECTED, str(error))
 
-    def _ground(self, request: Request, written: WriterOutput) -> tuple[WriterOutput, tuple[Check, ...]]:
+    def _ground(self, request: TextRequest, written: WriterOutput) -> tuple[WriterOutput, tuple[TextCheck, ...]]:
         """Drops unsupported sentences from a model's summary or copy. If none is left, the check fails."""
         if written.text is None or not self.spec.is_model or request.purpose not in PER_PRODUCT:
             return written, ()
@@ -129,15 +129,15 @@ class TextWorker:
         faithful = Evidence([*request.sources, *stated], self.lists.reader).judge(written.text)
         reasons = sorted({judgement.reason for judgement in faithful.judgements if judgement.reason})
         message = f"{len(faithful.judgements)} sentences, not supported: {', '.join(reasons)}" if reasons else None
-        check = Check("faithfulness", round(1 - faithful.score, 4), bool(faithful.text), message)
+        check = TextCheck("faithfulness", round(1 - faithful.score, 4), bool(faithful.text), message)
         return (replace(written, text=faithful.text) if faithful.text else written), (check,)
 
-    def _check(self, requests: Sequence[Request], written: Sequence[WriterOutput]) -> list[tuple[Check, ...]]:
+    def _check(self, requests: Sequence[TextRequest], written: Sequence[WriterOutput]) -> list[tuple[TextCheck, ...]]:
         rows = [row for row, output in enumerate(written) if output.text is not None]
         texts = [written[row].text or "" for row in rows]
-        judged: Sequence[Judged | None] = self.judge(texts) if self.judge and texts else [None] * len(texts)
-        unlabelled = () if self.judge else (Check("labeller", 0.0, True, "not checked: no labeller is registered"),)
-        checks: list[tuple[Check, ...]] = [() for _ in written]
+        judged: Sequence[LabellerPrediction | None] = self.judge(texts) if self.judge and texts else [None] * len(texts)
+        unlabelled = () if self.judge else (TextCheck("labeller", 0.0, True, "not checked: no labeller is registered"),)
+        checks: list[tuple[TextCheck, ...]] = [() for _ in written]
         for row, text, labels in zip(rows, texts, judged, strict=True):
             request = requests[row]
             copies = self.writer.copies.get(request.lang_code)
@@ -145,13 +145,13 @@ class TextWorker:
         return checks
 
 
-def _is_worth_a_retry(written: WriterOutput, checks: tuple[Check, ...]) -> bool:
+def _is_worth_a_retry(written: WriterOutput, checks: tuple[TextCheck, ...]) -> bool:
     if written.error is not None:
         return written.error.error_class in _WORTH_ANOTHER_SEED
     return bool(failed(checks))
 
 
-def _sources(request: Request) -> tuple[str, ...]:
+def _sources(request: TextRequest) -> tuple[str, ...]:
     return tuple(source.record_id for source in request.sources)
 
 
@@ -173,7 +173,7 @@ def judge_with(
         first: labels the texts that it is sure of, before the model runs.
     """
 
-    def judge(texts: Sequence[str]) -> list[Judged]:
+    def judge(texts: Sequence[str]) -> list[LabellerPrediction]:
         def score(rows: list[list[int]]) -> Any:
             return list(predictor.all_probabilities(rows))
 
@@ -191,7 +191,7 @@ def judge_with(
         names = next((head.labels for head in heads if head.task == "category"), ())
         categories = [None if scores is None else names[int(scores.argmax())] for scores in by_task["category"]]
         return [
-            Judged(*labels)
+            LabellerPrediction(*labels)
             for labels in zip(
                 column_of(by_task["sentiment"], 1), categories, column_of(by_task["toxicity"], 1), strict=True
             )

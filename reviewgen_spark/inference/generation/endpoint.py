@@ -25,7 +25,7 @@ from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.generation.writers import WriterOutput
 from reviewgen_spark.inference.labelling.batching import RowError
 from reviewgen_spark.text.requests.prompts import PROMPT_VERSION, chat_messages
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex
 from reviewgen_spark.text.words.languages import LangCode
 
@@ -94,12 +94,12 @@ class EndpointWriter:
         self._opener = urllib.request.build_opener(_NoRedirect())
         self._gate = _Gate(spec.section)
 
-    def write(self, requests: Sequence[Request]) -> list[WriterOutput]:
+    def write(self, requests: Sequence[TextRequest]) -> list[WriterOutput]:
         """Writes a text for each request, several at a time, in their order."""
         with ThreadPoolExecutor(self._section.concurrency, "endpoint") as threads:
             return list(threads.map(self._write, requests))
 
-    def _write(self, request: Request) -> WriterOutput:
+    def _write(self, request: TextRequest) -> WriterOutput:
         body = json.dumps(self._body(request)).encode()
         jitter = random.Random(request.seed)
         for attempt in range(self._section.retries + 1):
@@ -120,7 +120,7 @@ class EndpointWriter:
                 time.sleep(wait)
         raise AssertionError("the last attempt returns")
 
-    def _body(self, request: Request) -> dict[str, Any]:
+    def _body(self, request: TextRequest) -> dict[str, Any]:
         return {
             "model": self._section.model,
             "messages": chat_messages(request),

@@ -21,7 +21,7 @@ from reviewgen_spark.inference.labelling.windows import OUTPUT_BYTES, cut_by_byt
 from reviewgen_spark.inference.shipping.ship import ModelLike, ShippedModel
 from reviewgen_spark.inference.shipping.worker import load_first_answers, load_predictor
 from reviewgen_spark.text.requests.provenance import VISIBLE_LABELS, aigc_metadata
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -151,11 +151,11 @@ def _write_window(window: "pa.Table", worker: TextWorker, stage: str, producer: 
     """Returns the rows with `batch_id`, in the order of `sort_key`."""
     lines = sorted(window.to_pylist(), key=lambda line: (len(line["request"]), line["request"]))
     rows: list[dict[str, Any]] = []
-    requests: list[Request] = []
+    requests: list[TextRequest] = []
     batch_ids: list[int] = []
     for line in lines:
         try:
-            requests.append(Request.from_json(line["request"]))
+            requests.append(TextRequest.from_json(line["request"]))
             batch_ids.append(line["batch_id"])
         except ConfigError as error:
             rows.append(unreadable_row(line, str(error), worker.spec, stage, producer) | {"batch_id": line["batch_id"]})

@@ -7,7 +7,7 @@ from typing import Any
 from reviewgen_spark.errors import RequestError
 from reviewgen_spark.inference.generation.writers import WriterOutput
 from reviewgen_spark.inference.labelling.batching import RowError
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 from reviewgen_spark.text.requests.templates import TEMPLATE_VERSION, fill_template
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex
 from reviewgen_spark.text.words.languages import LangCode
@@ -39,12 +39,12 @@ class TemplateWriter:
 
     copies: Mapping[LangCode, CopyIndex] = {}
 
-    def write(self, requests: Sequence[Request]) -> list[WriterOutput]:
+    def write(self, requests: Sequence[TextRequest]) -> list[WriterOutput]:
         """Fills a template for each request."""
         return [_write(request) for request in requests]
 
 
-def _write(request: Request) -> WriterOutput:
+def _write(request: TextRequest) -> WriterOutput:
     try:
         return WriterOutput(fill_template(request))
     except RequestError as error:

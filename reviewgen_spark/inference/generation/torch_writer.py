@@ -16,7 +16,7 @@ from reviewgen_spark.inference.shipping.ship import ModelLike, ShippedModel, shi
 from reviewgen_spark.inference.shipping.worker import load_shipped_generator
 from reviewgen_spark.models.generator.control_codes import CODES_VERSION
 from reviewgen_spark.models.generator.generator_folder import GENERATOR_FILES, load_generator, read_generator
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -89,7 +89,7 @@ class TorchWriter:
         tokenizer = generator.tokenizer
         self._specials = Specials(tokenizer.end_id, tokenizer.pad_id, tuple(tokenizer.banned_ids))
 
-    def write(self, requests: Sequence[Request]) -> list[WriterOutput]:
+    def write(self, requests: Sequence[TextRequest]) -> list[WriterOutput]:
         """Writes a text for each request. If a prompt does not fit, its request alone gets an error."""
         from reviewgen_spark.models.decoding.decoding import Prompt
 

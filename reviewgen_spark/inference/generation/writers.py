@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reviewgen_spark.inference.labelling.batching import RowError
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex
 from reviewgen_spark.text.words.languages import LangCode
 
@@ -40,7 +40,7 @@ class Writer(Protocol):
     def copies(self) -> Mapping[LangCode, CopyIndex]:
         """Returns an index of its training texts for each language, to find copies; empty if they are unknown."""
 
-    def write(self, requests: Sequence[Request]) -> list[WriterOutput]:
+    def write(self, requests: Sequence[TextRequest]) -> list[WriterOutput]:
         """Writes a text for each request, in their order. A request that fails does not affect the others."""
 
 

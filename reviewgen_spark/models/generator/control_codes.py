@@ -20,7 +20,7 @@ from reviewgen_spark.text.requests.request import LENGTHS, SENTIMENTS
 from reviewgen_spark.text.words.languages import LANG_CODES
 
 if TYPE_CHECKING:
-    from reviewgen_spark.text.requests.request import Request
+    from reviewgen_spark.text.requests.request import TextRequest
 
 CODES_VERSION = "codes-1"
 """Changes with each change of the prompt layout, because it is part of the fingerprint of each prompt."""
@@ -145,7 +145,7 @@ class PromptTokenizer:
         """Returns the number of tokens of the longest prompt."""
         return self.max_tokens if self.is_seq2seq else self.max_tokens - self.text_tokens
 
-    def encode_prompt(self, request: "Request") -> list[int]:
+    def encode_prompt(self, request: "TextRequest") -> list[int]:
         """Returns the prompt tokens of a request; sources are cut first, then keywords, from the last on.
 
         Raises:
@@ -215,7 +215,7 @@ class PromptTokenizer:
         return ids
 
 
-def closed_codes(request: "Request") -> Iterator[str]:
+def closed_codes(request: "TextRequest") -> Iterator[str]:
     """Yields the tokens of the fields with a closed list, in order.
 
     Raises:

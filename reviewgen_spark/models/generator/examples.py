@@ -15,7 +15,7 @@ import numpy as np
 
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.data.corpus import Examples
-from reviewgen_spark.text.requests.request import Request, length_of
+from reviewgen_spark.text.requests.request import TextRequest, length_of
 from reviewgen_spark.text.words.languages import LANG_CODES
 
 MIN_KEYWORD_CHARACTERS = 2
@@ -25,7 +25,7 @@ MIN_KEYWORD_CHARACTERS = 2
 class Example:
     """Holds a request and its text."""
 
-    request: Request
+    request: TextRequest
     text: str
 
 
@@ -69,7 +69,7 @@ def _read(
         }
         kept_fields = {name: value for name, value in fields.items() if rng.random() >= codes_dropped}
         is_draft = digest[8] % 2 == 1 and len(chosen) > 0 and (kept_fields.get("sentiment") or kept_fields.get("stars"))
-        request = Request(
+        request = TextRequest(
             purpose="draft_for_verified_buyer" if is_draft else "augmentation",
             product_id="-",  # no control code contains it
             lang_code=language,
@@ -96,7 +96,7 @@ def read_examples(file: Path) -> list[Example]:
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-            request, text = Request.from_json(json.dumps(row["request"])), row["text"]
+            request, text = TextRequest.from_json(json.dumps(row["request"])), row["text"]
             if not isinstance(text, str) or not text.strip():
                 raise ConfigError("text: expected a text that is not empty")
         except ConfigError as error:
