@@ -15,7 +15,7 @@ COLUMNS = ("review_id", "product_id", "user_id", "category", "rating", "title", 
 
 
 @dataclass(frozen=True)
-class Review:
+class SampleReview:
     """Holds one record to deliver.
 
     Attributes:
@@ -39,17 +39,17 @@ class Review:
 
 
 @dataclass
-class File:
+class SampleFile:
     """Holds one file to deliver. `has_channel` adds a column that is not in the schema."""
 
     name: str
     format: str
     day: int
     has_channel: bool
-    reviews: list[Review] = field(default_factory=list)
+    reviews: list[SampleReview] = field(default_factory=list)
 
 
-def _record(review: Review, file: File, rng: Random) -> dict[str, Any]:
+def _record(review: SampleReview, file: SampleFile, rng: Random) -> dict[str, Any]:
     """Returns the record as delivered, with its damage and a fixed order of columns."""
     typed = file.format == "parquet"
     naive = file.format == "csv"  # CSV files have no time zone, so ingest.timezone applies
@@ -72,7 +72,7 @@ def _record(review: Review, file: File, rng: Random) -> dict[str, Any]:
     return record
 
 
-def serialise(file: File, rng: Random) -> bytes:
+def serialise(file: SampleFile, rng: Random) -> bytes:
     """Returns the bytes of a file. gzip stores no time, so that the same file gives the same bytes."""
     records = [_record(review, file, rng) for review in file.reviews]
     if file.format == "csv":
@@ -106,7 +106,7 @@ def _parquet_bytes(records: Sequence[Mapping[str, Any]]) -> bytes:
     return buffer.getvalue()
 
 
-def write_gold_labels(folder: Path, files: Sequence[File], first_day: date) -> int:
+def write_gold_labels(folder: Path, files: Sequence[SampleFile], first_day: date) -> int:
     """Writes the gold labels as one CSV file a day, and returns their number.
 
     Only good records that have an id and still have their text get a label.

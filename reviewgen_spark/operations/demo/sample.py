@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.operations.demo import noise
-from reviewgen_spark.operations.demo.files import File, Review, serialise, write_gold_labels
+from reviewgen_spark.operations.demo.files import SampleFile, SampleReview, serialise, write_gold_labels
 from reviewgen_spark.operations.demo.source_reviews import guess_category, source_lines
 
 SHOP_ZONE = timezone(timedelta(hours=8))
@@ -127,7 +127,7 @@ def write_sample(
     )
 
 
-def _base_reviews(lines: Sequence[tuple[str, str]], days: int, first_day: date, rng: Random) -> list[Review]:
+def _base_reviews(lines: Sequence[tuple[str, str]], days: int, first_day: date, rng: Random) -> list[SampleReview]:
     """Returns one review for each line, with all synthetic columns."""
     count = max(4, min(60, len(lines) // 120))  # products in each category
     quality = {prefix: [rng.gauss(0, 0.5) for _ in range(count)] for prefix in _PRODUCT_PREFIX.values()}
@@ -147,7 +147,7 @@ def _base_reviews(lines: Sequence[tuple[str, str]], days: int, first_day: date, 
         written = _moment(first_day, day, rng)
         clause = re.split(r"[，。！？；,.!?;\s]", text, maxsplit=1)[0][:12]
         reviews.append(
-            Review(
+            SampleReview(
                 day=day,
                 created_at=written,
                 review_id=_unless(rng, NO_REVIEW_ID_SHARE, f"R{written:%Y%m%d}{number:06d}"),
@@ -174,7 +174,7 @@ def _moment(first_day: date, day: int, rng: Random) -> datetime:
     return datetime.combine(first_day, datetime.min.time(), SHOP_ZONE) + timedelta(days=day, seconds=second)
 
 
-def _add_noise(reviews: list[Review], rng: Random, dirt: Counter[str]) -> list[Review]:
+def _add_noise(reviews: list[SampleReview], rng: Random, dirt: Counter[str]) -> list[SampleReview]:
     """Adds errors to texts in place, and returns the reviews.
 
     A text gets at most one kind of error. Each kind occurs at least once if there are enough reviews.
@@ -199,8 +199,8 @@ def _add_noise(reviews: list[Review], rng: Random, dirt: Counter[str]) -> list[R
 
 
 def _later_records(
-    reviews: Sequence[Review], days: int, first_day: date, rng: Random, dirt: Counter[str]
-) -> list[Review]:
+    reviews: Sequence[SampleReview], days: int, first_day: date, rng: Random, dirt: Counter[str]
+) -> list[SampleReview]:
     """Returns near copies, edits and redeliveries, each of a different review and on a later day."""
     # All formats must give the same values of a redelivery, but CSV has one form for an empty and a missing title.
     complete = [r for r in reviews if r.day < days - 1 and r.review_id and r.gold and r.title and r.rating]
@@ -208,7 +208,7 @@ def _later_records(
     json_days = [day for day in range(days) if _has_json(day, days)]
     later = []
 
-    def take(share: float) -> list[Review]:
+    def take(share: float) -> list[SampleReview]:
         return [complete.pop() for _ in range(min(max(1, round(share * len(reviews))), len(complete)))]
 
     for number, original in enumerate(take(NEAR_COPY_SHARE), start=1):
@@ -242,19 +242,19 @@ def _has_json(day: int, days: int) -> bool:
 
 
 def _files(
-    reviews: Sequence[Review], later: Sequence[Review], days: int, first_day: date, rng: Random
-) -> tuple[list[File], File]:
+    reviews: Sequence[SampleReview], later: Sequence[SampleReview], days: int, first_day: date, rng: Random
+) -> tuple[list[SampleFile], SampleFile]:
     """Returns the files without the empty ones, and the file to truncate.
 
     Each day has one file, and the last day has two.
     """
     last = days - 1
     name = (first_day + timedelta(days=last)).isoformat()
-    morning = File(f"{name}-morning.jsonl", "jsonl", last, has_channel=True)
-    evening = File(f"{name}-evening.csv", "csv", last, has_channel=True)
-    broken = File(f"{name}-broken.jsonl.gz", "jsonl.gz", last, has_channel=True)
+    morning = SampleFile(f"{name}-morning.jsonl", "jsonl", last, has_channel=True)
+    evening = SampleFile(f"{name}-evening.csv", "csv", last, has_channel=True)
+    broken = SampleFile(f"{name}-broken.jsonl.gz", "jsonl.gz", last, has_channel=True)
     files = [
-        File(f"{(first_day + timedelta(days=day)).isoformat()}.{kind}", kind, day, has_channel=False)
+        SampleFile(f"{(first_day + timedelta(days=day)).isoformat()}.{kind}", kind, day, has_channel=False)
         for day, kind in ((day, FORMATS[day % len(FORMATS)]) for day in range(last))
     ]
     quota = max(1, round(BROKEN_FILE_SHARE * len(reviews))) if len(reviews) > 20 else 0
@@ -273,7 +273,7 @@ def _files(
     return [file for file in files if file.reviews], broken
 
 
-def _damage(file: File, index: int, rng: Random, dirt: Counter[str]) -> None:
+def _damage(file: SampleFile, index: int, rng: Random, dirt: Counter[str]) -> None:
     """Marks 1.5 % of the records of a file as bad, so that every file stays below 5 %.
 
     A file of 30 records or more gets at least one bad record.

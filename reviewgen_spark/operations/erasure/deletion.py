@@ -189,7 +189,7 @@ def remove_corpora(erasure: ErasureRun) -> None:
 
 
 def delete_bronze(erasure: ErasureRun) -> None:
-    """Deletes the erased rows of bronze_reviews. Runs after all other tables, because these rows identify theirs."""
+    """Deletes the erased rows of bronze_reviews. It is emptied last, because its rows are used to find the others."""
     erasure.delete([Deletion("bronze_reviews", erasure.erased_rows(), ("record_id",))])
 
 

@@ -1,8 +1,8 @@
 """Erases users and reviews: every row, file and table version that contains one of their records (docs/adr/0008).
 
 The process can be killed at any moment without harm, because of the order of the steps. The ids are recorded first.
-bronze_reviews is emptied after all other tables, because its rows identify theirs. An erasure is complete only after
-the search of every file. A repeated step changes nothing, so the same command, or one without ids, resumes it.
+bronze_reviews is emptied after all other tables, because its rows are used to find theirs. An erasure is complete only
+after the search of every file. A repeated step changes nothing, so the same command, or one without ids, resumes it.
 """
 
 from pyspark.sql import functions as F
