@@ -304,7 +304,7 @@ def check_tables(states: Sequence[TableState], declared: int) -> list[Finding]:
             advice = "restore the missing files, or run `reviewgen run nightly --force` with the stage of this table"
             findings.append(Finding("fail", f"table {state.name}", f"cannot be read ({state.unreadable})", advice))
         elif state.faults:
-            advice = "change the table by hand, or move its folder away and run its stage with --force"
+            advice = "migrate the table by hand, or move its folder away and run its stage with --force"
             findings.append(Finding("fail", f"table {state.name}", "; ".join(state.faults), advice))
         elif state.additions:
             advice = "the next run adds what is missing"
