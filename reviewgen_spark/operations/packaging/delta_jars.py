@@ -3,7 +3,7 @@
 `python -m reviewgen_spark.operations.packaging.delta_jars FOLDER` calls it.
 
 Spark's own resolver downloads them. Only 7 of 33 jars are kept, because pyspark contains newer copies of the others.
-The folder is also written to the `spark-defaults.conf` of this environment's pyspark, so that a plain
+The folder is also written to the `spark-defaults.conf` of this environment's pyspark. So a plain
 `spark-submit jobs/clean.py` finds Delta too.
 """
 
