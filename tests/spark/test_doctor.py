@@ -8,7 +8,8 @@ from pyspark.sql import SparkSession
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.operations.doctor.doctor import examine_spark, examine_warehouse, find_champion
-from reviewgen_spark.operations.doctor.health_checks import GIB, Finding, exit_code
+from reviewgen_spark.operations.doctor.finding import Finding, exit_code
+from reviewgen_spark.operations.doctor.health_checks import GIB
 from reviewgen_spark.operations.doctor.workers import survey_workers
 from reviewgen_spark.orchestration.lease import Lease
 from reviewgen_spark.schemas import TABLES

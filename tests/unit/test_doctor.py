@@ -15,7 +15,8 @@ from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.registry.registry import store_identity
 from reviewgen_spark.operations.doctor import health_checks
 from reviewgen_spark.operations.doctor.doctor import examine, examine_machine, find_champion, spark_bytes
-from reviewgen_spark.operations.doctor.health_checks import GIB, Finding, TableState, WorkerEnvironment
+from reviewgen_spark.operations.doctor.finding import Finding, exit_code
+from reviewgen_spark.operations.doctor.health_checks import GIB, TableState, WorkerEnvironment
 from reviewgen_spark.operations.doctor.workers import environment_reader
 
 DRIVER = WorkerEnvironment("here", "3.11", {"pyarrow": "25.0", "torch": "2.15"}, False, 8 * GIB)
@@ -158,7 +159,7 @@ def test_tables_that_are_well_share_a_line() -> None:
 def test_exit_codes() -> None:
     well, doubtful = Finding("ok", "a", "b"), Finding("warn", "a", "b")
     broken, wrong = Finding("fail", "a", "b"), Finding("fail", "a", "b", is_configuration=True)
-    codes = [health_checks.exit_code(found) for found in ([well, doubtful], [well, broken], [broken, wrong, well])]
+    codes = [exit_code(found) for found in ([well, doubtful], [well, broken], [broken, wrong, well])]
     assert codes == [0, 5, 2]
 
 

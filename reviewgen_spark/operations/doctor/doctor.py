@@ -18,7 +18,8 @@ from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryError, ReviewgenError
 from reviewgen_spark.inference.labelling.label import require_label_model
 from reviewgen_spark.operations.doctor import health_checks
-from reviewgen_spark.operations.doctor.health_checks import Finding, TableState, WorkerEnvironment
+from reviewgen_spark.operations.doctor.finding import Finding, exit_code
+from reviewgen_spark.operations.doctor.health_checks import TableState, WorkerEnvironment
 from reviewgen_spark.operations.doctor.workers import LIBRARIES, environment_reader, existing_folder, survey_workers
 from reviewgen_spark.orchestration.resources.models import label_model
 from reviewgen_spark.orchestration.resources.user_key import KEY_VARIABLE
@@ -54,7 +55,7 @@ def examine(env: str | None, overrides: Sequence[str], report: Callable[[str], N
     for finding in _findings(env, overrides):
         findings.append(finding)
         report(finding.line())
-    return health_checks.exit_code(findings)
+    return exit_code(findings)
 
 
 def _findings(env: str | None, overrides: Sequence[str]) -> Iterator[Finding]:
