@@ -140,9 +140,8 @@ def test_training_lowers_the_loss_and_codes_steer(taught: Path, examples: list[E
     }
     costs = {}
     for asked in texts:
-        prompt = generator.tokenizer.encode_prompt(
-            TextRequest("augmentation", "p", "zh", sentiment=asked, length="short")
-        )  # type: ignore[arg-type]
+        request = TextRequest("augmentation", "p", "zh", sentiment=asked, length="short")  # type: ignore[arg-type]
+        prompt = generator.tokenizer.encode_prompt(request)
         rows = [Row(prompt, generator.tokenizer.encode_text(text) or [], len(text)) for text in texts.values()]
         costs[asked] = text_bits(generator.model, rows, "causal", "cpu")
     positive, negative = costs["positive"], costs["negative"]

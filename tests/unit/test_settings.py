@@ -205,7 +205,7 @@ def test_doctor_looks_at_the_disk_of_exports(make_config: ConfigFactory, tmp_pat
         pytest.skip("there is no second file system")
 
     def disks(config: Config) -> list[str]:
-        return [found.found for found in examine_machine(config) if found.what == "disk"]
+        return [found.message for found in examine_machine(config) if found.subject == "disk"]
 
     elsewhere = f"paths.exports={SHARED_MEMORY}/exports"
     none = make_config(elsewhere, "tables.parquet_exports=[]")

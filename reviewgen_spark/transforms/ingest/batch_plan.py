@@ -69,10 +69,10 @@ def reserve(
 
 
 def undecided(deliveries: Iterable[Delivery], known: Sequence[Row]) -> list[Row]:
-    """Returns the rejected files that are still in the landing folder and that no decision was made about.
+    """Returns the rejected files that are still in the landing folder and wait for a decision.
 
     Args:
-        deliveries: The files in the landing folder.
+        deliveries: Files in the landing folder.
         known: Rows of ops_source_files, in the order of `sequence`.
     """
     last = {row.path: row for row in known}
