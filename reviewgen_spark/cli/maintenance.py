@@ -71,8 +71,8 @@ def _erase(options: argparse.Namespace) -> int:
 
     config = read_config(options)
     if options.user_file == options.review_file == "-":
-        raise ConfigError("--user-file - --review-file -: only one of them can be standard input")
-    request = ErasureRequest(_ids(options.user, options.user_file), _ids(options.review, options.review_file))
+        raise ConfigError("--user-file - --review-file -: only one of the two can be standard input")
+    request = ErasureRequest(_read_ids(options.user, options.user_file), _read_ids(options.review, options.review_file))
     with open_session(config) as spark, open_run(spark, config) as run:
         outcome = erase(run, request, options.rewrite_landing)
     print("\n".join(outcome.lines()))

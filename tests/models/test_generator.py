@@ -30,7 +30,7 @@ from reviewgen_spark.models.generator.generator_folder import (
     read_generator,
     save_copies,
 )
-from reviewgen_spark.models.generator.text_task import Row, text_bits
+from reviewgen_spark.models.generator.text_task import ExampleRow, text_bits
 from reviewgen_spark.text.requests.request import TextRequest
 from tests.models.generators import make_generator
 
@@ -142,7 +142,7 @@ def test_training_lowers_the_loss_and_codes_steer(taught: Path, examples: list[E
     for asked in texts:
         request = TextRequest("augmentation", "p", "zh", sentiment=asked, length="short")  # type: ignore[arg-type]
         prompt = generator.tokenizer.encode_prompt(request)
-        rows = [Row(prompt, generator.tokenizer.encode_text(text) or [], len(text)) for text in texts.values()]
+        rows = [ExampleRow(prompt, generator.tokenizer.encode_text(text) or [], len(text)) for text in texts.values()]
         costs[asked] = text_bits(generator.model, rows, "causal", "cpu")
     positive, negative = costs["positive"], costs["negative"]
     assert positive[0] < negative[0] and negative[1] < positive[1]

@@ -19,7 +19,7 @@ from reviewgen_spark.config import DecodingSection
 from reviewgen_spark.models.bases.encoder import Shape
 from reviewgen_spark.models.data.batches import pad
 from reviewgen_spark.models.decoding.decoding import Prompt, Specials, continue_prompts
-from reviewgen_spark.models.generator.text_task import Row, text_loss
+from reviewgen_spark.models.generator.text_task import ExampleRow, text_loss
 from reviewgen_spark.models.training.objectives import IGNORED
 from reviewgen_spark.models.training.trainer import autocast
 
@@ -116,7 +116,7 @@ class Discriminator:
 
 def train_adversarially(
     model: Any,
-    rows: Sequence[Row],
+    rows: Sequence[ExampleRow],
     specials: Specials,
     settings: AdversarialSettings,
     progress: Callable[[str], None],
@@ -142,7 +142,7 @@ def train_adversarially(
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=0.0)
 
-    def draw() -> tuple[list[Row], list[Ids]]:
+    def draw() -> tuple[list[ExampleRow], list[Ids]]:
         chosen = [rows[index] for index in rng.integers(0, len(rows), settings.batch_size)]
         return chosen, sample(model, [row.prompt for row in chosen], specials, settings, rng)
 
@@ -159,7 +159,7 @@ def train_adversarially(
         rewards = (reward or discriminator.score)(generated)  # (B,)
         advantage = (rewards - rewards.mean()) / max(float(rewards.std()), 1e-6)
         model.train()
-        sampled = [Row(row.prompt, text, 0) for row, text in zip(real, generated, strict=True)]
+        sampled = [ExampleRow(row.prompt, text, 0) for row, text in zip(real, generated, strict=True)]
         with autocast(settings.device, settings.precision):
             log_probabilities, lengths = text_log_probabilities(model, sampled, specials, settings)
             weights = torch.as_tensor(advantage, dtype=torch.float32, device=settings.device)
@@ -186,7 +186,7 @@ def train_adversarially(
 
 
 def text_log_probabilities(
-    model: Any, rows: Sequence[Row], specials: Specials, settings: AdversarialSettings
+    model: Any, rows: Sequence[ExampleRow], specials: Specials, settings: AdversarialSettings
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns (B,) the log probability of each text as it was sampled, and (B,) its number of tokens."""
     ids, mask = pad([row.prompt + row.text for row in rows], specials.pad_id, settings.device)  # (B, T), (B, T)

@@ -20,7 +20,7 @@ from reviewgen_spark.models.generator.examples import Example
 from reviewgen_spark.models.generator.generator_folder import Generator, load_generator
 from reviewgen_spark.models.generator.ngram_baseline import UNKNOWN_BITS, NgramModel
 from reviewgen_spark.models.generator.text_metrics import CharacterRunIndex, measure_texts
-from reviewgen_spark.models.generator.text_task import EVALUATION_TOKENS, Row, text_bits
+from reviewgen_spark.models.generator.text_task import EVALUATION_TOKENS, ExampleRow, text_bits
 
 BOOTSTRAP_SAMPLES = 1000
 
@@ -121,10 +121,10 @@ def _codes(example: Example) -> tuple[Any, ...]:
     return request.purpose, request.lang_code, request.sentiment, request.category, request.length
 
 
-def _row(generator: Generator, example: Example) -> Row | None:
+def _row(generator: Generator, example: Example) -> ExampleRow | None:
     try:
         text = generator.tokenizer.encode_text(example.text)
-        return Row(generator.tokenizer.encode_prompt(example.request), text, len(example.text)) if text else None
+        return ExampleRow(generator.tokenizer.encode_prompt(example.request), text, len(example.text)) if text else None
     except RequestError:
         return None
 

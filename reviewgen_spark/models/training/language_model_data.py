@@ -16,14 +16,14 @@ from reviewgen_spark.models.training.objectives import IGNORED, mask_words, spli
 
 
 @dataclass(frozen=True)
-class Row:
+class TextRow:
     """Holds the input of one text. With sentence order, `swapped` is the row with the two parts exchanged."""
 
     ids: list[int]
     groups: list[int]  # the word group of each token; -1 for special tokens
     types: list[int]
     characters: int  # of the part of the text that the tokens cover
-    swapped: "Row | None" = None
+    swapped: "TextRow | None" = None
 
 
 def read_texts(corpus: Path, split: str) -> list[str]:
@@ -44,7 +44,7 @@ def read_texts(corpus: Path, split: str) -> list[str]:
     return texts
 
 
-def encode(tokenizer: Any, texts: Sequence[str], section: PretrainSection) -> list[Row]:
+def encode(tokenizer: Any, texts: Sequence[str], section: PretrainSection) -> list[TextRow]:
     """Splits texts into tokens, and groups the tokens of each word."""
     backend = tokenizer.backend_tokenizer
     backend.no_padding()
@@ -59,11 +59,11 @@ def encode(tokenizer: Any, texts: Sequence[str], section: PretrainSection) -> li
     return rows
 
 
-def _encode(backend: Any, texts: list[Any]) -> list[Row]:
+def _encode(backend: Any, texts: list[Any]) -> list[TextRow]:
     import rjieba
 
     cut = rjieba.Jieba().cut
-    rows: list[Row] = []
+    rows: list[TextRow] = []
     for start in range(0, len(texts), 4096):
         part = texts[start : start + 4096]
         for text, encoding in zip(part, backend.encode_batch(part), strict=True):
@@ -77,7 +77,7 @@ def _encode(backend: Any, texts: list[Any]) -> list[Row]:
                 for index, group in zip(indices, word_numbers, strict=True):
                     groups[index] = group + first_group if group >= 0 else -1
                 first_group = max([*groups, -1]) + 1
-            rows.append(Row(encoding.ids, groups, encoding.type_ids, _characters(encoding, segments)))
+            rows.append(TextRow(encoding.ids, groups, encoding.type_ids, _characters(encoding, segments)))
     return rows
 
 
@@ -93,7 +93,7 @@ def _characters(encoding: Any, segments: Sequence[str]) -> int:
 
 
 def make_batch(
-    rows: Sequence[Row],
+    rows: Sequence[TextRow],
     section: PretrainSection,
     rng: np.random.Generator,
     pad_id: int,
@@ -110,7 +110,7 @@ def make_batch(
     if section.objective == "clm":
         ids, mask = pad([row.ids for row in rows], pad_id, device)  # (B, T), (B, T)
         return {"input_ids": ids, "attention_mask": mask, "labels": ids.masked_fill(mask == 0, IGNORED)}
-    chosen_rows: list[Row] = []
+    chosen_rows: list[TextRow] = []
     order: list[int] = []
     for row in rows:
         is_swapped = row.swapped is not None and rng.random() < 0.5
