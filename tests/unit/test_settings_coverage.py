@@ -1,4 +1,4 @@
-"""Every setting has a test that sees another value change the result: a field without one fails here.
+"""Checks that every setting has a test in which another value changes the result.
 
 A row of COVERED names a test and the fields of a section that it covers. The test must be there and must name each
 of these fields; fields that a section inherits are covered where they are declared.
@@ -19,15 +19,15 @@ TESTS = Path(__file__).parents[1]
 
 COVERED: dict[type[BaseModel], dict[str, str]] = {
     config.PathsSection: {
-        "test_config.py::test_paths_are_absolute_and_uris_stay": "root landing warehouse",
-        "test_settings.py::test_doctor_looks_at_the_disk_of_exports": "exports",
-        "test_doctor.py::test_without_java_the_rest_is_looked_at": "jars",
-        "test_doctor.py::test_a_registry_that_does_not_answer": "mlflow_uri",
-        "test_settings.py::test_where_stages_write_their_files": "artifacts",
+        "test_config.py::test_paths_become_absolute_and_uris_are_unchanged": "root landing warehouse",
+        "test_settings.py::test_doctor_checks_the_disk_of_exports": "exports",
+        "test_doctor.py::test_without_java_the_other_checks_run": "jars",
+        "test_doctor.py::test_an_unreachable_registry_fails": "mlflow_uri",
+        "test_settings.py::test_artifacts_are_written_to_the_configured_folder": "artifacts",
     },
     config.SparkSection: {
-        "test_settings.py::test_settings_of_a_session": "shuffle_partitions arrow_max_rows arrow_max_bytes extra",
-        "test_settings.py::test_settings_of_a_local_jvm": "master driver_memory log_level",
+        "test_settings.py::test_a_session_gets_its_settings": "shuffle_partitions arrow_max_rows arrow_max_bytes extra",
+        "test_settings.py::test_a_local_jvm_gets_its_settings": "master driver_memory log_level",
     },
     config.LeaseSection: {
         "test_settings.py::test_how_long_a_lease_lasts_and_how_often_it_is_renewed": "heartbeat_s ttl_s",
@@ -37,20 +37,20 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_settings.py::test_how_long_history_is_kept": "retention_days",
     },
     config.FreshnessSection: {
-        "test_freshness.py::test_late_input": "max_age_hours",
-        "test_freshness.py::test_too_few_records": "min_records",
-        "test_freshness.py::test_thin_input_against_the_median_not_the_mean": "min_share_of_usual_pct",
+        "test_freshness.py::test_input_older_than_the_limit_is_a_fault": "max_age_hours",
+        "test_freshness.py::test_fewer_records_than_the_minimum_are_a_fault": "min_records",
+        "test_freshness.py::test_a_small_delivery_is_compared_with_the_median_not_the_mean": "min_share_of_usual_pct",
     },
     config.IngestSection: {
-        "test_settings.py::test_what_a_record_is_read_as": "source timezone",
+        "test_settings.py::test_source_and_time_zone_change_a_record": "source timezone",
         "test_settings.py::test_which_folders_are_delivered_to": "reviews gold_labels",
-        "test_settings.py::test_how_files_become_batches": "max_rows_per_batch max_quarantine_pct",
+        "test_settings.py::test_batch_limits_change_the_batches": "max_rows_per_batch max_quarantine_pct",
     },
     config.CleanSection: {
         "test_text_clean.py::test_long_text_is_cut_first": "max_chars",
         "test_text_clean.py::test_each_rule_can_be_switched": "repair_mojibake strip_html mark_urls simplify_chinese "
         "max_repeats emoji mask_pii",
-        "test_settings.py::test_where_the_key_of_users_is": "user_key_file",
+        "test_settings.py::test_the_user_key_file_is_configurable": "user_key_file",
     },
     config.QualitySection: {
         "test_config.py::test_a_quality_rule_is_changed_by_its_name": "rules",
@@ -70,22 +70,21 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_text_tokens.py::test_user_dictionary_is_honoured": "user_dictionary",
         "test_text_tokens.py::test_engines_agree": "engine",
         "test_text_tokens.py::test_content_words_of_the_wanted_parts_of_speech": "parts_of_speech",
-        "test_settings.py::test_stop_words_are_no_content_words": "stop_words",
+        "test_settings.py::test_stop_words_are_not_content_words": "stop_words",
     },
     config.WeakLabelsSection: {
         "test_voters.py::test_a_voter_below_its_score_abstains": "voters",
-        "test_settings.py::test_the_least_score_of_each_voter": "lexicon_min_score vader_min_score textblob_min_score "
-        "snownlp_min_score",
+        "test_settings.py::test_a_voter_abstains_below_its_minimum_score": "lexicon_min_score vader_min_score "
+        "textblob_min_score snownlp_min_score",
         "test_settings.py::test_the_least_probability_of_a_weak_label": "min_probability",
     },
     config.KeywordsSection: {
-        "test_keywords.py::test_counts_are_those_of_plain_python_wherever_batches_are_cut": "top min_reviews "
-        "max_reviews",
+        "test_keywords.py::test_counts_equal_plain_python_at_every_batch_size": "top min_reviews max_reviews",
         "test_keywords.py::test_only_the_most_frequent_words_are_ranked": "methods max_words",
-        "test_settings.py::test_how_far_apart_words_are_joined": "window",
+        "test_settings.py::test_the_window_changes_the_ranked_words": "window",
     },
     config.ModelsSection: {
-        "test_settings.py::test_which_base_and_name_a_model_has": "base name",
+        "test_settings.py::test_base_and_name_select_the_model": "base name",
     },
     config.TrainingSection: {
         "test_training_settings.py::test_another_value_gives_other_weights": "max_tokens epochs batch_size "
@@ -103,7 +102,7 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
     config.FinetuneSection: {
         "test_training_settings.py::test_another_value_gives_other_weights": "augmentation augmentation_rate "
         "augmentation_share mixup_alpha optimizer schedule label_smoothing rank",
-        "test_settings.py::test_what_shapes_a_corpus": "labels tasks",
+        "test_settings.py::test_labels_and_tasks_change_the_corpus": "labels tasks",
         "test_finetuning.py::test_many_tasks_in_one_pass": "two_labels",
         "test_finetuning.py::test_few_shot_and_held_out_categories": "held_out_categories rows_per_label",
         "test_adapters.py::test_training_by_each_method_writes_a_plain_folder": "method",
@@ -112,7 +111,7 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_distributed.py::test_two_processes_train_as_one_does": "processes",
     },
     config.PretrainGeneratorSection: {
-        "test_settings.py::test_a_generator_learns_the_next_token_of_longer_texts": "objective max_tokens",
+        "test_settings.py::test_a_generator_is_trained_on_next_tokens_of_longer_texts": "objective max_tokens",
     },
     config.FinetuneGeneratorSection: {
         "test_generator_stages.py::test_nothing_is_pretrained_for_another_base": "base",
@@ -142,7 +141,7 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_training_settings.py::test_on_how_many_rows_variants_are_timed": "timed_rows",
     },
     config.RegisterCompressedSection: {
-        "test_settings.py::test_what_a_compressed_model_may_cost": "max_f1_loss",
+        "test_settings.py::test_a_compressed_model_may_lose_the_configured_f1": "max_f1_loss",
         "test_registry.py::test_a_compressed_model_takes_its_own_alias_and_names_its_teacher": "alias",
     },
     config.TuneSection: {
@@ -154,10 +153,10 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "bootstrap_samples",
     },
     config.RegisterSection: {
-        "test_gate.py::test_equal_or_worse_fails_and_the_margin_counts": "min_f1_gain",
-        "test_gate.py::test_a_gain_within_chance_needs_to_be_asked_for": "evidence",
-        "test_gate.py::test_no_slice_may_pay_for_the_rest": "max_slice_drop min_slice_rows",
-        "test_gate.py::test_limits_hold_for_the_first_model_too": "max_size_mb max_latency_ms",
+        "test_gate.py::test_an_equal_or_worse_model_fails_and_so_does_a_gain_below_the_margin": "min_f1_gain",
+        "test_gate.py::test_a_gain_within_chance_passes_only_as_a_point_estimate": "evidence",
+        "test_gate.py::test_a_large_drop_in_one_slice_fails": "max_slice_drop min_slice_rows",
+        "test_gate.py::test_size_and_latency_limits_hold_for_the_first_model": "max_size_mb max_latency_ms",
     },
     config.LabelSection: {
         "test_pins.py::test_what_was_pinned_last_serves_and_says_so": "alias without_registry",
@@ -180,16 +179,16 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_settings.py::test_how_much_the_mean_of_the_shop_weighs": "prior_weight",
     },
     config.ChecksSection: {
-        "test_settings.py::test_limits_of_checks": "length_tolerance_pct min_language_score max_repetition "
-        "max_toxicity max_contradiction max_copied_zh max_copied_en",
+        "test_settings.py::test_limits_of_checks_change_the_verdict": "length_tolerance_pct min_language_score "
+        "max_repetition max_toxicity max_contradiction max_copied_zh max_copied_en",
     },
     config.ProvenanceSection: {
-        "test_file_generation.py::test_a_line_out_for_each_line_in": "content_producer",
-        "test_settings.py::test_who_spreads_an_export": "content_propagator",
+        "test_file_generation.py::test_each_input_line_gives_one_output_line": "content_producer",
+        "test_settings.py::test_an_export_names_its_propagator": "content_propagator",
     },
     config.SummariseSection: {
         "test_summaries.py::test_the_same_whatever_the_partitions": "max_reviews",
-        "test_settings.py::test_bounds_of_summaries": "max_words max_counts min_mentions",
+        "test_settings.py::test_summaries_respect_their_bounds": "max_words max_counts min_mentions",
         "test_settings.py::test_keywords_are_aspects_of_a_summary": "keywords",
     },
     config.ReportSection: {
@@ -198,7 +197,7 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_report.py::test_synthetic_columns_are_named_where_they_are_shown": "synthetic_columns",
     },
     config.GenerationSection: {
-        "test_settings.py::test_which_generator_writes": "name alias",
+        "test_settings.py::test_name_and_alias_select_the_generator": "name alias",
         "test_inference_settings.py::test_how_a_generator_runs_here_and_on_a_worker": "precision device threads",
         "test_generate.py::test_the_champion_judges_texts": "max_attempts labeller",
         "test_settings.py::test_who_gets_which_reply": "seed",
@@ -214,29 +213,29 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_inference_settings.py::test_another_watermark_gives_other_texts": "keys ngram",
     },
     config.EndpointSection: {
-        "test_settings.py::test_which_endpoint_is_asked": "url model version",
-        "test_endpoint.py::test_what_is_sent": "key_variable extra",
+        "test_settings.py::test_endpoint_settings_select_the_endpoint": "url model version",
+        "test_endpoint.py::test_a_request_has_the_model_the_seed_and_the_key": "key_variable extra",
         "test_endpoint.py::test_texts_come_back_in_order_and_requests_are_bounded": "concurrency",
-        "test_endpoint.py::test_a_timeout": "timeout_s",
+        "test_endpoint.py::test_a_timeout_is_retried_and_reported": "timeout_s",
         "test_endpoint.py::test_waits_grow_and_are_the_same_each_time": "backoff_s max_wait_s retries",
-        "test_endpoint.py::test_the_rate_is_kept": "requests_per_minute",
-        "test_endpoint.py::test_what_is_spent_ends_the_rest_unasked": "max_requests max_tokens",
-        "test_endpoint.py::test_a_server_that_is_gone_is_not_asked_for_every_row": "give_up_after",
+        "test_endpoint.py::test_the_request_rate_is_limited": "requests_per_minute",
+        "test_endpoint.py::test_rows_above_the_cost_limit_are_not_sent": "max_requests max_tokens",
+        "test_endpoint.py::test_an_unreachable_server_is_not_tried_for_every_row": "give_up_after",
     },
     config.ReplySection: {
         "test_settings.py::test_who_gets_which_reply": "max_stars length",
-        "test_settings.py::test_which_writer_and_how_many_errors_a_stage_has": "writer max_error_pct",
+        "test_settings.py::test_a_stage_has_its_writer_and_error_limit": "writer max_error_pct",
     },
     config.GenerateSection: {
         "test_settings.py::test_which_texts_are_made_in_bulk": "purposes augmentation_pct keywords sources length",
-        "test_settings.py::test_which_writer_and_how_many_errors_a_stage_has": "writer max_error_pct",
+        "test_settings.py::test_a_stage_has_its_writer_and_error_limit": "writer max_error_pct",
     },
 }
 
 
 @cache
 def source_of(test: str) -> str:
-    """Returns the text of a test with its decorators, or nothing where there is no such test."""
+    """Returns the text of a test with its decorators, or an empty text if there is no such test."""
     file, _, name = test.partition("::")
     for path in TESTS.rglob(file):
         text = path.read_text(encoding="utf-8")
@@ -250,8 +249,8 @@ def source_of(test: str) -> str:
 def own_fields(section: type[BaseModel]) -> set[str]:
     """Returns the fields that a section declares itself, without those that hold a section."""
     inner = {key for key, _ in walk_sections()}
-    held = {key.rpartition(".")[2] for key in inner if "." in key and not key.endswith(">")}
-    return {name for name in section.model_fields if name in section.__annotations__} - held
+    sections = {key.rpartition(".")[2] for key in inner if "." in key and not key.endswith(">")}
+    return {name for name in section.model_fields if name in section.__annotations__} - sections
 
 
 @pytest.mark.parametrize(
