@@ -32,7 +32,7 @@ from reviewgen_spark.transforms.weak_labels import label_weakly
 from reviewgen_spark.warehouse.tables import Warehouse
 from tests.conftest import ConfigFactory
 from tests.spark.conftest import DAY, Table, values_by_id
-from tests.spark.test_dedup import Nights, review, text
+from tests.spark.test_dedup import Batches, review, text
 from tests.spark.test_report import tables as report_tables
 from tests.spark.test_satisfaction import labelled
 
@@ -63,7 +63,7 @@ def test_whether_two_texts_count_as_copies(settings: dict[str, Any], table: Tabl
     near = original[:20] + "甲" + original[21:60] + "乙" + original[61:]
 
     def kind(section: DedupSection) -> str | None:
-        found = Nights(table, section).add(review("a", original), review("b", near))
+        found = Batches(table, section).add(review("a", original), review("b", near))
         return found["b"].duplicate_kind or found["a"].duplicate_kind
 
     assert kind(DedupSection()) == "near"
