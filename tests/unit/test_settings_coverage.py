@@ -30,11 +30,11 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_settings.py::test_a_local_jvm_gets_its_settings": "master driver_memory log_level",
     },
     config.LeaseSection: {
-        "test_settings.py::test_how_long_a_lease_lasts_and_how_often_it_is_renewed": "heartbeat_s ttl_s",
+        "test_settings.py::test_a_lease_has_its_duration_and_is_renewed": "heartbeat_s ttl_s",
     },
     config.TablesSection: {
-        "test_settings.py::test_which_tables_are_exported": "parquet_exports",
-        "test_settings.py::test_how_long_history_is_kept": "retention_days",
+        "test_settings.py::test_configured_tables_are_exported": "parquet_exports",
+        "test_settings.py::test_retention_days_limit_the_history": "retention_days",
     },
     config.FreshnessSection: {
         "test_freshness.py::test_input_older_than_the_limit_is_a_fault": "max_age_hours",
@@ -43,7 +43,7 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
     },
     config.IngestSection: {
         "test_settings.py::test_source_and_time_zone_change_a_record": "source timezone",
-        "test_settings.py::test_which_folders_are_delivered_to": "reviews gold_labels",
+        "test_settings.py::test_deliveries_are_read_from_the_configured_folders": "reviews gold_labels",
         "test_settings.py::test_batch_limits_change_the_batches": "max_rows_per_batch max_quarantine_pct",
     },
     config.CleanSection: {
@@ -60,11 +60,11 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_quality.py::test_an_invalid_condition_names_its_rule": "when reason",
     },
     config.DedupSection: {
-        "test_settings.py::test_whether_two_texts_count_as_copies": "kinds min_jaccard ngram bands rows",
+        "test_settings.py::test_dedup_settings_decide_what_a_near_copy_is": "kinds min_jaccard ngram bands rows",
     },
     config.SplitSection: {
-        "test_split.py::test_the_split_ignores_order_partitions_and_growth": "seed",
-        "test_split.py::test_corpora_of_benchmarks_are_split_as_the_pipeline_splits": "train_pct validation_pct",
+        "test_split.py::test_the_split_does_not_depend_on_order_partitions_or_new_rows": "seed",
+        "test_split.py::test_benchmark_corpora_are_split_like_those_of_the_pipeline": "train_pct validation_pct",
     },
     config.TokensSection: {
         "test_text_tokens.py::test_words_of_the_user_dictionary_are_tokens": "user_dictionary",
@@ -76,7 +76,7 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_voters.py::test_the_lexicon_abstains_below_its_minimum_score": "voters",
         "test_settings.py::test_a_voter_abstains_below_its_minimum_score": "lexicon_min_score vader_min_score "
         "textblob_min_score snownlp_min_score",
-        "test_settings.py::test_the_least_probability_of_a_weak_label": "min_probability",
+        "test_settings.py::test_a_label_below_the_minimum_probability_is_left_out": "min_probability",
     },
     config.KeywordsSection: {
         "test_keywords.py::test_counts_equal_plain_python_at_every_batch_size": "top min_reviews max_reviews",
@@ -166,7 +166,7 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_label.py::test_n_grams_label_confident_rows_and_the_model_the_rest": "cascade",
         "test_inference_settings.py::test_embeddings_come_from_the_labelling_pass": "embeddings",
         "test_nightly.py::test_too_many_errors_publish_nothing": "max_error_pct",
-        "test_shipping.py::test_labels_by_localcache": "weights",
+        "test_shipping.py::test_localcache_labels_all_rows": "weights",
         "test_shipping.py::test_a_node_fetches_a_model_once": "broadcast_max_mb",
         "test_inference_settings.py::test_the_labelling_model_is_compiled_if_configured": "compile",
         "test_inference_settings.py::test_the_token_limit_splits_label_batches": "tokens_per_batch",
@@ -177,7 +177,7 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
     },
     config.SatisfactionSection: {
         "test_satisfaction.py::test_satisfaction_is_shrunk_to_the_shop_mean": "min_reviews",
-        "test_settings.py::test_how_much_the_mean_of_the_shop_weighs": "prior_weight",
+        "test_settings.py::test_prior_weight_pulls_scores_to_the_mean_of_the_shop": "prior_weight",
     },
     config.ChecksSection: {
         "test_settings.py::test_limits_of_checks_change_the_verdict": "length_tolerance_pct min_language_score "
@@ -188,13 +188,13 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_settings.py::test_an_export_names_its_propagator": "content_propagator",
     },
     config.SummariseSection: {
-        "test_summaries.py::test_the_same_whatever_the_partitions": "max_reviews",
+        "test_summaries.py::test_summaries_do_not_depend_on_partitions": "max_reviews",
         "test_settings.py::test_summaries_respect_their_bounds": "max_words max_counts min_mentions",
         "test_settings.py::test_keywords_are_aspects_of_a_summary": "keywords",
     },
     config.ReportSection: {
         "test_report.py::test_empty_tables_give_an_empty_report": "timezone",
-        "test_settings.py::test_how_long_the_lists_of_the_report_are": "top_words top_products",
+        "test_settings.py::test_the_lists_of_the_report_have_the_configured_lengths": "top_words top_products",
         "test_report.py::test_synthetic_columns_are_named_where_they_are_shown": "synthetic_columns",
     },
     config.GenerationSection: {
@@ -202,7 +202,7 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_inference_settings.py::test_a_generator_runs_with_its_settings_on_driver_and_worker": "precision device "
         "threads",
         "test_generate.py::test_the_champion_checks_the_sentiment_of_texts": "max_attempts labeller",
-        "test_settings.py::test_who_gets_which_reply": "seed",
+        "test_settings.py::test_reply_settings_select_reviews_and_length": "seed",
         "test_inference_settings.py::test_a_generator_is_shipped_with_its_settings": "weights broadcast_max_mb",
         "test_inference_settings.py::test_the_token_limit_reaches_the_decoder": "tokens_per_batch",
         "test_generate.py::test_texts_do_not_depend_on_partitions": "window_rows partitions",
@@ -225,11 +225,12 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_endpoint.py::test_an_unreachable_server_is_not_tried_for_every_row": "give_up_after",
     },
     config.ReplySection: {
-        "test_settings.py::test_who_gets_which_reply": "max_stars length",
+        "test_settings.py::test_reply_settings_select_reviews_and_length": "max_stars length",
         "test_settings.py::test_a_stage_has_its_writer_and_error_limit": "writer max_error_pct",
     },
     config.GenerateSection: {
-        "test_settings.py::test_which_texts_are_made_in_bulk": "purposes augmentation_pct keywords sources length",
+        "test_settings.py::test_generate_settings_select_the_texts": "purposes augmentation_pct keywords "
+        "sources length",
         "test_settings.py::test_a_stage_has_its_writer_and_error_limit": "writer max_error_pct",
     },
 }
