@@ -193,12 +193,12 @@ def test_rouge_agrees_with_fewsum(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_opinion_is_reversed_if_the_word_lists_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(FOLDER))
     sys.modules.pop("summaries", None)
-    from summaries import turned_round
+    from summaries import reverse_opinion
 
     from reviewgen_spark.config import TokensSection
     from reviewgen_spark.text.opinions.aspects import OpinionReader
     from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 
     reader = OpinionReader(TokensSection(), driver_dictionaries())
-    assert turned_round("The food is good.", reader) == "The food is bad."
-    assert turned_round("The food came late.", reader) is None
+    assert reverse_opinion("The food is good.", reader) == "The food is bad."
+    assert reverse_opinion("The food came late.", reader) is None
