@@ -47,8 +47,8 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_settings.py::test_batch_limits_change_the_batches": "max_rows_per_batch max_quarantine_pct",
     },
     config.CleanSection: {
-        "test_text_clean.py::test_a_long_text_is_truncated_first": "max_chars",
-        "test_text_clean.py::test_each_rule_can_be_configured": "repair_mojibake strip_html mark_urls simplify_chinese "
+        "test_cleaner.py::test_a_long_text_is_truncated_first": "max_chars",
+        "test_cleaner.py::test_each_rule_can_be_configured": "repair_mojibake strip_html mark_urls simplify_chinese "
         "max_repeats emoji mask_pii",
         "test_settings.py::test_the_user_key_file_is_configurable": "user_key_file",
     },
@@ -67,13 +67,13 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_split.py::test_benchmark_corpora_are_split_like_those_of_the_pipeline": "train_pct validation_pct",
     },
     config.TokensSection: {
-        "test_text_tokens.py::test_words_of_the_user_dictionary_are_tokens": "user_dictionary",
-        "test_text_tokens.py::test_both_engines_find_the_same_words": "engine",
-        "test_text_tokens.py::test_content_words_have_the_configured_parts_of_speech": "parts_of_speech",
+        "test_tokeniser.py::test_words_of_the_user_dictionary_are_tokens": "user_dictionary",
+        "test_tokeniser.py::test_both_engines_find_the_same_words": "engine",
+        "test_tokeniser.py::test_content_words_have_the_configured_parts_of_speech": "parts_of_speech",
         "test_settings.py::test_stop_words_are_not_content_words": "stop_words",
     },
     config.WeakLabelsSection: {
-        "test_voters.py::test_the_lexicon_abstains_below_its_minimum_score": "voters",
+        "test_labelling_functions.py::test_the_lexicon_abstains_below_its_minimum_score": "voters",
         "test_settings.py::test_a_voter_abstains_below_its_minimum_score": "lexicon_min_score vader_min_score "
         "textblob_min_score snownlp_min_score",
         "test_settings.py::test_a_label_below_the_minimum_probability_is_left_out": "min_probability",
@@ -154,13 +154,13 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "bootstrap_samples",
     },
     config.RegisterSection: {
-        "test_gate.py::test_an_equal_or_worse_model_fails_and_so_does_a_gain_below_the_margin": "min_f1_gain",
-        "test_gate.py::test_a_gain_within_chance_passes_only_as_a_point_estimate": "evidence",
-        "test_gate.py::test_a_large_drop_in_one_slice_fails": "max_slice_drop min_slice_rows",
-        "test_gate.py::test_size_and_latency_limits_hold_for_the_first_model": "max_size_mb max_latency_ms",
+        "test_promotion_gate.py::test_an_equal_or_worse_model_fails_and_so_does_a_gain_below_the_margin": "min_f1_gain",
+        "test_promotion_gate.py::test_a_gain_within_chance_passes_only_as_a_point_estimate": "evidence",
+        "test_promotion_gate.py::test_a_large_drop_in_one_slice_fails": "max_slice_drop min_slice_rows",
+        "test_promotion_gate.py::test_size_and_latency_limits_hold_for_the_first_model": "max_size_mb max_latency_ms",
     },
     config.LabelSection: {
-        "test_pins.py::test_the_last_pinned_model_is_used_with_a_warning": "alias without_registry",
+        "test_local_copies.py::test_the_last_pinned_model_is_used_with_a_warning": "alias without_registry",
         "test_inference_settings.py::test_max_chars_and_precision_change_labels": "max_chars precision",
         "test_label.py::test_onnx_gives_the_labels_of_torch": "runtime",
         "test_label.py::test_n_grams_label_confident_rows_and_the_model_the_rest": "cascade",
@@ -184,7 +184,7 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "max_repetition max_toxicity max_contradiction max_copied_zh max_copied_en",
     },
     config.ProvenanceSection: {
-        "test_file_generation.py::test_each_input_line_gives_one_output_line": "content_producer",
+        "test_write_file.py::test_each_input_line_gives_one_output_line": "content_producer",
         "test_settings.py::test_an_export_names_its_propagator": "content_propagator",
     },
     config.SummariseSection: {
