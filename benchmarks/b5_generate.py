@@ -50,8 +50,7 @@ def build_generator(folder: Path, layers: int, hidden: int) -> None:
         num_hidden_layers=layers,
         num_attention_heads=max(1, hidden // (HIDDEN // HEADS)),
         intermediate_size=4 * hidden,
-        max_position_embeddings=MAX_TOKENS
-        + 32,  # the pipeline tokenises the prompts again, and may need some more tokens
+        max_position_embeddings=MAX_TOKENS + 32,  # the pipeline tokenises again and may need more tokens
         is_decoder=True,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,

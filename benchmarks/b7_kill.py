@@ -153,10 +153,10 @@ def plan_trials(trials: int, draw: random.Random) -> list[Step]:
 
 def remaining(plan: list[Step], done: list[str]) -> list[Step]:
     """Returns the rest of the plan after trials that killed these stages."""
-    left = list(plan)
+    rest_of_plan = list(plan)
     for stage in done:
-        left.remove(next(step for step in left if step.stage == stage))
-    return left
+        rest_of_plan.remove(next(step for step in rest_of_plan if step.stage == stage))
+    return rest_of_plan
 
 
 def differing(expected: dict[str, str], actual: dict[str, str]) -> list[str]:

@@ -300,8 +300,8 @@ def measure(reviews: list[str], rows: int, seed: int) -> dict[str, object]:
             written, core = make(draw)
             text = inject(draw, draw.choice(reviews), written)
             masked = pii.mask(text)
-            gone = core not in masked.text and (name != "ADDRESS" or written[-4:] not in masked.text)
-            if gone and name in masked.counts:
+            is_masked = core not in masked.text and (name != "ADDRESS" or written[-4:] not in masked.text)
+            if is_masked and name in masked.counts:
                 found += 1
             else:
                 missed.append(f"{written} -> {sorted(masked.counts)}")

@@ -102,8 +102,8 @@ def test_rows_per_label_and_held_out_categories_reduce_the_rows(aspects: Path, t
 
 def test_rows_have_the_same_order_for_any_shards(aspects: Path, tmp_path: Path) -> None:
     rows = make_aspects(480, 0)
-    again = write_corpus(tmp_path / "c", {"train": rows[::-1]}, shards=3, schema=ASPECT_SCHEMA)
-    assert join_aspects(read_aspects(again, "train")) == join_aspects(read_aspects(aspects, "train"))
+    resharded = write_corpus(tmp_path / "c", {"train": rows[::-1]}, shards=3, schema=ASPECT_SCHEMA)
+    assert join_aspects(read_aspects(resharded, "train")) == join_aspects(read_aspects(aspects, "train"))
 
 
 def test_a_corpus_of_another_task_is_refused(aspects: Path, corpus: Path, tmp_path: Path) -> None:

@@ -202,9 +202,9 @@ def test_a_removed_row_is_overwritten_by_the_last() -> None:
     layer = BufferedLayer(4)
     states = torch.arange(5.0).reshape(5, 1, 1, 1).expand(5, 1, 2, 3)
     layer.update(states, -states)
-    kept = compact_rows([True, False, True, False, False])
-    layer.keep(kept)
-    assert layer.keys[:, 0, 0, 0].tolist() == [float(row) for row in kept] == [3, 1, 4]
+    rows = compact_rows([True, False, True, False, False])
+    layer.keep(rows)
+    assert layer.keys[:, 0, 0, 0].tolist() == [float(row) for row in rows] == [3, 1, 4]
     keys, values = layer.update(states[:3, :, :1] + 10, states[:3, :, :1])
     assert keys[:, 0, :, 0].tolist() == [[3, 3, 10], [1, 1, 11], [4, 4, 12]] and values.shape == (3, 1, 3, 3)
 

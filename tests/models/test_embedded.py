@@ -136,13 +136,13 @@ def test_pruning_changes_no_token_and_no_logit_on_its_corpus(file: Path) -> None
 
 def test_pruning_keeps_used_pieces_special_tokens_and_single_characters(file: Path) -> None:
     pieces = EmbeddedFile(file).pieces
-    kept = prune_unigram(pieces, keep_pieces(build_tokenizer(pieces, 3), pieces, ["房间很好"]))
-    words = [piece for piece, _score in kept]
+    pruned = prune_unigram(pieces, keep_pieces(build_tokenizer(pieces, 3), pieces, ["房间很好"]))
+    words = [piece for piece, _score in pruned]
     assert words[:4] == SPECIAL
     assert words[-1] == "<mask>"
     assert {"▁房间", "很好", "好", "差", ",", "。", "s"} <= set(words)
     assert not {"酒店", "不错", "太差", "鑫"} & set(words)  # 鑫 is not of level 1
-    assert min(score for _piece, score in kept) == min(score for _piece, score in pieces)
+    assert min(score for _piece, score in pruned) == min(score for _piece, score in pieces)
 
 
 def test_frequent_pieces_are_kept_and_rare_ones_split(file: Path) -> None:
@@ -187,10 +187,10 @@ def test_level_one_has_3755_chinese_characters() -> None:
 
 
 def test_the_chosen_layers_are_read_from_the_file(file: Path) -> None:
-    kept = load_embedded("2", TEXTS, {}, POSITIONS, 0.1, path=file).model
+    model = load_embedded("2", TEXTS, {}, POSITIONS, 0.1, path=file).model
     source, layers = EmbeddedFile(file), choose_layers(LAYERS, 2)
-    assert kept.config.num_hidden_layers == len(kept.bert.encoder.layer) == 2
-    for layer, origin in zip(kept.bert.encoder.layer, layers, strict=True):
+    assert model.config.num_hidden_layers == len(model.bert.encoder.layer) == 2
+    for layer, origin in zip(model.bert.encoder.layer, layers, strict=True):
         expected = torch.from_numpy(source.read(f"l{origin}.fi.w").reshape(WIDE, HIDDEN))
         assert torch.equal(layer.intermediate.dense.weight.data, expected)
     assert choose_layers(12, 12) == list(range(12))

@@ -252,8 +252,8 @@ def test_erasure_deletes_texts_made_from_a_record(spark: SparkSession, settings:
         erasing.rows = [Row(record_id="r1", review_id="v1", user_id="u", batch_id=1)]
         erasing.tables = ["ops_text_exports", *NAMES]
         delete_derived(erasing)
-    left = {name: {row.text_id for row in warehouse.read(name).collect()} for name in NAMES}
-    assert left == {
+    remaining = {name: {row.text_id for row in warehouse.read(name).collect()} for name in NAMES}
+    assert remaining == {
         "gold_generated_texts": {"a1", "a2"},  # c3 has no source, but may contain words of the record
         "gold_review_replies": {"r2"},
         "gold_product_summaries": {"s2"},

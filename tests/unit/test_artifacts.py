@@ -38,9 +38,9 @@ def test_the_latest_link_is_removed_with_its_last_artifact(tmp_path: Path) -> No
 
 def test_unfinished_folders_are_removed_and_artifacts_stay(tmp_path: Path) -> None:
     artifacts = Artifacts(tmp_path)
-    made = publish(artifacts, "finetune", "one", "1")
+    artifact = publish(artifacts, "finetune", "one", "1")
     artifacts.checkpoints("finetune", "two").mkdir(parents=True)
     artifacts.staging("finetune-run").mkdir(parents=True)
     artifacts.pinned.mkdir()
     artifacts.remove_unfinished()
-    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["_pinned", "finetune"] and made.is_dir()
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["_pinned", "finetune"] and artifact.is_dir()

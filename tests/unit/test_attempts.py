@@ -69,9 +69,9 @@ def test_a_text_that_fails_its_checks_is_retried_with_the_next_seed() -> None:
     assert results[2].written.text == BAD and results[2].error is not None  # the text is kept, with the reason
     assert results[2].error.error_class == "FailedChecks" and "superlatives" in results[2].error.message
     row = to_row(results[0], TemplateSpec(), "generate", "shop")
-    again = to_row(worker(Scripted({})).write([ask(10)])[0], TemplateSpec(), "generate", "shop")
-    assert (row["seed"], row["attempt_count"], again["seed"]) == (12, 3, 10)
-    assert row["text_id"] == again["text_id"] and row["prompt_fingerprint"] == again["prompt_fingerprint"]
+    first_row = to_row(worker(Scripted({})).write([ask(10)])[0], TemplateSpec(), "generate", "shop")
+    assert (row["seed"], row["attempt_count"], first_row["seed"]) == (12, 3, 10)
+    assert row["text_id"] == first_row["text_id"] and row["prompt_fingerprint"] == first_row["prompt_fingerprint"]
     assert parse_aigc(row["aigc"]).fits(GOOD)
 
 

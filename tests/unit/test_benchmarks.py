@@ -170,8 +170,8 @@ def test_six_of_twenty_kills_are_in_stages_other_than_label(turns: ModuleType) -
     assert {stage: stages.count(stage) for stage in set(stages)} == {
         "label": 14, "ingest": 2, "dedup": 2, "register": 1, "satisfaction": 1,
     }  # fmt: skip
-    left = remaining(plan_trials(20, random.Random(2)), [*["label"] * 13, "ingest", "ingest", "dedup"])
-    assert sorted(step.stage for step in left) == ["dedup", "label", "register", "satisfaction"]
+    rest = remaining(plan_trials(20, random.Random(2)), [*["label"] * 13, "ingest", "ingest", "dedup"])
+    assert sorted(step.stage for step in rest) == ["dedup", "label", "register", "satisfaction"]
     for trials in (2, 5, 10):
         few = [step.stage for step in plan_trials(trials, random.Random(1))]
         assert len(few) == trials and 0 < sum(stage != "label" for stage in few) <= 3

@@ -39,9 +39,9 @@ def test_a_bigram_agrees_with_a_calculation_by_hand() -> None:
     # Contexts of b: a; of a: the start; of the end: b and a. Unigrams by contexts, 4 in all, each discounted.
     freed = (0.5 + 0.5 + 1.0) / 4
     low = {b: 0.5 / 4 + freed / model.size, END: 1.0 / 4 + freed / model.size}
-    left = (1.0 + 0.5) / 3
-    assert model._next([START, a])[b] == pytest.approx((2 - 1.0) / 3 + left * low[b])
-    assert model._next([START, a])[END] == pytest.approx((1 - 0.5) / 3 + left * low[END])
+    discount_mass = (1.0 + 0.5) / 3
+    assert model._next([START, a])[b] == pytest.approx((2 - 1.0) / 3 + discount_mass * low[b])
+    assert model._next([START, a])[END] == pytest.approx((1 - 0.5) / 3 + discount_mass * low[END])
 
 
 def test_training_texts_cost_fewer_bits(model: NgramModel) -> None:

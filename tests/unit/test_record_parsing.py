@@ -71,9 +71,9 @@ def test_anonymous_copies_have_different_ids_and_keep_them_when_redelivered() ->
     anonymous = {key: value for key, value in GOOD.items() if key != "review_id"}
     first, second = parser(), parser()
     ids = [first.parse(anonymous).values["record_id"] for _ in range(3)]
-    again = [second.parse(anonymous).values["record_id"] for _ in range(3)]
+    redelivered = [second.parse(anonymous).values["record_id"] for _ in range(3)]
     assert len(set(ids)) == 3
-    assert ids == again
+    assert ids == redelivered
 
 
 def test_record_ids_depend_on_field_boundaries() -> None:

@@ -66,7 +66,7 @@ def request(lang_code: str, **values: Any) -> TextRequest:
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "check", "text", "asked", "judged"),
+    ("field", "value", "check", "text", "text_request", "judged"),
     [
         ("length_tolerance_pct", 100, "length", "好" * 55, request("zh"), LabellerPrediction()),
         ("min_language_score", 0.9, "language", "Battery is good 电池", request("zh"), LabellerPrediction()),
@@ -81,10 +81,16 @@ def request(lang_code: str, **values: Any) -> TextRequest:
     ],
 )  # fmt: skip
 def test_limits_of_checks_change_the_verdict(
-    field: str, value: float, check: str, text: str, asked: TextRequest, judged: LabellerPrediction, lists: CheckLists
+    field: str,
+    value: float,
+    check: str,
+    text: str,
+    text_request: TextRequest,
+    judged: LabellerPrediction,
+    lists: CheckLists,
 ) -> None:
     verdicts = [
-        {result.name: result.is_passed for result in check_text(text, asked, lists, limits, judged)}[check]
+        {result.name: result.is_passed for result in check_text(text, text_request, lists, limits, judged)}[check]
         for limits in (ChecksSection(), ChecksSection(**{field: value}))
     ]
     assert verdicts == [False, True]

@@ -29,8 +29,8 @@ def request(purpose: str = "product_copy", lang_code: str = "zh", **values: obje
     return TextRequest(purpose, "p1", lang_code, **more)  # type: ignore[arg-type]
 
 
-def verdicts(text: str, asked: TextRequest, lists: CheckLists, **more: object) -> dict[str, TextCheck]:
-    checks = check_text(text, asked, lists, LIMITS, **more)  # type: ignore[arg-type]
+def verdicts(text: str, text_request: TextRequest, lists: CheckLists, **more: object) -> dict[str, TextCheck]:
+    checks = check_text(text, text_request, lists, LIMITS, **more)  # type: ignore[arg-type]
     assert len({check.name for check in checks}) == len(checks)
     for check in checks:
         assert 0 <= check.score <= 1, check
@@ -56,8 +56,8 @@ def test_checks_depend_on_the_purpose(lists: CheckLists) -> None:
         "draft_for_verified_buyer": {"sentiment"},
     }
     for purpose in PURPOSES:
-        asked = request(purpose, sentiment="positive")
-        assert set(verdicts("音质不错", asked, lists)) == always | added[purpose], purpose
+        text_request = request(purpose, sentiment="positive")
+        assert set(verdicts("音质不错", text_request, lists)) == always | added[purpose], purpose
 
 
 @pytest.mark.parametrize(
@@ -208,27 +208,29 @@ def test_traces_of_a_language_model_fail(text: str, lists: CheckLists) -> None:
 @pytest.mark.parametrize("lang_code", ["zh", "en"])
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_words_of_the_instruction_fail(purpose: str, lang_code: str, lists: CheckLists) -> None:
-    asked = request(purpose, lang_code)
-    check = verdicts(instruction(asked)[: 20 if lang_code == "zh" else 70], asked, lists)["leakage"]
+    text_request = request(purpose, lang_code)
+    check = verdicts(instruction(text_request)[: 20 if lang_code == "zh" else 70], text_request, lists)["leakage"]
     assert not check.is_passed and "with the instruction" in (check.reason or "")
 
 
 def test_sentiment_is_checked_by_word_lists_or_by_the_labeller(lists: CheckLists) -> None:
-    praise, asked = "质量很好，非常满意", request("augmentation", sentiment="negative")
-    assert not verdicts(praise, asked, lists)["sentiment"].is_passed
-    assert verdicts(praise, asked, lists, prediction=LabellerPrediction(sentiment_score=0.1))["sentiment"].is_passed
+    praise, text_request = "质量很好，非常满意", request("augmentation", sentiment="negative")
+    assert not verdicts(praise, text_request, lists)["sentiment"].is_passed
+    assert verdicts(praise, text_request, lists, prediction=LabellerPrediction(sentiment_score=0.1))[
+        "sentiment"
+    ].is_passed
     assert verdicts(praise, request("augmentation", sentiment="positive"), lists)["sentiment"].is_passed
     assert not verdicts(praise, request("augmentation", stars=1), lists)["sentiment"].is_passed
     assert "sentiment" not in verdicts(praise, request("augmentation", stars=3), lists)
-    assert verdicts("周三到货", asked, lists)["sentiment"].reason == "no word of the lists"
+    assert verdicts("周三到货", text_request, lists)["sentiment"].reason == "no word of the lists"
 
 
 def test_category_is_checked_by_the_labeller(lists: CheckLists) -> None:
-    asked = request("augmentation", category="耳机")
-    assert verdicts("音质不错", asked, lists, prediction=LabellerPrediction(category_label="耳机"))[
+    text_request = request("augmentation", category="耳机")
+    assert verdicts("音质不错", text_request, lists, prediction=LabellerPrediction(category_label="耳机"))[
         "category"
     ].is_passed
-    assert not verdicts("音质不错", asked, lists, prediction=LabellerPrediction(category_label="酒店"))[
+    assert not verdicts("音质不错", text_request, lists, prediction=LabellerPrediction(category_label="酒店"))[
         "category"
     ].is_passed
 

@@ -57,8 +57,8 @@ def test_quotes_are_in_the_review_that_they_cite(reader: OpinionReader) -> None:
 
 
 def test_quotes_are_the_most_common_statements(reader: OpinionReader) -> None:
-    read = [read_sentences(review, reader) for review in reviews_of(ENGLISH, "en")]
-    chosen = [sentence.text for sentence in choose_sentences(read, 20)]
+    sentences = [read_sentences(review, reader) for review in reviews_of(ENGLISH, "en")]
+    chosen = [sentence.text for sentence in choose_sentences(sentences, 20)]
     assert "battery lasts" in chosen[0] and "screen is bright" in chosen[0]
     assert not any("box" in text or "beach" in text for text in chosen)
 

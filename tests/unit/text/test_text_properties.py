@@ -187,10 +187,10 @@ def test_masked_text_holds_no_pii(text: str) -> None:
 def test_cleaning_never_raises_and_is_idempotent(text: str) -> None:
     cleaner = Cleaner(CleanSection())
     once = cleaner.clean(text)
-    again = cleaner.clean(once.text_clean)
-    assert again.text_clean == once.text_clean
-    assert again.text_hash == once.text_hash
-    assert not again.pii_counts
+    twice = cleaner.clean(once.text_clean)
+    assert twice.text_clean == once.text_clean
+    assert twice.text_hash == once.text_hash
+    assert not twice.pii_counts
 
 
 @many
