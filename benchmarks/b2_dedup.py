@@ -3,8 +3,8 @@
 Ours is the function of the dedup stage: exact copies, MinHash, true Jaccard, connected components, from Parquet to
 Parquet. The rivals are datasketch's MinHashLSH in one process and text-dedup's MinHash command, with the same normal
 form of the texts, the same n-grams and the same bands. They run on the first `--rival-rows` rows, and rows/s are
-compared. The benchmark also measures the time of all rows against a tenth, the time of an increment of 1 %, and a
-table in which one text is 5 % of the rows.
+compared. The benchmark also measures the time of all rows against a tenth, and of an increment of 1 %. In one more
+table, one text is 5 % of the rows.
 
     make bench-setup
     python benchmarks/b2_dedup.py --rows 1000000 --json benchmarks/results/b2_dedup.json

@@ -1,8 +1,8 @@
 """B7: kills nightly runs of 20 batches with SIGKILL at random moments, and runs each again to the end.
 
 One pass over the same input without a kill gives the expected content of every table and the number of model calls. A
-trial restores the tables from before a stage, starts the stage, kills driver and JVM at a uniformly random moment
-between its first and last line, and runs the same command again. 14 of 20 trials kill `label` and continue to the
+trial restores the tables from before a stage and starts the stage. It kills driver and JVM at a uniformly random moment
+between its first and last line. Then it runs the same command again. 14 of 20 trials kill `label` and continue to the
 report. The others kill ingest, dedup, the roll-up or the promotion of a model, and continue to the end of that stage.
 Two more tests follow: two runs that start at once; and a driver that is stopped with SIGSTOP while it labels, loses its
 lease to another run and continues afterwards.
@@ -276,7 +276,7 @@ def kill_once(
 
 
 def together(warehouse: Warehouse, expected: dict[str, dict[str, str]]) -> list[str]:
-    """Two processes start at once: one runs, the other ends with 5 and names it; and the tables are as of one."""
+    """Starts two runs at once: one completes, the other exits with 5 and names it; the tables equal those of one."""
     step = next(step for step in STEPS if step.stage == "ingest")
     warehouse.restore("ingest")
     processes = [warehouse.start(step) for _ in range(2)]

@@ -38,7 +38,7 @@ def start(root: Path, landing: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def kill_at(process: subprocess.Popen[str], line_starts: str, delay_s: float) -> None:
-    """Kills the driver and its JVM a moment after a batch has started, as the kernel does when memory runs out."""
+    """Kills the driver and its JVM shortly after a batch has started, as the kernel does without memory."""
     assert process.stderr is not None
     for line in process.stderr:
         if line_starts in line and line.rstrip().endswith("started"):

@@ -47,7 +47,7 @@ def by_spark(warehouse: Warehouse, name: str) -> Records:
 
 
 def at_uri(warehouse: Warehouse, name: str) -> DeltaLog:
-    """Returns the log of a table by its URI, as in an object store, which Spark reads and this process does not."""
+    """Returns the log of a table by its URI, as in an object store; only Spark reads it."""
     return DeltaLog(warehouse.spark, f"file://{warehouse.path(name)}")
 
 

@@ -1,7 +1,7 @@
 """Checks that a stage whose code changed has a new `version`.
 
-The list holds for each stage its version and a hash of all code that its run function uses, directly or through
-others. A changed stage needs a new version if its rows change. Then renew the list:
+The list has the version of each stage, and a hash of all code that its run function uses, directly or indirectly. A
+changed stage needs a new version if its rows change. Then renew the list:
 `python -m tests.unit.test_stage_versions`.
 """
 
