@@ -1,9 +1,9 @@
 """Joins several sets to a corpus for the comparison of language models, without copies, and holds out a tenth.
 
 Products are unknown in these sets. So a tenth of the **clusters of near copies** is held out by hash; a twentieth is
-for validation. Clusters are found by MinHash and true Jaccard over all sets together. Texts of 4 to 100 characters are kept, so that no
-model truncates one. Texts get a form that every tokenizer here can decode again: NFKC, lower case, no accents, spaces
-only between ASCII letters and digits. So every model is scored on the same characters.
+for validation. Clusters are found by MinHash and true Jaccard over all sets together. Texts of 4 to 100 characters are
+kept, so that no model truncates one. Texts get a form that every tokenizer here can decode again: NFKC, lower case, no
+accents, spaces only between ASCII letters and digits. So every model is scored on the same characters.
 
     python benchmarks/generation_corpus.py --corpora CORPUS CORPUS --without CORPUS --out FOLDER
 

@@ -1,9 +1,9 @@
 """Measures the recall of the masks of personal data, and their false alarms.
 
 Recall: synthetic values of each type, in the forms that reviews use, are inserted into real reviews. Their position is
-the start, the end or between two sentences. A value counts as found if its text is removed and a mask of its type is inserted.
-False alarms: the share of unchanged reviews with a mask. Some real reviews contain real phone numbers and chat ids, so
-this overestimates the false alarms.
+the start, the end or between two sentences. A value counts as found if its text is removed and a mask of its type is
+inserted. False alarms: the share of unchanged reviews with a mask. Some real reviews contain real phone numbers and
+chat ids, so this overestimates the false alarms.
 
     python benchmarks/pii.py --rows 11000 --json pii.json
 """
