@@ -117,6 +117,6 @@ def test_every_setting_has_a_description() -> None:
 
 def test_the_reference_says_which_settings_change_results() -> None:
     rows = dict.fromkeys(render_reference().splitlines())
-    assert any(row.startswith("| `precision` |") and "| yes | of weights and activations" in row for row in rows)
+    assert any(row.startswith("| `precision` |") and "| yes | precision of " in row for row in rows)
     assert any(row.startswith("| `window_rows` |") and "| no |" in row for row in rows)
     assert not any(row.startswith("| `retention_days` |") and "| yes |" in row for row in rows)
