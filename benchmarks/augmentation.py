@@ -6,9 +6,9 @@ unlabelled reviews and is fine-tuned on the 96 rows alone, so it uses no other l
 training rows with their requested sentiment. `filtered` leaves out texts for which the classifier without augmentation
 predicts the other sentiment. All classifiers are trained for the same number of steps.
 
-`--others` names a corpus of other categories and adds two arms, which measure the direct value of its labels: its rows
-added to the few rows, and added to the few and the generated rows. `--language-model` may then be a generator that
-`train_generator.py` trained on the same corpus, so that it already uses sentiment codes.
+`--others` names a corpus of other categories. It adds two arms, which measure the direct value of its labels. One adds
+its rows to the few rows, the other adds them to the few and the generated rows. `--language-model` may then be a
+generator that `train_generator.py` trained on the same corpus. Such a generator already uses sentiment codes.
 
     python benchmarks/augmentation.py --corpus CORPUS --language-model FOLDER --base embedded:3 --seeds 1 2 3 4
 """
