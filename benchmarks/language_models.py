@@ -18,10 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from reviewgen_spark.models.data.batches import cut_by_token_budget, pad
+from reviewgen_spark.models.data.batches import EVALUATION_TOKENS, cut_by_token_budget, pad
 from reviewgen_spark.models.generator.ngram_baseline import UNKNOWN_BITS, NgramModel
 from reviewgen_spark.models.training.language_model_data import read_texts
-from reviewgen_spark.models.training.language_model_task import EVALUATION_TOKENS
 from reviewgen_spark.models.training.trainer import autocast
 
 

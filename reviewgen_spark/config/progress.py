@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 Advance = Callable[[int], None]
+REPORT_EVERY_S = 10.0  # seconds between two printed lines of long work
 
 _display: "Progress | None" = None
 _bars: "list[TaskID]" = []

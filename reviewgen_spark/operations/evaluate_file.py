@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reviewgen_spark.config import Config
-from reviewgen_spark.config.progress import add_bar, progress_bars
+from reviewgen_spark.config.progress import REPORT_EVERY_S, add_bar, progress_bars
 from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.inference.labelling.label import require_label_model
 from reviewgen_spark.inference.shipping.ship import files_beside
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from reviewgen_spark.models.classifier.predictor import Predictor
     from reviewgen_spark.models.compression.ngram_classifier import NgramClassifier
 
-REPORT_EVERY_S = 10.0
 CHUNK = 2_000
 
 

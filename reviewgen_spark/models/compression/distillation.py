@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from reviewgen_spark.config import DistilSection
-from reviewgen_spark.config.progress import add_bar, progress_bars
+from reviewgen_spark.config.progress import REPORT_EVERY_S, add_bar, progress_bars
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.bases.encoder import Encoder
 from reviewgen_spark.models.bases.loading import load_base, load_checkpoint
@@ -38,7 +38,6 @@ from reviewgen_spark.models.training.optimizer import loop_settings
 from reviewgen_spark.models.training.trainer import Rows, fit_to_device, seeded, train
 
 TEACHER_TOKENS = 8192
-REPORT_EVERY_S = 10.0
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,14 @@ import numpy.typing as npt
 
 from reviewgen_spark.config import DecodingSection, EvaluateGeneratorSection
 from reviewgen_spark.errors import DataQualityError, RequestError
+from reviewgen_spark.models.data.batches import EVALUATION_TOKENS
 from reviewgen_spark.models.decoding.decoding import Prompt, Specials, continue_prompts
 from reviewgen_spark.models.evaluation.evaluation import Score
 from reviewgen_spark.models.generator.examples import Example
 from reviewgen_spark.models.generator.generator_folder import Generator, load_generator
 from reviewgen_spark.models.generator.ngram_baseline import UNKNOWN_BITS, NgramModel
 from reviewgen_spark.models.generator.text_metrics import CharacterRunIndex, measure_texts
-from reviewgen_spark.models.generator.text_task import EVALUATION_TOKENS, ExampleRow, text_bits
+from reviewgen_spark.models.generator.text_task import ExampleRow, text_bits
 
 BOOTSTRAP_SAMPLES = 1000
 

@@ -4,7 +4,6 @@ The loss is on the text only, because the request is always given. The same seed
 number of threads give the same weights.
 """
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,14 +14,13 @@ from reviewgen_spark.config import FinetuneGeneratorSection
 from reviewgen_spark.errors import ConfigError, DataQualityError
 from reviewgen_spark.models.bases.decoder import Kind, apply_lora, load_decoder
 from reviewgen_spark.models.classifier.loading import choose_device
-from reviewgen_spark.models.classifier.model_folder import CURVE_FILE
 from reviewgen_spark.models.generator.control_codes import CODES, PromptTokenizer, add_control_codes
 from reviewgen_spark.models.generator.examples import Example
 from reviewgen_spark.models.generator.generator_folder import SETTINGS_FILE, save_generator
 from reviewgen_spark.models.generator.text_task import ExampleRow, TextTask, encode_examples
 from reviewgen_spark.models.training.checkpoint import Point
 from reviewgen_spark.models.training.optimizer import loop_settings
-from reviewgen_spark.models.training.trainer import fit_to_device, seeded, train
+from reviewgen_spark.models.training.trainer import fit_to_device, seeded, train, write_curve
 from reviewgen_spark.text.words.languages import LangCode
 
 
@@ -112,7 +110,7 @@ def finetune_generator(
         corpus_fingerprint=corpus_fingerprint,
         training=section.result_part(),
     )
-    (out / CURVE_FILE).write_text(json.dumps(result.curve, indent=2) + "\n", encoding="utf-8")
+    write_curve(out, result.curve)
     return GeneratorResult(
         folder=out,
         best_epoch=result.best_epoch,

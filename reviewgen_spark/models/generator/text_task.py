@@ -13,14 +13,12 @@ import torch.nn.functional as F
 from reviewgen_spark.config import FinetuneGeneratorSection
 from reviewgen_spark.errors import RequestError
 from reviewgen_spark.models.bases.decoder import Kind
-from reviewgen_spark.models.data.batches import cut_by_token_budget, pad, shuffle_into_batches
+from reviewgen_spark.models.data.batches import EVALUATION_TOKENS, cut_for_evaluation, pad, shuffle_into_batches
 from reviewgen_spark.models.generator.control_codes import PromptTokenizer
 from reviewgen_spark.models.generator.examples import Example
 from reviewgen_spark.models.training.objectives import IGNORED
 from reviewgen_spark.models.training.optimizer import LoopSettings
 from reviewgen_spark.models.training.trainer import Rows, autocast
-
-EVALUATION_TOKENS = 8192
 
 
 @dataclass(frozen=True)
@@ -65,9 +63,8 @@ class TextTask:
         `validation_gain` is the negative loss: higher is better.
         """
         total, tokens, rows = 0.0, 0, self.validation
-        keys = [str(row) for row in range(len(rows))]
         with torch.inference_mode(), autocast(self.settings.device, self.settings.precision):
-            for part in cut_by_token_budget([row.length for row in rows], keys, EVALUATION_TOKENS):
+            for part in cut_for_evaluation([row.length for row in rows]):
                 chosen = [rows[row] for row in part]
                 part_loss, count = text_loss(model, chosen, self.kind, self.pad_id, self.settings.device)
                 total, tokens = total + float(part_loss), tokens + count
@@ -122,9 +119,8 @@ def text_bits(
 ) -> npt.NDArray[np.float64]:
     """Returns (N,) the bits of each text with its end token, given its request."""
     bits = np.zeros(len(rows))
-    keys = [str(row) for row in range(len(rows))]
     with torch.inference_mode():
-        for part in cut_by_token_budget([row.length for row in rows], keys, tokens_per_batch):
+        for part in cut_for_evaluation([row.length for row in rows], tokens_per_batch):
             logits, labels = logits_and_targets(model, [rows[row] for row in part], kind, pad_id, device)
             losses = F.cross_entropy(logits.transpose(1, 2).float(), labels, ignore_index=IGNORED, reduction="none")
             bits[part] = losses.sum(1).double().cpu().numpy() / math.log(2)

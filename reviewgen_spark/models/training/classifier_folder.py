@@ -1,14 +1,13 @@
 """Writes the folder of a trained classifier: the tokenizer before the training, weights and settings after it."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reviewgen_spark.models.classifier.model_folder import CURVE_FILE, SETTINGS_FILE, ModelSettings
+from reviewgen_spark.models.classifier.model_folder import SETTINGS_FILE, ModelSettings
 from reviewgen_spark.models.classifier.tokenizer import Tokenizer
 from reviewgen_spark.models.training.checkpoint import Point
-from reviewgen_spark.models.training.trainer import save_weights
+from reviewgen_spark.models.training.trainer import save_weights, write_curve
 
 
 def write_tokenizer(tokenizer: Any, out: Path) -> None:
@@ -33,5 +32,5 @@ def write_classifier(model: Any, out: Path, stage: str, curve: Sequence[Point], 
         StageError: the disk is full, or the folder cannot be written.
     """
     save_weights(model.cpu(), out, stage)
-    (out / CURVE_FILE).write_text(json.dumps(curve, indent=2) + "\n", encoding="utf-8")
+    write_curve(out, curve)
     settings.write(out)

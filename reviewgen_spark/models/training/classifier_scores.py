@@ -10,7 +10,7 @@ import torch
 
 from reviewgen_spark.models.classifier.heads import Head, margins, probabilities
 from reviewgen_spark.models.classifier.tokenizer import Tokens
-from reviewgen_spark.models.data.batches import cut_by_token_budget, model_inputs
+from reviewgen_spark.models.data.batches import EVALUATION_TOKENS, cut_by_token_budget, model_inputs
 from reviewgen_spark.models.data.targets import MISSING
 from reviewgen_spark.models.evaluation.metrics import (
     class_cells,
@@ -21,8 +21,6 @@ from reviewgen_spark.models.evaluation.metrics import (
 )
 from reviewgen_spark.models.training.optimizer import LoopSettings
 from reviewgen_spark.models.training.trainer import autocast
-
-EVALUATION_TOKENS = 8192
 
 
 def inputs_of(rows: Sequence[Tokens], has_types: bool, pad_id: int, device: str) -> dict[str, torch.Tensor]:

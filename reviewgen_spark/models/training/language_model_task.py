@@ -10,13 +10,11 @@ import torch
 import torch.nn.functional as F
 
 from reviewgen_spark.config import PretrainSection
-from reviewgen_spark.models.data.batches import cut_by_token_budget, shuffle_into_batches
+from reviewgen_spark.models.data.batches import cut_for_evaluation, shuffle_into_batches
 from reviewgen_spark.models.training.language_model_data import TextRow, make_batch
 from reviewgen_spark.models.training.objectives import IGNORED
 from reviewgen_spark.models.training.optimizer import LoopSettings
 from reviewgen_spark.models.training.trainer import Rows, autocast
-
-EVALUATION_TOKENS = 8192
 
 
 @dataclass(frozen=True)
@@ -48,9 +46,9 @@ class LanguageModelTask:
         `validation_gain` is the negative loss: higher is better.
         """
         token_loss, tokens, order_loss, pairs = 0.0, 0, 0.0, 0
-        lengths, keys = [len(row.ids) for row in self.validation], [str(row) for row in range(len(self.validation))]
+        lengths = [len(row.ids) for row in self.validation]
         with torch.inference_mode(), autocast(self.settings.device, self.settings.precision):
-            for number, part in enumerate(cut_by_token_budget(lengths, keys, EVALUATION_TOKENS)):
+            for number, part in enumerate(cut_for_evaluation(lengths)):
                 rng = np.random.default_rng([self.settings.seed, number])
                 batch = self._prepare([self.validation[row] for row in part], rng)
                 part_loss, count, order = losses(model, batch)

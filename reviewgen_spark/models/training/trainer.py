@@ -5,6 +5,7 @@ the same device, precision and number of threads. Under `torch.distributed` each
 and the gradients add up to those of the whole batch.
 """
 
+import json
 import math
 import os
 import time
@@ -19,14 +20,14 @@ import numpy.typing as npt
 import torch
 import torch.distributed
 
-from reviewgen_spark.config.progress import Advance, add_bar, progress_bars
+from reviewgen_spark.config.progress import REPORT_EVERY_S, Advance, add_bar, progress_bars
 from reviewgen_spark.errors import StageError
 from reviewgen_spark.models.bases.quiet_transformers import quiet_transformers
+from reviewgen_spark.models.classifier.model_folder import CURVE_FILE
 from reviewgen_spark.models.training.checkpoint import Point, Progress, read_checkpoint, write_checkpoint
 from reviewgen_spark.models.training.dropout import replace_dropout
 from reviewgen_spark.models.training.optimizer import LoopSettings, make_optimizer, rate
 
-REPORT_EVERY_S = 10.0
 CHECKPOINT_EVERY_S = 300.0
 PLATEAU_FACTOR = 0.5
 
@@ -223,6 +224,11 @@ def fit_to_device(model: Any, device: str) -> Any:
 def autocast(device: str, precision: str) -> torch.autocast:
     """Multiplies in bfloat16, keeps weights and sums in float32. The range of bfloat16 needs no gradient scaling."""
     return torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def write_curve(out: Path, curve: Sequence[Point]) -> None:
+    """Writes the training curve into a model's folder."""
+    (out / CURVE_FILE).write_text(json.dumps(curve, indent=2) + "\n", encoding="utf-8")
 
 
 def save_weights(model: Any, out: Path, stage: str) -> None:
