@@ -40,6 +40,23 @@ class IngestSection(Section):
     max_quarantine_pct: float = Field(
         20, ge=0, le=100, description="a file with more bad records, in percent, is refused whole"
     )
+    encoding: str = Field(
+        "auto",
+        description="encoding of JSON and CSV files, as Python names it; auto detects UTF-8, UTF-16, GB18030 (also GBK) "
+        "and Big5 for each file",
+    )
+    csv_separator: Literal["auto", ",", "tab", ";", "|"] = Field(
+        "auto", description="separator of CSV fields; auto takes the one that gives most of the known columns"
+    )
+    max_record_bytes: int = Field(
+        8 * 2**20, ge=1_000, description="bytes of a record; a longer one is quarantined, and its beginning is kept"
+    )
+    max_unpacked_bytes: int = Field(
+        20 * 2**30, ge=1_000, description="bytes that a packed file may unpack to; a larger one is refused whole"
+    )
+    max_unpacked_ratio: float = Field(
+        100, ge=1, description="times its size that a packed file may unpack to, if that is more than 64 MiB"
+    )
 
 
 class CleanSection(Section):
