@@ -26,7 +26,7 @@ from reviewgen_spark.models.generator.adversarial import AdversarialSettings, ch
 from reviewgen_spark.models.generator.examples import Example, review_examples
 from reviewgen_spark.models.generator.generator_folder import load_tokenizer
 from reviewgen_spark.models.generator.ngram_baseline import NgramModel
-from reviewgen_spark.models.generator.text_metrics import CopyIndex, measure_texts
+from reviewgen_spark.models.generator.text_metrics import CharacterRunIndex, measure_texts
 from reviewgen_spark.models.generator.text_task import encode_examples
 from reviewgen_spark.models.training.dropout import replace_dropout
 from reviewgen_spark.models.training.optimizer import choose_precision
@@ -67,7 +67,11 @@ def main() -> int:
     training, test = (read_examples(options.corpus, split, section) for split in ("train", "test"))
     rows = encode_examples(tokenizer, training[:20_000])
     asked, rest = encode_examples(tokenizer, test[: options.texts]), [example.text for example in test[options.texts :]]
-    real, judge, index = rest[: options.texts], NgramModel(rest[options.texts :]), CopyIndex([e.text for e in training])
+    real, judge, index = (
+        rest[: options.texts],
+        NgramModel(rest[options.texts :]),
+        CharacterRunIndex([e.text for e in training]),
+    )
     settings = AdversarialSettings(
         steps=options.steps,
         learning_rate=options.learning_rate,

@@ -41,7 +41,7 @@ from reviewgen_spark.models.generator.examples import Example, review_examples
 from reviewgen_spark.models.generator.finetuning import finetune_generator
 from reviewgen_spark.models.generator.generator_folder import load_generator
 from reviewgen_spark.models.training.finetuning import finetune
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 from reviewgen_spark.text.words.tokeniser import Tokeniser
 
 TRAIN_ROWS = 96
@@ -81,7 +81,7 @@ def generate(corpus: Path, language_model: Path, out: Path, count: int, seed: in
         like = train[int(rng.integers(len(train)))].request
         asked.append(
             Example(
-                Request(
+                TextRequest(
                     "augmentation",
                     "-",
                     like.lang_code,

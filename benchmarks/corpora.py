@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reviewgen_spark.config import CleanSection, DedupSection
-from reviewgen_spark.operations.demo.sample import source_lines
+from reviewgen_spark.operations.demo.source_reviews import source_lines
 from reviewgen_spark.text.cleaning.cleaner import Cleaner, key_of
 from reviewgen_spark.text.similarity.minhash import MinHash, jaccard
 

@@ -22,14 +22,14 @@ from generation_corpus import canonical
 
 from reviewgen_spark.config import CleanSection
 from reviewgen_spark.text.cleaning.cleaner import Cleaner
-from reviewgen_spark.text.requests.request import Attribute, Request, Source, length_of
+from reviewgen_spark.text.requests.request import Attribute, Source, TextRequest, length_of
 
 MIN_SATISFACTION = -0.5
 HELD_OUT = 0.1
 MAX_CHARACTERS = 120
 
 
-def replies(folder: Path, cleaner: Cleaner) -> Iterator[tuple[Request, str]]:
+def replies(folder: Path, cleaner: Cleaner) -> Iterator[tuple[TextRequest, str]]:
     """Customer's turn -> helpdesk's turn."""
     with (folder / "stc3_helpdesk" / "train_cn.jsonl").open(encoding="utf-8") as file:
         for line in file:
@@ -43,10 +43,10 @@ def replies(folder: Path, cleaner: Cleaner) -> Iterator[tuple[Request, str]]:
                 source, text = (_clean(cleaner, "".join(turn["utterances"])) for turn in (asked, answered))
                 if source and text and len(text) <= MAX_CHARACTERS:
                     sources = (Source(f"{dialogue['id']}-{place}", source),)
-                    yield Request("reply", "-", "zh", length=length_of(text, "zh"), sources=sources), text
+                    yield TextRequest("reply", "-", "zh", length=length_of(text, "zh"), sources=sources), text
 
 
-def copies(folder: Path, cleaner: Cleaner) -> Iterator[tuple[Request, str]]:
+def copies(folder: Path, cleaner: Cleaner) -> Iterator[tuple[TextRequest, str]]:
     """Attributes -> copy; the category is the attribute 类型."""
     with (folder / "advertisegen" / "dev.json").open(encoding="utf-8") as file:
         for line in file:
@@ -59,7 +59,7 @@ def copies(folder: Path, cleaner: Cleaner) -> Iterator[tuple[Request, str]]:
                 length = length_of(text, "zh")
                 if attributes:
                     yield (
-                        Request("product_copy", "-", "zh", category=category, length=length, attributes=attributes),
+                        TextRequest("product_copy", "-", "zh", category=category, length=length, attributes=attributes),
                         text,
                     )
 

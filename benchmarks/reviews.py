@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reviewgen_spark.operations.demo import noise
-from reviewgen_spark.operations.demo.sample import source_lines
+from reviewgen_spark.operations.demo.source_reviews import source_lines
 
 FILES = 4
 _START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -25,7 +25,7 @@ from reviewgen_spark.config import SummariseSection, TokensSection
 from reviewgen_spark.text.checks.faithfulness import Evidence, Judgement
 from reviewgen_spark.text.opinions.aspects import OpinionReader, is_negative, is_positive
 from reviewgen_spark.text.requests.request import Source
-from reviewgen_spark.text.summaries.sentences import Review
+from reviewgen_spark.text.summaries.sentences import ReviewText
 from reviewgen_spark.text.summaries.summary import Summary, summarise
 from reviewgen_spark.text.words.sentences import cut_sentences
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
@@ -68,7 +68,7 @@ def lead(reviews: Sequence[str]) -> str:
 
 
 def summary_of(product: Product, reader: OpinionReader) -> Summary:
-    reviews = [Review(f"{place:02}", text, "en") for place, text in enumerate(product.reviews)]
+    reviews = [ReviewText(f"{place:02}", text, "en") for place, text in enumerate(product.reviews)]
     found = summarise(reviews, len(reviews), reader, SummariseSection())
     assert found is not None  # FewSum is English
     return found

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reviewgen_spark.config import ChecksSection
-from reviewgen_spark.text.checks.checks import Check, CheckLists, check_text
+from reviewgen_spark.text.checks.checks import CheckLists, TextCheck, check_text
 from reviewgen_spark.text.requests.prompt_injection import is_injection
-from reviewgen_spark.text.requests.request import Attribute, Request, length_of
+from reviewgen_spark.text.requests.request import Attribute, TextRequest, length_of
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex
 from reviewgen_spark.text.words.languages import LangCode
 
@@ -50,14 +50,14 @@ def read_sets(data: Path, rows: int, skip: int, seed: int = 7) -> dict[str, tupl
     return chosen
 
 
-def checks_of(text: str, lang_code: LangCode, lists: CheckLists) -> list[Check]:
+def checks_of(text: str, lang_code: LangCode, lists: CheckLists) -> list[TextCheck]:
     """Every check but sentiment, category and copying, which need more than a text."""
-    request = Request(
+    request = TextRequest(
         "product_copy", "p", lang_code, length=length_of(text, lang_code), attributes=(Attribute("name", "value"),)
     )
     checks = [check for check in check_text(text, request, lists, ChecksSection()) if check.name != "copying"]
     as_source = is_injection(text)
-    return [*checks, Check("injection", float(as_source), not as_source, "reads like an instruction")]
+    return [*checks, TextCheck("injection", float(as_source), not as_source, "reads like an instruction")]
 
 
 def copied_share(texts: Sequence[str], lang_code: LangCode) -> dict[str, float]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
-    """Writes the reviews as `<split>/*.parquet` and the manifest last, because a folder without one is no corpus."""
+    """Writes the reviews as `<split>/*.parquet` and the manifest last, because a folder without one is not a corpus."""
     section = inputs.resources
     reviews, clusters, splits, gold_labels = (
         inputs.tables[name]

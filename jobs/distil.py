@@ -24,7 +24,7 @@ def _distil(inputs: Inputs) -> dict[str, "DataFrame"]:
     teacher, base = inputs.resources
     unlabelled = read_texts(inputs.artifacts["pretraining_corpus"], "train")
     checkpoint = inputs.checkpoints / "distil.pt"
-    found = distil(
+    result = distil(
         inputs.artifacts["corpus"],
         unlabelled,
         teacher.path,
@@ -38,8 +38,8 @@ def _distil(inputs: Inputs) -> dict[str, "DataFrame"]:
     shutil.copyfile(checkpoint.with_name(TEACHER_LOGITS), inputs.out / TEACHER_LOGITS)
     note_teacher(inputs.out, teacher)
     inputs.report(
-        f"taught by {teacher.name} version {teacher.version} on {found.rows:,} labelled and {found.unlabelled_rows:,} "
-        f"unlabelled rows: validation F1 {found.validation_f1:.4f}"
+        f"trained on predictions of {teacher.name} version {teacher.version} on {result.rows:,} labelled and "
+        f"{result.unlabelled_rows:,} unlabelled rows: validation F1 {result.validation_f1:.4f}"
     )
     return {}
 

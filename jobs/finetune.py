@@ -39,8 +39,8 @@ def finetune_in_processes(
     from reviewgen_spark.models.training.distributed import finetune_in_group
 
     distributor = TorchDistributor(section.processes, local_mode=True, use_gpu=choose_device(section.device) == "cuda")
-    plain = section.model_dump(mode="json")
-    distributor.run(finetune_in_group, str(corpus), base, plain, str(out), str(checkpoint), base_name)
+    settings = section.model_dump(mode="json")
+    distributor.run(finetune_in_group, str(corpus), base, settings, str(out), str(checkpoint), base_name)
 
 
 STAGE = Stage(

@@ -25,13 +25,13 @@ def _generate(inputs: Inputs) -> dict[str, DataFrame]:
     labels, words = tables["gold_review_labels"], tables["silver_tokens"]
     batch = inputs.batch_id or 0
     own = [table.where(F.col("batch_id") == batch) for table in (reviews, labels)]
-    makers = {
+    builders = {
         "augmentation": lambda: augmentation_requests(
             *own, tables["silver_review_splits"], words.where(F.col("batch_id") == batch), section, seed
         ),
         "product_copy": lambda: copy_requests(reviews, labels, words, batch, section, seed),
     }
-    requests = reduce(DataFrame.unionByName, (makers[purpose]() for purpose in section.purposes))
+    requests = reduce(DataFrame.unionByName, (builders[purpose]() for purpose in section.purposes))
     return {
         "gold_generated_texts": write_batch(
             inputs.config, inputs.resources, requests, "gold_generated_texts", inputs.fingerprint, inputs.report

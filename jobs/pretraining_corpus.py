@@ -23,9 +23,9 @@ def _pretraining_corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
     rows = unlabelled_reviews(*(inputs.tables[name] for name in names)).persist()
     splits = SPLITS[:2]
     sizes = F.sum(F.length("text")).alias("characters")
-    found = {row["split"]: row for row in rows.groupBy("split").agg(F.count("*").alias("rows"), sizes).collect()}
-    counts = {split: found[split]["rows"] if split in found else 0 for split in splits}
-    characters = {split: found[split]["characters"] if split in found else 0 for split in splits}
+    totals = {row["split"]: row for row in rows.groupBy("split").agg(F.count("*").alias("rows"), sizes).collect()}
+    counts = {split: totals[split]["rows"] if split in totals else 0 for split in splits}
+    characters = {split: totals[split]["characters"] if split in totals else 0 for split in splits}
     write_shards(inputs.out, inputs.fingerprint, rows, splits, rows_by_split=counts, characters_by_split=characters)
     inputs.report(", ".join(f"{split} {counts[split]:,} rows, {characters[split]:,} characters" for split in splits))
     return {}

@@ -44,13 +44,13 @@ def _register_compressed(inputs: Inputs) -> dict[str, "DataFrame"]:
         name=config.models.name,
         tracking_uri=config.paths.tracking_uri,
         artifact_root=Path(config.paths.model_artifacts),
-        decide=lambda standing: (verdict.promoted, verdict.reason),
+        decide=lambda current: (verdict.promoted, verdict.reason),
         alias=section.alias,
         teacher=teacher,
         files=[folder / name for name in (TABLE_FILE, ONNX_FILE, NGRAM_FILE) if (folder / name).is_file()],
     )
-    did = f"is {section.alias}" if decision.promoted else f"does not become {section.alias}"
-    inputs.report(f"{decision.model.name} version {decision.model.version} {did}: {decision.reason}")
+    outcome = f"is {section.alias}" if decision.promoted else f"does not become {section.alias}"
+    inputs.report(f"{decision.model.name} version {decision.model.version} {outcome}: {decision.reason}")
     return {
         "ops_model_promotions": promotion_rows(
             inputs, decision, "register_compressed", folder.name, alias=section.alias

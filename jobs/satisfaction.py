@@ -1,4 +1,4 @@
-"""Rolls labels up to the satisfaction of each product.
+"""Computes the satisfaction of each product from its labels.
 
 Reads silver_reviews, silver_review_clusters and gold_review_labels. Writes gold_product_satisfaction.
 """

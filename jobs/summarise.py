@@ -16,14 +16,14 @@ from reviewgen_spark.transforms.views import current_unique_reviews
 
 def _summarise(inputs: Inputs) -> dict[str, DataFrame]:
     tables, config = inputs.tables, inputs.config
-    found = summaries_by_product(
+    summaries = summaries_by_product(
         current_unique_reviews(tables["silver_reviews"], tables["silver_review_clusters"]),
         tables["gold_product_keywords"],
         config,
         inputs.resources,
         inputs.fingerprint,
     )
-    return {"gold_product_summaries": found}
+    return {"gold_product_summaries": summaries}
 
 
 STAGE = Stage(

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reviewgen_spark.orchestration.job import Check
+    from reviewgen_spark.orchestration.job import PipelineCheck
     from reviewgen_spark.orchestration.stage import Stage
 
 PIPELINES = ("compress", "generate", "nightly", "pretrain", "train", "train_generator")
@@ -16,9 +16,9 @@ def stages_of(pipeline: str) -> "tuple[Stage, ...]":
     return stages
 
 
-def check_of(pipeline: str) -> "Check | None":
+def check_of(pipeline: str) -> "PipelineCheck | None":
     """Returns the check that runs after the last stage of one of PIPELINES, or None."""
-    check: Check | None = getattr(import_module(f"{__name__}.{pipeline}"), "CHECK", None)
+    check: PipelineCheck | None = getattr(import_module(f"{__name__}.{pipeline}"), "CHECK", None)
     return check
 
 

@@ -6,7 +6,7 @@ from reviewgen_spark.jobs import generate, reply, summarise
 
 from reviewgen_spark.orchestration.job import run_pipeline
 
-WITHOUT_MODEL = (summarise.STAGE, reply.STAGE)  # by extraction and templates, unless reply.writer is another
+WITHOUT_MODEL = (summarise.STAGE, reply.STAGE)  # they extract or fill templates, unless reply.writer is another
 STAGES = (*WITHOUT_MODEL, generate.STAGE)
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Defines the exceptions of the project, and the exit code of each.
 
-Every exception is also the builtin that a caller would expect to catch. A message names the place, the value, the
-expected value and the next step. It never contains review text, user ids or secrets.
+Each exception also inherits from the builtin that a caller would expect to catch. A message gives the file or setting,
+the value, the expected value and the next step. It never contains review text, user ids or secrets.
 """
 
 from typing import ClassVar

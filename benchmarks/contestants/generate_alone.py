@@ -31,13 +31,13 @@ def run(
     from reviewgen_spark.inference.generation.torch_writer import TorchWriter
     from reviewgen_spark.models.data.batches import cut_by_token_budget
     from reviewgen_spark.models.generator.generator_folder import load_generator
-    from reviewgen_spark.text.requests.request import Request
+    from reviewgen_spark.text.requests.request import TextRequest
 
     logging.set_verbosity_error()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     generator = load_generator(folder)
-    prompts = [generator.tokenizer.encode_prompt(Request.from_json(text)) for text in lines]
+    prompts = [generator.tokenizer.encode_prompt(TextRequest.from_json(text)) for text in lines]
     end, pad = generator.tokenizer.end_id, generator.tokenizer.pad_id
     model = generator.model if line in ("sorted", "writer") else BertLMHeadModel.from_pretrained(folder).eval()
     written = 0
@@ -59,7 +59,7 @@ def run(
         decoding = {"repetition_penalty": 1, "no_repeat_ngram": 0, "max_new_tokens": 128}
         section = GenerationSection(decoding=DecodingSection(**decoding), tokens_per_batch=TOKENS_PER_BATCH)
         ours = TorchWriter(generator, section)
-        ours.write([Request.from_json(text) for text in lines[:2]])
+        ours.write([TextRequest.from_json(text) for text in lines[:2]])
     else:
         write(prompts[:2], 2)
     keys = [f"{place:09}" for place in range(len(prompts))]
@@ -70,7 +70,7 @@ def run(
             ids = writer(text, **settings)[0]["generated_token_ids"]
             written += len(ids) - len(prompt) - int(ids[-1] == end)
     elif line == "writer":
-        written = sum(found.new_tokens for found in ours.write([Request.from_json(text) for text in lines]))
+        written = sum(found.new_tokens for found in ours.write([TextRequest.from_json(text) for text in lines]))
     elif line == "fixed":
         for start in range(0, len(prompts), 32):
             written += write(prompts[start : start + 32])

@@ -1,6 +1,6 @@
 """The `reviewgen` command: parses arguments and calls the module that does the work.
 
-A module here adds the commands about one thing: their options, and what each calls.
+Each module adds the commands about one subject, with their options and the functions that they call.
 """
 
 import argparse
@@ -27,6 +27,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", prog=parser.prog)
-    for subject in (samples, runs, tables, machine, maintenance, texts, models):
-        subject.add_commands(commands)
+    for module in (samples, runs, tables, machine, maintenance, texts, models):
+        module.add_commands(commands)
     return parser

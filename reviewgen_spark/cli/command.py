@@ -1,6 +1,6 @@
 """Defines what the commands share: options, configuration, Spark session and progress lines.
 
-A command imports what it needs inside its function: `reviewgen --help` must not wait for Spark.
+A command imports what it needs inside its function, because `reviewgen --help` must not wait for Spark.
 """
 
 import argparse
@@ -29,40 +29,40 @@ def add_command(
     commands: Commands,
     name: str,
     run: Callable[[argparse.Namespace], int],
-    help_: str,
+    purpose: str,
     example: str,
     exit_codes: str = EXIT_CODES,
 ) -> argparse.ArgumentParser:
-    """Adds a command that `run` carries out, with the options that every command has.
+    """Adds a command that calls `run`, with the options that every command has.
 
     Args:
-        commands: Where to add it.
+        commands: The parsers to which the command is added.
         name: Name of the command.
-        run: Carries it out and returns its exit code.
-        help_: Its purpose, one sentence.
+        run: Executes the command and returns its exit code.
+        purpose: What the command does, in one sentence.
         example: One or more command lines; `--help` and docs/commands.md show them.
         exit_codes: Each exit code with its meaning.
     """
-    added = commands.add_parser(
+    parser = commands.add_parser(
         name,
-        help=help_,
-        description=help_,
+        help=purpose,
+        description=purpose,
         epilog=f"example:\n{indent(example, '  ')}\n\nexit codes: {exit_codes}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_config_options(added)
-    added.set_defaults(run=run, example=example, exit_codes=exit_codes)
-    return added
+    add_config_options(parser)
+    parser.set_defaults(run=run, example=example, exit_codes=exit_codes)
+    return parser
 
 
-def add_group(commands: Commands, name: str, help_: str, metavar: str) -> Commands:
+def add_group(commands: Commands, name: str, purpose: str, metavar: str) -> Commands:
     """Adds a command that only has sub-commands."""
-    group = commands.add_parser(name, help=help_, description=help_)
+    group = commands.add_parser(name, help=purpose, description=purpose)
     return group.add_subparsers(required=True, metavar=metavar, prog=group.prog)
 
 
 def read_config(options: argparse.Namespace) -> Config:
-    """Returns the configuration that the options name."""
+    """Returns the configuration that the options select."""
     return load_config(options.env, options.set)
 
 
@@ -78,6 +78,6 @@ def open_session(config: Config) -> Iterator["SparkSession"]:
         spark.stop()
 
 
-def tell_progress(line: str) -> None:
+def print_progress(line: str) -> None:
     """Prints a line to standard error, because standard output is only for the result."""
     print(line, file=sys.stderr, flush=True)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from reviewgen_spark.cli.command import Commands, add_command, open_session, read_config, tell_progress
+from reviewgen_spark.cli.command import Commands, add_command, open_session, print_progress, read_config
 
 
 def add_commands(commands: Commands) -> None:
@@ -42,8 +42,8 @@ def _estimate(options: argparse.Namespace) -> int:
 
     config = read_config(options)
     with open_session(config) as spark:
-        found = estimate_labelling(spark, config, options.sample, options.all, options.cost_per_hour, tell_progress)
-    print("\n".join(found.lines()))
-    if not found.batches:
+        estimate = estimate_labelling(spark, config, options.sample, options.all, options.cost_per_hour, print_progress)
+    print("\n".join(estimate.lines()))
+    if not estimate.batches:
         print("nothing to label; --all estimates every review again")
     return 0

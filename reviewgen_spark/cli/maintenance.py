@@ -12,15 +12,17 @@ from reviewgen_spark.errors import ConfigError
 def add_commands(commands: Commands) -> None:
     """Adds the commands with their options."""
     decisions = add_group(commands, "ingest", "decide about a delivered file that was refused as a whole", "DECISION")
-    for name, help_ in (
+    for name, purpose in (
         ("accept", "read what is readable of FILE in the next run; malformed records are quarantined one by one"),
         ("retry", "read FILE again in the next run, after it was repaired and delivered under the same name"),
     ):
-        decision = add_command(decisions, name, _decide, help_, f"reviewgen ingest {name} reviews/2026-01-09.jsonl.gz")
+        decision = add_command(
+            decisions, name, _decide, purpose, f"reviewgen ingest {name} reviews/2026-01-09.jsonl.gz"
+        )
         decision.add_argument("file", metavar="FILE", help="path of the file, as `reviewgen status` prints it")
         decision.set_defaults(decision=name)
 
-    erasing = add_command(
+    erasure = add_command(
         commands,
         "erase",
         _erase,
@@ -29,26 +31,26 @@ def add_commands(commands: Commands) -> None:
         "0 done, 2 wrong configuration, 3 a file still holds an id or a text, 5 everything else",
     )
     for kind in ("user", "review"):
-        erasing.add_argument(
+        erasure.add_argument(
             f"--{kind}",
             action="append",
             default=[],
             metavar="ID",
             help=f"id of a {kind}; repeatable; a shell keeps it in its history",
         )
-        erasing.add_argument(
+        erasure.add_argument(
             f"--{kind}-file", metavar="FILE", help=f"ids of {kind}s, one a line; - reads standard input"
         )
-    erasing.add_argument("--rewrite-landing", action="store_true", help="also empty the records in delivered files")
+    erasure.add_argument("--rewrite-landing", action="store_true", help="also empty the records in delivered files")
 
-    tending = add_command(
+    maintenance = add_command(
         commands,
         "maintain",
         _maintain,
         "compact and order the tables, and remove files and rows that are older than the retention time",
         "reviewgen maintain --dry-run",
     )
-    tending.add_argument("--dry-run", action="store_true", help="only print what would be removed")
+    maintenance.add_argument("--dry-run", action="store_true", help="only print what would be removed")
 
 
 def _decide(options: argparse.Namespace) -> int:
@@ -64,29 +66,29 @@ def _decide(options: argparse.Namespace) -> int:
 
 def _erase(options: argparse.Namespace) -> int:
     from reviewgen_spark.operations.erasure.erase import erase
-    from reviewgen_spark.operations.erasure.request import Request
+    from reviewgen_spark.operations.erasure.request import ErasureRequest
     from reviewgen_spark.orchestration.runner import open_run
 
     config = read_config(options)
     if options.user_file == options.review_file == "-":
-        raise ConfigError("--user-file - --review-file -: only one of them can be standard input")
-    request = Request(_ids(options.user, options.user_file), _ids(options.review, options.review_file))
+        raise ConfigError("--user-file - --review-file -: only one of the two can be standard input")
+    request = ErasureRequest(_read_ids(options.user, options.user_file), _read_ids(options.review, options.review_file))
     with open_session(config) as spark, open_run(spark, config) as run:
         outcome = erase(run, request, options.rewrite_landing)
     print("\n".join(outcome.lines()))
-    print("run `reviewgen run nightly` now: it completes what stood on the erased records")
+    print("run `reviewgen run nightly` now: it computes again what was derived from the erased records")
     return 3 if outcome.leftovers else 0
 
 
-def _ids(named: Sequence[str], file: str | None) -> frozenset[str]:
+def _read_ids(ids: Sequence[str], file: str | None) -> frozenset[str]:
     """Returns the ids of the command line and of a file with one id a line; empty lines are skipped."""
     if file is None:
-        return frozenset(named)
+        return frozenset(ids)
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: cannot be read as UTF-8 text ({type(error).__name__})") from None
-    return frozenset(named) | {line for line in text.splitlines() if line}
+    return frozenset(ids) | {line for line in text.splitlines() if line}
 
 
 def _maintain(options: argparse.Namespace) -> int:

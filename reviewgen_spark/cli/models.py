@@ -4,7 +4,7 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reviewgen_spark.cli.command import Commands, add_command, add_group, open_session, read_config, tell_progress
+from reviewgen_spark.cli.command import Commands, add_command, add_group, open_session, print_progress, read_config
 
 
 def add_commands(commands: Commands) -> None:
@@ -27,7 +27,7 @@ def add_commands(commands: Commands) -> None:
     )
     evaluate.add_argument("--stars", action="store_true", help="labels are 1 to 5 stars; rows with 3 are left out")
     evaluate.add_argument("--slice", metavar="COLUMN", help="also print scores for each value of this column")
-    evaluate.add_argument("--delimiter", help="delimiter of the file, if its name does not tell")
+    evaluate.add_argument("--delimiter", help="delimiter of the file, if its name does not show it")
     evaluate.add_argument("--no-header", action="store_true", help="the file has no header; columns are numbers from 0")
     evaluate.add_argument("--raw", action="store_true", help="do not clean the texts before scoring")
     evaluate.add_argument("--json", type=Path, metavar="OUT", help="JSON file to write all figures to")
@@ -47,7 +47,7 @@ def add_commands(commands: Commands) -> None:
         actions,
         "promote",
         _promote,
-        "make VERSION the champion; the next night labels with it again",
+        "make VERSION the champion; the next nightly run labels again with it",
         'reviewgen models promote 3 --reason "better on short reviews"',
         "0 done, 2 wrong configuration, 3 the gate refused the version, 5 everything else",
     )
@@ -62,13 +62,13 @@ def add_commands(commands: Commands) -> None:
         "reviewgen models compare candidate",
         "0 done, 2 wrong configuration, 3 the corpus has too few rows, 5 everything else",
     )
-    compare.add_argument("one", metavar="ONE", help="alias or version of the new model")
+    compare.add_argument("new", metavar="NEW", help="alias or version of the new model")
     compare.add_argument(
-        "other",
-        metavar="OTHER",
+        "current",
+        metavar="CURRENT",
         nargs="?",
         default="champion",
-        help="alias or version of the model to replace (default champion)",
+        help="alias or version of the model that it would replace (default champion)",
     )
     page = add_command(
         actions,
@@ -103,20 +103,20 @@ def _evaluate(options: argparse.Namespace) -> int:
         options.delimiter,
         not options.no_header,
     )
-    found = evaluate_file(config, options.model, options.data, data, options.raw, tell_progress)
-    print("\n".join(found.lines()))
+    evaluation = evaluate_file(config, options.model, options.data, data, options.raw, print_progress)
+    print("\n".join(evaluation.lines()))
     if options.json:
-        write_json(found, options.json)
+        write_json(evaluation, options.json)
     return 0
 
 
 def _tune(options: argparse.Namespace) -> int:
     from reviewgen_spark.operations.tune import search_settings
 
-    found = search_settings(read_config(options), lambda line: print(line, flush=True))
-    print(f"{found.finished} trials finished, {found.pruned} were cut short, {found.failed} failed")
-    print(f"best validation F1 {found.value:.4f} with")
-    for name, value in found.best.items():
+    search = search_settings(read_config(options), lambda line: print(line, flush=True))
+    print(f"{search.finished} trials finished, {search.pruned} were pruned, {search.failed} failed")
+    print(f"best validation F1 {search.value:.4f} with")
+    for name, value in search.best.items():
         print(f"  --set finetune.{name}={value:g}")
     return 0
 
@@ -130,10 +130,10 @@ def _models_list(options: argparse.Namespace) -> int:
         print("no model yet; train and register one with `reviewgen run train`")
     for entry in entries:
         f1 = "unknown" if entry.test_f1 is None else f"{entry.test_f1:.4f}"
-        at = datetime.fromtimestamp(entry.created_ms / 1000, UTC)
+        created = datetime.fromtimestamp(entry.created_ms / 1000, UTC)
         aliases = ", ".join(entry.aliases) or "-"
-        base = f"{entry.base}, taught by {entry.teacher}" if entry.teacher else entry.base
-        print(f"{entry.name} version {entry.version}  {aliases}  {base}  test F1 {f1}  {at:%Y-%m-%d %H:%M} UTC")
+        base = f"{entry.base}, distilled from {entry.teacher}" if entry.teacher else entry.base
+        print(f"{entry.name} version {entry.version}  {aliases}  {base}  test F1 {f1}  {created:%Y-%m-%d %H:%M} UTC")
     return 0
 
 
@@ -145,7 +145,7 @@ def _compare(options: argparse.Namespace) -> int:
     from reviewgen_spark.operations.model_comparison import compare_models
 
     config = read_config(options)
-    lines = compare_models(config, options.one, options.other, tell_progress)
+    lines = compare_models(config, options.new, options.current, print_progress)
     print("\n".join(lines))
     return 0
 

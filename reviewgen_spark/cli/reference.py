@@ -1,7 +1,7 @@
 """Writes docs/commands.md from the parser: `python -m reviewgen_spark.cli.reference FILE`. A test compares the two.
 
-The text is built from the actions of the parser, because the help of argparse depends on the width of the terminal
-and on the Python version.
+The text is built from the actions of the parser. The help of argparse is not used, because it depends on the width of
+the terminal and on the Python version.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def render_commands() -> str:
         f"{_HEAD}\n| command | purpose |\n|---|---|\n{overview}"
         f"\n## Options of every command\n\n{_table(common_options())}"
         f"\n## Exit codes\n\n| code | meaning |\n|---|---|\n{codes}| 130 | interrupted |\n"
-        f"\nWhat to do after each of them is in the [runbook](runbook.md).\n"
+        f"\nThe [runbook](runbook.md) has what to do after each code.\n"
         f"\n## Pipelines\n\n| pipeline | purpose | stages, in order |\n|---|---|---|\n{pipelines}{_SCRIPTS}"
         + "".join(_section(command) for command in commands)
     )
@@ -66,7 +66,7 @@ def walk(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
 
 
 def is_group(command: argparse.ArgumentParser) -> bool:
-    """Tells whether a command only has sub-commands."""
+    """Returns whether a command only has sub-commands."""
     return next(walk(command), None) is not None
 
 
@@ -78,10 +78,10 @@ def common_options() -> list[argparse.Action]:
 
 
 def arguments_of(command: argparse.ArgumentParser) -> list[argparse.Action]:
-    """Returns the arguments and options that a command has of its own, positional ones first."""
+    """Returns the arguments and options of one command, without the common options; positional ones come first."""
     common = {option for action in common_options() for option in action.option_strings} | {"--help"}
-    own = [action for action in command._actions if not common & set(action.option_strings)]
-    return sorted(own, key=lambda action: bool(action.option_strings))
+    arguments = [action for action in command._actions if not common & set(action.option_strings)]
+    return sorted(arguments, key=lambda action: bool(action.option_strings))
 
 
 def _section(command: argparse.ArgumentParser) -> str:

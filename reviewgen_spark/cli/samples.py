@@ -29,7 +29,7 @@ def add_commands(commands: Commands) -> None:
         commands,
         "demo",
         _demo,
-        "run everything on real reviews, from delivered files to labels and a report, then print a few answers",
+        "run everything on real reviews, from delivered files to a report, then print the results of a few queries",
         "reviewgen demo --env demo",
         RUN_EXIT_CODES,
     )
@@ -41,9 +41,9 @@ def _sample(options: argparse.Namespace) -> int:
 
     out: Path = options.out.resolve()
     if out.is_dir() and any(out.iterdir()):
-        raise ConfigError(f"--out {out}: the folder is not empty; name another, or empty it")
+        raise ConfigError(f"--out {out}: the folder is not empty; choose another folder, or empty it")
     summary = write_sample(out, options.rows, options.seed)
-    print(f"{summary.describe()}\nwhat they carry: {summary.describe_dirt()}")
+    print(f"{summary.describe()}\ndirty records by kind: {summary.describe_dirt()}")
     return 0
 
 

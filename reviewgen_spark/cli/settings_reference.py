@@ -24,11 +24,12 @@ _HEAD = """# Configuration
 
 Generated from `reviewgen_spark/config/` by `make docs`; do not edit.
 
-Later wins: `conf/base.yaml`, `conf/quality.yaml`, `conf/<env>.yaml`, `--set section.key=value`. The defaults here are
-those of the code; `conf/` sets other values for some keys. An unknown key ends a run before Spark starts.
+Later sources override earlier ones: `conf/base.yaml`, `conf/quality.yaml`, `conf/<env>.yaml`,
+`--set section.key=value`. The defaults here are those of the code; `conf/` sets other values for some keys. An unknown
+key ends a run before Spark starts.
 
-The column *again* says whether another value makes stages compute their rows again. *yes*: the key is part of the
-fingerprint of the stages above the table. *no*: the work may be done in another way, but rows that are there stay.
+The column *again* shows whether another value makes stages compute their rows again. *yes*: the key is part of the
+fingerprint of the stages above the table. *no*: the work may be done in another way, but existing rows stay.
 """
 
 
@@ -38,7 +39,7 @@ def render_reference() -> str:
 
 
 def walk_sections() -> Iterator[tuple[str, type[BaseModel]]]:
-    """Yields each section with its dotted key; a nested one follows the section that holds it."""
+    """Yields each section with its dotted key; a nested section follows the one that contains it."""
     for name, field in Config.model_fields.items():
         yield from _walk(name, field)
 
@@ -71,7 +72,7 @@ def _render_section(key: str, model: type[BaseModel]) -> str:
     fingerprint = f"In the fingerprint of {', '.join(stages)}." if stages else "In no fingerprint."
     rows = "".join(
         f"| `{name}` | {_type(field)} | {_default(field)} | {_computes_again(field, bool(stages))} "
-        f"| {_in_a_cell(field.description or '')} |\n"
+        f"| {_escape_cell(field.description or '')} |\n"
         for name, field in model.model_fields.items()
         if _model_of(field) is None
     )
@@ -105,22 +106,22 @@ def _kind(kind: Any) -> str:
 
 
 def _bounds(field: FieldInfo) -> list[str]:
-    found = []
+    bounds = []
     for bound in field.metadata:
         match bound:
             case annotated_types.Ge(ge=value):
-                found.append(f"at least {value:,}")
+                bounds.append(f"at least {value:,}")
             case annotated_types.Gt(gt=value):
-                found.append(f"above {value:,}")
+                bounds.append(f"above {value:,}")
             case annotated_types.Le(le=value):
-                found.append(f"at most {value:,}")
+                bounds.append(f"at most {value:,}")
             case annotated_types.Lt(lt=value):
-                found.append(f"below {value:,}")
+                bounds.append(f"below {value:,}")
             case annotated_types.MinLen():
-                found.append("not empty")
+                bounds.append("not empty")
             case _:
-                found.append(f"matches `{bound.pattern}`")
-    return found
+                bounds.append(f"matches `{bound.pattern}`")
+    return bounds
 
 
 def _default(field: FieldInfo) -> str:
@@ -130,7 +131,7 @@ def _default(field: FieldInfo) -> str:
     return "not set" if value is None else f"`{json.dumps(value, ensure_ascii=False)}`"
 
 
-def _in_a_cell(text: str) -> str:
+def _escape_cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 

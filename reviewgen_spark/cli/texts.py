@@ -5,7 +5,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from reviewgen_spark.cli.command import Commands, add_command, add_group, open_session, read_config, tell_progress
+from reviewgen_spark.cli.command import Commands, add_command, add_group, open_session, print_progress, read_config
 from reviewgen_spark.errors import ConfigError
 
 
@@ -65,7 +65,9 @@ echo '{"purpose": "reply", "product_id": "p1", "lang_code": "zh", "sources": [{"
     )
     write.add_argument("--out", type=Path, metavar="FILE", help="JSON-lines file to write (default: standard output)")
     write.add_argument(
-        "--writer", choices=("template", "torch", "endpoint"), help="what writes (default: the key generate.writer)"
+        "--writer",
+        choices=("template", "torch", "endpoint"),
+        help="the kind of writer (default: the setting generate.writer)",
     )
 
 
@@ -92,7 +94,7 @@ def _gallery(options: argparse.Namespace) -> int:
         page = render(read_gallery(Warehouse(spark, config), options.rows), metrics)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(page, encoding="utf-8")
-    print(f"{options.out}: open it in a browser; it holds review texts, as the tables do")
+    print(f"{options.out}: open it in a browser; it contains review texts, as the tables do")
     return 0
 
 
@@ -112,5 +114,5 @@ def _write(options: argparse.Namespace) -> int:
         if lines.seekable() and not is_piped:
             total = sum(1 for line in lines if line.strip())
             lines.seek(0)
-        write_file(config, writer, lines, out, tell_progress, total)
+        write_file(config, writer, lines, out, print_progress, total)
     return 0

@@ -11,8 +11,8 @@ from pathlib import Path
 
 def default_conf_folder() -> Path:
     """Returns `REVIEWGEN_CONF`, or `conf` of the checkout, or the copy in the installed package or its wheel."""
-    if named := os.environ.get("REVIEWGEN_CONF"):
-        return Path(named).resolve()
+    if configured := os.environ.get("REVIEWGEN_CONF"):
+        return Path(configured).resolve()
     package = Path(__file__).resolve().parents[1]
     checkout = package.parent / "conf"
     if (checkout / "base.yaml").is_file():

@@ -14,8 +14,10 @@ class PretrainGeneratorSection(PretrainSection):
     `mask_pct` is not used, because the next token needs no masks. It stays because it is part of the fingerprint.
     """
 
-    objective: Literal["clm"] = Field("clm", description="the next token: a generator writes from left to right")
-    max_tokens: int = Field(192, ge=8, le=2048, description="at least finetune_generator.max_tokens")
+    objective: Literal["clm"] = Field(
+        "clm", description="predict the next token, because a generator writes from left to right"
+    )
+    max_tokens: int = Field(192, ge=8, le=2048, description="tokens of a text; at least finetune_generator.max_tokens")
 
 
 class FinetuneGeneratorSection(TrainingSection):
@@ -23,30 +25,39 @@ class FinetuneGeneratorSection(TrainingSection):
 
     base: str = Field(
         "pretrained",
-        description="pretrained (what pretrain_generator made), scratch:<size>, embedded, embedded:<layers>, a folder, "
+        description="pretrained (by pretrain_generator), scratch:<size>, embedded, embedded:<layers>, a folder, "
         "or the name of a causal or seq2seq checkpoint on the hub",
     )
     examples: str | None = Field(
-        None, description="JSON lines of {request, text} beside the reviews: replies, product copy, summaries"
+        None, description="file of JSON lines {request, text} besides the reviews: replies, product copy, summaries"
     )
-    method: Literal["full", "lora"] = Field("full", description="all weights, or additions, merged in afterwards")
-    rank: int = Field(8, ge=1, description="of the matrices that lora adds")
-    max_tokens: int = Field(192, ge=32, le=2048, description="of a prompt and its text together")
-    text_tokens: int = Field(96, ge=16, le=1024, description="of them, kept free for the text")
-    max_rows: int = Field(200_000, ge=1, description="reviews that it learns from, by record_id, which is a hash")
-    max_keywords: int = Field(3, ge=0, description="of a review, that its request names: content words of its text")
+    method: Literal["full", "lora"] = Field(
+        "full", description="train all weights, or added ones that are merged afterwards"
+    )
+    rank: int = Field(8, ge=1, description="rank of the matrices that lora adds")
+    max_tokens: int = Field(192, ge=32, le=2048, description="tokens of a prompt and its text together, at most")
+    text_tokens: int = Field(96, ge=16, le=1024, description="tokens of these that are reserved for the text")
+    max_rows: int = Field(
+        200_000, ge=1, description="reviews for training, at most; chosen by record_id, which is a hash"
+    )
+    max_keywords: int = Field(
+        3, ge=0, description="keywords in the request of a review, at most; they are content words of its text"
+    )
     codes_dropped: float = Field(
-        0.2, ge=0, lt=1, description="share of category, sentiment and stars that examples leave out, as a request may"
+        0.2,
+        ge=0,
+        lt=1,
+        description="share of category, sentiment and stars that examples leave out, because requests may do so too",
     )
     epochs: int = Field(2, ge=1, description="passes over the examples, at most")
-    learning_rate: float = Field(3e-4, gt=0, description="the highest, right after the warm-up")
+    learning_rate: float = Field(3e-4, gt=0, description="highest learning rate, right after the warm-up")
     embedding_rate: float = Field(
-        1.0, gt=0, le=100, description="as in finetune, but for 0: control codes are new, and must be learnt"
+        1.0, gt=0, le=100, description="as in finetune, but not 0, because control codes are new and must be learned"
     )
     patience: int = Field(1, ge=1, description="epochs without a better validation loss before stopping")
 
     @model_validator(mode="after")
-    def _leave_room_for_prompts(self) -> "FinetuneGeneratorSection":
+    def _check_room(self) -> "FinetuneGeneratorSection":
         if self.text_tokens > self.max_tokens - 16:
             raise ValueError(
                 f"text_tokens: got {self.text_tokens} of max_tokens {self.max_tokens}; a prompt needs 16 at least"
@@ -57,5 +68,5 @@ class FinetuneGeneratorSection(TrainingSection):
 class EvaluateGeneratorSection(Section):
     """Configures the evaluation of a generator before it is registered."""
 
-    texts: int = Field(200, ge=10, description="that it writes for requests of the test split")
-    seed: int = Field(42, description="of the choice of requests and of the texts that are written for them")
+    texts: int = Field(200, ge=10, description="texts to generate for requests of the test split")
+    seed: int = Field(42, description="seed of the choice of requests and of the generated texts")

@@ -28,7 +28,7 @@ def load_config(env: str | None = None, overrides: Iterable[str] = (), conf: Pat
         conf: Folder of the YAML files; default `default_conf_folder()`.
 
     Raises:
-        ConfigError: With every fault found, one a line.
+        ConfigError: With all faults, one a line.
     """
     folder = conf or default_conf_folder()
     env = env or os.environ.get("REVIEWGEN_ENV") or "local"
@@ -58,8 +58,8 @@ def _read_yaml(path: Path, faults: list[str]) -> Mapping[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}" if mark else "somewhere"
-        faults.append(f"{path}: {where}: not valid YAML")
+        position = f"line {mark.line + 1}" if mark else "line unknown"
+        faults.append(f"{path}: {position}: not valid YAML")
         return {}
     if not isinstance(content, Mapping):
         faults.append(f"{path}: got {type(content).__name__} at the top, expected sections (name: then indented keys)")

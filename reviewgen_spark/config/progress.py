@@ -1,4 +1,4 @@
-"""Shows progress bars with the time left on a terminal; elsewhere it shows nothing.
+"""Shows progress bars with the remaining time on a terminal; elsewhere it shows nothing.
 
 Printed lines do not change: `rich` prints them above the bars, and removes the bars at the end. A process has one
 display, because the bars of a pipeline, its stage and a training are shown together.
@@ -36,20 +36,20 @@ def progress_bars() -> Iterator[None]:
 def add_bar(name: str, total: int, done: int = 0, is_even: bool = True) -> Advance:
     """Adds a bar and returns the function that moves it by a number of steps.
 
-    Outside of `progress_bars`, where stderr is no terminal, and for a single step there is no bar, and the function
+    There is no bar outside of `progress_bars`, if stderr is not a terminal, or for a single step. Then the function
     does nothing.
 
     Args:
         name: What the work is; it holds no review text.
         total: Steps of the work.
         done: Steps that an earlier run finished.
-        is_even: Whether steps take about the same time; else the bar shows no time left.
+        is_even: Whether steps take about the same time; if not, the bar shows no remaining time.
     """
     if total < 2 or not _depth or not _is_terminal():
         return lambda steps: None
     display = _open_display()
     bar = display.add_task(name, total=total, completed=done, is_even=is_even)
-    display.advance(bar, 0)  # starts the clock: the first finished step is enough for a time left
+    display.advance(bar, 0)  # starts the clock, so that the remaining time is known after the first step
     _bars.append(bar)
     return lambda steps: display.advance(bar, steps)
 
@@ -85,19 +85,19 @@ def _open_display() -> "Progress":
         TimeLeft(),
         console=Console(stderr=True, force_terminal=True, force_interactive=True),
         transient=True,
-        redirect_stdout=sys.stdout.isatty(),  # results that go to a file or a pipe stay there
+        redirect_stdout=sys.stdout.isatty(),  # results that go to a file or a pipe are not redirected
         refresh_per_second=2,
-        speed_estimate_period=3600,  # s: a batch can take minutes, and the estimate forgets older steps
+        speed_estimate_period=3600,  # seconds; a batch can take minutes, and the estimate ignores older steps
     )
     _display.start()
     return _display
 
 
-def _remove_bars(kept: int) -> None:
+def _remove_bars(remaining: int) -> None:
     global _display
     if _display is None:
         return
-    while len(_bars) > kept:
+    while len(_bars) > remaining:
         _display.remove_task(_bars.pop())
     if not _bars:
         _display.stop()

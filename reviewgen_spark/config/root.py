@@ -85,16 +85,16 @@ class Config(BaseModel):
     generate: GenerateSection = GenerateSection()
 
     @model_validator(mode="after")
-    def _agree(self) -> "Config":
+    def _check_sections(self) -> "Config":
         if self.split.train_pct + self.split.validation_pct >= 100:
-            raise ValueError("split: train_pct + validation_pct must leave something for test (be below 100)")
+            raise ValueError("split: train_pct + validation_pct must be below 100, to leave something for test")
         if self.ingest.timezone not in available_timezones():
             raise ValueError(
                 f"ingest.timezone: got {self.ingest.timezone!r}, expected an IANA name such as Asia/Shanghai"
             )
         if self.lease.ttl_s < 2 * self.lease.heartbeat_s:
             raise ValueError(
-                "lease.ttl_s must be at least twice lease.heartbeat_s, or a slow heartbeat loses the lease"
+                "lease.ttl_s must be at least twice lease.heartbeat_s, because a slow heartbeat would lose the lease"
             )
         return self
 

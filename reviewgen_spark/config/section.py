@@ -12,7 +12,7 @@ def execution(default: Any, **constraints: Any) -> Any:
 
 
 class Section(BaseModel):
-    """Is the base of all sections: frozen, and with unknown keys refused to catch typing errors."""
+    """Defines the base class of all sections: it is frozen, and it refuses unknown keys to catch typing errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 

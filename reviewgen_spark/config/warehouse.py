@@ -21,7 +21,7 @@ class PathsSection(Section):
     warehouse: str = Field("warehouse", description="folder or URI of the Delta tables")
     exports: str = Field("exports", description="folder or URI of the Parquet copies that tables.parquet_exports names")
     artifacts: str = Field(
-        "artifacts", description="folder of what stages write beside tables: corpora, models, reports, checkpoints"
+        "artifacts", description="folder of files that stages write: corpora, models, reports, checkpoints"
     )
     jars: str = Field(".jars", description="folder of the Delta jars, from the folder that holds `conf`")
     mlflow_uri: str | None = Field(None, description="MLflow tracking URI; default: sqlite below root")
@@ -50,13 +50,13 @@ class SparkSection(Section):
     )
     arrow_max_rows: int = Field(4096, ge=1, description="rows of a batch that a Python worker gets at once")
     arrow_max_bytes: int = Field(
-        16 * 2**20, ge=2**16, description="bytes of such a batch: it bounds the memory of a worker with very long texts"
+        16 * 2**20, ge=2**16, description="bytes of such a batch; limits the memory of a worker with very long texts"
     )
     log_level: Literal["OFF", "ERROR", "WARN", "INFO"] = Field(
         "OFF", description="Spark's own log; from ERROR on it may print review text of a failing row"
     )
     extra: dict[str, str] = Field(
-        default_factory=dict, description="more settings of Spark by name; they win over those of this project"
+        default_factory=dict, description="more settings of Spark by name; they replace those of this project"
     )
 
 
@@ -80,5 +80,5 @@ class TablesSection(Section):
     retention_days: int = Field(
         30,
         ge=1,
-        description="days that earlier versions of tables, old log rows and unused artifacts are kept",
+        description="days for which earlier versions of tables, old log rows and unused artifacts are kept",
     )

@@ -1,1 +1,1 @@
-"""Where Spark meets torch: a model shipped to the executors, and batches of rows run through it."""
+"""Runs torch models on Spark executors: ships a model to them, and runs batches of rows through it."""

@@ -30,14 +30,14 @@ class Counts:
     def faults(self) -> list[str]:
         """Returns a line for each sum that does not match."""
         faults = []
-        accounted = self.bronze + self.quarantined + self.redelivered + self.gold_labels + self.erased
-        if self.delivered != accounted:
-            faults.append(f"{self.delivered:,} records were delivered, but {accounted:,} are accounted for")
+        counted = self.bronze + self.quarantined + self.redelivered + self.gold_labels + self.erased
+        if self.delivered != counted:
+            faults.append(f"{self.delivered:,} records were delivered, but the tables have {counted:,}")
         if self.bronze != self.clean + self.refused:
             faults.append(f"{self.bronze:,} bronze reviews, but {self.clean + self.refused:,} were cleaned or refused")
         if self.clean != self.unique + self.duplicates:
             faults.append(
-                f"{self.clean:,} clean reviews, but {self.unique + self.duplicates:,} have a place among copies"
+                f"{self.clean:,} clean reviews, but {self.unique + self.duplicates:,} are unique or duplicates"
             )
         return faults
 
@@ -62,7 +62,7 @@ class Counts:
 
 
 def count_records(warehouse: Warehouse) -> Counts:
-    """Counts the rows of every table; no count is derived from another."""
+    """Counts the rows of every table; no count is computed from another."""
     files = [row for row in warehouse.records("ops_source_files").read() if row.state == "reserved"]
     clusters = warehouse.read("silver_review_clusters")
     labels = warehouse.read("gold_review_labels").agg(F.count("*"), F.count("error")).collect()[0]
@@ -72,7 +72,7 @@ def count_records(warehouse: Warehouse) -> Counts:
         bronze=warehouse.read("bronze_reviews").count(),
         quarantined=warehouse.read("bronze_reviews_quarantine").where("source_line IS NOT NULL").count(),
         redelivered=warehouse.read("bronze_redeliveries").count(),
-        # Warehouses from before erasure was added have no such table until the next nightly run.
+        # A warehouse from before erasure was added gets this table in the next nightly run.
         erased=warehouse.read("bronze_erasures").count() if warehouse.exists("bronze_erasures") else 0,
         gold_labels=warehouse.read("bronze_gold_labels").count(),
         clean=reviews.count(),

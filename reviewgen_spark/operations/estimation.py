@@ -1,9 +1,9 @@
 """Estimates the time and cost of labelling from a timed sample, for `reviewgen estimate label`.
 
-A night's labelling takes `load + batches x overhead + tokens x seconds a token / workers`, as the workers run side by
-side. Tokens come from a sample stratified by the length of the texts, the rate from the batches that the model ran on
-it, and its interval from resampling these batches. Reading and writing the rows themselves
-and the start of a session are left out.
+Labelling takes `load + batches x overhead + tokens x seconds a token / workers`, because the workers run at the same
+time. The tokens are estimated from a sample that is stratified by the length of the texts. The seconds a token are
+measured on the batches of this sample, and their interval comes from resampling these batches. The estimate leaves out
+the start of a session, and reading and writing the rows.
 """
 
 import shutil
@@ -34,8 +34,9 @@ from reviewgen_spark.warehouse.tables import Warehouse
 
 SEED = 42
 _BOOTSTRAP_SAMPLES = 1_000
-_MIN_STRATUM_ROWS = 20  # a stratum of 20 rows or more is missed by chance once in 10^8 samples
-_MIN_BATCHES, _MAX_PASSES = 20, 4  # a small sample is timed again, or a handful of batches would make the interval
+_MIN_STRATUM_ROWS = 20  # the sample misses a stratum of 20 rows or more once in 10^8 times
+# A sample of fewer batches is timed again, because an interval from so few batches means little.
+_MIN_BATCHES, _MAX_PASSES = 20, 4
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,13 @@ class TimedBatch:
 
 @dataclass(frozen=True)
 class Timings:
-    """Holds the result of the timed sample: seconds to load the model, the batches, and (rows, tokens) by stratum."""
+    """Holds the result of the timed sample.
+
+    Attributes:
+        load_seconds: Seconds to load the model.
+        batches: Timed batches.
+        strata: (rows, tokens) by stratum.
+    """
 
     load_seconds: float
     batches: tuple[TimedBatch, ...]
@@ -56,7 +63,7 @@ class Timings:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class LabellingEstimate:
     """Holds the estimate of labelling; seconds and cost have a 95 % interval."""
 
     model: str
@@ -72,8 +79,8 @@ class Estimate:
     cost_per_hour: float | None
 
     def lines(self) -> list[str]:
-        """Returns the lines that are printed."""
-        found = [
+        """Returns the lines that `reviewgen estimate label` prints."""
+        lines = [
             f"label with {self.model}, {self.workers} workers at once",
             f"  rows           {self.rows:>14,}   in {self.batches:,} batches",
             f"  tokens         {self.tokens:>14,}   from {self.sampled_rows:,} sampled rows",
@@ -87,10 +94,10 @@ class Estimate:
                 seconds / 3600 * self.cost_per_hour
                 for seconds in (self.seconds.value, self.seconds.low, self.seconds.high)
             )
-            found.append(
+            lines.append(
                 f"  cost           {value:>14,.4f}   95 %: {low:,.4f} to {high:,.4f}, at {self.cost_per_hour:g} an hour"
             )
-        return found
+        return lines
 
 
 @progress_bars()
@@ -101,20 +108,21 @@ def estimate_labelling(
     is_all: bool,
     cost_per_hour: float | None,
     progress: Callable[[str], None],
-) -> Estimate:
+) -> LabellingEstimate:
     """Estimates the next run of the label stage, without a lease and without writing to the warehouse.
 
     Args:
-        spark: a session as a run has it.
-        config: as of the run.
-        sample_rows: to time, about.
-        is_all: over every review, as after a new champion; else over those that lack a label of this model.
-        cost_per_hour: of all machines together, in any currency.
-        progress: called with a line a step.
+        spark: Session of a run.
+        config: Configuration of the run.
+        sample_rows: Approximate number of rows to time.
+        is_all: Whether to label every review, as after a new champion; otherwise only reviews without a label of this
+            model.
+        cost_per_hour: Cost of all machines together, in any currency.
+        progress: Called with a line at each step.
 
     Raises:
-        ConfigError: an argument is out of its range.
-        ModelNotFoundError: there is no champion, or its files are damaged.
+        ConfigError: An argument is out of its range.
+        ModelNotFoundError: There is no champion, or its files are damaged.
     """
     if sample_rows < 1 or (cost_per_hour is not None and cost_per_hour < 0):
         raise ConfigError("estimate: --sample must be 1 or more, and --cost-per-hour not negative")
@@ -127,7 +135,7 @@ def estimate_labelling(
     workers = min(config.label.partitions or 2**31, spark.sparkContext.defaultParallelism)
     batches = pending_batches(warehouse, config, is_all)
     if not batches:
-        return Estimate(label, 0, 0, 0, 0, 0, workers, 0.0, 0.0, Interval(0.0, 0.0, 0.0), cost_per_hour)
+        return LabellingEstimate(label, 0, 0, 0, 0, 0, workers, 0.0, 0.0, Interval(0.0, 0.0, 0.0), cost_per_hour)
     reviews = reviews_of(warehouse, batches).withColumn("stratum", length_stratum(F.col("text_clean")))
     counts = {row.stratum: int(row["count"]) for row in reviews.groupBy("stratum").count().collect()}
     rows = sum(counts.values())
@@ -146,10 +154,10 @@ def estimate_labelling(
             advance(1)
     finally:
         sample.unpersist()
-    timed = [batch for one in timings for batch in one.batches]
+    timed = [batch for timing in timings for batch in timing.batches]
     tokens = estimate_tokens(counts, timings[0].strata)
     fixed = warm_up.load_seconds + overhead * len(batches)
-    return Estimate(
+    return LabellingEstimate(
         model=label,
         rows=rows,
         batches=len(batches),
@@ -165,7 +173,7 @@ def estimate_labelling(
 
 
 def pending_batches(warehouse: Warehouse, config: Config, is_all: bool) -> list[int]:
-    """Returns the batches that `run nightly` would label now, or with `is_all` all that can be labelled."""
+    """Returns the batches that `run nightly` would label now; with `is_all` every batch that can be labelled."""
     force = Force(STAGE.name) if is_all else None
     return list(Backlog(config, warehouse, Ledger(warehouse, "estimate"), force).pending(STAGE))
 
@@ -178,12 +186,15 @@ def reviews_of(warehouse: Warehouse, batches: Sequence[int]) -> DataFrame:
 
 
 def length_stratum(text: Column) -> Column:
-    """0 for no text, else by the doubling of its characters: 1 for one, 2 for two or three, 3 for four to seven."""
+    """Returns the stratum of a text by its number of characters: 0 for no text, else the number of binary digits.
+
+    So one character gives 1, two or three give 2, and four to seven give 3.
+    """
     return F.coalesce(F.floor(F.log2(F.nullif(F.length(text), F.lit(0)))) + 1, F.lit(0)).cast("int")
 
 
 def sampling_fractions(counts: Mapping[int, int], sample_rows: int) -> dict[int, float]:
-    """Returns the share of each stratum to draw: the same for all, but at least 20 rows on average.
+    """Returns the share of each stratum to draw: the same for all, but at least 20 rows of each on average.
 
     >>> sampling_fractions({0: 10, 4: 1000}, 101)
     {0: 1.0, 4: 0.1}
@@ -193,31 +204,31 @@ def sampling_fractions(counts: Mapping[int, int], sample_rows: int) -> dict[int,
 
 
 def estimate_tokens(counts: Mapping[int, int], strata: Mapping[int, tuple[int, int]]) -> int:
-    """Estimates the tokens of all rows: each stratum's rows times the mean of its sampled rows.
+    """Estimates the tokens of all rows: for each stratum, its rows times the mean tokens of its sampled rows.
 
     Args:
-        counts: all rows by stratum.
-        strata: (rows, tokens) sampled by stratum; a stratum that was missed gets the mean of all.
+        counts: Number of all rows by stratum.
+        strata: (rows, tokens) of the sample by stratum; a stratum that was not sampled gets the mean of all rows.
 
     >>> estimate_tokens({1: 100, 5: 10}, {1: (10, 20), 5: (2, 60)})
     500
     """
     rows, tokens = (sum(values) for values in zip(*strata.values(), strict=True)) if strata else (0, 0)
     overall = tokens / rows if rows else 0.0
-    means = {stratum: found / sampled for stratum, (sampled, found) in strata.items() if sampled}
+    means = {stratum: total / sampled for stratum, (sampled, total) in strata.items() if sampled}
     return round(sum(count * means.get(stratum, overall) for stratum, count in counts.items()))
 
 
 def estimate_seconds(batches: Sequence[TimedBatch], tokens: int, workers: int, fixed_seconds: float) -> Interval:
     """Estimates the total seconds, with a percentile bootstrap interval (95 %) over the timed batches.
 
-    The batches were timed while all workers were busy, so what they take from each other is in their seconds.
+    The batches were timed while all workers were busy, so their seconds include what the workers cost each other.
 
     Args:
-        batches: with their tokens and seconds.
-        tokens: of the whole.
-        workers: that run at once.
-        fixed_seconds: what does not grow with tokens.
+        batches: Timed batches.
+        tokens: Number of all tokens.
+        workers: Number of workers that run at the same time.
+        fixed_seconds: Seconds that do not grow with the tokens.
     """
     if not batches:
         return Interval(fixed_seconds, fixed_seconds, fixed_seconds)
@@ -228,7 +239,7 @@ def estimate_seconds(batches: Sequence[TimedBatch], tokens: int, workers: int, f
     rate = sizes[:, 1].sum() / sizes[:, 0].sum()
     low, high = np.percentile(rates, [2.5, 97.5])
     value, low, high = (
-        fixed_seconds + float(found) * tokens / workers for found in (rate, min(low, rate), max(high, rate))
+        fixed_seconds + float(bound) * tokens / workers for bound in (rate, min(low, rate), max(high, rate))
     )
     return Interval(value, low, high)
 
@@ -243,9 +254,9 @@ def measure_overhead(warehouse: Warehouse, config: Config, model: RegisteredMode
     try:
         started = time.perf_counter()
         ledger.record(STAGE.name, batch, "started", "estimate")
-        few = reviews_of(warehouse, [batch]).limit(1)
-        labels = label_reviews(few, model, config.label).withColumn("fingerprint", F.lit("estimate"))
-        labels = labels.persist(StorageLevel.DISK_ONLY)  # as the runner does, to count errors before it writes
+        one_row = reviews_of(warehouse, [batch]).limit(1)
+        labels = label_reviews(one_row, model, config.label).withColumn("fingerprint", F.lit("estimate"))
+        labels = labels.persist(StorageLevel.DISK_ONLY)  # the runner does so too, to count errors before it writes
         labels.groupBy("error.class").count().collect()
         scratch.replace_batch("gold_review_labels", labels, batch)
         ledger.record(STAGE.name, batch, "succeeded", "estimate")
@@ -259,12 +270,12 @@ def _collect(windows: DataFrame) -> Timings:
     """Collects the times on the driver: one row per window, without text."""
     load, batches, strata = 0.0, [], dict[int, tuple[int, int]]()
     for window in windows.collect():
-        load = max(load, window.load_seconds)  # the workers load side by side
+        load = max(load, window.load_seconds)  # the workers load at the same time
         total = sum(batch.tokens for batch in window.batches)
         for batch in window.batches:
-            rest = window.rest_seconds * batch.tokens / total
-            batches.append(TimedBatch(batch.tokens, batch.seconds + rest))
-        for found in window.strata:
-            rows, tokens = strata.get(found.stratum, (0, 0))
-            strata[found.stratum] = rows + found.rows, tokens + found.tokens
+            overhead = window.rest_seconds * batch.tokens / total
+            batches.append(TimedBatch(batch.tokens, batch.seconds + overhead))
+        for part in window.strata:
+            rows, tokens = strata.get(part.stratum, (0, 0))
+            strata[part.stratum] = rows + part.rows, tokens + part.tokens
     return Timings(load, tuple(batches), strata)

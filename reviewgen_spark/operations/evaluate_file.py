@@ -30,7 +30,7 @@ CHUNK = 2_000
 
 @dataclass(frozen=True)
 class FileEvaluation:
-    """Holds the model, the data and the scores: all that `--json` writes."""
+    """Holds the model, the data and the scores; `--json` writes all of it."""
 
     model: dict[str, Any]
     data: dict[str, Any]
@@ -39,7 +39,7 @@ class FileEvaluation:
     def lines(self) -> list[str]:
         """Returns the scores as printable lines."""
         left_out = ", ".join(f"{count:,} {reason}" for reason, count in self.data["left_out"].items()) or "none"
-        found = [
+        lines = [
             f"{self.model['name']} version {self.model['version']} ({self.model['base']}) on {self.data['scored']:,} "
             f"of {self.data['rows']:,} rows, left out: {left_out}",
             "",
@@ -48,17 +48,17 @@ class FileEvaluation:
         for score in whole:
             if score["low"] is None:
                 continue
-            found.append(
+            lines.append(
                 f"  {score['metric']:<12} {score['value']:.4f}   95 %: {score['low']:.4f} to {score['high']:.4f}"
             )
         cells = {score["metric"]: int(score["value"]) for score in whole if score["low"] is None}
-        found += ["", f"  {'':<18} said negative  said positive"]
-        found += [f"  {'is negative':<18} {cells['tn']:>13,}  {cells['fp']:>13,}"]
-        found += [f"  {'is positive':<18} {cells['fn']:>13,}  {cells['tp']:>13,}", ""]
+        lines += ["", f"  {'':<18} labelled negative  labelled positive"]
+        lines += [f"  {'is negative':<18} {cells['tn']:>17,}  {cells['fp']:>17,}"]
+        lines += [f"  {'is positive':<18} {cells['fn']:>17,}  {cells['tp']:>17,}", ""]
         for score in self.scores:
             if score["slice_name"] != "all" and score["metric"] == "accuracy":
-                found.append(f"  accuracy {score['value']:.4f} on {score['rows']:>7,} rows of {score['slice_name']}")
-        return found
+                lines.append(f"  accuracy {score['value']:.4f} on {score['rows']:>7,} rows of {score['slice_name']}")
+        return lines
 
 
 @progress_bars()
@@ -68,17 +68,17 @@ def evaluate_file(
     """Scores a registered model on labelled texts.
 
     Args:
-        config: configuration of the registry, the cleaning and the sampling of scores.
+        config: Configuration of the registry, the cleaning and the sampling of scores.
         model: NAME@ALIAS or NAME@VERSION.
-        path: file with the texts; its hash is part of the result.
-        data: content of that file.
-        is_raw: whether texts are scored unchanged; otherwise they are cleaned first, as in the pipeline.
-        progress: called with a line every few seconds.
+        path: File with the texts; its hash is part of the result.
+        data: Content of that file.
+        is_raw: Whether texts are scored unchanged; otherwise they are cleaned first, as in the pipeline.
+        progress: Called with a line every few seconds.
 
     Raises:
         ConfigError: `model` does not have that form, or is not a sentiment model.
-        ModelNotFoundError: there is no such model.
-        DataQualityError: cleaning leaves rows of one label only.
+        ModelNotFoundError: There is no such model.
+        DataQualityError: Cleaning leaves rows of one label only.
     """
     from reviewgen_spark.models.classifier.model_folder import read_settings, require_sentiment
     from reviewgen_spark.models.evaluation.evaluation import score_split
@@ -95,22 +95,22 @@ def evaluate_file(
     section = config.label
     predictor = open_predictor(pinned.path, beside, section.device, section.precision, section.threads, section.compile)
     first = open_first_answers(pinned.path, beside)
-    examples, unread = _examples(data, config, is_raw)
+    examples, unreadable = _examples(data, config, is_raw)
     started = reported = time.monotonic()
-    found: list[np.ndarray[Any, np.dtype[np.float64]]] = []
+    chunks: list[np.ndarray[Any, np.dtype[np.float64]]] = []
     # Sorted by length over the whole file, so that the texts of a chunk have similar lengths.
     order = np.argsort([len(text) for text in examples.texts], kind="stable")
     advance = add_bar("rows", len(order))
     for start in range(0, len(order), CHUNK):
-        found.append(_score_texts(predictor, first, [examples.texts[row] for row in order[start : start + CHUNK]]))
-        advance(len(found[-1]))
+        chunks.append(_score_texts(predictor, first, [examples.texts[row] for row in order[start : start + CHUNK]]))
+        advance(len(chunks[-1]))
         if time.monotonic() - reported > REPORT_EVERY_S:
             reported = time.monotonic()
             done = start + CHUNK
             progress(f"{min(done, len(order)):,} of {len(order):,} rows, {done / (reported - started):.0f} rows/s")
     scores = np.zeros(len(order))
-    scores[order] = np.concatenate(found)
-    left_out = data.left_out | {reason: count for reason, count in unread.items() if count}
+    scores[order] = np.concatenate(chunks)
+    left_out = data.left_out | {reason: count for reason, count in unreadable.items() if count}
     return FileEvaluation(
         model={
             "name": pinned.name,
@@ -164,27 +164,28 @@ def _examples(data: LabelledTexts, config: Config, is_raw: bool) -> tuple[Exampl
         texts, langs = [row.text_clean for row in cleaned], [row.lang_code for row in cleaned]
     else:
         langs = [""] * len(texts)
-    most = None if is_raw else config.label.max_chars
+    max_chars = None if is_raw else config.label.max_chars
     has_text = np.array([bool(text) for text in texts], dtype=bool)
-    is_too_long = np.array([most is not None and len(text or "") > most for text in texts], dtype=bool)
-    kept = np.flatnonzero(has_text & ~is_too_long)
-    if len(set(data.labels[kept])) < 2:
+    is_too_long = np.array([max_chars is not None and len(text or "") > max_chars for text in texts], dtype=bool)
+    readable = np.flatnonzero(has_text & ~is_too_long)
+    if len(set(data.labels[readable])) < 2:
         raise DataQualityError(
-            f"--data: of {data.rows:,} rows {len(kept):,} have text that the model reads, not of both labels"
+            f"--data: of {data.rows:,} rows {len(readable):,} have a text that the model reads; both labels are needed "
+            "among these rows"
         )
     examples = Examples(
         split="test",
-        record_ids=[str(row) for row in kept],
-        texts=[texts[row] or "" for row in kept],
-        labels=data.labels[kept],
+        record_ids=[str(row) for row in readable],
+        texts=[texts[row] or "" for row in readable],
+        labels=data.labels[readable],
         columns={
-            "category": data.slices[kept],
-            "rating": np.full(len(kept), None, dtype=object),
-            "lang_code": np.asarray([langs[row] or None for row in kept], dtype=object),
+            "category": data.slices[readable],
+            "rating": np.full(len(readable), None, dtype=object),
+            "lang_code": np.asarray([langs[row] or None for row in readable], dtype=object),
         },
     )
-    unread = {
+    unreadable = {
         "nothing left after cleaning": int(np.sum(~has_text)),
         "longer than label.max_chars": int(np.sum(is_too_long)),
     }
-    return examples, unread
+    return examples, unreadable

@@ -32,7 +32,8 @@ class Maintenance:
     Attributes:
         tables: Sizes of each table; before and after are equal in a dry run.
         expired_runs: Number of deleted rows of ops_stage_runs.
-        folders: Deleted folders below `paths.artifacts`, which nothing refers to.
+        folders: Deleted folders below `paths.artifacts` that are not in use.
+        is_dry: Whether this was a dry run.
     """
 
     tables: tuple[TableBeforeAfter, ...]
@@ -43,10 +44,10 @@ class Maintenance:
     def lines(self) -> list[str]:
         """Returns the lines that `reviewgen maintain` prints."""
         lines = [f"{'table':<28}{'files':>8}{'MB':>10}" + ("" if self.is_dry else f"{'files':>10}{'MB':>10}")]
-        for tended in self.tables:
-            after = "" if self.is_dry else f"{tended.after.files:>10,}{tended.after.megabytes:>10,.1f}"
-            lines.append(f"{tended.name:<28}{tended.before.files:>8,}{tended.before.megabytes:>10,.1f}{after}")
-        verb = "would go" if self.is_dry else "went"
+        for table in self.tables:
+            after = "" if self.is_dry else f"{table.after.files:>10,}{table.after.megabytes:>10,.1f}"
+            lines.append(f"{table.name:<28}{table.before.files:>8,}{table.before.megabytes:>10,.1f}{after}")
+        verb = "would be deleted" if self.is_dry else "deleted"
         lines.append(f"{self.expired_runs:,} rows of {_RUNS} {verb}")
         return [*lines, *(f"{folder} {verb}" for folder in self.folders)]
 
@@ -57,12 +58,12 @@ def maintain(run: Run, is_dry: bool = False) -> Maintenance:
     Old means older than `tables.retention_days`. The size of a table includes files of earlier versions.
 
     Args:
-        run: Holds the warehouse.
-        is_dry: Only report what would be done.
+        run: Run that holds the warehouse.
+        is_dry: Whether to report only what would be done.
     """
     warehouse, config = run.warehouse, run.config
     expired = _expire_runs(run, is_dry)
-    tended = []
+    sizes = []
     for name, table in TABLES.items():
         if name == "ops_leases" or not warehouse.exists(name):
             continue
@@ -73,32 +74,32 @@ def maintain(run: Run, is_dry: bool = False) -> Maintenance:
             compact(warehouse, name, ordering(table))
             vacuum(warehouse, name)
             after = size(warehouse, name)
-        tended.append(TableBeforeAfter(name, before, after))
+        sizes.append(TableBeforeAfter(name, before, after))
     folders = stale_folders(Path(config.paths.artifacts), _limit(config.tables.retention_days))
     if not is_dry:
         for folder in folders:
             run.lease.check()
             shutil.rmtree(folder, ignore_errors=True)
-    return Maintenance(tuple(tended), expired, tuple(folders), is_dry)
+    return Maintenance(tuple(sizes), expired, tuple(folders), is_dry)
 
 
 def ordering(table: Table) -> tuple[str, ...]:
-    """Returns the columns to order a table by: first the product, then the record, as queries filter by them."""
+    """Returns the columns to order a table by: the product, then the record, because queries filter by these."""
     if table.name.startswith("ops_"):
         return ()
-    wanted = ("product_id", "record_id") if table.is_review_level else ("product_id",)
-    return tuple(name for name in wanted if name in table.columns.names)
+    columns = ("product_id", "record_id") if table.is_review_level else ("product_id",)
+    return tuple(name for name in columns if name in table.columns.names)
 
 
 def stale_folders(artifacts: Path, before: datetime) -> list[Path]:
-    """Returns the folders of stages that nothing refers to any more.
+    """Returns the folders of stages that are not in use any more.
 
-    The newest folder of each stage, the folder of `latest` and folders changed since `before` are kept. Models are
-    kept too, because a rollback may need them. Staging folders and checkpoints belong to runs that failed.
+    These are kept: the newest folder of each stage, the folder of `latest`, and folders that changed since `before`.
+    Models are kept too, because a rollback may need them. Old staging folders and checkpoints are from failed runs.
 
     Args:
         artifacts: `paths.artifacts`.
-        before: Only folders that were last changed before this time.
+        before: Time before which a returned folder was changed last.
     """
     if not artifacts.is_dir():
         return []
@@ -106,12 +107,12 @@ def stale_folders(artifacts: Path, before: datetime) -> list[Path]:
     for stage in sorted(folder for folder in artifacts.iterdir() if folder.is_dir()):
         if stage.name in ("finetune", "pretrain", PINNED):
             continue
-        made = [folder for folder in stage.iterdir() if folder.is_dir() and not folder.is_symlink()]
+        folders = [folder for folder in stage.iterdir() if folder.is_dir() and not folder.is_symlink()]
         latest = Artifacts(artifacts).latest(stage.name)
         kept = {latest.resolve()} if latest.is_symlink() else set()
         if not stage.name.startswith("_"):
-            kept |= set(sorted(made, key=_changed_at)[-1:])
-        stale += sorted(folder for folder in made if folder not in kept and _changed_at(folder) < before)
+            kept |= set(sorted(folders, key=_changed_at)[-1:])
+        stale += sorted(folder for folder in folders if folder not in kept and _changed_at(folder) < before)
     return stale
 
 
@@ -122,6 +123,7 @@ def _changed_at(folder: Path) -> datetime:
 
 
 def _limit(days: int) -> datetime:
+    """Returns the time this many days ago."""
     return datetime.now(UTC) - timedelta(days=days)
 
 
@@ -139,6 +141,6 @@ def _expire_runs(run: Run, is_dry: bool) -> int:
     sequences = [row.sequence for row in old.select("sequence").collect()]
     if sequences and not is_dry:
         run.lease.check()
-        gone = run.spark.createDataFrame([(sequence,) for sequence in sequences], "sequence bigint")
-        run.warehouse.delete(_RUNS, gone, ("sequence",))
+        expired = run.spark.createDataFrame([(sequence,) for sequence in sequences], "sequence bigint")
+        run.warehouse.delete(_RUNS, expired, ("sequence",))
     return len(sequences)

@@ -20,32 +20,32 @@ def compare_models(config: Config, one: str, other: str, progress: Callable[[str
     """Returns printable lines: the checks of the gate for `one` against `other`, then changed labels by category.
 
     Args:
-        config: configuration that names the registry and the corpus.
-        one: alias or version of the new model.
-        other: alias or version of the model to replace.
-        progress: called with a line at each step.
+        config: Configuration with the registry and the corpus.
+        one: Alias or version of the new model.
+        other: Alias or version of the model to replace.
+        progress: Called with a line at each step.
 
     Raises:
-        ModelNotFoundError: there is no such model.
-        SchemaError: there is no corpus to compare on.
+        ModelNotFoundError: There is no such model.
+        SchemaError: There is no corpus to compare on.
     """
     corpus = newest_corpus(config)
     examples = read_split(corpus, "test")
     models = [resolve(config.models.name, name, config.paths.tracking_uri) for name in (one, other)]
-    contenders = []
+    scored = []
     for model in models:
         progress(f"scoring {len(examples):,} rows with version {model.version}")
-        contenders.append(score_model(config, model.path, examples))
-    ours, theirs = contenders
-    snapshot = rows_of(examples)
+        scored.append(score_model(config, model.path, examples))
+    new, old = scored
+    test_rows = rows_of(examples)
     lines = [
         f"version {models[0].version} instead of version {models[1].version}, on the {len(examples):,} test rows of "
         f"corpus {corpus_fingerprint(corpus)[:12]}",
-        *(f"  {line}" for line in check_lines(judge(snapshot, ours, theirs, config.register))),
+        *(f"  {line}" for line in check_lines(judge(test_rows, new, old, config.register))),
         "",
         f"  {'category':<20} {'rows':>8} {'to positive':>12} {'to negative':>12} {'flipped':>8}",
     ]
-    for category, rows, to_positive, to_negative in flips(snapshot, ours.predictions, theirs.predictions):
+    for category, rows, to_positive, to_negative in flips(test_rows, new.predictions, old.predictions):
         share = (to_positive + to_negative) / rows
         lines.append(f"  {category:<20} {rows:>8,} {to_positive:>12,} {to_negative:>12,} {share:>8.1%}")
     return lines
@@ -55,11 +55,11 @@ def newest_corpus(config: Config) -> Path:
     """Returns the folder that the corpus stage published last.
 
     Raises:
-        SchemaError: there is none.
+        SchemaError: There is none.
     """
     folder = Artifacts(config.paths.artifacts).latest("corpus")
     if not folder.is_dir():
         raise SchemaError(
-            f"{folder}: there is no corpus to compare models on; make one with `reviewgen run train --until corpus`"
+            f"{folder}: there is no corpus to compare models on; create one with `reviewgen run train --until corpus`"
         )
     return folder

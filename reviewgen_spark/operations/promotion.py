@@ -17,7 +17,7 @@ def set_champion(
     """Makes `version` the champion; None means the champion before the newest promotion.
 
     A version must first pass the gate against the current champion, on the newest corpus. A rollback or a forced
-    promotion skips the gate; the table records the latter.
+    promotion skips the gate. The table records that a promotion was forced.
 
     Raises:
         ModelNotFoundError: There is no such version, or no earlier champion.
@@ -30,8 +30,8 @@ def set_champion(
     if version is None:
         decisions = warehouse.records("ops_model_promotions").read()
         promotions = [row for row in decisions if row.is_promoted and row.alias is None]  # of champions
-        newest = max(promotions, key=lambda row: row.decided_at, default=None)
-        version = newest.previous_version if newest else None
+        last_promotion = max(promotions, key=lambda row: row.decided_at, default=None)
+        version = last_promotion.previous_version if last_promotion else None
         if version is None:
             raise ModelNotFoundError("there is no earlier champion; `reviewgen models list` shows every version")
     elif is_forced:
@@ -55,6 +55,11 @@ def set_champion(
 
 
 def _pass_gate(config: Config, version: int) -> None:
+    """Checks a version against the current champion by the promotion gate.
+
+    Raises:
+        DataQualityError: The gate refused it.
+    """
     from reviewgen_spark.models.registry.aliases import CHAMPION
     from reviewgen_spark.models.registry.candidate_scoring import judge_candidate
     from reviewgen_spark.models.registry.registry import resolve
@@ -65,12 +70,12 @@ def _pass_gate(config: Config, version: int) -> None:
     try:
         champion = resolve(name, CHAMPION, uri)
     except ModelNotFoundError:
-        champion = None  # none, or its files are missing; the candidate is judged alone
+        champion = None  # no champion, or its files are missing: the candidate is judged without one
     if champion is not None and champion.version == version:
         return
     verdict = judge_candidate(config, newest_corpus(config), candidate.path, champion.path if champion else None)
     if not verdict.promoted:
         raise DataQualityError(
             f"models promote {version}: the gate refused it: {verdict.reason}. See `reviewgen models compare {version} "
-            "champion`; --force promotes it all the same, and the table says so"
+            "champion`; --force promotes it without the gate, and the table records that"
         )

@@ -15,15 +15,15 @@ from reviewgen_spark.warehouse.tables import Warehouse
 
 
 def stage_lines(ledger: Ledger, stages: Sequence[Stage]) -> list[str]:
-    """Returns one line for each stage: its progress, its rows and its last end."""
+    """Returns one line for each stage: its progress, its rows and the time it last ended."""
     width = max(len(stage.name) for stage in stages) + 2
     lines = [f"{'stage':<{width}}{'state':<34}{'rows':>12}  last end (UTC)"]
     for stage in stages:
-        whole = ledger.last(stage.name, None)
+        last = ledger.last(stage.name, None)
         if stage.scope == "table":
-            state = whole.state if whole else "never ran"
-            rows = sum(whole.counts.get(name, 0) for name in stage.writes) if whole else 0
-            at = f"{whole.at:%Y-%m-%d %H:%M:%S}" if whole else ""
+            state = last.state if last else "never ran"
+            rows = sum(last.counts.get(name, 0) for name in stage.writes) if last else 0
+            at = f"{last.at:%Y-%m-%d %H:%M:%S}" if last else ""
         else:
             done = ledger.done(stage.name)
             open_batches = ledger.unfinished(stage.name)
@@ -50,26 +50,29 @@ def backfill_lines(backlog: Backlog, stages: Sequence[Stage]) -> list[str]:
         except (ModelNotFoundError, RegistryError) as error:
             lines.append(f"{stage.name}: {error}")
             continue
-        again = [batch for batch in pending if backlog.ledger.last(stage.name, batch) is not None]
-        if not again:
+        outdated = [batch for batch in pending if backlog.ledger.last(stage.name, batch) is not None]
+        if not outdated:
             continue
-        fresh = [batch for batch in backlog.ledger.done(stage.name) if batch not in pending]
-        done, waiting = _work(backlog.ledger, stage, fresh), _work(backlog.ledger, stage, again)
+        current = [batch for batch in backlog.ledger.done(stage.name) if batch not in pending]
+        done, waiting = _work(backlog.ledger, stage, current), _work(backlog.ledger, stage, outdated)
         left = f"about {_duration(waiting.rows * done.seconds / done.rows)} left" if done.rows else "no batch done yet"
         lines.append(
-            f"{stage.name}: {len(fresh):,} of {len(fresh) + len(pending):,} batches are as wanted now, the newest "
-            f"first; {len(again):,} still show what was there before; {left}"
+            f"{stage.name}: {len(current):,} of {len(current) + len(pending):,} batches are up to date, the newest "
+            f"first; {len(outdated):,} still have earlier results; {left}"
         )
     return lines
 
 
 @dataclass(frozen=True)
 class _Work:
+    """Holds the rows and seconds of finished batches."""
+
     rows: int
     seconds: float
 
 
 def _work(ledger: Ledger, stage: Stage, batches: Sequence[int]) -> _Work:
+    """Sums the rows and seconds of the last run of each batch."""
     runs = [run for batch in batches if (run := ledger.last(stage.name, batch))]
     return _Work(sum(run.counts.get(stage.writes[0], 0) for run in runs), sum(run.seconds or 0.0 for run in runs))
 
@@ -89,7 +92,7 @@ def _duration(seconds: float) -> str:
 def quality_lines(
     warehouse: Warehouse, rules: Mapping[str, QualityRule], batches: tuple[int, int] | None = None
 ) -> list[str]:
-    """Returns one line for each rule, with the number of matched reviews and its reason, for `reviewgen quality`."""
+    """Returns one line for each rule, with its number of matched reviews and its reason, for `reviewgen quality`."""
     metrics = warehouse.read("ops_clean_metrics").where("kind_code IN ('error', 'warning')")
     runs = warehouse.records("ops_stage_runs").read()
     if batches:
@@ -97,14 +100,14 @@ def quality_lines(
         runs = [row for row in runs if batches[0] <= (row.batch_id or 0) <= batches[1]]
     cleaned = {row.batch_id: row.counts for row in runs if row.stage == "clean" and row.state == "succeeded"}
     total = sum(counts["silver_reviews"] + counts["silver_reviews_quarantine"] for counts in cleaned.values())
-    found = {row["name"]: row["n"] for row in metrics.groupBy("name").agg(F.sum("review_count").alias("n")).collect()}
+    matches = {row["name"]: row["n"] for row in metrics.groupBy("name").agg(F.sum("review_count").alias("n")).collect()}
     lines = [f"{'rule':<24}{'severity':<10}{'reviews':>12}{'share':>10}  reason"]
     for name, rule in sorted(rules.items(), key=lambda item: (item[1].severity, item[0])):
-        count = found.pop(name, 0)
+        count = matches.pop(name, 0)
         share = f"{100 * count / total:.2f} %" if total else "-"
         lines.append(f"{name:<24}{rule.severity:<10}{count:>12,}{share:>10}  {rule.reason}")
-    # A rule that was removed since; the next run cleans its batches again.
-    lines += [f"{name:<24}{'gone':<10}{count:>12,}" for name, count in sorted(found.items())]
+    # The other rules were removed since; the next run cleans their batches again.
+    lines += [f"{name:<24}{'removed':<10}{count:>12,}" for name, count in sorted(matches.items())]
     return [*lines, f"{total:,} reviews"]
 
 
@@ -112,7 +115,7 @@ def decide_file(warehouse: Warehouse, path: str, decision: str) -> None:
     """Records the decision about a file that was refused as a whole.
 
     Args:
-        warehouse: Warehouse whose lease this process holds.
+        warehouse: Warehouse; this process must hold its lease.
         path: Path of the file in ops_source_files.
         decision: `accept` or `retry`.
 
@@ -123,7 +126,7 @@ def decide_file(warehouse: Warehouse, path: str, decision: str) -> None:
     last = {row.path: row for row in known}
     if path not in last or last[path].state != "rejected":
         refused = sorted(name for name, row in last.items() if row.state == "rejected")
-        raise ConfigError(f"{path}: no such file was refused; refused are: {', '.join(refused) or 'none'}")
-    decided = {"accept": "accepted", "retry": "retry"}[decision]
-    row = last[path].asDict() | {"state": decided, "batch_id": None, "first_row": None, "last_row": None}
+        raise ConfigError(f"{path}: no such file was refused; the refused files are: {', '.join(refused) or 'none'}")
+    state = {"accept": "accepted", "retry": "retry"}[decision]
+    row = last[path].asDict() | {"state": state, "batch_id": None, "first_row": None, "last_row": None}
     record_source_files(warehouse, known, [row])

@@ -39,14 +39,14 @@ class TextExport:
     """Describes which texts to export, and how.
 
     Attributes:
-        out: folder to write; must be empty or absent.
-        purposes: purposes of the texts to export.
+        out: Folder to write; must be empty or absent.
+        purposes: Purposes of the texts to export.
         format_code: jsonl or csv.
-        is_stripped: whether to leave out visible labels and metadata.
-        reason: reason of the export; kept in ops_text_exports.
+        is_stripped: Whether to leave out visible labels and metadata.
+        reason: Reason of the export; recorded in ops_text_exports.
 
     Raises:
-        ConfigError: the folder is not empty, a purpose is never exported, or labels are stripped without a
+        ConfigError: The folder is not empty, a purpose is never exported, or labels are stripped without a
             reason.
     """
 
@@ -59,15 +59,15 @@ class TextExport:
     def __post_init__(self) -> None:
         if unknown := [purpose for purpose in self.purposes if purpose not in EXPORTABLE]:
             raise ConfigError(
-                f"--purpose {', '.join(unknown)}: expected {', '.join(EXPORTABLE)}; a draft is nobody's but the buyer's"
+                f"--purpose {', '.join(unknown)}: expected {', '.join(EXPORTABLE)}; drafts are never exported"
             )
         if self.is_stripped and not (self.reason or "").strip():
             raise ConfigError(
-                "--strip: generated texts must be labelled (GB 45438-2025); say why these need not be: --reason '…' is "
-                f"kept in {_LOG} with your name"
+                "--strip: generated texts must be labelled (GB 45438-2025); give the reason for an exception with "
+                f"--reason '…'; it is recorded in {_LOG} with your name"
             )
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
-            raise ConfigError(f"--out {self.out}: expected an empty or absent folder; name another, or empty it")
+            raise ConfigError(f"--out {self.out}: expected an empty or absent folder; choose another, or empty it")
 
 
 @dataclass(frozen=True)
@@ -80,19 +80,19 @@ class Exported:
 
     def lines(self) -> list[str]:
         """Returns the lines that `reviewgen export texts` prints."""
-        told = [f"{purpose}: {count:,} texts" for purpose, count in sorted(self.text_counts.items())]
-        how = (
+        counts = [f"{purpose}: {count:,} texts" for purpose, count in sorted(self.text_counts.items())]
+        labelling = (
             "WITHOUT visible labels and AIGC metadata" if self.is_stripped else "with visible labels and AIGC metadata"
         )
-        return [*(told or ["no text of these purposes"]), f"{self.folder}: written {how}; recorded in {_LOG}"]
+        return [*(counts or ["no text of these purposes"]), f"{self.folder}: written {labelling}; recorded in {_LOG}"]
 
 
 def export_texts(run: Run, export: TextExport) -> Exported:
     """Writes the texts of some purposes to a folder.
 
     Args:
-        run: Holds the warehouse.
-        export: Which texts to export, and how.
+        run: Run that holds the warehouse.
+        export: Texts to export, format and folder.
 
     Raises:
         SchemaError: The tables of generated texts do not exist.
@@ -108,17 +108,17 @@ def export_texts(run: Run, export: TextExport) -> Exported:
     counts = {row["purpose"]: int(row["count"]) for row in texts.groupBy("purpose").count().collect()}
     _record(run, export, counts, versions)
     staging = export.out.with_name(f".{export.out.name}.staging")
-    shutil.rmtree(staging, ignore_errors=True)  # of an export that was killed
+    shutil.rmtree(staging, ignore_errors=True)  # left from a killed export
     staging.mkdir(parents=True)
     try:
         written = _write(run, export, texts, staging)
         if written != counts:
             raise DataQualityError(
-                f"{export.out}: {written} texts written, {counts} counted before; nothing is exported"
+                f"{export.out}: {written} texts were written, but {counts} were counted before; nothing is exported"
             )
         run.lease.check()
         if export.out.is_dir():
-            export.out.rmdir()  # checked to be empty; fails if a file was added since
+            export.out.rmdir()  # checked to be empty before; fails if a file was added since
         staging.replace(export.out)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -126,6 +126,7 @@ def export_texts(run: Run, export: TextExport) -> Exported:
 
 
 def _record(run: Run, export: TextExport, counts: Mapping[str, int], versions: Mapping[str, int]) -> None:
+    """Appends the export to ops_text_exports."""
     run.lease.check()
     row = {
         "export_id": run.run_id,
@@ -171,6 +172,7 @@ def _write(run: Run, export: TextExport, texts: DataFrame, folder: Path) -> dict
 
 
 def _lines(run: Run, export: TextExport, rows: DataFrame, file: TextIO) -> Iterator[dict[str, Any]]:
+    """Writes the rows to a file, and yields the values of each."""
     writer: Any = None
     for row in rows.toLocalIterator(prefetchPartitions=True):
         values = exported_row(row, export.is_stripped, run.config.provenance.content_propagator, run.run_id)
@@ -189,15 +191,17 @@ def _lines(run: Run, export: TextExport, rows: DataFrame, file: TextIO) -> Itera
 
 
 def exported_row(row: Row | Mapping[str, Any], is_stripped: bool, propagator: str, export_id: str) -> dict[str, Any]:
-    """Returns a text as it is exported, with metadata under the key AIGC, and a label unless it is training data.
+    """Returns the exported values of a text, with metadata under the key AIGC, unless it is stripped.
+
+    The text begins with the visible label, unless it is stripped or training data.
 
     Raises:
-        DataQualityError: the text does not match its metadata.
+        DataQualityError: The text does not match its metadata.
     """
     aigc = parse_aigc(row["aigc"])
     if not aigc.fits(row["text"]):
         raise DataQualityError(
-            f"text {row['text_id']}: does not fit its AIGC metadata, so it was changed after it was made; write it anew"
+            f"text {row['text_id']}: does not fit its AIGC metadata, so it was changed later; generate it again"
         )
     is_shown = row["purpose"] != "augmentation"
     values = {
@@ -213,6 +217,6 @@ def exported_row(row: Row | Mapping[str, Any], is_stripped: bool, propagator: st
         "source_record_ids": list(row["source_record_ids"]),
     }
     if not is_stripped:
-        spread = replace(aigc, ContentPropagator=propagator, PropagateID=f"{export_id}/{row['text_id']}")
-        values["AIGC"] = asdict(spread)
+        metadata = replace(aigc, ContentPropagator=propagator, PropagateID=f"{export_id}/{row['text_id']}")
+        values["AIGC"] = asdict(metadata)
     return values

@@ -18,21 +18,21 @@ def search_settings(config: Config, progress: Callable[[str], None]) -> TuneResu
     """Trains with different settings; each trial is a run in MLflow. The study is stored beside the registry.
 
     Args:
-        config: sections `models`, `finetune` (settings that are not searched) and `tune`.
-        progress: called with a line every few seconds.
+        config: Sections `models`, `finetune` (settings that are not searched) and `tune`.
+        progress: Called with a line every few seconds.
 
     Raises:
-        SchemaError: there is no corpus.
+        SchemaError: There is no corpus.
     """
     corpus, base = newest_corpus(config), base_model(config)
     # Another corpus, base or fixed setting starts another study, because its scores are not comparable.
-    fixed = f"{corpus_fingerprint(corpus)} {base.hashes} {config.models.base} {config.finetune.result_part()}"
-    name = f"{config.models.name}-{hashlib.sha256(fixed.encode()).hexdigest()[:12]}"
+    study_key = f"{corpus_fingerprint(corpus)} {base.hashes} {config.models.base} {config.finetune.result_part()}"
+    name = f"{config.models.name}-{hashlib.sha256(study_key.encode()).hexdigest()[:12]}"
     artifacts = Path(config.paths.model_artifacts)
 
-    def objective(section: FinetuneSection, tell: Callable[[int, float], None]) -> float:
+    def objective(section: FinetuneSection, on_epoch: Callable[[int, float], None]) -> float:
         with tempfile.TemporaryDirectory(prefix="reviewgen-tune-") as folder:
-            return finetune(corpus, str(base.value), section, Path(folder), progress, on_epoch=tell).validation_f1
+            return finetune(corpus, str(base.value), section, Path(folder), progress, on_epoch=on_epoch).validation_f1
 
     with TrialLog(config.paths.tracking_uri, f"{config.models.name}-tuning", artifacts, name) as log:
         storage = Path(config.paths.root) / "mlflow" / "tuning.db"

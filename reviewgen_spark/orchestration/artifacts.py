@@ -1,10 +1,10 @@
-"""Names and changes the folder `paths.artifacts`, which holds the files of stages.
+"""Manages the folder `paths.artifacts`, which holds the files of stages.
 
 <stage>/<fingerprint>                files of a finished run; they appear only when all are written
 <stage>/latest                       a link to the newest of these folders
 _staging/<name>                      files that are being written
 _checkpoints/<stage>/<fingerprint>   checkpoints of unfinished trainings, to resume from
-_pinned                              copies of registered models, for labelling when the registry does not answer
+_pinned                              copies of registered models, for labelling without the registry
 """
 
 import shutil
@@ -44,8 +44,8 @@ class Artifacts:
     def made(self) -> list[Path]:
         """Returns the folders of all finished runs, each named by its fingerprint."""
         stages = [folder for folder in self.root.iterdir() if folder.is_dir()] if self.root.is_dir() else []
-        found = [made for stage in stages if not stage.name.startswith("_") for made in stage.iterdir()]
-        return sorted(folder for folder in found if folder.is_dir() and not folder.is_symlink())
+        folders = [folder for stage in stages if not stage.name.startswith("_") for folder in stage.iterdir()]
+        return sorted(folder for folder in folders if folder.is_dir() and not folder.is_symlink())
 
     def publish(self, stage: str, fingerprint: str, staged: Path) -> None:
         """Moves a staged folder to its final path, and makes `latest` point to it."""
@@ -53,7 +53,7 @@ class Artifacts:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(target, ignore_errors=True)
         staged.rename(target)
-        # People and bookmarks need one path that always shows the newest.
+        # Users and bookmarks need one path to the newest files.
         link = target.parent / f"latest-{staged.name}"
         link.symlink_to(target.name)
         link.replace(self.latest(stage))

@@ -12,7 +12,7 @@ from reviewgen_spark.warehouse.tables import Warehouse
 
 @dataclass(frozen=True)
 class Force:
-    """Names a stage that runs again although it is done: all its batches, or those from first to last."""
+    """Selects a stage that runs again although it is done: all its batches, or those from first to last."""
 
     stage: str
     first: int | None = None
@@ -33,9 +33,9 @@ class Backlog:
 
     Attributes:
         config: The whole configuration.
-        warehouse: Its table ops_source_files holds the batches that ingest reserved.
+        warehouse: The warehouse; its table ops_source_files holds the batches that ingest reserved.
         ledger: The finished batches and their fingerprints.
-        force: What runs again although it is done.
+        force: The stage and batches that run again although they are done.
         batches: First and last batch of a back-fill.
         max_batches: How many batches one run takes, for stages with `newest_first`.
     """
@@ -46,12 +46,12 @@ class Backlog:
     force: Force | None = None
     batches: tuple[int, int] | None = None
     max_batches: int | None = None
-    _assets: dict[str, Resources] = field(default_factory=dict)
+    _resolved: dict[str, Resources] = field(default_factory=dict)
 
     def pending(self, stage: Stage) -> dict[int, str]:
         """Returns the batches that are not done, in ascending order, with their new fingerprints."""
         resources = self.resources(stage)
-        wanted: dict[int, str] = {}
+        pending: dict[int, str] = {}
         previous = ""
         for batch, inputs in self._input_batches(stage).items():
             if stage.history:
@@ -63,9 +63,9 @@ class Backlog:
             if stage.keeps_done and recorded is not None and recorded.state == "succeeded":
                 is_done, stage_fingerprint = True, recorded.fingerprint
             if self._is_in_range(batch) and (not is_done or self.is_forced(stage, batch)):
-                wanted[batch] = stage_fingerprint
+                pending[batch] = stage_fingerprint
             previous = stage_fingerprint
-        return wanted
+        return pending
 
     def this_run(self, stage: Stage, pending: Mapping[int, str]) -> list[int]:
         """Returns the pending batches that this run takes, in its order.
@@ -83,9 +83,9 @@ class Backlog:
 
     def resources(self, stage: Stage) -> Resources:
         """Returns the models, keys and dictionaries of a stage; they are resolved once."""
-        if stage.name not in self._assets:
-            self._assets[stage.name] = stage.resources(self.config)
-        return self._assets[stage.name]
+        if stage.name not in self._resolved:
+            self._resolved[stage.name] = stage.resources(self.config)
+        return self._resolved[stage.name]
 
     def is_forced(self, stage: Stage, batch_id: int | None) -> bool:
         """Returns whether a batch must run again although it is done."""
@@ -103,7 +103,7 @@ class Backlog:
         return {batch: {name: done[batch] for name, done in finished.items()} for batch in sorted(batches)}
 
     def _reserved(self) -> dict[int, str]:
-        """Returns a text for each batch that lists its slices of files."""
+        """Returns for each batch a text with its slices of files."""
         slices: dict[int, list[str]] = {}
         for row in self.warehouse.records("ops_source_files").read():
             if row.batch_id is not None and row.state in ("reserved", "rejected"):

@@ -31,8 +31,8 @@ def check_night(warehouse: Warehouse, config: Config) -> None:
     """
     known = warehouse.records("ops_source_files").read()
     faults = [
-        f"{row.path}: refused whole ({row.detail}); mend it and `reviewgen ingest retry {row.path}`, or take what is "
-        f"readable with `reviewgen ingest accept {row.path}`"
+        f"{row.path}: the whole file was refused ({row.detail}); correct it and run "
+        f"`reviewgen ingest retry {row.path}`, or accept its readable records with `reviewgen ingest accept {row.path}`"
         for row in undecided_files(warehouse, config, known)
     ]
     arrivals = [

@@ -37,9 +37,9 @@ class ErasureLog:
         return sorted({model for key in self.open for model in self._models.get(key, ())})
 
     def fingerprint(self) -> str:
-        """Returns a digest of all erasures and their states; empty when there are none."""
-        said = "\n".join(f"{key} {row.state}" for key, row in sorted(self._last.items()))
-        return hashlib.sha256(said.encode()).hexdigest()[:32] if said else ""
+        """Returns a digest of all erasures and their states; it is empty if there are none."""
+        states = "\n".join(f"{key} {row.state}" for key, row in sorted(self._last.items()))
+        return hashlib.sha256(states.encode()).hexdigest()[:32] if states else ""
 
     def append(self, keys: Mapping[str, Kind], state: str, key: bytes, models: Iterable[str] = ()) -> None:
         """Appends a row for each hash, in one commit.
@@ -50,19 +50,19 @@ class ErasureLog:
             key: The secret key of the hashes.
             models: Models that were trained on the records.
         """
-        now, taught = datetime.now(UTC), sorted(models)
+        now, model_names = datetime.now(UTC), sorted(models)
         rows = [
             {
-                "sequence": self._sequence + place,
+                "sequence": self._sequence + index,
                 "erasure_id": self._id,
                 "kind_code": kind,
                 "erasure_key": hashed,
                 "key_fingerprint": key_fingerprint(key),
                 "state": state,
-                "models": taught or None,
+                "models": model_names or None,
                 "at": now,
             }
-            for place, (hashed, kind) in enumerate(sorted(keys.items()), start=1)
+            for index, (hashed, kind) in enumerate(sorted(keys.items()), start=1)
         ]
         if not rows:
             return
@@ -70,7 +70,7 @@ class ErasureLog:
         self._sequence += len(rows)
         for row in rows:
             self._last[str(row["erasure_key"])] = Row(**row)
-            self._models.setdefault(str(row["erasure_key"]), set()).update(taught)
+            self._models.setdefault(str(row["erasure_key"]), set()).update(model_names)
 
 
 def open_erasures(warehouse: Warehouse) -> list[str]:

@@ -16,8 +16,8 @@ def describe_failure(error: BaseException) -> str:
     if "No space left on device" in text or "Disk quota exceeded" in text:
         names.append("the disk is full")
     names += re.findall(r"\b([A-Za-z_.]*(?:Error|Exception))(?=[:\n])", text)[:3]
-    names += [f"[{found}]" for found in re.findall(r"\[([A-Z][A-Z_.]{5,})\]", text)[:2]]
-    places = re.findall(r'File "[^"]*?([^/"]+/[^/"]+\.py)", line (\d+)', text)[-2:]
-    shown = " <- ".join(dict.fromkeys(names))
-    at = ", ".join(f"{file}:{line}" for file, line in places)
-    return shown + (f" at {at}" if at else "") + "; see docs/runbook.md"
+    names += [f"[{code}]" for code in re.findall(r"\[([A-Z][A-Z_.]{5,})\]", text)[:2]]
+    positions = re.findall(r'File "[^"]*?([^/"]+/[^/"]+\.py)", line (\d+)', text)[-2:]
+    classes = " <- ".join(dict.fromkeys(names))
+    at = ", ".join(f"{file}:{line}" for file, line in positions)
+    return classes + (f" at {at}" if at else "") + "; see docs/runbook.md"

@@ -19,7 +19,7 @@ class Arrival:
 
 
 def check_freshness(arrivals: Iterable[Arrival], section: FreshnessSection, now: datetime) -> list[str]:
-    """Returns the faults of the newest input, one line each; empty when there are none.
+    """Returns the faults of the newest input, one line each; the list is empty if there are none.
 
     The newest day is compared with the days with input among the 14 days before it. Their median is used, because one
     back-fill must not make every later night look too small.
@@ -27,7 +27,7 @@ def check_freshness(arrivals: Iterable[Arrival], section: FreshnessSection, now:
     Args:
         arrivals: All deliveries so far.
         section: Limits; None switches a check off.
-        now: UTC.
+        now: The current time, in UTC.
     """
     by_day: dict[date, int] = {}
     newest: datetime | None = None

@@ -14,7 +14,7 @@ from reviewgen_spark.orchestration.stage import Stage
 if TYPE_CHECKING:
     from reviewgen_spark.warehouse.tables import Warehouse
 
-Check: TypeAlias = "Callable[[Warehouse, Config], None]"
+PipelineCheck: TypeAlias = "Callable[[Warehouse, Config], None]"
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
@@ -80,15 +80,15 @@ def run_job(stage: Stage, arguments: Sequence[str] | None = None) -> int:
 
 
 def run_pipeline(
-    name: str, stages: Sequence[Stage], check: "Check | None" = None, arguments: Sequence[str] | None = None
+    name: str, stages: Sequence[Stage], check: "PipelineCheck | None" = None, arguments: Sequence[str] | None = None
 ) -> int:
     """Runs a pipeline over all batches that are not done, as `spark-submit pipelines/<name>.py` does.
 
     Args:
-        name: Of the pipeline.
-        stages: In their order.
+        name: The name of the pipeline.
+        stages: Its stages, in their order.
         check: Called after the last stage; it raises errors that a scheduler must see.
-        arguments: Of the command line.
+        arguments: The arguments of the command line.
     """
     parser = argparse.ArgumentParser(prog=f"pipelines/{name}.py", description=f"Run the pipeline {name}.")
     add_config_options(parser)
@@ -98,19 +98,27 @@ def run_pipeline(
 
 
 def run_stages(
-    name: str, stages: Sequence[Stage], config: Config, options: argparse.Namespace, check: "Check | None" = None
+    name: str,
+    stages: Sequence[Stage],
+    config: Config,
+    options: argparse.Namespace,
+    check: "PipelineCheck | None" = None,
 ) -> int:
     """Runs the stages of a pipeline with the options of `add_pipeline_options`; see `run_pipeline`."""
     names = [stage.name for stage in stages]
     for option, stage in (("--until", options.until), ("--force", options.force)):
         if stage is not None and stage not in names:
             raise ConfigError(f"{option} {stage}: no stage of {name}; it has {', '.join(names)}")
-    wanted = stages[: names.index(options.until) + 1] if options.until else stages
-    return _run(name, wanted, config, options, check)
+    selected = stages[: names.index(options.until) + 1] if options.until else stages
+    return _run(name, selected, config, options, check)
 
 
 def _run(
-    name: str, stages: Sequence[Stage], config: Config, options: argparse.Namespace, check: "Check | None" = None
+    name: str,
+    stages: Sequence[Stage],
+    config: Config,
+    options: argparse.Namespace,
+    check: "PipelineCheck | None" = None,
 ) -> int:
     from reviewgen_spark.orchestration.backlog import Force
     from reviewgen_spark.orchestration.runner import open_run
@@ -143,7 +151,7 @@ def guarded(work: Callable[[], int]) -> int:
         _show_trace()
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on from here", file=sys.stderr)
+        print("interrupted; run the same command again to continue", file=sys.stderr)
         return 130
     except Exception as error:
         from reviewgen_spark.orchestration.failures import describe_failure

@@ -1,6 +1,6 @@
 """Allows one writer at a time, by a lease row in a Delta table. Delta's conflict detection decides between two runs.
 
-Without the lease, two runs that start together both take batch max+1 and replace each other's rows.
+Without the lease, two runs that start together both use batch max+1 and replace each other's rows.
 """
 
 import os
@@ -30,7 +30,7 @@ class Lease:
         self.run_id = run_id
         self._expires_at = datetime.min.replace(tzinfo=UTC)
         self._version = -1
-        self._lock = threading.Lock()  # of these two
+        self._lock = threading.Lock()  # guards _expires_at and _version
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -66,7 +66,7 @@ class Lease:
             expires_at, version = self._expires_at, self._version
         if datetime.now(UTC) >= expires_at:
             raise LeaseError("this run was stopped for longer than lease.ttl_s and may no longer write; start again")
-        if self._warehouse.version(_TABLE) != version:  # an own heartbeat that is not recorded yet, or another run
+        if self._warehouse.version(_TABLE) != version:  # own heartbeat not yet recorded here, or another run
             held = self._row()
             if held.owner != self.run_id:
                 raise LeaseError(f"this run lost the warehouse: {_describe(held)}")
@@ -85,7 +85,7 @@ class Lease:
                 if datetime.now(UTC) < self._expires_at:
                     self._update(self.run_id, self.run_id)
             except Exception:
-                # A missed heartbeat is no failure yet: `check` decides by the time that is left.
+                # A missed heartbeat is not a failure yet. `check` decides by the remaining time.
                 continue
 
     def _update(self, holder: str, owner: str) -> bool:
@@ -104,7 +104,7 @@ class Lease:
         is_ours = bool(records.update(values, {"name": _NAME, "owner": holder}))
         if is_ours:  # else `check` must still see that another run wrote the table
             version = records.version()
-            with self._lock:  # not around the commit: a stage would wait for seconds on a busy machine
+            with self._lock:  # not held during the commit, which takes seconds on a busy machine
                 self._expires_at, self._version = expires_at, version
         return is_ours
 
@@ -148,7 +148,7 @@ def describe_holder(warehouse: Warehouse) -> str | None:
 
 def _describe(held: Row) -> str:
     return (
-        f"run {held.owner} holds the warehouse (process {held.pid} on {held.host}, last sign of life "
+        f"run {held.owner} holds the warehouse (process {held.pid} on {held.host}, last heartbeat "
         f"{held.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC); wait for it to end, or until {held.expires_at:%H:%M:%S} UTC "
         "if it died"
     )

@@ -23,8 +23,8 @@ class StageRun:
 class Ledger:
     """Keeps the last state of every stage and batch; appends a row for each change.
 
-    The table is a log: no row is changed, and the last one counts. So a batch that was started and killed never
-    counts as done, even if the configuration goes back to an older one.
+    The table is a log: rows are never changed, and the last row gives the state. So a batch that was started and
+    killed never counts as done, even if the configuration goes back to an older one.
     """
 
     def __init__(self, warehouse: Warehouse, run_id: str) -> None:
@@ -35,8 +35,8 @@ class Ledger:
         if warehouse.exists(_TABLE):
             for row in warehouse.records(_TABLE).read():
                 self._sequence = row.sequence
-                found = StageRun(row.state, row.fingerprint, row.counts or {}, row.at, row.seconds)
-                self._last[row.stage, row.batch_id] = found
+                run = StageRun(row.state, row.fingerprint, row.counts or {}, row.at, row.seconds)
+                self._last[row.stage, row.batch_id] = run
 
     def last(self, stage: str, batch_id: int | None) -> StageRun | None:
         """Returns the last row of a stage and batch, or None."""
@@ -58,8 +58,8 @@ class Ledger:
 
     def unfinished(self, stage: str) -> list[int]:
         """Returns the batches that were started and not finished."""
-        found = [batch for (name, batch), run in self._last.items() if name == stage and run.state != "succeeded"]
-        return sorted(batch for batch in found if batch is not None)
+        batches = [batch for (name, batch), run in self._last.items() if name == stage and run.state != "succeeded"]
+        return sorted(batch for batch in batches if batch is not None)
 
     def record(
         self,

@@ -10,7 +10,7 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ErrorShareError
 from reviewgen_spark.orchestration.lease import Lease
 from reviewgen_spark.orchestration.stage import Stage
-from reviewgen_spark.warehouse.tables import Warehouse, Written
+from reviewgen_spark.warehouse.tables import Warehouse, WriteResult
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Publisher:
 
     def _write(
         self, stage: Stage, name: str, outputs: Mapping[str, DataFrame], batch: int | None, fingerprint: str
-    ) -> Written:
+    ) -> WriteResult:
         if batch is not None:
             if name not in outputs:
                 return self.warehouse.clear_batch(name, batch)
@@ -68,6 +68,6 @@ class Publisher:
             raise ErrorShareError(
                 f"{stage.name}: {sum(failures.values()):,} of {total:,}"
                 f" rows ended in an error ({classes}), more than {limit:g} %; "
-                f"nothing was published. Mend the cause, or raise {stage.name}.max_error_pct"
+                f"nothing was published. Repair the cause, or raise {stage.name}.max_error_pct"
             )
         return int(errors)

@@ -81,25 +81,25 @@ class Run:
     @progress_bars()
     def _batch_stage(self, stage: Stage) -> None:
         pending = self.backlog.pending(stage)
-        now = self.backlog.this_run(stage, pending)
+        batches = self.backlog.this_run(stage, pending)
         if not pending:
             self.report(f"[{stage.name}] nothing to do")
-        advance = add_bar(f"{stage.name}: batches", len(now))
-        for number, batch in enumerate(now, start=1):
+        advance = add_bar(f"{stage.name}: batches", len(batches))
+        for number, batch in enumerate(batches, start=1):
             stage_fingerprint = pending[batch]
             tables = self.inputs.batch_tables(stage, batch)
-            self._execute(stage, batch, stage_fingerprint, tables, f"batch {batch} ({number}/{len(now)})")
+            self._execute(stage, batch, stage_fingerprint, tables, f"batch {batch} ({number}/{len(batches)})")
             advance(1)
-        if len(now) < len(pending):
-            self.report(f"[{stage.name}] {len(pending) - len(now):,} batches wait for the next run (--max-batches)")
+        if len(batches) < len(pending):
+            self.report(f"[{stage.name}] {len(pending) - len(batches):,} batches wait for the next run (--max-batches)")
 
     def _table_stage(self, stage: Stage) -> None:
         folders = self.inputs.folders(stage)
         inputs = self.inputs.fingerprints(stage, folders)
         stage_fingerprint = fingerprint(stage, self.config, self.backlog.resources(stage), inputs)
-        is_there = not stage.makes_files or self.artifacts.folder(stage.name, stage_fingerprint).is_dir()
+        has_files = not stage.makes_files or self.artifacts.folder(stage.name, stage_fingerprint).is_dir()
         is_done = self.ledger.is_done(stage.name, None, stage_fingerprint)
-        if is_done and is_there and not self.backlog.is_forced(stage, None):
+        if is_done and has_files and not self.backlog.is_forced(stage, None):
             self.report(f"[{stage.name}] nothing to do")
             return
         tables = self.inputs.finished_tables(stage)
@@ -160,7 +160,7 @@ class Run:
             counts=counts,
             seconds=round(seconds, 3),
         )
-        rows = counts[stage.writes[0]] if stage.writes else 0  # of its main table, as in `reviewgen status`
+        rows = counts[stage.writes[0]] if stage.writes else 0  # those of its main table, as in `reviewgen status`
         speed = f", {rows / seconds:,.0f} rows/s" if rows else ""
         self.report(f"[{stage.name}] {where}: {rows:,} rows in {seconds:.1f} s{speed}")
 
@@ -178,8 +178,8 @@ class Run:
                 error_class=type(error).__name__,
             )
         except Exception:
-            # The first failure is reported, not this one. The last row is `started`, so the batch does not count as
-            # done. A run without the lease must not write to the ledger of the run that took over.
+            # The first failure is reported, not this one. The last row is `started`, so the batch is not done. A run
+            # without the lease must not write to the ledger of the run that took over.
             return
 
     # -- reserving ---------------------------------------------------------------------------------------------
@@ -192,10 +192,10 @@ class Run:
         if rows:
             self.lease.check()
             record_source_files(self.warehouse, known, rows)
-            taken = {row["batch_id"] for row in rows} - {None}
+            batches = {row["batch_id"] for row in rows} - {None}
             rejected = [row["path"] for row in rows if row["state"] == "rejected"]
             count = len({row["path"] for row in rows if row["batch_id"] is not None})
-            self.report(f"[{stage.name}] {count:,} new files in {len(taken):,} batches")
+            self.report(f"[{stage.name}] {count:,} new files in {len(batches):,} batches")
             for path in rejected:
                 self.report(f"[{stage.name}] {path} was refused whole; see `reviewgen status`")
 

@@ -42,10 +42,10 @@ def session_settings(config: Config) -> dict[str, str]:
         "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "true",
         # The query context that Spark prints with an error quotes literals and columns.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
-        # A corrupt file must fail or go to quarantine; half of its rows must never be used.
+        # A corrupt file must fail or go to quarantine. A part of its rows must never be used.
         "spark.sql.files.ignoreCorruptFiles": "false",
-        # Texts, words and hashes hardly repeat, so a dictionary costs a tenth of a stage's time and saves nothing more
-        # than zstd does (a table of reviews and tokens: 61 MB, against 68 MB with Spark's defaults).
+        # Texts, words and hashes rarely repeat. A dictionary costs a tenth of a stage's time and saves no more space
+        # than zstd (a table of reviews and tokens: 61 MB, against 68 MB with Spark's defaults).
         "spark.hadoop.parquet.enable.dictionary": "false",
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.ui.enabled": "false",
@@ -97,13 +97,13 @@ def stderr_without(line: str) -> Iterator[None]:
     """
     sys.stderr.flush()
     read_end, write_end = os.pipe()
-    kept = os.dup(2)
+    stderr_copy = os.dup(2)
     # Without setsid, Ctrl-C would end the filter, and later lines of the JVM would be lost.
     os.posix_spawnp(
         "sed",
         ["sed", "-u", f"/^{line}$/d"],
         {**os.environ, "LC_ALL": "C"},
-        file_actions=[(os.POSIX_SPAWN_DUP2, read_end, 0), (os.POSIX_SPAWN_DUP2, kept, 1)],
+        file_actions=[(os.POSIX_SPAWN_DUP2, read_end, 0), (os.POSIX_SPAWN_DUP2, stderr_copy, 1)],
         setsid=True,
     )
     os.close(read_end)
@@ -113,15 +113,15 @@ def stderr_without(line: str) -> Iterator[None]:
         yield
     finally:
         sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr_copy, 2)
+        os.close(stderr_copy)
 
 
 def _local_launch(builder: "SparkSession.Builder", config: Config) -> "SparkSession.Builder":
     """Adds the settings that must be set before the JVM starts; spark-submit has its own."""
     jars = sorted(Path(config.paths.jars).glob("*.jar"))
     if not jars:
-        raise ConfigError(f"{config.paths.jars}: no Delta jars there: run `make setup` once, with a network")
+        raise ConfigError(f"{config.paths.jars}: no Delta jars in this folder: run `make setup` once, with a network")
     if config.spark.master.startswith("local"):
         # The host name of a laptop may have no address, or one that changes with the network.
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
@@ -133,8 +133,8 @@ def _local_launch(builder: "SparkSession.Builder", config: Config) -> "SparkSess
     classpath = ":".join(str(jar) for jar in jars)
     log4j = (default_conf_folder() / "log4j2.properties").as_uri()
     options = f"-Dlog4j2.configurationFile={log4j} -Dreviewgen.log.level={config.spark.log_level}"
-    given = (os.environ.get(name, "") for name in ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS"))
-    if not any("GC" in one for one in given):  # with two collectors the JVM does not start
+    java_options = (os.environ.get(name, "") for name in ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS"))
+    if not any("GC" in value for value in java_options):  # with two collectors the JVM does not start
         # A run uses every core, and the background work of G1 would slow it down (docs/experiments.md).
         options += " -XX:+UseParallelGC"
     return (

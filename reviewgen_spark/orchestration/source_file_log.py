@@ -11,5 +11,5 @@ def record_source_files(warehouse: Warehouse, known: Iterable[Any], rows: Sequen
     """Appends rows to ops_source_files, numbered after the known ones."""
     last = max((int(row.sequence) for row in known), default=0)
     now = datetime.now(UTC)
-    numbered = [{**row, "sequence": last + place, "at": now} for place, row in enumerate(rows, start=1)]
+    numbered = [{**row, "sequence": last + index, "at": now} for index, row in enumerate(rows, start=1)]
     warehouse.records("ops_source_files").append(numbered)

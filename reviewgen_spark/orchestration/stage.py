@@ -31,8 +31,8 @@ class Inputs:
     """Holds all inputs of a stage's `run`.
 
     Attributes:
-        tables: By name. A batch stage reads its own batch, and the batches with lower ids of tables in `history`. A
-            table stage reads the finished batches at pinned versions.
+        tables: The input tables by name. A batch stage reads its own batch, and the batches with lower ids of tables in
+            `history`. A table stage reads the finished batches at pinned versions.
         config: The whole configuration. The fingerprint covers only the sections that the stage names.
         resources: The value that `Stage.resources` returned.
         artifacts: Folders that the stages in `uses` made.
@@ -74,15 +74,15 @@ class Stage:
         resources: Resolves models, keys and dictionaries, once a run, on the driver.
         mode: How the tables of a table stage are written. `replace` replaces the whole table. `by_fingerprint` replaces
             only the rows with this run's fingerprint, so a log keeps its rows and a rerun adds none twice.
-        max_error_pct: Share of rows of the first table with `error` above which nothing is written. It is for model
-            stages, which persist the predictions: errors are counted before the write.
+        max_error_pct: Highest share of rows of the first table with `error`, in percent. Above it nothing is written.
+            It is for model stages, which persist the predictions, because errors are counted before the write.
         expected_errors: Classes of `error` that are not a failure of the model, such as a review without text. They do
             not count towards `max_error_pct`.
         makes_files: Whether it fills `Inputs.out`.
         keeps_done: Whether a finished batch stays finished when the fingerprint changes. For ingest, because delivered
-            files may be deleted by then.
-        newest_first: Whether the newest batches run first, at most `--max-batches` a run. For stages whose batches must
-            all be recomputed when the model changes. Not for a stage with its own tables in `history`.
+            files may have been deleted.
+        newest_first: Whether the newest batches run first, at most `--max-batches` a run. For stages whose batches are
+            all recomputed when the model changes. Not for a stage with its own tables in `history`.
         require: Raises MissingExtraError when the driver lacks a library that the configuration needs. It is called
             before Spark starts.
         plan: Finds new input and returns the rows of ops_source_files that reserve it; for ingest.

@@ -1,4 +1,4 @@
-"""Reads what a stage gets: its input tables, the folders of earlier stages, and the fingerprints of both."""
+"""Reads the inputs of a stage: its input tables, the folders of earlier stages, and the fingerprints of both."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,14 +48,14 @@ class StageInputs:
         """Returns the folders that the stages in `uses` made, by stage.
 
         Raises:
-            StageError: When one of them was not made, or is gone.
+            StageError: When one of them was not made, or does not exist any more.
         """
         folders = {}
         for name in stage.uses:
             made = self.ledger.last(name, None)
             folder = self.artifacts.folder(name, made.fingerprint) if made else None
             if made is None or folder is None or made.state != "succeeded" or not folder.is_dir():
-                raise StageError(f"{stage.name}: it needs what the stage {name} makes; run its whole pipeline")
+                raise StageError(f"{stage.name}: it needs the files of the stage {name}; run its whole pipeline")
             folders[name] = folder
         return folders
 

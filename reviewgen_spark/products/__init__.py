@@ -1,1 +1,1 @@
-"""What a shop acts on: roll-ups of labels per product."""
+"""Computes results for each product: keywords, satisfaction and summaries."""

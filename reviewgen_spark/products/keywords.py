@@ -1,4 +1,4 @@
-"""Keywords: the words of a product's reviews in; those that say what it is about, by TF-IDF and by TextRank, out."""
+"""Ranks the words of each product's reviews by TF-IDF and by TextRank."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
@@ -17,8 +17,12 @@ from reviewgen_spark.schemas.arrow import arrow_schema, to_batch
 from reviewgen_spark.text.words.textrank import Numbers, rank_words
 
 _RANKED = StructType().add("word", StringType()).add("review_count", LongType()).add("score", DoubleType())
-# A row a product: its words in order, in how many of the `size` reviews each stands, how many reviews the last of its
-# `top` most frequent words has (0 where it has no more words than that), and its first words by TextRank.
+# One row a product:
+#   size          number of its reviews that were read
+#   word          its words, sorted
+#   review_count  for each word, the number of reviews with it
+#   least_count   the review count of the last of its `top` most frequent words; 0 if it has no more words than that
+#   ranked        its first words by TextRank
 _PRODUCT_WORDS = (
     StructType()
     .add("product_id", StringType())
@@ -32,62 +36,63 @@ _PRODUCTS_A_BATCH = 200
 
 
 def keywords_by_product(words: DataFrame, section: KeywordsSection) -> DataFrame:
-    """The first `section.top` keywords of each product by each method; the rows of gold_product_keywords.
+    """Returns the first `section.top` keywords of each product by each method: the rows of gold_product_keywords.
 
-    A word counts once a review, so that one long review does not speak for a product, and must stand in at least
-    `section.min_reviews` of them. Of a product with more than `section.max_reviews` reviews those with the lowest hash
-    are read, the same ones each night. Each review is read once, beside the others of its product; what is compared
-    between products is their words alone.
+    A word counts once a review, so that one long review does not dominate a product. It must be in at least
+    `section.min_reviews` reviews. If a product has more than `section.max_reviews` reviews, those with the lowest hash
+    are read, the same ones each night. Each review is read once, together with the others of its product. Only words
+    are compared between products.
 
     Args:
         words: product_id, record_id and content_words of unique current reviews.
-        section: Methods and bounds.
+        section: Methods and limits.
     """
     products = (
-        words.withColumn("place", F.xxhash64("record_id"))
+        words.withColumn("hash", F.xxhash64("record_id"))
         .repartition("product_id")
-        .sortWithinPartitions("product_id", "place", "record_id")
+        .sortWithinPartitions("product_id", "hash", "record_id")
         .select("product_id", "content_words")
         .mapInArrow(lambda batches: product_words(batches, section), _PRODUCT_WORDS)
         .persist()
     )
     methods = {"tfidf": _tf_idf, "textrank": _text_rank}
-    found = [methods[name](products, section.top).withColumn("method_code", F.lit(name)) for name in section.methods]
-    return reduce(DataFrame.unionByName, found).select(*TABLES["gold_product_keywords"].columns.names)
+    ranked = [methods[name](products, section.top).withColumn("method_code", F.lit(name)) for name in section.methods]
+    return reduce(DataFrame.unionByName, ranked).select(*TABLES["gold_product_keywords"].columns.names)
 
 
 def _tf_idf(products: DataFrame, top: int) -> DataFrame:
-    """Share of the product's reviews with the word, times log((1 + N) / (1 + n)) + 1: n of N products have the word.
+    """Scores words: the share of the product's reviews with the word, times log((1 + N) / (1 + n)) + 1.
 
-    The factor is 1 for a word of all products, and greatest for a word of one. A word that the greatest would still
-    leave behind the `top` most frequent words, these at 1, cannot be among the first: most words are sifted out so.
+    n of N products have the word. The factor is 1 for a word of all products, and greatest for a word of one product.
+    A word is left out before scoring if its count times the greatest factor is below `least_count`. It cannot be among
+    the first, because `top` words score higher even with factor 1. This removes most words.
     """
-    spread = products.select(F.explode("word").alias("word")).groupBy("word").agg(F.count("*").alias("products"))
+    counts = products.select(F.explode("word").alias("word")).groupBy("word").agg(F.count("*").alias("products"))
     total = F.broadcast(products.agg(F.count("*").alias("total")))
     words = products.crossJoin(total).select(
-        "product_id", "size", "least_count", "total", F.explode(F.arrays_zip("word", "review_count")).alias("one")
+        "product_id", "size", "least_count", "total", F.explode(F.arrays_zip("word", "review_count")).alias("entry")
     )
-    most = F.log((1 + F.col("total")) / 2) + 1
-    chosen = words.where(F.col("one.review_count") * most >= F.col("least_count")).select("*", "one.*")
+    greatest = F.log((1 + F.col("total")) / 2) + 1
+    candidates = words.where(F.col("entry.review_count") * greatest >= F.col("least_count")).select("*", "entry.*")
     score = F.col("review_count") / F.col("size") * (F.log((1 + F.col("total")) / (1 + F.col("products"))) + 1)
-    best = Window.partitionBy("product_id").orderBy(F.col("score").desc(), "word")
+    by_score = Window.partitionBy("product_id").orderBy(F.col("score").desc(), "word")
     return (
-        chosen.join(spread, "word")
+        candidates.join(counts, "word")
         .select("product_id", "word", "review_count", score.alias("score"))
-        .withColumn("place", F.row_number().over(best))
+        .withColumn("place", F.row_number().over(by_score))
         .where(F.col("place") <= top)
     )
 
 
 def _text_rank(products: DataFrame, top: int) -> DataFrame:
-    ranked = products.select("product_id", F.posexplode("ranked").alias("place", "one"))
-    return ranked.select("product_id", "one.*", (F.col("place") + 1).alias("place"))
+    ranked = products.select("product_id", F.posexplode("ranked").alias("place", "entry"))
+    return ranked.select("product_id", "entry.*", (F.col("place") + 1).alias("place"))
 
 
 def product_words(batches: Iterable[pa.RecordBatch], section: KeywordsSection) -> Iterator[pa.RecordBatch]:
-    """A row for each product of a partition; its reviews (product_id, content_words) stand one after the other.
+    """Returns a row for each product of a partition. Its reviews (product_id, content_words) must be adjacent.
 
-    Words are numbers while they are counted: a Python string for each place would be most of the stage's time.
+    Words are counted as numbers, because Python strings would take most of the stage's time.
     """
     schema, vocabulary = arrow_schema(_PRODUCT_WORDS), _Vocabulary()
     measured = (
@@ -99,9 +104,9 @@ def product_words(batches: Iterable[pa.RecordBatch], section: KeywordsSection) -
 
 
 class _Vocabulary(dict[str, int]):
-    """The number of each spelling in a partition, in the order in which they are met; -1 for what is no word.
+    """Numbers the spellings of a partition in the order of their first use; -1 for what is not a word.
 
-    No words are numbers, masks and names of emoji. Spellings that differ in case alone share a number.
+    Numbers, masks and names of emoji are not words. Spellings that differ only in case share a number.
     """
 
     def __init__(self) -> None:
@@ -120,32 +125,35 @@ class _Vocabulary(dict[str, int]):
         return number
 
     def number(self, spellings: pa.StringArray) -> Numbers:
-        """The numbers of many."""
-        places = spellings.dictionary_encode()
-        numbers = np.fromiter(map(self.__getitem__, places.dictionary.to_pylist()), np.int64, len(places.dictionary))
-        found: Numbers = numbers[places.indices.to_numpy()]
-        return found
+        """Returns the numbers of many spellings."""
+        encoded = spellings.dictionary_encode()
+        distinct = np.fromiter(map(self.__getitem__, encoded.dictionary.to_pylist()), np.int64, len(encoded.dictionary))
+        numbers: Numbers = distinct[encoded.indices.to_numpy()]
+        return numbers
 
 
 def _by_product(
-    batches: Iterable[pa.RecordBatch], vocabulary: _Vocabulary, most: int
+    batches: Iterable[pa.RecordBatch], vocabulary: _Vocabulary, max_reviews: int
 ) -> Iterator[tuple[str, Numbers, Numbers]]:
-    """The words of each product's first reviews, and how many each review has; no more of them are held than that."""
+    """Yields each product, the words of its first `max_reviews` reviews, and the number of words of each review.
+
+    No more reviews are held in memory.
+    """
     product, words, lengths, size = "", list[Numbers](), list[Numbers](), 0
     for batch in batches:
         reviews = batch.column("content_words")
         numbers = vocabulary.number(reviews.flatten())
         counts = pc.fill_null(pc.list_value_length(reviews), 0).to_numpy().astype(np.int64)
-        places = np.concatenate(([0], np.cumsum(counts)))
+        offsets = np.concatenate(([0], np.cumsum(counts)))
         runs = pc.run_end_encode(batch.column("product_id"))
         start = 0
         for name, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
             if words and name != product:
                 yield product, np.concatenate(words), np.concatenate(lengths)
                 words, lengths, size = [], [], 0
-            if size < most:
-                last = min(end, start + most - size)
-                words.append(numbers[places[start] : places[last]])
+            if size < max_reviews:
+                last = min(end, start + max_reviews - size)
+                words.append(numbers[offsets[start] : offsets[last]])
                 lengths.append(counts[start:last])
                 size += last - start
             product, start = name, end
@@ -156,25 +164,25 @@ def _by_product(
 def _measure(
     words: Numbers, lengths: Numbers, vocabulary: Sequence[str], section: KeywordsSection
 ) -> tuple[int, list[str], list[int], int, list[dict[str, object]]]:
-    """What `_PRODUCT_WORDS` says of a product after its id."""
+    """Returns the values of `_PRODUCT_WORDS` after the product id."""
     reviews = np.repeat(np.arange(len(lengths)), lengths)
     words, reviews = words[words >= 0], reviews[words >= 0]
     pairs = np.sort(reviews * len(vocabulary) + words)
-    once = pairs[np.diff(pairs, prepend=-1) > 0] % max(len(vocabulary), 1)
-    found, counts = np.unique(once, return_counts=True)
-    found, counts = found[counts >= section.min_reviews], counts[counts >= section.min_reviews]
-    if not len(found):
+    once_a_review = pairs[np.diff(pairs, prepend=-1) > 0] % max(len(vocabulary), 1)
+    numbers, counts = np.unique(once_a_review, return_counts=True)
+    numbers, counts = numbers[counts >= section.min_reviews], counts[counts >= section.min_reviews]
+    if not len(numbers):
         return len(lengths), [], [], 0, []
-    order = np.array(sorted(range(len(found)), key=lambda place: vocabulary[int(found[place])]), np.int64)
-    spelt, counts = [vocabulary[number] for number in found[order].tolist()], counts[order]
+    order = np.array(sorted(range(len(numbers)), key=lambda index: vocabulary[int(numbers[index])]), np.int64)
+    spellings, counts = [vocabulary[number] for number in numbers[order].tolist()], counts[order]
     least = int(np.partition(counts, -section.top)[-section.top]) if len(counts) > section.top else 0
     ranked: list[dict[str, object]] = []
-    if "textrank" in section.methods:  # of the words that are left, by their place in `spelt`
-        place = np.minimum(np.searchsorted(found, words), len(found) - 1)
-        stands = found[place] == words
-        in_order = np.argsort(order)[place[stands]]
-        chosen, ranks = rank_words(in_order, reviews[stands], counts, section.window, section.max_words)
+    if "textrank" in section.methods:  # of the remaining words, as indexes into `spellings`
+        index = np.minimum(np.searchsorted(numbers, words), len(numbers) - 1)
+        remains = numbers[index] == words
+        indexes = np.argsort(order)[index[remains]]
+        chosen, ranks = rank_words(indexes, reviews[remains], counts, section.window, section.max_words)
         for best in np.lexsort((chosen, -ranks))[: section.top].tolist():
-            number = int(chosen[best])
-            ranked.append({"word": spelt[number], "review_count": int(counts[number]), "score": float(ranks[best])})
-    return len(lengths), spelt, counts.tolist(), least, ranked
+            word = int(chosen[best])
+            ranked.append({"word": spellings[word], "review_count": int(counts[word]), "score": float(ranks[best])})
+    return len(lengths), spellings, counts.tolist(), least, ranked

@@ -1,4 +1,4 @@
-"""Satisfaction: the model's labels in; one row a product, out."""
+"""Computes the satisfaction with each product from the labels of the model."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -8,15 +8,17 @@ from reviewgen_spark.schemas import TABLES
 
 
 def satisfaction_by_product(labelled: DataFrame, section: SatisfactionSection) -> DataFrame:
-    """Roll the labels of unique current reviews up to products.
+    """Rolls the labels of unique current reviews up to products.
 
-    `satisfaction_score` shrinks a product's share to the shop's mean, as if `prior_weight` average reviews had been
-    added: three lucky reviews do not beat three hundred good ones. It is the posterior mean of a beta-binomial
-    model with a prior of that weight (Gelman et al., Bayesian Data Analysis, 3rd ed., section 5.1).
+    `satisfaction_score` shrinks a product's share towards the shop's mean, as if `prior_weight` average reviews had
+    been added. So few reviews change it little. It is the posterior mean of a beta-binomial model with a prior of that
+    weight.
 
-    While a new model's labels replace an old one's, batch by batch, only the model version that has labelled the most
-    reviews counts (of two with as many, the newer): scores of two models are never mixed. `coverage_pct` says how much
-    of a product it has labelled; a product of which it has labelled nothing is left out until it has.
+    Source: Gelman et al., Bayesian Data Analysis, 3rd ed., section 5.1.
+
+    While a new model's labels replace an old one's, batch by batch, only one model version counts: the one that has
+    labelled the most reviews. If two have labelled equally many, the newer counts. Scores of two models are never
+    mixed. `coverage_pct` is the share of a product's labels by that version. A product without such labels is left out.
 
     Args:
         labelled: product_id, category, rating, created_at, sentiment_label, model_name, model_version; rows without
@@ -24,7 +26,7 @@ def satisfaction_by_product(labelled: DataFrame, section: SatisfactionSection) -
         section: `prior_weight`, `min_reviews`.
     """
     version = F.struct("model_name", "model_version")
-    # Reviews are read and joined once: all that follows asks a row for each product and model version.
+    # Reviews are read and joined once, because the rest reads one row for each product and model version.
     rolled = (
         labelled.where(F.col("sentiment_label").isNotNull())
         .groupBy("product_id", "model_name", "model_version")
@@ -47,12 +49,12 @@ def satisfaction_by_product(labelled: DataFrame, section: SatisfactionSection) -
             F.struct("count", "version.model_version"),
         ).alias("pinned")
     )
-    whole = rolled.groupBy("product_id").agg(F.sum("review_count").alias("labelled_count"))
+    labelled_counts = rolled.groupBy("product_id").agg(F.sum("review_count").alias("labelled_count"))
     weight = F.lit(section.prior_weight)
     return (
         rolled.crossJoin(F.broadcast(pinned))
         .where(version == F.col("pinned.version"))
-        .join(whole, on="product_id", how="inner")
+        .join(labelled_counts, on="product_id", how="inner")
         .withColumn("coverage_pct", 100.0 * F.col("review_count") / F.col("labelled_count"))
         .withColumn("satisfaction_pct", 100.0 * F.col("positive_count") / F.col("review_count"))
         .withColumn(

@@ -1,4 +1,4 @@
-"""Summaries: the reviews of a product in; one row that says what customers say of it, with its provenance, out."""
+"""Summarises the reviews of each product: one row with the summary, its sources and its checks."""
 
 import json
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from reviewgen_spark.config import ChecksSection, Config, SummariseSection, Toke
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.schemas.arrow import arrow_schema, to_batch
 from reviewgen_spark.text.checks.checks import (
-    Check,
     CheckLists,
-    Judged,
+    LabellerPrediction,
+    TextCheck,
     check_harm,
     check_leakage,
     check_personal_data,
@@ -26,8 +26,8 @@ from reviewgen_spark.text.checks.checks import (
 )
 from reviewgen_spark.text.requests.prompt_injection import is_injection
 from reviewgen_spark.text.requests.provenance import VISIBLE_LABELS, aigc_metadata
-from reviewgen_spark.text.requests.request import Request, Source, length_of, prompt_fingerprint, text_id
-from reviewgen_spark.text.summaries.sentences import Review, main_language
+from reviewgen_spark.text.requests.request import Source, TextRequest, length_of, prompt_fingerprint, text_id
+from reviewgen_spark.text.summaries.sentences import ReviewText, main_language
 from reviewgen_spark.text.summaries.summary import METHOD_VERSION, Claim, Summary, summarise
 from reviewgen_spark.transforms.dictionaries import ship_dictionaries, shipped_dictionaries
 
@@ -38,23 +38,23 @@ PROMPT_VERSION = f"{MODEL_NAME}-{METHOD_VERSION}"
 def summaries_by_product(
     reviews: DataFrame, keywords: DataFrame, config: Config, lists: tuple[Path, Path], fingerprint: str
 ) -> DataFrame:
-    """One row of gold_product_summaries for each product that has a review.
+    """Returns one row of gold_product_summaries for each product that has a review.
 
-    Of a product with more than `summarise.max_reviews` reviews those with the lowest hash are read, the same ones each
-    night, and no more than these ever meet in a worker. A product without a text, or without one in Chinese or English,
-    has a row with `error`, and so has a summary that fails its checks.
+    If a product has more than `summarise.max_reviews` reviews, those with the lowest hash are read, the same ones each
+    night. A worker never gets more of them. A row has an `error` if its product has no text, or none in Chinese or
+    English. It also has one if there is nothing to say, or if the summary fails its checks.
 
     Args:
         reviews: product_id, record_id, text_clean and lang_code of unique current reviews.
         keywords: gold_product_keywords.
         config: The sections summarise, tokens, checks and provenance are read.
         lists: Folders of dictionaries and of safety lists on the driver; shipped to the executors.
-        fingerprint: Of the run, for the rows.
+        fingerprint: Of the run; written into every row.
     """
     for folder in lists:
         ship_dictionaries(reviews.sparkSession, folder)
     words, safety = (folder.name for folder in lists)
-    section, tokens, limits, producer = config.summarise, config.tokens, config.checks, config.provenance
+    section, tokens, limits, provenance = config.summarise, config.tokens, config.checks, config.provenance
     out = arrow_schema(TABLES["gold_product_summaries"].columns)
 
     def write(product: pa.Table) -> pa.Table:
@@ -62,10 +62,13 @@ def summaries_by_product(
         rows = zip(columns["record_id"], columns["text_clean"], columns["lang_code"], strict=True)
         writer = _writer(tokens, section, limits, shipped_dictionaries(words), shipped_dictionaries(safety))
         row = writer.write(
-            columns["product_id"][0], [Review(*row) for row in rows], columns["text_count"][0], columns["keywords"][0]
+            columns["product_id"][0],
+            [ReviewText(*row) for row in rows],
+            columns["text_count"][0],
+            columns["keywords"][0],
         )
         text, text_id_ = row["text"], row["text_id"]
-        row["aigc"] = aigc_metadata(text, text_id_, producer.content_producer).to_json()
+        row["aigc"] = aigc_metadata(text, text_id_, provenance.content_producer).to_json()
         row["fingerprint"] = fingerprint
         return pa.Table.from_batches([to_batch({name: [value] for name, value in row.items()}, out)])
 
@@ -78,21 +81,24 @@ def summaries_by_product(
 
 
 def _sample(reviews: DataFrame, max_reviews: int) -> DataFrame:
-    """At most so many reviews of a product, those with a text first; adds `text_count`, how many have one."""
+    """Returns at most `max_reviews` reviews of a product, those with a text first.
+
+    Adds `text_count`, the number of all its reviews with a text.
+    """
     text = F.coalesce("text_clean", F.lit(""))
     product = Window.partitionBy("product_id")
-    lowest = product.orderBy(F.col("text_clean") == "", F.xxhash64("record_id"), "record_id")
+    by_hash = product.orderBy(F.col("text_clean") == "", F.xxhash64("record_id"), "record_id")
     return (
         reviews.select("product_id", "record_id", "lang_code", F.trim(text).alias("text_clean"))
         .withColumn("text_count", F.count_if(F.col("text_clean") != "").over(product))
-        .withColumn("place", F.row_number().over(lowest))
-        .where(F.col("place") <= max_reviews)
-        .drop("place")
+        .withColumn("rank", F.row_number().over(by_hash))
+        .where(F.col("rank") <= max_reviews)
+        .drop("rank")
     )
 
 
 def _ranked_words(keywords: DataFrame) -> DataFrame:
-    """product_id and its keywords by TF-IDF, where that was computed, the best first."""
+    """Returns product_id and its keywords by TF-IDF, the best first; no rows if TF-IDF was not computed."""
     ranked = F.sort_array(F.collect_list(F.struct("place", "word")))
     return (
         keywords.where(F.col("method_code") == "tfidf")
@@ -105,41 +111,41 @@ def _ranked_words(keywords: DataFrame) -> DataFrame:
 def _writer(
     tokens: TokensSection, section: SummariseSection, limits: ChecksSection, words: Path, safety: Path
 ) -> "_Writer":
-    """Loaded once a worker, not once a product."""
+    """Loads the writer once a worker, not once a product."""
     return _Writer(section, limits, CheckLists.load(safety, words, tokens))
 
 
 @dataclass(frozen=True)
 class _Writer:
-    """Writes the row of a product but for what names the shop and the run."""
+    """Writes the row of a product without the columns that depend on the shop and the run."""
 
     section: SummariseSection
     limits: ChecksSection
     lists: CheckLists
 
     def write(
-        self, product_id: str, reviews: Sequence[Review], review_count: int, keywords: Sequence[str] | None
+        self, product_id: str, reviews: Sequence[ReviewText], review_count: int, keywords: Sequence[str] | None
     ) -> dict[str, Any]:
-        # Data that reads like an order is neither quoted nor counted, as with every other writer.
+        # A review that looks like an instruction is neither quoted nor counted, as with every other writer.
         flagged = frozenset(review.record_id for review in reviews if is_injection(review.text))
-        asked, reviews = reviews, [review for review in reviews if review.record_id not in flagged]
+        all_reviews, reviews = reviews, [review for review in reviews if review.record_id not in flagged]
         review_count -= len(flagged)
         language = main_language(review.language for review in reviews if review.text) or "zh"
-        sources = tuple(Source(review.record_id, review.text) for review in sorted(reviews or asked))
-        request = Request("summary", product_id, language, sources=sources)
+        sources = tuple(Source(review.record_id, review.text) for review in sorted(reviews or all_reviews))
+        request = TextRequest("summary", product_id, language, sources=sources)
 
         def may_quote(sentence: str) -> bool:
-            found = (
+            sentence_checks = (
                 check_personal_data(sentence, request),
-                check_harm(sentence, self.lists, self.limits, Judged()),
+                check_harm(sentence, self.lists, self.limits, LabellerPrediction()),
                 check_leakage(sentence, request),
             )
-            return all(check.is_passed for check in found)
+            return all(check.is_passed for check in sentence_checks)
 
         summary = summarise(reviews, review_count, self.lists.reader, self.section, keywords or (), may_quote)
-        checks: tuple[Check, ...] = ()
+        checks: tuple[TextCheck, ...] = ()
         if summary is not None:
-            # as long as it has something to say: nobody asked for a length
+            # the text determines the length, because no length was requested
             request = replace(request, length=length_of(summary.text, language))
             checks = check_text(summary.text, request, self.lists, self.limits)
         id_ = text_id(request, PROMPT_VERSION, MODEL_NAME, METHOD_VERSION)
@@ -171,12 +177,14 @@ def _claim_row(claim: Claim) -> dict[str, Any]:
     return {name: getattr(claim, name) for name in names} | {"source_record_ids": list(claim.source_record_ids)}
 
 
-def _error(reviews: Sequence[Review], summary: Summary | None, checks: tuple[Check, ...]) -> dict[str, str] | None:
+def _error(
+    reviews: Sequence[ReviewText], summary: Summary | None, checks: tuple[TextCheck, ...]
+) -> dict[str, str] | None:
     if summary is not None:
-        wrong = failed(checks)
-        if not wrong:
+        failures = failed(checks)
+        if not failures:
             return None
-        name, message = "FailedChecks", "; ".join(f"{check.name}: {check.reason}" for check in wrong)
+        name, message = "FailedChecks", "; ".join(f"{check.name}: {check.reason}" for check in failures)
     elif not any(review.text for review in reviews):
         name, message = "EmptyText", "no review of the product has a text that may be read"
     elif main_language(review.language for review in reviews if review.text) is None:

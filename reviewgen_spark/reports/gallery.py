@@ -1,7 +1,7 @@
-"""`reviewgen gallery`: one HTML page of generated texts with their sources side by side, to be read by people.
+"""Builds the page of `reviewgen gallery`: generated texts beside their sources, for people to read.
 
-Like the tables it holds review texts, so it stays in the house. Each purpose has its share of the rows, passed and
-failed ones alike, drawn by a hash of the text's id, so the same tables give the same page.
+Like the tables it contains review texts, so it must not be published. Each purpose has its share of the rows, passed
+and failed ones alike. A hash of the text's id chooses the rows, so the same tables give the same page.
 """
 
 import json
@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from reviewgen_spark.errors import ConfigError, SchemaError
 from reviewgen_spark.reports.html import fill
-from reviewgen_spark.text.checks.checks import Check
+from reviewgen_spark.text.checks.checks import TextCheck
 from reviewgen_spark.text.requests.provenance import VISIBLE_LABELS
 from reviewgen_spark.warehouse.tables import Warehouse
 
@@ -47,12 +47,12 @@ NAMES = {
 
 @dataclass(frozen=True)
 class GalleryText:
-    """A text of the page.
+    """Holds a text of the page.
 
     Attributes:
-        sources: the first reviews that it rests on, as they stand in silver_reviews.
-        source_count: all that it rests on.
-        error: why it is not published; None where it may be.
+        sources: texts of its first source reviews, from silver_reviews.
+        source_count: number of all its sources.
+        error: why it must not be published; None if it may be.
     """
 
     text_id: str
@@ -63,35 +63,35 @@ class GalleryText:
     model: str
     seed: int
     attempt_count: int
-    checks: tuple[Check, ...]
+    checks: tuple[TextCheck, ...]
     error: str | None
     sources: tuple[str, ...]
     source_count: int
 
     @property
     def label(self) -> str:
-        """What stands before the text; nothing before training data, which is not shown."""
+        """Returns the visible label of the text; empty for training data, which is never published."""
         return "" if self.purpose == "augmentation" else VISIBLE_LABELS["zh" if self.lang_code == "zh" else "en"]
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """Names of the checks that it did not pass."""
+        """Returns the names of the failed checks."""
         return tuple(check.name for check in self.checks if not check.is_passed)
 
     @property
-    def marked(self) -> tuple[Check, ...]:
-        """Checks that it did not pass, or that have something to say."""
+    def marked(self) -> tuple[TextCheck, ...]:
+        """Returns the checks to show: failed checks, and those with a score or a reason."""
         return tuple(check for check in self.checks if not check.is_passed or round(check.score, 2) or check.reason)
 
     @property
     def clean(self) -> tuple[str, ...]:
-        """Names of the others."""
+        """Returns the names of the other checks."""
         return tuple(check.name for check in self.checks if check not in self.marked)
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """The texts of the page, and how many there are of each purpose: all, and those with an error."""
+    """Holds the texts of the page, and counts by purpose: all texts, and those with an error."""
 
     texts: tuple[GalleryText, ...]
     totals: Mapping[str, tuple[int, int]]
@@ -99,7 +99,7 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of a model, with its 95 % interval where it has one."""
+    """Holds a figure of a model, with its 95 % interval if it has one."""
 
     value: float
     low: float | None = None
@@ -107,18 +107,18 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Scored:
-    """A row of the table of metrics."""
+class ModelMetrics:
+    """Holds a row of the table of metrics."""
 
     model: str
     metrics: Mapping[str, Metric]
 
 
 def read_gallery(warehouse: Warehouse, rows: int) -> Gallery:
-    """Texts of every purpose and their sources, `rows` at most.
+    """Reads texts of every purpose and their sources, `rows` texts at most.
 
     Raises:
-        SchemaError: No generated text was ever written.
+        SchemaError: A table of generated texts does not exist.
     """
     if missing := [name for name in TABLES if not warehouse.exists(name)]:
         raise SchemaError(f"{', '.join(missing)}: no such table yet; write texts with `reviewgen run generate`")
@@ -130,11 +130,11 @@ def read_gallery(warehouse: Warehouse, rows: int) -> Gallery:
     chosen = choose_texts(texts, rows).collect()
     reviews = warehouse.read("silver_reviews") if warehouse.exists("silver_reviews") else None
     sources = _source_texts(warehouse, reviews, chosen)
-    return Gallery(tuple(_shown(row, sources) for row in chosen), totals)
+    return Gallery(tuple(_gallery_text(row, sources) for row in chosen), totals)
 
 
 def choose_texts(texts: DataFrame, rows: int) -> DataFrame:
-    """At most `rows` texts: in turn one of each purpose, passed and failed, by a hash of their ids."""
+    """Chooses at most `rows` texts: in turn one of each purpose, passed and failed, by a hash of their ids."""
     in_turn = Window.partitionBy("purpose", F.col("error").isNull()).orderBy(F.sha1("text_id"), "text_id")
     turns = texts.withColumn("turn", F.row_number().over(in_turn))
     first = turns.orderBy("turn", "purpose", F.col("error").isNull(), "text_id").limit(rows)
@@ -142,16 +142,16 @@ def choose_texts(texts: DataFrame, rows: int) -> DataFrame:
 
 
 def _source_texts(warehouse: Warehouse, reviews: DataFrame | None, chosen: Sequence[Row]) -> dict[str, str]:
-    """Text by record_id of the first sources of the chosen texts."""
+    """Returns the texts of the first sources of the chosen rows, by record_id."""
     ids = sorted({source for row in chosen for source in row.source_record_ids[:MAX_SOURCES]})
     if reviews is None or not ids:
         return {}
-    wanted = warehouse.spark.createDataFrame([(source,) for source in ids], "record_id string")
-    found = reviews.join(F.broadcast(wanted), "record_id", "left_semi").select("record_id", "text_clean")
-    return {row.record_id: row.text_clean or "" for row in found.collect()}
+    source_ids = warehouse.spark.createDataFrame([(source,) for source in ids], "record_id string")
+    texts = reviews.join(F.broadcast(source_ids), "record_id", "left_semi").select("record_id", "text_clean")
+    return {row.record_id: row.text_clean or "" for row in texts.collect()}
 
 
-def _shown(row: Row, sources: Mapping[str, str]) -> GalleryText:
+def _gallery_text(row: Row, sources: Mapping[str, str]) -> GalleryText:
     ids = row.source_record_ids
     return GalleryText(
         row.text_id,
@@ -162,18 +162,18 @@ def _shown(row: Row, sources: Mapping[str, str]) -> GalleryText:
         f"{row.model_name} {row.model_version}",
         row.seed,
         row.attempt_count,
-        tuple(Check(check["name"], check["score"], check["is_passed"], check["reason"]) for check in row.checks),
+        tuple(TextCheck(check["name"], check["score"], check["is_passed"], check["reason"]) for check in row.checks),
         f"{row.error['class']}: {row.error['message']}" if row.error is not None else None,
         tuple(sources[source] for source in ids[:MAX_SOURCES] if source in sources),
         len(ids),
     )
 
 
-def read_metrics(path: Path) -> tuple[Scored, ...]:
-    """Figures by model: `{"model": {"metric": 0.5, "other": {"value": 0.5, "low": 0.4, "high": 0.6}}}`.
+def read_metrics(path: Path) -> tuple[ModelMetrics, ...]:
+    """Reads figures by model: `{"model": {"metric": 0.5, "other": {"value": 0.5, "low": 0.4, "high": 0.6}}}`.
 
     Raises:
-        ConfigError: when the file cannot be read, or is of another form.
+        ConfigError: The file cannot be read, or has another form.
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -182,7 +182,7 @@ def read_metrics(path: Path) -> tuple[Scored, ...]:
     if not isinstance(values, dict) or not all(isinstance(metrics, dict) for metrics in values.values()):
         raise ConfigError(f'--metrics {path}: expected {{"model": {{"metric": number}}}}')
     return tuple(
-        Scored(model, {name: _metric(path, model, name, value) for name, value in metrics.items()})
+        ModelMetrics(model, {name: _metric(path, model, name, value) for name, value in metrics.items()})
         for model, metrics in values.items()
     )
 
@@ -195,9 +195,9 @@ def _metric(path: Path, model: str, name: str, value: Any) -> Metric:
     return Metric(**parts)
 
 
-def render(gallery: Gallery, metrics: Sequence[Scored] = ()) -> str:
-    """The page: it asks the network for nothing, and its one script only shows and hides."""
-    failed = Counter(check for shown in gallery.texts for check in shown.failed)
+def render(gallery: Gallery, metrics: Sequence[ModelMetrics] = ()) -> str:
+    """Fills the page. It loads nothing from the network, and its one script only shows and hides texts."""
+    failed = Counter(check for text in gallery.texts for check in text.failed)
     return fill(
         "gallery.html",
         texts=gallery.texts,
@@ -205,9 +205,9 @@ def render(gallery: Gallery, metrics: Sequence[Scored] = ()) -> str:
         totals=gallery.totals,
         all_count=sum(count for count, _ in gallery.totals.values()),
         failed_count=sum(count for _, count in gallery.totals.values()),
-        product_count=len({shown.product_id for shown in gallery.texts}),
+        product_count=len({text.product_id for text in gallery.texts}),
         failed_checks=sorted(failed.items()),
-        languages=sorted({shown.lang_code for shown in gallery.texts}),
+        languages=sorted({text.lang_code for text in gallery.texts}),
         metrics=metrics,
-        metric_names=list(dict.fromkeys(name for scored in metrics for name in scored.metrics)),
+        metric_names=list(dict.fromkeys(name for row in metrics for name in row.metrics)),
     )

@@ -1,4 +1,4 @@
-"""What the pages share: how a template is filled, and names for people of what tables call by codes."""
+"""Fills the templates of the pages, and holds display names for language codes."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ LANGUAGES = {
 
 
 def fill(template: str, **values: Any) -> str:
-    """Fill a template of the package; every value is escaped that is not markup already.
+    """Fills a template of the package; every value is escaped that is not markup already.
 
-    `page_style.html` and `page_parts.html` hold what the pages have in common. A page is one file: it asks the network
-    for nothing, and runs no script but the gallery's filters.
+    `page_style.html` and `page_parts.html` hold what the pages have in common. A page is one file. It loads nothing
+    from the network, and only the gallery has a script, for its filters.
     """
     environment = Environment(
         loader=PackageLoader("reviewgen_spark.reports", ""),
@@ -33,5 +33,5 @@ def fill(template: str, **values: Any) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """A part of a whole in percent."""
+    """Formats a part of a whole in percent."""
     return f"{100 * part / whole:.1f} %" if whole else "–"

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from reviewgen_spark.models.evaluation.curves import Bin, Curves, calibration_error
 from reviewgen_spark.models.evaluation.evaluation import MODEL, Score
 from reviewgen_spark.reports import charts
-from reviewgen_spark.reports.charts import Estimate, Line
+from reviewgen_spark.reports.charts import Line, PointEstimate
 from reviewgen_spark.reports.html import LANGUAGES
 from reviewgen_spark.reports.score_charts import MODELS
 
@@ -53,7 +53,7 @@ def draw_training(training: Sequence[Mapping[str, float]]) -> dict[str, Markup]:
 def draw_curves(curves: Curves) -> dict[str, Markup]:
     """Draws the reliability diagram, the histogram, and the curves of the models that have them."""
     rankings = [(MODELS[name], curves.rankings[name]) for name in _DRAWN_MODELS if name in curves.rankings]
-    edges = [f"{place / len(curves.positive_scores):.2f}" for place in range(len(curves.positive_scores))]
+    edges = [f"{index / len(curves.positive_scores):.2f}" for index in range(len(curves.positive_scores))]
     drawn = {
         "reliability": charts.plane(
             [
@@ -76,14 +76,17 @@ def draw_curves(curves: Curves) -> dict[str, Markup]:
     }
     if rankings:
         drawn["roc"] = charts.plane(
-            [Line(f"{name}, area {found.auc:.3f}", found.roc) for name, found in rankings],
+            [Line(f"{name}, area {ranking.auc:.3f}", ranking.roc) for name, ranking in rankings],
             "ROC curve",
             "false positive rate",
             "true positive rate (recall)",
             diagonal="chance",
         )
         drawn["precision_recall"] = charts.plane(
-            [Line(f"{name}, area {found.average_precision:.3f}", found.precision_recall) for name, found in rankings],
+            [
+                Line(f"{name}, area {ranking.average_precision:.3f}", ranking.precision_recall)
+                for name, ranking in rankings
+            ],
             "Precision and recall",
             "recall",
             "precision",
@@ -118,8 +121,8 @@ def slice_scores(scores: Sequence[Score], name: str) -> list[Score]:
 
 def drawn_slices(scores: Sequence[Score]) -> list[Score]:
     """Returns the slices to draw: the largest `MAX_SLICES` of those with `MIN_ROWS` rows."""
-    kept = sorted((score for score in scores if score.rows >= MIN_ROWS), key=lambda score: -score.rows)[:MAX_SLICES]
-    return [score for score in scores if score in kept]
+    largest = sorted((score for score in scores if score.rows >= MIN_ROWS), key=lambda score: -score.rows)[:MAX_SLICES]
+    return [score for score in scores if score in largest]
 
 
 def draw_slices(name: str, scores: Sequence[Score], overall: Score | None) -> Markup:
@@ -130,7 +133,7 @@ def draw_slices(name: str, scores: Sequence[Score], overall: Score | None) -> Ma
     elif name != "rating":
         drawn = sorted(drawn, key=lambda score: (score.value, score.slice_name))
     rows = [
-        Estimate(_label(name, _value_of(score)), score.value, score.low, score.high, True, f"{score.rows:,} rows")
+        PointEstimate(_label(name, _value_of(score)), score.value, score.low, score.high, True, f"{score.rows:,} rows")
         for score in drawn
     ]
     return charts.intervals(
@@ -163,13 +166,13 @@ def left_out_note(scores: Sequence[Score]) -> str:
 
 def draw_robustness(scores: Sequence[Score]) -> Markup | None:
     """Draws each perturbation beside the unperturbed sample. Negated rows are another sample and form a group."""
-    found = {_value_of(score): score for score in slice_scores(scores, "robust")}
-    plain = found.pop("none", None)
+    by_name = {_value_of(score): score for score in slice_scores(scores, "robust")}
+    plain = by_name.pop("none", None)
     if plain is None:
         return None
-    negated = found.pop("negated", None)
+    negated = by_name.pop("negated", None)
     same = [
-        Estimate(
+        PointEstimate(
             _PERTURBATIONS.get(name, name),
             score.value,
             score.low,
@@ -177,11 +180,11 @@ def draw_robustness(scores: Sequence[Score]) -> Markup | None:
             False,
             f"{score.value - plain.value:+.3f}",
         )
-        for name, score in sorted(found.items(), key=lambda item: (item[1].value, item[0]))
+        for name, score in sorted(by_name.items(), key=lambda item: (item[1].value, item[0]))
     ]
-    groups = [("Same labels", [Estimate(_PERTURBATIONS["none"], plain.value, plain.low, plain.high, True), *same])]
+    groups = [("Same labels", [PointEstimate(_PERTURBATIONS["none"], plain.value, plain.low, plain.high, True), *same])]
     if negated:
-        row = Estimate(
+        row = PointEstimate(
             _PERTURBATIONS["negated"], negated.value, negated.low, negated.high, False, f"{negated.rows:,} rows"
         )
         groups.append(("Opposite labels", [row]))

@@ -1,7 +1,7 @@
-"""Model page: one HTML page a model, from its folder, its scores and its curves.
+"""Builds the page of a model from its folder, its scores and its curves.
 
-The page has no clock of its own and holds no review text: the same model and figures give the same bytes. Parts whose
-figures were not computed are left out.
+The page contains no current time and no review text, so the same model and figures give the same bytes. Parts without
+figures are left out.
 """
 
 import json
@@ -45,7 +45,7 @@ _CHARTS = (
 
 @dataclass(frozen=True)
 class ModelPage:
-    """What the page shows."""
+    """Holds what the page shows."""
 
     settings: ModelSettings
     sha256: str
@@ -56,8 +56,8 @@ class ModelPage:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What a baseline means for the model: the F1 gained over it on the same rows, with its paired interval."""
+class BaselineGain:
+    """Holds the F1 that the model gains over a baseline on the same rows, with its paired interval."""
 
     baseline: str
     gain: float
@@ -66,7 +66,7 @@ class Verdict:
 
     @property
     def finding(self) -> str:
-        """In words."""
+        """Returns the result in words."""
         if self.low > 0:
             return "significantly better (95 %)"
         return "significantly worse (95 %)" if self.high < 0 else "no significant difference"
@@ -75,13 +75,13 @@ class Verdict:
 def write_model_page(
     model: Path, scores: Sequence[Score], curves: Curves | None, train_rows: int | None, out: Path
 ) -> Path:
-    """Write `model_page.html` into the folder `out` and return its path.
+    """Writes `model_page.html` into the folder `out` and return its path.
 
     Args:
         model: a model folder.
         scores: of the model and its baselines.
         curves: of the same evaluation.
-        train_rows: labelled rows that it could learn from, where that is known.
+        train_rows: labelled rows for its training; None if unknown.
         out: an existing folder.
 
     Raises:
@@ -95,7 +95,7 @@ def write_model_page(
 
 
 def render(page: ModelPage) -> str:
-    """Turn the figures into the page; every name is escaped."""
+    """Fills the page with the figures; every name is escaped."""
     whole = [score for score in page.scores if (score.split, score.slice_name) == (SPLIT, "all")]
     slices = {name: slice_scores(page.scores, name) for name in ("category", "lang", "length", "rating")}
     accuracy = next((score for score in whole if (score.model, score.metric) == (MODEL, "accuracy")), None)
@@ -104,7 +104,7 @@ def render(page: ModelPage) -> str:
         page=page,
         settings=page.settings,
         figures=dict.fromkeys((*METRICS, *CELLS)) | {score.metric: score for score in whole if score.model == MODEL},
-        verdicts=_verdicts(whole),
+        gains=_baseline_gains(whole),
         best_epoch=_best_epoch(page.training),
         charts=dict.fromkeys(_CHARTS)
         | {
@@ -112,10 +112,10 @@ def render(page: ModelPage) -> str:
             **(draw_curves(page.curves) if page.curves else {}),
             "scores": draw_scores(whole),
             "confusion": draw_confusion(whole),
-            **{name: draw_slices(name, found, accuracy) for name, found in slices.items() if drawn_slices(found)},
+            **{name: draw_slices(name, rows, accuracy) for name, rows in slices.items() if drawn_slices(rows)},
         },
         ece=(calibration_errors(page.curves) if page.curves else None),
-        left_out={name: left_out_note(found) for name, found in slices.items()},
+        left_out={name: left_out_note(rows) for name, rows in slices.items()},
         scores=score_table(whole),
         metric_names=METRICS,
         model_names=MODELS,
@@ -128,13 +128,13 @@ def render(page: ModelPage) -> str:
     )
 
 
-def _verdicts(whole: Sequence[Score]) -> list[Verdict]:
-    found = []
+def _baseline_gains(whole: Sequence[Score]) -> list[BaselineGain]:
+    gains = []
     for score in whole:
         baseline = score.metric.removeprefix("f1_gain_over_")
         if score.model == MODEL and baseline != score.metric and score.low is not None and score.high is not None:
-            found.append(Verdict(MODELS.get(baseline, baseline), score.value, score.low, score.high))
-    return found
+            gains.append(BaselineGain(MODELS.get(baseline, baseline), score.value, score.low, score.high))
+    return gains
 
 
 def _best_epoch(training: Sequence[Mapping[str, float]]) -> int | None:
@@ -143,7 +143,7 @@ def _best_epoch(training: Sequence[Mapping[str, float]]) -> int | None:
 
 
 def _task_table(page: ModelPage) -> list[dict[str, Any]]:
-    """A row for each task beside the first, with its labels and figures."""
+    """Returns a row for each task besides the first, with its labels and figures."""
     by_task: dict[str, dict[str, Score]] = {}
     for score in page.scores:
         kind, _, task = score.slice_name.partition("=")
@@ -151,6 +151,6 @@ def _task_table(page: ModelPage) -> list[dict[str, Any]]:
             by_task.setdefault(task, {})[score.metric] = score
     labels = {head.task: head.labels for head in page.settings.heads}
     return [
-        {"task": task, "labels": labels.get(task, ()), "rows": next(iter(found.values())).rows, "scores": found}
-        for task, found in by_task.items()
+        {"task": task, "labels": labels.get(task, ()), "rows": next(iter(scores.values())).rows, "scores": scores}
+        for task, scores in by_task.items()
     ]

@@ -1,4 +1,4 @@
-"""A model's figures on one split, beside those of its baselines: as charts, as a table, in words."""
+"""Shows a model's scores on one split beside those of its baselines: as charts, as a table, in words."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from markupsafe import Markup
 
 from reviewgen_spark.reports import charts
-from reviewgen_spark.reports.charts import Estimate
+from reviewgen_spark.reports.charts import PointEstimate
 
 MODELS = {"model": "fine-tuned model", "tfidf_logistic": "TF-IDF + logistic", "majority": "majority class"}
 METRICS = {
@@ -18,52 +18,57 @@ METRICS = {
     "auc": "AUC",
     "ece": "Calibration error",
 }
-# The F1 of a majority that says negative is 0 and would squeeze the axis; the mean of both classes' F1 is fair to it.
+# F1 is not drawn, because it is 0 for a majority class of negative, which would stretch the axis. The mean F1 of both
+# classes is drawn instead.
 _DRAWN_METRICS = ("accuracy", "f1_macro", "auc")
 SIDES = ("positive", "negative")
 
 
 class Figure(Protocol):
-    """A score on all rows of the split, with its 95 % bootstrap interval where it has one."""
+    """Describes a score on all rows of the split, with its 95 % bootstrap interval if it has one."""
 
     @property
     def model(self) -> str:
-        """Which was scored."""
+        """Returns the name of the scored model."""
 
     @property
     def metric(self) -> str:
-        """What was measured."""
+        """Returns the name of the metric."""
 
     @property
     def value(self) -> float:
-        """What came out."""
+        """Returns the value of the metric."""
 
     @property
     def low(self) -> float | None:
-        """The lower bound."""
+        """Returns the lower bound."""
 
     @property
     def high(self) -> float | None:
-        """The upper bound."""
+        """Returns the upper bound."""
 
 
 def draw_scores(scores: Sequence[Figure]) -> Markup:
-    """Three metrics of every model with their intervals."""
+    """Draws three metrics of every model with their intervals."""
     groups = []
     for metric in _DRAWN_METRICS:
-        found = {score.model: score for score in scores if score.metric == metric}
+        by_model = {score.model: score for score in scores if score.metric == metric}
         rows = [
-            Estimate(
-                MODELS.get(model, model), found[model].value, found[model].low, found[model].high, model == "model"
+            PointEstimate(
+                MODELS.get(model, model),
+                by_model[model].value,
+                by_model[model].low,
+                by_model[model].high,
+                model == "model",
             )
-            for model in _in_order(found)
+            for model in _in_order(by_model)
         ]
         groups.append((METRICS[metric], rows))
     return charts.intervals(groups, "Scores with 95 % intervals", "score")
 
 
 def draw_confusion(scores: Sequence[Figure]) -> Markup:
-    """Our model's confusion matrix."""
+    """Draws the confusion matrix of the fine-tuned model."""
     cells = {score.metric: int(score.value) for score in scores if score.model == "model"}
     if not {"tn", "fp", "fn", "tp"} <= set(cells):
         return charts.NO_DATA
@@ -72,7 +77,7 @@ def draw_confusion(scores: Sequence[Figure]) -> Markup:
 
 
 def score_table(scores: Sequence[Figure]) -> list[dict[str, Any]]:
-    """One row a model: its name, whether it is ours, and its scores by metric."""
+    """Returns one row a model: its name, whether it is the fine-tuned model, and its scores by metric."""
     by_model: dict[str, dict[str, Any]] = {}
     for score in scores:
         if score.metric in METRICS:
@@ -83,17 +88,17 @@ def score_table(scores: Sequence[Figure]) -> list[dict[str, Any]]:
     ]
 
 
-def tell_gains(scores: Sequence[Figure]) -> list[str]:
-    """How much F1 ours gains over each baseline on the same rows, with its paired interval."""
+def gain_lines(scores: Sequence[Figure]) -> list[str]:
+    """Describes how much F1 is gained over each baseline on the same rows, with the paired interval."""
     gains = []
     for score in scores:
-        over = score.metric.removeprefix("f1_gain_over_")
-        if over != score.metric and score.low is not None and score.high is not None:
+        baseline = score.metric.removeprefix("f1_gain_over_")
+        if baseline != score.metric and score.low is not None and score.high is not None:
             interval = f"{score.value:+.3f} ({score.low:+.3f} to {score.high:+.3f})"
-            gains.append(f"{interval} over {MODELS.get(over, over)}")
+            gains.append(f"{interval} over {MODELS.get(baseline, baseline)}")
     return gains
 
 
 def _in_order(models: Mapping[str, Any]) -> list[str]:
-    """Ours, then the baselines, then whatever else was scored."""
+    """Returns the fine-tuned model, then the known baselines, then all other models by name."""
     return [name for name in MODELS if name in models] + sorted(name for name in models if name not in MODELS)

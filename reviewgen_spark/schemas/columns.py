@@ -45,7 +45,7 @@ class Table:
 
     @property
     def is_review_level(self) -> bool:
-        """Returns whether the table has one partition a batch, which is replaced as a whole."""
+        """Returns whether the table has one partition for each batch, which is replaced as a whole."""
         return self.partition_by == ("batch_id",)
 
     def frame(self, spark: SparkSession, values: Sequence[Mapping[str, Any]]) -> DataFrame:

@@ -1,1 +1,1 @@
-"""DataFrame in, DataFrame out: the Spark side of each stage; no torch, no reading or writing of tables."""
+"""Transforms DataFrames for each stage in Spark; uses no torch, and neither reads nor writes tables."""

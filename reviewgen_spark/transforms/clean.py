@@ -1,4 +1,4 @@
-"""Clean: typed reviews in; out come those fit to use, with normalised, masked text, and apart those that are not."""
+"""Cleans typed reviews: normalises and masks their text, and moves those that break a quality rule to quarantine."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -32,22 +32,22 @@ CLEANED = StructType(
         StructField("is_boilerplate", BooleanType(), False),
     ]
 )
-"""Columns of a cleaned review that no quality rule has judged yet."""
+"""Columns of a cleaned review before the quality rules."""
 
 
 def clean_batch(
     reviews: DataFrame, source_files: DataFrame, clean: CleanSection, quality: QualitySection, user_key: bytes
 ) -> dict[str, DataFrame]:
-    """Clean a batch and part it by the quality rules; the tables of the stage, by name.
+    """Cleans a batch and splits it by the quality rules; returns the tables of the stage, by name.
 
     Rows in = rows of silver_reviews + rows of silver_reviews_quarantine.
 
     Args:
         reviews: bronze_reviews of the batch.
-        source_files: ops_source_files of the batch; the newest `at` is when it was delivered.
-        clean: What the text engine does.
+        source_files: ops_source_files of the batch; its newest `at` is the time of delivery.
+        clean: Settings of the text engine.
         quality: The rules.
-        user_key: Secret key of the hash that stands for a user.
+        user_key: Secret key of the hash that replaces a user id.
     """
     delivered_at = source_files.agg(F.max("at")).collect()[0][0]
     cleaned = clean_reviews(reviews, clean, user_key).persist()
@@ -63,24 +63,24 @@ def clean_batch(
 
 
 def clean_reviews(reviews: DataFrame, section: CleanSection, user_key: bytes) -> DataFrame:
-    """One Python crossing a row: text and title cleaned and masked, user_id replaced by user_key.
+    """Cleans and masks text and title, and replaces user_id by user_key, in one Python pass a row.
 
-    Rows in = rows out: the columns of silver_reviews but quality_flags, and `is_boilerplate`. A text that is null or
-    has nothing left gives null text columns.
+    Rows in = rows out: the columns of silver_reviews without quality_flags, and `is_boilerplate`. A text that is null
+    or empty after cleaning gives null text columns.
 
     Args:
         reviews: bronze_reviews of a batch.
-        section: What the text engine does.
-        user_key: Secret key of the hash that stands for a user; never written anywhere.
+        section: Settings of the text engine.
+        user_key: Secret key of the hash that replaces a user id; never written anywhere.
     """
-    wanted = reviews.select(*_KEPT, "user_id", "title", "text_raw")
-    return wanted.mapInArrow(lambda batches: clean_batches(batches, section, user_key), CLEANED)
+    rows = reviews.select(*_KEPT, "user_id", "title", "text_raw")
+    return rows.mapInArrow(lambda batches: clean_batches(batches, section, user_key), CLEANED)
 
 
 def clean_batches(
     batches: Iterable[pa.RecordBatch], section: CleanSection, user_key: bytes
 ) -> Iterator[pa.RecordBatch]:
-    """`clean_reviews` for Arrow batches, on a worker."""
+    """Cleans Arrow batches as `clean_reviews` does, on a worker."""
     from reviewgen_spark.text.cleaning.cleaner import Cleaner
     from reviewgen_spark.text.privacy.pii import pseudonym
 
@@ -91,7 +91,7 @@ def clean_batches(
         texts = [cleaner.clean(text) for text in batch.column("text_raw").to_pylist()]
         titles = [cleaner.clean(title) for title in batch.column("title").to_pylist()]
         users = batch.column("user_id").to_pylist()
-        # a column a field, in the order of CleanText
+        # one column for each field of CleanText, in its order
         text_clean, text_hash, lang_code, lang_score, pii_counts, rule_counts, is_boilerplate = (
             zip(*texts, strict=True) if texts else [()] * 7
         )
@@ -113,5 +113,5 @@ def clean_batches(
 
 def _sum(one: dict[str, int], other: dict[str, int]) -> Sequence[tuple[str, int]]:
     if not one and not other:
-        return ()  # nineteen of twenty reviews
+        return ()  # true for nineteen of twenty reviews
     return sorted({name: one.get(name, 0) + other.get(name, 0) for name in one.keys() | other.keys()}.items())

@@ -1,4 +1,4 @@
-"""Connected components of near copies: pairs in; the cluster of each new text, out."""
+"""Finds connected components of pairs of near copies, and the cluster of each new text."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -18,11 +18,11 @@ _SCHEMA = StructType(
 )
 
 Seen = tuple[int, int, str]
-"""When a record was seen: batch, microsecond, record_id; the smaller one first."""
+"""When a record was seen: batch, microsecond, record_id. The smaller tuple was seen first."""
 
 
 class Pair(NamedTuple):
-    """A new text, and the other new text, or the earlier cluster, that it is near; a cluster is its first record."""
+    """Holds a new text and another new text or an earlier cluster near it. A cluster is given by its first record."""
 
     one: Seen
     other: Seen | None
@@ -30,24 +30,26 @@ class Pair(NamedTuple):
 
 
 def connect(pairs: DataFrame) -> DataFrame:
-    """Union-find in one task: a batch has at most `ingest.max_rows_per_batch` texts and a few pairs of ids each.
+    """Connects the pairs by union-find in one task.
+
+    One task is enough, because a batch has at most `ingest.max_rows_per_batch` texts, with a few pairs of ids each.
 
     Args:
-        pairs: one_seen of a new text, other_seen, and where the other is of an earlier batch the cluster_seen of its
-            cluster; each a struct of batch_id, created_at and record_id.
+        pairs: one_seen of a new text; other_seen; cluster_seen of the other's cluster, if it is of an earlier batch.
+            Each is a struct of batch_id, created_at and record_id.
 
     Returns:
         For each new text in a pair: component_id, the first-seen cluster of its component, and component_near, the
-        other earlier clusters that the component touches, sorted.
+        other earlier clusters of the component, sorted.
     """
 
     def connect_all(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         pairs = (pair for batch in batches for pair in _pairs(batch))
         yield pa.RecordBatch.from_pylist(list(components(pairs)), arrow_schema(_SCHEMA))
 
-    wanted = pairs.select("one_seen", "other_seen", "cluster_seen")
-    # coalesce(1) would pull the verification of the pairs into the one task too
-    return wanted.repartition(1).mapInArrow(connect_all, _SCHEMA)
+    seen_pairs = pairs.select("one_seen", "other_seen", "cluster_seen")
+    # coalesce(1) would run the verification of the pairs in the one task too
+    return seen_pairs.repartition(1).mapInArrow(connect_all, _SCHEMA)
 
 
 def _pairs(batch: pa.RecordBatch) -> Iterator[Pair]:
@@ -57,14 +59,14 @@ def _pairs(batch: pa.RecordBatch) -> Iterator[Pair]:
 
 
 def _seen(column: pa.StructArray) -> Iterator[Seen | None]:
-    """Tuples in the order of first seen; times as numbers, which are ten times cheaper than datetimes."""
+    """Yields tuples that sort by first seen. Times are numbers, because datetimes are ten times slower."""
     batch_ids, times, record_ids = column.flatten()
     values = (batch_ids.to_pylist(), times.cast(pa.int64()).to_pylist(), record_ids.to_pylist())
     return (None if record_id is None else (batch, at, record_id) for batch, at, record_id in zip(*values, strict=True))
 
 
 def components(pairs: Iterable[Pair]) -> Iterator[dict[str, Any]]:
-    """The rows of `connect` for all pairs together."""
+    """Yields the rows of `connect` for all pairs."""
     parents: dict[str, str] = {}
     clusters: dict[str, Seen] = {}
     texts: dict[str, Seen] = {}
@@ -95,9 +97,9 @@ def components(pairs: Iterable[Pair]) -> Iterator[dict[str, Any]]:
         firsts.setdefault(find(text), text)
     for text in sorted(texts):
         root = find(text)
-        found = sorted(touched.get(root, []), key=clusters.__getitem__)
+        earlier = sorted(touched.get(root, []), key=clusters.__getitem__)
         yield {
             "record_id": text,
-            "component_id": found[0] if found else firsts[root],
-            "component_near": sorted(found[1:]),
+            "component_id": earlier[0] if earlier else firsts[root],
+            "component_near": sorted(earlier[1:]),
         }

@@ -1,4 +1,4 @@
-"""Corpora: reviews, splits and labels in; the rows that a model learns from, labelled or not, out."""
+"""Selects the reviews that a model learns from, with or without labels."""
 
 from collections.abc import Sequence
 
@@ -18,23 +18,23 @@ def labelled_reviews(
     labels: str,
     tasks: Sequence[str] = ("sentiment",),
 ) -> DataFrame:
-    """Unique reviews with text, split and labels.
+    """Returns unique reviews with text, split and labels.
 
     The columns: record_id, text, label (0 negative, 1 positive), category, rating, lang_code, sentiment (with neutral),
-    toxicity (clean, toxic), split. Reviews without a sentiment label are left out, unless another task of `tasks` has a
-    label of its own for them; `stars` and `category` ride along. Left out too are texts whose copies carry both
-    sentiments: a copy that says the opposite is noise on either side.
+    toxicity (clean, toxic), split. Reviews without a sentiment label are left out, unless `sentiment3` or `toxicity`
+    is in `tasks` and has a label for them. The tasks `stars` and `category` add no reviews. Texts whose copies have
+    both sentiments are left out too, because contradicting copies are noise.
 
     Args:
         reviews: silver_reviews.
         clusters: silver_review_clusters.
         splits: silver_review_splits.
-        gold_labels: bronze_gold_labels; the newest of a review and task counts.
+        gold_labels: bronze_gold_labels; the newest label of a review and task is used.
         weak_labels: silver_weak_labels.
-        labels: where sentiment comes from: `gold`, `rating` (1-2 stars negative, 3 neutral, 4-5 positive) or `weak`.
+        labels: the source of the sentiment: `gold`, `rating` (1-2 stars negative, 3 neutral, 4-5 positive) or `weak`.
         tasks: those of `finetune.tasks`.
     """
-    told = _sentiment(reviews, gold_labels, weak_labels, labels)
+    with_sentiment = _sentiment(reviews, gold_labels, weak_labels, labels)
     toxicity = newest_label(gold_labels, "toxicity").select("review_id", F.col("label").alias("toxicity"))
     is_positive = F.when(F.col("sentiment") == "positive", 1).when(F.col("sentiment") == "negative", 0)
     has_label = F.col("label").isNotNull()
@@ -43,7 +43,7 @@ def labelled_reviews(
     if "toxicity" in tasks:
         has_label = has_label | F.col("toxicity").isNotNull()
     marked = (
-        told.join(toxicity, on="review_id", how="left")
+        with_sentiment.join(toxicity, on="review_id", how="left")
         .withColumn("label", is_positive)
         .where(has_label)
         .join(clusters.select("record_id", "cluster_id"), on="record_id", how="inner")
@@ -70,22 +70,22 @@ def labelled_reviews(
 
 
 def labelled_aspects(reviews: DataFrame, clusters: DataFrame, splits: DataFrame, gold_labels: DataFrame) -> DataFrame:
-    """Unique reviews with text and split, one row a review and aspect that was labelled by people.
+    """Returns unique reviews with text and split, one row for each review and aspect that people labelled.
 
     The columns: record_id, text, aspect, polarity (negative, neutral, positive), category, rating, lang_code, split.
-    Aspects of a text whose copies disagree on them are left out.
+    An aspect is left out if the copies of a text have different labels for it.
 
     Args:
         reviews: silver_reviews.
         clusters: silver_review_clusters.
         splits: silver_review_splits.
-        gold_labels: bronze_gold_labels; of each review and task `aspect:<aspect>` the newest counts.
+        gold_labels: bronze_gold_labels; of each review and task `aspect:<aspect>` the newest label is used.
     """
-    told = newest_labels(gold_labels.where(F.col("task").startswith(ASPECT_TASK))).select(
+    aspect_labels = newest_labels(gold_labels.where(F.col("task").startswith(ASPECT_TASK))).select(
         "review_id", F.substring(F.col("task"), len(ASPECT_TASK) + 1, 2**31 - 1).alias("aspect"), "label"
     )
     marked = (
-        reviews.join(told, on="review_id", how="inner")
+        reviews.join(aspect_labels, on="review_id", how="inner")
         .withColumnRenamed("label", "polarity")
         .join(clusters.select("record_id", "cluster_id"), on="record_id", how="inner")
     )
@@ -110,10 +110,10 @@ def labelled_aspects(reviews: DataFrame, clusters: DataFrame, splits: DataFrame,
 
 
 def unlabelled_reviews(reviews: DataFrame, clusters: DataFrame, splits: DataFrame) -> DataFrame:
-    """Unique reviews with text that a model may read unlabelled: record_id, text, category, lang_code, split.
+    """Returns unique reviews for training without labels: record_id, text, category, lang_code, split.
 
-    The test split is left out: a model that has read its texts is no longer tested on unseen ones. So are default
-    texts, which are the shop's and not a customer's.
+    The test split is left out, because a model must be tested on texts that it has not read. Default texts are left
+    out too, because the shop wrote them, not a customer.
 
     Args:
         reviews: silver_reviews.
@@ -129,11 +129,11 @@ def unlabelled_reviews(reviews: DataFrame, clusters: DataFrame, splits: DataFram
 
 
 def _sentiment(reviews: DataFrame, gold_labels: DataFrame, weak_labels: DataFrame, labels: str) -> DataFrame:
-    """The reviews with `sentiment` of the wanted kind; null where there is none."""
+    """Adds `sentiment` from the source `labels`; it is null if there is none."""
     if labels == "rating":
         stars = F.col("rating")
-        named = F.when(stars <= 2, "negative").when(stars >= 4, "positive").when(stars == 3, "neutral")
-        return reviews.withColumn("sentiment", named)
+        sentiment = F.when(stars <= 2, "negative").when(stars >= 4, "positive").when(stars == 3, "neutral")
+        return reviews.withColumn("sentiment", sentiment)
     if labels == "weak":
         votes = weak_labels.select("record_id", F.col("weak_label").alias("sentiment"))
         return reviews.join(votes, on="record_id", how="left")
@@ -142,18 +142,20 @@ def _sentiment(reviews: DataFrame, gold_labels: DataFrame, weak_labels: DataFram
 
 
 def newest_label(gold_labels: DataFrame, task: str) -> DataFrame:
-    """review_id and label: of each review what was said last for a task.
+    """Returns review_id and the newest label of each review for a task.
 
     Args:
         gold_labels: bronze_gold_labels.
-        task: such as `sentiment`.
+        task: a task such as `sentiment`.
     """
     return newest_labels(gold_labels.where(F.col("task") == task)).select("review_id", "label")
 
 
 def newest_labels(gold_labels: DataFrame) -> DataFrame:
-    """The rows of bronze_gold_labels that were said last of a review and task."""
+    """Returns the newest row of bronze_gold_labels for each review and task."""
     newest = Window.partitionBy("review_id", "task").orderBy(
         F.col("batch_id").desc(), F.col("source_file").desc(), F.col("source_line").desc()
     )
-    return gold_labels.withColumn("place", F.row_number().over(newest)).where("place = 1").drop("place")
+    return (
+        gold_labels.withColumn("newest_rank", F.row_number().over(newest)).where("newest_rank = 1").drop("newest_rank")
+    )

@@ -13,11 +13,11 @@ _SHARD_ROWS = 50_000
 
 
 def write_shards(out: Path, fingerprint: str, rows: "DataFrame", splits: Sequence[str], **facts: Any) -> None:
-    """Writes `<split>/*.parquet`, then `manifest.json`. A folder without a manifest is no corpus.
+    """Writes `<split>/*.parquet`, then `manifest.json`. A folder without a manifest is not a corpus.
 
     Args:
         out: An empty folder.
-        fingerprint: Of the run, for the manifest.
+        fingerprint: The run's fingerprint, for the manifest.
         rows: Rows with a column `split`, which the files leave out.
         splits: The splits to write.
         facts: More entries of the manifest.

@@ -1,19 +1,19 @@
-"""The plan of a data frame that is read several times, cut short."""
+"""Cuts query plans of DataFrames that are read several times, and filters history by a broadcast join."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 
 def materialise(rows: DataFrame) -> DataFrame:
-    """The same rows, held in memory or on disk, behind a plan of one node.
+    """Caches the rows in memory or on disk, behind a plan of one node.
 
-    `persist` alone saves the work and not the planning: a cached plan stays inside every plan that reads it, and one
-    built of a few such steps, each joined with itself, doubles with each. Analysing it, and describing it anew to
-    Spark's listeners at each adaptive step, took most of a small batch's time (de-duplicating 10,000 reviews next to a
-    million: 44 s, and 15 s without). `localCheckpoint` cuts too (17 s), but loses the rows with an executor; here they
-    are computed again.
+    `persist` alone saves the computation, not the planning, because a cached plan stays inside every plan that reads
+    it. A plan of a few such steps, each joined with itself, doubles at each step. Spark analyses it, and describes it
+    to its listeners again at each adaptive step. That took most of the time of a small batch: 44 s to de-duplicate
+    10,000 reviews next to a million, and 15 s with this cut. `localCheckpoint` cuts the plan too (17 s), but loses the
+    rows when an executor is lost; here they are computed again.
 
-    Spark's classic sessions only; shuffles before the cut run at once.
+    Works in Spark's classic sessions only. Shuffles before the cut run at once.
     """
     session = rows.sparkSession
     plan = rows._jdf.queryExecution()
@@ -22,8 +22,9 @@ def materialise(rows: DataFrame) -> DataFrame:
 
 
 def rows_that_share(history: DataFrame, batch: DataFrame, key: str) -> DataFrame:
-    """The rows of a table of all batches that share a key with this batch: sent to the table, not the table to them.
+    """Keeps the rows of a table of all batches that share a key with this batch.
 
-    A batch has at most `ingest.max_rows_per_batch` rows; a table of all batches is never shuffled for it.
+    The keys of the batch are broadcast, so that the table is never shuffled. A batch has at most
+    `ingest.max_rows_per_batch` rows.
     """
     return history.join(F.broadcast(batch.select(key).distinct()), key, "left_semi")

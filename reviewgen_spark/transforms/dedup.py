@@ -1,4 +1,4 @@
-"""De-duplication: clean reviews in; the place of each among its copies, out. Frozen once written."""
+"""Finds copies among clean reviews and assigns each review to a cluster, which never changes later."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -20,22 +20,25 @@ _ENDS = ("one_seen", "other_seen")
 def cluster_reviews(
     reviews: DataFrame, clusters: DataFrame, bands: DataFrame, section: DedupSection, batch_id: int
 ) -> dict[str, DataFrame]:
-    """Find the copies of a batch's reviews, in the batch and among the batches before; the tables of the stage.
+    """Finds the copies of a batch's reviews, in the batch and in earlier batches; returns the tables of the stage.
 
     Exact copies share a text_hash. Near copies share a band of their MinHash signatures and have a true Jaccard
-    similarity of at least `section.min_jaccard`; clusters are the connected components. The first-seen record of a
-    cluster (lowest batch, then created_at, then record_id) is the canonical one, and its record_id the cluster_id of
-    every later one. What earlier batches were told never changes: a review near several earlier clusters joins the
-    first seen, and `near_clusters` names the others, so that the split can keep it out of train and test.
+    similarity of at least `section.min_jaccard`. Clusters are the connected components. The first-seen record of a
+    cluster (lowest batch, then created_at, then record_id) is the canonical record. Its record_id is the cluster_id of
+    every later record.
 
-    A later record of the canonical record's *own* review is an edit, never a duplicate: it joins the cluster, so that
-    it shares the split, with `duplicate_of` null. A review without text is a cluster of its own. Rows in = rows out.
+    Rows of earlier batches never change. A review near several earlier clusters joins the cluster that was seen first.
+    `near_clusters` names the others, so that the split can keep the review out of train and test.
+
+    A later record of the canonical record's *own* review is an edit, never a duplicate. It joins the cluster with
+    `duplicate_of` null, so that it shares the split. A review without text is a cluster of its own. Rows in = rows
+    out.
 
     Args:
         reviews: silver_reviews up to this batch: record_id, review_id, text_clean, text_hash, created_at, batch_id.
-        clusters: silver_review_clusters of the batches before.
-        bands: silver_minhash_bands of the batches before.
-        section: Which copies are found.
+        clusters: silver_review_clusters of the earlier batches.
+        bands: silver_minhash_bands of the earlier batches.
+        section: Which copies to find, and the limits.
         batch_id: The batch.
     """
     new = reviews.where(F.col("batch_id") == batch_id)
@@ -53,8 +56,8 @@ def cluster_reviews(
         _sign(texts.where("known IS NULL AND text_hash IS NOT NULL AND first_id = record_id"), section)
     )
     components = _near(signed, bands, reviews, clusters, section, batch_id)
-    # A text is placed by what earlier batches know, else by its component, else it is the first of its own cluster.
-    placed = materialise(
+    # A text joins the cluster of an earlier batch, else that of its component. Otherwise it starts its own cluster.
+    assigned = materialise(
         texts.join(components.withColumnRenamed("record_id", "first_id"), "first_id", "left").select(
             *columns,
             F.coalesce("known.cluster_id", "component_id", "first_id").alias("cluster_id"),
@@ -62,11 +65,13 @@ def cluster_reviews(
             (F.col("known").isNull() & (F.col("record_id") == F.col("first_id"))).alias("is_first_of_text"),
         )
     )
-    own = placed.where("record_id = cluster_id").select("cluster_id", F.struct("record_id", "review_id").alias("first"))
-    earlier = _first(rows_that_share(clusters, placed, "cluster_id"), "record_id", "review_id")
+    own = assigned.where("record_id = cluster_id").select(
+        "cluster_id", F.struct("record_id", "review_id").alias("first")
+    )
+    earlier = _first(rows_that_share(clusters, assigned, "cluster_id"), "record_id", "review_id")
     is_duplicate = (F.col("first.record_id") != F.col("record_id")) & (F.col("first.review_id") != F.col("review_id"))
     kind = F.when(F.col("is_first_of_text"), "near").otherwise("exact")
-    told = placed.join(own.unionByName(earlier), "cluster_id", "left").select(
+    resolved = assigned.join(own.unionByName(earlier), "cluster_id", "left").select(
         *(F.col(name) for name in columns),
         "cluster_id",
         F.when(is_duplicate, F.col("first.record_id")).alias("duplicate_of"),
@@ -75,26 +80,28 @@ def cluster_reviews(
         "near_clusters",
     )
     names = ("silver_review_clusters", "silver_minhash_bands")
-    return {name: rows.select(*TABLES[name].columns.names) for name, rows in zip(names, (told, signed), strict=True)}
+    return {
+        name: rows.select(*TABLES[name].columns.names) for name, rows in zip(names, (resolved, signed), strict=True)
+    }
 
 
 def _first(clusters: DataFrame, *columns: Column | str) -> DataFrame:
-    """cluster_id and `first`: these columns of the cluster's canonical record.
+    """Returns cluster_id and `first`, these columns of the cluster's canonical record.
 
-    It is the first of those that are no copies, the others being its edits: where the record that gave the cluster its
-    id was erased, the next one has taken its place.
+    The canonical record is the first record that is not a copy; the others are its edits. If the record that gave the
+    cluster its id was erased, the next record replaces it.
     """
-    seen, wanted = F.struct(*_SEEN), F.struct(*columns)
+    seen, values = F.struct(*_SEEN), F.struct(*columns)
     canonical = clusters.where("duplicate_of IS NULL")
-    return canonical.groupBy("cluster_id").agg(F.min_by(wanted, seen).alias("first"))
+    return canonical.groupBy("cluster_id").agg(F.min_by(values, seen).alias("first"))
 
 
 def _sign(reviews: DataFrame, section: DedupSection) -> DataFrame:
-    """The band hashes of each text; none where near copies are not looked for."""
+    """Computes the band hashes of each text; returns no rows if near copies are not searched."""
     schema = TABLES["silver_minhash_bands"].columns
-    kept = [field.name for field in schema if field.name != "band_hashes"]
+    copied = [field.name for field in schema if field.name != "band_hashes"]
     if "near" not in section.kinds:
-        return reviews.select(*kept, F.array().cast("array<bigint>").alias("band_hashes")).limit(0)
+        return reviews.select(*copied, F.array().cast("array<bigint>").alias("band_hashes")).limit(0)
 
     def sign_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from reviewgen_spark.text.cleaning.cleaner import key_of
@@ -104,29 +111,29 @@ def _sign(reviews: DataFrame, section: DedupSection) -> DataFrame:
         out = arrow_schema(schema)
         for batch in batches:
             hashes = minhash.band_hashes([key_of(text) for text in batch.column("text_clean").to_pylist()])
-            columns: Mapping[str, Any] = {name: batch.column(name) for name in kept}
+            columns: Mapping[str, Any] = {name: batch.column(name) for name in copied}
             offsets = pa.array(range(0, hashes.size + 1, section.bands), pa.int32())
             lists = pa.ListArray.from_arrays(offsets, pa.array(hashes.ravel()))
             yield to_batch({**columns, "band_hashes": lists.cast(out.field("band_hashes").type)}, out)
 
-    return reviews.select(*kept, "text_clean").mapInArrow(sign_batches, schema)
+    return reviews.select(*copied, "text_clean").mapInArrow(sign_batches, schema)
 
 
 def _near(
     signed: DataFrame, earlier: DataFrame, reviews: DataFrame, clusters: DataFrame, section: DedupSection, batch_id: int
 ) -> DataFrame:
-    """record_id, component_id and component_near of the new texts that are near another text."""
+    """Returns record_id, component_id and component_near of the new texts that are near another text."""
     if "near" not in section.kinds:
         return signed.select("record_id", F.lit("").alias("component_id"), F.array().alias("component_near")).limit(0)
     fresh, before = (rows.select(*_SEEN, F.explode("band_hashes").alias("band")) for rows in (signed, earlier))
     before = materialise(rows_that_share(before, fresh, "band"))
     fresh, before = (rows.select(F.struct(*_SEEN).alias("seen"), "band") for rows in (fresh, before))
     everything = fresh.unionByName(before)
-    # Nine of ten bands belong to one text: counting them first, as plain numbers, keeps the rest out of the shuffles.
+    # Nine of ten bands belong to one text. They are counted first, as plain numbers, and left out of later shuffles.
     crowded = materialise(everything.groupBy("band").count().where("count > 1").select("band"))
     fresh, everything = (rows.join(F.broadcast(crowded), "band", "left_semi") for rows in (fresh, everything))
-    # Two stars a bucket, around its first-seen and its last-seen text. A bucket of n texts gives 2n pairs and not n^2,
-    # and the aggregation starts before the shuffle: a text that makes 5 % of the rows costs one row a task.
+    # Each text of a bucket is paired with its first-seen and its last-seen text. A bucket of n texts gives 2n pairs,
+    # not n^2. The aggregation starts before the shuffle, so a text that makes 5 % of the rows costs one row a task.
     buckets = (
         everything.groupBy("band")
         .agg(F.min("seen").alias("first"), F.max("seen").alias("last"))
@@ -137,7 +144,7 @@ def _near(
         .join(buckets, "band")
         .select("one_seen", F.explode(F.array("first", "last")).alias("other_seen"))
         .where("one_seen.record_id != other_seen.record_id")
-        # the later of the two is of this batch
+        # the later record of a pair is of this batch
         .select(F.greatest(*_ENDS).alias("one_seen"), F.least(*_ENDS).alias("other_seen"))
         .distinct()
         .select(F.col("one_seen.record_id").alias("one"), F.col("other_seen.record_id").alias("other"), "*")
@@ -147,20 +154,23 @@ def _near(
     near = _verify(
         pairs.join(text.toDF("one", "one_text"), "one").join(text.toDF("other", "other_text"), "other"), section
     )
-    # the cluster of an earlier end, and when that cluster was first seen
+    # the cluster of an earlier record, and when that cluster was first seen
     old = pairs.where(F.col("other_seen.batch_id") < batch_id).select(F.col("other").alias("record_id"))
-    found = rows_that_share(clusters.select("record_id", "cluster_id"), old, "record_id")
+    earlier_clusters = rows_that_share(clusters.select("record_id", "cluster_id"), old, "record_id")
     first = _first(
-        rows_that_share(clusters, found, "cluster_id"), "batch_id", "created_at", F.col("cluster_id").alias("record_id")
+        rows_that_share(clusters, earlier_clusters, "cluster_id"),
+        "batch_id",
+        "created_at",
+        F.col("cluster_id").alias("record_id"),
     )
-    places = found.join(first, "cluster_id").select(
+    seen_clusters = earlier_clusters.join(first, "cluster_id").select(
         F.col("record_id").alias("other"), F.col("first").alias("cluster_seen")
     )
-    return materialise(connect(near.join(places, "other", "left")))
+    return materialise(connect(near.join(seen_clusters, "other", "left")))
 
 
 def _verify(pairs: DataFrame, section: DedupSection) -> DataFrame:
-    """Only the pairs whose true similarity reaches the bar."""
+    """Keeps the pairs whose true similarity is at least `section.min_jaccard`."""
 
     def verify_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from reviewgen_spark.text.cleaning.cleaner import key_of
@@ -168,10 +178,10 @@ def _verify(pairs: DataFrame, section: DedupSection) -> DataFrame:
 
         for batch in batches:
             texts = zip(batch.column("one_text").to_pylist(), batch.column("other_text").to_pylist(), strict=True)
-            found = jaccard([(key_of(one), key_of(other)) for one, other in texts], section.ngram)
-            is_near = pa.array([similarity >= section.min_jaccard for similarity in found], pa.bool_())
-            yield batch.select(kept).filter(is_near)
+            similarities = jaccard([(key_of(one), key_of(other)) for one, other in texts], section.ngram)
+            is_near = pa.array([similarity >= section.min_jaccard for similarity in similarities], pa.bool_())
+            yield batch.select(columns).filter(is_near)
 
-    kept = ["one", "one_seen", "other", "other_seen"]
-    schema = ", ".join(f"{name} {pairs.schema[name].dataType.simpleString()}" for name in kept)
-    return pairs.select(*kept, "one_text", "other_text").mapInArrow(verify_batches, schema)
+    columns = ["one", "one_seen", "other", "other_seen"]
+    schema = ", ".join(f"{name} {pairs.schema[name].dataType.simpleString()}" for name in columns)
+    return pairs.select(*columns, "one_text", "other_text").mapInArrow(verify_batches, schema)

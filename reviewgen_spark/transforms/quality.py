@@ -1,4 +1,4 @@
-"""Quality: cleaned reviews in; the same with the rules that each one breaks, out."""
+"""Adds to cleaned reviews the names of the quality rules that each one breaks."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,18 +14,18 @@ _MASK = r"\[[A-Z_]+\]"
 
 
 def judge_reviews(reviews: DataFrame, rules: Mapping[str, QualityRule], delivered_at: datetime | None) -> DataFrame:
-    """Add `quality_errors` and `quality_flags`: names of the rules of either severity that a review breaks, sorted.
+    """Adds `quality_errors` and `quality_flags`, the sorted names of the rules of each severity that a review breaks.
 
-    Rows in = rows out. A condition that is null, as over a missing rating, is no breach.
+    Rows in = rows out. A condition that is null, for example because the rating is missing, breaks no rule.
 
     Args:
-        reviews: Cleaned reviews of a batch: silver_reviews without quality_flags, and is_boilerplate. Read several
-            times: persist it.
-        rules: By name; see conf/quality.yaml for what a condition may name.
-        delivered_at: When the batch was reserved, UTC; null makes rules that name it hold for no row.
+        reviews: Cleaned reviews of a batch: silver_reviews without quality_flags, and is_boilerplate. It is read
+            several times, so persist it.
+        rules: The rules by name; conf/quality.yaml lists what a condition may name.
+        delivered_at: When the batch was reserved, in UTC. If it is null, rules that name it hold for no row.
 
     Raises:
-        ConfigError: A condition is no SQL, or names a column that is not there.
+        ConfigError: A condition is not SQL, or names a column that does not exist.
     """
     columns = reviews.columns
     measured = _count_same_day(_count_same_day(reviews, "user_key", "user_day_count"), "text_hash", "text_day_count")
@@ -43,9 +43,9 @@ def judge_reviews(reviews: DataFrame, rules: Mapping[str, QualityRule], delivere
 
 
 def _count_same_day(reviews: DataFrame, key: str, name: str) -> DataFrame:
-    """Add how many reviews share a key and a day; 1 where the key is null.
+    """Adds the number of reviews that share a key and a day; 1 if the key is null.
 
-    Grouped and joined, not a window: a window would shuffle every text.
+    It groups and joins, because a window would shuffle every text.
     """
     day = F.to_date("created_at").alias("day")
     shared = reviews.where(F.col(key).isNotNull()).groupBy(key, day).agg(F.count(F.lit(1)).alias(name))
@@ -84,10 +84,10 @@ def _check(measured: DataFrame, name: str, rule: QualityRule) -> None:
 
 
 def count_findings(judged: DataFrame) -> DataFrame:
-    """How many reviews of each batch each rule of quality and of normalise met, and what was masked: ops_clean_metrics.
+    """Counts for each batch the reviews that each rule matched and the masks; returns rows of ops_clean_metrics.
 
     Args:
-        judged: What `judge_reviews` returned.
+        judged: The result of `judge_reviews`.
     """
     total = judged.groupBy("batch_id").agg(F.count(F.lit(1)).alias("row_count"))
     parts = [
@@ -99,8 +99,8 @@ def count_findings(judged: DataFrame) -> DataFrame:
         judged.select("batch_id", F.lit(kind).alias("kind_code"), F.explode(column).alias("name", "hits"))
         for kind, column in (("normalise", "rule_counts"), ("mask", "pii_counts"))
     ]
-    found = parts[0].unionByName(parts[1]).unionByName(parts[2]).unionByName(parts[3]).where("hits > 0")
-    counted = found.groupBy("batch_id", "kind_code", "name").agg(
+    findings = parts[0].unionByName(parts[1]).unionByName(parts[2]).unionByName(parts[3]).where("hits > 0")
+    counted = findings.groupBy("batch_id", "kind_code", "name").agg(
         F.count(F.lit(1)).alias("review_count"), F.sum("hits").alias("hit_count")
     )
     return counted.join(total, "batch_id")

@@ -1,7 +1,7 @@
-"""Which texts are asked for: the reviews of a batch in, the requests of `reply` and `generate` out, as JSON.
+"""Builds the requests for texts of the stages `reply` and `generate` from the reviews of a batch, as JSON.
 
-A request is one line of `text/requests/request.py`. Its row also has what a table needs if the
-request breaks its own rules, such as a review in an unsupported language. So no row is lost.
+A request has the JSON form of `Request` in `text/requests/request.py`. Its row also has the columns that a table needs
+if the request is invalid, for example because of an unsupported language. So no row is lost.
 """
 
 from collections.abc import Mapping
@@ -11,34 +11,35 @@ from pyspark.sql import functions as F
 
 from reviewgen_spark.config import GenerateSection, ReplySection
 
-ASKED = ("request", "purpose", "product_id", "record_id", "source_record_ids", "batch_id")
+REQUEST_COLUMNS = ("request", "purpose", "product_id", "record_id", "source_record_ids", "batch_id")
+"""Columns of every row of requests."""
 _SOURCE_CHARS = 2_000  # no prompt holds more of a review
 
 
 def reply_requests(reviews: DataFrame, labels: DataFrame, section: ReplySection, seed: int) -> DataFrame:
-    """One request for each review with a text that complains: by its label, or by its stars. Columns ASKED.
+    """Builds one request for each review with text that complains, by its label or its stars.
 
     Args:
         reviews: unique reviews of a batch.
         labels: gold_review_labels of the batch.
-        section: stars that complain, length.
+        section: the highest number of stars of a complaint, and the length.
         seed: `generation.seed`.
     """
     complains = (F.col("sentiment_label") == "negative") | (F.col("rating") <= section.max_stars)
-    found = (
+    complaints = (
         _with_text(reviews)
         .join(labels.select("record_id", "sentiment_label"), on="record_id", how="left")
         .where(F.coalesce(complains, F.lit(False)))
     )
     values = {
         "record_id": F.col("record_id"),
-        "category": _named(F.col("category")),
+        "category": _non_empty(F.col("category")),
         "sentiment": F.lit("negative"),
-        "stars": F.when(F.col("rating") <= 3, F.col("rating")),  # five stars and a complaint: the text counts
+        "stars": F.when(F.col("rating") <= 3, F.col("rating")),  # a complaint with four or five stars: the text decides
         "length": F.lit(section.length),
         "sources": F.array(_source()),
     }
-    return _ask(found, "reply", values, F.col("record_id"), seed)
+    return _requests(complaints, "reply", values, F.col("record_id"), seed)
 
 
 def augmentation_requests(
@@ -49,20 +50,20 @@ def augmentation_requests(
     section: GenerateSection,
     seed: int,
 ) -> DataFrame:
-    """One request for each sampled review of the training split, with the codes of that review. Columns ASKED.
+    """Builds one request for each sampled review of the training split, with its codes.
 
-    Validation and test reviews are never asked for: what is learnt from must not stem from them.
+    Validation and test reviews are never used, because training texts must not come from them.
 
     Args:
         reviews: unique reviews of a batch.
-        labels: gold_review_labels of the batch: the sentiment that is asked for.
+        labels: gold_review_labels of the batch: the requested sentiment.
         splits: silver_review_splits of the batch.
         words: silver_tokens of the batch: content words are the keywords.
-        section: share and number of keywords.
-        seed: `generation.seed`; also decides who is sampled.
+        section: share of the reviews, and number of keywords.
+        seed: `generation.seed`; also decides which reviews are sampled.
     """
     drawn = F.pmod(F.xxhash64("record_id", F.lit(f"augmentation {seed}")), F.lit(10_000))
-    found = (
+    sampled = (
         _with_text(reviews)
         .where(drawn < round(100 * section.augmentation_pct))
         .join(splits.where(F.col("split") == "train").select("record_id"), on="record_id", how="left_semi")
@@ -74,29 +75,29 @@ def augmentation_requests(
     size = F.length("text_clean")
     values = {
         "record_id": F.col("record_id"),
-        "category": _named(F.col("category")),
+        "category": _non_empty(F.col("category")),
         "sentiment": F.col("sentiment_label"),
-        # A label and stars that contradict each other make no request; the label is what is learnt.
+        # Stars that contradict the label are left out, because a model learns the label.
         "stars": F.when(F.when(is_positive, F.col("rating") >= 3).otherwise(F.col("rating") <= 3), F.col("rating")),
         "keywords": _words(F.col("content_words"), section.keywords),
         "length": F.when(size <= 30, "short").when(size <= 100, "medium").otherwise("long"),
         "sources": F.array(_source()),
     }
-    return _ask(found, "augmentation", values, F.col("record_id"), seed)
+    return _requests(sampled, "augmentation", values, F.col("record_id"), seed)
 
 
 def copy_requests(
     reviews: DataFrame, labels: DataFrame, words: DataFrame, batch_id: int, section: GenerateSection, seed: int
 ) -> DataFrame:
-    """One request for each product with a unique review in the batch: copy from its reviews so far. Columns ASKED.
+    """Builds one request for product copy for each product with a unique review in the batch.
 
-    Sources are the newest reviews that praise it, keywords the words that most of its reviews hold, and the attribute
-    is its category; a product with neither category nor praise gets a request that its row then says is none.
+    The sources are its newest positive reviews. The keywords are the words in most of its reviews. The attribute is its
+    category. A product with neither category nor positive review gets an invalid request, and its row holds the error.
 
     Args:
-        reviews: unique reviews of this batch and the batches before.
-        labels: gold_review_labels of the same.
-        words: silver_tokens of the same.
+        reviews: unique reviews of this batch and the earlier batches.
+        labels: gold_review_labels of the same batches.
+        words: silver_tokens of the same batches.
         batch_id: this batch.
         section: numbers of sources and keywords, length.
         seed: `generation.seed`.
@@ -107,44 +108,44 @@ def copy_requests(
     praise = (
         _with_text(known)
         .join(labels.where("sentiment_label = 'positive'").select("record_id"), on="record_id", how="left_semi")
-        .withColumn("place", F.row_number().over(newest))
-        .where(F.col("place") <= section.sources)
+        .withColumn("newest_rank", F.row_number().over(newest))
+        .where(F.col("newest_rank") <= section.sources)
         .groupBy("product_id")
-        .agg(F.sort_array(F.collect_list(F.struct("place", _source().alias("source")))).alias("praise"))
+        .agg(F.sort_array(F.collect_list(F.struct("newest_rank", _source().alias("source")))).alias("praise"))
     )
     frequent = Window.partitionBy("product_id").orderBy(F.col("review_count").desc(), F.col("word"))
-    spoken = (
+    keywords = (
         known.select("product_id", "record_id")
         .join(words.select("record_id", "content_words"), on="record_id", how="inner")
         .select("product_id", F.explode(_words(F.col("content_words"))).alias("word"))
         .groupBy("product_id", "word")
         .agg(F.count("*").alias("review_count"))
-        .withColumn("place", F.row_number().over(frequent))
-        .where(F.col("place") <= section.keywords)
+        .withColumn("frequency_rank", F.row_number().over(frequent))
+        .where(F.col("frequency_rank") <= section.keywords)
         .groupBy("product_id")
-        .agg(F.sort_array(F.collect_list(F.struct("place", "word"))).alias("spoken"))
+        .agg(F.sort_array(F.collect_list(F.struct("frequency_rank", "word"))).alias("keywords"))
     )
-    found = (
+    product_rows = (
         known.groupBy("product_id")
-        .agg(F.max(_named(F.col("category"))).alias("category"), F.mode("lang_code", True).alias("lang_code"))
+        .agg(F.max(_non_empty(F.col("category"))).alias("category"), F.mode("lang_code", True).alias("lang_code"))
         .join(praise, on="product_id", how="left")
-        .join(spoken, on="product_id", how="left")
+        .join(keywords, on="product_id", how="left")
         .withColumn("record_id", F.lit(None).cast("string"))
         .withColumn("batch_id", F.lit(batch_id).cast("long"))
     )
     category = F.struct(F.lit("category").alias("name"), F.col("category").alias("value"))
     values = {
         "category": F.col("category"),
-        "keywords": F.transform("spoken", lambda pair: pair["word"]),
+        "keywords": F.transform("keywords", lambda pair: pair["word"]),
         "length": F.lit(section.length),
         "attributes": F.when(F.col("category").isNotNull(), F.array(category)),
         "sources": F.transform("praise", lambda pair: pair["source"]),
     }
-    return _ask(found, "product_copy", values, F.col("product_id"), seed)
+    return _requests(product_rows, "product_copy", values, F.col("product_id"), seed)
 
 
-def _ask(rows: DataFrame, purpose: str, values: Mapping[str, Column], key: Column, seed: int) -> DataFrame:
-    """ASKED: what is null is left out of the JSON, and has its default."""
+def _requests(rows: DataFrame, purpose: str, values: Mapping[str, Column], key: Column, seed: int) -> DataFrame:
+    """Returns REQUEST_COLUMNS. A null value is left out of the JSON, so that its default applies."""
     drawn = F.pmod(F.xxhash64(key, F.lit(f"{purpose} {seed}")), F.lit(2**48))
     parts = {
         "purpose": F.lit(purpose),
@@ -166,7 +167,7 @@ def _ask(rows: DataFrame, purpose: str, values: Mapping[str, Column], key: Colum
 
 
 def _with_text(reviews: DataFrame) -> DataFrame:
-    """A review of stars alone can be answered or varied by nobody."""
+    """Keeps reviews with text, because a review of stars alone can be neither answered nor varied."""
     return reviews.where(F.trim(F.coalesce("text_clean", F.lit(""))) != "")
 
 
@@ -175,18 +176,19 @@ def _source() -> Column:
 
 
 def _language(code: Column) -> Column:
-    """zh-hans, zh-hant and mixed are written in Chinese; what is neither Chinese nor English stays, and is refused."""
+    """Returns zh for zh-hans, zh-hant, mixed and null. Other codes stay; a request in an unsupported one is refused."""
     return F.when(code.startswith("zh") | (code == "mixed") | code.isNull(), "zh").otherwise(code)
 
 
-def _named(value: Column) -> Column:
+def _non_empty(value: Column) -> Column:
+    """Trims a value; an empty value becomes null."""
     return F.when(F.trim(value) != "", F.trim(value))
 
 
 def _words(words: Column, most: int | None = None) -> Column:
-    """Distinct words of two characters at least, one a letter; no masks or names of emoji, which stand in brackets."""
-    kept = F.filter(F.array_distinct(F.transform(words, F.lower)), _is_word)
-    return kept if most is None else F.slice(kept, 1, most)
+    """Returns distinct words of two or more characters with a letter, without masks and emoji names in brackets."""
+    distinct = F.filter(F.array_distinct(F.transform(words, F.lower)), _is_word)
+    return distinct if most is None else F.slice(distinct, 1, most)
 
 
 def _is_word(word: Column) -> Column:

@@ -1,4 +1,4 @@
-"""Tokens: clean texts in, their words out."""
+"""Cuts clean texts into words."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from reviewgen_spark.transforms.dictionaries import ship_dictionaries, shipped_d
 
 
 def tokenise_reviews(reviews: DataFrame, clusters: DataFrame, section: TokensSection, dictionaries: Path) -> DataFrame:
-    """Cut the unique reviews of a batch into words; a review without text has none.
+    """Cuts the unique reviews of a batch into words; a review without text has none.
 
     Args:
         reviews: silver_reviews of a batch.
@@ -27,15 +27,15 @@ def tokenise_reviews(reviews: DataFrame, clusters: DataFrame, section: TokensSec
 
 
 def cut_reviews(reviews: DataFrame, section: TokensSection, dictionaries: Path) -> DataFrame:
-    """The rows of silver_tokens for reviews of any kind: record_id, text_clean and batch_id are read."""
+    """Returns the rows of silver_tokens for reviews of any kind; record_id, text_clean and batch_id are read."""
     ship_dictionaries(reviews.sparkSession, dictionaries)
     folder = dictionaries.name
-    wanted = reviews.select("record_id", "text_clean", "batch_id")
-    return wanted.mapInArrow(lambda batches: cut_batches(batches, section, folder), TABLES["silver_tokens"].columns)
+    texts = reviews.select("record_id", "text_clean", "batch_id")
+    return texts.mapInArrow(lambda batches: cut_batches(batches, section, folder), TABLES["silver_tokens"].columns)
 
 
 def cut_batches(batches: Iterable[pa.RecordBatch], section: TokensSection, folder: str) -> Iterator[pa.RecordBatch]:
-    """`cut_reviews` for Arrow batches, on a worker that `folder` was shipped to."""
+    """Cuts Arrow batches as `cut_reviews` does, on a worker to which `folder` was shipped."""
     from reviewgen_spark.text.words.tokeniser import Tokeniser
 
     tokeniser = Tokeniser(section, shipped_dictionaries(folder))
@@ -57,6 +57,6 @@ def cut_batches(batches: Iterable[pa.RecordBatch], section: TokensSection, folde
 
 
 def unique_reviews(reviews: DataFrame, clusters: DataFrame) -> DataFrame:
-    """The reviews that are no copy of another review; edits stay. Adds no column."""
+    """Keeps the reviews that are not a copy of another review; edits are kept. Adds no column."""
     canonical = clusters.where(F.col("duplicate_of").isNull()).select("record_id")
     return reviews.join(canonical, on="record_id", how="left_semi")

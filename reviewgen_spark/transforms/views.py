@@ -1,4 +1,4 @@
-"""What readers want of the tables: joins by name, registered by `reviewgen sql` and `reviewgen shell`."""
+"""Defines views that join the tables; `reviewgen sql` and `reviewgen shell` register them."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,7 +12,7 @@ Read = Callable[[str], DataFrame]
 
 
 def mark_current(reviews: DataFrame) -> DataFrame:
-    """Add `is_current`: the newest record of its review_id, by time, then batch, file and line."""
+    """Adds `is_current`, true for the newest record of each review_id, by time, then batch, file and line."""
     newest = Window.partitionBy("review_id").orderBy(
         F.coalesce("updated_at", "created_at").desc(),
         F.col("batch_id").desc(),
@@ -23,14 +23,14 @@ def mark_current(reviews: DataFrame) -> DataFrame:
 
 
 def current_unique_reviews(reviews: DataFrame, clusters: DataFrame) -> DataFrame:
-    """Clean reviews that are current and no copy of another review."""
+    """Returns clean reviews that are current and not a copy of another review."""
     return unique_reviews(mark_current(reviews).where("is_current").drop("is_current"), clusters)
 
 
 def publishable_texts(generated: DataFrame, replies: DataFrame, summaries: DataFrame) -> DataFrame:
-    """Generated texts that may be shown, their visible label in a column of its own.
+    """Returns generated texts that may be shown, with the visible label in a separate column.
 
-    Left out: training data, what failed its checks, and product copy that a later batch wrote anew.
+    Left out: training data, texts that failed their checks, and product copy that a later batch replaced.
 
     Args:
         generated: gold_generated_texts.
@@ -39,21 +39,21 @@ def publishable_texts(generated: DataFrame, replies: DataFrame, summaries: DataF
     """
     newest = Window.partitionBy("product_id", "lang_code").orderBy(F.col("batch_id").desc(), "text_id")
     product_copy = _without_error(generated.where("purpose = 'product_copy'"))
-    copies = product_copy.withColumn("place", F.row_number().over(newest)).where("place = 1")
+    copies = product_copy.withColumn("newest_rank", F.row_number().over(newest)).where("newest_rank = 1")
     parts = [part.select(*TEXT_COLUMNS) for part in (copies, _without_error(replies), _without_error(summaries))]
     texts = parts[0].unionByName(parts[1]).unionByName(parts[2])
     return texts.where(F.col("purpose").isin(sorted(PUBLISHABLE)))
 
 
 def published_texts(generated: DataFrame, replies: DataFrame, summaries: DataFrame) -> DataFrame:
-    """Generated texts as they may be shown: those of `publishable_texts`, each behind its visible label."""
+    """Returns the texts of `publishable_texts`, each with its visible label in front."""
     gap = F.when(F.col("lang_code") == "zh", "").otherwise(" ")
     texts = publishable_texts(generated, replies, summaries)
     return texts.withColumn("text", F.concat("visible_label", gap, "text"))
 
 
 def training_texts(generated: DataFrame) -> DataFrame:
-    """Generated texts that models may be trained on, and that nobody is shown."""
+    """Returns generated texts that models may be trained on, and that are never shown."""
     return _without_error(generated.where("purpose = 'augmentation'")).select(*TEXT_COLUMNS)
 
 

@@ -1,4 +1,4 @@
-"""Weak labels: words, text and stars in; what the voters say of a review, and what a label model makes of it, out."""
+"""Labels reviews weakly: voters vote by words, text and stars, and a label model combines the votes."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -22,16 +22,16 @@ _JUDGED = "pattern string, weak_label string, weak_score double, majority_label 
 def label_weakly(
     tokens: DataFrame, reviews: DataFrame, earlier: DataFrame, section: WeakLabelsSection, dictionaries: Path
 ) -> dict[str, DataFrame]:
-    """Let the voters vote on each review, and weigh them by a label model; the tables of the stage.
+    """Collects the votes on each review and weighs them by a label model; returns the tables of the stage.
 
-    The model learns from the votes of this batch and of those before; no gold label is read. Where its probability is
-    below `section.min_probability` the review has no weak label. Rows in = rows of silver_weak_labels.
+    The model learns from the votes of this batch and of earlier batches. No gold label is read. A review has no weak
+    label if the probability is below `section.min_probability`. Rows in = rows of silver_weak_labels.
 
     Args:
         tokens: silver_tokens of a batch.
         reviews: silver_reviews of the batch.
         earlier: silver_weak_labels of the batches before.
-        section: Who votes, and when a score is a vote.
+        section: The voters, and the scores from which they vote.
         dictionaries: Folder on the driver; shipped to the executors.
 
     Raises:
@@ -41,13 +41,13 @@ def label_weakly(
     cast = cast_votes(tokens, reviews, section, dictionaries).withColumn("pattern", _pattern("votes")).persist()
     own = _count(cast)
     known = _count(earlier.withColumn("pattern", _pattern("votes")))
-    wanted = set(section.voters)
-    # A voter that was switched off has no say in what is learnt either.
-    together: dict[Pattern, int] = {}
+    enabled = set(section.voters)
+    # The model does not learn from a voter that was switched off.
+    counts: dict[Pattern, int] = {}
     for pattern, count in [*known.items(), *own.items()]:
-        kept = frozenset(vote for vote in pattern if vote[0] in wanted)
-        together[kept] = together.get(kept, 0) + count
-    model = fit_label_model(together)
+        enabled_votes = frozenset(vote for vote in pattern if vote[0] in enabled)
+        counts[enabled_votes] = counts.get(enabled_votes, 0) + count
+    model = fit_label_model(counts)
     spark = tokens.sparkSession
     judged = spark.createDataFrame([_judge(pattern, model, section.min_probability) for pattern in own], _JUDGED)
     names = TABLES["silver_weak_labels"].columns.names
@@ -61,7 +61,7 @@ def label_weakly(
 
 
 def cast_votes(tokens: DataFrame, reviews: DataFrame, section: WeakLabelsSection, dictionaries: Path) -> DataFrame:
-    """record_id, votes and batch_id of each row of silver_tokens."""
+    """Returns record_id, votes and batch_id for each row of silver_tokens."""
     ship_dictionaries(tokens.sparkSession, dictionaries)
     folder = dictionaries.name
 
@@ -84,13 +84,13 @@ def cast_votes(tokens: DataFrame, reviews: DataFrame, section: WeakLabelsSection
 
 
 def _pattern(votes: str) -> Column:
-    """`lexicon=positive,rating=negative`; empty where nobody voted."""
-    said = F.transform(F.map_entries(votes), lambda vote: F.concat(vote["key"], F.lit("="), vote["value"]))
-    return F.array_join(F.array_sort(said), ",")
+    """Joins the votes into one string, as `lexicon=positive,rating=negative`; without a vote it is empty."""
+    parts = F.transform(F.map_entries(votes), lambda vote: F.concat(vote["key"], F.lit("="), vote["value"]))
+    return F.array_join(F.array_sort(parts), ",")
 
 
 def _count(rows: DataFrame) -> dict[Pattern, int]:
-    """How many reviews have each pattern of votes: three states a voter, so a few hundred rows at most."""
+    """Counts the reviews of each pattern of votes. A voter has three states, so there are a few hundred at most."""
     counted = rows.groupBy("pattern").count().collect()
     return {_parse(row["pattern"]): row["count"] for row in counted}
 
@@ -102,27 +102,27 @@ def _parse(pattern: str | None) -> Pattern:
 def _judge(
     pattern: Pattern, model: LabelModel, min_probability: float
 ) -> tuple[str, str | None, float | None, str | None]:
-    written = ",".join(sorted(f"{voter}={label}" for voter, label in pattern))
+    votes = ",".join(sorted(f"{voter}={label}" for voter, label in pattern))
     if not pattern:
-        return written, None, None, None
+        return votes, None, None, None
     positive = model.positive(pattern)
     label = "positive" if positive >= 0.5 else "negative"
     is_sure = max(positive, 1 - positive) >= min_probability
-    return written, label if is_sure else None, 2 * positive - 1, majority(pattern)
+    return votes, label if is_sure else None, 2 * positive - 1, majority(pattern)
 
 
 def _summarise(patterns: Mapping[Pattern, int], model: LabelModel, voters: Iterable[str]) -> list[dict[str, Any]]:
-    """A row of ops_weak_voters for each voter."""
+    """Returns a row of ops_weak_voters for each voter."""
     rows = []
     for voter in voters:
-        spoken = {pattern: count for pattern, count in patterns.items() if voter in dict(pattern)}
-        against = {p: n for p, n in spoken.items() if len({label for _, label in p}) > 1}
+        voted = {pattern: count for pattern, count in patterns.items() if voter in dict(pattern)}
+        conflicts = {pattern: count for pattern, count in voted.items() if len({label for _, label in pattern}) > 1}
         rows.append(
             {
                 "voter": voter,
                 "row_count": sum(patterns.values()),
-                "vote_count": sum(spoken.values()),
-                "conflict_count": sum(against.values()),
+                "vote_count": sum(voted.values()),
+                "conflict_count": sum(conflicts.values()),
                 "estimated_accuracy": model.accuracies.get(voter),
             }
         )

@@ -57,14 +57,14 @@ class DeltaLog:
         if self.is_mounted:
             stored = self.stored()
             columns = StructType.fromJson(json.loads(stored.schema().to_json()))
-            found = stored.metadata()
-            return Metadata(columns, found.configuration, tuple(found.partition_columns))
+            details = stored.metadata()
+            return Metadata(columns, details.configuration, tuple(details.partition_columns))
         metadata = self.snapshot().metadata()
         names = metadata.partitionColumns()
         return Metadata(
             StructType.fromJson(json.loads(metadata.schemaString())),
             java_map(metadata.configuration()),
-            tuple(names.apply(place) for place in range(names.size())),
+            tuple(names.apply(index) for index in range(names.size())),
         )
 
     def rows_written(self, version: int) -> int:

@@ -60,11 +60,11 @@ class DriverRecords:
         """See `Records`."""
         from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
-        # Arrow's file system, because threads of the one of delta-rs call Python: 4 of 60 processes that ended at once
-        # aborted.
+        # Arrow's file system is used, because threads of delta-rs's file system call Python. With it, 4 of 60 processes
+        # that ended at once aborted.
         files = SubTreeFileSystem(self._log.path, LocalFileSystem())
-        found = self._stored.to_pyarrow_table(filesystem=files).to_pylist(maps_as_pydicts="strict")
-        return _rows(self._table, found)
+        values = self._stored.to_pyarrow_table(filesystem=files).to_pylist(maps_as_pydicts="strict")
+        return _rows(self._table, values)
 
     def append(self, values: Sequence[Mapping[str, Any]]) -> None:
         """See `Records`."""
@@ -114,10 +114,10 @@ class SparkRecords:
         return self._log.version()
 
 
-def _rows(table: Table, found: Sequence[Mapping[str, Any]]) -> list[Row]:
+def _rows(table: Table, records: Sequence[Mapping[str, Any]]) -> list[Row]:
     names = table.columns.names
-    made = [Row(*names)(*(_utc(values.get(name)) for name in names)) for values in found]
-    return sorted(made, key=lambda row: int(row.sequence)) if "sequence" in names else made
+    rows = [Row(*names)(*(_utc(values.get(name)) for name in names)) for values in records]
+    return sorted(rows, key=lambda row: int(row.sequence)) if "sequence" in names else rows
 
 
 def _utc(value: Any) -> Any:

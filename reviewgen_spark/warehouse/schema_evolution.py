@@ -83,14 +83,14 @@ def _alter(log: DeltaLog, table: Table, properties: Mapping[str, str]) -> None:
 
 
 def _faults(table: Table, stored: Metadata) -> list[str]:
-    wanted = {c.name: c for c in table.columns}
-    faults = [f"column {c.name} is not in schemas/" for c in stored.columns if c.name not in wanted]
+    declared = {c.name: c for c in table.columns}
+    faults = [f"column {c.name} is not in schemas/" for c in stored.columns if c.name not in declared]
     for column in stored.columns:
-        want = wanted.get(column.name)
-        if want is not None and not same_type(column.dataType, want.dataType):
-            got, expected = column.dataType.simpleString(), want.dataType.simpleString()
-            faults.append(f"column {column.name} is {got}, expected {expected}")
-        elif want is not None and column.nullable != want.nullable:
+        expected = declared.get(column.name)
+        if expected is not None and not same_type(column.dataType, expected.dataType):
+            got, kind = column.dataType.simpleString(), expected.dataType.simpleString()
+            faults.append(f"column {column.name} is {got}, expected {kind}")
+        elif expected is not None and column.nullable != expected.nullable:
             faults.append(f"column {column.name} {'may' if column.nullable else 'must not'} be null on disk, not here")
     faults += [
         f"new column {c.name} is NOT NULL, but the table has rows without it: make it nullable"
@@ -100,9 +100,9 @@ def _faults(table: Table, stored: Metadata) -> list[str]:
     if stored.partition_by != table.partition_by:
         faults.append(f"partitioned by {list(stored.partition_by)}, expected {list(table.partition_by)}")
     stored_checks = {k.lower(): v for k, v in stored.properties.items() if k.startswith("delta.constraints.")}
-    wanted_checks = {f"delta.constraints.{k}".lower(): v for k, v in table.checks.items()}
+    declared_checks = {f"delta.constraints.{k}".lower(): v for k, v in table.checks.items()}
     for key, condition in stored_checks.items():
-        if _condition(wanted_checks.get(key, "")) != _condition(condition):
+        if _condition(declared_checks.get(key, "")) != _condition(condition):
             faults.append(f"check {key.removeprefix('delta.constraints.')} differs from schemas/")
     return faults
 

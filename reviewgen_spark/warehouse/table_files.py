@@ -29,8 +29,8 @@ class Size:
 def size(warehouse: Warehouse, name: str) -> Size:
     """Returns the number and the bytes of all files of a table."""
     files, folder = hadoop_files(warehouse.spark, warehouse.path(name))
-    found = files.getContentSummary(folder)
-    return Size(int(found.getFileCount()), int(found.getLength()))
+    summary = files.getContentSummary(folder)
+    return Size(int(summary.getFileCount()), int(summary.getLength()))
 
 
 def compact(warehouse: Warehouse, name: str, order_by: Sequence[str]) -> None:

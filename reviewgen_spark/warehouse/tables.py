@@ -18,7 +18,7 @@ from reviewgen_spark.warehouse.schema_evolution import converge, same_type
 
 
 @dataclass(frozen=True)
-class Written:
+class WriteResult:
     """Holds the version of a table after a commit, and the number of rows that the commit wrote."""
 
     version: int
@@ -80,28 +80,28 @@ class Warehouse:
         """Returns the newest version from Delta's log, because DESCRIBE DETAIL takes 600 ms."""
         return self.log(name).version()
 
-    def replace_batch(self, name: str, rows: DataFrame, batch_id: int) -> Written:
+    def replace_batch(self, name: str, rows: DataFrame, batch_id: int) -> WriteResult:
         """Replaces one whole batch of a review-level table; without rows the batch becomes empty."""
         return self._write(name, rows, "overwrite", {"replaceWhere": f"batch_id = {batch_id}"})
 
-    def clear_batch(self, name: str, batch_id: int) -> Written:
+    def clear_batch(self, name: str, batch_id: int) -> WriteResult:
         """Removes all rows of one batch; if there are none, nothing is written."""
         log = self.log(name)
         if log.is_mounted:
             stored = log.stored()
             if not stored.file_uris(file_pruning_predicate=f"batch_id = {batch_id}"):
-                return Written(int(stored.version()), 0)
+                return WriteResult(int(stored.version()), 0)
         return self.replace_batch(name, self.rows(name, []), batch_id)
 
-    def replace(self, name: str, rows: DataFrame) -> Written:
+    def replace(self, name: str, rows: DataFrame) -> WriteResult:
         """Replaces a whole table."""
         return self._write(name, rows, "overwrite", {})
 
-    def replace_fingerprint(self, name: str, rows: DataFrame, fingerprint: str) -> Written:
+    def replace_fingerprint(self, name: str, rows: DataFrame, fingerprint: str) -> WriteResult:
         """Replaces the rows that a run with this fingerprint wrote; the others stay."""
         return self._write(name, rows, "overwrite", {"replaceWhere": f"fingerprint = '{fingerprint}'"})
 
-    def append(self, name: str, rows: DataFrame) -> Written:
+    def append(self, name: str, rows: DataFrame) -> WriteResult:
         """Adds rows to a table."""
         return self._write(name, rows, "append", {})
 
@@ -151,19 +151,22 @@ class Warehouse:
             deletions: The deletions, in their order.
             before_each: Called before each commit.
         """
-        keys = [one.rows.select(*one.on).distinct() for one in deletions]
-        met = [
-            self.read(one.table).join(F.broadcast(rows), list(one.on), "left_semi").select(F.lit(place).alias("place"))
-            for place, (one, rows) in enumerate(zip(deletions, keys, strict=True))
+        keys = [deletion.rows.select(*deletion.on).distinct() for deletion in deletions]
+        matches = [
+            self.read(deletion.table)
+            .join(F.broadcast(rows), list(deletion.on), "left_semi")
+            .select(F.lit(index).alias("index"))
+            for index, (deletion, rows) in enumerate(zip(deletions, keys, strict=True))
         ]
-        found = reduce(DataFrame.unionByName, met).distinct().collect() if met else []
-        for place in sorted(row.place for row in found):
+        matched = reduce(DataFrame.unionByName, matches).distinct().collect() if matches else []
+        indexes = sorted(row["index"] for row in matched)
+        for index in indexes:
             before_each()
-            one = deletions[place]
-            self.edit(one.table, keys[place].withColumn("is_gone", F.lit(True)), one.on)
-        return sorted({deletions[row.place].table for row in found})
+            deletion = deletions[index]
+            self.edit(deletion.table, keys[index].withColumn("is_gone", F.lit(True)), deletion.on)
+        return sorted({deletions[index].table for index in indexes})
 
-    def _write(self, name: str, rows: DataFrame, mode: str, options: Mapping[str, str]) -> Written:
+    def _write(self, name: str, rows: DataFrame, mode: str, options: Mapping[str, str]) -> WriteResult:
         columns = TABLES[name].columns
         missing = [c.name for c in columns if c.name not in rows.columns]
         wrong = [
@@ -184,8 +187,8 @@ class Warehouse:
         writer.save(self.path(name))
         version = log.version()
         if version == before:
-            return Written(before, 0)  # nothing to remove and nothing to add: Delta makes no commit
-        return Written(version, log.rows_written(version))
+            return WriteResult(before, 0)  # nothing to remove and nothing to add: Delta makes no commit
+        return WriteResult(version, log.rows_written(version))
 
     def export_batch(self, name: str, batch_id: int) -> None:
         """Writes one batch as a Parquet folder `batch_id=N`, staged and then renamed; an empty batch has no folder.
@@ -211,4 +214,6 @@ class Warehouse:
         """Returns the batches of a table that are in `paths.exports` as plain Parquet."""
         files, folder = hadoop_files(self.spark, f"{self._exports}/{name}")
         names = [status.getPath().getName() for status in files.listStatus(folder)] if files.exists(folder) else []
-        return sorted(int(found.removeprefix("batch_id=")) for found in names if found.startswith("batch_id="))
+        return sorted(
+            int(folder_name.removeprefix("batch_id=")) for folder_name in names if folder_name.startswith("batch_id=")
+        )

@@ -191,7 +191,7 @@ def only_newest_relabelled(spark: SparkSession, config: Config, warehouse: Wareh
         opened.pipeline([nightly.label.STAGE, nightly.satisfaction.STAGE])
     assert f"[label] {len(batches) - 1} batches wait for the next run (--max-batches)" in lines
     told = backfill_lines(Backlog(config, warehouse, Ledger(warehouse, "a test")), nightly.STAGES)
-    assert len(told) == 1 and told[0].startswith(f"label: 1 of {len(batches)} batches are as wanted now")
+    assert len(told) == 1 and told[0].startswith(f"label: 1 of {len(batches)} batches are up to date")
     assert " left" in told[0]
     products = warehouse.read("gold_product_satisfaction")
     assert products.select("model_version").distinct().count() == 1  # never two models in one figure
@@ -246,7 +246,8 @@ def test_a_compressed_model_labels_under_its_own_alias(
     with open_run(spark, config) as opened:  # the way back is that of champions
         assert set_champion(opened.warehouse, config, None, "as it was", "a test").model.version == 1
     other = configure(root, *quick, f"distil.teacher='{newest.model_version}'")
-    with pytest.raises(StageError, match=r"taught by review_sentiment version 1, and distil\.teacher is now version"):
+    refusal = r"distilled from review_sentiment version 1, and distil\.teacher is now version"
+    with pytest.raises(StageError, match=refusal):
         run(spark, other, compress.register_compressed.STAGE)
 
 

@@ -35,7 +35,7 @@ def test_sql_prints_the_rows_alone(tmp_path: Path) -> None:
 def test_shell_prints_its_banner_alone(tmp_path: Path) -> None:
     done = reviewgen(tmp_path, "shell", stdin="print(spark.range(3).count())\n")
     banner, *rest = done.stderr.splitlines()
-    assert banner.startswith("spark and config are there")
+    assert banner.startswith("spark and config are defined")
     assert rest == [""]  # Python ends the line of its prompt
     assert done.stdout.replace(">>> ", "").split() == ["3"]
 

@@ -80,7 +80,7 @@ def test_a_model_with_bottlenecks_is_read_whole_or_not_at_all(corpus: Path, tmp_
     decided = (Predictor(found.folder).score_texts(validation.texts) >= 0.5).astype(int)
     f1 = float(count_metrics(confusion(validation.labels, decided))["f1"])
     assert f1 == pytest.approx(found.validation_f1) and f1 > 0.9  # as trained: no adapter was lost on the way
-    with pytest.raises(ConfigError, match="transformers would leave its adapters out"):
+    with pytest.raises(ConfigError, match="transformers would not load its adapters"):
         finetune(corpus, str(found.folder), QUICK, tmp_path / "next", lambda line: None)
     with pytest.raises(ConfigError, match=r"register: .* 'bottleneck'.* train with finetune.method=lora"):
         register(

@@ -20,8 +20,8 @@ from reviewgen_spark.models.generator.adversarial import (
 )
 from reviewgen_spark.models.generator.control_codes import PromptTokenizer
 from reviewgen_spark.models.generator.generator_folder import load_tokenizer
-from reviewgen_spark.models.generator.text_task import Row, text_bits
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.models.generator.text_task import ExampleRow, text_bits
+from reviewgen_spark.text.requests.request import TextRequest
 from tests.models.generators import make_generator
 
 SETTINGS = AdversarialSettings(
@@ -40,10 +40,10 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, PromptTok
     return AutoModelForCausalLM.from_pretrained(tmp_path), tokenizer, specials
 
 
-def make_rows(tokenizer: PromptTokenizer, texts: Sequence[str]) -> list[Row]:
-    prompts = [Request("augmentation", "p", "zh", category=name) for name in ("手机", None)]
+def make_rows(tokenizer: PromptTokenizer, texts: Sequence[str]) -> list[ExampleRow]:
+    prompts = [TextRequest("augmentation", "p", "zh", category=name) for name in ("手机", None)]
     return [
-        Row(tokenizer.encode_prompt(prompts[place % 2]), tokenizer.encode_text(text) or [], len(text))
+        ExampleRow(tokenizer.encode_prompt(prompts[place % 2]), tokenizer.encode_text(text) or [], len(text))
         for place, text in enumerate(texts)
     ]
 

@@ -114,7 +114,7 @@ def test_the_wrong_corpus_is_refused(aspects: Path, corpus: Path, tmp_path: Path
     one = [row for row in make_aspects(60, 0) if row["aspect"] == "颜色"]
     odd = [{**row, "polarity": "good"} for row in make_aspects(60, 0)]
     bad = write_corpus(tmp_path / "bad", {"train": one, "validation": odd, "test": []}, schema=ASPECT_SCHEMA)
-    with pytest.raises(DataQualityError, match="holds 20 rows with an aspect, of 1 polarities"):
+    with pytest.raises(DataQualityError, match="has 20 rows with an aspect, of 1 polarities"):
         read_aspects(bad, "train")
     with pytest.raises(SchemaError, match=r"polarity must be .*, got \['good'\]"):
         read_aspects(bad, "validation")

@@ -71,7 +71,7 @@ def test_a_student_is_pruned_recovers_and_is_measured(
     assert model.config.intermediate_size == 256 and model.config.num_hidden_layers == 1
     layer = model.bert.encoder.layer[0]
     assert float((layer.intermediate.dense.weight == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
-    assert lines[-7] == "1 heads switched off" and lines[-6].endswith("weights set to zero")
+    assert lines[-7] == "1 heads set to zero" and lines[-6].endswith("weights set to zero")
     settings = read_settings(tmp_path / "out" / "model")
     assert settings.base == "teacher:1 of scratch:tiny, pruned (feed_forward, heads, magnitudes)"
     assert (settings.training["temperature"], settings.training["compress.heads_share"]) == (2.0, 0.5)
@@ -114,7 +114,7 @@ def test_a_cascade_answers_first_and_reads_the_rest(
     assert (behind.name, cascade.name) == ("compressed_int8", "compressed_cascade")
     first = load_ngram_classifier(tmp_path / "out" / NGRAM_FILE)
     assert first.settings.answered_share > 0.5 and first.settings.disagreement <= 0.01
-    assert lines[-7].startswith(f"n-grams answer {first.settings.answered_share:.1%} of validation")
+    assert lines[-7].startswith(f"the n-gram classifier answers {first.settings.answered_share:.1%} of validation")
     assert cascade.size_mb == pytest.approx(behind.size_mb + 8.4, abs=0.1) and cascade.parameters == behind.parameters
     asked: list[int] = []
     whole = torch_variant("a", tmp_path / "out" / "model")
@@ -184,7 +184,7 @@ def test_the_gate_of_compressed_models(more: dict[str, float], failed: set[str])
     verdict = judge_compressed(figures("teacher"), compressed, RegisterCompressedSection())
     assert {check.name for check in verdict.checks if not check.passed} == failed
     assert verdict.promoted == (not failed)
-    assert "(95 %: -0.0100 to +0.0100)" in verdict.checks[0].found
+    assert "(95 %: -0.0100 to +0.0100)" in verdict.checks[0].finding
     if failed:
         assert all(name in verdict.reason for name in failed)
 
@@ -211,5 +211,5 @@ def test_the_benchmark_scores_both_at_their_settings(
 
 
 def test_a_missing_teacher_is_told(student: Path, corpus: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFoundError, match="is no model folder"):
+    with pytest.raises(ModelNotFoundError, match="is not a model folder"):
         run(corpus, tmp_path / "nowhere", student, tmp_path / "out", methods=())

@@ -11,7 +11,7 @@ import torch
 from reviewgen_spark.config import DecodingSection
 from reviewgen_spark.models.decoding import attention
 from reviewgen_spark.models.decoding.decoding import Continuation, Prompt, Specials, continue_prompts, count_joining
-from reviewgen_spark.models.decoding.kv_cache import BufferedLayer, fill_holes
+from reviewgen_spark.models.decoding.kv_cache import BufferedLayer, compact_rows
 from reviewgen_spark.models.decoding.sampling import Sampler, draw, keep_likely
 from reviewgen_spark.models.decoding.watermark import make_watermark, mean_g
 from reviewgen_spark.models.generator.generator_folder import Generator, load_generator
@@ -201,7 +201,7 @@ def test_a_row_that_leaves_is_overwritten_by_the_last() -> None:
     layer = BufferedLayer(4)
     states = torch.arange(5.0).reshape(5, 1, 1, 1).expand(5, 1, 2, 3)
     layer.update(states, -states)
-    kept = fill_holes([True, False, True, False, False])
+    kept = compact_rows([True, False, True, False, False])
     layer.keep(kept)
     assert layer.keys[:, 0, 0, 0].tolist() == [float(row) for row in kept] == [3, 1, 4]
     keys, values = layer.update(states[:3, :, :1] + 10, states[:3, :, :1])
@@ -212,14 +212,14 @@ def test_rows_that_join_end_where_the_others_do() -> None:
     layer, joining = BufferedLayer(4), BufferedLayer(1)
     states = torch.arange(1.0, 4).reshape(3, 1, 1, 1).expand(3, 1, 2, 1)
     layer.update(states, -states)
-    layer.keep(fill_holes([False, True, False]))
+    layer.keep(compact_rows([False, True, False]))
     joining.update(states[:1, :, :1] * 9, states[:1, :, :1])
     layer.join(joining)
     assert layer.keys[:, 0, :, 0].tolist() == [[1, 1], [3, 3], [0, 9]]
     layer.move(rows=4, room=6, end=3)
     layer.update(torch.full((3, 1, 1, 1), 5.0), states[:, :, :1])
     assert layer.keys[:, 0, :, 0].tolist() == [[1, 1, 5], [3, 3, 5], [0, 9, 5]]
-    layer.forget(2)
+    layer.hide_before(2)
     assert layer.keys[:, 0, :, 0].tolist() == [[1, 5], [3, 5], [9, 5]] and layer.get_seq_length() == 2
     layer.move(rows=4, room=6, end=4)
     wide = BufferedLayer(3)

@@ -131,7 +131,7 @@ def test_one_class_only_is_refused(split: str, tmp_path: Path) -> None:
 
 def test_empty_split_is_refused(tmp_path: Path) -> None:
     folder = write_corpus(tmp_path / "corpus", {"train": make_rows(40, 0), "validation": []})
-    with pytest.raises(DataQualityError, match="validation: holds no labelled row"):
+    with pytest.raises(DataQualityError, match="validation: has no labelled row"):
         finetune(folder, "scratch:tiny", QUICK, tmp_path / "m", quiet)
 
 
@@ -144,7 +144,7 @@ def test_diverging_loss_is_an_error_and_writes_no_model(corpus: Path, tmp_path: 
     section = QUICK.model_copy(update={"learning_rate": 1e38, "max_grad_norm": 1e38, "warmup_pct": 0})
     with pytest.raises(StageError, match=r"the loss became .* lower finetune\.learning_rate"):
         finetune(corpus, "scratch:tiny", section, tmp_path / "m", quiet)
-    with pytest.raises(ModelNotFoundError, match="is no model folder"):
+    with pytest.raises(ModelNotFoundError, match="is not a model folder"):
         Predictor(tmp_path / "m")
 
 
@@ -217,7 +217,7 @@ def test_many_tasks_in_one_pass(two_labels: str, tmp_path: Path) -> None:
 
 def test_a_task_without_labels_is_refused(corpus: Path, tmp_path: Path) -> None:
     section = QUICK.model_copy(update={"tasks": ("sentiment", "toxicity")})
-    with pytest.raises(DataQualityError, match="hold 0 of the labels of 'toxicity'"):
+    with pytest.raises(DataQualityError, match="have 0 labels of 'toxicity'"):
         finetune(corpus, "scratch:tiny", section, tmp_path / "m", quiet)
 
 

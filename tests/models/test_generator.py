@@ -30,8 +30,8 @@ from reviewgen_spark.models.generator.generator_folder import (
     read_generator,
     save_copies,
 )
-from reviewgen_spark.models.generator.text_task import Row, text_bits
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.models.generator.text_task import ExampleRow, text_bits
+from reviewgen_spark.text.requests.request import TextRequest
 from tests.models.generators import make_generator
 
 SECTION = FinetuneGeneratorSection(
@@ -78,7 +78,7 @@ def test_a_loaded_generator_says_what_transformers_says(kind: str, tmp_path: Pat
     make_generator(tmp_path, kind)
     tokenizer, model, settings, _copies = load_generator(tmp_path)
     assert settings.kind == ("seq2seq" if kind == "seq2seq" else "causal")
-    prompt = tokenizer.encode_prompt(Request("augmentation", "p", "zh"))
+    prompt = tokenizer.encode_prompt(TextRequest("augmentation", "p", "zh"))
     more = {"decoder_input_ids": torch.tensor([[2, 7]])} if kind == "seq2seq" else {}
     if kind == "seq2seq":
         from transformers import AutoModelForSeq2SeqLM
@@ -140,8 +140,9 @@ def test_training_lowers_the_loss_and_codes_steer(taught: Path, examples: list[E
     }
     costs = {}
     for asked in texts:
-        prompt = generator.tokenizer.encode_prompt(Request("augmentation", "p", "zh", sentiment=asked, length="short"))  # type: ignore[arg-type]
-        rows = [Row(prompt, generator.tokenizer.encode_text(text) or [], len(text)) for text in texts.values()]
+        request = TextRequest("augmentation", "p", "zh", sentiment=asked, length="short")  # type: ignore[arg-type]
+        prompt = generator.tokenizer.encode_prompt(request)
+        rows = [ExampleRow(prompt, generator.tokenizer.encode_text(text) or [], len(text)) for text in texts.values()]
         costs[asked] = text_bits(generator.model, rows, "causal", "cpu")
     positive, negative = costs["positive"], costs["negative"]
     assert positive[0] < negative[0] and negative[1] < positive[1]
@@ -173,7 +174,7 @@ def test_any_checkpoint_is_taught_by_lora(
         assert torch.equal(before[frozen[kind]], after[frozen[kind]])
         assert any(not torch.equal(before[name], after[name]) for name in before)
         assert not any("lora" in name for name in after)
-    assert generator.tokenizer.encode_prompt(Request("augmentation", "p", "zh"))
+    assert generator.tokenizer.encode_prompt(TextRequest("augmentation", "p", "zh"))
 
 
 def test_a_seq2seq_base_is_not_pretrained_by_the_next_token(tmp_path: Path) -> None:
@@ -226,7 +227,7 @@ def test_a_file_of_examples_names_its_faulty_line(tmp_path: Path) -> None:
     for line, message in (
         ("{", "line 1: expected"),
         ('{"request": {"purpose": "spam"}, "text": "x"}', "line 1: request"),
-        (json.dumps({"request": request, "text": ""}), "line 1: text: expected one that is not empty"),
+        (json.dumps({"request": request, "text": ""}), "line 1: text: expected a text that is not empty"),
     ):
         file.write_text(line)
         with pytest.raises(ConfigError, match=message):

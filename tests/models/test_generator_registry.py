@@ -89,6 +89,6 @@ def test_a_purpose_that_was_not_taught_ends_a_run_before_it_starts(tmp_path: Pat
     ]
     config = load_config("local", given)
     assert writing(config, "torch", ("augmentation",)).value.generator.version == 1
-    with pytest.raises(ConfigError, match="was taught augmentation, not product_copy; ask for less"):
+    with pytest.raises(ConfigError, match="was trained for augmentation, not product_copy; remove the purpose"):
         writing(config, "torch", ("augmentation", "product_copy"))
     assert writing(config, "template", ("product_copy",)).value.generator is None

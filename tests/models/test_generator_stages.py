@@ -78,5 +78,5 @@ def test_examples_shape_the_fingerprint_and_must_be_there(make_config: ConfigFac
     before = generator_base(config).hashes
     file.write_text("{ }")
     assert generator_base(config).hashes != before
-    with pytest.raises(ConfigError, match=r"finetune_generator\.examples: 'none\.jsonl' is no file"):
+    with pytest.raises(ConfigError, match=r"finetune_generator\.examples: 'none\.jsonl' is not a file"):
         generator_base(make_config("finetune_generator.examples=none.jsonl"))

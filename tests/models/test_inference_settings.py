@@ -32,7 +32,7 @@ from reviewgen_spark.models.generator.evaluation import evaluate_generator
 from reviewgen_spark.models.generator.examples import Example
 from reviewgen_spark.models.generator.generator_folder import GENERATOR_FILES, generator_sha256, load_generator
 from reviewgen_spark.models.training.finetuning import FinetuneResult
-from reviewgen_spark.text.requests.request import Request, Source
+from reviewgen_spark.text.requests.request import Source, TextRequest
 from tests.models.generators import make_generator
 from tests.spark.labelling import Held, Model, read_files
 
@@ -161,9 +161,9 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return Model("g", 1, generator_sha256(folder), folder)
 
 
-def requests() -> list[Request]:
+def requests() -> list[TextRequest]:
     sources = ("手机太差，" * (row % 4 + 1) for row in range(6))
-    return [Request("reply", "p", "zh", sources=(Source("r", text),), seed=row) for row, text in enumerate(sources)]
+    return [TextRequest("reply", "p", "zh", sources=(Source("r", text),), seed=row) for row, text in enumerate(sources)]
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +249,7 @@ def test_how_a_generator_is_shipped(generator: Model, monkeypatch: pytest.Monkey
 def test_how_many_texts_a_generator_is_scored_on(generator: Model) -> None:
     rows = [f"房间很好，服务不错。{'好' * (place % 5)}" for place in range(60)]
     examples = [
-        Example(Request("augmentation", "p", "zh", sources=(Source("r", "手机太差"),), seed=place), text)
+        Example(TextRequest("augmentation", "p", "zh", sources=(Source("r", "手机太差"),), seed=place), text)
         for place, text in enumerate(rows)
     ]
 

@@ -64,7 +64,7 @@ def test_it_answers_the_same_once_loaded_and_in_any_company(fitted: NgramClassif
 
 
 def test_a_missing_or_later_file_is_told(fitted: NgramClassifier, tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFoundError, match="no n-gram classifier there; `reviewgen run compress`"):
+    with pytest.raises(ModelNotFoundError, match="there is no n-gram classifier; `reviewgen run compress`"):
         load_ngram_classifier(tmp_path / "nowhere")
     weights = np.zeros(1, np.float32)
     NgramClassifier(weights, weights, replace(fitted.settings, format=9)).save(tmp_path / "later")

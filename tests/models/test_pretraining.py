@@ -144,5 +144,5 @@ def test_a_corpus_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match=r"no manifest\.json"):
         pretrain(tmp_path, "scratch:tiny", SECTION, tmp_path / "m", quiet)
     folder = write_texts(tmp_path / "c", [" ", "\n"], ["好"])
-    with pytest.raises(DataQualityError, match="train: holds no text to read"):
+    with pytest.raises(DataQualityError, match="train: has no text"):
         pretrain(folder, "scratch:tiny", SECTION, tmp_path / "m", quiet)

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.classifier.loading import load_classifier
 from reviewgen_spark.models.classifier.predictor import Predictor, mean_pool
-from reviewgen_spark.models.classifier.runtime import PackedLinear, packs, prepare
+from reviewgen_spark.models.classifier.runtime import PackedLinear, can_pack, prepare
 from reviewgen_spark.models.generator.generator_folder import load_generator
 from reviewgen_spark.models.training.finetuning import FinetuneResult
 from tests.models.generators import make_generator
@@ -31,7 +31,7 @@ def rows(trained: FinetuneResult) -> list[list[int]]:
     return [found.ids for found in Predictor(trained.folder).tokenizer.encode(TEXTS)]
 
 
-@pytest.mark.skipif(not packs("float32"), reason="this CPU has no packed layout")
+@pytest.mark.skipif(not can_pack("float32"), reason="this CPU has no packed layout")
 def test_packed_layers_say_what_plain_ones_do(trained: FinetuneResult, rows: list[list[int]]) -> None:
     predictor = Predictor(trained.folder, device="cpu")
     layers = [module for module in predictor._model.modules() if isinstance(module, PackedLinear)]
@@ -39,7 +39,7 @@ def test_packed_layers_say_what_plain_ones_do(trained: FinetuneResult, rows: lis
     np.testing.assert_allclose(predictor.logits(rows), plain_logits(trained, rows), atol=1e-5)
 
 
-@pytest.mark.skipif(not packs("float32"), reason="this CPU has no packed layout")
+@pytest.mark.skipif(not can_pack("float32"), reason="this CPU has no packed layout")
 def test_the_layers_of_gpt2_are_packed_too(tmp_path: Path) -> None:
     make_generator(tmp_path, "gpt2", seed=3)
     packed = load_generator(tmp_path).model

@@ -8,10 +8,10 @@ import pytest
 
 from reviewgen_spark.config import DecodingSection, GenerationSection, WatermarkSection
 from reviewgen_spark.inference.generation.torch_writer import TorchWriter
-from reviewgen_spark.inference.generation.writers import Written
+from reviewgen_spark.inference.generation.writers import WriterOutput
 from reviewgen_spark.models.decoding.incremental import CausalReader
 from reviewgen_spark.models.generator.generator_folder import load_generator
-from reviewgen_spark.text.requests.request import Attribute, Request, Source
+from reviewgen_spark.text.requests.request import Attribute, Source, TextRequest
 from tests.models.generators import make_generator
 
 SECTION = GenerationSection(decoding=DecodingSection(max_new_tokens=16, min_new_tokens=3), tokens_per_batch=200)
@@ -24,24 +24,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def ask(count: int) -> list[Request]:
+def ask(count: int) -> list[TextRequest]:
     return [
-        Request("reply", "p", "zh", sources=(Source(f"r{row}", "手机太差，" * (row % 4 + 1)),), seed=row)
+        TextRequest("reply", "p", "zh", sources=(Source(f"r{row}", "手机太差，" * (row % 4 + 1)),), seed=row)
         for row in range(count)
     ]
 
 
-def texts(found: list[Written]) -> list[str | None]:
+def texts(found: list[WriterOutput]) -> list[str | None]:
     return [written.text for written in found]
 
 
 def test_a_row_that_cannot_be_asked_harms_no_other(folder: Path) -> None:
     writer = TorchWriter(load_generator(folder), SECTION)
     crowded = replace(ask(1)[0], attributes=tuple(Attribute(f"屏幕{n}", "房间很好服务不错") for n in range(9)))
-    untaught = Request("product_copy", "p", "zh", attributes=(Attribute("屏幕", "好"),))
+    untaught = TextRequest("product_copy", "p", "zh", attributes=(Attribute("屏幕", "好"),))
     found = writer.write([*ask(3), crowded, untaught, ask(4)[3]])
     assert texts(found[:3]) + texts(found[5:]) == texts(writer.write(ask(4)))
-    for written, words in ((found[3], "give fewer attributes"), (found[4], "was taught reply, augmentation")):
+    for written, words in ((found[3], "give fewer attributes"), (found[4], "was trained for reply, augmentation")):
         assert written.text is None and written.error is not None
         assert written.error.error_class == "PromptRefused" and words in written.error.message
     assert all(written.new_tokens >= 3 and written.prompt_tokens > 4 for written in (*found[:3], found[5]))

@@ -102,7 +102,7 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
 
 def test_a_checkpoint_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StageError, match=r"the checkpoint could not be written to .*: it resumes from the last"):
+    with pytest.raises(StageError, match=r"the checkpoint could not be written to .*: training resumes from the last"):
         run(checkpoint=tmp_path / "file" / "c.pt")
 
 

@@ -33,7 +33,7 @@ from reviewgen_spark.models.generator.examples import Example, review_examples
 from reviewgen_spark.models.generator.finetuning import finetune_generator
 from reviewgen_spark.models.generator.generator_folder import load_generator, read_generator
 from reviewgen_spark.models.training.finetuning import FinetuneResult, finetune
-from reviewgen_spark.models.training.language_model_data import Row, make_batch
+from reviewgen_spark.models.training.language_model_data import TextRow, make_batch
 from reviewgen_spark.models.training.pretraining import pretrain
 from reviewgen_spark.models.training.study import tune
 from reviewgen_spark.orchestration.resources.generator_examples import read_split_examples
@@ -255,7 +255,7 @@ def test_another_value_gives_another_student(corpus: Path, trained: FinetuneResu
 
 
 def test_how_many_words_are_to_be_guessed() -> None:
-    rows = [Row(list(range(10, 110)), list(range(100)), [0] * 100, 100)]
+    rows = [TextRow(list(range(10, 110)), list(range(100)), [0] * 100, 100)]
     shares = []
     for share in (15, 60):
         section = PretrainSection(mask_pct=share)

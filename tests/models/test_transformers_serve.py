@@ -16,7 +16,7 @@ from reviewgen_spark.config import DecodingSection, EndpointSection, GenerationS
 from reviewgen_spark.inference.generation.endpoint import endpoint_spec
 from reviewgen_spark.models.bases.encoder import wrap_tokenizer
 from reviewgen_spark.models.bases.wordpiece import train_wordpiece
-from reviewgen_spark.text.requests.request import Request, Source
+from reviewgen_spark.text.requests.request import Source, TextRequest
 from tests.models.generators import TEXTS
 
 pytestmark = pytest.mark.skipif(
@@ -73,7 +73,7 @@ def test_a_real_server_writes(served: tuple[str, str], monkeypatch: pytest.Monke
     section = GenerationSection(endpoint=endpoint, decoding=DecodingSection(max_new_tokens=12))
     spec = endpoint_spec(section)
     requests = [
-        Request("reply", "p", "zh", sources=(Source(f"r{row}", "屏幕坏了，要退货"),), seed=row) for row in range(4)
+        TextRequest("reply", "p", "zh", sources=(Source(f"r{row}", "屏幕坏了，要退货"),), seed=row) for row in range(4)
     ]
     found = spec.open().write(requests)
     for written in found:

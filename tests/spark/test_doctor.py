@@ -8,7 +8,8 @@ from pyspark.sql import SparkSession
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.operations.doctor.doctor import examine_spark, examine_warehouse, find_champion
-from reviewgen_spark.operations.doctor.health_checks import GIB, Finding, exit_code
+from reviewgen_spark.operations.doctor.finding import Finding, exit_code
+from reviewgen_spark.operations.doctor.health_checks import GIB
 from reviewgen_spark.operations.doctor.workers import survey_workers
 from reviewgen_spark.orchestration.lease import Lease
 from reviewgen_spark.schemas import TABLES
@@ -19,7 +20,7 @@ WORDS = {"record_id": "r", "tokens": ["好"], "content_words": ["好"], "token_c
 
 
 def by_what(found: list[Finding]) -> dict[str, Finding]:
-    return {finding.what: finding for finding in found}
+    return {finding.subject: finding for finding in found}
 
 
 def files(root: Path) -> set[str]:
@@ -28,7 +29,7 @@ def files(root: Path) -> set[str]:
 
 def test_a_whole_one_is_well_and_left_alone(spark: SparkSession, registry_root: Path, config: Config) -> None:
     champion = find_champion(load_config("local", [f"paths.root={registry_root}"]))
-    assert champion.finding.level == "ok" and "version 1" in champion.finding.found
+    assert champion.finding.level == "ok" and "version 1" in champion.finding.message
     warehouse = Warehouse(spark, config)
     warehouse.converge(["silver_tokens", "gold_review_labels"])
     warehouse.append("silver_tokens", warehouse.rows("silver_tokens", [WORDS]))
@@ -39,14 +40,14 @@ def test_a_whole_one_is_well_and_left_alone(spark: SparkSession, registry_root: 
     assert {finding.level for finding in found} == {"ok"} and exit_code(found) == 0
     assert {"worker python", "pyarrow", "torch", "reviewgen_spark", "gpu", "artifact root", "arrow", "memory", "lease",
             "tables"} == set(by_what(found))  # fmt: skip
-    assert by_what(found)["tables"].found.startswith("2 of ")
+    assert by_what(found)["tables"].message.startswith("2 of ")
 
 
 def test_too_little_memory_is_told(spark: SparkSession, config: Config) -> None:
     found = by_what(list(examine_spark(spark, config, 2 * GIB, 8 * GIB)))
     assert found["memory"].level == "ok"
     found = by_what(list(examine_spark(spark, config, 2 * GIB, 7 * GIB)))
-    assert found["memory"].level == "warn" and "2 workers" in found["memory"].found
+    assert found["memory"].level == "warn" and "2 workers" in found["memory"].message
 
 
 def test_every_slot_is_asked(spark: SparkSession, config: Config) -> None:
@@ -73,13 +74,13 @@ def test_broken_tables_and_a_held_lease_are_told(spark: SparkSession, config: Co
         found = by_what(list(examine_warehouse(spark, config)))
     finally:
         lease.release()
-    assert found["lease"].level == "warn" and "run a-run holds the warehouse" in found["lease"].found
+    assert found["lease"].level == "warn" and "run a-run holds the warehouse" in found["lease"].message
     assert found["table silver_tokens"].level == "fail"
-    assert "1 of its 1 files are missing" in found["table silver_tokens"].found
-    assert found["table gold_review_labels"].level == "fail" and "mood" in found["table gold_review_labels"].found
+    assert "1 of its 1 files are missing" in found["table silver_tokens"].message
+    assert found["table gold_review_labels"].level == "fail" and "mood" in found["table gold_review_labels"].message
     assert found["table ops_weak_voters"].level == "warn"
-    assert found["table ops_weak_voters"].found == "lacks column estimated_accuracy"
-    assert found["tables"].found.startswith("1 of ")  # the lease's own
+    assert found["table ops_weak_voters"].message == "lacks column estimated_accuracy"
+    assert found["tables"].message.startswith("1 of ")  # the lease's own
     assert by_what(list(examine_warehouse(spark, config)))["lease"].level == "ok"
 
 
@@ -92,7 +93,7 @@ def test_a_damaged_champion_fails(registry_root: Path, tmp_path: Path) -> None:
         found = find_champion(config).finding
     finally:
         weights.write_bytes(kept)
-    assert found.level == "fail" and "not those that were registered" in found.found
+    assert found.level == "fail" and "not those that were registered" in found.message
     assert find_champion(config).finding.level == "ok"
 
 

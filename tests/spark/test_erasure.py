@@ -17,7 +17,7 @@ from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.operations.counts import count_records
 from reviewgen_spark.operations.erasure.erase import erase
-from reviewgen_spark.operations.erasure.request import Outcome, Request
+from reviewgen_spark.operations.erasure.request import ErasureOutcome, ErasureRequest
 from reviewgen_spark.orchestration.backlog import Force, upstream
 from reviewgen_spark.orchestration.erasure_log import open_erasures
 from reviewgen_spark.orchestration.runner import open_run
@@ -28,7 +28,7 @@ from tests.spark.conftest import DAY
 USER = "customer-5f1e0c"
 CANARY = "canaryxq7"
 STAGES = (*nightly.PREPARE[:5], keywords.STAGE)  # up to tokens, and a roll-up
-REQUEST = Request(frozenset({USER}), frozenset({"r-lone"}))
+REQUEST = ErasureRequest(frozenset({USER}), frozenset({"r-lone"}))
 
 
 def review(name: str, text: str, day: int, user: str | None = "other", **more: Any) -> dict[str, Any]:
@@ -98,8 +98,8 @@ def run(spark: SparkSession, config: Config, *stages: object, force: Force | Non
 
 
 def erase_in(
-    spark: SparkSession, config: Config, request: Request, rewrite: bool = False, stop_at: str | None = None
-) -> Outcome:
+    spark: SparkSession, config: Config, request: ErasureRequest, rewrite: bool = False, stop_at: str | None = None
+) -> ErasureOutcome:
     def report(line: str) -> None:
         if line == f"[erase] {stop_at}":
             raise KeyboardInterrupt
@@ -132,7 +132,7 @@ def night(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Path
 
 
 @pytest.fixture(scope="module")
-def erased(night: Path, tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> tuple[Config, Outcome]:
+def erased(night: Path, tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> tuple[Config, ErasureOutcome]:
     root = tmp_path_factory.mktemp("erased") / "root"
     shutil.copytree(night, root, symlinks=True)
     config = configure(root)
@@ -140,7 +140,7 @@ def erased(night: Path, tmp_path_factory: pytest.TempPathFactory, spark: SparkSe
 
 
 @pytest.fixture(scope="module")
-def left(erased: tuple[Config, Outcome], spark: SparkSession) -> dict[str, list[str]]:
+def left(erased: tuple[Config, ErasureOutcome], spark: SparkSession) -> dict[str, list[str]]:
     """The rows after the erasure and before the next night."""
     return contents(spark, erased[0])
 
@@ -177,7 +177,7 @@ def test_before_it_the_records_are_everywhere(night: Path) -> None:
         assert any(name.startswith(place) for name in found), place
 
 
-def test_no_file_holds_them_afterwards(erased: tuple[Config, Outcome], night: Path, spark: SparkSession) -> None:
+def test_no_file_holds_them_afterwards(erased: tuple[Config, ErasureOutcome], night: Path, spark: SparkSession) -> None:
     config, outcome = erased
     assert holding(Path(config.paths.root), USER, CANARY, "r-secret", "r-lone") == set()
     assert outcome.leftovers == [] and outcome.landing == [] and len(outcome.rewritten) == 5
@@ -201,7 +201,7 @@ def test_other_rows_are_as_they_were(left: dict[str, list[str]], night: Path, sp
 
 
 def test_the_next_record_takes_the_place_of_the_first(
-    erased: tuple[Config, Outcome], night: Path, spark: SparkSession
+    erased: tuple[Config, ErasureOutcome], night: Path, spark: SparkSession
 ) -> None:
     def places(root: Path | str) -> dict[str, Any]:
         warehouse = Warehouse(spark, configure(Path(root)))
@@ -241,8 +241,8 @@ def test_a_kill_on_the_way_changes_nothing(
     monkeypatch.undo()
     assert "not finished" in open_erasures(Warehouse(spark, config))[0]
     with pytest.raises(KeyboardInterrupt):
-        erase_in(spark, config, Request(), rewrite=True, stop_at="earlier versions")
-    outcome = erase_in(spark, config, Request(), rewrite=True)
+        erase_in(spark, config, ErasureRequest(), rewrite=True, stop_at="earlier versions")
+    outcome = erase_in(spark, config, ErasureRequest(), rewrite=True)
     assert open_erasures(Warehouse(spark, config)) == []
     assert str(Path(config.paths.artifacts) / "finetune" / "model-1") in outcome.models
     assert contents(spark, config) == left
@@ -250,7 +250,7 @@ def test_a_kill_on_the_way_changes_nothing(
 
 
 def test_the_next_night_completes_what_stood_on_them_and_counts_add_up(
-    erased: tuple[Config, Outcome], spark: SparkSession
+    erased: tuple[Config, ErasureOutcome], spark: SparkSession
 ) -> None:
     config, _ = erased
     warehouse = Warehouse(spark, config)
@@ -267,7 +267,7 @@ def test_the_next_night_completes_what_stood_on_them_and_counts_add_up(
 
 
 def test_a_later_delivery_and_a_rerun_from_landing_stay_erased(
-    erased: tuple[Config, Outcome], night: Path, spark: SparkSession
+    erased: tuple[Config, ErasureOutcome], night: Path, spark: SparkSession
 ) -> None:
     config, _ = erased
     warehouse = Warehouse(spark, config)
@@ -300,11 +300,11 @@ def test_a_later_delivery_and_a_rerun_from_landing_stay_erased(
 
 
 def test_another_secret_is_refused(
-    erased: tuple[Config, Outcome], spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+    erased: tuple[Config, ErasureOutcome], spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REVIEWGEN_USER_KEY", "another key for tests")
     with pytest.raises(ConfigError, match="another REVIEWGEN_USER_KEY"):
-        erase_in(spark, erased[0], Request(frozenset({"u1"})))
+        erase_in(spark, erased[0], ErasureRequest(frozenset({"u1"})))
 
 
 # Review, product, batch, sentiment, word. What is negative is no source of copy, yet its word may be a keyword.
@@ -358,10 +358,10 @@ def test_the_next_night_writes_copy_anew_from_the_reviews_left(spark: SparkSessi
     both, early = before["p-both", 3], before["p-early", 2]
     assert "保密词" in both.text and both.source_record_ids == ["record-left-of-both"]
     assert "record-erased-praise" in early.source_record_ids
-    request = Request(reviews=frozenset({"erased-complaint", "erased-praise"}))
+    request = ErasureRequest(reviews=frozenset({"erased-complaint", "erased-praise"}))
     with pytest.raises(KeyboardInterrupt):
         erase_in(spark, reviewed, request, stop_at="bronze_reviews")  # a kill forgets no batch that must be redone
-    assert erase_in(spark, reviewed, Request()).leftovers == []
+    assert erase_in(spark, reviewed, ErasureRequest()).leftovers == []
     assert holding(Path(reviewed.paths.root), "保密词", "record-erased") == set()
     kept = {key: row for key, row in before.items() if key == ("p-early", 1) or key[0] == "p-other"}
     assert copy() == kept

@@ -11,7 +11,7 @@ from reviewgen_spark.jobs import label
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError
-from reviewgen_spark.operations.estimation import Estimate, estimate_labelling, length_stratum
+from reviewgen_spark.operations.estimation import LabellingEstimate, estimate_labelling, length_stratum
 from reviewgen_spark.orchestration.ledger import Ledger
 from reviewgen_spark.orchestration.runner import open_run
 from reviewgen_spark.warehouse.tables import Warehouse
@@ -50,7 +50,7 @@ def config(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession, regist
     return config
 
 
-def estimate(spark: SparkSession, config: Config, sample: int = 2_000, is_all: bool = False) -> Estimate:
+def estimate(spark: SparkSession, config: Config, sample: int = 2_000, is_all: bool = False) -> LabellingEstimate:
     return estimate_labelling(spark, config, sample, is_all, 3.6, lambda line: None)
 
 

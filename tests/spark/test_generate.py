@@ -129,12 +129,12 @@ def test_a_shipped_generator_writes_what_it_writes_here(spark: SparkSession, con
     assert set(rows) == {given["record_id"] for given in LINES}
     written = [row for row in rows.values() if row.text is not None]
     assert len(written) >= 36
-    from reviewgen_spark.text.requests.request import Request
+    from reviewgen_spark.text.requests.request import TextRequest
 
     here = torch_spec(generator, section).open()
     for row in written[:8]:
         request = json.loads(next(given["request"] for given in LINES if given["record_id"] == row.record_id))
-        [alone] = here.write([Request.from_json(json.dumps({**request, "seed": row.seed}))])
+        [alone] = here.write([TextRequest.from_json(json.dumps({**request, "seed": row.seed}))])
         assert alone.text == row.text
         assert row.meta.asDict() == {
             "is_truncated": alone.is_truncated,
@@ -171,7 +171,7 @@ def test_a_damaged_generator_is_refused_on_the_driver(
     other = Model("review_generator", 4, "0" * 64, generator.path)
     with pytest.raises(ModelNotFoundError, match="sha256 differs"):
         torch_spec(other, config.generation, spark)
-    with pytest.raises(ModelNotFoundError, match=r"is no generator, it lacks config\.json"):
+    with pytest.raises(ModelNotFoundError, match=r"is not a generator, because it lacks config\.json"):
         torch_spec(Model("review_generator", 4, "0" * 64, tmp_path), config.generation, spark)
 
 
@@ -313,4 +313,6 @@ def test_diversity_is_of_a_products_texts(spark: SparkSession) -> None:
     assert found["a"].self_bleu > 0.99 > 0.2 > found["b"].self_bleu
     assert found["a"].distinct_2 == pytest.approx(1 / 3) and found["b"].distinct_2 == 1
     [said] = describe_texts(texts)
-    assert said.startswith("reply: 7 texts, 1 with an error, 1.57 tries a text, 35 tokens written; of the 2 products")
+    assert said.startswith(
+        "reply: 7 texts, 1 with an error, 1.57 attempts a text, 35 tokens written; of the 2 products"
+    )

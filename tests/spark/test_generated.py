@@ -16,7 +16,7 @@ from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import ConfigError, DataQualityError
 from reviewgen_spark.operations.erasure.deletion import delete_derived
 from reviewgen_spark.operations.erasure.erasure_run import ErasureRun
-from reviewgen_spark.operations.erasure.request import Request as Erasure
+from reviewgen_spark.operations.erasure.request import ErasureRequest
 from reviewgen_spark.operations.text_export import TextExport, export_texts
 from reviewgen_spark.orchestration.erasure_log import ErasureLog
 from reviewgen_spark.orchestration.runner import Run, open_run
@@ -215,7 +215,7 @@ def test_stripping_needs_a_reason_and_a_folder_must_be_empty(tmp_path: Path) -> 
     for reason in (None, " "):
         with pytest.raises(ConfigError, match="--reason"):
             TextExport(tmp_path / "out", is_stripped=True, reason=reason)
-    with pytest.raises(ConfigError, match="nobody's but the buyer's"):
+    with pytest.raises(ConfigError, match="never exported"):
         TextExport(tmp_path / "out", ("draft_for_verified_buyer",))
     (tmp_path / "file").touch()
     for taken in (tmp_path, tmp_path / "file"):
@@ -248,7 +248,7 @@ def test_erasure_takes_what_was_made_from_a_record(spark: SparkSession, settings
     warehouse.append("bronze_reviews", rows.withColumn("created_at", F.to_timestamp(F.lit("2026-01-05"))))
     with running(spark, settings) as run:
         # The step alone: the whole of an erasure takes a minute, and tests/spark/test_erasure.py has it.
-        erasing = ErasureRun(run, ErasureLog(warehouse, run.run_id), b"key", Erasure())
+        erasing = ErasureRun(run, ErasureLog(warehouse, run.run_id), b"key", ErasureRequest())
         erasing.rows = [Row(record_id="r1", review_id="v1", user_id="u", batch_id=1)]
         erasing.tables = ["ops_text_exports", *NAMES]
         delete_derived(erasing)

@@ -134,7 +134,9 @@ def test_doctor_looks_for_the_files_and_writes_nothing(config_of: ConfigOf, tmp_
     assert not (tmp_path / "artifacts").exists()
     finding = find_champion(config_of("label.alias='2'")).finding
     assert (
-        finding.level == "fail" and "its run has no" in finding.found and "reviewgen run compress" in finding.next_step
+        finding.level == "fail"
+        and "its run has no" in finding.message
+        and "reviewgen run compress" in finding.next_step
     )
 
 

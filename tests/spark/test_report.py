@@ -8,7 +8,7 @@ from reviewgen_spark.jobs.report import STAGE
 
 from reviewgen_spark.config import ReportSection
 from reviewgen_spark.reports.nightly.complaint_words import PRIOR_WORDS, complaint_words
-from reviewgen_spark.reports.nightly.figures import Score, Sentiment, SourceFile, StageTiming, VoterScore, Word
+from reviewgen_spark.reports.nightly.figures import ModelScore, Sentiment, SourceFile, StageTiming, VoterScore, Word
 from reviewgen_spark.reports.nightly.report import ReportData, collect, render, write_report
 from reviewgen_spark.schemas import TABLES
 
@@ -219,7 +219,7 @@ def test_figures_of_a_small_shop(data: ReportData) -> None:
     assert {row.attribute for row in data.split_balance} == {"category", "rating", "lang_code"}
     assert data.models_in_use == {("review_sentiment", 2): 4}
     assert data.evaluation is not None and data.evaluation.split == "test"
-    assert data.evaluation.scores == (Score("majority", "accuracy", 0.5), Score("model", "accuracy", 0.8))
+    assert data.evaluation.scores == (ModelScore("majority", "accuracy", 0.5), ModelScore("model", "accuracy", 0.8))
     assert [product.product_id for product in data.best_products] == ["p1", "p3"]
     assert [product.product_id for product in data.worst_products] == ["p2", "p3"]
     assert data.product_count == 4 and data.satisfaction_pct == pytest.approx(100 * 15 / 31)

@@ -9,7 +9,7 @@ from pyspark.sql.types import DoubleType, StringType, StructField, StructType
 from reviewgen_spark import schemas
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import SchemaError
-from reviewgen_spark.warehouse.tables import Warehouse, Written
+from reviewgen_spark.warehouse.tables import Warehouse, WriteResult
 
 NAME = "silver_review_splits"
 
@@ -49,7 +49,7 @@ def test_a_batch_is_replaced_whole_and_alone(warehouse: Warehouse) -> None:
 
 def test_a_batch_is_cleared_where_it_is_and_nothing_is_written_where_it_is_not(warehouse: Warehouse) -> None:
     first = warehouse.replace_batch(NAME, rows(warehouse, 1, "train", "test"), 1)  # type: ignore[arg-type]
-    assert warehouse.clear_batch(NAME, 2) == Written(first.version, 0)
+    assert warehouse.clear_batch(NAME, 2) == WriteResult(first.version, 0)
     assert warehouse.version(NAME) == first.version
     assert warehouse.clear_batch(NAME, 1).version > first.version
     assert contents(warehouse) == []

@@ -9,11 +9,11 @@ import pytest
 from reviewgen_spark.config import ChecksSection, TokensSection
 from reviewgen_spark.inference.generation.attempts import TextResult, TextWorker, load_lists, to_row, windows
 from reviewgen_spark.inference.generation.template_writer import TemplateSpec
-from reviewgen_spark.inference.generation.writers import Written
+from reviewgen_spark.inference.generation.writers import WriterOutput
 from reviewgen_spark.inference.labelling.batching import RowError
-from reviewgen_spark.text.checks.checks import Judged
+from reviewgen_spark.text.checks.checks import LabellerPrediction
 from reviewgen_spark.text.requests.provenance import parse_aigc
-from reviewgen_spark.text.requests.request import Attribute, Request, Source
+from reviewgen_spark.text.requests.request import Attribute, Source, TextRequest
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex
 from reviewgen_spark.text.words.languages import LangCode
 
@@ -25,14 +25,14 @@ BAD = "全国第一的手机，国家级品质，最佳之选，买它就对了�
 class Scripted:
     """Writes what it is told for each seed; remembers what it was asked."""
 
-    def __init__(self, texts: dict[int, Written], taught: tuple[str, ...] = ()) -> None:
+    def __init__(self, texts: dict[int, WriterOutput], taught: tuple[str, ...] = ()) -> None:
         self.texts = texts
         self.copies: dict[LangCode, CopyIndex] = {"zh": CopyIndex.build(taught, "zh")} if taught else {}
-        self.asked: list[list[Request]] = []
+        self.asked: list[list[TextRequest]] = []
 
-    def write(self, requests: Sequence[Request]) -> list[Written]:
+    def write(self, requests: Sequence[TextRequest]) -> list[WriterOutput]:
         self.asked.append(list(requests))
-        return [self.texts.get(request.seed, Written(GOOD)) for request in requests]
+        return [self.texts.get(request.seed, WriterOutput(GOOD)) for request in requests]
 
 
 def worker(writer: Scripted, attempts: int = 3, **more: object) -> TextWorker:
@@ -40,13 +40,21 @@ def worker(writer: Scripted, attempts: int = 3, **more: object) -> TextWorker:
     return TextWorker(writer, TemplateSpec(), lists, ChecksSection(), None, attempts, **more)  # type: ignore[arg-type]
 
 
-def ask(seed: int, **more: object) -> Request:
+def ask(seed: int, **more: object) -> TextRequest:
     values = {"attributes": (Attribute("屏幕", "清晰"),), "sources": (Source("r1", "电池耐用"),), **more}
-    return Request("product_copy", "p", "zh", seed=seed, **values)  # type: ignore[arg-type]
+    return TextRequest("product_copy", "p", "zh", seed=seed, **values)  # type: ignore[arg-type]
 
 
 def test_what_fails_its_checks_is_asked_again_with_the_next_seed() -> None:
-    writer = Scripted({10: Written(BAD), 11: Written(BAD), 30: Written(BAD), 31: Written(BAD), 32: Written(BAD)})
+    writer = Scripted(
+        {
+            10: WriterOutput(BAD),
+            11: WriterOutput(BAD),
+            30: WriterOutput(BAD),
+            31: WriterOutput(BAD),
+            32: WriterOutput(BAD),
+        }
+    )
     found = worker(writer).write([ask(10), ask(20), ask(30)])
     assert [[request.seed for request in requests] for requests in writer.asked] == [[10, 20, 30], [11, 31], [12, 32]]
     assert [(row.attempts, row.seed, row.error is None) for row in found] == [
@@ -65,7 +73,7 @@ def test_what_fails_its_checks_is_asked_again_with_the_next_seed() -> None:
 
 def test_what_the_writer_was_taught_is_no_text_of_its_own() -> None:
     learnt = "这款耳机音质通透，佩戴一整天也不难受，通话时对方听得很清楚，值得入手。"
-    texts = {1: Written(learnt), 2: Written(learnt), 5: Written(learnt)}
+    texts = {1: WriterOutput(learnt), 2: WriterOutput(learnt), 5: WriterOutput(learnt)}
     (copied,) = worker(Scripted(texts, taught=(f"前几天买的。{learnt}",)), attempts=2).write([ask(1)])
     assert copied.error is not None and "copying" in copied.error.message and "training data" in copied.error.message
     (other,) = worker(Scripted(texts, taught=("别的话。" * 9,))).write([ask(5)])
@@ -81,8 +89,8 @@ class ModelSpec(TemplateSpec):
 def test_a_model_is_held_to_its_sources() -> None:
     sources = (Source("r1", "电池耐用，充一次用两天。"), Source("r2", "屏幕清晰，颜色好看。"))
     texts = {
-        1: Written("屏幕清晰，颜色好看。防水深度达到50米。电池耐用，充一次用两天，适合日常通勤。"),
-        2: Written("防水深度达到50米。"),
+        1: WriterOutput("屏幕清晰，颜色好看。防水深度达到50米。电池耐用，充一次用两天，适合日常通勤。"),
+        2: WriterOutput("防水深度达到50米。"),
     }
     base = worker(Scripted(texts), attempts=1)
     model = replace(base, spec=ModelSpec())
@@ -97,7 +105,10 @@ def test_a_model_is_held_to_its_sources() -> None:
 
 
 def test_only_what_another_seed_may_mend_is_asked_again() -> None:
-    broken = {1: Written(error=RowError("Http429", "busy")), 2: Written(error=RowError("EmptyText", "nothing"))}
+    broken = {
+        1: WriterOutput(error=RowError("Http429", "busy")),
+        2: WriterOutput(error=RowError("EmptyText", "nothing")),
+    }
     writer = Scripted(broken)
     found = worker(writer, attempts=2).write([ask(1), ask(2)])
     assert [[request.seed for request in requests] for requests in writer.asked] == [[1, 2], [3]]
@@ -117,17 +128,17 @@ def test_a_review_that_reads_like_an_instruction_is_no_source() -> None:
 
 
 def test_the_labeller_is_asked_and_its_absence_is_said() -> None:
-    request = Request("augmentation", "p", "zh", sentiment="negative", keywords=("屏幕",), length="medium")
+    request = TextRequest("augmentation", "p", "zh", sentiment="negative", keywords=("屏幕",), length="medium")
     text = "屏幕看着一般，用了两周之后觉得和预想的差不多，电池也还行，其他没什么可说的。"
-    alone = worker(Scripted({0: Written(text)}), attempts=1).write([request])[0]
+    alone = worker(Scripted({0: WriterOutput(text)}), attempts=1).write([request])[0]
     assert ("labeller", True) in {(check.name, check.is_passed) for check in alone.checks}
     asked: list[Sequence[str]] = []
 
-    def judge(texts: Sequence[str]) -> list[Judged]:
+    def judge(texts: Sequence[str]) -> list[LabellerPrediction]:
         asked.append(texts)
-        return [Judged(sentiment_score=0.98, toxicity_score=0.1)] * len(texts)
+        return [LabellerPrediction(sentiment_score=0.98, toxicity_score=0.1)] * len(texts)
 
-    writer = Scripted({0: Written(text)})
+    writer = Scripted({0: WriterOutput(text)})
     judged = TextWorker(writer, TemplateSpec(), worker(writer).lists, ChecksSection(), judge, 1).write([request])[0]
     assert asked == [[text]]
     assert "labeller" not in {check.name for check in judged.checks}
@@ -148,4 +159,4 @@ def test_windows(count: int, sizes: list[int]) -> None:
 
 
 def test_seeds_stay_in_range() -> None:
-    assert TextResult(ask(2**63 - 1), Written(GOOD), attempts=2).seed == 0
+    assert TextResult(ask(2**63 - 1), WriterOutput(GOOD), attempts=2).seed == 0

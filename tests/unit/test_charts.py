@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 import pytest
 
 from reviewgen_spark.reports import charts
-from reviewgen_spark.reports.charts import Bar, Estimate, Line
+from reviewgen_spark.reports.charts import Bar, Line, PointEstimate
 from reviewgen_spark.reports.charts.drawing import TEXT_SIZE, axis_ticks, clip, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -62,7 +62,7 @@ def test_lines_leave_a_gap_for_what_is_not_known():
 
 
 def test_intervals_place_values_on_an_axis_of_tenths():
-    rows = [Estimate("ours", 0.75, 0.7, 0.8, is_main=True), Estimate("majority", 0.5)]
+    rows = [PointEstimate("ours", 0.75, 0.7, 0.8, is_main=True), PointEstimate("majority", 0.5)]
     chart = charts.intervals([("Accuracy", rows), ("AUC", [])], "t", "score")
     ours, majority = (float(c.get("cx")) for c in drawn(chart).iter(f"{SVG}circle"))
     labels = texts(chart)
@@ -74,7 +74,7 @@ def test_intervals_place_values_on_an_axis_of_tenths():
 
 
 def test_intervals_show_notes_and_the_reference():
-    rows = [Estimate("x", 0.75, 0.7, 0.8, note="1,234 rows")]
+    rows = [PointEstimate("x", 0.75, 0.7, 0.8, note="1,234 rows")]
     chart = charts.intervals([("", rows)], "t", "score", reference=0.9)
     labels = texts(chart)
     assert "0.750 · 1,234 rows" in labels and "" not in labels
@@ -141,7 +141,7 @@ def test_one_point_and_all_zero_values_are_drawn():
     assert "<circle" in charts.lines(["a"], [("s", [0.0])], "t", "u")
     assert "<rect" in charts.columns([Bar("a", 0)], "t", "u")
     assert "<rect" in charts.bars([Bar("a", 0)], "t", "u")
-    assert "<circle" in charts.intervals([("F1", [Estimate("a", 0.5)])], "t", "u")
+    assert "<circle" in charts.intervals([("F1", [PointEstimate("a", 0.5)])], "t", "u")
 
 
 @pytest.mark.parametrize("evil", ["<script>alert(1)</script>", "</svg>", "a & b", '" onload="x'])
@@ -151,9 +151,9 @@ def test_every_text_is_escaped(evil):
         charts.stacked_bars([(evil, (1, 2))], (evil, evil), evil, evil),
         charts.columns([Bar(evil, 1)], evil, evil),
         charts.lines([evil], [(evil, [1.0])], evil, evil),
-        charts.intervals([(evil, [Estimate(evil, 0.5, 0.4, 0.6)])], evil, evil),
+        charts.intervals([(evil, [PointEstimate(evil, 0.5, 0.4, 0.6)])], evil, evil),
         charts.matrix((evil, evil), (evil, evil), ((1, 2), (3, 4)), evil, evil, evil),
-        charts.intervals([(evil, [Estimate(evil, 0.5, note=evil)])], evil, evil, reference=0.5),
+        charts.intervals([(evil, [PointEstimate(evil, 0.5, note=evil)])], evil, evil, reference=0.5),
         charts.plane([Line(evil, [(0, 1)], [evil])], evil, evil, evil, diagonal=evil),
         charts.mirrored_columns([evil], (evil, [1]), (evil, [2]), evil, evil),
     ):

@@ -95,11 +95,11 @@ def test_sections_must_agree(override: str, expected: str) -> None:
         ("finetune.tasks=[sentiment, aspect]", "or aspect alone"),
         ("finetune.tasks=[stars]", "sentiment first"),
         ("finetune.labels=weak", "has gold labels only"),
-        ("finetune.mixup_alpha=0.2", "goes without augmentation"),
-        ("finetune.augmentation=[swap]", "goes without augmentation"),
+        ("finetune.mixup_alpha=0.2", "cannot be combined with augmentation"),
+        ("finetune.augmentation=[swap]", "cannot be combined with augmentation"),
     ],
 )
-def test_aspect_stands_alone(override: str, expected: str) -> None:
+def test_the_task_aspect_is_alone(override: str, expected: str) -> None:
     alone = "finetune.tasks=[aspect]"
     assert load_config("local", [alone]).finetune.tasks == ("aspect",)
     with pytest.raises(ConfigError, match=expected):
@@ -117,9 +117,11 @@ def test_execution_fields_stay_out_of_the_result_part() -> None:
     ["label.precision=bfloat16", "label.embeddings=true", "label.compile=true", "label.device=cuda",
      "label.weights=localcache"],
 )  # fmt: skip
-def test_onnx_says_what_it_goes_without(override: str) -> None:
+def test_onnx_names_the_settings_that_it_cannot_use(override: str) -> None:
     assert load_config("local", ["label.runtime=onnx"]).label.runtime == "onnx"
-    with pytest.raises(ConfigError, match=f"goes without {override.partition('=')[0].removeprefix('label.')}"):
+    with pytest.raises(
+        ConfigError, match=f"cannot be combined with {override.partition('=')[0].removeprefix('label.')}"
+    ):
         load_config("local", ["label.runtime=onnx", override])
 
 

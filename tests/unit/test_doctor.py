@@ -15,8 +15,9 @@ from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.registry.registry import store_identity
 from reviewgen_spark.operations.doctor import health_checks
 from reviewgen_spark.operations.doctor.doctor import examine, examine_machine, find_champion, spark_bytes
-from reviewgen_spark.operations.doctor.health_checks import GIB, Finding, TableState, WorkerEnvironment
-from reviewgen_spark.operations.doctor.workers import looking
+from reviewgen_spark.operations.doctor.finding import Finding, exit_code
+from reviewgen_spark.operations.doctor.health_checks import GIB, TableState, WorkerEnvironment
+from reviewgen_spark.operations.doctor.workers import environment_reader
 
 DRIVER = WorkerEnvironment("here", "3.11", {"pyarrow": "25.0", "torch": "2.15"}, False, 8 * GIB)
 WORKER = replace(DRIVER, host="there", sees_artifacts=True)
@@ -25,7 +26,7 @@ JARS = ("io.delta_delta-spark_4.1_2.13-4.3.1.jar", "io.delta_delta-storage-4.3.1
 
 
 def levels(found: list[Finding]) -> dict[str, str]:
-    return {finding.what: finding.level for finding in found}
+    return {finding.subject: finding.level for finding in found}
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def levels(found: list[Finding]) -> dict[str, str]:
 )
 def test_java(text: str | None, level: str, word: str) -> None:
     found = health_checks.check_java(text)
-    assert found.level == level and word in found.found
+    assert found.level == level and word in found.message
     assert (found.next_step == "") == (level == "ok")
 
 
@@ -50,7 +51,7 @@ def test_jars() -> None:
     for names in ((), JARS[:1], JARS[1:], ("io.delta_delta-spark_4.0_2.13-4.0.0.jar", JARS[1])):
         found = health_checks.check_jars("/jars", names, PACKAGE)
         assert (found.level, found.is_configuration) == ("fail", True) and "make setup" in found.next_step
-    assert "delta-spark_4.0_2.13-4.0.0.jar" in found.found
+    assert "delta-spark_4.0_2.13-4.0.0.jar" in found.message
 
 
 def test_user_key(tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_a_worker_with_another_python_or_without_a_library_fails() -> None:
     other = replace(WORKER, host="far", python="3.12", libraries={"pyarrow": "24.0", "torch": None})
     found = health_checks.check_workers(DRIVER, [WORKER, other])
     assert levels(found) == {"worker python": "fail", "pyarrow": "warn", "torch": "fail"}
-    assert "3.12" in found[0].found and "24.0" in found[1].found and "on far cannot" in found[2].found
+    assert "3.12" in found[0].message and "24.0" in found[1].message and "on far cannot" in found[2].message
 
 
 def test_a_driver_without_torch_may_have_workers_with_it() -> None:
@@ -139,7 +140,7 @@ def test_gpu(wanted: str, driver: bool, workers: tuple[bool, ...], level: str) -
 def test_artifact_root() -> None:
     assert health_checks.check_artifacts("/a", [WORKER]).level == "ok"
     blind = health_checks.check_artifacts("/a", [WORKER, replace(WORKER, host="far", sees_artifacts=False)])
-    assert blind.level == "fail" and "far" in blind.found and "there" not in blind.found
+    assert blind.level == "fail" and "far" in blind.message and "there" not in blind.message
 
 
 def test_tables_that_are_well_share_a_line() -> None:
@@ -151,14 +152,14 @@ def test_tables_that_are_well_share_a_line() -> None:
     ]
     found = health_checks.check_tables(states, 5)
     assert levels(found) == {"tables": "ok", "table two": "fail", "table three": "fail", "table four": "warn"}
-    assert found[0].found.startswith("1 of 5") and "1 not made yet" in found[0].found
+    assert found[0].message.startswith("1 of 5") and "1 do not exist yet" in found[0].message
     assert levels(health_checks.check_tables([], 5)) == {"tables": "warn"}
 
 
 def test_exit_codes() -> None:
     well, doubtful = Finding("ok", "a", "b"), Finding("warn", "a", "b")
     broken, wrong = Finding("fail", "a", "b"), Finding("fail", "a", "b", is_configuration=True)
-    codes = [health_checks.exit_code(found) for found in ([well, doubtful], [well, broken], [broken, wrong, well])]
+    codes = [exit_code(found) for found in ([well, doubtful], [well, broken], [broken, wrong, well])]
     assert codes == [0, 5, 2]
 
 
@@ -166,7 +167,7 @@ def test_what_a_worker_sees_needs_nothing_of_this_package(tmp_path: Path) -> Non
     token = tmp_path / "token"
     token.touch()
     pickled = tmp_path / "look.pickle"
-    pickled.write_bytes(cloudpickle.dumps(looking(str(token), ("json", "reviewgen_spark"))))
+    pickled.write_bytes(cloudpickle.dumps(environment_reader(str(token), ("json", "reviewgen_spark"))))
     code = (
         "import sys, pickle, pathlib; sys.modules['reviewgen_spark'] = None; "
         f"print(pickle.loads(pathlib.Path({str(pickled)!r}).read_bytes())(0))"
@@ -177,7 +178,7 @@ def test_what_a_worker_sees_needs_nothing_of_this_package(tmp_path: Path) -> Non
     assert seen.sees_artifacts is True and seen.available_bytes > 0
     assert seen.python == f"{sys.version_info.major}.{sys.version_info.minor}"
     token.unlink()
-    assert looking(str(token), ())(0)["sees_artifacts"] is False
+    assert environment_reader(str(token), ())(0)["sees_artifacts"] is False
 
 
 def test_without_java_the_rest_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,14 +210,14 @@ def test_the_machine_needs_no_folder_of_its_own(make_config: Callable[..., Confi
 def test_a_registry_that_does_not_answer(make_config: Callable[..., Config]) -> None:
     config = make_config("paths.mlflow_uri=http://127.0.0.1:9")  # the port that discards
     found = find_champion(config).finding
-    assert (found.level, found.is_configuration) == ("fail", True) and "does not answer" in found.found
+    assert (found.level, found.is_configuration) == ("fail", True) and "does not answer" in found.message
 
 
 def test_a_registry_without_the_alias_is_only_a_warning(make_config: Callable[..., Config]) -> None:
     config = make_config()
     store_identity(config.paths.tracking_uri, config.models.name)
     found = find_champion(config).finding
-    assert found.level == "warn" and "alias 'champion'" in found.found and "run train" in found.next_step
+    assert found.level == "warn" and "alias 'champion'" in found.message and "run train" in found.next_step
 
 
 def test_sizes() -> None:

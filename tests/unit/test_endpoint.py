@@ -15,8 +15,8 @@ import pytest
 from reviewgen_spark.config import EndpointSection, GenerationSection
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.generation.endpoint import EndpointSpec, _back_off, endpoint_spec
-from reviewgen_spark.inference.generation.writers import Written
-from reviewgen_spark.text.requests.request import Attribute, Request
+from reviewgen_spark.inference.generation.writers import WriterOutput
+from reviewgen_spark.text.requests.request import Attribute, TextRequest
 
 
 class Server:
@@ -127,15 +127,15 @@ def make_spec(url: str, **settings: Any) -> EndpointSpec:
     return endpoint_spec(GenerationSection(endpoint=endpoint))
 
 
-def ask(*what: str, seed: int = 0) -> list[Request]:
-    return [Request("product_copy", "p", "en", attributes=(Attribute("do", word),), seed=seed) for word in what]
+def ask(*what: str, seed: int = 0) -> list[TextRequest]:
+    return [TextRequest("product_copy", "p", "en", attributes=(Attribute("do", word),), seed=seed) for word in what]
 
 
-def write(server: Server, *what: str, **settings: Any) -> list[Written]:
+def write(server: Server, *what: str, **settings: Any) -> list[WriterOutput]:
     return make_spec(server.url, **settings).open().write(ask(*what))
 
 
-def error_of(found: Written) -> str | None:
+def error_of(found: WriterOutput) -> str | None:
     assert (found.text is None) == (found.error is not None)
     return found.error and found.error.error_class
 

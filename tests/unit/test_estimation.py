@@ -2,7 +2,7 @@ import pytest
 
 from reviewgen_spark.models.evaluation.metrics import Interval
 from reviewgen_spark.operations.estimation import (
-    Estimate,
+    LabellingEstimate,
     TimedBatch,
     estimate_seconds,
     estimate_tokens,
@@ -45,6 +45,8 @@ def test_small_strata_are_sampled_whole() -> None:
 
 
 def test_the_lines_show_time_and_cost() -> None:
-    found = Estimate("m version 2 (float32)", 7, 1, 50, 7, 21, 2, 1.5, 2.5, Interval(7_200, 3_600, 10_800), 2.0)
+    found = LabellingEstimate(
+        "m version 2 (float32)", 7, 1, 50, 7, 21, 2, 1.5, 2.5, Interval(7_200, 3_600, 10_800), 2.0
+    )
     assert " ".join(found.lines()[-1].split()) == "cost 4.0000 95 %: 2.0000 to 6.0000, at 2 an hour"
     assert "3,600.0 to 10,800.0 s" in found.lines()[-2]

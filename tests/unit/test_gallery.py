@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.reports.gallery import Gallery, GalleryText, Metric, Scored, read_metrics, render
-from reviewgen_spark.text.checks.checks import Check
+from reviewgen_spark.reports.gallery import Gallery, GalleryText, Metric, ModelMetrics, read_metrics, render
+from reviewgen_spark.text.checks.checks import TextCheck
 from tests.unit.test_model_page import Page
 
 EVIL = "<script>alert(1)</script>\"'></article>"
-PASSED = (Check("length", 0.0, True), Check("language", 0.02, True))
+PASSED = (TextCheck("length", 0.0, True), TextCheck("language", 0.02, True))
 
 
 def shown(text_id: str, purpose: str = "reply", **values: object) -> GalleryText:
@@ -33,11 +33,14 @@ FAILED = shown(
     "t2",
     "product_copy",
     text="销量第一",
-    checks=(*PASSED, Check("superlatives", 0.5, False, "claims 第一")),
+    checks=(*PASSED, TextCheck("superlatives", 0.5, False, "claims 第一")),
     error="CheckError: superlatives",
     source_count=8,
 )
-SCORES = (Scored("torch", {"self-BLEU": Metric(0.31, 0.3, 0.33)}), Scored("n-gram", {"distinct-2": Metric(0.5)}))
+SCORES = (
+    ModelMetrics("torch", {"self-BLEU": Metric(0.31, 0.3, 0.33)}),
+    ModelMetrics("n-gram", {"distinct-2": Metric(0.5)}),
+)
 GALLERY = Gallery((shown("t1"), FAILED), {"reply": (10, 0), "product_copy": (4, 1)})
 
 
@@ -56,7 +59,7 @@ def test_the_page_is_whole_and_asks_the_network_for_nothing() -> None:
 
 def test_nothing_that_a_text_or_a_review_says_is_markup() -> None:
     evil = shown("t3", text=EVIL, sources=(EVIL,), product_id=EVIL, error=EVIL, model=EVIL)
-    html = render(Gallery((evil,), {"reply": (1, 1)}), (Scored(EVIL, {EVIL: Metric(1.0)}),))
+    html = render(Gallery((evil,), {"reply": (1, 1)}), (ModelMetrics(EVIL, {EVIL: Metric(1.0)}),))
     assert html.count("<script>") == html.count("</article>") == 1
     Page(html)
 

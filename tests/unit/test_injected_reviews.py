@@ -6,7 +6,7 @@ import pytest
 
 from reviewgen_spark.config import ChecksSection, SummariseSection, TokensSection
 from reviewgen_spark.products.summaries import _writer
-from reviewgen_spark.text.summaries.sentences import Review
+from reviewgen_spark.text.summaries.sentences import ReviewText
 
 CONF = Path(__file__).parents[2] / "conf"
 REVIEWS = (
@@ -26,7 +26,7 @@ def summary_of(texts: list[str]) -> dict[str, object]:
     writer = _writer(
         TokensSection(), SummariseSection(min_mentions=3), ChecksSection(), CONF / "dictionaries", CONF / "safety"
     )
-    reviews = [Review(f"r{text}", text, "zh") for text in texts]
+    reviews = [ReviewText(f"r{text}", text, "zh") for text in texts]
     return writer.write("p", reviews, len(reviews), None)
 
 

@@ -45,7 +45,7 @@ def test_a_dry_run_says_what_would_go() -> None:
     tended = (TableBeforeAfter("silver_tokens", Size(12, 3_000_000), Size(2, 1_000_000)),)
     dry = Maintenance(tended, 3, (Path("/a/report/x"),), is_dry=True).lines()
     assert dry[1].split() == ["silver_tokens", "12", "3.0"] and dry[2:] == [
-        "3 rows of ops_stage_runs would go",
-        "/a/report/x would go",
+        "3 rows of ops_stage_runs would be deleted",
+        "/a/report/x would be deleted",
     ]
     assert Maintenance(tended, 3, (), is_dry=False).lines()[1].split() == ["silver_tokens", "12", "3.0", "2", "1.0"]

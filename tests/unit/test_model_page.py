@@ -7,7 +7,7 @@ from reviewgen_spark.models.classifier.heads import Head
 from reviewgen_spark.models.classifier.model_folder import ModelSettings
 from reviewgen_spark.models.evaluation.curves import collect_curves
 from reviewgen_spark.models.evaluation.evaluation import Score
-from reviewgen_spark.reports.model_page import ModelPage, Verdict, render
+from reviewgen_spark.reports.model_page import BaselineGain, ModelPage, render
 
 EVIL = "<script>alert(1)</script>"
 HEADINGS = (
@@ -226,7 +226,7 @@ def test_the_verdict_names_figure_interval_and_finding():
     ],
 )
 def test_a_gain_is_one_when_its_whole_interval_is(low, high, finding):
-    assert Verdict("b", (low + high) / 2, low, high).finding.startswith(finding)
+    assert BaselineGain("b", (low + high) / 2, low, high).finding.startswith(finding)
 
 
 def test_facts_of_the_version_and_settings():

@@ -7,10 +7,10 @@ from pydantic import ValidationError
 from reviewgen_spark.config import ReportSection
 from reviewgen_spark.reports.nightly.figures import (
     Evaluation,
+    ModelScore,
     Product,
     Promotion,
     ReportData,
-    Score,
     Sentiment,
     SourceFile,
     SplitBalance,
@@ -43,11 +43,11 @@ class Page(HTMLParser):
 
 def filled(**changes) -> ReportData:
     scores = [
-        Score("majority", "accuracy", 0.5096, 0.448, 0.571),
-        Score("model", "accuracy", 0.8069, 0.757, 0.853),
-        Score("model", "f1_gain_over_tfidf_logistic", -0.0148, -0.0671, 0.0341),
-        *(Score("model", name, value) for name, value in (("tn", 109), ("fp", 23), ("fn", 27), ("tp", 1100))),
-        Score("tfidf_logistic", "accuracy", 0.8263, 0.776, 0.869),
+        ModelScore("majority", "accuracy", 0.5096, 0.448, 0.571),
+        ModelScore("model", "accuracy", 0.8069, 0.757, 0.853),
+        ModelScore("model", "f1_gain_over_tfidf_logistic", -0.0148, -0.0671, 0.0341),
+        *(ModelScore("model", name, value) for name, value in (("tn", 109), ("fp", 23), ("fn", 27), ("tp", 1100))),
+        ModelScore("tfidf_logistic", "accuracy", 0.8263, 0.776, 0.869),
     ]
     values = {
         "timezone": "Asia/Shanghai",

@@ -14,6 +14,7 @@ from reviewgen_spark.errors import ConfigError, MissingExtraError
 from reviewgen_spark.operations.demo import sample
 from reviewgen_spark.operations.demo.files import COLUMNS
 from reviewgen_spark.operations.demo.noise import BOILERPLATE
+from reviewgen_spark.operations.demo.source_reviews import guess_category
 
 ROWS = 3000
 
@@ -207,4 +208,4 @@ def test_missing_source_names_the_extra(tmp_path, monkeypatch):
     ],
 )
 def test_category_is_guessed_from_words(text, category):
-    assert sample._guess_category(text) == category
+    assert guess_category(text) == category

@@ -35,12 +35,12 @@ from reviewgen_spark.orchestration.resources.user_key import user_key
 from reviewgen_spark.orchestration.resources.writers import writing
 from reviewgen_spark.orchestration.stage import Stage
 from reviewgen_spark.products.keywords import product_words
-from reviewgen_spark.text.checks.checks import CheckLists, Judged, check_text
+from reviewgen_spark.text.checks.checks import CheckLists, LabellerPrediction, check_text
 from reviewgen_spark.text.opinions.aspects import OpinionReader
 from reviewgen_spark.text.opinions.labelling_functions import Ballot, Voters
 from reviewgen_spark.text.requests.provenance import aigc_metadata
-from reviewgen_spark.text.requests.request import Request, Source
-from reviewgen_spark.text.summaries.sentences import Review
+from reviewgen_spark.text.requests.request import Source, TextRequest
+from reviewgen_spark.text.summaries.sentences import ReviewText
 from reviewgen_spark.text.summaries.summary import summarise
 from reviewgen_spark.text.words.tokeniser import Tokeniser
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_safety_lists
@@ -59,29 +59,29 @@ def lists() -> CheckLists:
     return CheckLists.load(driver_safety_lists(), driver_dictionaries())
 
 
-def request(lang_code: str, **values: Any) -> Request:
+def request(lang_code: str, **values: Any) -> TextRequest:
     source = Source("r1", CHINESE if lang_code == "zh" else ENGLISH)
-    return Request(**{"purpose": "product_copy", "product_id": "p", "lang_code": lang_code, "length": "short",
+    return TextRequest(**{"purpose": "product_copy", "product_id": "p", "lang_code": lang_code, "length": "short",
                       "sources": (source,), **values})  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("field", "value", "check", "text", "asked", "judged"),
     [
-        ("length_tolerance_pct", 100, "length", "好" * 55, request("zh"), Judged()),
-        ("min_language_score", 0.9, "language", "Battery is good 电池", request("zh"), Judged()),
-        ("max_repetition", 0.9, "repetition", "音质真好" * 5, request("zh"), Judged()),
-        ("max_toxicity", 0.7, "harm", "音质不错", request("zh"), Judged(toxicity_score=0.6)),
+        ("length_tolerance_pct", 100, "length", "好" * 55, request("zh"), LabellerPrediction()),
+        ("min_language_score", 0.9, "language", "Battery is good 电池", request("zh"), LabellerPrediction()),
+        ("max_repetition", 0.9, "repetition", "音质真好" * 5, request("zh"), LabellerPrediction()),
+        ("max_toxicity", 0.7, "harm", "音质不错", request("zh"), LabellerPrediction(toxicity_score=0.6)),
         (
             "max_contradiction", 0.9, "sentiment", "音质不错",
-            request("zh", purpose="augmentation", sentiment="positive"), Judged(sentiment_score=0.2),
+            request("zh", purpose="augmentation", sentiment="positive"), LabellerPrediction(sentiment_score=0.2),
         ),
-        ("max_copied_zh", 20, "copying", CHINESE[:18], request("zh"), Judged()),
-        ("max_copied_en", 10, "copying", " ".join(ENGLISH.split()[:9]), request("en"), Judged()),
+        ("max_copied_zh", 20, "copying", CHINESE[:18], request("zh"), LabellerPrediction()),
+        ("max_copied_en", 10, "copying", " ".join(ENGLISH.split()[:9]), request("en"), LabellerPrediction()),
     ],
 )  # fmt: skip
 def test_limits_of_checks(
-    field: str, value: float, check: str, text: str, asked: Request, judged: Judged, lists: CheckLists
+    field: str, value: float, check: str, text: str, asked: TextRequest, judged: LabellerPrediction, lists: CheckLists
 ) -> None:
     verdicts = [
         {found.name: found.is_passed for found in check_text(text, asked, lists, limits, judged)}[check]
@@ -120,7 +120,7 @@ def test_bounds_of_summaries(field: str, value: int, counted: list[str], quoted:
     texts = ["The battery is better than that of the other one."] * 4 + [
         "The screen is wide enough for two people."
     ] * 3
-    reviews = [Review(str(place), text, "en") for place, text in enumerate(texts)]
+    reviews = [ReviewText(str(place), text, "en") for place, text in enumerate(texts)]
     reader = OpinionReader(TokensSection(), driver_dictionaries())
 
     def told(**settings: int) -> tuple[list[str | None], bool]:
@@ -135,7 +135,7 @@ def test_bounds_of_summaries(field: str, value: int, counted: list[str], quoted:
 
 
 def test_keywords_are_aspects_of_a_summary() -> None:
-    reviews = [Review(str(place), "The hinge is sturdy and well made.", "en") for place in range(3)]
+    reviews = [ReviewText(str(place), "The hinge is sturdy and well made.", "en") for place in range(3)]
     reader = OpinionReader(TokensSection(), driver_dictionaries())
 
     def aspects(keywords: int) -> set[str | None]:
@@ -205,7 +205,7 @@ def test_doctor_looks_at_the_disk_of_exports(make_config: ConfigFactory, tmp_pat
         pytest.skip("there is no second file system")
 
     def disks(config: Config) -> list[str]:
-        return [found.found for found in examine_machine(config) if found.what == "disk"]
+        return [found.message for found in examine_machine(config) if found.subject == "disk"]
 
     elsewhere = f"paths.exports={SHARED_MEMORY}/exports"
     none = make_config(elsewhere, "tables.parquet_exports=[]")

@@ -6,7 +6,7 @@ import pytest
 
 from reviewgen_spark.models.generator.ngram_baseline import NgramModel
 from reviewgen_spark.models.generator.text_metrics import (
-    CopyIndex,
+    CharacterRunIndex,
     discriminator_accuracy,
     distinct,
     measure_texts,
@@ -43,7 +43,7 @@ def test_a_shorter_text_pays_for_its_brevity() -> None:
 
 
 def test_runs_of_the_training_texts_are_found() -> None:
-    index = CopyIndex(["今天天气很好适合出去玩一玩"], run=5)
+    index = CharacterRunIndex(["今天天气很好适合出去玩一玩"], run=5)
     assert index.share(["今天天气很好适合出去玩一玩"]) == 1
     assert index.share(["他说天气很好适，真的"]) == pytest.approx(5 / 10)
     assert index.share(["天气很好"]) == 0 and index.share([]) == 0
@@ -57,6 +57,6 @@ def test_a_discriminator_tells_what_differs_and_nothing_else() -> None:
 
 
 def test_all_figures_at_once() -> None:
-    found = measure_texts(REAL[:12], CopyIndex(REAL[:12]), NgramModel(REAL), REAL[12:24], seed=1)
+    found = measure_texts(REAL[:12], CharacterRunIndex(REAL[:12]), NgramModel(REAL), REAL[12:24], seed=1)
     assert found.copied_share == 0 and found.mean_characters == pytest.approx(9)
     assert found.bits_per_character > 0

@@ -26,11 +26,11 @@ def write_batch(
 
     Args:
         config: the whole configuration.
-        writing: who writes and who checks.
-        requests: see `transforms/text_requests.py`.
-        table: that the rows are for.
-        fingerprint: of the run, for the rows.
-        report: gets lines of progress.
+        writing: the writer and the labeller.
+        requests: rows made by `transforms/text_requests.py`.
+        table: name of the output table.
+        fingerprint: of the run; written into every row.
+        report: receives progress lines.
     """
     spec = open_spec(config, writing, requests.sparkSession)
     settings = settings_for(config, writing)

@@ -1,4 +1,4 @@
-"""How much the texts of one product differ from each other: a shop that says the same everywhere is not read."""
+"""Measures how much the texts of one product differ from each other, by distinct-2 and self-BLEU."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,20 +7,22 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 DIVERSITY_SCHEMA = "product_id string, purpose string, text_count long, distinct_2 double, self_bleu double"
-_MOST = 200  # texts of a product that are compared
+_MAX_TEXTS = 200  # texts of a product and purpose that are compared
 
 
 def diversity_by_product(texts: DataFrame) -> DataFrame:
-    """Distinct character pairs and self-BLEU of each product and purpose with two texts at least: DIVERSITY_SCHEMA.
+    """Returns distinct-2 and self-BLEU of each product and purpose with at least two texts: DIVERSITY_SCHEMA.
+
+    Distinct-2 counts character pairs.
 
     Args:
         texts: product_id, purpose, text_id, text and error; texts with an error do not count.
     """
-    lowest = Window.partitionBy("product_id", "purpose").orderBy(F.xxhash64("text_id"), "text_id")
-    some = (
+    by_hash = Window.partitionBy("product_id", "purpose").orderBy(F.xxhash64("text_id"), "text_id")
+    texts_by_product = (
         texts.where("text IS NOT NULL AND error IS NULL")
-        .withColumn("place", F.row_number().over(lowest))
-        .where(F.col("place") <= _MOST)
+        .withColumn("rank", F.row_number().over(by_hash))
+        .where(F.col("rank") <= _MAX_TEXTS)
         .groupBy("product_id", "purpose")
         .agg(F.sort_array(F.collect_list("text")).alias("texts"))
         .where(F.size("texts") >= 2)
@@ -40,11 +42,11 @@ def diversity_by_product(texts: DataFrame) -> DataFrame:
             }
             yield pa.RecordBatch.from_pydict(columns)
 
-    return some.mapInArrow(measure, DIVERSITY_SCHEMA)
+    return texts_by_product.mapInArrow(measure, DIVERSITY_SCHEMA)
 
 
 def describe_texts(texts: DataFrame) -> list[str]:
-    """Lines for the log, one a purpose: how many texts, how many tries, which errors, how diverse; never a text."""
+    """Returns log lines, one a purpose: number of texts, errors and attempts, and diversity; never a text."""
     counts = (
         texts.groupBy("purpose")
         .agg(
@@ -63,8 +65,8 @@ def describe_texts(texts: DataFrame) -> list[str]:
         .collect()
     }
     lines = []
-    for row in sorted(counts, key=lambda found: str(found.purpose)):
-        line = f"{row.purpose}: {row.rows:,} texts, {row.errors:,} with an error, {row.attempts:.2f} tries a text"
+    for row in sorted(counts, key=lambda row: str(row.purpose)):
+        line = f"{row.purpose}: {row.rows:,} texts, {row.errors:,} with an error, {row.attempts:.2f} attempts a text"
         line += f", {row.tokens:,} tokens written" if row.tokens else ""
         if mean := means.get(row.purpose):
             line += (

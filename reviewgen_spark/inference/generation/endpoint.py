@@ -1,8 +1,8 @@
-"""Texts by a server with the interface of OpenAI's chat completions: vLLM, `transformers serve`, a hosted model.
+"""Writes texts with a server that offers OpenAI's chat completions: vLLM, `transformers serve`, a hosted model.
 
-Threads keep a bounded number of requests under way. What may pass is tried again, later and later; what a row cannot
-be given is its error; what no row can be given (a wrong key, a server that is gone, limits that are spent) ends the
-rest unasked.
+Threads keep a bounded number of requests in flight. A temporary failure is retried with growing waits. A failure of one
+row becomes its error. A failure that concerns all rows ends the batch: the remaining rows get an error without a
+request. Such failures are a wrong key, an unreachable server, and a spent limit.
 """
 
 import http.client
@@ -22,21 +22,21 @@ from typing import Any
 
 from reviewgen_spark.config import EndpointSection, GenerationSection
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.inference.generation.writers import Written
+from reviewgen_spark.inference.generation.writers import WriterOutput
 from reviewgen_spark.inference.labelling.batching import RowError
 from reviewgen_spark.text.requests.prompts import PROMPT_VERSION, chat_messages
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex
 from reviewgen_spark.text.words.languages import LangCode
 
 ANSWER_BYTES = 4 * 2**20
-_PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+_TEMPORARY = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _FATAL = frozenset({401, 403, 404})
 
 
 @dataclass(frozen=True)
 class EndpointSpec:
-    """Which endpoint, and how it is asked."""
+    """Describes an endpoint and its decoding."""
 
     section: EndpointSection
     decoding: Mapping[str, Any]
@@ -49,21 +49,21 @@ class EndpointSpec:
 
     @property
     def model_name(self) -> str:
-        """As the server names it."""
+        """Returns the name that the server uses."""
         return self.section.model
 
     @property
     def model_version(self) -> int:
-        """As the configuration counts it."""
+        """Returns the version that the configuration gives."""
         return self.section.version
 
     def open(self) -> "EndpointWriter":
-        """A writer with limits of its own."""
+        """Opens a writer with limits of its own."""
         return EndpointWriter(self)
 
 
 def endpoint_spec(section: GenerationSection) -> EndpointSpec:
-    """The endpoint of a configuration, with the key of this process' environment.
+    """Returns the endpoint of a configuration, with the key from this process' environment.
 
     Raises:
         ConfigError: no URL or no model is given.
@@ -73,85 +73,85 @@ def endpoint_spec(section: GenerationSection) -> EndpointSpec:
         if not getattr(endpoint, name):
             raise ConfigError(
                 f"generation.endpoint.{name}: not set; the writer 'endpoint' needs a server, such as --set "
-                "generation.endpoint.url=http://localhost:8000/v1 and generation.endpoint.model=<as it names it>"
+                "generation.endpoint.url=http://localhost:8000/v1 and generation.endpoint.model=<its name there>"
             )
-    told = {
+    settings = {
         "temperature": decoding.temperature,
         "top_p": decoding.top_p,
         "max_tokens": decoding.max_new_tokens,
         **endpoint.extra,
     }
-    return EndpointSpec(endpoint, told, os.environ.get(endpoint.key_variable, "") if endpoint.key_variable else "")
+    return EndpointSpec(endpoint, settings, os.environ.get(endpoint.key_variable, "") if endpoint.key_variable else "")
 
 
 class EndpointWriter:
-    """Asks an endpoint; its limits count over its life."""
+    """Sends requests to an endpoint. Its limits count over its lifetime."""
 
-    copies: Mapping[LangCode, CopyIndex] = {}  # nobody knows what such a model has read
+    copies: Mapping[LangCode, CopyIndex] = {}  # the training texts of such a model are unknown
 
     def __init__(self, spec: EndpointSpec) -> None:
         self._spec, self._section = spec, spec.section
         self._opener = urllib.request.build_opener(_NoRedirect())
         self._gate = _Gate(spec.section)
 
-    def write(self, requests: Sequence[Request]) -> list[Written]:
-        """Ask for every request, a few at a time, in their order."""
+    def write(self, requests: Sequence[TextRequest]) -> list[WriterOutput]:
+        """Writes a text for each request, several at a time, in their order."""
         with ThreadPoolExecutor(self._section.concurrency, "endpoint") as threads:
             return list(threads.map(self._write, requests))
 
-    def _write(self, request: Request) -> Written:
+    def _write(self, request: TextRequest) -> WriterOutput:
         body = json.dumps(self._body(request)).encode()
         jitter = random.Random(request.seed)
         for attempt in range(self._section.retries + 1):
             if refusal := self._gate.enter():
-                return Written(error=refusal)
-            found = self._ask(body)
-            if isinstance(found, Written):
-                self._gate.note(found.prompt_tokens + found.new_tokens, found.error)
-                return found
-            # Full waits only for the last error: others are told by what came after.
-            wait = max(_back_off(attempt, self._section, jitter), found.retry_after or 0)
+                return WriterOutput(error=refusal)
+            outcome = self._send(body)
+            if isinstance(outcome, WriterOutput):
+                self._gate.record(outcome.prompt_tokens + outcome.new_tokens, outcome.error)
+                return outcome
+            # Only the error of the last attempt is recorded, because a later attempt decides about an earlier one.
+            wait = max(_back_off(attempt, self._section, jitter), outcome.retry_after or 0)
             if attempt == self._section.retries or wait > self._section.max_wait_s:
-                self._gate.note(0, found.error)
-                return Written(error=found.error)
-            if found.is_busy:
-                self._gate.pause(wait)  # all threads: the others would only hear the same
+                self._gate.record(0, outcome.error)
+                return WriterOutput(error=outcome.error)
+            if outcome.is_busy:
+                self._gate.pause(wait)  # all threads, because the server is busy for all
             else:
                 time.sleep(wait)
         raise AssertionError("the last attempt returns")
 
-    def _body(self, request: Request) -> dict[str, Any]:
+    def _body(self, request: TextRequest) -> dict[str, Any]:
         return {
             "model": self._section.model,
             "messages": chat_messages(request),
-            "seed": request.seed % 2**31,  # some servers take no more
+            "seed": request.seed % 2**31,  # some servers accept no larger seed
             "stream": False,
             **self._spec.decoding,
         }
 
-    def _ask(self, body: bytes) -> "Written | _Passing":
+    def _send(self, body: bytes) -> "WriterOutput | _TemporaryFailure":
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self._spec.key:
             headers["Authorization"] = f"Bearer {self._spec.key}"
         url = f"{self._section.url}/chat/completions"
-        asked = urllib.request.Request(url, data=body, headers=headers, method="POST")
+        http_request = urllib.request.Request(url, data=body, headers=headers, method="POST")
         try:
-            with self._opener.open(asked, timeout=self._section.timeout_s) as answer:
-                content = answer.read(ANSWER_BYTES + 1)
+            with self._opener.open(http_request, timeout=self._section.timeout_s) as response:
+                content = response.read(ANSWER_BYTES + 1)
         except urllib.error.HTTPError as error:
             error.close()
-            return self._refused(error.code, error.headers.get("Retry-After"))
+            return self._status_error(error.code, error.headers.get("Retry-After"))
         except (OSError, http.client.HTTPException) as error:  # URLError and timeouts are OSErrors
-            return _Passing(_broken_connection(error, self._section))
+            return _TemporaryFailure(_broken_connection(error, self._section))
         return _read_answer(content)
 
-    def _refused(self, status: int, retry_after: str | None) -> "Written | _Passing":
+    def _status_error(self, status: int, retry_after: str | None) -> "WriterOutput | _TemporaryFailure":
         error = RowError(f"Http{status}", f"the endpoint answered with status {status}{_ADVICE.get(status, '')}")
-        if status in _PASSING:
-            return _Passing(error, _seconds(retry_after), is_busy=status in (429, 503))
+        if status in _TEMPORARY:
+            return _TemporaryFailure(error, _seconds(retry_after), is_busy=status in (429, 503))
         if status in _FATAL:
             self._gate.close(error)
-        return Written(error=error)
+        return WriterOutput(error=error)
 
 
 _ADVICE = {
@@ -163,8 +163,8 @@ _ADVICE = {
 
 
 @dataclass(frozen=True)
-class _Passing:
-    """A failure that may pass."""
+class _TemporaryFailure:
+    """Describes a temporary failure, which is worth a retry."""
 
     error: RowError
     retry_after: float | None = None
@@ -172,30 +172,30 @@ class _Passing:
 
 
 class _Gate:
-    """What all threads of a writer share: the rate, the limits of cost, and whether asking still makes sense."""
+    """Holds what all threads of a writer share: the rate, the cost limits, and whether requests still make sense."""
 
     def __init__(self, section: EndpointSection) -> None:
         self._section = section
         self._lock = threading.Lock()
         self._requests = self._tokens = self._failures = 0
-        self._free_at = 0.0  # when the next request may go
+        self._free_at = 0.0  # when the next request may be sent
         self._closed: RowError | None = None
 
     def enter(self) -> RowError | None:
-        """Wait for a turn; or say why there is none."""
+        """Waits until the next request may be sent; returns an error if none may be sent."""
         with self._lock:
-            if refusal := self._closed or self._spent():
+            if refusal := self._closed or self._spent_limit():
                 return refusal
             self._requests += 1
             now = time.monotonic()
-            turn = max(now, self._free_at)
+            send_at = max(now, self._free_at)
             if self._section.requests_per_minute:
-                self._free_at = turn + 60 / self._section.requests_per_minute
-        time.sleep(max(0.0, turn - now))
-        return self._closed  # perhaps while this one waited
+                self._free_at = send_at + 60 / self._section.requests_per_minute
+        time.sleep(max(0.0, send_at - now))
+        return self._closed  # another thread may have closed it during the wait
 
-    def note(self, tokens: int, error: RowError | None) -> None:
-        """What a row took, and how it ended."""
+    def record(self, tokens: int, error: RowError | None) -> None:
+        """Records the tokens and the error of a row."""
         with self._lock:
             self._tokens += tokens
             self._failures = self._failures + 1 if error else 0
@@ -207,16 +207,16 @@ class _Gate:
                 )
 
     def pause(self, seconds: float) -> None:
-        """Let nobody ask for a while."""
+        """Delays the next requests of all threads."""
         with self._lock:
             self._free_at = max(self._free_at, time.monotonic() + seconds)
 
     def close(self, error: RowError) -> None:
-        """Let nobody ask any more."""
+        """Stops all further requests. The first error is kept."""
         with self._lock:
             self._closed = self._closed or error
 
-    def _spent(self) -> RowError | None:
+    def _spent_limit(self) -> RowError | None:
         limits = (("max_requests", self._requests), ("max_tokens", self._tokens))
         for name, spent in limits:
             limit = getattr(self._section, name)
@@ -228,15 +228,15 @@ class _Gate:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the key to another host; it is an error instead."""
+    """Makes a redirect an error, because it would send the key to another host."""
 
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        """Follow none."""
+        """Follows no redirect."""
 
 
-def _read_answer(content: bytes) -> "Written | _Passing":
+def _read_answer(content: bytes) -> "WriterOutput | _TemporaryFailure":
     if len(content) > ANSWER_BYTES:
-        return Written(error=RowError("BadAnswer", f"the endpoint's answer has more than {ANSWER_BYTES:,} bytes"))
+        return WriterOutput(error=RowError("BadAnswer", f"the endpoint's answer has more than {ANSWER_BYTES:,} bytes"))
     try:
         answer = json.loads(content)
         choice = answer["choices"][0]
@@ -245,15 +245,15 @@ def _read_answer(content: bytes) -> "Written | _Passing":
         usage = answer.get("usage") or {}
         prompt, new = (int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        # Half an answer: perhaps the next is whole. Its class says what was wrong; its message would quote the text.
+        # An incomplete answer is retried. The message of the error is left out, because it would quote the text.
         broken = RowError("BadAnswer", f"the endpoint's answer is no chat completion ({type(error).__name__})")
-        return _Passing(broken)
+        return _TemporaryFailure(broken)
     if reason == "content_filter":
-        return Written(error=RowError("Refused", "the endpoint's filter refused the text"), prompt_tokens=prompt)
+        return WriterOutput(error=RowError("Refused", "the endpoint's filter refused the text"), prompt_tokens=prompt)
     if not isinstance(text, str) or not text.strip():
         empty = RowError("EmptyText", f"the endpoint wrote nothing (finish_reason {str(reason)[:20]})")
-        return Written(error=empty, prompt_tokens=prompt, new_tokens=new)
-    return Written(text.strip(), None, prompt, new, is_truncated=reason == "length")
+        return WriterOutput(error=empty, prompt_tokens=prompt, new_tokens=new)
+    return WriterOutput(text.strip(), None, prompt, new, is_truncated=reason == "length")
 
 
 def _broken_connection(error: Exception, section: EndpointSection) -> RowError:
@@ -264,13 +264,13 @@ def _broken_connection(error: Exception, section: EndpointSection) -> RowError:
 
 
 def _back_off(attempt: int, section: EndpointSection, jitter: random.Random) -> float:
-    """Seconds before the next try: doubled each time, up to `max_wait_s`, between half of it and all of it."""
+    """Returns the seconds before the next attempt: doubled each time, up to `max_wait_s`, times 0.5 to 1 at random."""
     longest = min(section.max_wait_s, section.backoff_s * 2.0**attempt)
     return longest * (0.5 + jitter.random() / 2)
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """The header Retry-After: seconds, or a date.
+    """Reads the header Retry-After, which holds seconds or a date.
 
     >>> _seconds("3"), _seconds("soon"), _seconds("Wed, 21 Oct 2015 07:28:00 GMT")
     (3.0, None, 0.0)
@@ -280,8 +280,8 @@ def _seconds(retry_after: str | None) -> float | None:
     if retry_after.strip().isdigit():
         return float(retry_after)
     try:
-        at = parsedate_to_datetime(retry_after)
+        retry_at = parsedate_to_datetime(retry_after)
     except ValueError:
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())
+    retry_at = retry_at if retry_at.tzinfo else retry_at.replace(tzinfo=UTC)
+    return max(0.0, (retry_at - datetime.now(UTC)).total_seconds())

@@ -1,4 +1,4 @@
-"""Write texts in bulk: `mapInArrow` over requests, each written and checked on a worker, one row a request."""
+"""Writes texts in bulk with `mapInArrow`. A worker writes and checks the text of each request: one row a request."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from reviewgen_spark.inference.labelling.windows import OUTPUT_BYTES, cut_by_byt
 from reviewgen_spark.inference.shipping.ship import ModelLike, ShippedModel
 from reviewgen_spark.inference.shipping.worker import load_first_answers, load_predictor
 from reviewgen_spark.text.requests.provenance import VISIBLE_LABELS, aigc_metadata
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,15 +38,15 @@ REQUEST_COLUMNS = (
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """The sections that shape generated texts, and where the word lists stand on the driver.
+    """Holds the sections that shape generated texts, and the folders of the word lists on the driver.
 
     Attributes:
         generation: writer, decoding, attempts.
-        checks: what texts may be like.
-        tokens: how words are cut.
-        label: how the labeller is run.
+        checks: limits of the checks.
+        tokens: how texts are cut into words.
+        label: how the labeller runs.
         producer: `provenance.content_producer`.
-        safety: folder of the lists of checks.
+        safety: folder of the word lists of the checks.
         dictionaries: folder of word lists.
     """
 
@@ -67,23 +67,24 @@ def write_texts(
     settings: GenerationSettings,
     fingerprint: str,
 ) -> "DataFrame":
-    """Write a text for every request: the rows of a table of generated texts, unordered; rows in = rows out.
+    """Writes a text for every request: the rows of a table of generated texts, unordered; rows in = rows out.
 
-    A request that cannot be read, that is refused, whose text cannot be written or fails its checks as often as it was
-    tried has an `error`; the others are unaffected. Rows are spread by request, and inside a window sorted by length
-    and id, so that texts do not depend on scheduling. A writer with limits of its own sees all rows in one task.
+    A row has an `error` if its request cannot be read, is refused, or gets no text. It also has one if its text fails
+    the checks in every attempt. Other rows are unaffected. Rows are partitioned by request. Inside a window they are
+    sorted by length and id. So texts do not depend on scheduling. A writer with limits of its own gets all rows in one
+    task.
 
     Args:
         requests: REQUEST_COLUMNS.
-        table: that the rows are for; its stage stands in errors.
-        spec: who writes.
-        labeller: a registered model that judges texts; None for none.
+        table: name of the output table; errors name its stage.
+        spec: describes the writer.
+        labeller: a registered model that labels the texts for the checks, or None.
         settings: the sections.
-        fingerprint: of the run, for the rows.
+        fingerprint: of the run; written into every row.
 
     Raises:
         ModelNotFoundError: the labeller's files are missing or damaged.
-        ConfigError: the labeller is not one of sentiment.
+        ConfigError: the labeller is not a sentiment model.
     """
     from reviewgen_spark.schemas import TABLES
     from reviewgen_spark.schemas.arrow import arrow_schema, to_batch
@@ -121,10 +122,10 @@ def open_text_worker(
     """Opens the writer and the checks of one process.
 
     Args:
-        spec: of the writer.
+        spec: describes the writer.
         settings: the sections; their folders of word lists are on this machine.
         predictor: the labeller; None where none is registered.
-        first: answers what it is sure of, before the labeller.
+        first: labels the texts that it is sure of, before the labeller runs.
     """
     lists = load_lists(settings.safety, settings.dictionaries, settings.tokens)
     judge = judge_with(predictor, settings.generation, settings.label.max_chars, first) if predictor else None
@@ -134,50 +135,50 @@ def open_text_worker(
 def _open_on_executor(spec: WriterSpec, shipped: ShippedModel | None, settings: GenerationSettings) -> TextWorker:
     from reviewgen_spark.transforms.dictionaries import shipped_dictionaries
 
-    here = replace(
+    local_settings = replace(
         settings,
         safety=shipped_dictionaries(settings.safety.name),
         dictionaries=shipped_dictionaries(settings.dictionaries.name),
     )
     if shipped is None:
-        return open_text_worker(spec, here, None)
+        return open_text_worker(spec, local_settings, None)
     generation, label = settings.generation, settings.label
     predictor = load_predictor(shipped, generation.device, label.precision, generation.threads)
-    return open_text_worker(spec, here, predictor, load_first_answers(shipped))
+    return open_text_worker(spec, local_settings, predictor, load_first_answers(shipped))
 
 
 def _write_window(window: "pa.Table", worker: TextWorker, stage: str, producer: str) -> list[dict[str, Any]]:
-    """Rows in the order of `sort_key`, and with `batch_id`."""
-    given = sorted(window.to_pylist(), key=lambda line: (len(line["request"]), line["request"]))
+    """Returns the rows with `batch_id`, in the order of `sort_key`."""
+    lines = sorted(window.to_pylist(), key=lambda line: (len(line["request"]), line["request"]))
     rows: list[dict[str, Any]] = []
-    requests: list[Request] = []
-    batches: list[int] = []
-    for line in given:
+    requests: list[TextRequest] = []
+    batch_ids: list[int] = []
+    for line in lines:
         try:
-            requests.append(Request.from_json(line["request"]))
-            batches.append(line["batch_id"])
+            requests.append(TextRequest.from_json(line["request"]))
+            batch_ids.append(line["batch_id"])
         except ConfigError as error:
             rows.append(unreadable_row(line, str(error), worker.spec, stage, producer) | {"batch_id": line["batch_id"]})
-    for found, batch in zip(worker.write(requests), batches, strict=True):
-        rows.append(to_row(found, worker.spec, stage, producer) | {"batch_id": batch})
+    for result, batch_id in zip(worker.write(requests), batch_ids, strict=True):
+        rows.append(to_row(result, worker.spec, stage, producer) | {"batch_id": batch_id})
     return sorted(rows, key=sort_key)
 
 
 def unreadable_row(line: dict[str, Any], message: str, spec: WriterSpec, stage: str, producer: str) -> dict[str, Any]:
-    """The row of a request that breaks its own rules: what is known of it, and why.
+    """Returns the row of a request that cannot be read: its known columns, and the reason as `error`.
 
     Args:
         line: request, purpose, product_id, record_id and source_record_ids.
-        message: why.
-        spec: who would have written.
-        stage: for `error`.
+        message: the reason.
+        spec: describes the writer of the run.
+        stage: written into `error`.
         producer: `provenance.content_producer`.
     """
     from hashlib import blake2b
 
-    print_ = blake2b(line["request"].encode(), digest_size=16, person=b"unreadable").hexdigest()
+    digest = blake2b(line["request"].encode(), digest_size=16, person=b"unreadable").hexdigest()
     return {
-        "text_id": print_,
+        "text_id": digest,
         "purpose": line["purpose"],
         "product_id": line["product_id"],
         "record_id": line["record_id"],
@@ -185,10 +186,10 @@ def unreadable_row(line: dict[str, Any], message: str, spec: WriterSpec, stage: 
         "text": None,
         "visible_label": VISIBLE_LABELS["zh"],
         "is_synthetic": True,
-        "aigc": aigc_metadata(None, print_, producer).to_json(),
+        "aigc": aigc_metadata(None, digest, producer).to_json(),
         "model_name": spec.model_name,
         "model_version": spec.model_version,
-        "prompt_fingerprint": print_,
+        "prompt_fingerprint": digest,
         "seed": 0,
         "decoding": decoding_json(spec),
         "source_record_ids": line["source_record_ids"] or [],

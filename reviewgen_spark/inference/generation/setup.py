@@ -1,17 +1,10 @@
-"""What `reply`, `generate` and `reviewgen write` share: who writes, who checks, and a batch written by them."""
-
-from typing import TYPE_CHECKING
-
-from reviewgen_spark.config import Config, LabelSection
-
-if TYPE_CHECKING:
-    from reviewgen_spark.models.registry.registry import RegisteredModel
-
+"""Prepares the writer and the checks for `reply`, `generate` and `reviewgen write`."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reviewgen_spark.config import Config, LabelSection
 from reviewgen_spark.inference.generation.endpoint import endpoint_spec
 from reviewgen_spark.inference.generation.generate import GenerationSettings
 from reviewgen_spark.inference.generation.template_writer import TemplateSpec
@@ -28,14 +21,14 @@ NO_LABELLER = "none"
 
 @dataclass(frozen=True)
 class Writing:
-    """Who writes and who checks, pinned once a run.
+    """Holds the writer and the labeller of a run, resolved once a run.
 
     Attributes:
         writer: template, torch or endpoint.
-        generator: of the writer `torch`.
-        labeller: that checks sentiment, category and toxicity; None where none is registered.
+        generator: the model of the writer `torch`; None for other writers.
+        labeller: the model that labels texts for the checks; None if none is registered.
         dictionaries: folder of word lists.
-        safety: folder of the lists of checks.
+        safety: folder of the word lists of the checks.
     """
 
     writer: str
@@ -45,41 +38,41 @@ class Writing:
     safety: Path
 
 
-def open_spec(config: Config, found: Writing, spark: "SparkSession | None" = None) -> WriterSpec:
-    """Who writes, ready to travel; without a session it stays on this machine.
+def open_spec(config: Config, writing: Writing, spark: "SparkSession | None" = None) -> WriterSpec:
+    """Returns the spec of the writer. With a session, the model is shipped to the executors.
 
     Raises:
         ConfigError: an endpoint lacks its address or model.
         ModelNotFoundError: the generator's files are missing or damaged.
     """
-    if found.writer == "endpoint":
+    if writing.writer == "endpoint":
         return endpoint_spec(config.generation)
-    if found.writer == "torch":
-        assert found.generator is not None
-        return torch_spec(found.generator, config.generation, spark)
+    if writing.writer == "torch":
+        assert writing.generator is not None
+        return torch_spec(writing.generator, config.generation, spark)
     return TemplateSpec()
 
 
-def settings_for(config: Config, found: Writing) -> GenerationSettings:
-    """The sections that shape generated texts, together."""
+def settings_for(config: Config, writing: Writing) -> GenerationSettings:
+    """Collects the sections that shape generated texts."""
     return GenerationSettings(
         generation=config.generation,
         checks=config.checks,
         tokens=config.tokens,
         label=label_settings(config),
         producer=config.provenance.content_producer,
-        safety=found.safety,
-        dictionaries=found.dictionaries,
+        safety=writing.safety,
+        dictionaries=writing.dictionaries,
     )
 
 
 def labels_like_stage(config: Config) -> bool:
-    """Whether texts are checked by the model that labels reviews; it then runs as `label` configures it."""
+    """Returns whether the model that labels reviews also checks texts. It then runs as `label` configures it."""
     return config.generation.labeller == config.label.alias
 
 
 def label_settings(config: Config) -> LabelSection:
-    """How the labeller of generated texts runs. Another version than `label.alias` runs by torch alone."""
+    """Returns how the labeller of generated texts runs. Another alias than `label.alias` runs by torch alone."""
     if labels_like_stage(config):
         return config.label
     return config.label.model_copy(update={"runtime": "torch", "cascade": False})

@@ -1,13 +1,13 @@
-"""Texts from templates: no model, no waiting, and the same again for the same request."""
+"""Writes texts from sentence templates, without a model. Equal requests give equal texts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from reviewgen_spark.errors import RequestError
-from reviewgen_spark.inference.generation.writers import Written
+from reviewgen_spark.inference.generation.writers import WriterOutput
 from reviewgen_spark.inference.labelling.batching import RowError
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 from reviewgen_spark.text.requests.templates import TEMPLATE_VERSION, fill_template
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex
 from reviewgen_spark.text.words.languages import LangCode
@@ -15,7 +15,7 @@ from reviewgen_spark.text.words.languages import LangCode
 
 @dataclass(frozen=True)
 class TemplateSpec:
-    """The templates of this version."""
+    """Describes the templates of this version."""
 
     model_name = "template"
     model_version = TEMPLATE_VERSION
@@ -26,11 +26,11 @@ class TemplateSpec:
 
     @property
     def decoding(self) -> Mapping[str, Any]:
-        """Nothing but the seed."""
+        """Returns no settings, because only prompt and seed shape a text."""
         return {}
 
     def open(self) -> "TemplateWriter":
-        """A writer."""
+        """Opens a writer."""
         return TemplateWriter()
 
 
@@ -39,13 +39,13 @@ class TemplateWriter:
 
     copies: Mapping[LangCode, CopyIndex] = {}
 
-    def write(self, requests: Sequence[Request]) -> list[Written]:
-        """Fill a template for each request."""
+    def write(self, requests: Sequence[TextRequest]) -> list[WriterOutput]:
+        """Fills a template for each request."""
         return [_write(request) for request in requests]
 
 
-def _write(request: Request) -> Written:
+def _write(request: TextRequest) -> WriterOutput:
     try:
-        return Written(fill_template(request))
+        return WriterOutput(fill_template(request))
     except RequestError as error:
-        return Written(error=RowError("UnsupportedPurpose", str(error)))
+        return WriterOutput(error=RowError("UnsupportedPurpose", str(error)))

@@ -1,4 +1,7 @@
-"""Who writes: requests in, a text or an error for each out. Templates, a shipped generator, or an endpoint."""
+"""Declares what every writer offers. A writer turns each request into a text or an error.
+
+The writers are sentence templates, a shipped generator, and a model server.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,21 +9,21 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reviewgen_spark.inference.labelling.batching import RowError
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex
 from reviewgen_spark.text.words.languages import LangCode
 
 
 @dataclass(frozen=True)
-class Written:
-    """What became of a request.
+class WriterOutput:
+    """Holds the text that a writer wrote for a request, or the error.
 
     Attributes:
-        text: as it was written, without a visible label; None with an error.
-        error: why there is none; never holds a text.
-        prompt_tokens: read; 0 where nobody counted.
-        new_tokens: written.
-        is_truncated: whether the text ended at its limit.
+        text: the text without its visible label; None with an error.
+        error: why there is no text; it never contains a text.
+        prompt_tokens: tokens of the prompt; 0 if they were not counted.
+        new_tokens: tokens of the text; 0 if they were not counted.
+        is_truncated: whether the text was cut off at its token limit.
     """
 
     text: str | None = None
@@ -31,51 +34,51 @@ class Written:
 
 
 class Writer(Protocol):
-    """Writes texts; holds what it needs for that, and lives where it is called."""
+    """Writes texts. It holds what it needs, such as a loaded model, and is used in the process that opened it."""
 
     @property
     def copies(self) -> Mapping[LangCode, CopyIndex]:
-        """What it was taught, by language, so that copies of it are known; empty where nobody can tell."""
+        """Returns an index of its training texts for each language, to find copies; empty if they are unknown."""
 
-    def write(self, requests: Sequence[Request]) -> list[Written]:
-        """Write a text for each request, in their order; one that fails harms no other."""
+    def write(self, requests: Sequence[TextRequest]) -> list[WriterOutput]:
+        """Writes a text for each request, in their order. A request that fails does not affect the others."""
 
 
 class WriterSpec(Protocol):
-    """What travels to a worker instead of a writer, and what the rows say of who wrote them."""
+    """Describes a writer. It is sent to workers, which open the writer, and it fills columns of the rows."""
 
     @property
     def model_name(self) -> str:
-        """For the rows."""
+        """Returns the name that is written into the rows."""
 
     @property
     def model_version(self) -> int:
-        """For the rows."""
+        """Returns the version that is written into the rows."""
 
     @property
     def prompt_version(self) -> str:
-        """How it words a request; enters the prompt's fingerprint."""
+        """Returns the version of the prompt's wording, a part of the prompt's fingerprint."""
 
     @property
     def decoding(self) -> Mapping[str, Any]:
-        """What shapes a text besides prompt and seed."""
+        """Returns the settings that shape a text besides prompt and seed."""
 
     @property
     def is_alone(self) -> bool:
-        """Whether one writer must see all rows of a stage's batch, as its limits are counted over them."""
+        """Returns whether one writer must get all rows of a stage's batch, because its limits count over them."""
 
     @property
     def is_model(self) -> bool:
-        """Whether it finds words of its own, whose claims must stand in the sources."""
+        """Returns whether it words texts freely, so that the sources must support each claim."""
 
     @property
     def is_seeded(self) -> bool:
-        """Whether another seed may give another text, so that a failed one is worth asking for again."""
+        """Returns whether another seed may give another text, so that a failed text is worth another attempt."""
 
     def open(self) -> Writer:
-        """The writer, in the process that calls it."""
+        """Opens the writer in the process that calls this method."""
 
 
 def decoding_json(spec: WriterSpec) -> str:
-    """The column `decoding`."""
+    """Returns the value of the column `decoding`: compact JSON with sorted keys."""
     return json.dumps(spec.decoding, sort_keys=True, separators=(",", ":"))

@@ -1,6 +1,6 @@
-"""How a worker turns texts into scores: tokenise in bulk, sort by length, cut by token budget, survive big batches.
+"""Scores texts on a worker: tokenises in bulk, sorts by length, cuts by token budget, and halves too big batches.
 
-Pure Python over lists: Spark hands in texts and takes results, torch is behind the `score` function.
+This is plain Python over lists. Spark passes texts in and takes results, and `score` calls torch.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reviewgen_spark.models.classifier.tokenizer import Tokens
 
 Score = npt.NDArray[np.float64]
-"""What the model says of a row: the probability of every label of every head, (labels of all heads,)."""
+"""Output of the model for a row: the probability of every label of every head, (labels of all heads,)."""
 
 ScoreRows = Callable[[list[list[int]]], Sequence[Score]]
 """Token ids of B rows -> B scores; may raise an out-of-memory error."""
@@ -24,7 +24,7 @@ ScoreRows = Callable[[list[list[int]]], Sequence[Score]]
 
 @dataclass(frozen=True)
 class RowError:
-    """Why a row has no result; the message never holds its text."""
+    """Describes why a row has no result; the message never contains its text."""
 
     error_class: str
     message: str
@@ -32,7 +32,7 @@ class RowError:
 
 @dataclass(frozen=True)
 class Scored:
-    """A row's result: a score or an error, and what the model read of the text."""
+    """Holds a row's result: a score or an error, and how much of the text the model read."""
 
     score: Score | None = None
     error: RowError | None = None
@@ -41,7 +41,7 @@ class Scored:
 
 
 def find_unreadable(text: str | None, max_chars: int) -> RowError | None:
-    """Say why a text cannot be scored at all, before any time is spent on it."""
+    """Returns why a text cannot be scored, before any time is spent on it; None if it can."""
     if text is None:
         return RowError("NullText", "the text is null")
     if not text or text.isspace():
@@ -60,25 +60,25 @@ def score_window(
     tokens_per_batch: int,
     answer: Callable[[list[str]], npt.NDArray[np.float64]] | None = None,
 ) -> list[Scored]:
-    """Score one window of rows; returns one result a row, in the rows' order.
+    """Scores one window of rows; returns one result a row, in the rows' order.
 
     Args:
-        texts: the window's texts; null, empty and over-long ones get an error and never meet the model.
-        record_ids: break ties between texts of equal length, so that the batches do not depend on arrival.
+        texts: the window's texts; null, empty and too long ones get an error and are not passed to the model.
+        record_ids: break ties between texts of equal length, so that batches do not depend on the order of rows.
         encode: texts -> tokens, in bulk.
         score: runs the model on one batch.
         max_chars: texts longer than this get an error.
         tokens_per_batch: rows x longest row of a batch, at most.
-        answer: texts -> (N, labels of all heads), asked first; only rows of NaN are cut into tokens and scored.
+        answer: texts -> (N, labels of all heads), called first; only rows of NaN are tokenised and scored.
     """
     results = [Scored(error=find_unreadable(text, max_chars)) for text in texts]
     readable = [index for index, result in enumerate(results) if result.error is None]
     if answer and readable:
         answers = answer([texts[index] or "" for index in readable])
         is_sure = np.isfinite(answers).all(axis=1)
-        for place in np.flatnonzero(is_sure):
-            results[readable[place]] = Scored(score=answers[place])
-        readable = [readable[place] for place in np.flatnonzero(~is_sure)]
+        for position in np.flatnonzero(is_sure):
+            results[readable[position]] = Scored(score=answers[position])
+        readable = [readable[position] for position in np.flatnonzero(~is_sure)]
     tokens = dict(zip(readable, encode([texts[index] or "" for index in readable]), strict=True)) if readable else {}
     for index in [index for index in readable if tokens[index].is_blank]:
         results[index] = Scored(error=RowError("EmptyText", "nothing of the text is left to read after tokenising"))
@@ -90,19 +90,21 @@ def score_window(
     for batch in batches:
         members = [rows[position] for position in batch]
         scores = score_halving([tokens[row].ids for row in members], score)
-        for row, found in zip(members, scores, strict=True):
-            facts = tokens[row]
+        for row, outcome in zip(members, scores, strict=True):
+            row_tokens = tokens[row]
             results[row] = Scored(
-                score=None if isinstance(found, RowError) else found,
-                error=found if isinstance(found, RowError) else None,
-                is_truncated=facts.is_truncated,
-                token_count=len(facts.ids),
+                score=None if isinstance(outcome, RowError) else outcome,
+                error=outcome if isinstance(outcome, RowError) else None,
+                is_truncated=row_tokens.is_truncated,
+                token_count=len(row_tokens.ids),
             )
     return results
 
 
 def score_halving(rows: list[list[int]], score: ScoreRows) -> list[Score | RowError]:
-    """Score a batch; on out-of-memory its halves, down to one row, which then gets an error, as no number does.
+    """Scores a batch. If memory is too small it scores the halves, down to one row, which then gets an error.
+
+    A row whose score is not finite gets an error too.
 
     Args:
         rows: token ids, at least one row.
@@ -127,12 +129,12 @@ def _checked(score: Score) -> Score | RowError:
 
 
 def no_memory(tokens: int) -> RowError:
-    """The error of a row of so many tokens that is too big even alone."""
+    """Returns the error of a row that is too big for memory even alone."""
     return RowError("OutOfMemory", f"no memory for a batch of one row with {tokens} tokens")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell a lack of memory from a fault: torch has a class for it on CUDA, and only a message on CPU."""
+    """Returns whether an error is a lack of memory. torch has a class for it on CUDA, and only a message on CPU."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 
 def split_by_task(results: list[Scored], heads: "Sequence[Head]") -> dict[str, list[Score | None]]:
-    """The part of each row's score that belongs to each task; None where the row or the model has none."""
-    found: dict[str, list[Score | None]] = {
+    """Returns the part of each row's score that belongs to each task; None if the row or the model has none."""
+    by_task: dict[str, list[Score | None]] = {
         task: [None] * len(results) for task in ("sentiment", "category", "toxicity")
     }
     start = 0
     for head in heads:
         end = start + len(head.labels)
-        found[head.task] = [None if row.score is None else row.score[start:end] for row in results]
+        by_task[head.task] = [None if row.score is None else row.score[start:end] for row in results]
         start = end
-    return found
+    return by_task
 
 
-def column_of(scores: list[Score | None], place: int) -> list[float | None]:
-    """The probability of one label, row by row."""
-    return [None if score is None else float(score[place]) for score in scores]
+def column_of(scores: list[Score | None], label_index: int) -> list[float | None]:
+    """Returns the probability of one label for each row."""
+    return [None if score is None else float(score[label_index]) for score in scores]

@@ -14,27 +14,27 @@ OUTPUT_BYTES = 16 * 2**20
 def gather_windows(
     batches: Iterable["pa.RecordBatch"], window_rows: int, window_bytes: int = WINDOW_BYTES
 ) -> Iterator["pa.Table"]:
-    """Join Arrow batches until a window has enough rows to sort, or so many bytes; the last may be smaller.
+    """Joins Arrow batches until a window has `window_rows` rows or `window_bytes` bytes; the last may be smaller.
 
-    None is empty, so that a task without rows never meets the model.
+    No window is empty, so a task without rows does not load the model.
     """
     import pyarrow as pa
 
-    held: list[pa.RecordBatch] = []
+    gathered: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
-        held.append(batch)
+        gathered.append(batch)
         rows += batch.num_rows
         size += batch.nbytes
         if rows >= window_rows or (rows and size >= window_bytes):
-            yield pa.Table.from_batches(held)
-            held, rows, size = [], 0, 0
+            yield pa.Table.from_batches(gathered)
+            gathered, rows, size = [], 0, 0
     if rows:
-        yield pa.Table.from_batches(held)
+        yield pa.Table.from_batches(gathered)
 
 
 def cut_by_bytes(batch: "pa.RecordBatch", limit: int) -> Iterator["pa.RecordBatch"]:
-    """Cut a batch into slices of some `limit` bytes at most: 8,192 embeddings of 1,024 are 32 MB."""
+    """Cuts a batch into slices of about `limit` bytes at most. 8,192 embeddings of 1,024 numbers are 32 MB."""
     step = max(1, batch.num_rows * limit // max(batch.nbytes, limit))
     for start in range(0, batch.num_rows, step):
         yield batch.slice(start, step)

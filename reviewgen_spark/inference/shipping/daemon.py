@@ -1,4 +1,4 @@
-"""The process that Spark forks Python workers from, with the modules of a labeller imported before the first fork.
+"""Imports the modules of a labeller in the process that Spark forks Python workers from, before the first fork.
 
 A forked worker shares what this process has imported, and starts without importing it. Spark keeps one such process
 for each set of environment variables of a function. So only functions defined inside `preload.preloading` get workers
@@ -21,7 +21,7 @@ def preload(modules: Sequence[str]) -> None:
     with suppress(ImportError):  # a worker that lacks a module reports it in its task
         for module in modules:
             import_module(module)
-    gc.freeze()  # a worker collects garbage after each task, and would copy every page that it looks at
+    gc.freeze()  # a worker collects garbage after each task, and would copy every page that it reads
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Many CPU tasks, one GPU: a task takes the GPU for a batch, and prepares its next one while others have it."""
+"""Locks the GPU of a node for one task at a time. Other tasks prepare their next batch meanwhile."""
 
 import fcntl
 import os
@@ -10,7 +10,7 @@ from reviewgen_spark.inference.shipping.model_cache import cache_folder
 
 @contextmanager
 def gpu_lock(device: str) -> Iterator[None]:
-    """Hold this node's lock of the GPU that the process sees; nothing to wait for on a CPU."""
+    """Holds this node's lock of the GPU that the process sees. On a CPU there is no lock."""
     if device == "cpu":
         yield
         return
@@ -22,4 +22,4 @@ def gpu_lock(device: str) -> Iterator[None]:
         try:
             yield
         finally:
-            torch.cuda.empty_cache()  # what this process keeps for its next batch, no other could take
+            torch.cuda.empty_cache()  # other processes cannot use memory that this one keeps for its next batch

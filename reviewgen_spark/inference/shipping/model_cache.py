@@ -10,7 +10,7 @@ CACHE_VARIABLE = "REVIEWGEN_MODEL_CACHE"
 
 
 def cache_folder() -> Path:
-    """Where this node keeps shipped models; private to the user, so that nobody else can plant one.
+    """Returns this node's folder of shipped models. It is private, so that no other user can put a model there.
 
     Raises:
         StageError: the folder belongs to someone else.

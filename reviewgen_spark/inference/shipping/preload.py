@@ -1,4 +1,4 @@
-"""Lets Python workers that label be forked from a process that has imported what they need."""
+"""Gives labelling Python workers that have imported the modules of a labeller when they start."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,7 +20,7 @@ _STARTED: set[str] = set()
 
 @contextmanager
 def preloading(spark: "SparkSession", modules: Sequence[str]) -> Iterator[None]:
-    """Runs Python functions of DataFrames that are defined inside in workers that have imported modules already.
+    """Runs the Python functions of DataFrames defined inside this context in workers with imported modules.
 
     It has no effect where the session does not use `daemon`.
     """
@@ -36,9 +36,9 @@ def preloading(spark: "SparkSession", modules: Sequence[str]) -> Iterator[None]:
 
 
 def start_preloading(spark: "SparkSession", modules: Sequence[str]) -> None:
-    """Start the process now, once an application, beside what the driver does next.
+    """Starts the process now, once an application, while the driver continues.
 
-    It imports while the model is shipped and rows are spread.
+    It imports while the model is shipped and rows are repartitioned.
     """
     application = spark.sparkContext.applicationId
     if application in _STARTED or not _is_named(spark):
@@ -48,7 +48,7 @@ def start_preloading(spark: "SparkSession", modules: Sequence[str]) -> None:
         first = spark.range(0, 1, numPartitions=1).mapInArrow(_pass_on, "id long")
 
     def run() -> None:
-        # Whatever fails here, the stage's own tasks meet too, and tell.
+        # A failure here is ignored, because the stage's own tasks fail in the same way and report it.
         with suppress(Exception):
             first.write.format("noop").mode("overwrite").save()
 

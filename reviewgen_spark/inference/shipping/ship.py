@@ -1,4 +1,4 @@
-"""Makes the files of a labeller or a generator available to the executors, on the driver.
+"""Ships the files of a labeller or a generator from the driver to the executors.
 
 The driver broadcasts the files, and Spark sends them to each executor once. For `label.weights: localcache` and for big
 models, each node fetches them from the artifact store of the registry instead. `worker.py` loads them on a node.
@@ -18,40 +18,40 @@ if TYPE_CHECKING:
 
 
 class ModelLike(Protocol):
-    """What shipping needs to know of a registered model."""
+    """Describes a registered model as far as shipping needs it."""
 
     @property
     def name(self) -> str:
-        """The registered name."""
+        """Returns the registered name."""
 
     @property
     def version(self) -> int:
-        """The registered version."""
+        """Returns the registered version."""
 
     @property
     def sha256(self) -> str:
-        """`files_sha256` of its files."""
+        """Returns `files_sha256` of its files."""
 
     @property
     def path(self) -> Path:
-        """The model folder, as the driver sees it."""
+        """Returns the model folder, as the driver sees it."""
 
     @property
     def uri(self) -> str:
-        """The same in the artifact store; a path or URI that executors reach. Asked for by localcache only."""
+        """Returns the same folder in the artifact store: a path or URI that executors reach. Only for localcache."""
 
 
 @dataclass(frozen=True)
 class ShippedModel:
-    """A handle that travels in a task's closure: the hash, and where the files are.
+    """Refers to a shipped model in a task's closure: the hash, and where the files are.
 
     Attributes:
-        sha256: what `files_sha256` must give.
+        sha256: the expected value of `files_sha256`.
         files: Broadcast[dict[str, bytes]] by file name; None where the node fetches them.
         uri: the folder in the artifact store.
         names: the files that the model is made of.
-        beside: sha256 by name of the files that a worker needs besides: the ONNX file that it runs instead of the
-            weights, the n-gram classifier that answers first.
+        beside: sha256 by name of further files that a worker needs: the ONNX file that it runs instead of the
+            weights, the n-gram classifier that labels first.
     """
 
     sha256: str
@@ -62,16 +62,16 @@ class ShippedModel:
 
     @property
     def folder_name(self) -> str:
-        """Of its folder on a node."""
+        """Returns the name of its folder on a node."""
         return "-".join((self.sha256, *(self.beside[name] for name in sorted(self.beside))))
 
 
-# One broadcast an application and model, on the driver: each batch of a night labels with the same one.
+# One broadcast an application and model, on the driver, because all batches of a night use the same one.
 _SHIPPED: dict[tuple[str, str, bool, tuple[tuple[str, str], ...]], ShippedModel] = {}
 
 
 def files_beside(section: LabelSection) -> tuple[str, ...]:
-    """What labelling by these settings needs of a compressed version besides the model's own files."""
+    """Returns the files of a compressed version that these settings need besides the model's own files."""
     return (*([ONNX_FILE] if section.runtime == "onnx" else []), *([NGRAM_FILE] if section.cascade else []))
 
 
@@ -83,14 +83,14 @@ def ship(
     names: tuple[str, ...] = MODEL_FILES,
     beside: tuple[str, ...] = (),
 ) -> ShippedModel:
-    """Broadcast a model's files, or take the broadcast that this application already has; or only say where they are.
+    """Broadcasts a model's files, once an application, or only records where nodes can fetch them.
 
     Args:
         spark: the session.
         model: a registered model.
         weights: `broadcast` from the driver, or `localcache`: each node fetches them from the artifact store.
-        broadcast_max_mb: a bigger model goes by localcache: the driver holds what it broadcasts in memory.
-        names: the files that it is made of; those of a labeller, or `generator.GENERATOR_FILES`.
+        broadcast_max_mb: a bigger model goes by localcache, because the driver holds broadcast files in memory.
+        names: the files of the model; those of a labeller, or `GENERATOR_FILES`.
         beside: more files of the model's folder, such as the ONNX file; these are broadcast only.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Writes a shipped model to a node's disk once, and keeps the loaded model for the life of the worker process."""
+"""Writes a shipped model to a node's disk once, and keeps it loaded as long as the worker process runs."""
 
 import fcntl
 import shutil
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from reviewgen_spark.models.generator.generator_folder import Generator
 
 
-# One loaded labeller and one generator a worker process, by (sha256, device, precision or onnx); and how often it
-# loaded one.
+# The loaded labeller and generator of this worker process, at most one each, by (sha256, device, precision or onnx);
+# and how often a model was loaded.
 _Key = tuple[str, str, str]
 _LOADED: dict[_Key, "Predictor"] = {}
 _GENERATORS: dict[_Key, "Generator"] = {}
@@ -31,20 +31,20 @@ _load_count = 0
 
 
 def load_count() -> int:
-    """How often this process has loaded a model: once, if all is well."""
+    """Returns how often this process has loaded a model. Once is expected."""
     return _load_count
 
 
 def load_predictor(
     shipped: ShippedModel, device: "Device", precision: "Precision", threads: int, compiled: bool = False
 ) -> "Predictor":
-    """Give the worker's labeller; loads it the first time this process needs it. Runs on an executor."""
+    """Returns the worker's labeller. Loads it at the first use in this process. Runs on an executor."""
 
     def load(folder: Path, on: "Device") -> "Predictor":
         return open_predictor(folder, shipped.beside, on, precision, threads, compiled)
 
-    found: Predictor = _hold(_LOADED, shipped, device, precision, threads, load)
-    return found
+    predictor: Predictor = _load_once(_LOADED, shipped, device, precision, threads, load)
+    return predictor
 
 
 def open_predictor(
@@ -55,7 +55,7 @@ def open_predictor(
     threads: int = 1,
     compiled: bool = False,
 ) -> "Predictor":
-    """Load a labeller from a folder: by ONNX Runtime where `beside` names the ONNX file, else by torch.
+    """Loads a labeller from a folder: by ONNX Runtime if `beside` names the ONNX file, else by torch.
 
     Raises:
         ModelNotFoundError: the folder is no model folder.
@@ -71,7 +71,7 @@ def open_predictor(
 
 
 def load_first_answers(shipped: ShippedModel) -> "NgramClassifier | None":
-    """Give the worker's n-gram classifier, where the model came with one; loaded once. Runs on an executor."""
+    """Returns the worker's n-gram classifier, loaded once; None if none was shipped. Runs on an executor."""
     if NGRAM_FILE not in shipped.beside:
         return None
     key = shipped.beside[NGRAM_FILE]
@@ -82,7 +82,7 @@ def load_first_answers(shipped: ShippedModel) -> "NgramClassifier | None":
 
 
 def open_first_answers(folder: Path, beside: Container[str]) -> "NgramClassifier | None":
-    """Load the n-gram classifier of a folder where `beside` names it."""
+    """Loads the n-gram classifier of a folder; returns None if `beside` does not name it."""
     if NGRAM_FILE not in beside:
         return None
     from reviewgen_spark.models.compression.ngram_classifier import load_ngram_classifier
@@ -93,16 +93,16 @@ def open_first_answers(folder: Path, beside: Container[str]) -> "NgramClassifier
 def load_shipped_generator(
     shipped: ShippedModel, device: "Device", precision: "Precision", threads: int
 ) -> "Generator":
-    """Give the worker's generator, as `load_predictor` gives its labeller."""
+    """Returns the worker's generator, as `load_predictor` returns its labeller."""
     from reviewgen_spark.models.generator.generator_folder import load_generator
 
-    found: Generator = _hold(
+    generator: Generator = _load_once(
         _GENERATORS, shipped, device, precision, threads, lambda folder, on: load_generator(folder, on, precision)
     )
-    return found
+    return generator
 
 
-def _hold(
+def _load_once(
     loaded: "dict[_Key, Any]",
     shipped: ShippedModel,
     device: "Device",
@@ -129,10 +129,10 @@ def _hold(
 
 
 def local_folder(shipped: ShippedModel) -> Path:
-    """The model's folder on this node; written once, by whoever holds the lock first, and checked by every worker.
+    """Returns the model's folder on this node. One worker writes it under a lock, and every worker checks it.
 
     Raises:
-        StageError: what arrived is not what was sent, or the artifact store cannot be read from here.
+        StageError: the files arrived damaged, or the artifact store cannot be read from here.
     """
     cache = cache_folder()
     folder = cache / shipped.folder_name
@@ -148,7 +148,7 @@ def local_folder(shipped: ShippedModel) -> Path:
                         (staged / name).write_bytes(content)
                 if not is_whole(staged, shipped.names, shipped.sha256, shipped.beside):
                     raise StageError(f"the model's files arrived damaged, expected sha256 {shipped.sha256}")
-                # A damaged folder goes by rename too: another worker may have its old files mapped.
+                # Files of a damaged folder are not overwritten, because another worker may have them mapped.
                 shutil.rmtree(folder, ignore_errors=True)
                 staged.rename(folder)
             finally:
@@ -157,7 +157,7 @@ def local_folder(shipped: ShippedModel) -> Path:
 
 
 def _fetch(shipped: ShippedModel, folder: Path) -> None:
-    """Copy a model's files from the artifact store into a folder: a path that this node sees, or a URI by MLflow."""
+    """Copies a model's files from the artifact store into a folder: from a path, or by MLflow from a URI."""
     uri = shipped.uri
     parts = urlsplit(uri)
     try:
@@ -170,7 +170,7 @@ def _fetch(shipped: ShippedModel, folder: Path) -> None:
         for name in shipped.names:
             shutil.copyfile(source / name, folder / name)
         shutil.rmtree(folder / "fetched", ignore_errors=True)
-    except Exception as error:  # a store's client raises what it likes
+    except Exception as error:  # a store's client may raise any exception
         raise StageError(
             f"the artifact store at {uri} cannot be read from this executor ({type(error).__name__}); make it "
             "reachable, or set weights: broadcast and broadcast_max_mb above the model's size (label, generation)"

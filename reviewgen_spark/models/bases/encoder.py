@@ -1,4 +1,4 @@
-"""Defines an encoder to train, the shapes of new encoders, and wraps tokenizers."""
+"""Defines encoders and the shapes of new ones, and wraps tokenizers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,15 +8,15 @@ from reviewgen_spark.errors import ConfigError
 
 @dataclass(frozen=True)
 class Shape:
-    """Holds layers, width and heads of a BERT; the feed-forward part is 4 times as wide."""
+    """Holds the layers, the width and the heads of a BERT; its feed-forward part is 4 times as wide."""
 
     layers: int
     hidden: int
     heads: int
 
 
-# Heads of 64 as in BERT. `tiny` and `medium` are Google's miniatures (Turc et al. 2019, Well-Read Students Learn
-# Better); `small` is their `mini`.
+# Each head is 64 wide, as in BERT. `tiny` and `medium` are Google's miniatures (Turc et al. 2019, Well-Read Students
+# Learn Better); `small` is their `mini`.
 SCRATCH_SHAPES = {
     "tiny": Shape(2, 128, 2),
     "small": Shape(4, 256, 4),
@@ -51,11 +51,11 @@ def wrap_tokenizer(backend: Any, max_tokens: int, **specials: str) -> Any:
     """Wraps a `tokenizers.Tokenizer` as a tokenizer of transformers, which `save_pretrained` needs."""
     from transformers import PreTrainedTokenizerFast
 
-    named = {
+    defaults = {
         "pad_token": "[PAD]",
         "unk_token": "[UNK]",
         "cls_token": "[CLS]",
         "sep_token": "[SEP]",
         "mask_token": "[MASK]",
     }
-    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=max_tokens, **{**named, **specials})
+    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=max_tokens, **{**defaults, **specials})

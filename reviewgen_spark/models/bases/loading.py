@@ -22,8 +22,8 @@ def load_base(
         texts: the training split; the vocabulary is trained on it, or pruned to it.
         labels: label names; their number is the width of the head.
         max_tokens: the longest input, special tokens included.
-        vocabulary_size: of `scratch` bases.
-        dropout: of hidden states and attention.
+        vocabulary_size: the largest number of pieces, for `scratch` bases.
+        dropout: the dropout of hidden states and attention.
 
     Raises:
         ConfigError: there is no such size or number of layers.
@@ -32,7 +32,7 @@ def load_base(
     kind, _, detail = base.partition(":")
     names = {"id2label": dict(enumerate(labels)), "label2id": {name: index for index, name in enumerate(labels)}}
     if kind == "scratch":
-        return _scratch(detail, texts, names, max_tokens, vocabulary_size, dropout)
+        return _new_encoder(detail, texts, names, max_tokens, vocabulary_size, dropout)
     if kind == "embedded":
         from reviewgen_spark.models.bases.embedded import load_embedded
 
@@ -42,7 +42,7 @@ def load_base(
     return load_checkpoint(base, names, dropout, AutoModelForSequenceClassification)
 
 
-def _scratch(
+def _new_encoder(
     size: str, texts: Sequence[str], names: dict[str, Any], max_tokens: int, vocabulary_size: int, dropout: float
 ) -> Encoder:
     from transformers import BertConfig, BertForSequenceClassification
@@ -65,28 +65,30 @@ def _scratch(
 
 
 def load_checkpoint(base: str, names: dict[str, Any], dropout: float, kind: Any) -> Encoder:
-    """Loads tokenizer and model from a folder, or by a name on the hub.
+    """Loads a tokenizer and a model from a folder, or by a name on the hub.
 
     Args:
         base: the folder or name.
         names: label names, for the head.
-        dropout: of hidden states and attention.
-        kind: the class of transformers with the head.
+        dropout: the dropout of hidden states and attention.
+        kind: the class of transformers that has the head.
 
     Raises:
-        ConfigError: it has adapters, which transformers would not load.
+        ConfigError: the folder has adapters, which transformers would not load.
         ModelNotFoundError: the checkpoint does not exist, or is not on this machine.
     """
     from transformers import AutoConfig, AutoTokenizer
 
     looks_local = base.startswith((".", "/", "~")) or Path(base).exists()
     if looks_local and not (Path(base).expanduser() / "config.json").is_file():
-        raise ModelNotFoundError(f"models.base: '{base}' is no folder with a config.json; save_pretrained writes one")
+        raise ModelNotFoundError(
+            f"models.base: '{base}' is not a folder with a config.json; save_pretrained writes one"
+        )
     source = str(Path(base).expanduser()) if looks_local else base
     if looks_local and has_adapter(Path(source)):
         raise ConfigError(
-            f"models.base: '{base}' was trained with finetune.method 'bottleneck', and transformers would leave its "
-            "adapters out; start from a model of another method"
+            f"models.base: '{base}' was trained with finetune.method 'bottleneck', and transformers would not "
+            "load its adapters; start from a model of another method"
         )
     try:
         config = AutoConfig.from_pretrained(source, **names)
@@ -101,7 +103,7 @@ def load_checkpoint(base: str, names: dict[str, Any], dropout: float, kind: Any)
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
         raise ModelNotFoundError(
             f"models.base: '{base}' could not be loaded as a folder or from the hub{offline}: "
-            f"{type(error).__name__}; download it first and name its folder, or use 'embedded' or 'scratch:tiny', "
+            f"{type(error).__name__}; download it first and use its folder, or use 'embedded' or 'scratch:tiny', "
             "which need no network"
         ) from error
     if not getattr(tokenizer, "is_fast", False):

@@ -8,7 +8,7 @@ from typing import Any
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # A character that occurs once cannot get a useful embedding; it is read as [UNK].
 MIN_CHARACTER_COUNT = 2
-# A rarer piece could be the name or number of one person, and would be published with the model.
+# A rarer piece could be the name or number of one person, and it would be published with the model.
 MIN_PIECE_COUNT = 10
 # Limits the parts of very long words (a repeated letter), because their total length grows with the square.
 MAX_PIECE_CHARS = 20
@@ -24,7 +24,7 @@ def train_wordpiece(texts: Sequence[str], size: int) -> Any:
 
     Args:
         texts: the training split.
-        size: most pieces, special tokens included.
+        size: the largest number of pieces, special tokens included.
     """
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
@@ -52,7 +52,7 @@ def frequent_pieces(words: Counter[str], size: int) -> list[str]:
 
     Args:
         words: how often each word occurs.
-        size: most pieces.
+        size: the largest number of pieces.
 
     Returns:
         Characters, then parts, each with the most frequent first; ties are ordered by code point.
@@ -70,6 +70,6 @@ def frequent_pieces(words: Counter[str], size: int) -> list[str]:
     return singles + _by_count(parts, MIN_PIECE_COUNT)[: size - len(singles)]
 
 
-def _by_count(counts: Counter[str], least: int) -> list[str]:
-    frequent: Iterable[str] = (piece for piece, count in counts.items() if count >= least)
+def _by_count(counts: Counter[str], min_count: int) -> list[str]:
+    frequent: Iterable[str] = (piece for piece, count in counts.items() if count >= min_count)
     return sorted(frequent, key=lambda piece: (-counts[piece], piece))

@@ -22,7 +22,7 @@ SUBLAYER_END = ("dense", "dropout", "LayerNorm")
 
 
 class Bottleneck(torch.nn.Module):
-    """Projects to a few dimensions, applies GELU, projects back and adds the input. A new one changes nothing.
+    """Projects to a few dimensions, applies GELU, projects back and adds the input. A new adapter changes nothing.
 
     Source: Houlsby et al., Parameter-Efficient Transfer Learning for NLP (2019), section 2.1 and figure 2.
     """
@@ -32,17 +32,17 @@ class Bottleneck(torch.nn.Module):
 
         Args:
             dropout: the replaced dropout.
-            width: of the model.
-            size: of the bottleneck.
+            width: the width of the model.
+            size: the width of the bottleneck.
         """
         super().__init__()
         self.dropout = dropout
         self.down = torch.nn.Linear(width, size)
         self.up = torch.nn.Linear(size, width)
-        # Section 3.6: standard deviation 0.01, truncated at two of them; results are worse from 0.1 on.
+        # Section 3.6: standard deviation 0.01, truncated at twice that; results are worse from 0.1 on.
         torch.nn.init.trunc_normal_(self.down.weight, std=0.01, a=-0.02, b=0.02)
-        for zero in (self.down.bias, self.up.weight, self.up.bias):
-            torch.nn.init.zeros_(zero)
+        for parameter in (self.down.bias, self.up.weight, self.up.bias):
+            torch.nn.init.zeros_(parameter)
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Computes (B, T, width) -> (B, T, width)."""
@@ -57,10 +57,10 @@ def apply_adapter(model: Any, method: Method, rank: int, steps: int) -> tuple[An
 
     Args:
         model: a sequence classifier of transformers.
-        method: which weights.
-        rank: of the added matrices. AdaLoRA starts with 1.5 times this rank and removes the least useful part. For
-            bottleneck adapters, their width.
-        steps: of the whole training, for AdaLoRA's schedule.
+        method: selects the weights.
+        rank: the rank of the added matrices. AdaLoRA starts with 1.5 times this rank and removes the least useful
+            part. For bottleneck adapters, it is their width.
+        steps: the number of steps of the whole training, for AdaLoRA's schedule.
 
     Returns:
         The model to train, and the function to call with the number of each step, or None.

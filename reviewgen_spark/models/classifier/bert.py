@@ -1,7 +1,7 @@
 """Runs a BERT classifier for prediction only, in plain torch. It loads faster than `transformers`.
 
-`transformers` imports torch's compiler, distributed tensors, scipy and sympy. These imports are three quarters of the
-time before the first row (docs/experiments.md), and an encoder needs none of them. Modules have the names of
+`transformers` imports torch's compiler, distributed tensors, scipy and sympy. These imports take three quarters
+of the time before the first row (docs/experiments.md), and an encoder needs none of them. Modules have the names of
 `transformers`, so weights, adapters and packing fit both. Models that are not plain BERT are run by `transformers`.
 
 Source: Devlin et al., BERT (2019). The pooled first token and the order of additions are those of `transformers`.
@@ -27,7 +27,7 @@ _PLAIN = {
 
 @dataclass(frozen=True)
 class BertConfig:
-    """Holds the shape of a model, as `config.json` gives it and with its names."""
+    """Holds the shape of a model. The fields have the names and values of `config.json`."""
 
     vocab_size: int
     hidden_size: int
@@ -43,13 +43,13 @@ class BertConfig:
 
 def read_config(folder: Path) -> BertConfig | None:
     """Reads the shape of the model in a folder; None if it is not plain BERT."""
-    found: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
-    if "model_type" not in found or any(found.get(name, plain) != plain for name, plain in _PLAIN.items()):
+    content: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
+    if "model_type" not in content or any(content.get(name, expected) != expected for name, expected in _PLAIN.items()):
         return None
     # As in transformers, a file without label names has two labels.
-    given = {"pad_token_id": 0, "num_labels": len(found.get("id2label") or (0, 1)), **found}
+    values = {"pad_token_id": 0, "num_labels": len(content.get("id2label") or (0, 1)), **content}
     names = BertConfig.__dataclass_fields__
-    return BertConfig(**{name: given[name] for name in names}) if set(names) <= given.keys() else None
+    return BertConfig(**{name: values[name] for name in names}) if set(names) <= values.keys() else None
 
 
 class Output(NamedTuple):
@@ -59,7 +59,7 @@ class Output(NamedTuple):
     hidden_states: tuple[torch.Tensor, ...]
 
 
-def _undrawn(rows: int, width: int) -> torch.nn.Embedding:
+def _empty_embedding(rows: int, width: int) -> torch.nn.Embedding:
     """Returns an embedding without weights, because random ones on the meta device would import torch's compiler."""
     embedding: torch.nn.Embedding = torch.nn.Embedding.from_pretrained(torch.empty(rows, width, device="meta"))  # type: ignore[no-untyped-call]
     return embedding
@@ -68,17 +68,17 @@ def _undrawn(rows: int, width: int) -> torch.nn.Embedding:
 class _Embeddings(torch.nn.Module):
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
-        self.word_embeddings = _undrawn(config.vocab_size, config.hidden_size)
-        self.position_embeddings = _undrawn(config.max_position_embeddings, config.hidden_size)
-        self.token_type_embeddings = _undrawn(config.type_vocab_size, config.hidden_size)
+        self.word_embeddings = _empty_embedding(config.vocab_size, config.hidden_size)
+        self.position_embeddings = _empty_embedding(config.max_position_embeddings, config.hidden_size)
+        self.token_type_embeddings = _empty_embedding(config.type_vocab_size, config.hidden_size)
         self.LayerNorm = torch.nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
     def forward(self, ids: torch.Tensor, types: torch.Tensor | None) -> torch.Tensor:
         """Computes (B, T) -> (B, T, hidden)."""
-        kinds = self.token_type_embeddings.weight[0] if types is None else self.token_type_embeddings(types)
-        places = self.position_embeddings.weight[: ids.shape[1]]  # (T, hidden)
-        found: torch.Tensor = self.LayerNorm(self.word_embeddings(ids) + kinds + places)
-        return found
+        type_vectors = self.token_type_embeddings.weight[0] if types is None else self.token_type_embeddings(types)
+        position_vectors = self.position_embeddings.weight[: ids.shape[1]]  # (T, hidden)
+        states: torch.Tensor = self.LayerNorm(self.word_embeddings(ids) + type_vectors + position_vectors)
+        return states
 
 
 class _SelfAttention(torch.nn.Module):
@@ -90,19 +90,22 @@ class _SelfAttention(torch.nn.Module):
         self.value = torch.nn.Linear(config.hidden_size, config.hidden_size)
 
     def forward(self, states: torch.Tensor, mask: torch.Tensor | None, is_fused: bool) -> torch.Tensor:
-        """Computes (B, T, hidden) -> (B, T, hidden); the mask broadcasts to (B, heads, T, T), is added if not fused."""
+        """Computes (B, T, hidden) -> (B, T, hidden).
+
+        The mask broadcasts to (B, heads, T, T). Without the fused kernel, it is added to the scores.
+        """
         shape = (*states.shape[:-1], -1, self.size)
         query, key, value = (part(states).view(shape).transpose(1, 2) for part in (self.query, self.key, self.value))
         if is_fused:
-            found = functional.scaled_dot_product_attention(query, key, value, mask)  # (B, heads, T, size)
+            attended = functional.scaled_dot_product_attention(query, key, value, mask)  # (B, heads, T, size)
         else:
             weights = torch.matmul(query, key.transpose(2, 3)) * self.size**-0.5  # (B, heads, T, T)
-            found = torch.matmul((weights if mask is None else weights + mask).softmax(dim=-1), value)
-        return found.transpose(1, 2).flatten(2)
+            attended = torch.matmul((weights if mask is None else weights + mask).softmax(dim=-1), value)
+        return attended.transpose(1, 2).flatten(2)
 
 
 class _Output(torch.nn.Module):
-    """Ends attention and the feed-forward part; adapters replace `dropout`."""
+    """Computes the end of attention and of the feed-forward part. Adapters replace `dropout`."""
 
     def __init__(self, config: BertConfig, width: int) -> None:
         super().__init__()
@@ -112,8 +115,8 @@ class _Output(torch.nn.Module):
 
     def forward(self, values: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
         """Computes (B, T, width) and the input (B, T, hidden) -> (B, T, hidden)."""
-        found: torch.Tensor = self.LayerNorm(self.dropout(self.dense(values)) + states)
-        return found
+        output: torch.Tensor = self.LayerNorm(self.dropout(self.dense(values)) + states)
+        return output
 
 
 class _Layer(torch.nn.Module):
@@ -129,8 +132,8 @@ class _Layer(torch.nn.Module):
     def forward(self, states: torch.Tensor, mask: torch.Tensor | None, is_fused: bool) -> torch.Tensor:
         """Computes (B, T, hidden) -> (B, T, hidden)."""
         states = self.attention["output"](self.attention["self"](states, mask, is_fused), states)
-        found: torch.Tensor = self.output(functional.gelu(self.intermediate["dense"](states)), states)
-        return found
+        output: torch.Tensor = self.output(functional.gelu(self.intermediate["dense"](states)), states)
+        return output
 
 
 class BertClassifier(torch.nn.Module):
@@ -160,7 +163,7 @@ class BertClassifier(torch.nn.Module):
         """Computes the logits from (B, T) int64 inputs. The mask is 0 on padding, and missing types are 0."""
         states = self.bert["embeddings"](input_ids, token_type_ids)
         mask = None
-        # The kernels are faster without a mask. A compiler cannot check whether one is needed.
+        # Attention is faster without a mask. Compiled code cannot check whether a mask is needed.
         if attention_mask is not None and (torch.compiler.is_compiling() or not bool(attention_mask.all())):
             mask = attention_mask[:, None, None, :].bool()  # (B, 1, 1, T)
             if not self.is_fused:

@@ -1,7 +1,7 @@
-"""Places one head per task on one encoder, and computes its loss and probabilities.
+"""Defines one head per task on one encoder, and computes its loss and probabilities.
 
 Linear heads on the same pooled vector are slices of one linear layer. So a model of many tasks is a plain sequence
-classifier and needs no own format. Its width is the sum of its heads' widths. Rows without a label for a task
+classifier and needs no format of its own. Its width is the sum of its heads' widths. Rows without a label for a task
 are left out of that task's loss.
 """
 
@@ -41,7 +41,7 @@ def plan_heads(labels: Mapping[str, Sequence[str]], sigmoid: bool) -> tuple[Head
 
     Args:
         labels: label names by task, in the order of the heads.
-        sigmoid: tasks of two labels get one logit and binary cross-entropy; else two logits and softmax.
+        sigmoid: gives tasks of two labels one logit and binary cross-entropy, instead of two logits and softmax.
     """
     heads: list[Head] = []
     start = 0
@@ -64,9 +64,9 @@ def multi_task_loss(
     Args:
         logits: (B, width of all heads).
         targets: (B, heads) int64, MISSING where there is no label.
-        heads: in the order of the targets' columns.
+        heads: the heads, in the order of the targets' columns.
         weights: (labels,) by task, the weight of a row of each label; without it, all weights are equal.
-        label_smoothing: share of the target spread over all labels (Szegedy et al. 2016).
+        label_smoothing: the share of the target that is spread over all labels (Szegedy et al. 2016).
     """
     import torch
     import torch.nn.functional as F
@@ -76,16 +76,16 @@ def multi_task_loss(
         known = targets[:, column] != MISSING  # (B,)
         if not bool(known.any()):
             continue
-        own = logits[known, head.start : head.start + head.width].float()  # (K, width)
-        wanted = targets[known, column]  # (K,)
+        task_logits = logits[known, head.start : head.start + head.width].float()  # (K, width)
+        labels = targets[known, column]  # (K,)
         weight = weights.get(head.task) if weights else None
         if head.width == 1:
-            smoothed = wanted.float() * (1 - label_smoothing) + label_smoothing / 2
-            found = F.binary_cross_entropy_with_logits(own[:, 0], smoothed, reduction="none")
-            counts = torch.ones_like(found) if weight is None else weight[wanted]
-            losses.append((found * counts).sum() / counts.sum())
+            smoothed = labels.float() * (1 - label_smoothing) + label_smoothing / 2
+            row_losses = F.binary_cross_entropy_with_logits(task_logits[:, 0], smoothed, reduction="none")
+            row_weights = torch.ones_like(row_losses) if weight is None else weight[labels]
+            losses.append((row_losses * row_weights).sum() / row_weights.sum())
         else:
-            losses.append(F.cross_entropy(own, wanted, weight=weight, label_smoothing=label_smoothing))
+            losses.append(F.cross_entropy(task_logits, labels, weight=weight, label_smoothing=label_smoothing))
     if not losses:
         return logits.sum() * 0.0  # no row of the batch is labelled, but the graph must stay connected
     return torch.stack(losses).mean()
@@ -98,17 +98,18 @@ def balanced_weights(targets: Ints, labels: int) -> Floats:
 
 
 def probabilities(logits: Floats, head: Head) -> Floats:
-    """Computes (N, width of all heads) raw logits -> (N, labels) calibrated probabilities of one head."""
-    own = logits[:, head.start : head.start + head.width] / head.temperature
+    """Converts raw logits (N, width of all heads) to calibrated probabilities (N, labels) of one head."""
+    task_logits = logits[:, head.start : head.start + head.width] / head.temperature
     if head.width == 1:
-        own = np.concatenate([np.zeros_like(own), own], axis=1)  # softmax over (0, z) is the sigmoid of z
-    own = own - own.max(axis=1, keepdims=True)
-    raised = np.exp(own)
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+        # Softmax over (0, z) is the sigmoid of z.
+        task_logits = np.concatenate([np.zeros_like(task_logits), task_logits], axis=1)
+    task_logits = task_logits - task_logits.max(axis=1, keepdims=True)
+    exponentials = np.exp(task_logits)
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
 def margins(logits: Floats, head: Head) -> Floats:
-    """Computes (N, width of all heads) raw logits -> (N,) uncalibrated log odds of the second of two labels."""
+    """Converts raw logits (N, width of all heads) to uncalibrated log odds (N,) of the second of two labels."""
     if head.width == 1:
         return np.asarray(logits[:, head.start])
     return np.asarray(logits[:, head.start + 1] - logits[:, head.start])

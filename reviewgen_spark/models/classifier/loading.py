@@ -16,7 +16,11 @@ Device = Literal["auto", "cpu", "cuda"]
 
 
 def choose_device(device: Device) -> str:
-    """Resolves `auto` on this machine. Call it where the model runs, not on the driver for the executors."""
+    """Resolves `auto` on this machine. Call it on the machine that runs the model, not on the driver for the executors.
+
+    Raises:
+        ConfigError: the device is `cuda` but there is no GPU.
+    """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
@@ -27,11 +31,7 @@ def choose_device(device: Device) -> str:
 def load_forward(folder: Path, adapter: AdapterSettings | None = None) -> Any:
     """Loads a classifier for prediction; plain BERT needs no `transformers`."""
     config = read_config(folder)
-    return (
-        _on_mapped_weights(lambda: BertClassifier(config), folder, adapter)
-        if config
-        else load_classifier(folder, adapter)
-    )
+    return _load_mapped(lambda: BertClassifier(config), folder, adapter) if config else load_classifier(folder, adapter)
 
 
 def load_classifier(folder: Path, adapter: AdapterSettings | None = None) -> Any:
@@ -41,10 +41,10 @@ def load_classifier(folder: Path, adapter: AdapterSettings | None = None) -> Any
     def build() -> Any:
         return AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(folder))
 
-    return _on_mapped_weights(build, folder, adapter)
+    return _load_mapped(build, folder, adapter)
 
 
-def _on_mapped_weights(build: Callable[[], Any], folder: Path, adapter: AdapterSettings | None) -> Any:
+def _load_mapped(build: Callable[[], Any], folder: Path, adapter: AdapterSettings | None) -> Any:
     """Builds a classifier whose weights are memory-mapped from the file.
 
     The tensors of safetensors are views of the mapped file, and `assign` makes them the parameters. So processes that

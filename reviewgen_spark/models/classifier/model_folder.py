@@ -3,7 +3,7 @@
     config.json  model.safetensors  tokenizer.json  reviewgen.json      determine the predictions
     tokenizer_config.json  training_curve.json                          for transformers, and for people
 
-torch is not imported, because the driver of a label job only hashes and ships a folder. The executors load it.
+torch is not imported, because the driver of a label job only hashes a folder and sends it. The executors load it.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from reviewgen_spark.models.classifier.heads import Head
 
 SETTINGS_FILE = "reviewgen.json"
 CURVE_FILE = "training_curve.json"
-# Stored beside a compressed version, not in its folder.
+# Stored with a compressed version, but not in its model folder.
 ONNX_FILE = "model.onnx"
 NGRAM_FILE = "ngram_classifier.safetensors"
 # Only files that change predictions are hashed: the seconds in the curve differ between equal models.
@@ -35,7 +35,7 @@ class AdapterSettings:
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """Holds the content of `reviewgen.json`: no time and no path, so that equal training gives an equal file.
+    """Holds the content of `reviewgen.json`. It has no time and no path, so that equal training gives an equal file.
 
     The first head is the one for sentiment. `labels`, `temperature` and `task` are those of the first head.
     """
@@ -76,20 +76,21 @@ def read_settings_file(
     """Reads the settings file of a folder, after it checks that the folder is complete and its format is supported.
 
     Args:
-        folder: of a model or a generator.
+        folder: the folder of a model or a generator.
         file: the settings file.
         names: all files that the folder must have.
-        expected: the format.
-        kind: of the folder, for the message.
-        pipeline: that makes such a folder, for the message.
+        expected: the supported format.
+        kind: the kind of folder, for the message.
+        pipeline: the pipeline that makes such a folder, for the message.
 
     Raises:
-        ModelNotFoundError: the folder lacks a file, or was written by a later format.
+        ModelNotFoundError: the folder lacks a file, or has another format.
     """
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise ModelNotFoundError(
-            f"{folder}: is no {kind}, it lacks {', '.join(missing)}; train one with `reviewgen run {pipeline}`"
+            f"{folder}: is not a {kind}, because it lacks {', '.join(missing)}; train one with "
+            f"`reviewgen run {pipeline}`"
         )
     content: dict[str, Any] = json.loads((folder / file).read_text(encoding="utf-8"))
     if content.get("format") != expected:
@@ -104,7 +105,7 @@ def read_settings(folder: Path) -> ModelSettings:
     """Reads the settings of a model folder.
 
     Raises:
-        ModelNotFoundError: the folder lacks a file, or was written by a later format.
+        ModelNotFoundError: the folder lacks a file, or has another format.
     """
     content = read_settings_file(folder, SETTINGS_FILE, MODEL_FILES, ModelSettings.format, "model folder", "train")
     heads = tuple(Head(**{**head, "labels": tuple(head["labels"])}) for head in content["heads"])
@@ -122,8 +123,8 @@ def require_sentiment(settings: ModelSettings, reader: str) -> None:
     """Checks that a model predicts the sentiment of a text without an aspect.
 
     Args:
-        settings: of the model.
-        reader: the caller, for the message.
+        settings: the settings of the model.
+        reader: the action of the caller, for the message.
 
     Raises:
         ConfigError: the first task of the model is not `sentiment`.
@@ -159,10 +160,10 @@ def is_whole(folder: Path, names: Sequence[str], sha256: str, beside: Mapping[st
     """Checks that a folder has all files of a model, undamaged.
 
     Args:
-        folder: need not exist.
+        folder: the folder to check; it may be missing.
         names: the files of the model.
-        sha256: what `files_sha256` of them must be.
-        beside: sha256 by name of the files that are needed besides.
+        sha256: the expected `files_sha256` of these files.
+        beside: the expected sha256 of each further file, by name.
     """
     if not all((folder / name).is_file() for name in (*names, *beside)):
         return False

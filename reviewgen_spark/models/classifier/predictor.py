@@ -1,4 +1,4 @@
-"""Predicts with a model folder. Only safetensors and JSON are read, so loading never unpickles anything."""
+"""Predicts with a model folder. It reads only safetensors and JSON, so loading never unpickles anything."""
 
 import time
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Predictor:
             compiled: see `runtime.prepare`.
 
         Raises:
-            ModelNotFoundError: it is not a model folder.
+            ModelNotFoundError: the folder is not a model folder.
             ConfigError: the device is `cuda` but there is no GPU, or the precision is int8 on a GPU.
         """
         self.settings: ModelSettings = read_settings(folder)
@@ -51,7 +51,7 @@ class Predictor:
 
         Args:
             rows: token ids.
-            types: token types of pairs; without them, all are 0.
+            types: token types of pairs; without them, all types are 0.
         """
         with torch.inference_mode():
             logits = self._model(**model_inputs(rows, types, self.pad_id, self.device)).logits  # (B, labels)
@@ -68,22 +68,22 @@ class Predictor:
 
     def all_probabilities(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
         """Computes (B, labels of all heads) calibrated probabilities, in the order of the heads."""
-        return self._of_all_heads(self.logits(rows))
+        return self._head_probabilities(self.logits(rows))
 
     def probabilities_and_embeddings(self, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
         """Computes `all_probabilities` and `mean_pool` in one pass: (B, labels of all heads + hidden)."""
         inputs = model_inputs(rows, None, self.pad_id, self.device)
         with torch.inference_mode():
-            found = self._model(**inputs, output_hidden_states=True)
-            vectors = mean_pool(found.hidden_states[-1], inputs["attention_mask"]).cpu().numpy()  # (B, hidden)
-        return np.concatenate([self._of_all_heads(found.logits.double().cpu().numpy()), vectors], axis=1)
+            output = self._model(**inputs, output_hidden_states=True)
+            vectors = mean_pool(output.hidden_states[-1], inputs["attention_mask"]).cpu().numpy()  # (B, hidden)
+        return np.concatenate([self._head_probabilities(output.logits.double().cpu().numpy()), vectors], axis=1)
 
-    def _of_all_heads(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def _head_probabilities(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return np.concatenate([probabilities(logits, head) for head in self.settings.heads], axis=1)
 
     def classify_texts(self, texts: Sequence[str], head: Head, tokens_per_batch: int = 8192) -> npt.NDArray[np.int64]:
         """Returns (N,) the most probable label of one head for each text, in the order of the texts."""
-        rows = [found.ids for found in self.tokenizer.encode(texts)]
+        rows = [tokens.ids for tokens in self.tokenizer.encode(texts)]
         labels = np.zeros(len(rows), dtype=np.int64)
         for batch in cut_by_token_budget([len(row) for row in rows], texts, tokens_per_batch):
             labels[batch] = probabilities(self.logits([rows[index] for index in batch]), head).argmax(axis=1)
@@ -112,7 +112,7 @@ class Predictor:
 
     def score_texts(self, texts: Sequence[str], tokens_per_batch: int = 8192) -> npt.NDArray[np.float64]:
         """Computes (N,) calibrated probabilities of positive, in the order of the texts."""
-        rows = [found.ids for found in self.tokenizer.encode(texts)]
+        rows = [tokens.ids for tokens in self.tokenizer.encode(texts)]
         scores = np.zeros(len(rows))
         for batch in cut_by_token_budget([len(row) for row in rows], texts, tokens_per_batch):
             scores[batch] = self.probabilities([rows[index] for index in batch])
@@ -120,15 +120,15 @@ class Predictor:
 
 
 def reads_types(config: Any) -> bool:
-    """Returns whether a model has an own embedding for the second of two texts; RoBERTa has one for both."""
+    """Returns whether a model has a separate embedding for the second of two texts. RoBERTa has one for both texts."""
     return int(getattr(config, "type_vocab_size", 0) or 0) > 1
 
 
 def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Computes token states (B, T, hidden) and their mask (B, T) -> float32 vectors of length 1, (B, hidden).
+    """Converts token states (B, T, hidden) and their mask (B, T) to float32 vectors of length 1, (B, hidden).
 
-    It is the mean of the last layer over the tokens of a text. Sentence encoders are trained this way (Reimers and
-    Gurevych 2019; Wang et al. 2024). The pooled vector is not used, because training fits it to the labels.
+    A vector is the mean of the last layer over the tokens of a text. Sentence encoders are trained this way (Reimers
+    and Gurevych 2019; Wang et al. 2024). The pooled vector is not used, because training fits it to the labels.
     """
     weights = mask.unsqueeze(2).float()  # (B, T, 1)
     means = (states.float() * weights).sum(1) / weights.sum(1)  # (B, hidden)
@@ -137,7 +137,7 @@ def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 def measure_latency_ms(predictor: Predictor, texts: Sequence[str]) -> float:
     """Measures the median time of one text, in ms, on one thread, without the slower first call."""
-    before = torch.get_num_threads()
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         times = []
@@ -146,5 +146,5 @@ def measure_latency_ms(predictor: Predictor, texts: Sequence[str]) -> float:
             predictor.score_texts([text])
             times.append(time.perf_counter() - started)
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads)
     return 1000 * float(np.median(times[1:]))

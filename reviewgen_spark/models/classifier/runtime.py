@@ -29,8 +29,8 @@ class PackedLinear(torch.nn.Module):
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Multiplies and adds the bias."""
-        found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(values, self.weight, self.bias, "none", [], "")
-        return found
+        output: torch.Tensor = torch.ops.mkldnn._linear_pointwise(values, self.weight, self.bias, "none", [], "")
+        return output
 
 
 def prepare(model: Any, device: str, precision: Precision, compiled: bool = False) -> Any:
@@ -42,12 +42,12 @@ def prepare(model: Any, device: str, precision: Precision, compiled: bool = Fals
     Args:
         model: the result of `load_classifier`.
         device: `cpu` or `cuda`.
-        precision: of weights and activations. `int8` multiplies linear layers in 8 bits; the rest stays float32. It
-            scales inputs per batch, so a score depends slightly on the other texts of the batch.
+        precision: the type of weights and activations. `int8` multiplies linear layers in 8 bits; the rest stays
+            float32. It scales inputs per batch, so a score depends slightly on the other texts of the batch.
         compiled: uses torch.compile. The first batches take seconds to minutes, and a C++ compiler is needed.
 
     Raises:
-        ConfigError: int8 on a GPU.
+        ConfigError: the precision is int8 on a GPU.
     """
     if precision == "int8" and device != "cpu":
         raise ConfigError("label.precision: 'int8' is for CPUs; use 'bfloat16' on a GPU, or label.device 'cpu'")
@@ -56,16 +56,16 @@ def prepare(model: Any, device: str, precision: Precision, compiled: bool = Fals
         model.to(torch.bfloat16)
     model.to(device)
     if device == "cpu":
-        # For short texts, attention in 16 bits takes 2.9 ms as two products, 4.4 in torch's fused kernel.
+        # For short texts, 16-bit attention takes 2.9 ms as two products and 4.4 ms in torch's fused kernel.
         model.set_attn_implementation("eager" if precision == "bfloat16" else "sdpa")
     if precision == "int8":
         model = quantise(model)
-    elif device == "cpu" and not compiled and packs(precision):  # torch.compile packs by itself
+    elif device == "cpu" and not compiled and can_pack(precision):  # torch.compile packs by itself
         pack(model)
     return torch.compile(model, dynamic=True) if compiled else model
 
 
-def packs(precision: Precision) -> bool:
+def can_pack(precision: Precision) -> bool:
     """Returns whether oneDNN can use packed weights on this CPU in this precision."""
     if platform.machine().lower() not in ("x86_64", "amd64") or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
@@ -80,12 +80,12 @@ def pack(module: torch.nn.Module) -> None:
         if type(child) is torch.nn.Linear:
             setattr(module, name, PackedLinear(child))
         elif type(child) is conv1d:
-            setattr(module, name, PackedLinear(_turned(child)))
+            setattr(module, name, PackedLinear(_to_linear(child)))
         else:
             pack(child)
 
 
-def _turned(layer: Any) -> torch.nn.Linear:
+def _to_linear(layer: Any) -> torch.nn.Linear:
     """Returns a `Conv1D` of transformers, whose weight is (in, out), as a linear layer."""
     linear = torch.nn.Linear(layer.nx, layer.nf, device="meta")
     linear.weight = torch.nn.Parameter(layer.weight.t().contiguous(), requires_grad=False)
@@ -94,7 +94,7 @@ def _turned(layer: Any) -> torch.nn.Linear:
 
 
 def quantise(model: Any) -> Any:
-    """Quantises to dynamic int8: weights per output channel, inputs per batch."""
+    """Quantises linear layers to dynamic int8: weights per output channel, inputs per batch."""
     from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
 
     with warnings.catch_warnings():

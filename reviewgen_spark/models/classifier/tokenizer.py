@@ -12,7 +12,7 @@ class Tokens:
     """Holds the tokens of one text, or of one text and aspect, special tokens included."""
 
     ids: list[int]
-    types: list[int]  # 0; from the aspect on 1 if the tokenizer separates the two
+    types: list[int]  # all 0; from the start of the aspect they are 1 if the tokenizer separates text and aspect
     is_truncated: bool
     is_blank: bool  # there are only special tokens
 
@@ -28,7 +28,7 @@ class Tokenizer:
         self._tokenizer: Any = FastTokenizer.from_file(str(file))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_length=max_tokens)
-        self._specials = len(self._tokenizer.encode("").ids)
+        self._special_count = len(self._tokenizer.encode("").ids)
 
     def encode(self, texts: Sequence[str], aspects: Sequence[str] | None = None) -> list[Tokens]:
         """Splits texts into token ids; with aspects, pairs by the tokenizer's template for two texts.
@@ -38,6 +38,8 @@ class Tokenizer:
         """
         inputs = list(texts) if aspects is None else list(zip(texts, aspects, strict=True))
         return [
-            Tokens(found.ids, found.type_ids, bool(found.overflowing), len(found.ids) <= self._specials)
-            for found in self._tokenizer.encode_batch(inputs)
+            Tokens(
+                encoding.ids, encoding.type_ids, bool(encoding.overflowing), len(encoding.ids) <= self._special_count
+            )
+            for encoding in self._tokenizer.encode_batch(inputs)
         ]

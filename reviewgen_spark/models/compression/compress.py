@@ -1,9 +1,9 @@
 """Compresses a distilled student: prunes it, trains it again, exports it to each runtime and measures every variant.
 
-<out>/model/              a model folder like any other
-<out>/model.onnx          the same for other runtimes, if compress.onnx is on
+<out>/model/                         a model folder like any other
+<out>/model.onnx                     the same for other runtimes, if compress.onnx is on
 <out>/ngram_classifier.safetensors   the first step of the cascade, if compress.cascade is on
-<out>/compression.json    the table of all variants, and the settings
+<out>/compression.json               the table of all variants, and the settings
 """
 
 import copy
@@ -56,7 +56,7 @@ def compress(
     progress: Callable[[str], None],
     checkpoint: Path,
 ) -> list[VariantFigures]:
-    """Makes the compressed model, its ONNX file and the table of all variants.
+    """Makes the compressed model, its other files and the table of all variants.
 
     Units are removed first, then the model is distilled from the teacher again. Heads and weights are set to zero last,
     because training would change the zeros. The test split is read for the table only.
@@ -68,24 +68,24 @@ def compress(
         student: the model folder of the distilled student.
         section: the `compress` section.
         recovery: the `distil` section, for the training of the pruned model.
-        evaluation: the `evaluate` section; bootstrap and seed.
-        out: folder to fill.
-        progress: called with lines that hold no text.
-        checkpoint: file that an interrupted recovery resumes from; a `teacher_logits.npy` beside it is used.
+        evaluation: the `evaluate` section, for bootstrap and seed.
+        out: the folder to write.
+        progress: called with lines that contain no review text.
+        checkpoint: file that an interrupted recovery resumes from. `teacher_logits.npy` of the same folder is used.
 
     Raises:
         ConfigError: the model has no such parts.
-        MissingExtraError: `compress.onnx`, and the extra is not installed.
+        MissingExtraError: `compress.onnx` is on, and the extra is not installed.
         StageError: training failed, or the ONNX file gives other logits than torch.
     """
     if section.onnx:
         require_onnx()
-    folder, start = out / MODEL_FOLDER, checkpoint.with_name("pruned")
+    folder, pruned_folder = out / MODEL_FOLDER, checkpoint.with_name("pruned")
 
     def recover(pruned: Any) -> None:
-        write_model(pruned, student, start)
-        again = recovery.model_copy(update={"epochs": section.recovery_epochs})
-        distil(corpus, unlabelled, teacher, again, folder, progress, checkpoint, base=str(start))
+        write_model(pruned, student, pruned_folder)
+        recovery_section = recovery.model_copy(update={"epochs": section.recovery_epochs})
+        distil(corpus, unlabelled, teacher, recovery_section, folder, progress, checkpoint, base=str(pruned_folder))
 
     prune(corpus, student, section, folder, progress, recover)
     variants = [torch_variant("teacher", teacher), torch_variant("student", student)]
@@ -97,16 +97,16 @@ def compress(
         variants.append(onnx_variant("compressed_onnx", out / ONNX_FILE, folder))
         progress(f"{ONNX_FILE}: a logit differs from torch by {difference:.1e} at most")
     if section.cascade and len(read_settings(folder).heads) == 1:
-        told, keep = unlabelled[: recovery.max_unlabelled], checkpoint.with_name("teacher_logits.npy")
-        above, behind = Predictor(teacher, recovery.device), Predictor(folder, recovery.device)
-        first = fit_first_answers(corpus, told, above, keep, behind, section, progress)
-        first.save(out / NGRAM_FILE)
-        variants.append(cascade_variant("compressed_cascade", first, out / NGRAM_FILE, variants[-1]))
+        texts, logits_file = unlabelled[: recovery.max_unlabelled], checkpoint.with_name("teacher_logits.npy")
+        teacher_predictor, compressed = Predictor(teacher, recovery.device), Predictor(folder, recovery.device)
+        ngrams = fit_first_answers(corpus, texts, teacher_predictor, logits_file, compressed, section, progress)
+        ngrams.save(out / NGRAM_FILE)
+        variants.append(cascade_variant("compressed_cascade", ngrams, out / NGRAM_FILE, variants[-1]))
     figures = compare_variants(variants, read_split(corpus, "test"), evaluation, section.timed_rows, progress)
     table = {
         "settings": section.result_part(),
         "onnx_difference": difference,
-        "variants": [asdict(found) for found in figures],
+        "variants": [asdict(row) for row in figures],
     }
     (out / TABLE_FILE).write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
     return figures
@@ -116,8 +116,8 @@ def fit_first_answers(
     corpus: Path,
     unlabelled: Sequence[str],
     teacher: Predictor,
-    keep: Path,
-    behind: Predictor,
+    logits_file: Path,
+    compressed: Predictor,
     section: CompressSection,
     progress: Callable[[str], None],
 ) -> NgramClassifier:
@@ -125,25 +125,31 @@ def fit_first_answers(
 
     Args:
         corpus: a labelled corpus.
-        unlabelled: more texts for the teacher to answer.
+        unlabelled: more texts, for which only the teacher has labels.
         teacher: the teacher.
-        keep: file of the teacher's logits of these texts; read if it exists.
-        behind: the compressed model.
+        logits_file: the file of the teacher's logits of all texts; it is read if it exists.
+        compressed: the compressed model, which is the second step.
         section: the `compress` section.
-        progress: called with lines that hold no text.
+        progress: called with lines that contain no review text.
     """
     labelled, validation = read_split(corpus, "train"), read_split(corpus, "validation")
     texts = [*labelled.texts, *unlabelled]
-    odds = margins(teacher_logits(teacher, texts, progress, keep), teacher.settings.heads[0])
-    theirs = (behind.score_texts(validation.texts) >= behind.settings.threshold).astype(np.int64)
-    first = fit_ngram_classifier(
-        texts, odds, labelled.labels, validation.texts, validation.labels, theirs, section.cascade_disagreement
+    teacher_odds = margins(teacher_logits(teacher, texts, progress, logits_file), teacher.settings.heads[0])
+    compressed_labels = (compressed.score_texts(validation.texts) >= compressed.settings.threshold).astype(np.int64)
+    ngrams = fit_ngram_classifier(
+        texts,
+        teacher_odds,
+        labelled.labels,
+        validation.texts,
+        validation.labels,
+        compressed_labels,
+        section.cascade_disagreement,
     )
     progress(
-        f"n-grams answer {first.settings.answered_share:.1%} of validation and differ from the model in "
-        f"{first.settings.disagreement:.2%} of that"
+        f"the n-gram classifier answers {ngrams.settings.answered_share:.1%} of validation and differs from the "
+        f"model in {ngrams.settings.disagreement:.2%} of these answers"
     )
-    return first
+    return ngrams
 
 
 def read_table(folder: Path) -> list[VariantFigures]:
@@ -166,8 +172,8 @@ def prune(
         corpus: importance is measured on its train split, temperatures are fitted on validation.
         student: a model folder.
         section: the `compress` section.
-        out: folder to write.
-        progress: called with a line a method.
+        out: the folder to write.
+        progress: called with one line per method.
         recover: trains a pruned model further and writes it to `out`; not called with `recovery_epochs` 0.
 
     Raises:
@@ -184,16 +190,16 @@ def prune(
             recover(model)
             model = copy.deepcopy(load_classifier(out))
     if "heads" in section.methods:
-        progress(f"{zero_heads(model, section.heads_share, sample):,} heads switched off")
+        progress(f"{zero_heads(model, section.heads_share, sample):,} heads set to zero")
     if "magnitudes" in section.methods:
         progress(f"{zero_magnitudes(model, section.magnitudes_share):,} weights set to zero")
     write_model(model, student, out)
     validation = read_split(corpus, "validation", every_task=True)
     targets = read_targets({head.task: head.labels for head in settings.heads}, validation)
     rows = tokenizer.encode(validation.texts)
-    plain = LoopSettings(stage="compress", epochs=1, learning_rate=0.0)  # float32 on the CPU
+    loop = LoopSettings(stage="compress", epochs=1, learning_rate=0.0)  # float32 on the CPU
     pad_id = int(model.config.pad_token_id or 0)
-    logits = run_model(model.eval(), rows, validation.record_ids, False, pad_id, plain)
+    logits = run_model(model.eval(), rows, validation.record_ids, False, pad_id, loop)
     replace(
         settings,
         heads=tuple(calibrate(logits, targets[:, column], head) for column, head in enumerate(settings.heads)),
@@ -203,7 +209,7 @@ def prune(
 
 
 def write_model(model: Any, student: Path, out: Path) -> None:
-    """Writes the weights, and copies files of the student's folder that are missing here."""
+    """Writes the weights, and copies the other files of the student's folder if they are missing here."""
     out.mkdir(parents=True, exist_ok=True)
     save_weights(model, out, "compress")
     for name in (*MODEL_FILES, CURVE_FILE, "tokenizer_config.json"):

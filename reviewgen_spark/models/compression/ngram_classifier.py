@@ -3,9 +3,9 @@
 It is fitted to a teacher's log odds and to labels. It answers only if its log odds are so far from 0 that it rarely
 differs from the second model. That model reads the other texts (cascades of classifiers: Viola and Jones 2001; Varshney
 and Baral 2022). n-grams are hashed (Weinberger et al. 2009), so no vocabulary is stored. A batch of texts takes a few
-passes of numpy: some 20,000 reviews a second on one core, against 1,000 of an encoder of three layers.
+passes of numpy: about 20,000 reviews per second on one core. An encoder of three layers reads 1,000.
 
-The file is safetensors, and torch is not needed. Of a text only hashes of its n-grams are used.
+The file is safetensors, and torch is not needed. Only hashes of the n-grams of a text are used.
 """
 
 import json
@@ -24,9 +24,9 @@ BITS = 21
 BUCKETS = 1 << BITS
 MIN_TEXTS = 2  # n-grams of fewer texts are left out
 RIDGE = 0.5  # chosen on validation, of 0.5, 1 and 2
-CERTAIN = 4.0  # log odds of a gold label; those of the teacher are clipped at MOST
-MOST = 6.0
-SOFT_SHARE = 0.5  # of a labelled row's target: the teacher's log odds; the rest, its label
+LABEL_LOG_ODDS = 4.0  # the log odds that a gold label is converted to
+MAX_LOG_ODDS = 6.0  # log odds of the teacher are clipped to this size
+SOFT_SHARE = 0.5  # the share of the teacher's log odds in a labelled row's target; the rest is its label
 ROWS_AT_ONCE = 1024
 
 Floats = npt.NDArray[np.float64]
@@ -38,10 +38,10 @@ class NgramSettings:
     """Holds the settings that the file stores with the weights."""
 
     bias: float
-    temperature: float  # its log odds are divided by it, fitted on validation
-    threshold: float  # it answers where |log odds|, before the temperature, are at least this; infinite: never
-    answered_share: float  # of validation
-    disagreement: float  # with the second model, of the rows that this one answers
+    temperature: float  # divides the log odds; fitted on validation
+    threshold: float  # the least |log odds| of an answer, before the temperature; infinite: it never answers
+    answered_share: float  # the share of validation rows that it answers
+    disagreement: float  # the share of these rows where the second model has another label
     format: int = 1
 
 
@@ -49,7 +49,7 @@ class NgramClassifier:
     """Predicts one of two labels from the characters of a text."""
 
     def __init__(self, weights: npt.NDArray[np.float32], idf: npt.NDArray[np.float32], settings: NgramSettings) -> None:
-        """Takes weights and idf, both (BUCKETS,); a bucket with idf 0 is left out."""
+        """Stores weights and idf, both (BUCKETS,); a bucket with idf 0 is left out."""
         self._weights, self._idf, self.settings = weights, idf, settings
 
     def log_odds(self, texts: Sequence[str]) -> Floats:
@@ -79,12 +79,12 @@ def load_ngram_classifier(file: Path) -> NgramClassifier:
     """Reads a file that `NgramClassifier.save` wrote.
 
     Raises:
-        ModelNotFoundError: there is no such file, or it was written by a later format.
+        ModelNotFoundError: there is no such file, or it has another format.
     """
     from safetensors import safe_open
 
     if not file.is_file():
-        raise ModelNotFoundError(f"{file}: no n-gram classifier there; `reviewgen run compress` makes one")
+        raise ModelNotFoundError(f"{file}: there is no n-gram classifier; `reviewgen run compress` makes one")
     with safe_open(file, "numpy") as content:
         settings = json.loads(content.metadata()["settings"])
         if settings.get("format") != NgramSettings.format:
@@ -98,24 +98,24 @@ def load_ngram_classifier(file: Path) -> NgramClassifier:
 
 def fit_ngram_classifier(
     texts: Sequence[str],
-    answers: Floats,
+    teacher_odds: Floats,
     labels: Ints,
     validation: Sequence[str],
     validation_labels: Ints,
-    behind: Ints,
+    second_labels: Ints,
     max_disagreement: float,
 ) -> NgramClassifier:
     """Fits a classifier by ridge regression on log odds, and its threshold on the second model's labels of validation.
 
-    Needs scikit-learn of the extra `train`.
+    It needs scikit-learn of the extra `train`.
 
     Args:
-        texts: labelled ones first, then unlabelled.
-        answers: (N,) the teacher's log odds of positive.
+        texts: the labelled texts first, then the unlabelled ones.
+        teacher_odds: (N,) the teacher's log odds of positive.
         labels: (L,) 0 or 1 of the labelled texts, L <= N.
-        validation: texts that were not fitted to.
+        validation: texts that the weights are not fitted to.
         validation_labels: (V,) 0 or 1; the temperature is fitted to them.
-        behind: (V,) the labels of the second model.
+        second_labels: (V,) the labels of the second model.
         max_disagreement: the largest share of answered validation rows whose label differs from the second model's.
     """
     from scipy.sparse import csr_matrix
@@ -123,30 +123,30 @@ def fit_ngram_classifier(
 
     from reviewgen_spark.models.evaluation.metrics import fit_temperature
 
-    targets = np.clip(answers, -MOST, MOST)
-    hard = np.where(labels == 1, CERTAIN, -CERTAIN)
-    targets[: len(labels)] = SOFT_SHARE * targets[: len(labels)] + (1 - SOFT_SHARE) * hard
+    targets = np.clip(teacher_odds, -MAX_LOG_ODDS, MAX_LOG_ODDS)
+    label_odds = np.where(labels == 1, LABEL_LOG_ODDS, -LABEL_LOG_ODDS)
+    targets[: len(labels)] = SOFT_SHARE * targets[: len(labels)] + (1 - SOFT_SHARE) * label_odds
     idf = inverse_document_frequency(texts)
     rows, buckets, values = weigh(texts, idf)
     norms = np.sqrt(np.bincount(rows, values * values, minlength=len(texts)))
     matrix: Any = csr_matrix((values / norms[rows], (rows, buckets)), shape=(len(texts), BUCKETS))
     ridge = Ridge(alpha=RIDGE, solver="sparse_cg", tol=1e-3, max_iter=60).fit(matrix, targets)
-    weights = _as_saved(ridge.coef_)
-    plain = NgramClassifier(weights, idf, NgramSettings(float(ridge.intercept_), 1.0, float("inf"), 0.0, 0.0))
-    odds = plain.log_odds(validation)
+    weights = _round_as_saved(ridge.coef_)
+    unlimited = NgramClassifier(weights, idf, NgramSettings(float(ridge.intercept_), 1.0, float("inf"), 0.0, 0.0))
+    odds = unlimited.log_odds(validation)
     known = np.isfinite(odds)
     temperature = fit_temperature(odds[known], validation_labels[known]) if known.any() else 1.0
-    threshold, share, disagreement = choose_threshold(odds, behind, max_disagreement)
+    threshold, share, disagreement = choose_threshold(odds, second_labels, max_disagreement)
     settings = NgramSettings(float(ridge.intercept_), round(temperature, 6), threshold, share, disagreement)
     return NgramClassifier(weights, idf, settings)
 
 
-def choose_threshold(odds: Floats, behind: Ints, max_disagreement: float) -> tuple[float, float, float]:
+def choose_threshold(odds: Floats, second_labels: Ints, max_disagreement: float) -> tuple[float, float, float]:
     """Returns the lowest threshold above which at most the given share of labels differs from the other model's.
 
     Args:
         odds: (V,) log odds; NaN where there are none.
-        behind: (V,) the other model's labels.
+        second_labels: (V,) the other model's labels.
         max_disagreement: the share.
 
     Returns:
@@ -159,11 +159,11 @@ def choose_threshold(odds: Floats, behind: Ints, max_disagreement: float) -> tup
     """
     known = np.flatnonzero(np.isfinite(odds))
     order = known[np.argsort(-np.abs(odds[known]), kind="stable")]
-    differs = np.cumsum((odds[order] >= 0).astype(np.int64) != behind[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(differs <= max_disagreement)
-    if not len(good):
+    differs = np.cumsum((odds[order] >= 0).astype(np.int64) != second_labels[order]) / np.arange(1, len(order) + 1)
+    allowed = np.flatnonzero(differs <= max_disagreement)
+    if not len(allowed):
         return float("inf"), 0.0, 0.0
-    last = int(good[-1])
+    last = int(allowed[-1])
     return float(np.abs(odds[order[last]])), (last + 1) / len(odds), float(differs[last])
 
 
@@ -174,7 +174,7 @@ def inverse_document_frequency(texts: Sequence[str]) -> npt.NDArray[np.float32]:
         keys = np.unique(hash_ngrams(texts[start : start + ROWS_AT_ONCE]))
         counts += np.bincount(keys & (BUCKETS - 1), minlength=BUCKETS)
     idf = np.log((1 + len(texts)) / (1 + counts)) + 1
-    return _as_saved(np.where(counts >= MIN_TEXTS, idf, 0))
+    return _round_as_saved(np.where(counts >= MIN_TEXTS, idf, 0))
 
 
 def weigh(texts: Sequence[str], idf: npt.NDArray[np.float32]) -> tuple[Ints, Ints, Floats]:
@@ -198,10 +198,10 @@ def hash_ngrams(texts: Sequence[str]) -> Ints:
     lengths = np.fromiter(map(len, lowered), dtype=np.int64, count=len(lowered))
     codes = np.frombuffer("".join(lowered).encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
     row = np.repeat(np.arange(len(lowered), dtype=np.int64), lengths)
-    found = []
+    keys = []
     state = np.zeros(len(codes), dtype=np.uint64)
     for order in range(1, max(ORDERS) + 1):
-        # state[i] is the hash of the n-gram that begins at i; one that runs into the next text is no n-gram.
+        # state[i] is the hash of the n-gram that begins at i. One that continues into the next text is left out.
         end = len(codes) - order + 1
         if end <= 0:
             break
@@ -209,12 +209,12 @@ def hash_ngrams(texts: Sequence[str]) -> Ints:
         if order in ORDERS:
             is_whole = row[:end] == row[order - 1 :]
             bucket = (state >> np.uint64(64 - BITS)).astype(np.int64)
-            found.append((row[:end] * BUCKETS + bucket)[is_whole])
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
+            keys.append((row[:end] * BUCKETS + bucket)[is_whole])
+    return np.concatenate(keys) if keys else np.zeros(0, np.int64)
 
 
-def _as_saved(values: Floats) -> npt.NDArray[np.float32]:
-    """Rounds weights to the precision of the file, so that loading does not change the answers."""
+def _round_as_saved(values: Floats) -> npt.NDArray[np.float32]:
+    """Rounds weights to the precision of the file, so that loading does not change the predictions."""
     return values.astype(np.float16).astype(np.float32)
 
 

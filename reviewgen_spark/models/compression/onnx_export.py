@@ -1,6 +1,6 @@
 """Exports a model folder to one ONNX file, for runtimes other than torch. Needs the extra `onnx`.
 
-input_ids, attention_mask   (batch, length) int64, both free     output of the folder's tokenizer.json
+input_ids, attention_mask   (batch, length) int64, dynamic sizes output of the folder's tokenizer.json
 logits                      (batch, width of all heads) float32  reviewgen.json has the columns of each head
 """
 
@@ -21,13 +21,13 @@ from reviewgen_spark.models.classifier.loading import load_classifier
 from reviewgen_spark.models.data.batches import pad
 
 LIBRARIES = ("onnx", "onnxscript", "onnxruntime")
-MAX_DIFFERENCE = 1e-4  # of a logit; another order of summation changes some 1e-6
-# Lengths that differ from the trace, a batch of one, and a row far shorter than its batch.
+MAX_DIFFERENCE = 1e-4  # of a logit; another order of summation changes about 1e-6
+# (rows, length): lengths that differ from the trace, a batch of one row, and a row far shorter than its batch.
 PROBES = ((1, 3), (1, 40), (5, 17))
 
 
 def require_onnx() -> None:
-    """Checks that the extra is installed, before hours of work.
+    """Checks that the extra is installed. Call it before a long training.
 
     Raises:
         MissingExtraError: a library is not installed.
@@ -45,14 +45,14 @@ def export_onnx(folder: Path, file: Path) -> float:
 
     Raises:
         MissingExtraError: the extra is not installed.
-        ModelNotFoundError: it is no model folder.
-        StageError: the file gives other logits than torch; it is removed.
+        ModelNotFoundError: the folder is not a model folder.
+        StageError: the file gives other logits than torch; the file is removed.
     """
     require_onnx()
     model = load_classifier(folder).eval()
-    shape = {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("length", min=1, max=_longest(model))}
+    shape = {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("length", min=1, max=_max_length(model))}
     ids = torch.full((2, 16), 5, dtype=torch.int64)
-    with _quiet():
+    with _quiet_exporter():
         torch.onnx.export(
             _Logits(model),
             (ids, torch.ones_like(ids)),
@@ -65,7 +65,7 @@ def export_onnx(folder: Path, file: Path) -> float:
             verbose=False,
         )
     pad_id = int(model.config.pad_token_id or 0)
-    answer, rng = onnx_answers(file, pad_id), np.random.default_rng(0)
+    compute_logits, rng = load_onnx(file, pad_id), np.random.default_rng(0)
     difference = 0.0
     for batch, length in PROBES:
         rows = [
@@ -74,20 +74,20 @@ def export_onnx(folder: Path, file: Path) -> float:
         tokens, mask = pad(rows, pad_id)
         with torch.inference_mode():
             expected = model(input_ids=tokens, attention_mask=mask).logits.double().numpy()
-        difference = max(difference, float(np.abs(answer(rows) - expected).max()))
+        difference = max(difference, float(np.abs(compute_logits(rows) - expected).max()))
     if not difference <= MAX_DIFFERENCE:  # NaN fails too
         file.unlink()
         raise StageError(
-            f"compress: {file.name} answers otherwise than torch, by {difference:.2g} of a logit, allowed are "
-            f"{MAX_DIFFERENCE:g}; set compress.onnx=false to go on without it"
+            f"compress: a logit of {file.name} differs from torch by {difference:.2g}, allowed are "
+            f"{MAX_DIFFERENCE:g}; set compress.onnx=false to continue without the file"
         )
     return difference
 
 
-def onnx_answers(
+def load_onnx(
     file: Path, pad_id: int, threads: int = 1
 ) -> Callable[[Sequence[Sequence[int]]], npt.NDArray[np.float64]]:
-    """Loads the file. Returns a function from one batch of token ids to (B, width of all heads) logits."""
+    """Loads the file, and returns a function from one batch of token ids to (B, width of all heads) logits."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -95,15 +95,15 @@ def onnx_answers(
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
-    def answer(rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
+    def compute_logits(rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
         ids, mask = pad(rows, pad_id)  # (B, T), (B, T)
         (logits,) = session.run(["logits"], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
         return np.asarray(logits, dtype=np.float64)
 
-    return answer
+    return compute_logits
 
 
-def _longest(model: Any) -> int:
+def _max_length(model: Any) -> int:
     return int(getattr(model.config, "max_position_embeddings", 512))
 
 
@@ -121,14 +121,14 @@ class _Logits(torch.nn.Module):
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Hides the exporter's warnings of torchvision, of names of axes, and of deprecations."""
-    found = logging.getLogger("torch.onnx")
-    level = found.level
-    found.setLevel(logging.ERROR)
+def _quiet_exporter() -> Iterator[None]:
+    """Hides warnings of the exporter about torchvision, names of axes, and deprecations."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        found.setLevel(level)
+        logger.setLevel(level)

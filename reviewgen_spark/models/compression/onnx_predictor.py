@@ -1,4 +1,4 @@
-"""Predicts with the ONNX file of a compressed model, as `Predictor` does. Needs onnxruntime of the extra `onnx`."""
+"""Predicts with the ONNX file of a compressed model, as `Predictor` does. It needs onnxruntime of the extra `onnx`."""
 
 import json
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from reviewgen_spark.errors import MissingExtraError
 from reviewgen_spark.models.classifier.model_folder import ONNX_FILE, read_settings
 from reviewgen_spark.models.classifier.predictor import Predictor
 from reviewgen_spark.models.classifier.tokenizer import Tokenizer
-from reviewgen_spark.models.compression.onnx_export import onnx_answers
+from reviewgen_spark.models.compression.onnx_export import load_onnx
 
 RUNTIME = "onnxruntime"
 
 
 def require_onnxruntime() -> None:
-    """Checks that the library is installed before Spark starts; executors need it as well.
+    """Checks that the library is installed. Call it before Spark starts; executors need the library as well.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -37,7 +37,7 @@ class OnnxPredictor(Predictor):
         """Loads a model folder that contains its ONNX file.
 
         Raises:
-            ModelNotFoundError: it is no model folder.
+            ModelNotFoundError: the folder is not a model folder.
             MissingExtraError: onnxruntime is not installed.
         """
         require_onnxruntime()
@@ -47,10 +47,10 @@ class OnnxPredictor(Predictor):
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self.pad_id = int(config.get("pad_token_id") or 0)
         self._reads_types = False
-        self._answer = onnx_answers(folder / ONNX_FILE, self.pad_id, threads)
+        self._compute_logits = load_onnx(folder / ONNX_FILE, self.pad_id, threads)
 
     def logits(
         self, rows: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None = None
     ) -> npt.NDArray[np.float64]:
         """Returns (B, labels) raw logits of one batch of token ids. The file takes no token types."""
-        return self._answer(rows)
+        return self._compute_logits(rows)

@@ -21,12 +21,12 @@ from reviewgen_spark.models.classifier.loading import load_classifier
 from reviewgen_spark.models.classifier.model_folder import ModelSettings, read_settings
 from reviewgen_spark.models.classifier.tokenizer import Tokenizer
 from reviewgen_spark.models.compression.ngram_classifier import NgramClassifier
-from reviewgen_spark.models.compression.onnx_export import onnx_answers
+from reviewgen_spark.models.compression.onnx_export import load_onnx
 from reviewgen_spark.models.data.batches import cut_by_token_budget, pad
 from reviewgen_spark.models.data.corpus import Examples
 from reviewgen_spark.models.evaluation.metrics import Interval, bootstrap_counts, confusion, paired_f1_gain
 
-TURNS = 3
+TURNS = 3  # how often each variant is timed
 TOKENS_PER_BATCH = 4096
 Floats = npt.NDArray[np.float64]
 Answer = Callable[[Sequence[Sequence[int]]], Floats]  # token ids of one batch -> (B, width of all heads) logits
@@ -34,7 +34,7 @@ Answer = Callable[[Sequence[Sequence[int]]], Floats]  # token ids of one batch -
 
 @dataclass(frozen=True)
 class Variant:
-    """Holds a model as it would be run; `tokenizer` and `settings` are those of its folder."""
+    """Holds a model that is ready to run. `tokenizer` and `settings` are those of its folder."""
 
     name: str
     answer: Answer
@@ -66,7 +66,7 @@ def torch_variant(name: str, folder: Path, precision: str = "float32") -> Varian
     """Loads a model folder in `float32`, `bfloat16` or `int8`; `int8` multiplies in 8 bits and scales inputs by batch.
 
     Raises:
-        ModelNotFoundError: it is no model folder.
+        ModelNotFoundError: the folder is not a model folder.
     """
     settings = read_settings(folder)
     model: Any = load_classifier(folder).eval()
@@ -78,9 +78,9 @@ def torch_variant(name: str, folder: Path, precision: str = "float32") -> Varian
     elif precision == "int8":
         linear = sum(module.weight.numel() for module in model.modules() if isinstance(module, torch.nn.Linear))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the deprecation in favour of torchao
+            warnings.simplefilter("ignore")  # torch deprecates it in favour of torchao
             model = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]
-        size_mb -= linear * 3 / 1e6  # four bytes become one; one scale a matrix is negligible
+        size_mb -= linear * 3 / 1e6  # four bytes become one; one scale per matrix is negligible
 
     def answer(rows: Sequence[Sequence[int]]) -> Floats:
         ids, mask = pad(rows, pad_id)  # (B, T), (B, T)
@@ -93,14 +93,14 @@ def torch_variant(name: str, folder: Path, precision: str = "float32") -> Varian
 def onnx_variant(name: str, file: Path, folder: Path) -> Variant:
     """Loads a file that `export_onnx` made of a model folder."""
     settings, model = read_settings(folder), load_classifier(folder)
-    answer = onnx_answers(file, int(model.config.pad_token_id or 0))
+    answer = load_onnx(file, int(model.config.pad_token_id or 0))
     tokenizer = Tokenizer(folder / "tokenizer.json", settings.max_tokens)
     return Variant(name, answer, tokenizer, settings, file.stat().st_size / 1e6, _parameters(model))
 
 
-def cascade_variant(name: str, first: NgramClassifier, file: Path, behind: Variant) -> Variant:
-    """Puts the n-gram classifier saved as `file` before a variant; the variant reads the rest."""
-    return replace(behind, name=name, first=first, size_mb=behind.size_mb + file.stat().st_size / 1e6)
+def cascade_variant(name: str, first: NgramClassifier, file: Path, second: Variant) -> Variant:
+    """Returns a cascade: the n-gram classifier saved as `file`, then a variant that reads the other texts."""
+    return replace(second, name=name, first=first, size_mb=second.size_mb + file.stat().st_size / 1e6)
 
 
 def compare_variants(
@@ -110,14 +110,14 @@ def compare_variants(
     timed_rows: int,
     progress: Callable[[str], None],
 ) -> list[VariantFigures]:
-    """Scores and times every variant. The first is the teacher, which the others are compared with.
+    """Scores and times every variant, and compares the others with the first, which is the teacher.
 
     Args:
         variants: the teacher first.
         examples: the test split.
-        section: bootstrap samples, and the seed of these and of the sample.
-        timed_rows: size of the sample that is timed.
-        progress: called with a line a variant.
+        section: the number of bootstrap samples, and the seed of them and of the timed sample.
+        timed_rows: the number of rows that are timed.
+        progress: called with one line per variant.
     """
     tokens = [[row.ids for row in variant.tokenizer.encode(examples.texts)] for variant in variants]
     order = np.random.default_rng(section.seed).permutation(len(examples))[:timed_rows]
@@ -125,32 +125,33 @@ def compare_variants(
     samples = [(texts, [rows[index] for index in order]) for rows in tokens]
     speeds = time_in_turns(variants, samples)
     figures: list[VariantFigures] = []
-    theirs: npt.NDArray[np.int64] | None = None
+    teacher_labels: npt.NDArray[np.int64] | None = None
     for variant, rows, speed in zip(variants, tokens, speeds, strict=True):
         positive = score_all(variant, examples.texts, rows)
         labels = (positive >= variant.settings.threshold).astype(np.int64)  # (N,)
-        theirs = labels if theirs is None else theirs
+        teacher_labels = labels if teacher_labels is None else teacher_labels
         f1 = bootstrap_counts(confusion(examples.labels, labels), section.bootstrap_samples, section.seed)["f1"]
-        lost = paired_f1_gain(examples.labels, theirs, labels, section.bootstrap_samples, section.seed)
-        figures.append(_figures(variant, speed, f1, lost, float((labels == theirs).mean())))
-        progress(tell_figures(figures[-1]))
+        lost = paired_f1_gain(examples.labels, teacher_labels, labels, section.bootstrap_samples, section.seed)
+        figures.append(_figures(variant, speed, f1, lost, float((labels == teacher_labels).mean())))
+        progress(format_figures(figures[-1]))
     return figures
 
 
-def tell_figures(found: VariantFigures) -> str:
-    """Formats a row as one line of text."""
+def format_figures(figures: VariantFigures) -> str:
+    """Formats a row of the table as one line of text."""
     return (
-        f"{found.name:<20} {found.size_mb:8.1f} MB {found.parameters / 1e6:8.2f} M {found.rows_per_s:8.0f} rows/s  "
-        f"F1 {found.f1:.4f} ({found.f1_low:.4f} to {found.f1_high:.4f})  lost {found.f1_lost:+.4f} "
-        f"({found.f1_lost_low:+.4f} to {found.f1_lost_high:+.4f})  agrees {found.agreement:.1%}"
+        f"{figures.name:<20} {figures.size_mb:8.1f} MB {figures.parameters / 1e6:8.2f} M "
+        f"{figures.rows_per_s:8.0f} rows/s  "
+        f"F1 {figures.f1:.4f} ({figures.f1_low:.4f} to {figures.f1_high:.4f})  lost {figures.f1_lost:+.4f} "
+        f"({figures.f1_lost_low:+.4f} to {figures.f1_lost_high:+.4f})  agrees {figures.agreement:.1%}"
     )
 
 
 def time_in_turns(
     variants: Sequence[Variant], samples: Sequence[tuple[Sequence[str], Sequence[Sequence[int]]]]
 ) -> list[float]:
-    """Returns the median rows a second of each variant on the same texts, timed in turns on one thread."""
-    before = torch.get_num_threads()
+    """Returns the median rows per second of each variant on the same texts, timed in turns on one thread."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     seconds: list[list[float]] = [[] for _ in variants]
     try:
@@ -162,7 +163,7 @@ def time_in_turns(
                 score_all(variant, texts, rows)
                 taken.append(time.perf_counter() - started)
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads)
     return [len(rows) / statistics.median(taken) for taken, (_, rows) in zip(seconds, samples, strict=True)]
 
 
@@ -172,22 +173,23 @@ def score_all(variant: Variant, texts: Sequence[str], rows: Sequence[Sequence[in
     if variant.first is None:
         return probabilities(answer_all(variant.answer, rows), head)[:, 1]
     positive = variant.first.answers(texts)[:, 1]
-    left: list[int] = np.flatnonzero(np.isnan(positive)).tolist()
-    if left:
-        positive[left] = probabilities(answer_all(variant.answer, [rows[index] for index in left]), head)[:, 1]
+    unanswered: list[int] = np.flatnonzero(np.isnan(positive)).tolist()
+    if unanswered:
+        logits = answer_all(variant.answer, [rows[index] for index in unanswered])
+        positive[unanswered] = probabilities(logits, head)[:, 1]
     return positive
 
 
 def answer_all(answer: Answer, rows: Sequence[Sequence[int]]) -> Floats:
     """Returns (N, width of all heads) logits in the order of the rows; a batch holds rows of similar length."""
-    found: Floats | None = None
+    all_logits: Floats | None = None
     keys = [f"{index:09d}" for index in range(len(rows))]
     for batch in cut_by_token_budget([len(row) for row in rows], keys, TOKENS_PER_BATCH):
         logits = answer([rows[index] for index in batch])
-        found = np.zeros((len(rows), logits.shape[1])) if found is None else found
-        found[batch] = logits
-    assert found is not None  # an empty split is refused when it is read
-    return found
+        all_logits = np.zeros((len(rows), logits.shape[1])) if all_logits is None else all_logits
+        all_logits[batch] = logits
+    assert all_logits is not None  # an empty split is refused when it is read
+    return all_logits
 
 
 def _figures(variant: Variant, speed: float, f1: Interval, lost: Interval, agreement: float) -> VariantFigures:

@@ -1,7 +1,7 @@
 """Prunes a classifier by importance: removes feed-forward units, sets attention heads and single weights to zero.
 
 The result is always a plain `save_pretrained` folder. A configuration of transformers has one feed-forward width for
-all layers, so every layer loses the same number of units, and the model becomes faster. The number of heads is bound to
+all layers. So every layer loses the same number of units, and the model becomes faster. The number of heads is bound to
 the hidden width, and dense kernels multiply zeros too. So zeroed heads and weights only reduce the compressed size.
 """
 
@@ -15,7 +15,7 @@ import torch
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.data.batches import cut_by_token_budget, pad
 
-# Names, in BERT and related models, of the two feed-forward matrices and of the attention output.
+# The names of the two feed-forward matrices and of the attention output, in BERT and related models.
 _WIDENING = re.compile(r"(.*layer\.\d+)\.intermediate\.dense$")
 _NARROWING = re.compile(r"(.*layer\.\d+)\.output\.dense$")
 _ATTENTION = re.compile(r"(.*layer\.\d+)\.attention\.output\.dense$")
@@ -27,18 +27,18 @@ def prune_feed_forward(model: Any, share: float, rows: Sequence[Sequence[int]]) 
     """Returns a copy of a classifier without the least important share of each layer's feed-forward units.
 
     The importance of a unit is the mean size of its activation times the norm of its output vector.
-    After Li et al. (2017), Pruning Filters for Efficient ConvNets, with activations as in
-    Molchanov et al. (2017), Pruning Convolutional Neural Networks for Resource Efficient Inference.
+    Source: Li et al. (2017), Pruning Filters for Efficient ConvNets, with activations as in Molchanov et al. (2017),
+    Pruning Convolutional Neural Networks for Resource Efficient Inference.
 
     Args:
-        model: a sequence classifier with layers as BERT's.
-        share: of the units, to remove; the remaining width is a multiple of 16.
-        rows: token ids of a sample of texts, which activations are measured on.
+        model: a sequence classifier whose layers have BERT's names.
+        share: the share of the units to remove; the remaining width is a multiple of 16.
+        rows: token ids of a sample of texts; activations are measured on them.
 
     Raises:
-        ConfigError: the model has no feed-forward blocks by BERT's names.
+        ConfigError: the model has no feed-forward blocks with BERT's names.
     """
-    narrowing = _blocks(model, _NARROWING, "feed_forward")
+    narrowing = _find_matrices(model, _NARROWING, "feed_forward")
     width = int(model.config.intermediate_size)
     keep = max(WIDTH_STEP, round(width * (1 - share) / WIDTH_STEP) * WIDTH_STEP)
     if keep >= width:
@@ -67,13 +67,13 @@ def prune_feed_forward(model: Any, share: float, rows: Sequence[Sequence[int]]) 
 def zero_heads(model: Any, share: float, rows: Sequence[Sequence[int]]) -> int:
     """Sets the least important share of all attention heads to zero, in place; returns how many.
 
-    The importance of a head is the root mean square of its values times the norm of its block of the output matrix.
+    The importance of a head is the root mean square of its values, times the norm of its part of the output matrix.
     Michel et al. (2019), Are Sixteen Heads Really Better than One?, find that most heads can be removed.
 
     Raises:
-        ConfigError: the model has no attention by BERT's names.
+        ConfigError: the model has no attention with BERT's names.
     """
-    outputs = _blocks(model, _ATTENTION, "heads")
+    outputs = _find_matrices(model, _ATTENTION, "heads")
     count = int(model.config.num_attention_heads)
     squares = _mean_inputs(model, outputs, rows, torch.square)
     importance = []
@@ -81,7 +81,7 @@ def zero_heads(model: Any, share: float, rows: Sequence[Sequence[int]]) -> int:
         size = matrix.weight.shape[1] // count
         values = squares[layer].view(count, size).sum(1).sqrt()  # (heads,)
         blocks = matrix.weight.view(-1, count, size).pow(2).sum((0, 2)).sqrt()  # (heads,)
-        importance += [(found, layer, head) for head, found in enumerate((values * blocks).tolist())]
+        importance += [(value, layer, head) for head, value in enumerate((values * blocks).tolist())]
     chosen = sorted(importance)[: round(share * len(importance))]
     with torch.no_grad():
         for _, layer, head in chosen:
@@ -93,12 +93,13 @@ def zero_heads(model: Any, share: float, rows: Sequence[Sequence[int]]) -> int:
 def zero_magnitudes(model: Any, share: float) -> int:
     """Sets the smallest share of each matrix of the layers to zero, in place; returns how many weights.
 
-    Embeddings, biases, norms and the head are kept. After Han et al. (2015), Learning both Weights and Connections.
+    Embeddings, biases, norms and the head do not change. Source: Han et al. (2015), Learning both Weights and
+    Connections.
 
     Raises:
-        ConfigError: the model has no layers by BERT's names.
+        ConfigError: the model has no layers with BERT's names.
     """
-    _blocks(model, _NARROWING, "magnitudes")
+    _find_matrices(model, _NARROWING, "magnitudes")
     zeroed = 0
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear) and re.search(r"\blayer\.\d+\.", name):
@@ -109,19 +110,19 @@ def zero_magnitudes(model: Any, share: float) -> int:
     return zeroed
 
 
-def _blocks(model: Any, pattern: re.Pattern[str], method: str) -> dict[str, torch.nn.Linear]:
+def _find_matrices(model: Any, pattern: re.Pattern[str], method: str) -> dict[str, torch.nn.Linear]:
     """Returns the matrices whose names match a pattern, by the name of their layer."""
-    found = {}
+    matrices = {}
     for name, module in model.named_modules():
         match = pattern.match(name)
         if match and isinstance(module, torch.nn.Linear):
-            found[match[1]] = module
-    if not found:
+            matrices[match[1]] = module
+    if not matrices:
         raise ConfigError(
-            f"compress.methods: '{method}' needs layers named as BERT's, and the model is a {type(model).__name__}; "
-            "leave the method out"
+            f"compress.methods: '{method}' needs layers with BERT's names, and the model is a {type(model).__name__}; "
+            "remove this method"
         )
-    return found
+    return matrices
 
 
 def _mean_inputs(
@@ -134,13 +135,13 @@ def _mean_inputs(
     sums = {layer: torch.zeros(matrix.in_features) for layer, matrix in matrices.items()}
     current: dict[str, torch.Tensor] = {}
 
-    def watch(layer: str) -> Callable[..., None]:
-        def add(module: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+    def make_hook(layer: str) -> Callable[..., None]:
+        def add_inputs(module: Any, inputs: tuple[torch.Tensor, ...]) -> None:
             sums[layer] += measure(inputs[0].detach()[current["mask"].bool()]).sum(0)  # (tokens, units) -> (units,)
 
-        return add
+        return add_inputs
 
-    hooks = [matrix.register_forward_pre_hook(watch(layer)) for layer, matrix in matrices.items()]
+    hooks = [matrix.register_forward_pre_hook(make_hook(layer)) for layer, matrix in matrices.items()]
     tokens = 0
     try:
         model.eval()

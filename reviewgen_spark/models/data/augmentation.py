@@ -1,8 +1,9 @@
 """Augments training texts by synonyms, swaps, deletions and mixup, for training with few labels.
 
-Wei and Zou (2019), EDA: Easy Data Augmentation Techniques. Negations, degree words and sentiment words are neither
-deleted nor moved. No word moves across them, so 不是很好 cannot become 是很不好. A synonym has the polarity and the
-strength of the word that it replaces.
+Negations, degree words and sentiment words are neither deleted nor moved. No word moves across them, so 不是很好
+cannot become 是很不好. A synonym has the polarity and the strength of the word that it replaces.
+
+Source: Wei and Zou (2019), EDA: Easy Data Augmentation Techniques.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,8 +26,8 @@ class Augmenter:
         """Reads the word lists.
 
         Args:
-            methods: of `synonym`, `swap`, `delete`; one is drawn for each text.
-            rate: share of the words that are changed, at least one word.
+            methods: some of `synonym`, `swap`, `delete`; one is drawn for each text.
+            rate: the share of the words that are changed, but at least one word.
             dictionaries: the folder of word lists.
 
         Raises:
@@ -57,27 +58,27 @@ class Augmenter:
         return lower in self._fixed or lower in _CLAUSE_ENDS or any(lower.startswith(mark) for mark in ("不", "没"))
 
     def _replace(self, words: list[str], rng: np.random.Generator) -> list[str]:
-        places = [place for place, word in enumerate(words) if word.lower() in self._synonyms]
-        for place in self._choose(places, len(words), rng):
-            others = self._synonyms[words[place].lower()]
-            words[place] = others[int(rng.integers(len(others)))]
+        indices = [index for index, word in enumerate(words) if word.lower() in self._synonyms]
+        for index in self._choose(indices, len(words), rng):
+            others = self._synonyms[words[index].lower()]
+            words[index] = others[int(rng.integers(len(others)))]
         return words
 
     def _swap(self, words: list[str], rng: np.random.Generator) -> list[str]:
         free = [not self.is_fixed(word) for word in words]
-        places = [place for place in range(len(words) - 1) if free[place] and free[place + 1]]
-        for place in self._choose(places, len(words), rng):
-            words[place], words[place + 1] = words[place + 1], words[place]
+        indices = [index for index in range(len(words) - 1) if free[index] and free[index + 1]]
+        for index in self._choose(indices, len(words), rng):
+            words[index], words[index + 1] = words[index + 1], words[index]
         return words
 
     def _delete(self, words: list[str], rng: np.random.Generator) -> list[str]:
-        places = [place for place, word in enumerate(words) if not self.is_fixed(word)]
-        gone = set(self._choose(places, len(words), rng)) if len(words) > 1 else set()
-        return [word for place, word in enumerate(words) if place not in gone]
+        indices = [index for index, word in enumerate(words) if not self.is_fixed(word)]
+        deleted = set(self._choose(indices, len(words), rng)) if len(words) > 1 else set()
+        return [word for index, word in enumerate(words) if index not in deleted]
 
-    def _choose(self, places: list[int], words: int, rng: np.random.Generator) -> list[int]:
-        count = min(len(places), max(1, round(self._rate * words)))
-        chosen: list[int] = rng.permutation(places)[:count].tolist() if count else []
+    def _choose(self, indices: list[int], words: int, rng: np.random.Generator) -> list[int]:
+        count = min(len(indices), max(1, round(self._rate * words)))
+        chosen: list[int] = rng.permutation(indices)[:count].tolist() if count else []
         return chosen
 
 
@@ -106,11 +107,11 @@ def mix_embeddings(embeddings: Any, mask: Any, share: float, order: Any) -> tupl
     Args:
         embeddings: (B, T, C) input embeddings.
         mask: (B, T), 1 on tokens.
-        share: of the text itself; the rest is the other text's.
+        share: the share of the text itself; the rest is the share of the other text.
         order: (B,) the index of the other text.
 
     Returns:
         The mixed embeddings (B, T, C), and a mask (B, T) that covers both texts.
     """
-    kept = embeddings * mask[..., None]
-    return share * kept + (1 - share) * kept[order], mask | mask[order]
+    masked = embeddings * mask[..., None]
+    return share * masked + (1 - share) * masked[order], mask | mask[order]

@@ -24,8 +24,8 @@ def shuffle_into_batches(
     """Splits the rows of one epoch into batches of similar length, in random order.
 
     Args:
-        lengths: tokens of each row.
-        batch_size: rows of a batch; the last may be smaller.
+        lengths: the number of tokens of each row.
+        batch_size: the number of rows of a batch; one batch may be smaller.
         rng: draws pools and order; equal generators give equal batches.
     """
     order = rng.permutation(len(lengths))
@@ -34,7 +34,7 @@ def shuffle_into_batches(
     for start in range(0, len(order), batch_size * BUCKET_BATCHES):
         pool = order[start : start + batch_size * BUCKET_BATCHES]
         pool = pool[np.argsort(sizes[pool], kind="stable")]
-        batches.extend(pool[at : at + batch_size] for at in range(0, len(pool), batch_size))
+        batches.extend(pool[first : first + batch_size] for first in range(0, len(pool), batch_size))
     return [batches[index] for index in rng.permutation(len(batches))]
 
 

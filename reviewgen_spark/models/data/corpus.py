@@ -38,9 +38,10 @@ class Examples:
     split: SplitName
     record_ids: list[str]
     texts: list[str]
-    labels: npt.NDArray[np.int64]  # (N,) indices of LABELS, with aspects of POLARITIES; -1 if only other tasks have one
+    # (N,) indices of LABELS, or of POLARITIES if the rows have aspects; -1 if only other tasks have a label.
+    labels: npt.NDArray[np.int64]
     columns: dict[str, npt.NDArray[np.object_]]  # column -> (N,) values, None where unknown
-    aspects: list[str] | None = None  # the aspect that each label is about; None if it is the whole text
+    aspects: list[str] | None = None  # the aspect of each label; None if labels are about the whole text
 
     @property
     def slices(self) -> dict[str, npt.NDArray[np.object_]]:
@@ -86,7 +87,7 @@ def read_split(corpus: Path, split: SplitName, every_task: bool = False) -> Exam
         table = table.filter(pc.is_valid(table.column("label")))
     if table.num_rows == 0:
         raise DataQualityError(
-            f"{corpus / split}: holds no labelled row; ingest more gold labels, or set finetune.labels to "
+            f"{corpus / split}: has no labelled row; ingest more gold labels, or set finetune.labels to "
             "'rating' or 'weak'"
         )
     columns: dict[str, list[Any]] = {name: table.column(name).to_pylist() for name in names}
@@ -122,8 +123,8 @@ def read_aspects(corpus: Path, split: SplitName) -> Examples:
     columns = ("record_id", "text", *ASPECT_COLUMNS, *COLUMNS[3:])
     table = _read_table(corpus, split, columns).select(columns)
     table = table.sort_by([("record_id", "ascending"), ("aspect", "ascending")])
-    found: dict[str, list[Any]] = table.to_pydict()
-    values = set(found["polarity"])
+    rows: dict[str, list[Any]] = table.to_pydict()
+    values = set(rows["polarity"])
     if not values <= set(POLARITIES):
         raise SchemaError(
             f"{corpus / split}: polarity must be {', '.join(POLARITIES)}, got "
@@ -131,16 +132,16 @@ def read_aspects(corpus: Path, split: SplitName) -> Examples:
         )
     if len(values) < 2:
         raise DataQualityError(
-            f"{corpus / split}: holds {table.num_rows} rows with an aspect, of {len(values)} polarities; 2 are needed: "
+            f"{corpus / split}: has {table.num_rows} rows with an aspect, of {len(values)} polarities; 2 are needed: "
             "ingest more gold labels of tasks such as aspect:battery, or change the split's shares"
         )
     return Examples(
         split=split,
-        record_ids=found["record_id"],
-        texts=[text or "" for text in found["text"]],
-        labels=np.asarray([POLARITIES.index(value) for value in found["polarity"]], dtype=np.int64),
-        columns={name: np.asarray(found[name], dtype=object) for name in COLUMNS[3:]},
-        aspects=[aspect or "" for aspect in found["aspect"]],
+        record_ids=rows["record_id"],
+        texts=[text or "" for text in rows["text"]],
+        labels=np.asarray([POLARITIES.index(value) for value in rows["polarity"]], dtype=np.int64),
+        columns={name: np.asarray(rows[name], dtype=object) for name in COLUMNS[3:]},
+        aspects=[aspect or "" for aspect in rows["aspect"]],
     )
 
 
@@ -168,5 +169,5 @@ def corpus_fingerprint(corpus: Path) -> str:
 def _manifest_bytes(corpus: Path) -> bytes:
     manifest = corpus / "manifest.json"
     if not manifest.is_file():
-        raise SchemaError(f"{corpus}: has no manifest.json, so it is no finished corpus; run the corpus stage again")
+        raise SchemaError(f"{corpus}: has no manifest.json, so the corpus is not finished; run the corpus stage again")
     return manifest.read_bytes()

@@ -48,10 +48,10 @@ def read_labelled_file(
     Args:
         path: the file; its suffix gives the format (`.csv`, `.tsv`, `.jsonl`, also with `.gz`).
         text: column of the text, or its index from 0 if there is no header.
-        label: column of the label, likewise. Labels are 0 or 1, or words such as positive, 正面, 差评.
-        stars: labels are 1 to 5 stars; 1 and 2 are negative, 4 and 5 positive, 3 is left out.
+        label: column of the label, or its index. Labels are 0 or 1, or words such as positive, 正面, 差评.
+        stars: whether labels are 1 to 5 stars. 1 and 2 are negative, 4 and 5 are positive, 3 is left out.
         slice_by: column of the slices.
-        delimiter: of a delimited file; default: by its suffix.
+        delimiter: the delimiter of a delimited file; by default, the suffix gives it.
         has_header: whether the first line names the columns.
 
     Raises:
@@ -60,7 +60,7 @@ def read_labelled_file(
     """
     if not path.is_file():
         raise SchemaError(f"--data {path}: there is no such file")
-    wanted = {"text": text, "label": label} | ({"slice": slice_by} if slice_by else {})
+    columns = {"text": text, "label": label} | ({"slice": slice_by} if slice_by else {})
     texts: list[str] = []
     labels: list[int] = []
     slices: list[Any] = []
@@ -68,18 +68,18 @@ def read_labelled_file(
     unknown: Counter[str] = Counter()
     rows = 0
     try:
-        for values in _records(path, wanted, delimiter, has_header):
+        for values in _records(path, columns, delimiter, has_header):
             rows += 1
-            found = str(values["label"] if values["label"] is not None else "").strip().casefold().removesuffix(".0")
+            value = str(values["label"] if values["label"] is not None else "").strip().casefold().removesuffix(".0")
             content = values["text"]
             if not isinstance(content, str) or not content.strip():
                 left_out["no text"] += 1
                 continue
-            number = STARS.get(found, -1) if stars else _number(found)
+            number = STARS.get(value, -1) if stars else _number(value)
             if number is None:
                 left_out["neutral or unlabelled"] += 1
             elif number < 0:
-                unknown[found[:20]] += 1
+                unknown[value[:20]] += 1
             else:
                 texts.append(content)
                 labels.append(number)
@@ -113,50 +113,50 @@ def _number(label: str) -> int | None:
 
 
 def _records(
-    path: Path, wanted: Mapping[str, str], delimiter: str | None, has_header: bool
+    path: Path, columns: Mapping[str, str], delimiter: str | None, has_header: bool
 ) -> Iterator[dict[str, Any]]:
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
     is_zipped = path.suffix == ".gz"
     with gzip.open(path, "rb") if is_zipped else path.open("rb") as opened:
         stream = io.TextIOWrapper(opened, encoding="utf-8-sig", newline="")
         if suffix.lower() in JSON_SUFFIXES and delimiter is None:
-            yield from _json_lines(stream, path, wanted)
+            yield from _json_lines(stream, path, columns)
         else:
-            yield from _delimited(stream, path, wanted, delimiter or DELIMITERS.get(suffix.lower(), ","), has_header)
+            yield from _delimited(stream, path, columns, delimiter or DELIMITERS.get(suffix.lower(), ","), has_header)
 
 
-def _json_lines(stream: io.TextIOWrapper, path: Path, wanted: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _json_lines(stream: io.TextIOWrapper, path: Path, columns: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for line in stream:
         if not line.strip():
             continue
         record = json.loads(line)
         if not isinstance(record, dict):
             raise SchemaError(f"--data {path}: expected one JSON object a line, got a {type(record).__name__}")
-        _require(path, wanted, list(record))
-        yield {name: record[column] for name, column in wanted.items()}
+        _require_columns(path, columns, list(record))
+        yield {name: record[column] for name, column in columns.items()}
 
 
 def _delimited(
-    stream: io.TextIOWrapper, path: Path, wanted: Mapping[str, str], delimiter: str, has_header: bool
+    stream: io.TextIOWrapper, path: Path, columns: Mapping[str, str], delimiter: str, has_header: bool
 ) -> Iterator[dict[str, Any]]:
     csv.field_size_limit(2**31 - 1)  # the default refuses a field of 131,072 characters
     # Files with other delimiters do not quote fields, and their texts may contain quotation marks.
     is_quoted = delimiter in (",", ";", "\t")
     reader = csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE)
-    places: dict[str, int] | None = None
+    indices: dict[str, int] | None = None
     for row in reader:
-        if places is None:
-            columns = row if has_header else [str(place) for place in range(len(row))]
-            _require(path, wanted, columns)
-            places = {name: columns.index(column) for name, column in wanted.items()}
+        if indices is None:
+            header = row if has_header else [str(index) for index in range(len(row))]
+            _require_columns(path, columns, header)
+            indices = {name: header.index(column) for name, column in columns.items()}
             if has_header:
                 continue
         if row:
-            yield {name: row[place] if place < len(row) else None for name, place in places.items()}
+            yield {name: row[index] if index < len(row) else None for name, index in indices.items()}
 
 
-def _require(path: Path, wanted: Mapping[str, str], columns: list[str]) -> None:
-    missing = [column for column in wanted.values() if column not in columns]
+def _require_columns(path: Path, required: Mapping[str, str], columns: list[str]) -> None:
+    missing = [column for column in required.values() if column not in columns]
     if missing:
         # Without a header line, the first row may contain texts, so only short values are printed.
         shown = ", ".join(name for name in columns if len(name) <= 30)[:200]

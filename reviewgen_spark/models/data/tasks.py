@@ -5,7 +5,7 @@
 | sentiment | negative, positive | column `label` |
 | sentiment3 | negative, neutral, positive | column `sentiment` |
 | stars | 1 to 5 | column `rating` |
-| category | all of the training split | column `category` |
+| category | all categories of the training split | column `category` |
 | toxicity | clean, toxic | column `toxicity` |
 | aspect | negative, neutral, positive | column `polarity`, one row per text and `aspect` |
 """
@@ -38,13 +38,13 @@ def label_names(tasks: Sequence[str], train: Examples) -> dict[str, tuple[str, .
     """
     names: dict[str, tuple[str, ...]] = {}
     for task in tasks:
-        found = set(train.labels[train.labels != MISSING]) if task in OWN_LABEL else _values(train, task)
-        if len(found) < 2:
+        values = set(train.labels[train.labels != MISSING]) if task in OWN_LABEL else _values(train, task)
+        if len(values) < 2:
             raise DataQualityError(
-                f"finetune.tasks: the training rows hold {len(found)} of the labels of '{task}', a task needs 2; "
-                "ingest gold labels for it, or leave it out"
+                f"finetune.tasks: the training rows have {len(values)} labels of '{task}', and a task needs 2; "
+                "ingest gold labels for it, or remove it from finetune.tasks"
             )
-        names[task] = FIXED.get(task) or tuple(sorted(str(value) for value in found))
+        names[task] = FIXED.get(task) or tuple(sorted(str(value) for value in values))
     return names
 
 
@@ -55,9 +55,9 @@ def read_targets(names: Mapping[str, Sequence[str]], examples: Examples) -> npt.
         if task in OWN_LABEL:
             targets[:, column] = examples.labels
             continue
-        places = {label: place for place, label in enumerate(labels)}
+        label_index = {label: index for index, label in enumerate(labels)}
         values = examples.columns[COLUMNS[task]]
-        targets[:, column] = [MISSING if value is None else places.get(str(value), MISSING) for value in values]
+        targets[:, column] = [MISSING if value is None else label_index.get(str(value), MISSING) for value in values]
     return targets
 
 

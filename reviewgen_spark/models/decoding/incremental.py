@@ -13,43 +13,43 @@ from reviewgen_spark.models.decoding.kv_cache import BufferedLayer, keep_rows, m
 
 
 class Reader(Protocol):
-    """Computes logits (B, V) of the next token, and holds the state of a batch."""
+    """Computes the logits (B, V) of the next token, and stores the state of a batch."""
 
     @property
     def can_join(self) -> bool:
-        """Returns whether rows can join a batch that has rows; else only an empty one."""
+        """Returns whether rows can join a batch that has rows. If not, they can join an empty batch only."""
 
     def join(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Reads prompts, which become the last rows; returns their logits."""
+        """Reads prompts, appends them as rows, and returns their logits."""
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Reads one token per row, (B,)."""
+        """Reads one token per row, (B,), and returns the next logits."""
 
     def keep(self, kept: Sequence[int]) -> None:
-        """Drops the other rows."""
+        """Drops all rows except `kept`. Slot i then holds the former row `kept[i]`."""
 
 
-def open_reader(model: Any, pad_id: int, most: int) -> Reader:
+def open_reader(model: Any, pad_id: int, max_new: int) -> Reader:
     """Returns a reader without rows.
 
     Args:
         model: causal or seq2seq, of transformers.
         pad_id: fills shorter prompts.
-        most: most tokens of a text.
+        max_new: the greatest number of tokens of a text.
     """
-    return (Seq2seqReader if model.config.is_encoder_decoder else CausalReader)(model, pad_id, most)
+    return (Seq2seqReader if model.config.is_encoder_decoder else CausalReader)(model, pad_id, max_new)
 
 
 class CausalReader:
-    """Reads rows of a causal model. All write in the same column; positions count from a row's first token."""
+    """Reads rows of a causal model. All rows write in the same column; positions count from a row's first token."""
 
-    def __init__(self, model: Any, pad_id: int, most: int) -> None:
-        self._model, self._pad_id, self._most = model, pad_id, most
+    def __init__(self, model: Any, pad_id: int, max_new: int) -> None:
+        self._model, self._pad_id, self._max_new = model, pad_id, max_new
         self._device = model.device
-        none = torch.empty((0, 1), dtype=torch.int64, device=self._device)
-        self._first, self._next = none, none  # (B, 1), the column of a row's first token; (B, 1), its next position
-        self._places = 0  # most rows at a time, because longer prompts only make them fewer
-        self._begin = self._end = self._room = 0  # columns: the first visible one, the next one, their number
+        empty = torch.empty((0, 1), dtype=torch.int64, device=self._device)
+        self._first, self._next = empty, empty  # both (B, 1): the column of a row's first token, and its next position
+        self._max_rows = 0  # most rows from now on, because later prompts are longer and fewer of them fit
+        self._begin = self._end = self._room = 0  # the first visible column, the next column, the number of columns
         self._is_padded = False
 
     @property
@@ -61,26 +61,26 @@ class CausalReader:
         """Reads prompts, padded on the left."""
         width = max(map(len, prompts))
         is_first = not len(self._first)
-        self._places = len(self._first) + len(prompts)
-        room = width + 2 * self._most  # room for one more text, so that buffers are rarely moved
+        self._max_rows = len(self._first) + len(prompts)
+        room = width + 2 * self._max_new  # room for one more text, so that buffers are moved rarely
         cache = make_cache(self._model.config, room if is_first else width)
         if is_first:
             self._cache, self._begin, self._end, self._room = cache, 0, width, room
         elif self._end < width:
             self._move(width)
-        filled = [[self._pad_id] * (width - len(ids)) + list(ids) for ids in prompts]
+        padded = [[self._pad_id] * (width - len(ids)) + list(ids) for ids in prompts]
         lengths = torch.tensor([[len(ids)] for ids in prompts], dtype=torch.int64, device=self._device)  # (k, 1)
         starts = width - lengths
-        places = torch.arange(width, device=self._device)
-        mask = (places >= starts).long() if bool((starts > 0).any()) else None  # (k, width)
-        ids = torch.tensor(filled, dtype=torch.int64, device=self._device)
-        logits = self._read(ids, cache, mask, (places - starts).clamp(min=0))
+        columns = torch.arange(width, device=self._device)
+        mask = (columns >= starts).long() if bool((starts > 0).any()) else None  # (k, width)
+        ids = torch.tensor(padded, dtype=torch.int64, device=self._device)
+        logits = self._read(ids, cache, mask, (columns - starts).clamp(min=0))
         if not is_first:
             for layer, joining in zip(self._cache.layers, cache.layers, strict=True):
                 layer.join(joining)
         self._first = torch.cat([self._first, self._end - lengths])
         self._next = torch.cat([self._next, lengths])
-        self._look()
+        self._update_begin()
         return logits
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -88,35 +88,35 @@ class CausalReader:
         if self._end == self._room:
             self._move(self._end - self._begin)
         self._end += 1
-        places = torch.arange(self._begin, self._end, device=self._device)
-        mask = (places >= self._first).long() if self._is_padded else None  # without, attention is faster
-        found = self._read(tokens.unsqueeze(1), self._cache, mask, self._next)
+        columns = torch.arange(self._begin, self._end, device=self._device)
+        mask = (columns >= self._first).long() if self._is_padded else None  # attention is faster without a mask
+        logits = self._read(tokens.unsqueeze(1), self._cache, mask, self._next)
         self._next = self._next + 1
-        return found
+        return logits
 
     def keep(self, kept: Sequence[int]) -> None:
-        """Drops the other rows."""
+        """Drops all rows except `kept`. Slot i then holds the former row `kept[i]`."""
         index = torch.tensor(kept, dtype=torch.int64, device=self._device)
         self._first, self._next = self._first[index], self._next[index]
         if kept:
             keep_rows(self._cache, kept, str(self._device))
-            self._look()
+            self._update_begin()
 
-    def _look(self) -> None:
-        """Sets where the first row begins, and whether others begin later."""
+    def _update_begin(self) -> None:
+        """Updates the column where the first row begins, and whether other rows begin later."""
         begin = int(self._first.min())
         if self.can_join:
             self._begin = begin
             for layer in self._cache.layers:
-                layer.forget(begin)
+                layer.hide_before(begin)
         self._is_padded = bool((self._first > self._begin).any())
 
     def _move(self, end: int) -> None:
-        """Moves the visible columns so that they end before column `end`, which is raised to their width at least."""
+        """Moves the visible columns so that they end before column `end`, or before a later one if they are wider."""
         end = max(end, self._end - self._begin)
-        self._room = end + self._most
+        self._room = end + self._max_new
         for layer in self._cache.layers:
-            layer.move(self._places, self._room, end)
+            layer.move(self._max_rows, self._room, end)
         self._first += end - self._end
         self._begin, self._end = self._begin + end - self._end, end
 
@@ -124,14 +124,14 @@ class CausalReader:
         inputs: dict[str, Any] = {"input_ids": ids, "past_key_values": cache, "use_cache": True}
         if mask is not None:
             inputs["attention_mask"] = mask
-        if "position_ids" in self._accepted:
+        if "position_ids" in self._forward_parameters:
             inputs["position_ids"] = positions + self._first_position
-        if "logits_to_keep" in self._accepted:
+        if "logits_to_keep" in self._forward_parameters:
             inputs["logits_to_keep"] = 1
         return self._model(**inputs).logits[:, -1]  # type: ignore[no-any-return]
 
     @cached_property
-    def _accepted(self) -> frozenset[str]:
+    def _forward_parameters(self) -> frozenset[str]:
         return frozenset(inspect.signature(self._model.forward).parameters)
 
     @cached_property
@@ -147,8 +147,8 @@ class Seq2seqReader:
 
     can_join: bool = False  # a start token in a later column would get a later position
 
-    def __init__(self, model: Any, pad_id: int, most: int) -> None:
-        self._model, self._pad_id, self._room = model, pad_id, most + 1
+    def __init__(self, model: Any, pad_id: int, max_new: int) -> None:
+        self._model, self._pad_id, self._room = model, pad_id, max_new + 1
 
     def join(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
         """Reads prompts, and the start token."""
@@ -164,17 +164,17 @@ class Seq2seqReader:
         """Reads the chosen tokens."""
         from transformers.modeling_outputs import BaseModelOutput
 
-        found = self._model(
+        output = self._model(
             encoder_outputs=BaseModelOutput(last_hidden_state=self._states),
             attention_mask=self._mask,
             decoder_input_ids=tokens.unsqueeze(1),
             past_key_values=self._cache,
             use_cache=True,
         )
-        return found.logits[:, -1]  # type: ignore[no-any-return]
+        return output.logits[:, -1]  # type: ignore[no-any-return]
 
     def keep(self, kept: Sequence[int]) -> None:
-        """Drops the other rows."""
+        """Drops all rows except `kept`. Slot i then holds the former row `kept[i]`."""
         index = torch.tensor(kept, dtype=torch.int64, device=self._mask.device)
         self._mask, self._states = self._mask[index], self._states[index]
         for cache in (self._cache.self_attention_cache, self._cache.cross_attention_cache):

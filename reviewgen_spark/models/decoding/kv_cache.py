@@ -1,8 +1,8 @@
 """Caches keys and values of a batch, in buffers with room for the whole text; rows leave and join.
 
 The cache of transformers is concatenated at each token, which copies all of it. For 64 rows of 150 tokens and 6 layers
-of 384, these are 180 MB per token. Here a token is written in place. The last row overwrites a finished row. Joining
-rows are written after the others, so that all rows end in the same column.
+of 384, these are 180 MB per token. Here a token is written into the buffer. The last row overwrites a finished row.
+Joining rows are written after the others, so that all rows end in the same column.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class BufferedLayer(DynamicLayer):  # type: ignore[misc]
         self.dtype, self.device = key_states.dtype, key_states.device
         self._rows = len(key_states)
         self._buffers = [_buffer(states, self._rows, self._room) for states in (key_states, value_states)]
-        self._show()
+        self._set_views()
         self.is_initialized = True
 
     def update(
@@ -38,47 +38,47 @@ class BufferedLayer(DynamicLayer):  # type: ignore[misc]
         for buffer, states in zip(self._buffers, (key_states, value_states), strict=True):
             buffer[: self._rows, :, self._end : end] = states
         self._end = end
-        self._show()
+        self._set_views()
         return self.keys, self.values
 
     def keep(self, kept: Sequence[int]) -> None:
-        """Drops rows: place i then holds the former row `kept[i]`. No kept row may be before its new place."""
+        """Drops rows: slot i then holds the former row `kept[i]`. No kept row may be before its new slot."""
         if not self.is_initialized:
             return
         for buffer in self._buffers:
-            for place, row in enumerate(kept):
-                if place != row:
-                    buffer[place, :, self._begin : self._end] = buffer[row, :, self._begin : self._end]
+            for slot, row in enumerate(kept):
+                if slot != row:
+                    buffer[slot, :, self._begin : self._end] = buffer[row, :, self._begin : self._end]
         self._rows = len(kept)
-        self._show()
+        self._set_views()
 
-    def forget(self, begin: int) -> None:
+    def hide_before(self, begin: int) -> None:
         """Hides the columns before `begin`, where no row has a token."""
         self._begin = begin
-        self._show()
+        self._set_views()
 
     def move(self, rows: int, room: int, end: int) -> None:
         """Moves to buffers of `rows` rows and `room` columns; the visible columns then end before column `end`."""
         begin = end - (self._end - self._begin)
         moved = [_buffer(buffer, rows, room) for buffer in self._buffers]
-        for buffer, shown in zip(moved, (self.keys, self.values), strict=True):
-            buffer[: self._rows, :, begin:end] = shown
+        for buffer, visible in zip(moved, (self.keys, self.values), strict=True):
+            buffer[: self._rows, :, begin:end] = visible
         self._buffers, self._begin, self._end, self._room = moved, begin, end, room
-        self._show()
+        self._set_views()
 
     def join(self, other: "BufferedLayer") -> None:
-        """Appends the rows of another cache; their tokens end in the same column as those of the other rows."""
+        """Appends the rows of another cache. Their tokens end in the same column as those of the present rows."""
         rows, start = self._rows + len(other.keys), self._end - other.keys.shape[2]
         begin = min(self._begin, start)
         for buffer, states in zip(self._buffers, (other.keys, other.values), strict=True):
-            # Masked values are multiplied by 0, and 0 times the infinite value of a broken row is not a number.
+            # Masked values are multiplied by 0, and 0 times the infinite value of a broken row is NaN.
             buffer[: self._rows, :, begin : self._begin] = 0
             buffer[self._rows : rows, :, begin:start] = 0
             buffer[self._rows : rows, :, start : self._end] = states
         self._rows, self._begin = rows, begin
-        self._show()
+        self._set_views()
 
-    def _show(self) -> None:
+    def _set_views(self) -> None:
         self.keys, self.values = (buffer[: self._rows, :, self._begin : self._end] for buffer in self._buffers)
 
 
@@ -91,8 +91,8 @@ def make_cache(config: Any, room: int) -> Cache:
     """Returns an empty cache of a decoder.
 
     Args:
-        config: of the model.
-        room: tokens that fit before the cache must be moved, prompt included.
+        config: the configuration of the model.
+        room: the number of tokens that fit before the cache must be moved, prompt included.
     """
     shape = config.get_text_config(decoder=True)
     kinds = getattr(shape, "layer_types", None) or ()
@@ -110,15 +110,15 @@ def keep_rows(cache: Cache, kept: Sequence[int], device: str) -> None:
             layer.batch_select_indices(torch.tensor(kept, device=device))
 
 
-def fill_holes(finished: Sequence[bool]) -> list[int]:
-    """Returns the former row of each place, when the last rows fill the places of finished rows.
+def compact_rows(finished: Sequence[bool]) -> list[int]:
+    """Returns the former row of each slot, after the last rows have moved to the slots of finished rows.
 
     >>> fill_holes([False, True, False, False])
     [0, 3, 2]
     >>> fill_holes([True, True])
     []
     """
-    left = [row for row, is_finished in enumerate(finished) if not is_finished]
-    count = len(left)
-    movers = iter([row for row in left if row >= count])
-    return [next(movers) if finished[place] else place for place in range(count)]
+    remaining = [row for row, is_finished in enumerate(finished) if not is_finished]
+    count = len(remaining)
+    last_rows = iter([row for row in remaining if row >= count])
+    return [next(last_rows) if finished[slot] else slot for slot in range(count)]

@@ -2,8 +2,8 @@
 
 A row draws one uniform number per token from a Philox generator (Salmon et al. 2011). The numbers depend only on the
 seed of the row. The kept tokens are ordered by id, and the row takes the one whose cumulative probability passes the
-number. Other rows of a batch change logits only in the last bits, so they do not change the text. In an order by
-probability they would, because near ties change places.
+number. Other rows of a batch change logits only in the last bits, so they do not change the text. An order by
+probability could change the text, because nearly equal tokens change their order.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-NUCLEUS = 256  # tokens that are sorted first, because they nearly always have top_p of the probability
+NUCLEUS = 256  # this number of tokens is sorted first, because they nearly always have top_p of the probability
 
 
 class Decoding(Protocol):
@@ -36,7 +36,7 @@ class Decoding(Protocol):
 
     @property
     def no_repeat_ngram(self) -> int:
-        """Returns the length of runs of tokens that may not occur twice in a text; 0 for no limit."""
+        """Returns the length of the runs of tokens that may not occur twice in a text; 0 for no limit."""
 
     @property
     def min_new_tokens(self) -> int:
@@ -53,13 +53,13 @@ class Sampler:
     def __init__(
         self, decoding: Decoding, end_id: int, banned: Sequence[int], device: str, watermark: Any = None
     ) -> None:
-        """Starts without rows.
+        """Initialises the state without rows.
 
         Args:
             decoding: how a token is chosen.
             end_id: the token that ends a text.
             banned: tokens that are never chosen.
-            device: of the logits.
+            device: the device of the logits.
             watermark: a logits processor of transformers, applied last; it has the state of one batch.
         """
         self._decoding, self._end_id, self._watermark = decoding, end_id, watermark
@@ -81,12 +81,16 @@ class Sampler:
         state = None if self._watermark is None else self._watermark.state
         if state is not None:
             state.context, state.context_history = (
-                torch.cat([kept, kept.new_zeros((len(seeds), kept.shape[1]))])
-                for kept in (state.context, state.context_history)
+                torch.cat([states, states.new_zeros((len(seeds), states.shape[1]))])
+                for states in (state.context, state.context_history)
             )
 
     def choose(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Chooses from logits (B, V), which are changed; returns tokens (B,), and rows without finite logits (B,)."""
+        """Chooses from logits (B, V), which it changes.
+
+        Returns:
+            The tokens (B,), and whether the highest logit of a row is not finite (B,).
+        """
         logits = self._penalise(logits.float())
         if self._decoding.temperature == 0 and self._watermark is None:
             best, tokens = logits.max(dim=1)  # (B,), (B,)
@@ -95,12 +99,12 @@ class Sampler:
                 logits /= self._decoding.temperature
             values, ids = keep_likely(logits, self._decoding.top_k, self._decoding.top_p)  # (B, K), (B, K)
             if self._watermark is not None:
-                values = self._mark(logits, values, ids)
+                values = self._apply_watermark(logits, values, ids)
             best = values.amax(dim=1)
             tokens = draw(values, ids, self._draws.gather(1, self._steps).squeeze(1))
         is_broken = ~torch.isfinite(best)
         tokens = torch.where(is_broken, self._end_id, tokens)
-        # The first token of a row also fills its later places, so that they contain no token that it does not have.
+        # The first token of a row also fills its later columns, so that all their tokens are in the row.
         self._written = torch.where(self._steps == 0, tokens.unsqueeze(1), self._written)
         self._written.scatter_(1, self._steps, tokens.unsqueeze(1))
         self._steps = self._steps + 1
@@ -110,7 +114,7 @@ class Sampler:
         return tokens, is_broken
 
     def keep(self, kept: Sequence[int]) -> None:
-        """Drops the other rows: place i then holds the former row `kept[i]`."""
+        """Drops all rows except `kept`. Slot i then holds the former row `kept[i]`."""
         index = torch.tensor(kept, dtype=torch.int64, device=self._draws.device)
         self._draws, self._written, self._steps = self._draws[index], self._written[index], self._steps[index]
         self._runs = [self._runs[row] for row in kept]
@@ -121,7 +125,7 @@ class Sampler:
     def _penalise(self, logits: torch.Tensor) -> torch.Tensor:
         """Excludes forbidden tokens and penalises repeated ones.
 
-        Tokens of the prompt are not penalised, because a text should mention them.
+        Tokens of the prompt are not penalised, because a text should contain them.
         """
         logits.index_fill_(1, self._banned, -torch.inf)
         if self._decoding.min_new_tokens:
@@ -130,28 +134,28 @@ class Sampler:
         penalty = self._decoding.repetition_penalty
         if penalty != 1:
             written = self._written[:, : int(self._steps.max())]  # (B, tokens of the longest text)
-            found = logits.gather(1, written)
-            punished = torch.where(found > 0, found / penalty, found * penalty)
-            logits.scatter_(1, written, torch.where(self._steps > 0, punished, found))
+            written_logits = logits.gather(1, written)
+            penalised = torch.where(written_logits > 0, written_logits / penalty, written_logits * penalty)
+            logits.scatter_(1, written, torch.where(self._steps > 0, penalised, written_logits))
         if self._decoding.no_repeat_ngram:
             for row, runs in enumerate(self._runs):
-                if refused := runs.refused():
-                    logits[row, refused] = -torch.inf
+                if repeats := runs.repeats():
+                    logits[row, repeats] = -torch.inf
         return logits
 
-    def _mark(self, logits: torch.Tensor, values: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-        whole = torch.full_like(logits, -torch.inf).scatter_(1, ids, values)  # (B, V)
+    def _apply_watermark(self, logits: torch.Tensor, values: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+        all_logits = torch.full_like(logits, -torch.inf).scatter_(1, ids, values)  # (B, V)
         last = self._written.gather(1, (self._steps - 1).clamp(min=0))  # (B, 1); 0 for a row without tokens
-        return self._watermark(last, whole).gather(1, ids)  # type: ignore[no-any-return]
+        return self._watermark(last, all_logits).gather(1, ids)  # type: ignore[no-any-return]
 
 
 def keep_likely(logits: torch.Tensor, top_k: int, top_p: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Returns the tokens that may be drawn: logits (B, K), -inf for excluded tokens, and ids (B, K) ascending.
+    """Returns the tokens that may be drawn: logits (B, K), -inf for excluded tokens, and ascending ids (B, K).
 
     Args:
         logits: (B, V).
         top_k: how many of the most probable tokens are kept; 0 for all.
-        top_p: of these, the most probable ones with this share of their probability are kept, at least one.
+        top_p: of these tokens, the most probable ones with this share of their probability are kept, at least one.
     """
     size = logits.shape[1]
     if top_k and top_k < size:
@@ -166,9 +170,9 @@ def keep_likely(logits: torch.Tensor, top_k: int, top_p: float) -> tuple[torch.T
             values, ids = logits.sort(dim=1, descending=True)
     if top_p < 1:
         shares = (values - total).exp()  # (B, K)
-        before = shares.cumsum(1) - shares
-        before[:, 0] = 0
-        values = values.masked_fill(before >= top_p, -torch.inf)
+        probability_before = shares.cumsum(1) - shares
+        probability_before[:, 0] = 0
+        values = values.masked_fill(probability_before >= top_p, -torch.inf)
     ids, order = ids.sort(dim=1)
     return values.gather(1, order), ids
 
@@ -176,8 +180,8 @@ def keep_likely(logits: torch.Tensor, top_k: int, top_p: float) -> tuple[torch.T
 def draw(values: torch.Tensor, ids: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     """Returns (B,) the token where the cumulative probability of logits (B, K) passes a uniform number (B,)."""
     edges = values.double().softmax(1).cumsum(1)  # (B, K)
-    places = (edges <= (uniform * edges[:, -1]).unsqueeze(1)).sum(1).clamp(max=values.shape[1] - 1)
-    return ids.gather(1, places.unsqueeze(1)).squeeze(1)
+    indices = (edges <= (uniform * edges[:, -1]).unsqueeze(1)).sum(1).clamp(max=values.shape[1] - 1)
+    return ids.gather(1, indices.unsqueeze(1)).squeeze(1)
 
 
 class _Runs:
@@ -194,7 +198,7 @@ class _Runs:
             *start, last = self._tokens[-self._size :]
             self._next.setdefault(tuple(start), []).append(last)
 
-    def refused(self) -> list[int]:
+    def repeats(self) -> list[int]:
         """Returns the tokens that would complete a run that the text already has."""
         start = self._tokens[len(self._tokens) - self._size + 1 :] if self._size > 1 else []
         return self._next.get(tuple(start), []) if len(start) == self._size - 1 else []

@@ -1,6 +1,6 @@
-"""Marks generated texts with SynthID-Text (Dathathri et al. 2024); only the owner of the keys can detect it.
+"""Marks generated texts with SynthID-Text (Dathathri et al. 2024). Only the owner of the keys can detect the mark.
 
-The processor is part of transformers. `mean_g` is the statistic of a detector without training.
+The processor is part of transformers. `mean_g` computes the statistic of a detector that needs no training.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ def make_watermark(keys: Sequence[int], ngram: int, device: str) -> Any:
     Args:
         keys: secret numbers, one per depth of the tournament; about 20 to 30 give the strongest mark.
         ngram: tokens that are hashed, the chosen one included.
-        device: of the logits.
+        device: the device of the logits.
     """
     from transformers import SynthIDTextWatermarkingConfig
 
@@ -25,8 +25,8 @@ def mean_g(ids: Sequence[int], keys: Sequence[int], ngram: int) -> float:
 
     Args:
         ids: the generated tokens of the text; at least `ngram`.
-        keys: of the generation.
-        ngram: of the generation.
+        keys: the keys of the generation.
+        ngram: the setting of the generation.
     """
     import torch
 

@@ -14,7 +14,7 @@ Classifier = Callable[[Sequence[str]], npt.NDArray[np.int64]]
 
 
 def fit_majority(labels: npt.NDArray[np.int64]) -> Scorer:
-    """Scores every text with the share of positives in train, which always predicts the more frequent label."""
+    """Returns a scorer that gives every text the share of positives in train. It predicts the more frequent label."""
     share = float(labels.mean())
     return lambda texts: np.full(len(texts), share)
 
@@ -34,13 +34,13 @@ def fit_tfidf_logistic(texts: Sequence[str], labels: npt.NDArray[np.int64], seed
 
 
 def fit_majority_class(labels: npt.NDArray[np.int64]) -> Classifier:
-    """Predicts the most frequent label of train for every text."""
+    """Returns a classifier that predicts the most frequent label of train for every text."""
     most = int(np.bincount(labels).argmax())
     return lambda texts: np.full(len(texts), most, dtype=np.int64)
 
 
 def fit_tfidf_classes(texts: Sequence[str], labels: npt.NDArray[np.int64], seed: int) -> Classifier:
-    """Fits `fit_tfidf_logistic` for any number of labels, as one softmax."""
+    """Fits the model of `fit_tfidf_logistic` for any number of labels, as one softmax."""
     from sklearn.linear_model import LogisticRegression
 
     vectorizer, classifier = _vectorizer(), LogisticRegression(C=4.0, max_iter=1000, random_state=seed)

@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Points = tuple[tuple[float, float], ...]
 
-MAX_POINTS = 200  # of a curve; more cannot be distinguished on a screen
+MAX_POINTS = 200  # of a curve; more points cannot be distinguished on a screen
 SCORE_BINS = 20
 DIGITS = 6
 
@@ -49,7 +49,7 @@ class Curves:
     positive_rows: int
     rankings: dict[str, Ranking]  # by model
     uncalibrated: tuple[Bin, ...]  # of the model, from its raw logits; bins without rows are left out
-    calibrated: tuple[Bin, ...]  # with its temperature
+    calibrated: tuple[Bin, ...]  # the same, after the division by the temperature
     negative_scores: tuple[int, ...]  # negatives by their calibrated score, in equal bins of 0 to 1
     positive_scores: tuple[int, ...]
 
@@ -60,12 +60,12 @@ def collect_curves(
     """Computes all curves of one split.
 
     Args:
-        split: its name.
-        labels: (N,) 0 or 1, rows of both.
+        split: the name of the split.
+        labels: (N,) 0 or 1; both labels occur.
         probabilities: (N,) probability of positive, by model. A model with the same score for all rows gets no
             ranking.
-        model: the one for reliability and histogram.
-        temperature: of its calibration.
+        model: the model for reliability and histogram.
+        temperature: the temperature of its calibration.
     """
     scores = probabilities[model]
     negative, positive = (
@@ -75,7 +75,7 @@ def collect_curves(
         split=split,
         rows=len(labels),
         positive_rows=int(labels.sum()),
-        rankings={name: rank(labels, found) for name, found in probabilities.items() if np.ptp(found) > 0},
+        rankings={name: rank(labels, values) for name, values in probabilities.items() if np.ptp(values) > 0},
         uncalibrated=reliability(labels, undo_temperature(scores, temperature)),
         calibrated=reliability(labels, scores),
         negative_scores=tuple(negative),
@@ -123,32 +123,32 @@ def reliability(labels: Ints, scores: Floats) -> tuple[Bin, ...]:
     """
     bins = calibration_bins(scores)
     rows = np.bincount(bins, minlength=ECE_BINS)
-    promised = np.bincount(bins, weights=scores, minlength=ECE_BINS)
-    held = np.bincount(bins, weights=labels, minlength=ECE_BINS)
+    score_sums = np.bincount(bins, weights=scores, minlength=ECE_BINS)
+    positive_counts = np.bincount(bins, weights=labels, minlength=ECE_BINS)
     return tuple(
-        Bin(int(rows[place]), float(promised[place] / rows[place]), float(held[place] / rows[place]))
-        for place in np.flatnonzero(rows)
+        Bin(int(rows[index]), float(score_sums[index] / rows[index]), float(positive_counts[index] / rows[index]))
+        for index in np.flatnonzero(rows)
     )
 
 
 def calibration_error(bins: tuple[Bin, ...]) -> float:
     """Computes the expected calibration error from the bins."""
-    return sum(found.rows * abs(found.score - found.positive) for found in bins) / sum(found.rows for found in bins)
+    return sum(group.rows * abs(group.score - group.positive) for group in bins) / sum(group.rows for group in bins)
 
 
 def undo_temperature(probabilities: Floats, temperature: float) -> Floats:
     """Returns the probabilities of the logits before the division by the temperature."""
-    near = np.clip(probabilities, 1e-15, 1 - 1e-15)  # the odds of 0 and 1 are infinite
-    return np.asarray(1 / (1 + np.exp(-temperature * np.log(near / (1 - near)))))
+    clipped = np.clip(probabilities, 1e-15, 1 - 1e-15)  # the odds of 0 and 1 are infinite
+    return np.asarray(1 / (1 + np.exp(-temperature * np.log(clipped / (1 - clipped)))))
 
 
 def thin(xs: Floats, ys: Floats, most: int = MAX_POINTS) -> Points:
     """Returns at most `most` points of a curve with both ends, spread evenly along its length."""
     if len(xs) > most:
         steps = np.abs(np.diff(xs)) + np.abs(np.diff(ys))
-        along = np.r_[0.0, np.cumsum(steps)]
-        places = np.searchsorted(along, np.linspace(0, along[-1], most - 1)[:-1])
-        kept = np.unique(np.r_[places, len(xs) - 1])
+        distances = np.r_[0.0, np.cumsum(steps)]
+        indices = np.searchsorted(distances, np.linspace(0, distances[-1], most - 1)[:-1])
+        kept = np.unique(np.r_[indices, len(xs) - 1])
         xs, ys = xs[kept], ys[kept]
     return tuple((round(float(x), DIGITS), round(float(y), DIGITS)) for x, y in zip(xs, ys, strict=True))
 

@@ -88,15 +88,19 @@ def evaluate(
     scores: list[Score] = []
     for split in splits:
         examples = read_split(corpus, split)
-        found = {name: scorer(examples.texts) for name, scorer in scorers.items()}
+        by_model = {name: scorer(examples.texts) for name, scorer in scorers.items()}
         if on_split:
-            on_split(examples, found)
-        for name, probabilities in found.items():
+            on_split(examples, by_model)
+        for name, probabilities in by_model.items():
             scores.extend(score_split(name, examples, probabilities, section))
-        for name in found:
+        for name in by_model:
             if name != MODEL:
                 gain = paired_f1_gain(
-                    examples.labels, decide(found[MODEL]), decide(found[name]), section.bootstrap_samples, section.seed
+                    examples.labels,
+                    decide(by_model[MODEL]),
+                    decide(by_model[name]),
+                    section.bootstrap_samples,
+                    section.seed,
                 )
                 scores.append(_score(MODEL, examples, "all", f"f1_gain_over_{name}", gain, len(examples)))
         scores.extend(score_tasks(predictor, read_split(corpus, split, every_task=True), section))
@@ -117,10 +121,10 @@ def evaluate_with_curves(
     temperature = read_settings(model).temperature
     curves: list[Curves] = []
 
-    def keep(examples: Examples, found: Mapping[str, Floats]) -> None:
-        curves.append(collect_curves(examples.split, examples.labels, found, MODEL, temperature))
+    def add_curves(examples: Examples, by_model: Mapping[str, Floats]) -> None:
+        curves.append(collect_curves(examples.split, examples.labels, by_model, MODEL, temperature))
 
-    scores = evaluate(model, corpus, section, device, splits, baselines, on_split=keep)
+    scores = evaluate(model, corpus, section, device, splits, baselines, on_split=add_curves)
     return scores, curves[-1] if curves else None
 
 
@@ -151,12 +155,12 @@ def evaluate_aspects(
             for value in sorted({value for value in categories if value is not None})
         }
         for name, classify in classifiers.items():
-            given = classify(examples)
+            predictions = classify(examples)
             for slice_name, rows in slices.items():
-                found = bootstrap_classes(
-                    examples.labels[rows], given[rows], len(POLARITIES), section.bootstrap_samples, section.seed
+                intervals = bootstrap_classes(
+                    examples.labels[rows], predictions[rows], len(POLARITIES), section.bootstrap_samples, section.seed
                 )
-                for metric, interval in found.items():
+                for metric, interval in intervals.items():
                     scores.append(_score(name, examples, slice_name, metric, interval, len(rows)))
     return scores
 
@@ -167,15 +171,17 @@ def join_aspects(examples: Examples) -> list[str]:
 
 
 def score_tasks(predictor: "Predictor", examples: Examples, section: EvaluateSection) -> Iterator[Score]:
-    """Yields accuracy and macro F1 of each task after the first, as slice `task=…`, on its labelled rows."""
+    """Yields accuracy and macro F1 of each task after the first, on its labelled rows. The slice is `task=…`."""
     for head in predictor.settings.heads[1:]:
         targets = read_targets({head.task: head.labels}, examples)[:, 0]
         rows = np.flatnonzero(targets != MISSING)
         if not len(rows):
             continue
         predictions = predictor.classify_texts([examples.texts[row] for row in rows], head)
-        found = bootstrap_classes(targets[rows], predictions, len(head.labels), section.bootstrap_samples, section.seed)
-        for metric, interval in found.items():
+        intervals = bootstrap_classes(
+            targets[rows], predictions, len(head.labels), section.bootstrap_samples, section.seed
+        )
+        for metric, interval in intervals.items():
             yield _score(MODEL, examples, f"task={head.task}", metric, interval, len(rows))
 
 
@@ -190,8 +196,8 @@ def score_robustness(scorer: Scorer, examples: Examples, section: EvaluateSectio
     sample = examples.take(np.sort(order[: section.robustness_rows]))
     variants = {"none": sample.texts} | {name: perturb(name, sample.texts, section.seed) for name in PERTURBATIONS}
     trials = {name: (texts, sample.labels) for name, texts in variants.items()}
-    turned = [(negate(text), 1 - int(label)) for text, label in zip(examples.texts, examples.labels, strict=True)]
-    negated = [(text, label) for text, label in turned if text is not None]
+    negations = [(negate(text), 1 - int(label)) for text, label in zip(examples.texts, examples.labels, strict=True)]
+    negated = [(text, label) for text, label in negations if text is not None]
     if negated:
         trials["negated"] = ([text for text, _label in negated], np.asarray([label for _text, label in negated]))
     for name, (texts, labels) in trials.items():
@@ -216,7 +222,7 @@ def decide(probabilities: Floats) -> npt.NDArray[np.int64]:
 
 
 def score_split(name: str, examples: Examples, probabilities: Floats, section: EvaluateSection) -> Iterator[Score]:
-    """Yields the scores of one model on one split: all rows first, then slice by slice."""
+    """Yields the scores of one model on one split: those of all rows first, then those of each slice."""
     labels, predictions = examples.labels, decide(probabilities)
     cells = confusion(labels, predictions)
     for metric, count in zip(CELLS, cells, strict=True):

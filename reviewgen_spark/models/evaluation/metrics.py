@@ -1,7 +1,7 @@
 """Computes the metrics of a classifier and their bootstrap intervals, with numpy only.
 
 All ratios of counts are computed from the confusion cells, so that 1,000 bootstrap samples are one multinomial draw.
-Drawing N rows with replacement and counting them by cell *is* a multinomial draw over the cells.
+If N rows are drawn with replacement and counted by cell, the counts have a multinomial distribution.
 """
 
 from dataclasses import dataclass
@@ -64,21 +64,21 @@ def bootstrap_counts(cells: Ints, samples: int, seed: int) -> dict[str, Interval
     return {name: _interval(float(values[name]), resampled[name]) for name in values}
 
 
-def paired_f1_gain(labels: Ints, ours: Ints, theirs: Ints, samples: int, seed: int) -> Interval:
+def paired_f1_gain(labels: Ints, predictions: Ints, other_predictions: Ints, samples: int, seed: int) -> Interval:
     """Computes the F1 gain of one model over another on the same rows. It is significant if `low` is above 0.
 
-    Both models are scored on the same resampled rows, so rows hard for both do not widen the interval.
+    Both models are scored on the same resampled rows. So rows that are hard for both do not widen the interval.
     Source: Berg-Kirkpatrick et al., An Empirical Investigation of Statistical Significance in NLP (2012).
     """
-    cells = np.bincount(labels * 4 + ours * 2 + theirs, minlength=8)  # (8,): label, ours, theirs
+    cells = np.bincount(labels * 4 + predictions * 2 + other_predictions, minlength=8)  # (8,): label, own, other
     rows = int(cells.sum())
     drawn = np.random.default_rng(seed).multinomial(rows, cells / rows, size=samples)  # (samples, 8)
 
     def gain(counts: npt.NDArray[np.int64]) -> Floats:
-        cube = counts.reshape(*counts.shape[:-1], 2, 2, 2)  # (..., label, ours, theirs)
-        mine = cube.sum(axis=-1).reshape(*counts.shape[:-1], 4)  # (..., tn fp fn tp)
-        other = cube.sum(axis=-2).reshape(*counts.shape[:-1], 4)
-        return np.asarray(count_metrics(mine)["f1"] - count_metrics(other)["f1"])
+        cube = counts.reshape(*counts.shape[:-1], 2, 2, 2)  # (..., label, own, other)
+        own_cells = cube.sum(axis=-1).reshape(*counts.shape[:-1], 4)  # (..., tn fp fn tp)
+        other_cells = cube.sum(axis=-2).reshape(*counts.shape[:-1], 4)
+        return np.asarray(count_metrics(own_cells)["f1"] - count_metrics(other_cells)["f1"])
 
     return _interval(float(gain(cells.astype(np.int64))), gain(drawn))
 
@@ -98,13 +98,13 @@ def class_metrics(cells: npt.NDArray[np.number], labels: int) -> dict[str, Float
     Returns:
         Arrays of shape (...), by metric name.
     """
-    square = cells.reshape(*cells.shape[:-1], labels, labels).astype(np.float64)  # (..., right, given)
-    right = np.diagonal(square, axis1=-2, axis2=-1)
+    square = cells.reshape(*cells.shape[:-1], labels, labels).astype(np.float64)  # (..., correct, predicted)
+    correct = np.diagonal(square, axis1=-2, axis2=-1)
     actual, predicted = square.sum(axis=-1), square.sum(axis=-2)
     occurs = (actual + predicted) > 0
-    f1 = _ratio(2 * right, actual + predicted)
+    f1 = _ratio(2 * correct, actual + predicted)
     return {
-        "accuracy": _ratio(right.sum(axis=-1), square.sum(axis=(-2, -1))),
+        "accuracy": _ratio(correct.sum(axis=-1), square.sum(axis=(-2, -1))),
         "f1_macro": _ratio(f1.sum(axis=-1), occurs.sum(axis=-1)),
     }
 
@@ -117,7 +117,7 @@ def bootstrap_classes(targets: Ints, predictions: Ints, labels: int, samples: in
         predictions: (N,) the predicted label of each row.
         labels: how many labels there are.
         samples: bootstrap samples.
-        seed: of the samples.
+        seed: the seed of the samples.
     """
     cells = class_cells(targets, predictions, labels)
     rows = int(cells.sum())
@@ -127,7 +127,7 @@ def bootstrap_classes(targets: Ints, predictions: Ints, labels: int, samples: in
 
 
 def auc(labels: Ints, scores: Floats) -> float:
-    """Computes the area under the ROC curve: the share of pairs where the positive scores higher.
+    """Computes the area under the ROC curve: the share of pairs in which the positive has the higher score.
 
     Source: Fawcett, An introduction to ROC analysis (2006). Ties count half. Rows of both labels are needed.
     """
@@ -149,7 +149,7 @@ def calibration_bins(scores: Floats) -> Ints:
 
 
 def bootstrap_scores(labels: Ints, scores: Floats, samples: int, seed: int) -> dict[str, Interval]:
-    """Computes AUC and ECE with their intervals; each sample is a weight per row, because both need rows."""
+    """Computes AUC and ECE with their intervals. A sample is a weight per row, because both metrics need the rows."""
     rows = len(labels)
     rng = np.random.default_rng(seed)
     chunk = max(1, min(samples, 4_000_000 // rows))  # 32 MB of weights at a time
@@ -168,7 +168,7 @@ def bootstrap_scores(labels: Ints, scores: Floats, samples: int, seed: int) -> d
 def fit_temperature(margins: Floats, labels: Ints) -> float:
     """Fits the temperature T for which sigmoid(margin / T) has the least log loss; no score crosses 0.5.
 
-    The loss is convex in 1/T, so a golden-section search over log T finds its one minimum. T is limited to
+    The loss is convex in 1/T, so a golden-section search over log T finds its only minimum. T is limited to
     [0.05, 20], because there is no minimum if a model separates validation without error.
     Source: Guo et al. (2017), section 4.2.
 
@@ -193,7 +193,7 @@ def _weighted_auc(labels: Ints, scores: Floats, weights: Floats) -> Floats:
     starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])  # where a group of equal scores begins
     positive = np.add.reduceat(weights[:, order] * (labels[order] == 1), starts, axis=1)  # (samples, groups)
     negative = np.add.reduceat(weights[:, order] * (labels[order] == 0), starts, axis=1)
-    below = np.cumsum(negative, axis=1) - negative / 2  # negatives scored lower, ties half
+    below = np.cumsum(negative, axis=1) - negative / 2  # negatives with a lower score; ties count half
     pairs = positive.sum(axis=1) * negative.sum(axis=1)
     return _ratio((positive * below).sum(axis=1), pairs)
 

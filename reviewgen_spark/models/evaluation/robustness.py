@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-EVERY_CHARS = 12  # one change per this number of characters, at least one
+EVERY_CHARS = 12  # a text has one change per this number of characters, and at least one
 
-# Written by hand: pairs that input methods confuse, and where neither character carries sentiment.
+# Written by hand: pairs that input methods confuse. Neither character of a pair carries sentiment.
 HOMOPHONES = {
     "的": "得", "得": "的", "在": "再", "再": "在", "做": "作", "作": "做", "他": "她", "她": "他", "那": "哪",
     "哪": "那", "像": "象", "以": "已", "已": "以", "和": "合", "是": "事", "事": "是", "帐": "账", "账": "帐",
@@ -23,33 +23,33 @@ HOMOPHONES = {
     "质": "志", "量": "亮", "服": "福", "务": "物", "物": "务", "流": "留", "客": "克",
 }  # fmt: skip
 NEUTRAL_EMOJI = ("📦", "🏠", "📱", "📚")
-# Words that 不 or "not" negates in a short text.
-TURNABLE = ("满意", "喜欢", "推荐", "值得", "舒服", "方便", "干净", "实用", "清晰", "划算", "合适", "新鲜", "好吃")
-TURNABLE_ENGLISH = ("good", "great", "satisfied", "recommended", "comfortable", "useful", "worth it")
+# Words that 不 or "not" can negate in a short text.
+NEGATABLE = ("满意", "喜欢", "推荐", "值得", "舒服", "方便", "干净", "实用", "清晰", "划算", "合适", "新鲜", "好吃")
+NEGATABLE_ENGLISH = ("good", "great", "satisfied", "recommended", "comfortable", "useful", "worth it")
 MAX_NEGATED_CHARS = 25  # a longer text has more sentiment than one word
 _NEGATIONS = re.compile(r"不|没|別|别|无|未|\bnot?\b|n't|\bnever\b", re.IGNORECASE)
 
 
 def swap(text: str, rng: np.random.Generator) -> str:
     """Swaps neighbouring characters, as in fast typing."""
-    return _change(text, rng, lambda one, two: two + one, width=2)
+    return _change(text, rng, lambda first, second: second + first, width=2)
 
 
 def drop(text: str, rng: np.random.Generator) -> str:
     """Deletes characters."""
-    return _change(text, rng, lambda one: "") or text
+    return _change(text, rng, lambda character: "") or text
 
 
 def double(text: str, rng: np.random.Generator) -> str:
     """Doubles characters."""
-    return _change(text, rng, lambda one: one + one)
+    return _change(text, rng, lambda character: character + character)
 
 
 def homophones(text: str, rng: np.random.Generator) -> str:
     """Replaces characters by others of the same sound in HOMOPHONES."""
-    places = [place for place, character in enumerate(text) if character in HOMOPHONES]
-    chosen = rng.permutation(places)[: max(1, len(text) // EVERY_CHARS)].tolist() if places else []
-    return "".join(HOMOPHONES[one] if place in chosen else one for place, one in enumerate(text))
+    indices = [index for index, character in enumerate(text) if character in HOMOPHONES]
+    chosen = rng.permutation(indices)[: max(1, len(text) // EVERY_CHARS)].tolist() if indices else []
+    return "".join(HOMOPHONES[character] if index in chosen else character for index, character in enumerate(text))
 
 
 def emoji(text: str, rng: np.random.Generator) -> str:
@@ -86,32 +86,34 @@ def negate(text: str) -> str | None:
     """
     if len(text) > MAX_NEGATED_CHARS:
         return None
-    found = [word for word in (*TURNABLE, *TURNABLE_ENGLISH) if word in text.lower()]
-    if len(found) != 1 or text.lower().count(found[0]) != 1:
+    matches = [word for word in (*NEGATABLE, *NEGATABLE_ENGLISH) if word in text.lower()]
+    if len(matches) != 1 or text.lower().count(matches[0]) != 1:
         return None
-    place, word = text.lower().index(found[0]), found[0]
+    index, word = text.lower().index(matches[0]), matches[0]
     marks = list(_NEGATIONS.finditer(text))
-    negation = "不" if word in TURNABLE else "not "
+    negation = "不" if word in NEGATABLE else "not "
     if not marks:
-        return text[:place] + negation + text[place:]
-    if len(marks) == 1 and text[:place].endswith(negation):
-        return text[: place - len(negation)] + text[place:]
+        return text[:index] + negation + text[index:]
+    if len(marks) == 1 and text[:index].endswith(negation):
+        return text[: index - len(negation)] + text[index:]
     return None
 
 
 def _change(text: str, rng: np.random.Generator, change: Callable[..., str], width: int = 1) -> str:
     """Applies `change` to some runs of `width` letters that do not overlap."""
-    places = [
-        place for place in range(len(text) - width + 1) if all(one.isalpha() for one in text[place : place + width])
+    indices = [
+        index
+        for index in range(len(text) - width + 1)
+        if all(character.isalpha() for character in text[index : index + width])
     ]
     chosen: list[int] = []
-    for place in rng.permutation(places).tolist() if places else []:
-        if all(abs(place - other) >= width for other in chosen):
-            chosen.append(place)
+    for index in rng.permutation(indices).tolist() if indices else []:
+        if all(abs(index - other) >= width for other in chosen):
+            chosen.append(index)
         if len(chosen) == max(1, len(text) // EVERY_CHARS):
             break
-    for place in sorted(chosen, reverse=True):
-        text = text[:place] + change(*text[place : place + width]) + text[place + width :]
+    for index in sorted(chosen, reverse=True):
+        text = text[:index] + change(*text[index : index + width]) + text[index + width :]
     return text
 
 

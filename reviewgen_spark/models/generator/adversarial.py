@@ -1,9 +1,9 @@
 """Trains a generator adversarially: the reward is the score of a discriminator of real and generated texts.
 
 The generator was trained by likelihood before. It is updated by REINFORCE (Williams 1992) as in SeqGAN (Yu et al.
-2017). The reward is the discriminator's score of the whole text, the baseline is the mean of the batch. The loss also
-has the likelihood of the real texts (Li et al. 2017, Adversarial Learning for Neural Dialogue Generation, section
-3.2), because without it the generator collapses to one text. The discriminator is also used as a re-ranker.
+2017). The reward is the discriminator's score of the whole text. The baseline is the mean reward of the batch. The loss
+also has the likelihood of the real texts, because without it the generator collapses to one text. Source: Li et al.
+2017, Adversarial Learning for Neural Dialogue Generation, section 3.2. The discriminator is also used as a re-ranker.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,13 +19,13 @@ from reviewgen_spark.config import DecodingSection
 from reviewgen_spark.models.bases.encoder import Shape
 from reviewgen_spark.models.data.batches import pad
 from reviewgen_spark.models.decoding.decoding import Prompt, Specials, continue_prompts
-from reviewgen_spark.models.generator.text_task import Row, text_loss
+from reviewgen_spark.models.generator.text_task import ExampleRow, text_loss
 from reviewgen_spark.models.training.objectives import IGNORED
 from reviewgen_spark.models.training.trainer import autocast
 
 Ids = list[int]
 Reward = Callable[[Sequence[Ids]], npt.NDArray[np.float64]]
-"""Texts as tokens -> (N,), the higher the better."""
+"""Maps texts as tokens to their rewards (N,); a higher reward is better."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class AdversarialSettings:
     """Sets the training of generator and discriminator.
 
     Attributes:
-        steps: Of the generator.
+        steps: Training steps of the generator.
         batch_size: Requests per step; one text is generated for each.
-        learning_rate: Of the generator; far below that of likelihood training.
-        likelihood_share: Of the generator's loss; the rest is the share of the reward.
-        discriminator_steps: Of the discriminator before each step of the generator.
-        warmup_steps: Of the discriminator alone, at the beginning.
-        discriminator_rate: Its learning rate.
-        text_tokens: The longest text that is sampled.
+        learning_rate: Learning rate of the generator; far below that of likelihood training.
+        likelihood_share: Share of the likelihood in the generator's loss; the rest is the share of the reward.
+        discriminator_steps: Training steps of the discriminator before each step of the generator.
+        warmup_steps: Training steps of the discriminator alone, at the beginning.
+        discriminator_rate: Learning rate of the discriminator.
+        text_tokens: Tokens of the longest text that is sampled.
         temperature: Logits are divided by it when a text is sampled.
     """
 
@@ -66,10 +66,10 @@ class Discriminator:
         """Initialises its weights from torch's seed.
 
         Args:
-            vocabulary: tokens of the generator.
-            pad_id: the generator's padding.
-            text_tokens: the longest text it reads; longer ones are cut.
-            settings: its rate, device and precision.
+            vocabulary: number of tokens of the generator.
+            pad_id: the generator's padding token.
+            text_tokens: tokens of the longest text; longer texts are cut.
+            settings: learning rate, device and precision.
         """
         from transformers import BertConfig, BertForSequenceClassification
 
@@ -88,25 +88,25 @@ class Discriminator:
         self.model: Any = BertForSequenceClassification(config).to(settings.device)
         self._optimizer = torch.optim.AdamW(self.model.parameters(), lr=settings.discriminator_rate)
 
-    def learn(self, real: Sequence[Ids], written: Sequence[Ids]) -> float:
+    def learn(self, real: Sequence[Ids], generated: Sequence[Ids]) -> float:
         """Runs one training step on texts of both kinds; returns the accuracy on them before the step."""
         self.model.train()
         with autocast(self.settings.device, self.settings.precision):
-            logits = self._logits([*real, *written])  # (B,)
-        wanted = torch.cat([torch.ones(len(real)), torch.zeros(len(written))]).to(logits.device)
-        loss = F.binary_cross_entropy_with_logits(logits, wanted)
+            logits = self._logits([*real, *generated])  # (B,)
+        targets = torch.cat([torch.ones(len(real)), torch.zeros(len(generated))]).to(logits.device)
+        loss = F.binary_cross_entropy_with_logits(logits, targets)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)
         self._optimizer.step()
-        return float(((logits > 0) == (wanted > 0)).float().mean())
+        return float(((logits > 0) == (targets > 0)).float().mean())
 
     def score(self, texts: Sequence[Ids]) -> npt.NDArray[np.float64]:
         """Returns (N,) the probability that each text is real, used as reward and to rank candidates."""
         self.model.eval()
         with torch.inference_mode(), autocast(self.settings.device, self.settings.precision):
-            found = [self._logits(texts[start : start + 64]).sigmoid() for start in range(0, len(texts), 64)]
-        return np.asarray(torch.cat(found).double().cpu().numpy())
+            scores = [self._logits(texts[start : start + 64]).sigmoid() for start in range(0, len(texts), 64)]
+        return np.asarray(torch.cat(scores).double().cpu().numpy())
 
     def _logits(self, texts: Sequence[Ids]) -> torch.Tensor:
         ids, mask = pad([text[: self._width] for text in texts], self._pad_id, self.settings.device)
@@ -116,7 +116,7 @@ class Discriminator:
 
 def train_adversarially(
     model: Any,
-    rows: Sequence[Row],
+    rows: Sequence[ExampleRow],
     specials: Specials,
     settings: AdversarialSettings,
     progress: Callable[[str], None],
@@ -125,16 +125,16 @@ def train_adversarially(
     """Trains a causal generator in place.
 
     Args:
-        model: trained by likelihood before.
-        rows: real examples: requests and their real texts.
-        specials: of its tokenizer.
-        settings: of the training.
+        model: the generator, already trained by likelihood.
+        rows: requests, each with its real text.
+        specials: special tokens of its tokenizer.
+        settings: settings of the training.
         progress: called with a line every 20 steps; the lines have no review text.
         reward: used instead of the discriminator's score.
 
     Returns:
-        The final discriminator, and a point per step: mean reward, and the discriminator's accuracy on texts before
-        it is trained on them.
+        The final discriminator, and a point per step. A point has the mean reward, and the discriminator's accuracy on
+        texts before it is trained on them.
     """
     rng = np.random.default_rng(settings.seed)
     vocabulary = model.get_input_embeddings().num_embeddings
@@ -142,29 +142,30 @@ def train_adversarially(
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=0.0)
 
-    def draw() -> tuple[list[Row], list[Ids]]:
-        chosen = [rows[place] for place in rng.integers(0, len(rows), settings.batch_size)]
+    def draw() -> tuple[list[ExampleRow], list[Ids]]:
+        chosen = [rows[index] for index in rng.integers(0, len(rows), settings.batch_size)]
         return chosen, sample(model, [row.prompt for row in chosen], specials, settings, rng)
 
     for _ in range(settings.warmup_steps if reward is None else 0):
-        real, written = draw()
-        discriminator.learn([row.text for row in real], written)
+        real, generated = draw()
+        discriminator.learn([row.text for row in real], generated)
     curve: list[dict[str, float]] = []
     for step in range(1, settings.steps + 1):
         accuracies: list[float] = []
         for _ in range(settings.discriminator_steps if reward is None else 0):
-            real, written = draw()
-            accuracies.append(discriminator.learn([row.text for row in real], written))
-        real, written = draw()
-        rewards = (reward or discriminator.score)(written)  # (B,)
+            real, generated = draw()
+            accuracies.append(discriminator.learn([row.text for row in real], generated))
+        real, generated = draw()
+        rewards = (reward or discriminator.score)(generated)  # (B,)
         advantage = (rewards - rewards.mean()) / max(float(rewards.std()), 1e-6)
         model.train()
-        answered = [Row(row.prompt, text, 0) for row, text in zip(real, written, strict=True)]
+        sampled = [ExampleRow(row.prompt, text, 0) for row, text in zip(real, generated, strict=True)]
         with autocast(settings.device, settings.precision):
-            log_probabilities, lengths = text_log_probabilities(model, answered, specials, settings)
-            wanted = torch.as_tensor(advantage, dtype=torch.float32, device=settings.device)
-            # Divided by the length of all texts of the batch, because per-text lengths would reward bad long texts.
-            loss = -(wanted * log_probabilities).sum() / lengths.sum() * (1 - settings.likelihood_share)
+            log_probabilities, lengths = text_log_probabilities(model, sampled, specials, settings)
+            weights = torch.as_tensor(advantage, dtype=torch.float32, device=settings.device)
+            # Divided by the length of all texts of the batch. Division of each text by its own length would reward
+            # bad long texts.
+            loss = -(weights * log_probabilities).sum() / lengths.sum() * (1 - settings.likelihood_share)
             if settings.likelihood_share:
                 total, tokens = text_loss(model, real, "causal", specials.pad_id, settings.device)
                 loss = loss + settings.likelihood_share * total / max(1, tokens)
@@ -185,7 +186,7 @@ def train_adversarially(
 
 
 def text_log_probabilities(
-    model: Any, rows: Sequence[Row], specials: Specials, settings: AdversarialSettings
+    model: Any, rows: Sequence[ExampleRow], specials: Specials, settings: AdversarialSettings
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns (B,) the log probability of each text as it was sampled, and (B,) its number of tokens."""
     ids, mask = pad([row.prompt + row.text for row in rows], specials.pad_id, settings.device)  # (B, T), (B, T)
@@ -202,7 +203,7 @@ def sample(
 ) -> list[Ids]:
     """Samples one text per prompt from the unchanged distribution of the model; its end token, if any, is included."""
     model.eval()
-    asked = [Prompt(ids, int(seed)) for ids, seed in zip(prompts, rng.integers(0, 2**62, len(prompts)), strict=True)]
+    requests = [Prompt(ids, int(seed)) for ids, seed in zip(prompts, rng.integers(0, 2**62, len(prompts)), strict=True)]
     plain = DecodingSection(
         temperature=settings.temperature,
         top_k=0,
@@ -212,8 +213,8 @@ def sample(
         max_new_tokens=settings.text_tokens,
     )
     with autocast(settings.device, settings.precision):
-        found = dict(continue_prompts(model, asked, plain, specials))
-    texts = [found[place] for place in range(len(asked))]
+        generated = dict(continue_prompts(model, requests, plain, specials))
+    texts = [generated[index] for index in range(len(requests))]
     return [[*text.ids, specials.end_id] if text.is_finished else text.ids for text in texts]
 
 
@@ -224,9 +225,9 @@ def choose_best(
     scores = discriminator.score([text for texts in candidates for text in texts])
     chosen, best, start = list[Ids](), list[float](), 0
     for texts in candidates:
-        own = scores[start : start + len(texts)]
+        candidate_scores = scores[start : start + len(texts)]
         start += len(texts)
-        place = int(own.argmax())
-        chosen.append(texts[place])
-        best.append(float(own[place]))
+        index = int(candidate_scores.argmax())
+        chosen.append(texts[index])
+        best.append(float(candidate_scores[index]))
     return chosen, np.asarray(best)

@@ -1,12 +1,12 @@
 """Encodes a request as control codes: the prompt tokens of a generator.
 
-Keskar et al. (2019), CTRL. A field with a closed list (purpose, language, length, sentiment, stars) is one special
-token. A free field (category, aspects, keywords, attributes, sources) is plain text after a separator:
+Source: Keskar et al. (2019), CTRL. A field with a closed list (purpose, language, length, sentiment, stars) is one
+special token. A free field (category, aspects, keywords, attributes, sources) is plain text after a separator:
 
     <s> <purpose:reply> <language:zh> <length:short> <sentiment:negative> <category> 手机 <keywords> 屏幕 <and> 电池
     <source> 用了两天屏幕就坏了 <text>
 
-A code or end token inside a source is encoded as plain characters, because a review must not inject commands.
+A code or end token inside a source is encoded as plain characters, because a review must not inject codes.
 """
 
 import re
@@ -20,7 +20,7 @@ from reviewgen_spark.text.requests.request import LENGTHS, SENTIMENTS
 from reviewgen_spark.text.words.languages import LANG_CODES
 
 if TYPE_CHECKING:
-    from reviewgen_spark.text.requests.request import Request
+    from reviewgen_spark.text.requests.request import TextRequest
 
 CODES_VERSION = "codes-1"
 """Changes with each change of the prompt layout, because it is part of the fingerprint of each prompt."""
@@ -78,8 +78,8 @@ def add_control_codes(tokenizer: Any, model: Any) -> list[int]:
     added = list(range(before, len(tokenizer)))
     if not added:
         return []
-    known = model.get_input_embeddings().weight.detach()[:before]  # (V, C)
-    mean, spread = known.mean(dim=0), known.std(dim=0)  # (C,), (C,)
+    old = model.get_input_embeddings().weight.detach()[:before]  # (V, C)
+    mean, spread = old.mean(dim=0), old.std(dim=0)  # (C,), (C,)
     # A checkpoint may have more embeddings than tokens; they are kept.
     model.resize_token_embeddings(max(len(tokenizer), len(model.get_input_embeddings().weight)), mean_resizing=False)
     with torch.no_grad():
@@ -112,7 +112,7 @@ class PromptTokenizer:
             max_tokens: of prompt and text together; in a seq2seq model, of each of them.
             text_tokens: the part of `max_tokens` that is reserved for the text.
             is_seq2seq: whether the model has a separate encoder for the prompt.
-            purposes: that the generator was trained for; others are refused.
+            purposes: the purposes that the generator was trained for; others are refused.
         """
         backend.no_padding()
         backend.no_truncation()
@@ -129,7 +129,7 @@ class PromptTokenizer:
 
     @classmethod
     def of(cls, tokenizer: Any, **settings: Any) -> "PromptTokenizer":
-        """Wraps a fast tokenizer of transformers; settings as above."""
+        """Wraps a fast tokenizer of transformers; `settings` are the other parameters of the constructor."""
         start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.cls_token_id
         end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.sep_token_id
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else end
@@ -137,7 +137,7 @@ class PromptTokenizer:
 
     @property
     def banned_ids(self) -> list[int]:
-        """Returns the tokens that no text may have: codes, padding, unknown; all special ones but the end."""
+        """Returns the tokens that no text may have: the unknown token, and all special tokens except the end token."""
         return sorted((self._specials | {self._unknown_id}) - {self.end_id})
 
     @property
@@ -145,7 +145,7 @@ class PromptTokenizer:
         """Returns the number of tokens of the longest prompt."""
         return self.max_tokens if self.is_seq2seq else self.max_tokens - self.text_tokens
 
-    def encode_prompt(self, request: "Request") -> list[int]:
+    def encode_prompt(self, request: "TextRequest") -> list[int]:
         """Returns the prompt tokens of a request; sources are cut first, then keywords, from the last on.
 
         Raises:
@@ -153,8 +153,8 @@ class PromptTokenizer:
         """
         if request.purpose in CODES["purpose"] and request.purpose not in self.purposes:
             raise RequestError(
-                f"purpose: this generator was taught {', '.join(self.purposes)}, got {request.purpose!r}; use another "
-                "writer, or train one with examples of it"
+                f"purpose: this generator was trained for {', '.join(self.purposes)}, got {request.purpose!r}; use "
+                "another writer, or train one with examples of it"
             )
         head = [] if self.start_id is None else [self.start_id]
         head += [self._codes[token] for token in closed_codes(request)]
@@ -177,20 +177,20 @@ class PromptTokenizer:
         return [*head, *listed, *attributes, *sources, *end]
 
     def encode_text(self, text: str) -> list[int] | None:
-        """Returns the tokens of a text with the end token; None where it is longer than the reserved tokens."""
+        """Returns the tokens of a text with the end token; None if it is longer than the reserved tokens."""
         ids = [*self._plain(text), self.end_id]
         return ids if len(ids) <= (self.max_tokens if self.is_seq2seq else self.text_tokens) else None
 
     def count_unknown(self, text: str) -> int:
         """Counts the characters of a text that have no token."""
-        found = self._backend.encode(text, add_special_tokens=False)
-        parts = zip(found.ids, found.offsets, strict=True)
+        encoding = self._backend.encode(text, add_special_tokens=False)
+        parts = zip(encoding.ids, encoding.offsets, strict=True)
         return sum(end - start for number, (start, end) in parts if number == self._unknown_id)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Returns the text of generated tokens, up to the end token."""
-        kept = list(ids)[: list(ids).index(self.end_id)] if self.end_id in ids else list(ids)
-        text: str = self._backend.decode([number for number in kept if number not in self._specials])
+        text_ids = list(ids)[: list(ids).index(self.end_id)] if self.end_id in ids else list(ids)
+        text: str = self._backend.decode([number for number in text_ids if number not in self._specials])
         return _SPACE_BESIDE_CHINESE.sub("", text.strip())
 
     def _plain(self, text: str) -> list[int]:
@@ -200,8 +200,8 @@ class PromptTokenizer:
 
     def _list(self, separator: str, values: Sequence[str]) -> list[int]:
         ids: list[int] = []
-        for place, value in enumerate(values):
-            ids += [self._codes[AND if place else separator], *self._plain(value)]
+        for index, value in enumerate(values):
+            ids += [self._codes[AND if index else separator], *self._plain(value)]
         return ids
 
     def _cut(self, sources: list[list[int]], room: int) -> list[int]:
@@ -215,7 +215,7 @@ class PromptTokenizer:
         return ids
 
 
-def closed_codes(request: "Request") -> Iterator[str]:
+def closed_codes(request: "TextRequest") -> Iterator[str]:
     """Yields the tokens of the fields with a closed list, in order.
 
     Raises:

@@ -19,8 +19,8 @@ from reviewgen_spark.models.evaluation.evaluation import Score
 from reviewgen_spark.models.generator.examples import Example
 from reviewgen_spark.models.generator.generator_folder import Generator, load_generator
 from reviewgen_spark.models.generator.ngram_baseline import UNKNOWN_BITS, NgramModel
-from reviewgen_spark.models.generator.text_metrics import CopyIndex, measure_texts
-from reviewgen_spark.models.generator.text_task import EVALUATION_TOKENS, Row, text_bits
+from reviewgen_spark.models.generator.text_metrics import CharacterRunIndex, measure_texts
+from reviewgen_spark.models.generator.text_task import EVALUATION_TOKENS, ExampleRow, text_bits
 
 BOOTSTRAP_SAMPLES = 1000
 
@@ -38,7 +38,7 @@ def evaluate_generator(
     Args:
         folder: the generator.
         training: examples that it was trained on.
-        test: examples that it was not trained on.
+        test: examples that it was not trained on, which give the requests and the reference texts.
         section: number of texts, and the seed.
         decoding: settings of the decoding.
         device: `cpu` or `cuda`.
@@ -55,10 +55,11 @@ def evaluate_generator(
             "ingest more reviews, or lower evaluate_generator.texts"
         )
     order = rng.permutation(len(fitting))
-    fitting = [fitting[place] for place in order]
-    texts, known = [example.text for example, _row in fitting], [example.text for example in training]
+    fitting = [fitting[index] for index in order]
+    texts = [example.text for example, _row in fitting]
+    training_texts = [example.text for example in training]
     characters = np.asarray([len(text) for text in texts])
-    ngram = NgramModel(known)
+    ngram = NgramModel(training_texts)
     bits = text_bits(
         generator.model, [row for _example, row in fitting], generator.settings.kind, device, generator.tokenizer.pad_id
     )
@@ -67,50 +68,52 @@ def evaluate_generator(
         _ratio("generator", "bits_per_character", bits, characters, rng),
         _ratio("ngram", "bits_per_character", ngram.bits(texts), characters, rng),
     ]
-    # One half gives the requests, the other the real texts, so that no text is compared with itself.
-    asked, rest = [example for example, _row in fitting[: section.texts]], texts[section.texts :]
-    real, judge = rest[: section.texts], NgramModel(rest[section.texts :] or rest)
-    index = CopyIndex(known)
-    made = {
-        "generator": write_texts(generator, asked, decoding, section.seed),
-        "ngram": [ngram.generate(rng) for _ in asked],
-        "retrieval": retrieve(asked, training, rng),
-        "real": [example.text for example in asked],
+    # One half gives the requests, the other the real texts, because no text must be compared with itself.
+    requested = [example for example, _row in fitting[: section.texts]]
+    references = texts[section.texts :]
+    real, judge = references[: section.texts], NgramModel(references[section.texts :] or references)
+    copied_runs = CharacterRunIndex(training_texts)
+    generated = {
+        "generator": write_texts(generator, requested, decoding, section.seed),
+        "ngram": [ngram.generate(rng) for _ in requested],
+        "retrieval": retrieve(requested, training, rng),
+        "real": [example.text for example in requested],
     }
-    for model, written in made.items():
-        kept = [text for text in written if text]
-        for name, value in asdict(measure_texts(kept, index, judge, real, section.seed)).items():
-            scores.append(Score(model, "test", "all", f"texts/{name}", value, None, None, len(kept)))
+    for model, written in generated.items():
+        nonempty = [text for text in written if text]
+        for name, value in asdict(measure_texts(nonempty, copied_runs, judge, real, section.seed)).items():
+            scores.append(Score(model, "test", "all", f"texts/{name}", value, None, None, len(nonempty)))
     return scores
 
 
 def write_texts(generator: Generator, examples: Sequence[Example], decoding: DecodingSection, seed: int) -> list[str]:
-    """Generates a text for the request of each example, '' where the model has none."""
+    """Generates a text for the request of each example; the text is '' if the model generates none."""
     tokenizer, model, settings, _copies = generator
     specials = Specials(tokenizer.end_id, tokenizer.pad_id, tuple(tokenizer.banned_ids))
-    prompts = [Prompt(tokenizer.encode_prompt(example.request), seed + place) for place, example in enumerate(examples)]
+    prompts = [Prompt(tokenizer.encode_prompt(example.request), seed + index) for index, example in enumerate(examples)]
     capped = decoding.model_copy(update={"max_new_tokens": min(decoding.max_new_tokens, settings.text_tokens)})
     texts = [""] * len(prompts)
-    for place, text in continue_prompts(model, prompts, capped, specials, EVALUATION_TOKENS, settings.max_tokens):
-        texts[place] = tokenizer.decode(text.ids)
+    for index, text in continue_prompts(model, prompts, capped, specials, EVALUATION_TOKENS, settings.max_tokens):
+        texts[index] = tokenizer.decode(text.ids)
     return texts
 
 
-def retrieve(asked: Sequence[Example], training: Sequence[Example], rng: np.random.Generator) -> list[str]:
+def retrieve(requested: Sequence[Example], training: Sequence[Example], rng: np.random.Generator) -> list[str]:
     """Returns for each request a training text of equal purpose, language, sentiment, category and length.
 
-    Of 50 sampled candidates, the one with most of the keywords is returned. If none is equal, all are candidates.
+    Of 50 sampled candidates, the one with most of the keywords is returned. If no training text is equal in these
+    fields, all training texts are candidates.
     """
     by_codes: dict[tuple[Any, ...], list[Example]] = {}
     for example in training:
         by_codes.setdefault(_codes(example), []).append(example)
-    found: list[str] = []
-    for example in asked:
+    retrieved: list[str] = []
+    for example in requested:
         candidates = by_codes.get(_codes(example)) or list(training)
-        drawn = [candidates[place] for place in rng.integers(0, len(candidates), 50)]
+        drawn = [candidates[index] for index in rng.integers(0, len(candidates), 50)]
         shared = [sum(word in other.text for word in example.request.keywords) for other in drawn]
-        found.append(drawn[int(np.argmax(shared))].text)
-    return found
+        retrieved.append(drawn[int(np.argmax(shared))].text)
+    return retrieved
 
 
 def _codes(example: Example) -> tuple[Any, ...]:
@@ -118,10 +121,10 @@ def _codes(example: Example) -> tuple[Any, ...]:
     return request.purpose, request.lang_code, request.sentiment, request.category, request.length
 
 
-def _row(generator: Generator, example: Example) -> Row | None:
+def _row(generator: Generator, example: Example) -> ExampleRow | None:
     try:
         text = generator.tokenizer.encode_text(example.text)
-        return Row(generator.tokenizer.encode_prompt(example.request), text, len(example.text)) if text else None
+        return ExampleRow(generator.tokenizer.encode_prompt(example.request), text, len(example.text)) if text else None
     except RequestError:
         return None
 

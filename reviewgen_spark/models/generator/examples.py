@@ -15,7 +15,7 @@ import numpy as np
 
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.data.corpus import Examples
-from reviewgen_spark.text.requests.request import Request, length_of
+from reviewgen_spark.text.requests.request import TextRequest, length_of
 from reviewgen_spark.text.words.languages import LANG_CODES
 
 MIN_KEYWORD_CHARACTERS = 2
@@ -23,9 +23,9 @@ MIN_KEYWORD_CHARACTERS = 2
 
 @dataclass(frozen=True)
 class Example:
-    """A request, and its text."""
+    """Holds a request and its text."""
 
-    request: Request
+    request: TextRequest
     text: str
 
 
@@ -34,15 +34,15 @@ def review_examples(
 ) -> list[Example]:
     """Returns an example of each review in Chinese or English. Equal reviews give equal examples.
 
-    Half of the examples with a sentiment and a keyword have the purpose of a verified buyer's draft, which needs both.
-    All others have the purpose augmentation.
+    Half of the examples with a sentiment and a keyword have the purpose of a verified buyer's draft. This
+    purpose needs both. All others have the purpose augmentation.
 
     Args:
-        reviews: of one split.
+        reviews: reviews of one split.
         content_words: splits a text and returns its content words.
-        max_keywords: largest number of keywords; the number is random and may be 0.
+        max_keywords: largest number of keywords; each number is random and may be 0.
         codes_dropped: share of the codes that are left out.
-        seed: of the random choices.
+        seed: seed of the random choices.
     """
     return list(_read(reviews, content_words, max_keywords, codes_dropped, seed))
 
@@ -51,31 +51,31 @@ def _read(
     reviews: Examples, content_words: Callable[[str], Sequence[str]], max_keywords: int, codes_dropped: float, seed: int
 ) -> Iterator[Example]:
     columns = reviews.columns
-    for place, (record_id, text) in enumerate(zip(reviews.record_ids, reviews.texts, strict=True)):
-        language = str(columns["lang_code"][place] or "")[:2]  # zh-hant is Chinese too
+    for index, (record_id, text) in enumerate(zip(reviews.record_ids, reviews.texts, strict=True)):
+        language = str(columns["lang_code"][index] or "")[:2]  # zh-hant is Chinese too
         if language not in LANG_CODES or not text:
             continue
         digest = hashlib.sha256(f"{seed}|{record_id}".encode()).digest()
         rng = np.random.default_rng(int.from_bytes(digest[:8]))
         words = list(dict.fromkeys(word for word in content_words(text) if len(word) >= MIN_KEYWORD_CHARACTERS))
         chosen = rng.permutation(len(words))[: int(rng.integers(0, max_keywords + 1))]
-        label = {0: "negative", 1: "positive"}.get(int(reviews.labels[place]))
-        rating = columns["rating"][place]
-        known: dict[str, Any] = {
-            "category": columns["category"][place] or None,
+        label = {0: "negative", 1: "positive"}.get(int(reviews.labels[index]))
+        rating = columns["rating"][index]
+        fields: dict[str, Any] = {
+            "category": columns["category"][index] or None,
             "sentiment": label,
             # If stars contradict the label, the label is kept and the stars are left out.
             "stars": None if rating is None or (label and (rating > 3) != (label == "positive")) else int(rating),
         }
-        kept = {name: value for name, value in known.items() if rng.random() >= codes_dropped}
-        is_draft = digest[8] % 2 == 1 and len(chosen) > 0 and (kept.get("sentiment") or kept.get("stars"))
-        request = Request(
+        kept_fields = {name: value for name, value in fields.items() if rng.random() >= codes_dropped}
+        is_draft = digest[8] % 2 == 1 and len(chosen) > 0 and (kept_fields.get("sentiment") or kept_fields.get("stars"))
+        request = TextRequest(
             purpose="draft_for_verified_buyer" if is_draft else "augmentation",
-            product_id="-",  # no code has it
+            product_id="-",  # no control code contains it
             lang_code=language,
             keywords=tuple(words[word] for word in chosen),
             length=length_of(text, language),
-            **kept,
+            **kept_fields,
         )
         yield Example(request, text)
 
@@ -92,25 +92,25 @@ def read_examples(file: Path) -> list[Example]:
         raise ConfigError(
             f"finetune_generator.examples: {file} cannot be read ({type(error).__name__}); expected JSON lines in UTF-8"
         ) from error
-    found: list[Example] = []
+    examples: list[Example] = []
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-            request, text = Request.from_json(json.dumps(row["request"])), row["text"]
+            request, text = TextRequest.from_json(json.dumps(row["request"])), row["text"]
             if not isinstance(text, str) or not text.strip():
-                raise ConfigError("text: expected one that is not empty")
+                raise ConfigError("text: expected a text that is not empty")
         except ConfigError as error:
             raise ConfigError(f"{file.name}: line {number}: {error}") from None
         except (ValueError, KeyError, TypeError):
             raise ConfigError(
                 f'{file.name}: line {number}: expected {{"request": {{...}}, "text": "..."}}, got something else'
             ) from None
-        found.append(Example(request, text.strip()))
-    return found
+        examples.append(Example(request, text.strip()))
+    return examples
 
 
 def split_examples(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Splits into training and validation by the hash of the text, so that copies get the same split."""
+    """Splits into training and validation by the hash of the text, because copies must get the same split."""
     parts: tuple[list[Example], list[Example]] = ([], [])
     for example in examples:
         digest = hashlib.sha256(f"{seed}|{example.text}".encode()).digest()

@@ -19,7 +19,7 @@ from reviewgen_spark.models.classifier.model_folder import CURVE_FILE
 from reviewgen_spark.models.generator.control_codes import CODES, PromptTokenizer, add_control_codes
 from reviewgen_spark.models.generator.examples import Example
 from reviewgen_spark.models.generator.generator_folder import SETTINGS_FILE, save_generator
-from reviewgen_spark.models.generator.text_task import Row, TextTask, encode_examples
+from reviewgen_spark.models.generator.text_task import ExampleRow, TextTask, encode_examples
 from reviewgen_spark.models.training.checkpoint import Point
 from reviewgen_spark.models.training.optimizer import loop_settings
 from reviewgen_spark.models.training.trainer import fit_to_device, seeded, train
@@ -146,7 +146,9 @@ def require_positions(model: Any, section: FinetuneGeneratorSection) -> None:
         )
 
 
-def require_rows(rows: Sequence[Row], validation: Sequence[Row], section: FinetuneGeneratorSection) -> None:
+def require_rows(
+    rows: Sequence[ExampleRow], validation: Sequence[ExampleRow], section: FinetuneGeneratorSection
+) -> None:
     """Refuses splits without an example that fits.
 
     Raises:

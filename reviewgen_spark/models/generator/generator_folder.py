@@ -27,11 +27,14 @@ GENERATOR_FILES = ("config.json", "copies.safetensors", "generator.json", "model
 
 @dataclass(frozen=True)
 class GeneratorSettings:
-    """The content of `generator.json`; it has no time and no path, so that equal training gives an equal file."""
+    """Holds the content of `generator.json`.
+
+    It has no time and no path, because equal training must give an equal file.
+    """
 
     kind: str  # causal or seq2seq
     base: str
-    purposes: tuple[str, ...]  # that it was trained for
+    purposes: tuple[str, ...]  # the purposes that it was trained for
     max_tokens: int  # of prompt and text together; in a seq2seq model, of each of them
     text_tokens: int
     start_id: int | None
@@ -48,7 +51,7 @@ class GeneratorSettings:
 
 
 class Generator(NamedTuple):
-    """A loaded generator; `model` is a causal or seq2seq model of transformers in evaluation mode."""
+    """Holds a loaded generator; `model` is a causal or seq2seq model of transformers in evaluation mode."""
 
     tokenizer: PromptTokenizer
     model: Any
@@ -84,10 +87,10 @@ def save_generator(
     """Writes a generator folder, its settings last, because a folder without settings is not a generator.
 
     Args:
-        folder: to write; files of another generator there are replaced.
+        folder: the folder to write; files of another generator in it are replaced.
         tokenizer: a fast tokenizer of transformers that has the control codes.
-        model: of transformers.
-        stage: that writes it, for messages.
+        model: a model of transformers.
+        stage: the stage that writes it, for messages.
         taught: the training texts, by language; their hashes are kept to detect copies of them.
         settings: fields of GeneratorSettings; the ids of start, end and padding are the tokenizer's.
 
@@ -102,11 +105,11 @@ def save_generator(
     save_weights(model, folder, stage)
     save_copies(folder, taught or {})
     prompts = PromptTokenizer.of(tokenizer, max_tokens=0, text_tokens=0)
-    found = GeneratorSettings(
+    written = GeneratorSettings(
         **{"start_id": prompts.start_id, "end_id": prompts.end_id, "pad_id": prompts.pad_id, **settings}
     )
-    found.write(folder)
-    return found
+    written.write(folder)
+    return written
 
 
 def save_copies(folder: Path, taught: Mapping[LangCode, Sequence[str]]) -> None:
@@ -125,20 +128,20 @@ def load_copies(folder: Path) -> dict[LangCode, CopyIndex]:
     """Reads the output of `save_copies`."""
     from safetensors.numpy import load_file
 
-    found = load_file(folder / COPIES_FILE)
+    hashes = load_file(folder / COPIES_FILE)
     # An array of 8 bytes per hash, because a list of numbers takes more memory.
     return {
-        language: CopyIndex(language, array("Q", found[language].tobytes()))
+        language: CopyIndex(language, array("Q", hashes[language].tobytes()))
         for language in LANG_CODES
-        if language in found
+        if language in hashes
     }
 
 
 def load_tokenizer(folder: Path) -> PromptTokenizer:
-    """Reads the tokenizer only, to check whether a prompt fits.
+    """Reads only the tokenizer, because that is enough to check whether a prompt fits.
 
     Raises:
-        ModelNotFoundError: it is not a generator.
+        ModelNotFoundError: the folder is not a generator folder.
     """
     settings = read_generator(folder)
     return PromptTokenizer(
@@ -159,10 +162,10 @@ def load_generator(folder: Path, device: str = "cpu", precision: str = "float32"
     Args:
         folder: a generator folder.
         device: `cpu` or `cuda`, as `loading.choose_device` resolves it.
-        precision: of weights and activations: float32, bfloat16, or on a CPU int8.
+        precision: precision of weights and activations: float32, bfloat16, or on a CPU int8.
 
     Raises:
-        ModelNotFoundError: it is not a generator, or its weights are not those of its configuration.
+        ModelNotFoundError: the folder is not a generator folder, or its weights do not fit its configuration.
         ConfigError: int8 on a GPU.
     """
     from safetensors.torch import load_file
@@ -179,10 +182,10 @@ def load_generator(folder: Path, device: str = "cpu", precision: str = "float32"
     # Memory-mapped, as in load_classifier; tied weights are in the file once.
     model.load_state_dict(load_file(folder / "model.safetensors"), strict=False, assign=True)
     model.tie_weights()
-    absent = [name for name, parameter in model.named_parameters() if parameter.is_meta]
-    if absent:
+    missing = [name for name, parameter in model.named_parameters() if parameter.is_meta]
+    if missing:
         raise ModelNotFoundError(
-            f"{folder}: model.safetensors lacks {', '.join(absent[:3])}; train the generator again"
+            f"{folder}: model.safetensors lacks {', '.join(missing[:3])}; train the generator again"
         )
     model.requires_grad_(False)
     ready = prepare(model, device, precision)  # type: ignore[arg-type]

@@ -1,10 +1,12 @@
 """Fits a character n-gram language model, the baseline of all generators: interpolated modified Kneser-Ney.
 
-Chen and Goodman (1999), An empirical study of smoothing techniques for language modeling, section 3; counts of n-grams
-that begin a text as in KenLM (Heafield et al. 2013). Uses only numpy: 4 million characters are counted in seconds.
+Source: Chen and Goodman (1999), An empirical study of smoothing techniques for language modeling, section 3. N-grams
+that begin a text are counted as in KenLM (Heafield et al. 2013). Uses only numpy: 4 million characters are counted in
+seconds.
 
 An n-gram is a node: its parent, which is the n-gram without its last character, and that character. All nodes of an
-order are one sorted array of keys, parent x vocabulary + character, so the children of a node are one slice of it.
+order are one sorted array of keys: parent x vocabulary + character. So the children of a node are one slice of the
+array.
 """
 
 from collections import Counter
@@ -21,7 +23,7 @@ START, END, UNKNOWN = 0, 1, 2
 SPECIALS = 3
 # Characters that occur once are counted together, as the frequency of unknown characters.
 MIN_CHARACTER_COUNT = 2
-# An unknown character is one of the some 2^17 assigned characters of Unicode. These bits are added because the model
+# An unknown character is one of about 2^17 assigned characters of Unicode. These bits are added because the model
 # predicts "unknown", not which character.
 UNKNOWN_BITS = 17.0
 
@@ -31,11 +33,11 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Level:
-    """The K n-grams of one order, and their P contexts, which are the n-grams of the order below."""
+    """Holds the K n-grams of one order, and their P contexts, which are the n-grams of the order below."""
 
     keys: Ints  # (K,) sorted
     discounted: Floats  # (K,) count less discount, over the count of its context
-    left: Floats  # (P,) the weight of the order below in each context; 1 where nothing follows it
+    backoff: Floats  # (P,) the weight of the order below in each context; 1 where nothing follows the context
 
 
 class NgramModel:
@@ -46,7 +48,7 @@ class NgramModel:
 
         Args:
             texts: the training split.
-            order: characters of the longest n-gram.
+            order: number of characters of the longest n-gram.
 
         Raises:
             DataQualityError: there is no text.
@@ -54,21 +56,21 @@ class NgramModel:
         counts = Counter(character for text in texts for character in text)
         if not counts:
             raise DataQualityError("n-gram model: there is no text to count; ingest reviews first")
-        known = sorted(character for character, count in counts.items() if count >= MIN_CHARACTER_COUNT)
-        self.order, self.characters = order, known
-        self._ids = {character: SPECIALS + place for place, character in enumerate(known)}
-        self.size = SPECIALS + len(known)
+        characters = sorted(character for character, count in counts.items() if count >= MIN_CHARACTER_COUNT)
+        self.order, self.characters = order, characters
+        self._ids = {character: SPECIALS + index for index, character in enumerate(characters)}
+        self.size = SPECIALS + len(characters)
         self.levels = self._count(self._encode(texts))
 
     def bits(self, texts: Sequence[str]) -> Floats:
         """Returns (N,) the bits of each text with its end; each unknown character adds `UNKNOWN_BITS`."""
         stream = self._encode(texts)
         probability = self._probabilities(stream)
-        is_said = stream != START
-        costs = np.where(is_said, -np.log2(np.maximum(probability, 1e-300)), 0.0)
+        is_predicted = stream != START
+        costs = np.where(is_predicted, -np.log2(np.maximum(probability, 1e-300)), 0.0)
         costs += np.where(stream == UNKNOWN, UNKNOWN_BITS, 0.0)
-        number = np.cumsum(stream == START) - 1  # the text of each position
-        return np.asarray(np.bincount(number, weights=costs, minlength=len(texts)), dtype=np.float64)
+        text_index = np.cumsum(stream == START) - 1  # (T,) the text of each position
+        return np.asarray(np.bincount(text_index, weights=costs, minlength=len(texts)), dtype=np.float64)
 
     def bits_per_character(self, texts: Sequence[str]) -> float:
         """Returns the bits of texts with their ends, divided by their number of characters."""
@@ -81,11 +83,11 @@ class NgramModel:
             probability = self._next(history)
             probability[[START, UNKNOWN]] = 0.0
             weights = probability ** (1.0 / temperature)
-            found = int(rng.choice(self.size, p=weights / weights.sum()))
-            if found == END:
+            character_id = int(rng.choice(self.size, p=weights / weights.sum()))
+            if character_id == END:
                 break
-            history.append(found)
-            drawn.append(self.characters[found - SPECIALS])
+            history.append(character_id)
+            drawn.append(self.characters[character_id - SPECIALS])
         return "".join(drawn)
 
     def _encode(self, texts: Sequence[str]) -> Ints:
@@ -111,91 +113,91 @@ class NgramModel:
         nodes, keys = [stream], [np.arange(self.size, dtype=np.int64)]
         counts, begins = [raw], [np.arange(self.size) == START]
         suffixes: list[Ints] = [np.zeros(0, dtype=np.int64)]
-        for n, (places, _since) in enumerate(self._grams(stream), start=2):
-            wanted = nodes[-1][places - 1] * self.size + stream[places]
-            found, inverse, count = np.unique(wanted, return_inverse=True, return_counts=True)
+        for n, (positions, _since) in enumerate(self._grams(stream), start=2):
+            gram_keys = nodes[-1][positions - 1] * self.size + stream[positions]
+            unique_keys, inverse, count = np.unique(gram_keys, return_inverse=True, return_counts=True)
             node = np.full(len(stream), -1, dtype=np.int64)
-            node[places] = inverse
-            parents, last = found // self.size, found % self.size
+            node[positions] = inverse
+            parents, last = unique_keys // self.size, unique_keys % self.size
             shorter = last if n == 2 else np.searchsorted(keys[-1], suffixes[-1][parents] * self.size + last)
             nodes.append(node)
-            keys.append(found)
+            keys.append(unique_keys)
             counts.append(count)
             begins.append(begins[-1][parents])
             suffixes.append(shorter)
         levels: list[Level] = []
-        for place in range(self.order):
-            adjusted = counts[place].astype(np.int64)
-            if place + 1 < self.order:
+        for index in range(self.order):
+            adjusted = counts[index].astype(np.int64)
+            if index + 1 < self.order:
                 # Below the highest order the count is the number of contexts of an n-gram. N-grams at the beginning
                 # of a text keep their count, because nothing precedes them.
-                continued = np.bincount(suffixes[place + 1], minlength=len(adjusted))
-                adjusted = np.where(begins[place], adjusted, continued)
-            if place == 0:
+                continued = np.bincount(suffixes[index + 1], minlength=len(adjusted))
+                adjusted = np.where(begins[index], adjusted, continued)
+            if index == 0:
                 adjusted = np.where(np.arange(self.size) == START, 0, adjusted)  # START is never predicted
-            contexts = 1 if place == 0 else len(keys[place - 1])
-            parents = np.zeros(self.size, dtype=np.int64) if place == 0 else keys[place] // self.size
-            levels.append(_smooth(keys[place], adjusted, parents, contexts))
+            contexts = 1 if index == 0 else len(keys[index - 1])
+            parents = np.zeros(self.size, dtype=np.int64) if index == 0 else keys[index] // self.size
+            levels.append(_smooth(keys[index], adjusted, parents, contexts))
         return levels
 
     def _probabilities(self, stream: Ints) -> Floats:
         """Returns (T,) the probability of each character given those before it."""
         first = self.levels[0]
-        probability: Floats = first.discounted[stream] + first.left[0] / self.size
+        probability: Floats = first.discounted[stream] + first.backoff[0] / self.size
         node = stream
-        for level, (places, _since) in zip(self.levels[1:], self._grams(stream), strict=True):
-            context = node[places - 1]
+        for level, (positions, _since) in zip(self.levels[1:], self._grams(stream), strict=True):
+            context = node[positions - 1]
             seen = context >= 0
-            places, context = places[seen], context[seen]
-            wanted = context * self.size + stream[places]
-            at = np.minimum(np.searchsorted(level.keys, wanted), len(level.keys) - 1)
-            is_there = level.keys[at] == wanted
-            lower = probability[places]
-            probability[places] = np.where(is_there, level.discounted[at], 0.0) + level.left[context] * lower
+            positions, context = positions[seen], context[seen]
+            keys = context * self.size + stream[positions]
+            index = np.minimum(np.searchsorted(level.keys, keys), len(level.keys) - 1)
+            is_known = level.keys[index] == keys
+            lower = probability[positions]
+            probability[positions] = np.where(is_known, level.discounted[index], 0.0) + level.backoff[context] * lower
             node = np.full(len(stream), -1, dtype=np.int64)
-            node[places] = np.where(is_there, at, -1)
+            node[positions] = np.where(is_known, index, -1)
         return probability
 
     def _next(self, history: Sequence[int]) -> Floats:
         """Returns (V,) the distribution of the next character."""
         first = self.levels[0]
-        probability: Floats = first.discounted + first.left[0] / self.size
+        probability: Floats = first.discounted + first.backoff[0] / self.size
         for n in range(2, min(self.order, len(history) + 1) + 1):
             context = self._find(history[len(history) - n + 1 :])
             if context < 0:
                 break
             level = self.levels[n - 1]
             low, high = np.searchsorted(level.keys, [context * self.size, (context + 1) * self.size])
-            probability = level.left[context] * probability
+            probability = level.backoff[context] * probability
             probability[level.keys[low:high] % self.size] += level.discounted[low:high]
         return probability
 
     def _find(self, gram: Sequence[int]) -> int:
         """Returns the node of an n-gram, -1 if it is not in the training texts."""
         node = gram[0]
-        for place, character in enumerate(gram[1:], start=1):
-            keys = self.levels[place].keys
-            wanted = node * self.size + character
-            at = int(np.searchsorted(keys, wanted))
-            if at == len(keys) or keys[at] != wanted:
+        for index, character in enumerate(gram[1:], start=1):
+            keys = self.levels[index].keys
+            key = node * self.size + character
+            position = int(np.searchsorted(keys, key))
+            if position == len(keys) or keys[position] != key:
                 return -1
-            node = at
+            node = position
         return node
 
 
 def _smooth(keys: Ints, counts: Ints, parents: Ints, contexts: int) -> Level:
     """Applies modified Kneser-Ney: discounts of counts of 1, 2 and more (Chen and Goodman 1999, equations 26-28)."""
-    of_counts = np.bincount(np.minimum(counts, 5), minlength=6)[1:5].astype(float)  # how many have count 1, 2, 3, 4
+    grams_of_count = np.bincount(np.minimum(counts, 5), minlength=6)[1:5].astype(float)  # n-grams with count 1, 2, 3, 4
     discounts = np.array([0.0, 0.5, 1.0, 1.5])  # defaults of KenLM, where there are too few counts for an estimate
-    if (of_counts > 0).all():
-        share = of_counts[0] / (of_counts[0] + 2 * of_counts[1])
-        estimate = [n - (n + 1) * share * of_counts[n] / of_counts[n - 1] for n in (1, 2, 3)]
+    if (grams_of_count > 0).all():
+        share = grams_of_count[0] / (grams_of_count[0] + 2 * grams_of_count[1])
+        estimate = [n - (n + 1) * share * grams_of_count[n] / grams_of_count[n - 1] for n in (1, 2, 3)]
         if all(0 < value < n for n, value in enumerate(estimate, start=1)):
             discounts[1:] = estimate
-    taken = discounts[np.minimum(counts, 3)]  # (K,)
+    discount = discounts[np.minimum(counts, 3)]  # (K,)
     totals = np.bincount(parents, weights=counts, minlength=contexts)  # (P,)
-    freed = np.bincount(parents, weights=taken, minlength=contexts)
+    freed = np.bincount(parents, weights=discount, minlength=contexts)
     with np.errstate(invalid="ignore", divide="ignore"):
-        left = np.where(totals > 0, freed / totals, 1.0)
-        discounted = np.where(totals[parents] > 0, (counts - taken) / totals[parents], 0.0)
-    return Level(keys, discounted, left)
+        backoff = np.where(totals > 0, freed / totals, 1.0)
+        discounted = np.where(totals[parents] > 0, (counts - discount) / totals[parents], 0.0)
+    return Level(keys, discounted, backoff)

@@ -1,7 +1,7 @@
 """Measures a set of texts: diversity, similarity to real texts, share of copied characters.
 
 No figure measures quality; each detects one fault. The figures of a set of texts are compared with those of the same
-number of real texts, never with an ideal.
+number of real texts, never with an ideal value.
 """
 
 import math
@@ -22,15 +22,15 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class TextMetrics:
-    """The figures of one set of texts.
+    """Holds the figures of one set of texts.
 
     Attributes:
         self_bleu: BLEU-4 of each text against the others, by characters; 1 where all are the same.
-        distinct_1: Different characters over all characters.
-        distinct_2: The same of pairs.
-        bits_per_character: Under a model of held-out real texts; near that of real texts is best. A lower value means
-            more uniform texts, a higher value means unlikely language.
-        discriminator_accuracy: Of a classifier of these and real texts, on unseen texts; 0.5 is best.
+        distinct_1: Number of different characters, divided by the number of all characters.
+        distinct_2: The same for pairs of characters.
+        bits_per_character: Bits under a model of held-out real texts. A value near that of real texts is best. A lower
+            value means more uniform texts, a higher value means unlikely language.
+        discriminator_accuracy: Accuracy of a classifier of these and real texts, on unseen texts; 0.5 is best.
         copied_share: Share of characters in runs of `COPIED_RUN` that the training texts have too.
         mean_characters: Mean length.
     """
@@ -45,16 +45,16 @@ class TextMetrics:
 
 
 def measure_texts(
-    texts: Sequence[str], training: "CopyIndex", judge: NgramModel, real: Sequence[str], seed: int
+    texts: Sequence[str], training: "CharacterRunIndex", judge: NgramModel, real: Sequence[str], seed: int
 ) -> TextMetrics:
     """Computes all figures of some texts.
 
     Args:
-        texts: generated, or real ones as the reference.
+        texts: generated texts, or real texts as the reference.
         training: index of the training texts of the generator.
         judge: a language model of real texts that the generator has not seen.
         real: as many real texts for the discriminator; neither in `training` nor in `judge`.
-        seed: of the folds.
+        seed: seed of the folds.
     """
     return TextMetrics(
         self_bleu=self_bleu(texts),
@@ -68,12 +68,14 @@ def measure_texts(
 
 
 def distinct(texts: Sequence[str], n: int) -> float:
-    """Returns different over all n-grams of characters (Li et al. 2016); it falls with the number of texts.
+    """Returns the number of different n-grams of characters, divided by the number of all (Li et al. 2016).
+
+    It falls with the number of texts.
 
     >>> distinct(["很好很好"], 2)
     0.6666666666666666
     """
-    grams = [text[at : at + n] for text in texts for at in range(len(text) - n + 1)]
+    grams = [text[start : start + n] for text in texts for start in range(len(text) - n + 1)]
     return len(set(grams)) / len(grams) if grams else 0.0
 
 
@@ -87,26 +89,26 @@ def self_bleu(texts: Sequence[str], order: int = BLEU_ORDER) -> float:
     grams = [[_count_grams(text, n) for text in texts] for n in range(1, order + 1)]
     highest = [_two_highest(counters) for counters in grams]
     lengths = sorted(len(text) for text in texts)
-    scores = [_bleu(place, texts[place], grams, highest, lengths) for place in range(len(texts))]
+    scores = [_bleu(index, texts[index], grams, highest, lengths) for index in range(len(texts))]
     return float(np.mean(scores))
 
 
 def _count_grams(text: str, n: int) -> Counter[str]:
-    return Counter(text[at : at + n] for at in range(len(text) - n + 1))
+    return Counter(text[start : start + n] for start in range(len(text) - n + 1))
 
 
 def _two_highest(counters: Sequence[Counter[str]]) -> dict[str, tuple[int, int, int]]:
     """Returns for each n-gram the highest count in a text, that text, and the highest count in any other."""
-    found: dict[str, tuple[int, int, int]] = {}
-    for place, counter in enumerate(counters):
+    highest: dict[str, tuple[int, int, int]] = {}
+    for index, counter in enumerate(counters):
         for gram, count in counter.items():
-            most, holder, second = found.get(gram, (0, -1, 0))
-            found[gram] = (count, place, most) if count > most else (most, holder, max(second, count))
-    return found
+            most, holder, second = highest.get(gram, (0, -1, 0))
+            highest[gram] = (count, index, most) if count > most else (most, holder, max(second, count))
+    return highest
 
 
 def _bleu(
-    place: int,
+    index: int,
     text: str,
     grams: Sequence[Sequence[Counter[str]]],
     highest: Sequence[dict[str, tuple[int, int, int]]],
@@ -114,19 +116,19 @@ def _bleu(
 ) -> float:
     logs: list[float] = []
     for counters, most in zip(grams, highest, strict=True):
-        own = counters[place]
-        if not own:
+        text_grams = counters[index]
+        if not text_grams:
             break  # shorter than n
         matched = 0
-        for gram, count in own.items():
+        for gram, count in text_grams.items():
             first, holder, second = most[gram]
-            matched += min(count, second if holder == place else first)
-        logs.append(math.log((matched or 0.1) / sum(own.values())))
+            matched += min(count, second if holder == index else first)
+        logs.append(math.log((matched or 0.1) / sum(text_grams.values())))
     if not logs:
         return 0.0
-    at = int(np.searchsorted(lengths, len(text)))
-    # The closest length of another text; the list has its own length once.
-    others = [*lengths[max(0, at - 1) : at], *lengths[at + 1 : at + 2]]
+    position = int(np.searchsorted(lengths, len(text)))
+    # The candidates for the closest length of another text. The length of this text is left out once.
+    others = [*lengths[max(0, position - 1) : position], *lengths[position + 1 : position + 2]]
     closest = min(others, key=lambda length: (abs(length - len(text)), length))
     brevity = 1.0 if len(text) >= closest else math.exp(1 - closest / len(text))
     return brevity * math.exp(sum(logs) / len(logs))
@@ -140,35 +142,35 @@ def discriminator_accuracy(texts: Sequence[str], real: Sequence[str], seed: int)
     count = min(len(texts), len(real))
     if count < FOLDS:
         return math.nan
-    both = np.asarray([*texts[:count], *real[:count]], dtype=object)
+    all_texts = np.asarray([*texts[:count], *real[:count]], dtype=object)
     labels = np.repeat([0, 1], count)
     fold = np.random.default_rng(seed).permutation(2 * count) % FOLDS
     right = 0
     for number in range(FOLDS):
-        scorer = fit_tfidf_logistic(both[fold != number].tolist(), labels[fold != number], seed)
-        right += int(((scorer(both[fold == number].tolist()) >= 0.5) == labels[fold == number]).sum())
+        scorer = fit_tfidf_logistic(all_texts[fold != number].tolist(), labels[fold != number], seed)
+        right += int(((scorer(all_texts[fold == number].tolist()) >= 0.5) == labels[fold == number]).sum())
     return right / (2 * count)
 
 
-class CopyIndex:
+class CharacterRunIndex:
     """Keeps each run of `COPIED_RUN` characters of some texts as a hash: 8 bytes per run."""
 
     def __init__(self, texts: Sequence[str], run: int = COPIED_RUN) -> None:
-        """Hashes each run."""
+        """Hashes each run of `run` characters."""
         self.run = run
         runs = [self._hash(text) for text in texts if len(text) >= run]
-        self._known = np.unique(np.concatenate(runs)) if runs else np.zeros(0, dtype=np.uint64)
+        self._run_hashes = np.unique(np.concatenate(runs)) if runs else np.zeros(0, dtype=np.uint64)
 
     def share(self, texts: Sequence[str]) -> float:
         """Returns the share of all characters of the texts that are in a run of the index."""
         copied, characters = 0, 0
         for text in texts:
             characters += len(text)
-            if len(text) < self.run or not len(self._known):
+            if len(text) < self.run or not len(self._run_hashes):
                 continue
             hashes = self._hash(text)
-            at = np.minimum(np.searchsorted(self._known, hashes), len(self._known) - 1)
-            starts = np.flatnonzero(self._known[at] == hashes)
+            positions = np.minimum(np.searchsorted(self._run_hashes, hashes), len(self._run_hashes) - 1)
+            starts = np.flatnonzero(self._run_hashes[positions] == hashes)
             covered = np.zeros(len(text), dtype=bool)
             for start in starts.tolist():
                 covered[start : start + self.run] = True
@@ -176,8 +178,11 @@ class CopyIndex:
         return copied / characters if characters else 0.0
 
     def _hash(self, text: str) -> npt.NDArray[np.uint64]:
-        """Returns (characters - run + 1,) polynomial hashes modulo 2^64; the odd factor loses no character."""
+        """Returns (characters - run + 1,) polynomial hashes modulo 2^64.
+
+        The factor is odd, so no power of it is 0 and each character counts.
+        """
         codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype(np.uint64)
         windows = np.lib.stride_tricks.sliding_window_view(codes, self.run)  # (runs, run)
-        factors = np.array([pow(0x9E3779B97F4A7C15, place, 2**64) for place in range(self.run)], dtype=np.uint64)
+        factors = np.array([pow(0x9E3779B97F4A7C15, exponent, 2**64) for exponent in range(self.run)], dtype=np.uint64)
         return np.asarray((windows * factors).sum(axis=1, dtype=np.uint64))

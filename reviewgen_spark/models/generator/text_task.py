@@ -24,7 +24,7 @@ EVALUATION_TOKENS = 8192
 
 
 @dataclass(frozen=True)
-class Row:
+class ExampleRow:
     """The tokens of one example; `characters` is the length of the text."""
 
     prompt: list[int]
@@ -41,8 +41,8 @@ class Row:
 class TextTask:
     """Trains on the text tokens of `rows`. The validation loss chooses the epoch."""
 
-    rows: Sequence[Row]
-    validation: Sequence[Row]
+    rows: Sequence[ExampleRow]
+    validation: Sequence[ExampleRow]
     kind: Kind
     pad_id: int
     section: FinetuneGeneratorSection
@@ -76,22 +76,22 @@ class TextTask:
         return {"validation_loss": loss, "validation_gain": -loss, "validation_bits_per_character": bits}
 
 
-def encode_examples(prompts: PromptTokenizer, examples: Sequence[Example]) -> list[Row]:
+def encode_examples(prompts: PromptTokenizer, examples: Sequence[Example]) -> list[ExampleRow]:
     """Returns examples as tokens, without those whose prompt or text does not fit."""
-    rows: list[Row] = []
+    rows: list[ExampleRow] = []
     for example in examples:
         text = prompts.encode_text(example.text)
         if text is None:
             continue
         try:
-            rows.append(Row(prompts.encode_prompt(example.request), text, len(example.text)))
+            rows.append(ExampleRow(prompts.encode_prompt(example.request), text, len(example.text)))
         except RequestError:
             continue
     return rows
 
 
 def logits_and_targets(
-    model: Any, rows: Sequence[Row], kind: str, pad_id: int, device: str
+    model: Any, rows: Sequence[ExampleRow], kind: str, pad_id: int, device: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns logits (B, T, V) and target tokens (B, T), IGNORED outside of the text."""
     if kind == "seq2seq":
@@ -105,7 +105,7 @@ def logits_and_targets(
     return logits[:, :-1], labels[:, 1:]  # each token is predicted from those before it
 
 
-def text_loss(model: Any, rows: Sequence[Row], kind: str, pad_id: int, device: str) -> tuple[torch.Tensor, int]:
+def text_loss(model: Any, rows: Sequence[ExampleRow], kind: str, pad_id: int, device: str) -> tuple[torch.Tensor, int]:
     """Returns the summed loss of the text tokens, given request and preceding text, and their number."""
     logits, labels = logits_and_targets(model, rows, kind, pad_id, device)
     is_text = labels != IGNORED
@@ -113,7 +113,12 @@ def text_loss(model: Any, rows: Sequence[Row], kind: str, pad_id: int, device: s
 
 
 def text_bits(
-    model: Any, rows: Sequence[Row], kind: str, device: str, pad_id: int = 0, tokens_per_batch: int = EVALUATION_TOKENS
+    model: Any,
+    rows: Sequence[ExampleRow],
+    kind: str,
+    device: str,
+    pad_id: int = 0,
+    tokens_per_batch: int = EVALUATION_TOKENS,
 ) -> npt.NDArray[np.float64]:
     """Returns (N,) the bits of each text with its end token, given its request."""
     bits = np.zeros(len(rows))

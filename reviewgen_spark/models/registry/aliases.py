@@ -11,7 +11,7 @@ CANDIDATE, CHAMPION = "candidate", "champion"
 
 @dataclass(frozen=True)
 class Decision:
-    """Describes whether a version got its alias, why, and which version had it before: `ops_model_promotions`."""
+    """Holds a row of `ops_model_promotions`: whether a version got its alias, why, and which version had it before."""
 
     model: RegisteredModel
     promoted: bool
@@ -30,11 +30,11 @@ def set_champion(name: str, version_number: int, tracking_uri: str, reason: str 
     with open_client(tracking_uri) as client:
         previous = by_alias(client, name, CHAMPION)
         try:
-            found = client.get_model_version(name, str(version_number))
+            model_version = client.get_model_version(name, str(version_number))
         except MlflowException as error:
             raise ModelNotFoundError(
                 f"'{name}' has no version {version_number} in {tracking_uri}; `reviewgen models list` shows them"
             ) from error
-        model = pin(found)  # before the alias is set, because a version without files must not become champion
+        model = pin(model_version)  # before the alias is set, because a version without files must not become champion
         client.set_registered_model_alias(name, CHAMPION, str(version_number))
         return Decision(model, True, reason, int(previous.version) if previous else None)

@@ -7,9 +7,9 @@ import numpy as np
 from reviewgen_spark.config import Config
 from reviewgen_spark.models.data.corpus import Examples, read_split
 from reviewgen_spark.models.registry.promotion_gate import (
+    GateResult,
     ScoredModel,
     TestRows,
-    Verdict,
     decide_labels,
     judge,
 )
@@ -17,19 +17,19 @@ from reviewgen_spark.models.registry.promotion_gate import (
 LATENCY_TEXTS = 32
 
 
-def judge_candidate(config: Config, corpus: Path, candidate: Path, champion: Path | None) -> Verdict:
-    """Returns the gate's verdict on a candidate; both models are scored on the test rows of one corpus.
+def judge_candidate(config: Config, corpus: Path, candidate: Path, champion: Path | None) -> GateResult:
+    """Returns the gate's result for a candidate; both models are scored on the test rows of one corpus.
 
     Args:
-        config: has the limits of the gate and the device.
+        config: the limits of the gate, and the device.
         corpus: folder of the corpus.
-        candidate: its model folder.
-        champion: its model folder, None where there is no champion that can be read.
+        candidate: model folder of the candidate.
+        champion: model folder of the champion; None if no champion can be read.
     """
     examples = read_split(corpus, "test")
-    ours = score_model(config, candidate, examples)
-    theirs = score_model(config, champion, examples) if champion else None
-    return judge(rows_of(examples), ours, theirs, config.register)
+    candidate_scored = score_model(config, candidate, examples)
+    champion_scored = score_model(config, champion, examples) if champion else None
+    return judge(rows_of(examples), candidate_scored, champion_scored, config.register)
 
 
 def rows_of(examples: Examples) -> TestRows:

@@ -53,12 +53,12 @@ def register_generator(
     fingerprint resumes with the version that it made.
 
     Args:
-        folder: what `finetune_generator` wrote.
+        folder: the generator folder that `finetune_generator` wrote.
         scores: results of `evaluate_generator`.
-        fingerprint: of this registration; repeated calls make one version only.
-        tags: of the run: the origin of the generator.
+        fingerprint: fingerprint of this registration; repeated calls make one version only.
+        tags: tags of the run, with the origin of the generator.
         name: the registered name.
-        alias: that it gets.
+        alias: the alias that the version gets.
         tracking_uri: the MLflow store.
         artifact_root: folder for this experiment's artifacts, used when the experiment is new.
 
@@ -66,35 +66,35 @@ def register_generator(
         ModelNotFoundError: the folder is not a generator folder.
     """
     with open_client(tracking_uri) as client:
-        found = by_fingerprint(client, name, fingerprint)
-        if found is None:
+        model_version = by_fingerprint(client, name, fingerprint)
+        if model_version is None:
             experiment = find_experiment(client, name, artifact_root)
-            found = _log_version(client, name, folder, scores, fingerprint, tags, experiment)
-        if _SETTLED not in found.tags:
-            standing = by_alias(client, name, alias)
-            previous = str(standing.version) if standing and standing.version != found.version else ""
-            client.set_model_version_tag(name, str(found.version), _PREVIOUS, previous)
-            client.set_registered_model_alias(name, alias, str(found.version))
-            client.set_model_version_tag(name, str(found.version), _SETTLED, "true")
-            found = client.get_model_version(name, str(found.version))
-        previous = found.tags.get(_PREVIOUS, "")
-        return Decision(_pin(found), True, f"the newest is {alias}", int(previous) if previous else None)
+            model_version = _log_version(client, name, folder, scores, fingerprint, tags, experiment)
+        if _SETTLED not in model_version.tags:
+            current = by_alias(client, name, alias)
+            previous = str(current.version) if current and current.version != model_version.version else ""
+            client.set_model_version_tag(name, str(model_version.version), _PREVIOUS, previous)
+            client.set_registered_model_alias(name, alias, str(model_version.version))
+            client.set_model_version_tag(name, str(model_version.version), _SETTLED, "true")
+            model_version = client.get_model_version(name, str(model_version.version))
+        previous = model_version.tags.get(_PREVIOUS, "")
+        return Decision(_pin(model_version), True, f"the newest is {alias}", int(previous) if previous else None)
 
 
 def resolve_generator(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
-    """Returns the version that an alias or a number means now. Call it once per run, on the driver.
+    """Returns the version that an alias or a number refers to now. Call it once per run, on the driver.
 
     Raises:
-        ModelNotFoundError: no generator has it, or its files are missing or damaged.
+        ModelNotFoundError: no version has the alias or number, or its files are missing or damaged.
     """
     with open_client(tracking_uri) as client:
-        found = by_reference(client, name, alias)
-        if found is None:
+        model_version = by_reference(client, name, alias)
+        if model_version is None:
             raise ModelNotFoundError(
                 f"generation.name: no version of '{name}' has the alias '{alias}', or that number, in {tracking_uri}; "
                 "train and register one with `reviewgen run train_generator`, or use another writer"
             )
-        return _pin(found)
+        return _pin(model_version)
 
 
 def _log_version(
@@ -141,21 +141,23 @@ def _log_version(
         return add_version(client, name, run_id, ARTIFACT, version_tags)
 
 
-def _pin(found: "ModelVersion") -> RegisteredModel:
+def _pin(model_version: "ModelVersion") -> RegisteredModel:
     """Finds the files of a version and checks them against the registered hash."""
-    label = f"'{found.name}' version {found.version}"
+    label = f"'{model_version.name}' version {model_version.version}"
     try:
-        path = locate(str(found.source))
+        path = locate(str(model_version.source))
         settings, sha256 = read_generator(path), generator_sha256(path)
     except (OSError, ModelNotFoundError) as error:
         raise ModelNotFoundError(
-            f"{label}: its files at {found.source} cannot be read ({type(error).__name__}); restore them, or set "
-            "generation.alias to another version"
+            f"{label}: its files at {model_version.source} cannot be read ({type(error).__name__}); restore them, or "
+            "set generation.alias to another version"
         ) from error
-    if sha256 != found.tags["sha256"]:
+    if sha256 != model_version.tags["sha256"]:
         raise ModelNotFoundError(
             f"{label}: its files in {path} are not those that were registered (sha256 {sha256[:12]}, expected "
-            f"{found.tags['sha256'][:12]}); set generation.alias to another version"
+            f"{model_version.tags['sha256'][:12]}); set generation.alias to another version"
         )
-    uri = str(found.source).rstrip("/")
-    return RegisteredModel(str(found.name), int(found.version), sha256, path, settings.corpus_fingerprint, uri)
+    uri = str(model_version.source).rstrip("/")
+    return RegisteredModel(
+        str(model_version.name), int(model_version.version), sha256, path, settings.corpus_fingerprint, uri
+    )

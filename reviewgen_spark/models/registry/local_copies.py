@@ -18,7 +18,7 @@ from reviewgen_spark.models.registry.registry import RegisteredModel, download_f
 
 @dataclass(frozen=True)
 class Pinned:
-    """A model, and a warning for the run about its origin; empty when the registry answered."""
+    """Holds a model, and a warning about its origin; the warning is empty when the registry answered."""
 
     model: RegisteredModel
     warning: str = ""
@@ -33,36 +33,36 @@ def resolve_pinned(
     serves: bool = True,
     keeps: bool = True,
 ) -> Pinned:
-    """Returns the version that an alias means now, and keeps a copy. The copy is the fallback for the registry.
+    """Returns the version that an alias refers to now, and keeps a copy of its files.
 
-    The copy is checked against its sha256. It may be of a version that is no longer champion, because only the
-    registry has the current aliases.
+    The copy is the fallback for the registry. It is checked against its sha256. It may be of a version that is no
+    longer champion, because only the registry has the current aliases.
 
     Args:
         name: the registered name.
         alias: an alias, or a version's number.
         tracking_uri: the MLflow store.
         folder: where copies are kept.
-        also: more files to get, logged beside the version; the model's path is then the copy, which has them.
+        also: more files to get, logged with the version. The model's path is then the copy, because it has these files.
         serves: whether the copy may be used as the fallback.
-        keeps: whether to copy the files of the model. False writes nothing: `also` are then only looked for in the
-            registry, and the model's path does not have them.
+        keeps: whether to copy the files of the model. False writes nothing. The registry must then have the files of
+            `also`, but the model's path does not have them.
 
     Raises:
         ModelNotFoundError: no version has the alias, or files are missing or damaged.
-        RegistryError: no answer, and no copy or `serves` is false.
+        RegistryError: the registry does not answer, and there is no copy or `serves` is false.
     """
     try:
         model = resolve(name, alias, tracking_uri)
     except RegistryError as error:
         if not serves:
             raise
-        return Pinned(_recall(folder / name, alias, also, error), f"{error}. The version pinned last labels")
+        return Pinned(_read_copy(folder / name, alias, also, error), f"{error}. The version pinned last is used")
     if not keeps:
         require_files(model, also, tracking_uri)
         return Pinned(model)
     try:
-        copy = _keep(model, folder / name, alias, also, tracking_uri)
+        copy = _copy_model(model, folder / name, alias, also, tracking_uri)
     except OSError as error:  # no write permission or a full disk: use the files of the registry
         if also:
             raise
@@ -70,13 +70,13 @@ def resolve_pinned(
     return Pinned(replace(model, path=copy) if also else model)
 
 
-def _keep(model: RegisteredModel, folder: Path, alias: str, also: tuple[str, ...], tracking_uri: str) -> Path:
-    """Copies the files, writes the note, then removes copies that no alias uses; returns the copy."""
+def _copy_model(model: RegisteredModel, folder: Path, alias: str, also: tuple[str, ...], tracking_uri: str) -> Path:
+    """Copies the files, writes the note, then removes copies that no alias uses; returns the folder of the copy."""
     folder.mkdir(parents=True, exist_ok=True)
     target, note = folder / model.sha256, folder / f"{alias}.json"
-    before = _read(note)
-    kept = before["also"] if before else {}
-    if not is_whole(target, MODEL_FILES, model.sha256, {file: kept.get(file, "") for file in also}):
+    before = _read_note(note)
+    hashes = before["also"] if before else {}
+    if not is_whole(target, MODEL_FILES, model.sha256, {file: hashes.get(file, "") for file in also}):
         staged = Path(tempfile.mkdtemp(prefix="staged-", dir=folder))
         try:
             for file in MODEL_FILES:
@@ -96,18 +96,18 @@ def _keep(model: RegisteredModel, folder: Path, alias: str, also: tuple[str, ...
         "also": {file: file_sha256(target / file) for file in also},
     }
     if before != facts:
-        written = note.with_suffix(".new")
-        written.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        written.replace(note)
-        named = {str(found["sha256"]) for found in map(_read, folder.glob("*.json")) if found}
+        new_note = note.with_suffix(".new")
+        new_note.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        new_note.replace(note)
+        used = {str(content["sha256"]) for content in map(_read_note, folder.glob("*.json")) if content}
         for old in folder.iterdir():
-            if old.is_dir() and old.name not in named:
+            if old.is_dir() and old.name not in used:
                 shutil.rmtree(old, ignore_errors=True)
     return target
 
 
-def _recall(folder: Path, alias: str, also: tuple[str, ...], cause: RegistryError) -> RegisteredModel:
-    facts = _read(folder / f"{alias}.json")
+def _read_copy(folder: Path, alias: str, also: tuple[str, ...], cause: RegistryError) -> RegisteredModel:
+    facts = _read_note(folder / f"{alias}.json")
     if facts is None:
         raise RegistryError(f"{cause}. No version of '{folder.name}' was pinned here before") from cause
     path = folder / str(facts["sha256"])
@@ -118,9 +118,9 @@ def _recall(folder: Path, alias: str, also: tuple[str, ...], cause: RegistryErro
     return RegisteredModel(path=path, **{name: facts[name] for name in names})
 
 
-def _read(note: Path) -> dict[str, Any] | None:
+def _read_note(note: Path) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    return found
+    return content

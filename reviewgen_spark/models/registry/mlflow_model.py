@@ -5,7 +5,7 @@ from pathlib import Path
 from reviewgen_spark.models.registry.mlflow_store import REQUIREMENTS, installed_version
 
 MODEL_ARTIFACT = "model"
-# Made up, because MLflow shows the input example to everybody: it must not be a customer's review.
+# An invented text, because MLflow shows the input example to everybody; it must not be a customer's review.
 EXAMPLE_TEXT = "物流很快，质量不错，会再来。"
 
 

@@ -76,9 +76,9 @@ def download(uri: str, folder: Path) -> Path:
 
 
 def by_fingerprint(client: "MlflowClient", name: str, fingerprint: str) -> "ModelVersion | None":
-    """Returns the version that a registration made, if any."""
+    """Returns the version with the fingerprint of a registration, if any."""
     versions = client.search_model_versions(f"name='{name}'")
-    return next((found for found in versions if found.tags.get("fingerprint") == fingerprint), None)
+    return next((entry for entry in versions if entry.tags.get("fingerprint") == fingerprint), None)
 
 
 def by_alias(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | None":
@@ -95,9 +95,9 @@ def by_alias(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | N
 
 
 def by_number(client: "MlflowClient", name: str, number: str) -> "ModelVersion | None":
-    """Returns the version of a number, if any."""
+    """Returns the version with a number, if any."""
     versions = client.search_model_versions(f"name='{name}'")
-    return next((found for found in versions if str(found.version) == number), None)
+    return next((entry for entry in versions if str(entry.version) == number), None)
 
 
 def by_reference(client: "MlflowClient", name: str, reference: str) -> "ModelVersion | None":
@@ -107,9 +107,9 @@ def by_reference(client: "MlflowClient", name: str, reference: str) -> "ModelVer
 
 def find_experiment(client: "MlflowClient", name: str, artifact_root: Path) -> str:
     """Returns the id of an experiment; creates a missing one with its artifacts below a folder."""
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
     artifact_root.mkdir(parents=True, exist_ok=True)
     return str(client.create_experiment(name, artifact_location=artifact_root.resolve().as_uri()))
 
@@ -129,11 +129,11 @@ def installed_version(name: str) -> str:
 
 @contextmanager
 def open_client(tracking_uri: str) -> "Iterator[MlflowClient]":
-    """Opens the store without telemetry, progress bars, and log lines about migrations of a new sqlite file."""
+    """Opens the store without telemetry, progress bars or log lines about migrations of a new sqlite file."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    # By default MLflow retries seven times, for minutes, when a server is down; three retries take some 12 s.
+    # By default MLflow retries seven times, for minutes, when a server is down; three retries take about 12 s.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     try:
         from mlflow import MlflowClient

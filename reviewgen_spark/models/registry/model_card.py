@@ -16,8 +16,8 @@ def write_card(settings: ModelSettings, scores: Sequence[Score], params: Mapping
         f"# {settings.task}: {' or '.join(settings.labels)}",
         "",
         f"Fine-tuned from `{settings.base}` on corpus `{settings.corpus_fingerprint}`; reads {settings.max_tokens} "
-        f"tokens of a text; probabilities are calibrated on validation (temperature {settings.temperature:.3f}); the "
-        f"positive label is given from {settings.threshold} on. sha256 `{sha256}`.",
+        f"tokens of a text. Probabilities are calibrated on validation (temperature {settings.temperature:.3f}). A "
+        f"text is positive from a probability of {settings.threshold} on. sha256 `{sha256}`.",
         "",
         "## Use",
         "Labelling product reviews in the language of its training corpus. Not for texts about people, and not for "
@@ -56,9 +56,9 @@ def write_generator_card(settings: GeneratorSettings, scores: Sequence[Score], s
         "review: 16 CFR 465; China's e-commerce law, article 17.",
         "",
         "## Figures",
-        "On the frozen test split. `bits_per_character` says how well the real texts are foreseen, given their "
-        "requests (the n-gram model is given none). `texts/...` are of texts that were written for test requests; "
-        "beside them n-gram texts, retrieved training texts, and the real ones.",
+        "On the frozen test split. `bits_per_character` shows how well a model predicts the real texts from their "
+        "requests (the n-gram model gets no requests). `texts/...` measure texts that were written for test requests. "
+        "They are compared with n-gram texts, retrieved training texts and the real texts.",
         "",
         "| model | texts | metric | value | 95 % |",
         "|---|---|---|---|---|",

@@ -39,15 +39,15 @@ class ReviewSentiment(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,m
         scores: list[float | None] = [None] * len(texts)
         for start in range(0, len(readable), BATCH_ROWS):
             rows = readable[start : start + BATCH_ROWS]
-            found = self.tokenizer.encode_batch([texts.iloc[index] for index in rows])
+            encodings = self.tokenizer.encode_batch([texts.iloc[index] for index in rows])
             with torch.inference_mode():
                 logits = self.model(
-                    input_ids=torch.tensor([encoding.ids for encoding in found]),  # (B, T)
-                    attention_mask=torch.tensor([encoding.attention_mask for encoding in found]),  # (B, T)
+                    input_ids=torch.tensor([encoding.ids for encoding in encodings]),  # (B, T)
+                    attention_mask=torch.tensor([encoding.attention_mask for encoding in encodings]),  # (B, T)
                 ).logits.double()  # (B, width of all heads)
             head = self.settings["heads"][0]
-            own = logits[:, head["start"] : head["start"] + head["width"]]  # (B, 2), or (B, 1) before a sigmoid
-            margins = (own[:, -1] - (own[:, 0] if head["width"] == 2 else 0.0)) / head["temperature"]
+            head_logits = logits[:, head["start"] : head["start"] + head["width"]]  # (B, 2), or (B, 1) before a sigmoid
+            margins = (head_logits[:, -1] - (head_logits[:, 0] if head["width"] == 2 else 0.0)) / head["temperature"]
             for index, score in zip(rows, torch.sigmoid(margins).tolist(), strict=True):
                 scores[index] = score
         names = self.settings["heads"][0]["labels"]

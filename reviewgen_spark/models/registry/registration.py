@@ -59,16 +59,16 @@ def register(
     Args:
         model_dir: the folder that `finetune` wrote; its training curve is logged by epoch.
         scores: results of `evaluate`.
-        fingerprint: of this registration; repeated calls make one version only.
+        fingerprint: fingerprint of this registration; repeated calls make one version only.
         params: settings to log, without any text.
-        tags: of the run: data versions, fingerprints, who started it.
+        tags: tags of the run: data versions, fingerprints, who started it.
         name: the registered name.
         tracking_uri: the MLflow store, such as `sqlite:////data/mlflow.db`.
         artifact_root: folder for this experiment's artifacts, used when the experiment is new.
-        decide: the gate: gets the current champion, None where none can be read; returns whether the model replaces
-            it, and why.
-        alias: that the model may get; only a model for `champion` becomes `candidate`.
-        teacher: the version that this one was distilled from.
+        decide: the gate. It gets the current champion, or None if none can be read. It returns whether the model
+            replaces the champion, and why.
+        alias: the alias that the model may get; only a model for `champion` becomes `candidate`.
+        teacher: the version that this model was distilled from.
         files: reports of `evaluate` and `compress` for people, logged unchanged.
 
     Raises:
@@ -82,9 +82,9 @@ def register(
             "only this package can read; train with finetune.method=lora, whose weights are merged"
         )
     with open_client(tracking_uri) as client:
-        found = by_fingerprint(client, name, fingerprint)
-        if found is None:
-            found = _log_version(
+        model_version = by_fingerprint(client, name, fingerprint)
+        if model_version is None:
+            model_version = _log_version(
                 client,
                 name,
                 model_dir,
@@ -93,35 +93,35 @@ def register(
                 params,
                 tags,
                 find_experiment(client, name, artifact_root),
-                _lineage(teacher),
+                _teacher_tags(teacher),
                 files,
             )
-        if _DECISION not in found.tags:
+        if _DECISION not in model_version.tags:
             previous = by_alias(client, name, alias)
-            promoted, reason = decide(_standing(previous))
+            promoted, reason = decide(_readable_model(previous))
             previous_version = int(previous.version) if previous else None
             decided: dict[str, Any] = {"promoted": promoted, "reason": reason, "previous_version": previous_version}
-            client.set_model_version_tag(name, str(found.version), _DECISION, json.dumps(decided))
+            client.set_model_version_tag(name, str(model_version.version), _DECISION, json.dumps(decided))
         else:
-            decided = json.loads(found.tags[_DECISION])
-        if _SETTLED not in found.tags:
+            decided = json.loads(model_version.tags[_DECISION])
+        if _SETTLED not in model_version.tags:
             if alias == CHAMPION:
-                client.set_registered_model_alias(name, CANDIDATE, str(found.version))
+                client.set_registered_model_alias(name, CANDIDATE, str(model_version.version))
             if decided["promoted"]:
-                client.set_registered_model_alias(name, alias, str(found.version))
-            client.set_model_version_tag(name, str(found.version), _SETTLED, "true")
-        return Decision(pin(found), **decided)
+                client.set_registered_model_alias(name, alias, str(model_version.version))
+            client.set_model_version_tag(name, str(model_version.version), _SETTLED, "true")
+        return Decision(pin(model_version), **decided)
 
 
-def _standing(found: "ModelVersion | None") -> RegisteredModel | None:
-    """Returns the champion if its files can be read, else None."""
+def _readable_model(model_version: "ModelVersion | None") -> RegisteredModel | None:
+    """Returns the model of a version if its files can be read, else None."""
     try:
-        return pin(found) if found else None
+        return pin(model_version) if model_version else None
     except ModelNotFoundError:
         return None
 
 
-def _lineage(teacher: RegisteredModel | None) -> dict[str, str]:
+def _teacher_tags(teacher: RegisteredModel | None) -> dict[str, str]:
     if teacher is None:
         return {}
     return {
@@ -140,7 +140,7 @@ def _log_version(
     params: Mapping[str, Any],
     tags: Mapping[str, str],
     experiment_id: str,
-    lineage: Mapping[str, str],
+    teacher_tags: Mapping[str, str],
     files: Sequence[Path],
 ) -> "ModelVersion":
     settings, sha256 = read_settings(model_dir), folder_sha256(model_dir)
@@ -157,7 +157,7 @@ def _log_version(
             "base": settings.base,
             "corpus_fingerprint": settings.corpus_fingerprint,
             "test_f1": repr(find_score(list(scores), "f1")),
-            **lineage,
+            **teacher_tags,
         }
         return add_version(client, name, run_id, MODEL_ARTIFACT, version_tags)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RegisteredModel:
-    """One version: name and number for the tables, the hash for fingerprints, the folder to load.
+    """Identifies one version: name and number for the tables, the hash for fingerprints, the folder to load.
 
     `uri` is the same folder in the artifact store, for machines that cannot read `path`.
     """
@@ -37,7 +37,7 @@ class RegisteredModel:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A row of `reviewgen models list`."""
+    """Holds a row of `reviewgen models list`."""
 
     name: str
     version: int
@@ -47,14 +47,14 @@ class ModelEntry:
     corpus_fingerprint: str
     sha256: str
     created_ms: int
-    teacher: str = ""  # name and version that it was distilled from
+    teacher: str = ""  # name and version of the model that it was distilled from
 
 
 def parse_reference(model: str) -> tuple[str, str]:
     """Splits NAME@ALIAS or NAME@VERSION.
 
     Raises:
-        ConfigError: it is not of that form.
+        ConfigError: the reference does not have that form.
     """
     name, at, alias = model.partition("@")
     if not (name and at and alias):
@@ -63,7 +63,7 @@ def parse_reference(model: str) -> tuple[str, str]:
 
 
 def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
-    """Returns the version that an alias or a number means now. Call it once per run, on the driver.
+    """Returns the version that an alias or a number refers to now. Call it once per run, on the driver.
 
     Raises:
         ModelNotFoundError: no version has the alias, or its files are missing or damaged.
@@ -71,7 +71,7 @@ def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
     """
     with open_client(tracking_uri) as client:
         try:
-            found = _find(client, name, alias, tracking_uri)
+            model_version = _find(client, name, alias, tracking_uri)
         except ReviewgenError:
             raise
         except Exception as error:  # each kind of store raises its own errors when it is down
@@ -79,36 +79,38 @@ def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
                 f"the registry at {_without_password(tracking_uri)} does not answer ({type(error).__name__}); "
                 "start it, or set paths.mlflow_uri"
             ) from error
-        return pin(found)
+        return pin(model_version)
 
 
-def pin(found: "ModelVersion") -> RegisteredModel:
+def pin(model_version: "ModelVersion") -> RegisteredModel:
     """Finds the plain files of a version and checks them against the registered hash.
 
     Raises:
-        ModelNotFoundError: they are missing or damaged.
+        ModelNotFoundError: the files are missing or damaged.
     """
     import mlflow.artifacts
     from mlflow.exceptions import MlflowException
 
-    label = f"'{found.name}' version {found.version}"
+    label = f"'{model_version.name}' version {model_version.version}"
     try:
-        local = Path(mlflow.artifacts.download_artifacts(artifact_uri=found.source))
+        local = Path(mlflow.artifacts.download_artifacts(artifact_uri=model_version.source))
         inside = path_inside(local)
         path = local / inside
         settings, sha256 = read_settings(path), folder_sha256(path)
     except (OSError, MlflowException, ModelNotFoundError) as error:
         raise ModelNotFoundError(
-            f"{label}: its files at {found.source} cannot be read ({type(error).__name__}); restore them, or promote "
-            "another version with `reviewgen models promote`"
+            f"{label}: its files at {model_version.source} cannot be read ({type(error).__name__}); restore them, or "
+            "promote another version with `reviewgen models promote`"
         ) from error
-    if sha256 != found.tags["sha256"]:
+    if sha256 != model_version.tags["sha256"]:
         raise ModelNotFoundError(
             f"{label}: its files in {path} are not those that were registered (sha256 {sha256[:12]}, expected "
-            f"{found.tags['sha256'][:12]}); promote another version with `reviewgen models promote`"
+            f"{model_version.tags['sha256'][:12]}); promote another version with `reviewgen models promote`"
         )
-    uri = f"{str(found.source).rstrip('/')}/{inside}"
-    return RegisteredModel(found.name, int(found.version), sha256, path, settings.corpus_fingerprint, uri)
+    uri = f"{str(model_version.source).rstrip('/')}/{inside}"
+    return RegisteredModel(
+        model_version.name, int(model_version.version), sha256, path, settings.corpus_fingerprint, uri
+    )
 
 
 def download_file(model: RegisteredModel, file: str, folder: Path, tracking_uri: str) -> Path:
@@ -124,7 +126,7 @@ def download_file(model: RegisteredModel, file: str, folder: Path, tracking_uri:
         try:
             return Path(client.download_artifacts(run_id, file, str(folder)))
         except (OSError, MlflowException) as error:
-            raise ModelNotFoundError(_lacks_file(model, file, f" ({type(error).__name__})")) from error
+            raise ModelNotFoundError(_missing_file(model, file, f" ({type(error).__name__})")) from error
 
 
 def require_files(model: RegisteredModel, files: Sequence[str], tracking_uri: str) -> None:
@@ -140,10 +142,10 @@ def require_files(model: RegisteredModel, files: Sequence[str], tracking_uri: st
         logged = {artifact.path for artifact in client.list_artifacts(run_id)} if run_id else set()
     for file in files:
         if file not in logged:
-            raise ModelNotFoundError(_lacks_file(model, file))
+            raise ModelNotFoundError(_missing_file(model, file))
 
 
-def _lacks_file(model: RegisteredModel, file: str, cause: str = "") -> str:
+def _missing_file(model: RegisteredModel, file: str, cause: str = "") -> str:
     return (
         f"'{model.name}' version {model.version}: its run has no {file} that can be read{cause}; "
         "`reviewgen run compress` registers one (compress.onnx, compress.cascade)"
@@ -165,12 +167,12 @@ def read_file(name: str, alias: str, file: str, tracking_uri: str) -> str:
     from mlflow.exceptions import MlflowException
 
     with open_client(tracking_uri) as client:
-        found = _find(client, name, alias, tracking_uri)
-        label, run_id = f"'{name}' version {found.version}", found.run_id or ""
+        model_version = _find(client, name, alias, tracking_uri)
+        label, run_id = f"'{name}' version {model_version.version}", model_version.run_id or ""
         if not run_id or file not in {artifact.path for artifact in client.list_artifacts(run_id)}:
             raise ModelNotFoundError(
-                f"{label}: its run has no {file}; it was registered before there was one, or its files are gone. "
-                "`reviewgen run train` registers the model anew, with it"
+                f"{label}: its run has no {file}; it was registered before this file existed, or its files were "
+                "removed. `reviewgen run train` registers the model again, with this file"
             )
         with tempfile.TemporaryDirectory() as folder:
             try:
@@ -189,12 +191,12 @@ def list_models(tracking_uri: str, name: str | None = None) -> list[ModelEntry]:
             if name in (None, registered.name):
                 aliases = client.get_registered_model(registered.name).aliases
                 versions = client.search_model_versions(f"name='{registered.name}'")
-                entries.extend(_entry(found, aliases) for found in versions)
+                entries.extend(_entry(model_version, aliases) for model_version in versions)
         return sorted(entries, key=lambda entry: (entry.name, -entry.version))
 
 
 def store_identity(tracking_uri: str, name: str) -> str:
-    """Returns when a name was first registered, which differs between a store and its replacement.
+    """Returns the time when a name was first registered. It differs between a store and its replacement.
 
     A missing name is registered here, so the value is the same before and after the first version.
     """
@@ -202,30 +204,30 @@ def store_identity(tracking_uri: str, name: str) -> str:
         return str(registered_model(client, name).creation_timestamp)
 
 
-def _entry(found: "ModelVersion", aliases: Mapping[str, str]) -> ModelEntry:
+def _entry(model_version: "ModelVersion", aliases: Mapping[str, str]) -> ModelEntry:
     return ModelEntry(
-        name=found.name,
-        version=int(found.version),
-        aliases=tuple(sorted(alias for alias, number in aliases.items() if str(number) == str(found.version))),
-        base=found.tags.get("base", ""),
-        test_f1=float(found.tags["test_f1"]) if "test_f1" in found.tags else None,
-        corpus_fingerprint=found.tags.get("corpus_fingerprint", ""),
-        sha256=found.tags.get("sha256", ""),
-        created_ms=int(found.creation_timestamp),
-        teacher=f"{found.tags['teacher_name']} version {found.tags['teacher_version']}"
-        if "teacher_version" in found.tags
+        name=model_version.name,
+        version=int(model_version.version),
+        aliases=tuple(sorted(alias for alias, number in aliases.items() if str(number) == str(model_version.version))),
+        base=model_version.tags.get("base", ""),
+        test_f1=float(model_version.tags["test_f1"]) if "test_f1" in model_version.tags else None,
+        corpus_fingerprint=model_version.tags.get("corpus_fingerprint", ""),
+        sha256=model_version.tags.get("sha256", ""),
+        created_ms=int(model_version.creation_timestamp),
+        teacher=f"{model_version.tags['teacher_name']} version {model_version.tags['teacher_version']}"
+        if "teacher_version" in model_version.tags
         else "",
     )
 
 
 def _find(client: "MlflowClient", name: str, alias: str, tracking_uri: str) -> "ModelVersion":
-    found = by_reference(client, name, alias)
-    if found is None:
+    model_version = by_reference(client, name, alias)
+    if model_version is None:
         raise ModelNotFoundError(
             f"models.name: no version of '{name}' has the alias '{alias}', or that number, in {tracking_uri}; "
             "train and register one with `reviewgen run train`, or promote one with `reviewgen models promote`"
         )
-    return found
+    return model_version
 
 
 def _without_password(uri: str) -> str:

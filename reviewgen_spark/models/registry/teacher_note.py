@@ -19,14 +19,14 @@ def note_teacher(folder: Path, teacher: "RegisteredModel") -> None:
 
 
 def check_teacher(stage: str, folder: Path, teacher: "RegisteredModel") -> None:
-    """Checks that a student is of this teacher, because the champion may have changed since.
+    """Checks that a student was distilled from this teacher, because the champion may have changed since.
 
     Raises:
-        StageError: the student is of another teacher.
+        StageError: the student was distilled from another teacher.
     """
-    found = json.loads((folder / TEACHER).read_text(encoding="utf-8"))
-    if found["sha256"] != teacher.sha256:
+    note = json.loads((folder / TEACHER).read_text(encoding="utf-8"))
+    if note["sha256"] != teacher.sha256:
         raise StageError(
-            f"{stage}: the student was taught by {found['name']} version {found['version']}, and distil.teacher is now "
-            f"version {teacher.version}; run `reviewgen run compress`, which distils again"
+            f"{stage}: the student was distilled from {note['name']} version {note['version']}, and distil.teacher is "
+            f"now version {teacher.version}; run `reviewgen run compress`, which distils again"
         )

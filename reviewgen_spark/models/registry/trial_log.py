@@ -30,8 +30,8 @@ class TrialLog:
         """Logs a finished trial; its state is `complete`, `pruned` or `failed`."""
         with open_client(self._uri) as client:
             run = client.create_run(self._id, tags={"mlflow.parentRunId": self._run, "reviewgen.state": state})
-            for name, found in params.items():
-                client.log_param(run.info.run_id, name, found)
+            for name, param in params.items():
+                client.log_param(run.info.run_id, name, param)
             if value is not None:
                 client.log_metric(run.info.run_id, "validation_f1", value)
             client.set_terminated(run.info.run_id, "FAILED" if state == "failed" else "FINISHED")

@@ -24,7 +24,7 @@ TOKENS_PER_BATCH = 2048
 
 @dataclass(frozen=True)
 class Translator:
-    """Translates in one direction, by a tokenizer and a model on a device."""
+    """Translates in one direction, with a tokenizer and a model on a device."""
 
     tokenizer: Any
     model: Any
@@ -33,27 +33,27 @@ class Translator:
     def translate(self, texts: Sequence[str]) -> list[str]:
         """Translates texts, in order. A batch holds texts of similar length."""
         rows = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
-        said = [""] * len(rows)
+        translated = [""] * len(rows)
         for batch in cut_by_token_budget([len(row) for row in rows], list(texts), TOKENS_PER_BATCH):
             inputs = self.tokenizer.pad({"input_ids": [rows[row] for row in batch]}, return_tensors="pt")
             with torch.inference_mode():
-                found = self.model.generate(
+                generated = self.model.generate(
                     input_ids=inputs["input_ids"].to(self.model.device),
                     attention_mask=inputs["attention_mask"].to(self.model.device),
                     max_new_tokens=self.max_tokens,
                     num_beams=1,
                     do_sample=False,
                 )
-            for row, text in zip(batch, self.tokenizer.batch_decode(found, skip_special_tokens=True), strict=True):
-                said[row] = text.strip()
-        return said
+            for row, text in zip(batch, self.tokenizer.batch_decode(generated, skip_special_tokens=True), strict=True):
+                translated[row] = text.strip()
+        return translated
 
 
 def load_translator(name: str, device: str, max_tokens: int) -> Translator:
     """Loads a checkpoint by its folder, or by its name on the hub.
 
     Raises:
-        ModelNotFoundError: there is no such checkpoint, or not on this machine.
+        ModelNotFoundError: the checkpoint does not exist, or is not on this machine.
     """
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
@@ -65,7 +65,7 @@ def load_translator(name: str, device: str, max_tokens: int) -> Translator:
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ModelNotFoundError(
             f"finetune.back_translation: '{name}' could not be loaded as a sequence-to-sequence model "
-            f"({type(error).__name__}); name a folder, or download it first"
+            f"({type(error).__name__}); download it first, or use a folder"
         ) from error
     return Translator(tokenizer, model.eval().to(device), max_tokens)
 
@@ -80,14 +80,16 @@ def back_translate(
         texts: the texts to paraphrase. Variants are synthetic, and for training only.
         there: translates into the other language.
         back: translates from it.
-        progress: called with a line a chunk; the lines hold no text.
+        progress: called with one line per chunk of 1,000 texts; the lines contain no review text.
     """
-    found: list[str | None] = []
+    variants: list[str | None] = []
     advance = add_bar("back-translation: texts", len(texts))
     for start in range(0, len(texts), 1000):
         part = texts[start : start + 1000]
-        home = back.translate(there.translate(part))
-        found += [said if said and said != text else None for text, said in zip(part, home, strict=True)]
+        translated = back.translate(there.translate(part))
+        variants += [
+            variant if variant and variant != text else None for text, variant in zip(part, translated, strict=True)
+        ]
         advance(len(part))
-        progress(f"back-translated {len(found):,} of {len(texts):,} texts")
-    return found
+        progress(f"back-translated {len(variants):,} of {len(texts):,} texts")
+    return variants

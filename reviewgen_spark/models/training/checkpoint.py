@@ -1,4 +1,4 @@
-"""Writes and reads checkpoints, from which a training resumes and gives the same weights to the bit."""
+"""Writes and reads checkpoints. A resumed training gives exactly the same weights as an uninterrupted one."""
 
 import math
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class Progress:
     total_loss: float = 0.0
     rows: int = 0
     seconds: float = 0.0
-    plateau: float = 1.0  # factor on the rate that the schedule `plateau` has reached
+    plateau: float = 1.0  # the factor that the schedule `plateau` applies to the rate
     best_epoch: int = 0
     best_value: float = -math.inf
     curve: list[Point] = field(default_factory=list)
@@ -64,24 +64,24 @@ def write_checkpoint(
             staged.unlink()
         raise StageError(
             f"{settings.stage}: the checkpoint could not be written to {path.parent} ({type(error).__name__}); free "
-            "some space there and run again: it resumes from the last checkpoint"
+            "some space there and run again: training resumes from the last checkpoint"
         ) from error
 
 
 def read_checkpoint(
     path: Path, model: Any, optimizer: torch.optim.Optimizer, settings: LoopSettings
 ) -> tuple[Progress, dict[str, torch.Tensor]]:
-    """Restores model, optimiser and random state. Reads only tensors and plain values, never code.
+    """Restores model, optimiser and random state. It reads only tensors and plain values, never code.
 
     Raises:
-        StageError: it belongs to another training.
+        StageError: the checkpoint has the settings of another training.
     """
     content = torch.load(path, map_location=settings.device, weights_only=True)
     if content["settings"] != asdict(settings):
         changed = sorted(name for name, value in asdict(settings).items() if content["settings"].get(name) != value)
         raise StageError(
-            f"{settings.stage}: {path} is of a training with other settings ({', '.join(changed)}); remove it to start "
-            "anew"
+            f"{settings.stage}: {path} is of a training with other settings ({', '.join(changed)}); remove it to "
+            "start again"
         )
     model.load_state_dict(content["model"])
     optimizer.load_state_dict(content["optimizer"])

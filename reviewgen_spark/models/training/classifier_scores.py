@@ -1,4 +1,4 @@
-"""Runs a classifier during training: validation scores and calibration."""
+"""Runs a classifier during training, computes validation scores, and calibrates heads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,11 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from reviewgen_spark.models.classifier.heads import (
-    Head,
-    margins,
-    probabilities,
-)
+from reviewgen_spark.models.classifier.heads import Head, margins, probabilities
 from reviewgen_spark.models.classifier.tokenizer import Tokens
 from reviewgen_spark.models.data.batches import cut_by_token_budget, model_inputs
 from reviewgen_spark.models.data.targets import MISSING
@@ -24,15 +20,13 @@ from reviewgen_spark.models.evaluation.metrics import (
     fit_temperature,
 )
 from reviewgen_spark.models.training.optimizer import LoopSettings
-from reviewgen_spark.models.training.trainer import (
-    autocast,
-)
+from reviewgen_spark.models.training.trainer import autocast
 
 EVALUATION_TOKENS = 8192
 
 
 def inputs_of(rows: Sequence[Tokens], has_types: bool, pad_id: int, device: str) -> dict[str, torch.Tensor]:
-    """What the model reads of some rows, each (B, T)."""
+    """Returns the inputs of the model for some rows, each (B, T)."""
     types = [row.types for row in rows] if has_types else None
     return model_inputs([row.ids for row in rows], types, pad_id, device)
 
@@ -40,24 +34,24 @@ def inputs_of(rows: Sequence[Tokens], has_types: bool, pad_id: int, device: str)
 def run_model(
     model: Any, rows: Sequence[Tokens], keys: Sequence[str], has_types: bool, pad_id: int, settings: LoopSettings
 ) -> npt.NDArray[np.float64]:
-    """The logits of each row, (N, width of all heads), as training computes them."""
-    found: npt.NDArray[np.float64] | None = None
+    """Computes the logits of each row, (N, width of all heads), in the precision of training."""
+    all_logits: npt.NDArray[np.float64] | None = None
     with torch.inference_mode(), autocast(settings.device, settings.precision):
         for batch in cut_by_token_budget([len(row.ids) for row in rows], keys, EVALUATION_TOKENS):
             inputs = inputs_of([rows[index] for index in batch], has_types, pad_id, settings.device)
             logits = model(**inputs).logits.double().cpu().numpy()  # (B, width)
-            found = np.zeros((len(rows), logits.shape[1])) if found is None else found
-            found[batch] = logits
-    assert found is not None  # an empty split is refused when it is read
-    return found
+            all_logits = np.zeros((len(rows), logits.shape[1])) if all_logits is None else all_logits
+            all_logits[batch] = logits
+    assert all_logits is not None  # an empty split is refused when it is read
+    return all_logits
 
 
 def score_validation(
     logits: npt.NDArray[np.float64], targets: npt.NDArray[np.int64], heads: Sequence[Head]
 ) -> dict[str, float]:
-    """Loss, accuracy and F1 of sentiment, and the accuracy of each other task, on the rows that have a label.
+    """Computes loss, accuracy and F1 of the first task, and the accuracy of each other task, on their labelled rows.
 
-    Of aspect, which stands alone, the F1 is the mean of its labels'.
+    For the task aspect, which is always the only task, the F1 is the mean over its labels.
     """
     if heads[0].task == "aspect":
         return score_polarities(probabilities(logits, heads[0]), targets[:, 0])
@@ -72,25 +66,25 @@ def score_validation(
     for column, head in enumerate(heads[1:], start=1):
         known = targets[:, column] != MISSING
         if known.any():
-            decided = probabilities(logits[known], head).argmax(axis=1)
-            figures[f"validation_{head.task}_accuracy"] = float((decided == targets[known, column]).mean())
+            predictions = probabilities(logits[known], head).argmax(axis=1)
+            figures[f"validation_{head.task}_accuracy"] = float((predictions == targets[known, column]).mean())
     return figures
 
 
-def score_polarities(given: npt.NDArray[np.float64], targets: npt.NDArray[np.int64]) -> dict[str, float]:
-    """The same figures of (N, labels) probabilities and (N,) right labels of any number."""
-    labels = given.shape[1]
-    found = class_metrics(class_cells(targets, given.argmax(axis=1), labels), labels)
-    right = given[np.arange(len(targets)), targets]
+def score_polarities(scores: npt.NDArray[np.float64], targets: npt.NDArray[np.int64]) -> dict[str, float]:
+    """Computes the figures of `score_validation` from (N, labels) probabilities and (N,) correct labels."""
+    labels = scores.shape[1]
+    metrics = class_metrics(class_cells(targets, scores.argmax(axis=1), labels), labels)
+    correct = scores[np.arange(len(targets)), targets]
     return {
-        "validation_loss": float(-np.log(np.maximum(right, np.finfo(np.float64).tiny)).mean()),
-        "validation_accuracy": float(found["accuracy"]),
-        "validation_f1": float(found["f1_macro"]),
+        "validation_loss": float(-np.log(np.maximum(correct, np.finfo(np.float64).tiny)).mean()),
+        "validation_accuracy": float(metrics["accuracy"]),
+        "validation_f1": float(metrics["f1_macro"]),
     }
 
 
 def calibrate(logits: npt.NDArray[np.float64], targets: npt.NDArray[np.int64], head: Head) -> Head:
-    """The head with the temperature that fits validation best; heads of more than two labels stay as they are."""
+    """Returns a head of two labels with the temperature that fits validation best, and other heads unchanged."""
     known = targets != MISSING
     if len(head.labels) != 2 or len(set(targets[known])) < 2:
         return head

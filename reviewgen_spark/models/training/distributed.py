@@ -12,8 +12,8 @@ def finetune_in_group(
     """Joins the process group of the environment, trains, and leaves it. Returns the figures of the best epoch.
 
     Arguments are plain values, because they are sent to other processes. Rank 0 writes the folder. Gradients are
-    averaged so that a step equals that of one process with the whole batch. Only dropout differs: each process draws
-    its own.
+    averaged so that a step equals that of one process with the whole batch. Only dropout differs, because each process
+    draws its own.
     """
     import torch.distributed as group
 
@@ -28,7 +28,7 @@ def finetune_in_group(
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     group.init_process_group("nccl" if device == "cuda" else "gloo")
     try:
-        found = finetune(
+        result = finetune(
             Path(corpus),
             base,
             parsed,
@@ -37,6 +37,6 @@ def finetune_in_group(
             checkpoint=Path(checkpoint),
             base_name=base_name,
         )
-        return dict(found.curve[found.best_epoch - 1])
+        return dict(result.curve[result.best_epoch - 1])
     finally:
         group.destroy_process_group()

@@ -1,4 +1,4 @@
-"""Replaces torch's dropout by one that draws one random byte a value. On CPU torch draws one float after the other."""
+"""Replaces torch's dropout by one that draws one random byte per value. On a CPU, torch draws floats one by one."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import torch
 
 
 class ByteDropout(torch.nn.Dropout):
-    """Applies dropout with a probability in steps of 1/256, else as torch does (Srivastava et al. 2014).
+    """Applies dropout as torch does (Srivastava et al. 2014), but with a probability in steps of 1/256.
 
     590,000 values in bfloat16 (32 rows of 48 tokens, 384 wide) take 0.8 ms instead of 3.5. Kept values are scaled by
     the share that is kept, so the mean stays exact. The noise comes from torch's default generator, because a

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from reviewgen_spark.config import PretrainSection
 from reviewgen_spark.models.data.batches import cut_by_token_budget, shuffle_into_batches
-from reviewgen_spark.models.training.language_model_data import Row, make_batch
+from reviewgen_spark.models.training.language_model_data import TextRow, make_batch
 from reviewgen_spark.models.training.objectives import IGNORED
 from reviewgen_spark.models.training.optimizer import LoopSettings
 from reviewgen_spark.models.training.trainer import Rows, autocast
@@ -23,8 +23,8 @@ EVALUATION_TOKENS = 8192
 class LanguageModelTask:
     """Trains on `rows` by the objective of the section. The validation loss chooses the epoch."""
 
-    rows: Sequence[Row]
-    validation: Sequence[Row]
+    rows: Sequence[TextRow]
+    validation: Sequence[TextRow]
     section: PretrainSection
     settings: LoopSettings
     pad_id: int
@@ -66,7 +66,7 @@ class LanguageModelTask:
             figures["validation_bits_per_character"] = token_loss / math.log(2) / characters
         return figures
 
-    def _prepare(self, rows: Sequence[Row], rng: np.random.Generator) -> dict[str, torch.Tensor]:
+    def _prepare(self, rows: Sequence[TextRow], rng: np.random.Generator) -> dict[str, torch.Tensor]:
         device = self.settings.device
         return make_batch(rows, self.section, rng, self.pad_id, self.mask_id, self.vocabulary, device)
 

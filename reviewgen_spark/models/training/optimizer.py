@@ -31,9 +31,9 @@ class LoopSettings:
 
 def loop_settings(stage: str, section: TrainingSection, device: str) -> LoopSettings:
     """Reads the settings of the loop from a section; keys that it lacks keep their defaults."""
-    told = {item.name: getattr(section, item.name) for item in fields(LoopSettings) if hasattr(section, item.name)}
+    values = {item.name: getattr(section, item.name) for item in fields(LoopSettings) if hasattr(section, item.name)}
     return LoopSettings(
-        **{**told, "stage": stage, "precision": choose_precision(section.precision, device), "device": device}
+        **{**values, "stage": stage, "precision": choose_precision(section.precision, device), "device": device}
     )
 
 
@@ -51,7 +51,7 @@ def rate(schedule: str, step: int, warmup: int, steps: int) -> float:
     """Returns the share of the learning rate at a step, counted from 0.
 
     All schedules rise during `warmup` steps. Then `linear` falls to 0 (Devlin et al. 2019, A.3) and `constant` does not
-    change. `plateau` is halved after each epoch without improvement (as Keras' ReduceLROnPlateau).
+    change. `plateau` is halved after each epoch without improvement, as in Keras' ReduceLROnPlateau.
     """
     if step < warmup:
         return (step + 1) / warmup
@@ -61,23 +61,27 @@ def rate(schedule: str, step: int, warmup: int, steps: int) -> float:
 def make_optimizer(model: Any, settings: LoopSettings) -> torch.optim.Optimizer:
     """Returns AdamW (Loshchilov and Hutter 2019), or Adam, whose decay is an L2 penalty added to the gradient.
 
-    Biases and layer norms do not decay, as in BERT's own training. Word embeddings have a separate rate, because they
-    are most of a small model's weights and each occurs in few batches. A rate of 0 freezes them.
+    Biases and layer norms do not decay, as in BERT's own training. Word embeddings have a separate rate: they are most
+    weights of a small model, and each occurs in few batches. A rate of 0 freezes them.
     """
     embeddings = model.get_input_embeddings().weight
     if settings.embedding_rate == 0:
         embeddings.requires_grad_(False)
-    own = [embeddings]
+    trained_embeddings = [embeddings]
     if not embeddings.is_leaf:  # peft adds embeddings of new tokens to the base's; only the new ones are trained
-        own = [p for name, p in model.named_parameters() if "trainable_tokens_delta" in name]
-    others = [p for p in model.parameters() if p.requires_grad and all(p is not one for one in own)]
+        trained_embeddings = [weight for name, weight in model.named_parameters() if "trainable_tokens_delta" in name]
+    others = [
+        weight
+        for weight in model.parameters()
+        if weight.requires_grad and all(weight is not embedding for embedding in trained_embeddings)
+    ]
     groups: list[dict[str, Any]] = [
-        {"params": [p for p in others if p.ndim >= 2], "weight_decay": settings.weight_decay},
-        {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [weight for weight in others if weight.ndim >= 2], "weight_decay": settings.weight_decay},
+        {"params": [weight for weight in others if weight.ndim < 2], "weight_decay": 0.0},
     ]
     if embeddings.requires_grad:
-        speed = settings.learning_rate * settings.embedding_rate
-        groups.append({"params": own, "weight_decay": settings.weight_decay, "lr": speed})
+        learning_rate = settings.learning_rate * settings.embedding_rate
+        groups.append({"params": trained_embeddings, "weight_decay": settings.weight_decay, "lr": learning_rate})
     kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[settings.optimizer]
     optimizer: torch.optim.Optimizer = kind(
         [group for group in groups if group["params"]], lr=settings.learning_rate, fused=True

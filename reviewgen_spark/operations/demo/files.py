@@ -1,4 +1,4 @@
-"""Writes the files of a delivery: a shop day as JSON lines, CSV or Parquet, and the gold labels beside them."""
+"""Writes the files of a delivery: one day of a shop as JSON lines, CSV or Parquet, and its gold labels."""
 
 import csv
 import gzip
@@ -15,8 +15,14 @@ COLUMNS = ("review_id", "product_id", "user_id", "category", "rating", "title", 
 
 
 @dataclass(frozen=True)
-class Review:
-    """Holds one record to deliver; `day` is when it is delivered, `gold` is never written beside it."""
+class SampleReview:
+    """Holds one record to deliver.
+
+    Attributes:
+        day: Day of delivery, counted from 0.
+        gold: Gold label; never written into the same file.
+        damage: Kind of error that makes the record bad; None for a good record.
+    """
 
     day: int
     created_at: datetime
@@ -33,20 +39,20 @@ class Review:
 
 
 @dataclass
-class File:
+class SampleFile:
     """Holds one file to deliver. `has_channel` adds a column that is not in the schema."""
 
     name: str
     format: str
     day: int
     has_channel: bool
-    reviews: list[Review] = field(default_factory=list)
+    reviews: list[SampleReview] = field(default_factory=list)
 
 
-def _record(review: Review, file: File, rng: Random) -> dict[str, Any]:
-    """Returns the record as delivered: damage done, column order fixed."""
+def _record(review: SampleReview, file: SampleFile, rng: Random) -> dict[str, Any]:
+    """Returns the record as delivered, with its damage and a fixed order of columns."""
     typed = file.format == "parquet"
-    naive = file.format == "csv"  # CSV days name no zone: ingest.timezone decides
+    naive = file.format == "csv"  # CSV files have no time zone, so ingest.timezone applies
     written = review.created_at
     shown = (written.replace(tzinfo=None) if naive else written).isoformat()
     record: dict[str, Any] = {
@@ -66,8 +72,8 @@ def _record(review: Review, file: File, rng: Random) -> dict[str, Any]:
     return record
 
 
-def serialise(file: File, rng: Random) -> bytes:
-    """Returns the bytes of a file. They are reproducible, so gzip stores no time."""
+def serialise(file: SampleFile, rng: Random) -> bytes:
+    """Returns the bytes of a file. gzip stores no time, so that the same file gives the same bytes."""
     records = [_record(review, file, rng) for review in file.reviews]
     if file.format == "csv":
         return _csv_bytes(records, (*COLUMNS, "channel") if file.has_channel else COLUMNS)
@@ -75,7 +81,7 @@ def serialise(file: File, rng: Random) -> bytes:
         return _parquet_bytes(records)
     lines = []
     for review, record in zip(file.reviews, records, strict=True):
-        line = json.dumps({k: v for k, v in record.items() if v is not None}, ensure_ascii=False)
+        line = json.dumps({name: value for name, value in record.items() if value is not None}, ensure_ascii=False)
         lines.append(line[: len(line) // 2] if review.damage == "malformed_json" else line)
     data = "".join(line + "\n" for line in lines).encode()
     return gzip.compress(data, mtime=0) if file.format == "jsonl.gz" else data
@@ -93,15 +99,18 @@ def _parquet_bytes(records: Sequence[Mapping[str, Any]]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = {"rating": pa.int64(), "created_at": pa.timestamp("us", tz="UTC")}
-    schema = pa.schema([(column, kinds.get(column, pa.string())) for column in COLUMNS])
+    types = {"rating": pa.int64(), "created_at": pa.timestamp("us", tz="UTC")}
+    schema = pa.schema([(column, types.get(column, pa.string())) for column in COLUMNS])
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(list(records), schema), buffer)
     return buffer.getvalue()
 
 
-def write_gold_labels(folder: Path, files: Sequence[File], first_day: date) -> int:
-    """Writes one CSV a day, of the good records that have an id and still have their text."""
+def write_gold_labels(folder: Path, files: Sequence[SampleFile], first_day: date) -> int:
+    """Writes the gold labels as one CSV file a day, and returns their number.
+
+    Only good records that have an id and still have their text get a label.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     total = 0
     for day in sorted({file.day for file in files}):

@@ -1,8 +1,7 @@
 """Changes texts as sources do before delivery: markup, emoji, personal data, copies, edits.
 
-Every change is chosen without looking at the sentiment, so that no model can learn the label from the dirt.
-Phone numbers, addresses and links are synthetic: the numbers all read 1380000xxxx, and example.com is
-reserved for such use by RFC 2606.
+Changes do not depend on the sentiment, so that no model can learn the label from them. Phone numbers, addresses and
+links are synthetic: every number is 1380000xxxx, and RFC 2606 reserves example.com for such use.
 """
 
 import html
@@ -13,7 +12,8 @@ from typing import Any
 
 BOILERPLATE = "此用户没有填写评价。"
 
-# Visible ASCII has full-width forms at a fixed distance (Unicode block Halfwidth and Fullwidth Forms).
+# The code of a full-width form is that of its visible ASCII sign plus a constant (Unicode block Halfwidth and
+# Fullwidth Forms).
 _FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 _EMOJI = ("📦", "🙂", "🏨", "📖", "💻", "🧐", "✍️", "👨‍👩‍👧", "🇨🇳", "🎁")
 _ENDINGS = ("，仅供参考。", "，供大家参考。", "，先写到这里。", "（转自本人旧评）", "，以上。")
@@ -77,7 +77,7 @@ def _boilerplate(text: str, rng: Random) -> str:
     return BOILERPLATE
 
 
-# Name: share of the reviews, and the change. The shares are a choice, not a measurement.
+# Share of the reviews and change by kind. The shares were chosen, not measured.
 CHANGES: Mapping[str, tuple[float, Callable[[str, Random], str]]] = {
     "html": (0.04, _markup),
     "emoji": (0.04, _emoji),
@@ -89,12 +89,12 @@ CHANGES: Mapping[str, tuple[float, Callable[[str, Random], str]]] = {
     "empty_text": (0.008, _empty),
     "boilerplate": (0.01, _boilerplate),
 }
-# After these nothing is left of the text, so its gold label no longer belongs to it.
+# These changes remove the whole text, so its gold label is removed too.
 WITHOUT_TEXT = frozenset({"empty_text", "boilerplate"})
 
 
 def quote_for_csv(text: str) -> str:
-    """Adds to a text what is difficult for CSV readers: quotes, commas and a newline inside a field."""
+    """Adds quotes, commas and a newline to a text, because they are difficult for CSV readers."""
     return f'标题: "{text[:6]}", 正文:\n{text}'
 
 

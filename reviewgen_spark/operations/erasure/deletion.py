@@ -16,8 +16,8 @@ from reviewgen_spark.transforms.erasure.affected_rows import (
     inherited_bands,
     labels_of,
     newest_batches,
+    promote_rows,
     refused_of,
-    survivors,
 )
 from reviewgen_spark.transforms.tokens import unique_reviews
 from reviewgen_spark.warehouse.tables import Deletion
@@ -59,23 +59,23 @@ def delete_delivered(erasure: ErasureRun) -> None:
 
 
 def promote_duplicates(erasure: ErasureRun) -> None:
-    """Promotes the next record of a cluster to its first, and opens the batch of that record for later stages.
+    """Makes the next record of a cluster its first, and opens the batch of that record for later stages.
 
-    Writes the signatures first and the clusters last, in one commit. If the process is killed in between, a rerun can
-    compute everything again.
+    Writes the signatures first, and the clusters last in one commit. If the process is killed in between, a rerun
+    computes everything again.
     """
     if CLUSTERS not in erasure.tables or _BANDS not in erasure.tables or not erasure.rows:
         return
     clusters, bands = erasure.run.warehouse.read(CLUSTERS), erasure.run.warehouse.read(_BANDS)
     erased_rows = erasure.erased_rows().select("record_id").distinct()
-    promoted_rows = materialise(survivors(clusters, erased_rows))
+    promoted_rows = materialise(promote_rows(clusters, erased_rows))
     promoted_bands = materialise(inherited_bands(bands, clusters, erased_rows, promoted_rows)).withColumn(
         "is_gone", F.lit(False)
     )
-    nothing = {
+    null_values = {
         field.name: F.lit(None).cast(field.dataType) for field in promoted_bands.schema if field.name != "record_id"
     }
-    erased_bands = erased_rows.select("record_id", *(value.alias(name) for name, value in nothing.items()))
+    erased_bands = erased_rows.select("record_id", *(value.alias(name) for name, value in null_values.items()))
     erasure.run.warehouse.edit(
         _BANDS, promoted_bands.unionByName(erased_bands.withColumn("is_gone", F.lit(True))), ("record_id",)
     )
@@ -83,13 +83,15 @@ def promote_duplicates(erasure: ErasureRun) -> None:
     _redo(erasure, _after_clusters(), sorted(row.batch_id for row in promoted))
     changes = ("duplicate_of", "duplicate_kind", "is_first_of_text")
     changed = promoted_rows.select("record_id", *changes, F.lit(False).alias("is_gone"))
-    leaving = erased_rows.select(
+    removed_rows = erased_rows.select(
         "record_id",
         *(F.lit(None).cast(clusters.schema[name].dataType).alias(name) for name in changes),
         F.lit(True).alias("is_gone"),
     )
     erasure.run.lease.check()
-    erasure.run.warehouse.edit(CLUSTERS, materialise(changed.unionByName(leaving)), ("record_id",), updates=changes)
+    erasure.run.warehouse.edit(
+        CLUSTERS, materialise(changed.unionByName(removed_rows)), ("record_id",), updates=changes
+    )
     erasure.outcome.tables.append(CLUSTERS)
 
 
@@ -108,7 +110,7 @@ def delete_derived(erasure: ErasureRun) -> None:
     Rows aggregated by product are deleted too, because their counts may include an erased record.
     """
     if not erasure.rows:
-        return  # An earlier pass finished this step, because bronze_reviews is emptied after it.
+        return  # An earlier run finished this step, because bronze_reviews is emptied after it.
     erased_rows = erasure.erased_rows()
     products = erasure.run.warehouse.read("bronze_reviews").join(
         F.broadcast(erased_rows.select("record_id")), "record_id", "left_semi"
@@ -130,12 +132,12 @@ def delete_derived(erasure: ErasureRun) -> None:
         if "source_record_ids" in columns:
             source = F.explode("source_record_ids").alias("record_id")
             rows = erasure.run.warehouse.read(name).select(*TABLES[name].key, source)
-            made = materialise(rows.join(F.broadcast(erased_rows), "record_id", "left_semi"))
-            deletions.append(Deletion(name, made, TABLES[name].key))
+            generated = materialise(rows.join(F.broadcast(erased_rows), "record_id", "left_semi"))
+            deletions.append(Deletion(name, generated, TABLES[name].key))
         if name == _TEXTS:
             deletions.append(_copy_to_rewrite(erasure, products))
         if "product_id" in columns and not TABLES[name].is_review_level:
-            deletions.append(Deletion(name, products, ("product_id",)))  # its counts may include them
+            deletions.append(Deletion(name, products, ("product_id",)))  # its counts may include erased records
     erasure.delete(deletions)
     erasure.outcome.exports = _exports_of_texts(erasure)
 
@@ -146,30 +148,30 @@ def _copy_to_rewrite(erasure: ErasureRun, products: DataFrame) -> Deletion:
     Opens a batch of each product before the deletion, because afterwards nothing shows which products had copy.
     """
     copy = materialise(copy_of_products(erasure.run.warehouse.read(_TEXTS), products))
-    left = unique_reviews(erasure.run.warehouse.read("silver_reviews"), erasure.run.warehouse.read(CLUSTERS))
+    remaining = unique_reviews(erasure.run.warehouse.read("silver_reviews"), erasure.run.warehouse.read(CLUSTERS))
     written = products.join(F.broadcast(copy.select("product_id").distinct()), "product_id", "left_semi")
-    batches = sorted(row.batch_id for row in newest_batches(left, written).collect())
+    batches = sorted(row.batch_id for row in newest_batches(remaining, written).collect())
     _redo(erasure, [TABLES[_TEXTS].stage], batches)
     return Deletion(_TEXTS, copy, TABLES[_TEXTS].key)
 
 
 def _exports_of_texts(erasure: ErasureRun) -> list[str]:
     """Returns the exports of generated texts, if a deleted text was made from the records."""
-    is_made_of_them = any("source_record_ids" in TABLES[name].columns.names for name in erasure.outcome.tables)
-    if not is_made_of_them or _EXPORTS not in erasure.tables:
+    has_deleted_texts = any("source_record_ids" in TABLES[name].columns.names for name in erasure.outcome.tables)
+    if not has_deleted_texts or _EXPORTS not in erasure.tables:
         return []
-    made = erasure.run.warehouse.read(_EXPORTS).orderBy("at").select("folder", "host", "at", "user_name").collect()
-    return [f"{row.folder} on {row.host}, {row.at:%Y-%m-%d} by {row.user_name}" for row in made]
+    exports = erasure.run.warehouse.read(_EXPORTS).orderBy("at").select("folder", "host", "at", "user_name").collect()
+    return [f"{row.folder} on {row.host}, {row.at:%Y-%m-%d} by {row.user_name}" for row in exports]
 
 
 def renew_exports(erasure: ErasureRun) -> None:
-    """Exports the batches again that held an erased record, or product copy that may be made from one."""
+    """Exports again every batch that contained an erased record, or product copy that may be made from one."""
     batches = {row.batch_id for row in erasure.rows}
     for name in erasure.tables if batches else ():
         exported = erasure.run.warehouse.exported_batches(name)
         # Product copy uses reviews of earlier batches too.
-        reached = [batch for batch in exported if batch in batches or (name == _TEXTS and batch > min(batches))]
-        for batch in reached:
+        affected = [batch for batch in exported if batch in batches or (name == _TEXTS and batch > min(batches))]
+        for batch in affected:
             erasure.run.lease.check()
             erasure.run.warehouse.export_batch(name, batch)
 
@@ -183,19 +185,19 @@ def remove_corpora(erasure: ErasureRun) -> None:
     for folder in removed:
         erasure.run.artifacts.remove(folder)
     if removed:
-        erasure.run.artifacts.remove_unfinished()  # checkpoints; they cannot resume without the corpus
+        erasure.run.artifacts.remove_unfinished()  # checkpoints, because a training cannot resume without its corpus
 
 
 def delete_bronze(erasure: ErasureRun) -> None:
-    """Deletes the erased rows of bronze_reviews, after all other tables, because they are found by these rows."""
+    """Deletes the erased rows of bronze_reviews. It is emptied last, because its rows are used to find the others."""
     erasure.delete([Deletion("bronze_reviews", erasure.erased_rows(), ("record_id",))])
 
 
 def _after_clusters() -> list[str]:
     """Returns the batch stages that depend, directly or indirectly, on the clusters."""
-    reached, stages = {CLUSTERS}, []
+    dependent, stages = {CLUSTERS}, []
     for stage in all_stages():
-        if stage.scope == "batch" and stage.name not in ("ingest", "clean", "dedup") and reached & set(stage.reads):
-            reached |= set(stage.writes)
+        if stage.scope == "batch" and stage.name not in ("ingest", "clean", "dedup") and dependent & set(stage.reads):
+            dependent |= set(stage.writes)
             stages.append(stage.name)
     return stages

@@ -1,8 +1,8 @@
-"""Erases users and reviews: every row, file and table version that holds one of their records (docs/adr/0008).
+"""Erases users and reviews: every row, file and table version that contains one of their records (docs/adr/0008).
 
 The process can be killed at any moment without harm, because of the order of the steps. The ids are recorded first.
-bronze_reviews is emptied after all other tables, because their rows are found by it. An erasure is complete only after
-the search of every file. A repeated step changes nothing, so the same command, or one without ids, resumes.
+bronze_reviews is emptied after all other tables, because its rows are used to find theirs. An erasure is complete only
+after the search of every file. A repeated step changes nothing, so the same command, or one without ids, resumes it.
 """
 
 from pyspark.sql import functions as F
@@ -19,7 +19,7 @@ from reviewgen_spark.operations.erasure.deletion import (
 from reviewgen_spark.operations.erasure.erasure_run import BRONZE, ErasureRun
 from reviewgen_spark.operations.erasure.landing import empty_landing
 from reviewgen_spark.operations.erasure.model_lineage import models_of
-from reviewgen_spark.operations.erasure.request import Outcome, Request
+from reviewgen_spark.operations.erasure.request import ErasureOutcome, ErasureRequest
 from reviewgen_spark.operations.erasure.verification import delete_history, search_leftovers
 from reviewgen_spark.orchestration.erasure_log import ErasureLog
 from reviewgen_spark.orchestration.resources.user_key import user_key
@@ -31,27 +31,27 @@ from reviewgen_spark.transforms.erasure.affected_rows import (
 )
 
 
-def erase(run: Run, request: Request, rewrite_landing: bool = False) -> Outcome:
+def erase(run: Run, request: ErasureRequest, rewrite_landing: bool = False) -> ErasureOutcome:
     """Erases the users and reviews of a request, and finishes open erasures.
 
     Args:
-        run: Holds the warehouse.
-        request: May be empty; then only open erasures are finished.
-        rewrite_landing: Also empty the records in delivered files; otherwise these files are only listed.
+        run: Run that holds the warehouse.
+        request: Ids to erase; if it is empty, only open erasures are finished.
+        rewrite_landing: Whether to empty the records in delivered files too; otherwise these files are only listed.
     """
     key: bytes = user_key(run.config).value
     run.warehouse.converge(["ops_erasures", "bronze_erasures", *BRONZE])
-    read_erased(run.warehouse.read("ops_erasures"), key)  # refuses another secret before anything is written
+    read_erased(run.warehouse.read("ops_erasures"), key)  # raises for another secret key, before anything is written
     log = ErasureLog(run.warehouse, run.run_id)
-    asked = {erasure_key(kind, name, key): kind for kind, name in request.keyed}
+    requested = {erasure_key(kind, name, key): kind for kind, name in request.keyed}
     run.lease.check()
-    log.append({hashed: kind for hashed, kind in asked.items() if hashed not in log.open}, "recorded", key)
+    log.append({hashed: kind for hashed, kind in requested.items() if hashed not in log.open}, "recorded", key)
     if not log.open:
-        return Outcome()
+        return ErasureOutcome()
     return _finish(ErasureRun(run, log, key, request), rewrite_landing)
 
 
-def _finish(erasure: ErasureRun, rewrite_landing: bool) -> Outcome:
+def _finish(erasure: ErasureRun, rewrite_landing: bool) -> ErasureOutcome:
     """Runs all steps; `rewrite_landing` also empties the erased records of delivered files."""
 
     def landing(erasure: ErasureRun) -> None:
@@ -59,11 +59,11 @@ def _finish(erasure: ErasureRun, rewrite_landing: bool) -> Outcome:
         erasure.outcome.rewritten, erasure.outcome.landing = rewritten, remaining
 
     for name, step in (
-        ("which records", find_records),
+        ("records", find_records),
         ("models and corpora", trace_models),
         ("places", record_places),
         ("refused and repeated records, gold labels", delete_delivered),
-        ("copies", promote_duplicates),
+        ("duplicates", promote_duplicates),
         ("tables", delete_derived),
         ("exports", renew_exports),
         ("corpora", remove_corpora),
@@ -89,10 +89,10 @@ def find_records(erasure: ErasureRun) -> None:
     """
     reviews = erasure.run.warehouse.read("bronze_reviews")
     erasure.rows = records_of(reviews, erasure.erased).collect()
-    theirs: dict[str, Kind] = {erasure_key("review", row.review_id, erasure.key): "review" for row in erasure.rows}
-    if new := {hashed: kind for hashed, kind in theirs.items() if hashed not in erasure.log.open}:
+    keys: dict[str, Kind] = {erasure_key("review", row.review_id, erasure.key): "review" for row in erasure.rows}
+    if new := {hashed: kind for hashed, kind in keys.items() if hashed not in erasure.log.open}:
         erasure.log.append(new, "recorded", erasure.key)
-        erasure.rows = records_of(reviews, erasure.erased).collect()  # edits that name no user
+        erasure.rows = records_of(reviews, erasure.erased).collect()  # also edits without a user id
     erasure.outcome.record_count = len(erasure.rows)
     batches = sorted({row.batch_id for row in erasure.rows})
     erased_rows = F.broadcast(erasure.erased_rows().select("record_id"))
@@ -103,16 +103,16 @@ def find_records(erasure: ErasureRun) -> None:
         ("silver_reviews", ("title_clean", "text_clean")),
     ):
         if name in erasure.tables and batches:
-            found = (
+            rows = (
                 erasure.run.warehouse.read(name)
                 .where(F.col("batch_id").isin(batches))
                 .join(erased_rows, "record_id", "left_semi")
             )
-            erasure.values |= {value for row in found.select(*columns).collect() for value in row if value}
+            erasure.values |= {value for row in rows.select(*columns).collect() for value in row if value}
 
 
 def trace_models(erasure: ErasureRun) -> None:
-    """Records the models trained on the records, before the corpora that show it are removed."""
+    """Records the models trained on the records. Runs before the removal of the corpora, because they show it."""
     if corpora := erasure.corpora():
         models = models_of(erasure.run.config, {folder.name for folder in corpora})
         erasure.log.append(erasure.log.open, "traced", erasure.key, models)

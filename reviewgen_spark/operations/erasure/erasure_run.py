@@ -6,7 +6,7 @@ from pathlib import Path
 from pyspark.sql import DataFrame, Row
 
 from reviewgen_spark.operations.erasure.model_lineage import corpora_with
-from reviewgen_spark.operations.erasure.request import Outcome, Request
+from reviewgen_spark.operations.erasure.request import ErasureOutcome, ErasureRequest
 from reviewgen_spark.orchestration.erasure_log import ErasureLog
 from reviewgen_spark.orchestration.runner import Run
 from reviewgen_spark.schemas import TABLES
@@ -21,14 +21,18 @@ class ErasureRun:
     """Holds the run, the open erasures, the rows to erase and the outcome so far.
 
     Attributes:
-        values: ids and texts that no file may contain afterwards.
-        rows: rows of bronze_reviews to erase.
-        tables: names of the tables that exist.
+        run: Run that holds the warehouse.
+        log: Log of the erasures.
+        key: Secret key of the hashed ids.
+        outcome: What was done so far.
+        values: Ids and texts that no file may contain afterwards.
+        rows: Rows of bronze_reviews to erase.
+        tables: Names of the existing tables.
     """
 
-    def __init__(self, run: Run, log: ErasureLog, key: bytes, request: Request) -> None:
+    def __init__(self, run: Run, log: ErasureLog, key: bytes, request: ErasureRequest) -> None:
         self.run, self.log, self.key = run, log, key
-        self.outcome = Outcome()
+        self.outcome = ErasureOutcome()
         self.values: set[str] = set(request.users | request.reviews)
         self.rows: list[Row] = []
         self.tables = [name for name in TABLES if run.warehouse.exists(name)]

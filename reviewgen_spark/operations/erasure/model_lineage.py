@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 def corpora_with(config: Config, record_ids: Collection[str]) -> list[Path]:
     """Returns the folders below `paths.artifacts` whose shards contain one of these records."""
-    wanted = pa.array(sorted(record_ids), pa.string())
+    ids = pa.array(sorted(record_ids), pa.string())
     return [
         folder
         for folder in Artifacts(config.paths.artifacts).made()
-        if any(_has_record(file, wanted) for file in sorted(folder.rglob("*.parquet")))
+        if any(_has_record(file, ids) for file in sorted(folder.rglob("*.parquet")))
     ]
 
 
@@ -37,43 +37,45 @@ def models_of(config: Config, corpora: Collection[str]) -> list[str]:
         corpora: Fingerprints of the corpora.
     """
     made = Artifacts(config.paths.artifacts).made()
-    folders = [folder for folder in made if folder.name not in corpora and _learnt_from(folder) & set(corpora)]
+    folders = [folder for folder in made if folder.name not in corpora and _corpora_named_in(folder) & set(corpora)]
     models = {str(folder) for folder in folders}
-    has_read = any(folder.parent.name in ("pretrain", "pretrain_generator") for folder in folders)
-    present = {folder.name for folder in made}
+    is_base_affected = any(folder.parent.name in ("pretrain", "pretrain_generator") for folder in folders)
+    existing = {folder.name for folder in made}
     for entry in _registered(config):
         label = f"{entry.name} version {entry.version}"
         if entry.corpus_fingerprint in corpora:
             models.add(label)
-        elif has_read and entry.base == "pretrained":
-            models.add(f"{label}, perhaps: its base is pre-trained")
-        elif entry.corpus_fingerprint not in present:
-            models.add(f"{label}, perhaps: its corpus is not there any more")
+        elif is_base_affected and entry.base == "pretrained":
+            models.add(f"{label}, perhaps, because its base is pre-trained")
+        elif entry.corpus_fingerprint not in existing:
+            models.add(f"{label}, perhaps, because its corpus does not exist any more")
     return sorted(models)
 
 
-def _has_record(file: Path, wanted: pa.Array) -> bool:
+def _has_record(file: Path, ids: pa.Array) -> bool:
+    """Returns whether a shard contains one of the records."""
     with pq.ParquetFile(file) as source:
         if "record_id" not in source.schema_arrow.names:
             return False
         batches = source.iter_batches(columns=["record_id"])
-        return any(pc.any(pc.is_in(batch.column(0), value_set=wanted)).as_py() for batch in batches)
+        return any(pc.any(pc.is_in(batch.column(0), value_set=ids)).as_py() for batch in batches)
 
 
-def _learnt_from(folder: Path) -> set[str]:
-    """Returns the corpora that the JSON files of a model folder name."""
-    found: set[str] = set()
+def _corpora_named_in(folder: Path) -> set[str]:
+    """Returns the fingerprints of the corpora in the JSON files of a model folder."""
+    corpora: set[str] = set()
     for file in sorted(folder.glob("*.json")):
         content = json.loads(file.read_text(encoding="utf-8"))
         if isinstance(content, dict):
-            found |= {str(content[name]) for name in ("corpus", "corpus_fingerprint") if name in content}
-    return found
+            corpora |= {str(content[name]) for name in ("corpus", "corpus_fingerprint") if name in content}
+    return corpora
 
 
 def _registered(config: Config) -> "list[ModelEntry]":
+    """Returns the registered versions of the classifier and the generator."""
     from reviewgen_spark.models.registry.registry import list_models
 
     uri = config.paths.tracking_uri
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
-        return []  # listing would create the store
+        return []  # because listing would create the store
     return [entry for name in (config.models.name, config.generation.name) for entry in list_models(uri, name)]

@@ -1,4 +1,4 @@
-"""Defines what an erasure is asked to remove, and its outcome."""
+"""Defines what an erasure has to remove, and its outcome."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from reviewgen_spark.text.privacy.erasure_keys import Kind
 
 
 @dataclass(frozen=True)
-class Request:
+class ErasureRequest:
     """Holds the ids of the users and reviews to erase; they are never printed."""
 
     users: frozenset[str] = frozenset()
@@ -21,17 +21,17 @@ class Request:
 
 
 @dataclass
-class Outcome:
+class ErasureOutcome:
     """Reports what an erasure did, and what is left to do by hand.
 
     Attributes:
-        record_count: number of records that were in bronze_reviews.
-        tables: tables that had erased rows.
-        landing: delivered files that still hold a record, with line numbers.
-        rewritten: delivered files whose records were emptied.
-        models: models and model folders that were, or may have been, trained on the records.
-        exports: folders with exported texts, if a deleted text was made from the records.
-        leftovers: files outside the landing folder that still hold an id or a text.
+        record_count: Number of records that were in bronze_reviews.
+        tables: Tables that had rows of the records.
+        landing: Delivered files that still contain a record, with line numbers.
+        rewritten: Delivered files whose records were emptied.
+        models: Models and model folders that were, or may have been, trained on the records.
+        exports: Folders with exported texts, if a deleted text was made from the records.
+        leftovers: Files outside the landing folder that still contain an id or a text.
     """
 
     record_count: int = 0
@@ -44,10 +44,10 @@ class Outcome:
 
     def lines(self) -> list[str]:
         """Returns the lines that `reviewgen erase` prints."""
-        lines = [f"{self.record_count:,} records erased; rows went from: {', '.join(self.tables) or 'no table'}"]
-        lines += [f"emptied in the landing folder: {found}" for found in self.rewritten]
-        lines += [f"still in the landing folder: {found}" for found in self.landing]
+        lines = [f"{self.record_count:,} records erased; rows deleted from: {', '.join(self.tables) or 'no table'}"]
+        lines += [f"emptied in the landing folder: {file}" for file in self.rewritten]
+        lines += [f"still in the landing folder: {file}" for file in self.landing]
         lines += [f"trained on the records: {model}" for model in self.models]
         lines += [f"texts were exported, perhaps made from the records: {export}" for export in self.exports]
-        lines += [f"still holds an id or a text: {file}" for file in self.leftovers]
+        lines += [f"still contains an id or a text: {file}" for file in self.leftovers]
         return lines

@@ -1,4 +1,4 @@
-"""Searches all files for erased values, and never prints one.
+"""Searches files for erased values, and never prints a value.
 
 An erasure is complete only when no file contains an erased value.
 """
@@ -23,7 +23,7 @@ class Values:
     """Holds the values to search for.
 
     Attributes:
-        exact: values that count as found when they are a whole cell.
+        exact: Values to search for as whole cells of Parquet files.
     """
 
     exact: frozenset[str]
@@ -45,11 +45,11 @@ def search_files(folders: Iterable[Path], values: Values, skipped: Collection[Pa
     if not values.exact:
         return []
     inside = values.inside
-    needles = re.compile(b"|".join(re.escape(spelt) for value in inside for spelt in _spellings(value)) or rb"(?!)")
+    needles = re.compile(b"|".join(re.escape(form) for value in inside for form in _encodings(value)) or rb"(?!)")
     texts = re.compile("|".join(map(re.escape, inside)) or "(?!)")
     exact = pa.array(sorted(values.exact), pa.string())
     files = sorted({file for folder in folders for file in _walk(folder, set(skipped))})
-    return [file for file in files if _holds(file, needles, texts, exact)]
+    return [file for file in files if _contains(file, needles, texts, exact)]
 
 
 def _walk(folder: Path, skipped: set[Path]) -> Iterator[Path]:
@@ -62,8 +62,8 @@ def _walk(folder: Path, skipped: set[Path]) -> Iterator[Path]:
         yield from _walk(child, skipped)
 
 
-def _spellings(value: str) -> set[bytes]:
-    """Returns a value as UTF-8 and as JSON, with and without escapes."""
+def _encodings(value: str) -> set[bytes]:
+    """Returns the bytes of a value as plain text, and as JSON with and without escapes."""
     import json
 
     plain = value.encode("utf-8", "surrogatepass")
@@ -74,53 +74,55 @@ def _spellings(value: str) -> set[bytes]:
     }
 
 
-def _holds(file: Path, needles: re.Pattern[bytes], texts: re.Pattern[str], exact: pa.Array) -> bool:
+def _contains(file: Path, needles: re.Pattern[bytes], texts: re.Pattern[str], exact: pa.Array) -> bool:
+    """Returns whether a file contains one of the values; `needles` are searched in bytes, `texts` in cells."""
     try:
-        if _holds_bytes(file, needles):
+        if _contains_bytes(file, needles):
             return True
-        return file.name.endswith(".parquet") and _holds_cell(file, texts, exact)
+        return file.name.endswith(".parquet") and _contains_cell(file, texts, exact)
     except FileNotFoundError:
-        return False  # a temporary file of another process, deleted meanwhile
+        return False  # a temporary file that another process has deleted
 
 
-def _holds_bytes(file: Path, needles: re.Pattern[bytes]) -> bool:
+def _contains_bytes(file: Path, needles: re.Pattern[bytes]) -> bool:
     import gzip
 
     is_packed = file.name.lower().endswith(".gz")
     with gzip.open(file) if is_packed else file.open("rb") as stream:
-        before = b""
+        previous = b""
         try:
             while chunk := stream.read(_CHUNK):
-                if needles.search(before + chunk):
+                if needles.search(previous + chunk):
                     return True
-                before = chunk[-4096:]
+                previous = chunk[-4096:]
         except (EOFError, OSError):
-            return False  # a damaged delivery: its readable part was searched
+            return False  # a damaged delivery, whose readable part was searched
     return False
 
 
-def _holds_cell(file: Path, texts: re.Pattern[str], exact: pa.Array) -> bool:
+def _contains_cell(file: Path, texts: re.Pattern[str], exact: pa.Array) -> bool:
     try:
         with pq.ParquetFile(file) as source:
             return any(
-                _column_holds(column, texts, exact)
+                _column_contains(column, texts, exact)
                 for batch in source.iter_batches(batch_size=8192)
                 for column in batch.columns
             )
     except pa.ArrowException:
-        return False  # not a Parquet file: its bytes were searched
+        return False  # not a Parquet file, but its bytes were searched
 
 
-def _column_holds(column: Any, texts: re.Pattern[str], exact: pa.Array) -> bool:
+def _column_contains(column: Any, texts: re.Pattern[str], exact: pa.Array) -> bool:
+    """Returns whether a text column, or a text column nested in it, contains one of the values."""
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return _column_holds(column.dictionary, texts, exact)
+        return _column_contains(column.dictionary, texts, exact)
     if pa.types.is_struct(kind):
-        return any(_column_holds(child, texts, exact) for child in column.flatten())
+        return any(_column_contains(child, texts, exact) for child in column.flatten())
     if pa.types.is_map(kind):
-        return any(_column_holds(child, texts, exact) for child in (column.keys, column.items))
+        return any(_column_contains(child, texts, exact) for child in (column.keys, column.items))
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return _column_holds(column.flatten(), texts, exact)
+        return _column_contains(column.flatten(), texts, exact)
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return False
     if pc.any(pc.is_in(column.cast(pa.string()), value_set=exact)).as_py():

@@ -10,7 +10,7 @@ from reviewgen_spark.warehouse.table_files import forget_history
 
 
 def delete_history(erasure: ErasureRun) -> None:
-    """Deletes earlier versions of all tables but the ops tables."""
+    """Deletes earlier versions of all tables except the ops tables."""
     for name in erasure.tables:
         if not name.startswith("ops_"):
             erasure.run.lease.check()
@@ -20,9 +20,10 @@ def delete_history(erasure: ErasureRun) -> None:
 def search_leftovers(erasure: ErasureRun) -> None:
     """Searches every file for erased ids and texts.
 
-    Values that remaining rows contain are not searched for: names of clusters, and texts that others wrote too.
+    Values that remaining rows also contain are not searched for. These are names of clusters, and texts that other
+    users wrote too.
     """
-    values = erasure.values - _kept(erasure)
+    values = erasure.values - _remaining_values(erasure)
     paths = erasure.run.config.paths
     folders = [
         Path(path) for path in (paths.root, paths.warehouse, paths.exports, paths.artifacts) if "://" not in path
@@ -31,17 +32,17 @@ def search_leftovers(erasure: ErasureRun) -> None:
     erasure.outcome.leftovers = [str(file) for file in search_files(folders, Values(frozenset(values)), landing)]
 
 
-def _kept(erasure: ErasureRun) -> set[str]:
+def _remaining_values(erasure: ErasureRun) -> set[str]:
     """Returns the values that remaining rows also contain."""
-    kept: set[str] = set()
+    values: set[str] = set()
     ids = F.broadcast(erasure.run.spark.createDataFrame([(value,) for value in sorted(erasure.values)], "value string"))
-    places = {
+    columns = {
         CLUSTERS: F.concat(F.array("cluster_id"), "near_clusters"),
         "bronze_reviews": F.array("title", "text_raw"),
         "silver_reviews": F.array("title_clean", "text_clean"),
     }
-    for name, found in places.items():
+    for name, column in columns.items():
         if name in erasure.tables:
-            rows = erasure.run.warehouse.read(name).select(F.explode(found).alias("value"))
-            kept |= {row.value for row in rows.join(ids, "value", "left_semi").distinct().collect()}
-    return kept
+            rows = erasure.run.warehouse.read(name).select(F.explode(column).alias("value"))
+            values |= {row.value for row in rows.join(ids, "value", "left_semi").distinct().collect()}
+    return values

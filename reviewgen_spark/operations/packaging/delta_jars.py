@@ -3,7 +3,7 @@
 `python -m reviewgen_spark.operations.packaging.delta_jars FOLDER` calls it.
 
 Spark's own resolver downloads them. Only 7 of 33 jars are kept, because pyspark contains newer copies of the others.
-The folder is also written to the `spark-defaults.conf` of this environment's pyspark, so that a plain
+The folder is also written to the `spark-defaults.conf` of this environment's pyspark. So a plain
 `spark-submit jobs/clean.py` finds Delta too.
 """
 
@@ -14,11 +14,11 @@ from pathlib import Path
 
 from reviewgen_spark.orchestration.session import DELTA_PACKAGE
 
-_OURS = ("io.delta_", "io.unitycatalog_")
+_DELTA_PREFIXES = ("io.delta_", "io.unitycatalog_")
 
 
 def resolve_jars(folder: Path) -> list[Path]:
-    """Downloads the Delta jars to `folder` unless it has them, and returns their paths."""
+    """Downloads the Delta jars to `folder` if it has no jars, and returns their paths."""
     present = sorted(folder.glob("*.jar"))
     if present:
         return present
@@ -39,10 +39,10 @@ def resolve_jars(folder: Path) -> list[Path]:
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
         for jar in (Path(scratch) / "jars").glob("*.jar"):
-            if jar.name.startswith(_OURS):
+            if jar.name.startswith(_DELTA_PREFIXES):
                 shutil.copy2(jar, staging / jar.name)
         shutil.rmtree(folder, ignore_errors=True)
-        staging.rename(folder)  # so a folder that exists is complete
+        staging.rename(folder)  # the rename makes sure that an existing folder is complete
     return sorted(folder.glob("*.jar"))
 
 
@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0]).resolve()
     try:
         jars = resolve_jars(folder)
-    except PySparkRuntimeError:  # the JVM has ended and printed the reason
+    except PySparkRuntimeError:  # the JVM has already printed the reason and ended
         jars = []
     if not jars:
         print(

@@ -3,11 +3,15 @@
 `python -m reviewgen_spark.operations.packaging.executor_archive FILE` calls it.
 
 The archive has the layout of `site-packages`: the dependencies of this project and their dependencies, as installed
-here. Executors unpack it (`spark-submit --archives FILE#environment`) and find it by `PYTHONPATH`. No file in it names
-the source folder. The same installation gives the same bytes.
+here. Executors unpack it (`spark-submit --archives FILE#environment`) and find it by `PYTHONPATH`. No file in it
+contains the path of the source folder. The same installation gives the same bytes.
 
-Left out: Spark and py4j, which each node has; this project itself, which is shipped as a wheel; deltalake, which only
-the driver uses; and triton (1 GB), which torch loads only for torch.compile.
+These libraries are left out:
+
+- Spark and py4j, because each node has them;
+- this project itself, because it is shipped as a wheel;
+- deltalake, because only the driver uses it;
+- triton (1 GB), because torch loads it only for torch.compile.
 """
 
 import argparse
@@ -23,46 +27,46 @@ from reviewgen_spark.errors import MissingExtraError
 from reviewgen_spark.orchestration.job import guarded
 
 PROJECT = "reviewgen-spark"
-ELSEWHERE = frozenset({PROJECT, "pyspark", "py4j", "delta-spark", "deltalake", "triton"})
+EXCLUDED = frozenset({PROJECT, "pyspark", "py4j", "delta-spark", "deltalake", "triton"})
 SKIPPED_FOLDERS = frozenset({"__pycache__", "tests", "include"})
 IMPORTED_TESTS = PurePosixPath("numpy/_core/tests/_natype.py")  # imported by numpy.testing, which SciPy imports
-COMPRESS_LEVEL = 4  # 6 takes twice the time for 2 % less
+COMPRESS_LEVEL = 4  # level 6 takes twice the time, and the file is 2 % smaller
 
 
 def required_distributions(extras: Sequence[str]) -> list[Distribution]:
     """Returns the distributions that the project with these extras needs on this platform, ordered by name.
 
-    The project itself and ELSEWHERE are left out.
+    Those in EXCLUDED are left out.
 
     Raises:
-        MissingExtraError: one of them is not installed here.
+        MissingExtraError: One of them is not installed here.
     """
     from packaging.requirements import Requirement
 
-    found: dict[str, Distribution] = {}
-    taken: dict[str, frozenset[str]] = {}
-    wanted = [(PROJECT, frozenset(extras))]
-    while wanted:
-        name, asked = wanted.pop()
-        before = taken.get(name)
-        if before is not None and asked <= before:
+    resolved: dict[str, Distribution] = {}
+    resolved_extras: dict[str, frozenset[str]] = {}
+    pending = [(PROJECT, frozenset(extras))]
+    while pending:
+        name, new_extras = pending.pop()
+        old_extras = resolved_extras.get(name)
+        if old_extras is not None and new_extras <= old_extras:
             continue
-        taken[name] = asked | (before or frozenset())
+        resolved_extras[name] = new_extras | (old_extras or frozenset())
         try:
-            found[name] = distribution(name)
+            resolved[name] = distribution(name)
         except PackageNotFoundError:
             raise MissingExtraError(
                 f"{name} is not installed here, so it cannot be packed; pip install '{PROJECT}[{','.join(extras)}]'"
             ) from None
-        for line in found[name].requires or ():
+        for line in resolved[name].requires or ():
             requirement = Requirement(line)
             marker = requirement.marker
-            needed = _canonical(requirement.name)
-            if needed not in ELSEWHERE and (
-                marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *asked))
+            required = _canonical(requirement.name)
+            if required not in EXCLUDED and (
+                marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *new_extras))
             ):
-                wanted.append((needed, frozenset(requirement.extras)))
-    return [found[name] for name in sorted(found) if name not in ELSEWHERE]
+                pending.append((required, frozenset(requirement.extras)))
+    return [resolved[name] for name in sorted(resolved) if name not in EXCLUDED]
 
 
 def packed_files(distributions: Sequence[Distribution]) -> Iterator[tuple[str, Path]]:
@@ -71,8 +75,8 @@ def packed_files(distributions: Sequence[Distribution]) -> Iterator[tuple[str, P
     Scripts, tests, headers and bytecode are left out.
     """
     files: dict[str, Path] = {}
-    for one in distributions:
-        for path in one.files or ():
+    for library in distributions:
+        for path in library.files or ():
             is_skipped = path.parts[0] == ".." or SKIPPED_FOLDERS & set(path.parts[:-1])
             if not is_skipped or path == IMPORTED_TESTS:
                 files[str(path)] = Path(str(path.locate()))
@@ -103,15 +107,17 @@ def write_archive(target: Path, distributions: Sequence[Distribution]) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Packs the libraries; returns exit code 5 if one is not installed."""
     parser = argparse.ArgumentParser(prog="executor_archive", description=__doc__.split("\n")[0])
-    parser.add_argument("target", type=Path, metavar="FILE", help="such as dist/environment.tar.gz")
-    parser.add_argument("--extras", default="weak", help="of this project, with commas (default weak; serve has torch)")
+    parser.add_argument("target", type=Path, metavar="FILE", help="archive to write, such as dist/environment.tar.gz")
+    parser.add_argument(
+        "--extras", default="weak", help="extras of this project, separated by commas (default weak; serve adds torch)"
+    )
     options = parser.parse_args(arguments)
     extras = [extra for extra in re.split(r"[,\s]+", options.extras) if extra]
 
     def pack() -> int:
         known = distribution(PROJECT).metadata.get_all("Provides-Extra") or []
         if unknown := sorted(set(extras) - set(known)):
-            parser.error(f"--extras {','.join(unknown)}: no such extra; there are {', '.join(sorted(known))}")
+            parser.error(f"--extras {','.join(unknown)}: no such extra; the extras are {', '.join(sorted(known))}")
         distributions = required_distributions(extras)
         size = write_archive(options.target, distributions)
         version = f"{sys.version_info.major}.{sys.version_info.minor}"

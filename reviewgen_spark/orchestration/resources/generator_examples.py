@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from reviewgen_spark.models.data.corpus import SplitName
     from reviewgen_spark.models.generator.examples import Example
 
-VALIDATION_SHARE = 0.05  # of a file of examples, which has no splits
+VALIDATION_SHARE = 0.05  # share of a file of examples, which has no splits
 
 
 def read_split_examples(config: Config, corpus: Path, split: "SplitName", file: Path | None) -> "list[Example]":
@@ -21,7 +21,7 @@ def read_split_examples(config: Config, corpus: Path, split: "SplitName", file: 
 
     section, tokeniser = config.finetune_generator, Tokeniser(config.tokens, driver_dictionaries())
     reviews = read_split(corpus, split, every_task=True)
-    found = review_examples(
+    examples = review_examples(
         reviews,
         lambda text: tokeniser.words(text).content_words,
         section.max_keywords,
@@ -29,6 +29,6 @@ def read_split_examples(config: Config, corpus: Path, split: "SplitName", file: 
         section.seed,
     )[: section.max_rows]
     if file is None:
-        return found
+        return examples
     train, validation = split_examples(read_examples(file), VALIDATION_SHARE, section.seed)
-    return [*found, *(train if split == "train" else validation)]
+    return [*examples, *(train if split == "train" else validation)]

@@ -38,16 +38,17 @@ def _base(config: Config, base: str, key: str) -> Resources:
         latest = Artifacts(config.paths.artifacts).latest("pretrain")
         if not latest.is_dir():
             raise ModelNotFoundError(
-                f"{key}: 'pretrained', but {latest} is not there; make it with `reviewgen run pretrain`"
+                f"{key}: 'pretrained', but {latest} does not exist; make it with `reviewgen run pretrain`"
             )
-        return Resources({"base": latest.resolve().name}, str(latest.resolve()))  # named by its fingerprint
+        folder = latest.resolve()  # named by its fingerprint
+        return Resources({"base": folder.name}, str(folder))
     if base.startswith("models:/"):
         from reviewgen_spark.models.registry.registry import resolve
 
-        name, at, which = base.removeprefix("models:/").replace("/", "@").partition("@")
-        if not (name and at and which):
+        name, at, alias_or_version = base.removeprefix("models:/").replace("/", "@").partition("@")
+        if not (name and at and alias_or_version):
             raise ConfigError(f"{key}: {base!r}: expected models:/<name>@<alias> or models:/<name>/<version>")
-        model = resolve(name, which, config.paths.tracking_uri)
+        model = resolve(name, alias_or_version, config.paths.tracking_uri)
         return Resources({"base": model.sha256}, str(model.path))
     if (Path(base).expanduser() / "config.json").is_file():
         return Resources({"base": hash_files(Path(base).expanduser())}, base)
@@ -88,8 +89,8 @@ def champion(config: Config) -> Resources:
     """Resolves the model that labels, once a run.
 
     Raises:
-        ModelNotFoundError: As `label_model`.
-        RegistryError: As `label_model`.
+        ModelNotFoundError: As for `label_model`.
+        RegistryError: As for `label_model`.
     """
     pinned = label_model(config)
     model = pinned.model
@@ -122,14 +123,14 @@ def teacher_and_base(config: Config) -> Resources:
     Raises:
         ModelNotFoundError: When there is no such teacher or base.
     """
-    found, base = teacher(config), _base(config, config.distil.base, "distil.base")
-    return Resources({**found.hashes, **base.hashes}, (found.value, base.value))
+    resolved, base = teacher(config), _base(config, config.distil.base, "distil.base")
+    return Resources({**resolved.hashes, **base.hashes}, (resolved.value, base.value))
 
 
 def registry_and_teacher(config: Config) -> Resources:
     """Returns the registry's identity, and the teacher of a compressed model."""
-    store, found = registry_store(config), teacher(config)
-    return Resources({**store.hashes, **found.hashes}, found.value)
+    store, resolved = registry_store(config), teacher(config)
+    return Resources({**store.hashes, **resolved.hashes}, resolved.value)
 
 
 def registry_store(config: Config) -> Resources:
@@ -141,8 +142,8 @@ def registry_store(config: Config) -> Resources:
 
 def pretrains_generator(config: Config) -> Resources:
     """Returns whether the generator starts from a pre-trained model; else the stage does nothing."""
-    is_wanted = config.finetune_generator.base == "pretrained"
-    return Resources({"wanted": str(is_wanted)}, is_wanted)
+    is_pretrained = config.finetune_generator.base == "pretrained"
+    return Resources({"wanted": str(is_pretrained)}, is_pretrained)
 
 
 def generator_base(config: Config) -> Resources:
@@ -163,8 +164,8 @@ def generator_base(config: Config) -> Resources:
     file = Path(config.paths.root) / section.examples
     if not file.is_file():
         raise ConfigError(
-            f"finetune_generator.examples: {section.examples!r} is no file; expected JSON lines of request and text, "
-            "by an absolute path or one below paths.root"
+            f"finetune_generator.examples: {section.examples!r} is not a file; expected JSON lines of request and "
+            "text, by an absolute path or one below paths.root"
         )
     hashes["examples"] = hashlib.sha256(file.read_bytes()).hexdigest()
     return Resources(hashes, file)

@@ -4,16 +4,11 @@ import hashlib
 import os
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.orchestration.stage import Resources
 from reviewgen_spark.text.privacy.erasure_keys import key_fingerprint
-
-if TYPE_CHECKING:
-    pass
-
 
 KEY_VARIABLE = "REVIEWGEN_USER_KEY"
 

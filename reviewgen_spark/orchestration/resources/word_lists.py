@@ -1,13 +1,8 @@
 """Resolves the folders of word lists, with hashes of their content."""
 
-from typing import TYPE_CHECKING
-
 from reviewgen_spark.config import Config
 from reviewgen_spark.orchestration.stage import Resources, hash_files
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_safety_lists
-
-if TYPE_CHECKING:
-    pass
 
 
 def dictionaries(config: Config) -> Resources:

@@ -37,7 +37,7 @@ def writing(config: Config, writer: str, purposes: Iterable[str] = ()) -> Resour
     generator = None
     if writer == "torch":
         generator = resolve_generator(section.name, section.alias, config.paths.tracking_uri)
-        _require_taught(generator, purposes)
+        _require_purposes(generator, purposes)
     labeller = _labeller(config)
     words, safety = dictionaries(config), safety_lists(config)
     hashes = {
@@ -50,17 +50,18 @@ def writing(config: Config, writer: str, purposes: Iterable[str] = ()) -> Resour
     }
     if labeller and labels_like_stage(config):
         hashes |= hashes_beside(config, labeller.model)
-    found = Writing(writer, generator, labeller.model if labeller else None, words.value, safety.value)
-    return Resources(hashes, found, (labeller.warning,) if labeller and labeller.warning else ())
+    resolved = Writing(writer, generator, labeller.model if labeller else None, words.value, safety.value)
+    return Resources(hashes, resolved, (labeller.warning,) if labeller and labeller.warning else ())
 
 
-def _require_taught(generator: "RegisteredModel", purposes: Iterable[str]) -> None:
+def _require_purposes(generator: "RegisteredModel", purposes: Iterable[str]) -> None:
     """Checks that the generator was trained for all purposes, because otherwise each row would fail."""
-    taught = read_generator(generator.path).purposes
-    if untaught := [purpose for purpose in purposes if purpose not in taught]:
+    trained = read_generator(generator.path).purposes
+    if missing := [purpose for purpose in purposes if purpose not in trained]:
         raise ConfigError(
-            f"{generator.name} version {generator.version} was taught {', '.join(taught)}, not {', '.join(untaught)}; "
-            "ask for less, take the writer 'template' or 'endpoint', or train one with examples of it "
+            f"{generator.name} version {generator.version} was trained for {', '.join(trained)}, not "
+            f"{', '.join(missing)}; remove the purpose, use the writer 'template' or 'endpoint', or train a generator "
+            "with examples of it "
             "(finetune_generator.examples, `reviewgen run train_generator`)"
         )
 
@@ -73,8 +74,8 @@ def settings_of(config: Config, writer: str) -> dict[str, object]:
     if writer == "torch":
         return {**shared, "precision": part["precision"], "decoding": decoding, "watermark": part["watermark"]}
     if writer == "endpoint":
-        heard = {name: decoding[name] for name in ("temperature", "top_p", "max_new_tokens")}
-        return {**shared, "decoding": heard, "endpoint": endpoint}
+        accepted = {name: decoding[name] for name in ("temperature", "top_p", "max_new_tokens")}
+        return {**shared, "decoding": accepted, "endpoint": endpoint}
     return {**shared, "templates": TEMPLATE_VERSION}
 
 

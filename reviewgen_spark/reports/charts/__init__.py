@@ -1,19 +1,19 @@
-"""Charts as inline SVG: pure functions from numbers to markup, no script, no network.
+"""Draws charts as inline SVG: pure functions from numbers to markup, no script, no network.
 
-Colours are CSS classes of the page, so that light and dark come from one place. Every text is escaped here; every
-chart has a `<title>` for readers who cannot see it. Widths are in CSS pixels at 1:1; the page scales down, never up.
+Colours are CSS classes of the page, so that one place sets light and dark. Every text is escaped here. Every chart has
+a `<title>` for readers who cannot see it. Widths are in CSS pixels at 1:1; the page scales down, never up.
 """
 
 from reviewgen_spark.reports.charts.amounts import Bar, bars, columns, matrix, mirrored_columns, stacked_bars
 from reviewgen_spark.reports.charts.curves import Line, lines, plane
 from reviewgen_spark.reports.charts.drawing import NO_DATA, number
-from reviewgen_spark.reports.charts.estimates import Estimate, intervals
+from reviewgen_spark.reports.charts.estimates import PointEstimate, intervals
 
 __all__ = [
     "NO_DATA",
     "Bar",
-    "Estimate",
     "Line",
+    "PointEstimate",
     "bars",
     "columns",
     "intervals",

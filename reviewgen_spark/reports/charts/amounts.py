@@ -1,4 +1,4 @@
-"""Charts of amounts: bars, columns, and a matrix of counts."""
+"""Draws charts of amounts: bars, columns, and a matrix of counts."""
 
 import math
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _ROW = 26  # height of a horizontal bar with its gap
 
 @dataclass(frozen=True)
 class Bar:
-    """A labelled amount. `note` stands behind the value, such as a share."""
+    """Holds a labelled amount. `note` is written after the value, such as a share."""
 
     label: str
     value: float
@@ -40,16 +40,16 @@ def bars(
     digits: int = 0,
     top_value: float | None = None,
 ) -> Markup:
-    """Horizontal bars from zero, each with its label and value.
+    """Draws horizontal bars from zero, each with its label and value.
 
     Args:
         items: In the order shown.
-        title: What is seen, for `<title>`.
+        title: What the chart shows, for `<title>`.
         unit: Of the values, written below.
         width: Of the drawing.
         tone: Colour class: `a`, `b` or `n` (neutral).
         digits: Decimals of the values.
-        top_value: What the longest possible bar stands for, so that two charts share a scale.
+        top_value: Value of the longest possible bar, so that two charts can share a scale.
     """
     if not items:
         return NO_DATA
@@ -77,12 +77,12 @@ def stacked_bars(
     unit: str,
     width: int = 520,
 ) -> Markup:
-    """Horizontal bars of equal length, parted by share; the total stands at the end.
+    """Draws horizontal bars of equal length, divided by share. The total is written at the end.
 
     Args:
         rows: A label and an amount for each series.
         series: Names for the legend, at most four.
-        title: What is seen.
+        title: What the chart shows.
         unit: Of the totals.
         width: Of the drawing.
     """
@@ -113,7 +113,7 @@ def stacked_bars(
 
 
 def columns(items: Sequence[Bar], title: str, unit: str, width: int = 520, height: int = 226) -> Markup:
-    """Upright bars over an ordered axis, such as days; values stand above them where all fit."""
+    """Draws vertical bars over an ordered axis, such as days. Values are written above them if all fit."""
     if not items:
         return NO_DATA
     left, top, bottom = 52, 40, 26
@@ -148,13 +148,13 @@ def mirrored_columns(
     width: int = 520,
     height: int = 300,
 ) -> Markup:
-    """Two series of counts over one ordered axis: the first stands on it, the second hangs from it, on one scale.
+    """Draws two series of counts at one ordered axis: the first above it, the second below it, on one scale.
 
     Args:
-        labels: The axis, one a place.
+        labels: Labels of the axis, one a column.
         above: Name and counts of the upper series.
-        below: Of the lower.
-        title: What is seen.
+        below: Name and counts of the lower series.
+        title: What the chart shows.
         unit: Of the counts.
         width: Of the drawing.
         height: Of the drawing.
@@ -200,7 +200,7 @@ def matrix(
     column_name: str,
     width: int = 420,
 ) -> Markup:
-    """A heat map of counts: shade is the share within the row, the numbers stand in the cells."""
+    """Draws a heat map of counts. The shade is the share within the row, and each cell shows its count."""
     if not any(any(row) for row in cells):
         return NO_DATA
     left, top = max(map(text_width, row_labels)) + 44, 46

@@ -1,4 +1,4 @@
-"""Charts of curves: lines over an ordered axis, and a plane."""
+"""Draws curves: lines over an ordered axis, and curves in a plane."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from reviewgen_spark.reports.charts.drawing import NO_DATA, axis_ticks, grid, la
 
 @dataclass(frozen=True)
 class Line:
-    """A curve through points of a plane; the hint of a point is shown when a mouse rests on it."""
+    """Holds a curve through points of a plane. The hint of a point is shown under the mouse."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -28,17 +28,17 @@ def lines(
     bottom_value: float = 0.0,
     digits: int = 1,
 ) -> Markup:
-    """Lines over an ordered axis; None leaves a gap. A single point is still seen as a dot.
+    """Draws lines over an ordered axis. None leaves a gap. A single point is drawn as a dot.
 
     Args:
-        labels: The axis, one a point.
+        labels: Labels of the axis, one a point.
         series: Name and values, at most four.
-        title: What is seen.
+        title: What the chart shows.
         unit: Of the values.
         width: Of the drawing.
         height: Of the drawing.
         top_value: Upper end of the axis, such as 100 for percent; default: from the values.
-        bottom_value: Lower end of the axis, or a little above it; positions may be compared from anywhere.
+        bottom_value: The axis starts here or a little below. It may differ from 0, because positions are compared.
         digits: Decimals of the values in hints.
     """
     known = [value for _, values in series for value in values if value is not None]
@@ -78,13 +78,13 @@ def plane(
     width: int = 520,
     height: int = 420,
 ) -> Markup:
-    """Curves in the square from 0 to 1, such as a ROC curve.
+    """Draws curves in the square from 0 to 1, such as a ROC curve.
 
     Args:
-        series: The curves, at most four; ours first.
-        title: What is seen.
-        x_unit: Of the axis below.
-        y_unit: Of the upright axis.
+        series: The curves, at most four; the main one first.
+        title: What the chart shows.
+        x_unit: Of the horizontal axis.
+        y_unit: Of the vertical axis.
         diagonal: What the dashed line from (0, 0) to (1, 1) means, as a hint; none is drawn without it.
         width: Of the drawing.
         height: Of the drawing.
@@ -106,12 +106,12 @@ def plane(
         parts.append(
             f'<path class="guide" d="M{left},{base}L{left + wide},{top}"><title>{escape(diagonal)}</title></path>'
         )
-    # ours last, to lie on top
+    # the main curve last, so that it is on top
     for index, line in reversed(list(enumerate(series))):
-        places = [(left + x * wide, base - y * tall) for x, y in line.points]
-        way = "L".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        parts.append(f'<path class="line-{"abcn"[index]}" d="M{way}"/>')
-        for (x, y), hint in zip(places if line.hints else [], line.hints, strict=True):
+        positions = [(left + x * wide, base - y * tall) for x, y in line.points]
+        path = "L".join(f"{x:.1f},{y:.1f}" for x, y in positions)
+        parts.append(f'<path class="line-{"abcn"[index]}" d="M{path}"/>')
+        for (x, y), hint in zip(positions if line.hints else [], line.hints, strict=True):
             parts.append(
                 f'<circle class="fill-{"abcn"[index]}" cx="{x:.1f}" cy="{y:.1f}" r="4">'
                 f"<title>{escape(f'{line.name}: {hint}')}</title></circle>"

@@ -1,4 +1,4 @@
-"""What charts are drawn of: SVG elements, axes, and the room that a text takes. Widths are in CSS pixels."""
+"""Draws the elements of charts: SVG, axes, and texts of a known width. Widths are in CSS pixels."""
 
 import math
 import unicodedata
@@ -11,12 +11,12 @@ TEXT_SIZE = 13  # font size of labels
 
 
 def number(value: float, digits: int = 0) -> str:
-    """Write a number with thousands separators, as every table and chart of the page does."""
+    """Formats a number with thousands separators, as in every table and chart of the pages."""
     return f"{value:,.{digits}f}"
 
 
 def svg(width: float, height: float, title: str, parts: Sequence[str]) -> Markup:
-    """A chart of its parts, with its title for readers who cannot see it."""
+    """Joins the parts of a chart, with a title for readers who cannot see it."""
     body = "".join(parts)
     return Markup(
         f'<svg class="chart" role="img" viewBox="0 0 {width:.0f} {height:.0f}" style="max-width:{width:.0f}px" '
@@ -25,12 +25,12 @@ def svg(width: float, height: float, title: str, parts: Sequence[str]) -> Markup
 
 
 def text_at(x: float, y: float, text: str, anchor: str, kind: str = "label") -> str:
-    """A text at a place; `anchor` is start, middle or end, `kind` a CSS class."""
+    """Draws a text at a position; `anchor` is start, middle or end, `kind` a CSS class."""
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def legend(series: Sequence[str], left: float) -> list[str]:
-    """A coloured square and a name for each series, from `left` on."""
+    """Draws a coloured square and a name for each series, from `left` on."""
     parts, x = [], left
     for index, name in enumerate(series):
         parts.append(f'<rect class="fill-{"abcn"[index]}" x="{x:.1f}" y="4" width="11" height="11" rx="2"/>')
@@ -40,7 +40,7 @@ def legend(series: Sequence[str], left: float) -> list[str]:
 
 
 def grid(ticks: Sequence[float], left: float, width: float, base: float, scale: float, unit: str) -> list[str]:
-    """A line and a number for each tick from `base` upwards, and the unit above them."""
+    """Draws a line and a number for each tick from `base` upwards, and the unit above them."""
     parts = [text_at(0, base - (ticks[-1] - ticks[0]) * scale - 18, unit, "start", "unit")]
     for tick in ticks:
         y = base - (tick - ticks[0]) * scale
@@ -50,7 +50,10 @@ def grid(ticks: Sequence[float], left: float, width: float, base: float, scale: 
 
 
 def axis_ticks(top: float, bottom: float = 0.0) -> list[float]:
-    """From 0, or at most `bottom`, to at least `top` in steps of 1, 2 or 5 times a power of ten: 2 to 7 of them."""
+    """Returns 2 to 7 ticks from at most `bottom` to at least `top`.
+
+    Their step is 1, 2 or 5 times a power of ten.
+    """
     span = top - bottom
     if span <= 0:
         return [bottom, bottom + 1.0]
@@ -61,12 +64,12 @@ def axis_ticks(top: float, bottom: float = 0.0) -> list[float]:
 
 
 def label_step(labels: Sequence[str], step: float) -> int:
-    """Every how many labels one is written, so that none touches the next at `step` pixels each."""
+    """Returns n so that every nth label fits without touching the next, at `step` pixels a label."""
     return max(1, math.ceil((max(map(text_width, labels)) + 10) / max(step, 1)))
 
 
 def text_width(text: str) -> float:
-    """Estimate a text's width in pixels: CJK characters are square, capitals 0.7 of that, others 0.57."""
+    """Estimates a text's width in pixels: CJK characters are square, capitals 0.7 of that, others 0.57."""
 
     def share(char: str) -> float:
         if unicodedata.east_asian_width(char) in "WF":
@@ -77,7 +80,7 @@ def text_width(text: str) -> float:
 
 
 def clip(text: str, width: float) -> str:
-    """A text cut to a width in pixels, with an ellipsis where it was longer."""
+    """Cuts a text to a width in pixels, with an ellipsis if it was longer."""
     while len(text) > 1 and text_width(text) > width:
         text = text.rstrip("…")[:-1] + "…"
     return text

@@ -1,4 +1,4 @@
-"""Charts of estimates: points with their intervals."""
+"""Draws estimates: points with their intervals."""
 
 import math
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from reviewgen_spark.reports.charts.drawing import NO_DATA, clip, svg, text_at, 
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A point with its interval, on a row of its own; `is_main` sets ours apart from what it is compared with.
+class PointEstimate:
+    """Holds a point with its interval, for a row of its own. `is_main` highlights the point among the others.
 
-    `note` stands behind the value, such as a number of rows.
+    `note` is written after the value, such as a number of rows.
     """
 
     label: str
@@ -25,24 +25,24 @@ class Estimate:
 
 
 def intervals(
-    groups: Sequence[tuple[str, Sequence[Estimate]]],
+    groups: Sequence[tuple[str, Sequence[PointEstimate]]],
     title: str,
     unit: str,
     width: int = 520,
     reference: float | None = None,
 ) -> Markup:
-    """Points with their intervals, grouped under headings, on one axis that spans what is shown.
+    """Draws points with their intervals, grouped under headings, on one axis that spans the shown values.
 
-    The axis need not start at zero: positions are compared here, not lengths. A group without a name has no heading.
+    The axis need not start at zero, because positions are compared, not lengths. A group without a name has no heading.
     `reference` is drawn as a dashed line through all rows.
     """
     groups = [(name, rows) for name, rows in groups if rows]
     if not groups:
         return NO_DATA
     every = [row for _, rows in groups for row in rows]
-    shown = [] if reference is None else [reference]
-    low = min([*shown, *(min(row.value, row.value if row.low is None else row.low) for row in every)])
-    high = max([*shown, *(max(row.value, row.value if row.high is None else row.high) for row in every)])
+    references = [] if reference is None else [reference]
+    low = min([*references, *(min(row.value, row.value if row.low is None else row.low) for row in every)])
+    high = max([*references, *(max(row.value, row.value if row.high is None else row.high) for row in every)])
     start, end = math.floor(low * 10) / 10, math.ceil(high * 10) / 10
     left = min(max(text_width(row.label) for row in every) + 24, width * 0.46)
     values = {row: f"{row.value:.3f}" + (f" · {row.note}" if row.note else "") for row in every}
@@ -67,7 +67,7 @@ def intervals(
     if reference is not None:
         parts.insert(0, f'<path class="guide" d="M{left + (reference - start) * scale:.1f},0V{y}"/>')
     axis = [f'<path class="grid" d="M{left:.1f},{y}H{width - right}"/>']
-    # tenths, fewer where they would touch
+    # tenths, fewer if their labels would touch
     count = round((end - start) * 10)
     for tick in range(0, count + 1, max(1, math.ceil(count / 6))):
         x = left + tick / 10 * scale

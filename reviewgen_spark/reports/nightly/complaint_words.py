@@ -1,4 +1,4 @@
-"""Which words the unhappy use more: document frequencies in Spark, log-odds with a prior."""
+"""Finds words that are more frequent in negative reviews, by log-odds of review counts with a prior."""
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
@@ -6,34 +6,36 @@ from pyspark.sql import functions as F
 
 from reviewgen_spark.reports.nightly.figures import Word
 
-# A word of fewer reviews is noise, and could be a name that somebody typed.
+# A word in fewer reviews is noise, and could be a person's name.
 MIN_REVIEWS = 5
-# Weight of the prior, in words said: enough that a word of ten reviews must be lopsided to rank, too little to
-# move a word of hundreds. A choice, not a fit.
+# Weight of the prior, in counts of words. A word of ten reviews ranks only if its counts are very uneven. A word of
+# hundreds is hardly affected. The value is a choice, not a fit.
 PRIOR_WORDS = 1_000.0
 
 
 def complaint_words(tokens: DataFrame, labels: DataFrame, top: int) -> tuple[Word, ...]:
-    """Find the content words that are over-represented in negative reviews against positive ones.
+    """Finds the content words that are over-represented in negative reviews against positive ones.
 
     Source: Monroe, Colaresi, Quinn, Fightin' Words (2008): the z-score of the log-odds ratio under an
-    informative Dirichlet prior, here the words' shares in all reviews. A review counts a word once, so that one
-    furious customer does not make a topic.
+    informative Dirichlet prior, here the words' shares in all reviews. A review counts a word once, so that
+    a single review has little effect.
 
     Args:
         tokens: silver_tokens: record_id, content_words.
         labels: record_id, sentiment_label; rows with neither sentiment are left out.
         top: How many words, most over-represented first; only those with a positive z.
     """
-    said = labels.where(F.col("sentiment_label").isin("positive", "negative")).select("record_id", "sentiment_label")
+    sentiments = labels.where(F.col("sentiment_label").isin("positive", "negative")).select(
+        "record_id", "sentiment_label"
+    )
     is_negative = (F.col("sentiment_label") == "negative").cast("long")
     words = (
-        tokens.join(said, on="record_id", how="inner")
+        tokens.join(sentiments, on="record_id", how="inner")
         .select(is_negative.alias("negative"), F.explode(F.array_distinct("content_words")).alias("word"))
         .groupBy("word")
         .agg(F.sum("negative").alias("negative"), F.sum(1 - F.col("negative")).alias("positive"))
         .where(F.col("negative") + F.col("positive") >= MIN_REVIEWS)
-        # [PHONE] and the like stand for masked data; a number alone complains of nothing
+        # masks such as [PHONE], and numbers, are no complaint
         .where(~F.col("word").rlike(r"^(\[[A-Z_]+\]|[\d.,:%]+)$"))
         .persist(StorageLevel.MEMORY_AND_DISK)  # read twice: for the totals and for the scores
     )
@@ -54,5 +56,5 @@ def _over_represented(words: DataFrame, top: int) -> tuple[Word, ...]:
         positive / (n_positive + PRIOR_WORDS - positive)
     )
     scored = words.select("word", "negative", "positive", (log_odds / F.sqrt(1 / negative + 1 / positive)).alias("z"))
-    found = scored.where("z > 0").orderBy(F.desc("z"), "word").limit(top).collect()
-    return tuple(Word(row.word, row.negative, row.positive, row.z) for row in found)
+    rows = scored.where("z > 0").orderBy(F.desc("z"), "word").limit(top).collect()
+    return tuple(Word(row.word, row.negative, row.positive, row.z) for row in rows)

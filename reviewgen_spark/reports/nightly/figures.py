@@ -1,4 +1,4 @@
-"""What the report shows: figures only, no review text, no user id. `report_queries` fills it, `report` draws it."""
+"""Holds the figures of the report: no review text, no user id. `queries` computes them, `report` draws them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class SourceFile:
-    """What became of the records of one delivered file; `state` is the last decision about it."""
+    """Counts the records of one delivered file by result; `state` is the last decision about the file."""
 
     path: str
     state: str
@@ -18,7 +18,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Sentiment:
-    """Labels of a group of reviews."""
+    """Counts the labels of a group of reviews."""
 
     name: str
     positive: int
@@ -26,8 +26,8 @@ class Sentiment:
 
 
 @dataclass(frozen=True)
-class Score:
-    """A figure of a model on a split, with its 95 % bootstrap interval where it has one."""
+class ModelScore:
+    """Holds a figure of a model on a split, with its 95 % bootstrap interval if it has one."""
 
     model: str
     metric: str
@@ -38,18 +38,18 @@ class Score:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The last evaluation: which split, which labels, how many rows, every score on all of them."""
+    """Holds the last evaluation: its split, its labels, its number of rows, and every score on all rows."""
 
     split: str
     labels: str
     row_count: int
     evaluated_at: datetime
-    scores: Sequence[Score]
+    scores: Sequence[ModelScore]
 
 
 @dataclass(frozen=True)
 class Product:
-    """A row of gold_product_satisfaction."""
+    """Holds a row of gold_product_satisfaction."""
 
     product_id: str
     category: str | None
@@ -61,7 +61,7 @@ class Product:
 
 @dataclass(frozen=True)
 class StageTiming:
-    """All successful runs of a stage together, and its failures."""
+    """Sums all successful runs of a stage, and counts its failures."""
 
     stage: str
     runs: int
@@ -73,7 +73,7 @@ class StageTiming:
 
 @dataclass(frozen=True)
 class Promotion:
-    """A decision about a model version."""
+    """Holds a decision about a model version."""
 
     model: str
     version: int
@@ -85,7 +85,7 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Word:
-    """A word and in how many reviews of each sentiment it stands; z above 1.96 is beyond chance at 95 %."""
+    """Counts the reviews of each sentiment with a word; z above 1.96 is significant at 95 %."""
 
     word: str
     negative_count: int
@@ -95,7 +95,7 @@ class Word:
 
 @dataclass(frozen=True)
 class SplitBalance:
-    """How far an attribute depends on the split: Cramér's V, 0 to 1; below 0.1 is negligible."""
+    """Measures how far an attribute depends on the split: Cramér's V, 0 to 1; below 0.1 is negligible."""
 
     attribute: str
     cramers_v: float
@@ -103,10 +103,10 @@ class SplitBalance:
 
 @dataclass(frozen=True)
 class VoterScore:
-    """A voter of weak_labels, or what is made of the votes.
+    """Measures a voter of weak_labels, or a label computed from the votes.
 
-    `conflicts` are its votes on reviews that voters dispute; `estimated` its accuracy by the label model; of `gold`
-    votes on reviews with a gold label `right` agree with it.
+    `conflicts` are its votes on reviews on which voters disagree. `estimated` is its accuracy by the label model.
+    `gold` are its votes on reviews with a gold label, and `right` are those that agree with it.
     """
 
     name: str
@@ -119,10 +119,10 @@ class VoterScore:
 
 @dataclass(frozen=True)
 class ReportData:
-    """Everything the page shows. An empty field is a table without rows, and the page says so.
+    """Holds everything that the page shows. An empty field means a table without rows, and the page says so.
 
-    `delivered` counts the records of the accepted review files; `rejected_files` were refused whole and are not in
-    it. `broken` reviews broke a quality rule of severity error. Days are those of `timezone`. `splits` and the
+    `delivered` counts the records of the accepted review files. `rejected_files` were refused as a whole and do not
+    count there. `broken` reviews broke a quality rule of severity error. Days are those of `timezone`. `splits` and the
     sentiments count labelled reviews that are no copy.
     """
 

@@ -1,4 +1,4 @@
-"""The report's aggregates of labels and splits, computed in Spark: a handful of rows each."""
+"""Computes the report's aggregates of labels and splits in Spark. Each has few rows."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -14,21 +14,21 @@ from reviewgen_spark.transforms.corpus import newest_label
 MAX_DAYS, MAX_CATEGORIES = 60, 12
 _SCORE_BINS = 20
 _ATTRIBUTES = ("category", "rating", "lang_code")
-# What the votes are weighed against, beside the voters themselves.
+# Names of the labels computed from all votes; they are listed after the voters.
 MODEL, MAJORITY = "label model", "majority vote"
 
 
 def labels(labels: DataFrame) -> dict[str, Any]:
-    """Labels and errors by model version, and how many scores fall in each twentieth of 0 to 1."""
-    place = F.floor(F.col("sentiment_score") * _SCORE_BINS).alias("place")
+    """Counts labels and errors by model version, and the scores in each twentieth of 0 to 1."""
+    score_bin = F.floor(F.col("sentiment_score") * _SCORE_BINS).alias("bin")
     failed = F.col("error").isNotNull().alias("failed")
-    rows = labels.groupBy("model_name", "model_version", failed, place).count().collect()
+    rows = labels.groupBy("model_name", "model_version", failed, score_bin).count().collect()
     bins: Counter[int] = Counter()
     models: Counter[tuple[str, int]] = Counter()
-    for name, version, _, place_found, count in rows:
+    for name, version, _, bin_index, count in rows:
         models[name, version] += count
-        if place_found is not None:
-            bins[min(place_found, _SCORE_BINS - 1)] += count  # a score of exactly 1
+        if bin_index is not None:
+            bins[min(bin_index, _SCORE_BINS - 1)] += count  # a score of exactly 1
     return {
         "labelled": sum(row[4] for row in rows if not row.failed),
         "label_errors": sum(row[4] for row in rows if row.failed),
@@ -38,7 +38,7 @@ def labels(labels: DataFrame) -> dict[str, Any]:
 
 
 def splits_and_votes(reviews: DataFrame) -> dict[str, Any]:
-    """What the model says by split, and beside what the lexicons say."""
+    """Counts the model's labels by split, and by weak label."""
     rows = reviews.groupBy("split", "has_weak", "weak_label", "sentiment_label").count().collect()
     votes: Counter[tuple[str | None, str | None]] = Counter()
     for row in rows:
@@ -51,7 +51,7 @@ def splits_and_votes(reviews: DataFrame) -> dict[str, Any]:
 
 
 def _fold(rows: Iterable[tuple[str | None, str, int]]) -> tuple[Sentiment, ...]:
-    """Rows of name, sentiment_label and count as one Sentiment a name, by name."""
+    """Groups rows of name, sentiment_label and count into one Sentiment a name, sorted by name."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for name, label, count in rows:
         counts[name or "(none)"][label] += count
@@ -59,7 +59,7 @@ def _fold(rows: Iterable[tuple[str | None, str, int]]) -> tuple[Sentiment, ...]:
 
 
 def sentiment(reviews: DataFrame) -> dict[str, Any]:
-    """Sentiment by category, largest first, and by day; of current reviews that are no copy."""
+    """Counts sentiment by category, largest first, and by day, in current reviews that are no copy."""
     labelled = reviews.where("is_current AND is_unique AND sentiment_label IS NOT NULL")
     rows = labelled.groupBy("category", "day", "sentiment_label").count().collect()
     categories = _fold([(row[0], row[2], row[3]) for row in rows])
@@ -69,7 +69,7 @@ def sentiment(reviews: DataFrame) -> dict[str, Any]:
 
 
 def split_balance(reviews: DataFrame) -> dict[str, Any]:
-    """Reviews by split, how far each attribute depends on the split, and copies that stand on two sides (never)."""
+    """Counts reviews by split and copies in two splits (0 is expected), and measures the balance of the splits."""
     facts = F.explode(
         F.array(
             *(
@@ -91,12 +91,12 @@ def split_balance(reviews: DataFrame) -> dict[str, Any]:
         sizes[split] += count if attribute == _ATTRIBUTES[0] else 0
         if split != "none":
             counts[attribute][split, value] = count
-    # A record, and the first-seen records of its cluster and of those it is near; most have only themselves.
-    sided = reviews.where("split != 'none'")
+    # Pairs of a record with the first-seen records of its cluster and of near clusters. Most records have no pair.
+    assigned = reviews.where("split != 'none'")
     others = F.array_except(F.concat(F.array("cluster_id"), "near_clusters"), F.array("record_id"))
-    linked = sided.select("split", F.explode(others).alias("other"))
+    linked = assigned.select("split", F.explode(others).alias("other"))
     straddling = linked.join(
-        sided.select(F.col("record_id").alias("other"), F.col("split").alias("other_split")), "other"
+        assigned.select(F.col("record_id").alias("other"), F.col("split").alias("other_split")), "other"
     ).where("split != other_split")
     return {
         "split_sizes": {name: sizes[name] for name in ("train", "validation", "test", "none") if sizes[name]},
@@ -106,7 +106,9 @@ def split_balance(reviews: DataFrame) -> dict[str, Any]:
 
 
 def cramers_v(counts: Mapping[tuple[str, str | None], int]) -> float:
-    """How far two attributes depend on each other, 0 (not at all) to 1 (Cramér 1946); below 0.1 counts as negligible.
+    """Measures how far two attributes depend on each other, 0 (not at all) to 1 (Cramér 1946).
+
+    A value below 0.1 counts as negligible.
 
     >>> cramers_v({("train", "a"): 80, ("test", "a"): 20, ("train", "b"): 40, ("test", "b"): 10})
     0.0
@@ -129,21 +131,21 @@ def cramers_v(counts: Mapping[tuple[str, str | None], int]) -> float:
 
 
 def voters(weak_labels: DataFrame, estimates: DataFrame, reviews: DataFrame, gold_labels: DataFrame) -> dict[str, Any]:
-    """Coverage and conflicts of each voter, its estimated accuracy, and its accuracy where there is a gold label."""
-    said = F.map_concat(
+    """Counts votes and conflicts of each voter, and measures its accuracy: estimated, and against gold labels."""
+    all_votes = F.map_concat(
         F.coalesce("votes", F.create_map().cast("map<string, string>")),
         F.map_filter(
             F.create_map(F.lit(MODEL), F.col("weak_label"), F.lit(MAJORITY), F.col("majority_label")),
             lambda _, label: label.isNotNull(),
         ),
     )
-    # Gold labels are few: they find their records, and these the votes, instead of every vote its review.
+    # The few gold labels are joined with reviews first, then with votes. So not every vote is joined with its review.
     gold = newest_label(gold_labels, "sentiment").select("review_id", F.col("label").alias("gold"))
     gold = gold.join(reviews.select("review_id", "record_id"), "review_id").select("record_id", "gold")
     disputed = F.size(F.array_distinct(F.map_values("votes"))) > 1
     rows = (
         weak_labels.join(gold, "record_id", "left")
-        .select(F.explode(said).alias("voter", "label"), disputed.alias("is_disputed"), "gold")
+        .select(F.explode(all_votes).alias("voter", "label"), disputed.alias("is_disputed"), "gold")
         .groupBy("voter")
         .agg(
             F.count("*").alias("votes"),
@@ -155,9 +157,9 @@ def voters(weak_labels: DataFrame, estimates: DataFrame, reviews: DataFrame, gol
     )
     newest = estimates.groupBy("voter").agg(F.max_by("estimated_accuracy", "batch_id").alias("accuracy"))
     estimated = {row.voter: row.accuracy for row in newest.collect()}
-    found = [
+    scores = [
         VoterScore(row.voter, row.votes, row.conflicts, estimated.get(row.voter), row.gold, row.right or 0)
         for row in rows
     ]
     last = (MODEL, MAJORITY)
-    return {"voters": tuple(sorted(found, key=lambda one: (one.name in last, one.name == MAJORITY, one.name)))}
+    return {"voters": tuple(sorted(scores, key=lambda score: (score.name in last, score.name == MAJORITY, score.name)))}

@@ -1,4 +1,4 @@
-"""The report's aggregates, computed in Spark: a handful of rows each, however large the tables are."""
+"""Computes the report's aggregates in Spark. Each has few rows, however large the tables are."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,10 +15,10 @@ from reviewgen_spark.reports.nightly import label_queries
 from reviewgen_spark.reports.nightly.complaint_words import complaint_words
 from reviewgen_spark.reports.nightly.figures import (
     Evaluation,
+    ModelScore,
     Product,
     Promotion,
     ReportData,
-    Score,
     SourceFile,
     StageTiming,
 )
@@ -31,16 +31,16 @@ MAX_FILES, MAX_PROMOTIONS = 20, 5
 
 
 def collect(tables: Mapping[str, DataFrame], section: ReportSection) -> ReportData:
-    """Aggregate the tables; each query returns a handful of rows, however large its table is.
+    """Aggregates the tables. Each query returns few rows, however large its table is.
 
-    Figures of one table come from one query where they can: on small tables a query costs its planning. What runs and
-    people decided (ops_stage_runs, ops_source_files, ops_model_promotions) is small, and counted here.
+    Figures of one table come from one query if possible, because on small tables a query costs its planning. The
+    tables ops_stage_runs, ops_source_files and ops_model_promotions are small, and are counted on the driver.
 
     Args:
         tables: The tables that jobs/report.py names; any may be empty.
-        section: Zone of the days, how many words and products.
+        section: Time zone of the days, and the numbers of words and products.
     """
-    reviews = gather(tables, section.timezone).persist(StorageLevel.MEMORY_AND_DISK)  # most questions read it
+    reviews = gather(tables, section.timezone).persist(StorageLevel.MEMORY_AND_DISK)  # most queries read it
     try:
         parts = (
             _volume(tables, section.timezone),
@@ -73,7 +73,7 @@ def collect(tables: Mapping[str, DataFrame], section: ReportSection) -> ReportDa
 
 
 def _volume(tables: Mapping[str, DataFrame], timezone: str) -> dict[str, Any]:
-    """Records by file and by day of writing, and what was decided about the files."""
+    """Counts records by file and by day of writing, and reads the decisions about the files."""
     refused = tables["bronze_reviews_quarantine"].where("feed_code = 'reviews' AND source_line IS NOT NULL")
     no_day = F.lit(None).cast("string").alias("day")
     records = (
@@ -88,7 +88,7 @@ def _volume(tables: Mapping[str, DataFrame], timezone: str) -> dict[str, Any]:
         by_file[path][kind] += count
         if day is not None:
             by_day[day] += count
-    # A file's slices are rows of their own; its last row says what was decided.
+    # Each slice of a file has a row of its own. The last row of a file has the decision.
     decided = sorted(tables["ops_source_files"].where("feed_code = 'reviews'").collect(), key=lambda row: row.sequence)
     states = {row.path: row.state for row in decided}
     files = [
@@ -113,12 +113,12 @@ def _volume(tables: Mapping[str, DataFrame], timezone: str) -> dict[str, Any]:
 
 
 def _utc(collected: datetime) -> datetime:
-    """A collected timestamp in UTC: PySpark gives it without a zone, in the driver's local time."""
+    """Converts a collected timestamp to UTC. PySpark gives it without a zone, in the driver's local time."""
     return collected.astimezone(UTC)
 
 
 def _by_count(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """Counts, largest first, then by name."""
+    """Sorts counts, largest first, then by name."""
     return dict(sorted(counts, key=lambda item: (-item[1], item[0])))
 
 
@@ -129,7 +129,7 @@ def _refusals(quarantine: DataFrame) -> dict[str, Any]:
 
 
 def _reviews(reviews: DataFrame) -> dict[str, Any]:
-    """Languages, masks, warnings and rules from one pass: each review is turned into (kind, name, amount) rows."""
+    """Counts languages, masks, warnings and rules in one pass: each review becomes rows of (kind, name, amount)."""
 
     def facts(kind: str, names: Column, amount: Callable[[Column], Column]) -> Column:
         return F.transform(
@@ -158,11 +158,14 @@ def _reviews(reviews: DataFrame) -> dict[str, Any]:
 
 
 def _broken(quarantine: DataFrame) -> dict[str, Any]:
-    """Reviews that broke a quality rule of severity error, and how many each rule; a review may break several."""
-    # Each review has one reason that is its first: their sum is the number of reviews.
-    place = F.posexplode("reasons").alias("place", "rule")
+    """Counts reviews that broke a quality rule of severity error, and reviews by rule. A review may break several."""
+    # Each review has exactly one first reason, so the number of first reasons is the number of reviews.
+    numbered_rules = F.posexplode("reasons").alias("position", "rule")
     rows = (
-        quarantine.select(place).groupBy("rule").agg(F.count("*"), F.sum((F.col("place") == 0).cast("int"))).collect()
+        quarantine.select(numbered_rules)
+        .groupBy("rule")
+        .agg(F.count("*"), F.sum((F.col("position") == 0).cast("int")))
+        .collect()
     )
     return {
         "broken": sum(first for _, _, first in rows),
@@ -171,7 +174,7 @@ def _broken(quarantine: DataFrame) -> dict[str, Any]:
 
 
 def _copies(reviews: DataFrame) -> dict[str, Any]:
-    """How many texts occur how often, and how many records are copies."""
+    """Counts texts by how often they occur, and records that are copies."""
     rows = (
         reviews.where("cluster_id IS NOT NULL")
         .groupBy("cluster_id")
@@ -193,30 +196,32 @@ def _copies(reviews: DataFrame) -> dict[str, Any]:
 
 
 def _evaluation(evaluations: DataFrame, promotions: Sequence[Row]) -> Evaluation | None:
-    """The champion's newest evaluation, on the test split, or on validation where there is none."""
+    """Returns the champion's newest evaluation, on the test split, or on validation if there is none."""
     champion = next((row for row in promotions if row.is_promoted and row.alias is None), None)
     if champion is not None:
-        # A champion set by hand was registered before, and that decision knows which model it is.
+        # The decision on a champion set by hand has no fingerprint. The earlier one, of its registration, has it.
         version = (champion.model_name, champion.model_version)
         same = [row.model_fingerprint for row in promotions if (row.model_name, row.model_version) == version]
         known = next((fingerprint for fingerprint in same if fingerprint is not None), None)
         if known is not None:
             evaluations = evaluations.where(F.col("model_fingerprint") == known)
     newest_first = (F.desc("evaluated_at"), F.col("split"), F.col("model"), F.col("metric"))
-    wanted = (F.col("slice") == "all") & F.col("split").isin("test", "validation")
-    # An evaluation has some forty such rows a split; test sorts before validation.
-    rows = evaluations.where(wanted).orderBy(*newest_first).limit(500).collect()
+    overall = (F.col("slice") == "all") & F.col("split").isin("test", "validation")
+    # An evaluation has about forty such rows a split. The split test sorts before validation.
+    rows = evaluations.where(overall).orderBy(*newest_first).limit(500).collect()
     if not rows:
         return None
     first = rows[0]
     same = [row for row in rows if (row.fingerprint, row.split) == (first.fingerprint, first.split)]
-    scores = tuple(Score(row.model, row.metric, row.value, row.low, row.high) for row in same if row.value is not None)
+    scores = tuple(
+        ModelScore(row.model, row.metric, row.value, row.low, row.high) for row in same if row.value is not None
+    )
     row_count = max(row.row_count for row in same)
     return Evaluation(first.split, first.labels, row_count, _utc(first.evaluated_at), scores)
 
 
 def _products(products: DataFrame, top: int) -> dict[str, Any]:
-    """The best and the worst of those with enough reviews, and satisfaction over all products."""
+    """Returns the best and the worst products with enough reviews, and the satisfaction over all products."""
     count, positive, reviews = products.agg(F.count("*"), F.sum("positive_count"), F.sum("review_count")).collect()[0]
     enough = products.where("has_enough_reviews").select(
         "product_id", "category", "review_count", "satisfaction_pct", "satisfaction_score", "rating_mean"
@@ -226,26 +231,26 @@ def _products(products: DataFrame, top: int) -> dict[str, Any]:
         DataFrame.unionByName,
         [enough.orderBy(order, "product_id").limit(top).withColumn("end", F.lit(end)) for end, order in ends.items()],
     ).collect()
-    found = {end: [Product(*row[:-1]) for row in rows if row.end == end] for end in ends}
+    by_end = {end: [Product(*row[:-1]) for row in rows if row.end == end] for end in ends}
     return {
         "product_count": count,
         "satisfaction_pct": 100 * positive / reviews if reviews else None,
-        "best_products": tuple(sorted(found["best"], key=lambda p: (-p.satisfaction_score, p.product_id))),
-        "worst_products": tuple(sorted(found["worst"], key=lambda p: (p.satisfaction_score, p.product_id))),
+        "best_products": tuple(sorted(by_end["best"], key=lambda p: (-p.satisfaction_score, p.product_id))),
+        "worst_products": tuple(sorted(by_end["worst"], key=lambda p: (p.satisfaction_score, p.product_id))),
     }
 
 
 def _stages(runs: DataFrame) -> dict[str, Any]:
-    """Timings in the order in which the stages first ran; a stage's rows are those of its largest table."""
+    """Returns timings in the order of the first runs of the stages. A stage's rows are those of its largest table."""
     rows = sorted(runs.collect(), key=lambda row: row.sequence)
     by_stage: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_stage[row.stage].append(row)
     timings = []
-    for stage, said in by_stage.items():
-        done = [row for row in said if row.state == "succeeded"]
+    for stage, stage_runs in by_stage.items():
+        done = [row for row in stage_runs if row.state == "succeeded"]
         seconds = [row.seconds or 0.0 for row in done]
-        failures = sum(row.state == "failed" for row in said)
+        failures = sum(row.state == "failed" for row in stage_runs)
         largest = sum(max((row.counts or {}).values(), default=0) for row in done)
         timings.append(StageTiming(stage, len(done), failures, largest, sum(seconds), seconds[-1] if seconds else 0.0))
     return {"updated_at": max((_utc(row.at) for row in rows), default=None), "stages": tuple(timings)}

@@ -1,7 +1,7 @@
-"""Report: one HTML page that opens without a network, from the tables.
+"""Builds the report from the tables: one HTML page that opens without a network.
 
-`collect` asks Spark for figures, `render` turns them into the page; charts are drawn by `charts`, the page is
-`report.html`. The page has no clock of its own: the same tables give the same bytes.
+`collect` computes the figures with Spark, and `render` fills the template `report.html` with them. `charts` draws. The
+page contains no current time, so the same tables give the same bytes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from reviewgen_spark.reports.charts import Bar
 from reviewgen_spark.reports.html import LANGUAGES, fill, share
 from reviewgen_spark.reports.nightly.figures import ReportData, Sentiment, Word
 from reviewgen_spark.reports.nightly.queries import collect
-from reviewgen_spark.reports.score_charts import METRICS, SIDES, draw_confusion, draw_scores, score_table, tell_gains
+from reviewgen_spark.reports.score_charts import METRICS, SIDES, draw_confusion, draw_scores, gain_lines, score_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -28,7 +28,7 @@ FILE_NAME = "report.html"
 
 
 def write_report(tables: Mapping[str, "DataFrame"], section: "ReportSection", out: Path) -> Path:
-    """Write `report.html` into the folder `out` and return its path."""
+    """Writes `report.html` into the folder `out` and return its path."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / FILE_NAME
     path.write_text(render(collect(tables, section)), encoding="utf-8")
@@ -36,14 +36,14 @@ def write_report(tables: Mapping[str, "DataFrame"], section: "ReportSection", ou
 
 
 def render(data: ReportData) -> str:
-    """Turn the figures into the page; names and reasons are escaped, sections without data say so."""
+    """Fills the page with the figures. Names and reasons are escaped. Sections without data say so."""
     scores = data.evaluation.scores if data.evaluation else ()
     return fill(
         FILE_NAME,
         data=data,
         charts=_draw(data),
         words=_word_charts(data.words),
-        gains=tell_gains(scores),
+        gains=gain_lines(scores),
         scores=score_table(scores),
         weak=_weak_summary(data),
         metric_names=METRICS,
@@ -52,7 +52,7 @@ def render(data: ReportData) -> str:
 
 
 def _draw(data: ReportData) -> dict[str, Markup]:
-    """Every chart of the page by name."""
+    """Draws every chart of the page; returns them by name."""
     scores = data.evaluation.scores if data.evaluation else ()
     return {
         "days": charts.columns(
@@ -107,7 +107,7 @@ def _draw(data: ReportData) -> dict[str, Markup]:
 
 
 def _counts(counts: Mapping[str, int], title: str, unit: str) -> Markup:
-    """Bars with each count's share of all."""
+    """Draws bars with each count's share of all."""
     total = sum(counts.values())
     return charts.bars([Bar(name, n, share(n, total)) for name, n in counts.items()], title, unit)
 
@@ -118,7 +118,7 @@ def _sentiments(groups: Sequence[Sentiment], title: str) -> Markup:
 
 
 def _word_charts(words: Sequence[Word]) -> list[Markup]:
-    """Two halves on one scale, to stand side by side."""
+    """Draws the words as two charts on one scale, to be shown side by side."""
     items = [Bar(word.word, word.z, f"{word.negative_count:,} : {word.positive_count:,}") for word in words]
     half, unit = (len(items) + 1) // 2, "z-score · negative : positive reviews"
     top = max((item.value for item in items), default=None)
@@ -135,23 +135,23 @@ def _weak_matrix(data: ReportData) -> Markup:
 
 
 def _weak_summary(data: ReportData) -> dict[str, int]:
-    """Rows, rows with a vote, rows that model and voters both label, and on how many of these they agree."""
+    """Counts rows, rows with a weak label, rows with both labels, and rows on which both labels agree."""
     votes = data.weak_votes
-    both = {pair: count for pair, count in votes.items() if None not in pair}
+    with_both = {pair: count for pair, count in votes.items() if None not in pair}
     return {
         "rows": sum(votes.values()),
         "voted": sum(count for (weak, _), count in votes.items() if weak is not None),
-        "both": sum(both.values()),
-        "agreed": sum(count for (weak, label), count in both.items() if weak == label),
+        "both": sum(with_both.values()),
+        "agreed": sum(count for (weak, label), count in with_both.items() if weak == label),
     }
 
 
 def _caveat(data: ReportData, *columns: str) -> str:
-    """Say which of a chart's columns the source made up; nothing when none."""
-    made_up = [column for column in columns if column in data.synthetic_columns]
-    if not made_up:
+    """Returns a note on the synthetic columns of a chart; empty if it has none."""
+    synthetic = [column for column in columns if column in data.synthetic_columns]
+    if not synthetic:
         return ""
-    return f" Synthetic here: {', '.join(made_up)}; the figures test the pipeline and describe no real shop."
+    return f" Synthetic here: {', '.join(synthetic)}; the figures test the pipeline and describe no real shop."
 
 
 def _first(counts: Mapping[str, int], top: int) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""What the tables say of each clean review, joined once for all that the report asks of reviews."""
+"""Joins the facts on each clean review from several tables, once for all queries of the report."""
 
 from collections.abc import Mapping
 
@@ -9,19 +9,19 @@ from reviewgen_spark.transforms.views import mark_current
 
 
 def day_of(column: str, timezone: str) -> Column:
-    """The day of a timestamp in a zone, as text."""
+    """Returns the day of a timestamp in a time zone, as text."""
     return F.date_format(F.from_utc_timestamp(F.col(column), timezone), "yyyy-MM-dd")
 
 
 def gather(tables: Mapping[str, DataFrame], timezone: str) -> DataFrame:
-    """Join reviews, clusters, splits, labels and weak labels by record_id, one row a clean review.
+    """Joins reviews, clusters, splits, labels and weak labels by record_id, one row a clean review.
 
-    Every figure that lays two of these tables side by side reads from here: joined for each of them, a table would be
-    shuffled and sorted several times. No text is in it.
+    Every figure that combines two of these tables reads the result. Separate joins would shuffle and sort a table
+    several times. The result contains no text.
 
     The columns: record_id, review_id, category, rating, lang_code; day, of writing in `timezone`; is_current;
     cluster_id, duplicate_of, near_clusters, all null before `dedup`; is_unique; split; has_weak (true or null),
-    weak_label; sentiment_label. What a table does not say of a review is null.
+    weak_label; sentiment_label. A column is null if its table has no row of the review.
     """
     reviews = mark_current(tables["silver_reviews"]).select(
         "record_id",

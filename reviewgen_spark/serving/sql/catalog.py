@@ -1,4 +1,4 @@
-"""Registers tables and views in a session by location, so that many sessions can read at once."""
+"""Registers tables and views in a session by location, because then many sessions can read at once."""
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -18,16 +18,16 @@ def register_tables(spark: SparkSession, config: Config) -> list[str]:
     names = [name for name in TABLES if warehouse.exists(name)]
     for name in names:
         spark.sql(f"CREATE TABLE IF NOT EXISTS {name} USING DELTA LOCATION '{warehouse.path(name)}'")
-    there = frozenset(names)
+    existing = frozenset(names)
     for view, build in VIEWS.items():
         read: set[str] = set()
 
         def table(name: str, read: set[str] = read) -> DataFrame:
             read.add(name)
-            return spark.table(name) if name in there else spark.createDataFrame([], TABLES[name].columns)
+            return spark.table(name) if name in existing else spark.createDataFrame([], TABLES[name].columns)
 
         rows = build(table)
-        if read & there:
+        if read & existing:
             rows.createOrReplaceTempView(view)
             names.append(view)
     return names

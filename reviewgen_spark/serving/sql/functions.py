@@ -1,8 +1,8 @@
 """Registers SQL functions on texts, such as `reviewgen_sentiment`, for `reviewgen sql`, `shell` and notebooks.
 
-Each does to a text what the pipeline does, so that a function and the tables agree: the text is cleaned as by `clean`,
-then cut as by `tokens`, or labelled as by `label` with one pinned version. They are Arrow functions: a worker gets
-batches of texts and loads a dictionary or a model once.
+Each function processes a text as the pipeline does, so its values equal those of the tables. The text is cleaned as by
+`clean`. Then it is cut into words as by `tokens`, or labelled as by `label` with one pinned version. They are Arrow
+functions: a worker gets batches of texts and loads a dictionary or a model once.
 """
 
 import re
@@ -37,7 +37,7 @@ _SENTIMENT_FIELDS = [
 ]
 _TOKENS_SCHEMA = pa.schema([("tokens", pa.list_(pa.string()))])
 _TEXT_SCHEMA = pa.schema([("text", pa.string())])
-_NAMED = re.compile(rf"\b(?:{'|'.join(FUNCTIONS)})\b", re.IGNORECASE)
+_FUNCTION_NAME = re.compile(rf"\b(?:{'|'.join(FUNCTIONS)})\b", re.IGNORECASE)
 
 Columns = Iterator[pa.Array]
 
@@ -50,16 +50,16 @@ def register_functions(spark: SparkSession, config: Config, version: int | None 
     - `reviewgen_tokens(text)`: an array of words, as silver_tokens.tokens.
     - `reviewgen_mask(text)`: the text normalised and without personal data, as silver_reviews.text_clean.
 
-    Null in, null out. Without a champion the first one is registered all the same, and its use says what to do.
+    Null gives null. Without a champion, `reviewgen_sentiment` is registered too. Its use then raises an error that
+    contains the next step.
 
     Args:
         spark: the session.
-        config: how texts are cleaned, cut and labelled, and where the registry is.
-        version: of the model `models.name`; default the champion as it stands now. It stays pinned until this is
-            called again.
+        config: how texts are cleaned, cut into words and labelled, and where the registry is.
+        version: version of the model `models.name`; default: the current champion. It is pinned until the next call.
 
     Raises:
-        ModelNotFoundError: the version that was asked for is not there, or a model's files are damaged.
+        ModelNotFoundError: there is no such version, or the files of a model are damaged.
     """
     _register_mask(spark, config.clean)
     _register_tokens(spark, config.clean, config.tokens)
@@ -68,19 +68,19 @@ def register_functions(spark: SparkSession, config: Config, version: int | None 
     except ModelNotFoundError as error:
         if version is not None:
             raise
-        _register(spark, SENTIMENT, SENTIMENT_TYPE, _refusing(str(error)))
+        _register(spark, SENTIMENT, SENTIMENT_TYPE, _error_function(str(error)))
     return list(FUNCTIONS)
 
 
 def register_named(spark: SparkSession, config: Config, source: str) -> list[str]:
-    """Registers the functions that a query or a line of Python names, unless they are registered.
+    """Registers the functions whose names occur in a query or a line of Python, unless they are registered.
 
-    A query without a model does not wait for one. Returns the names of the new functions.
+    A query without `reviewgen_sentiment` does not wait for a model. Returns the names of the new functions.
 
     Raises:
-        ModelNotFoundError: `reviewgen_sentiment` is named, and there is no champion.
+        ModelNotFoundError: the source contains `reviewgen_sentiment`, and there is no champion.
     """
-    named = {found.lower() for found in _NAMED.findall(source)}
+    named = {name.lower() for name in _FUNCTION_NAME.findall(source)}
     new = [name for name in FUNCTIONS if name in named and not spark.catalog.functionExists(name)]
     if MASK in new:
         _register_mask(spark, config.clean)
@@ -92,7 +92,7 @@ def register_named(spark: SparkSession, config: Config, source: str) -> list[str
 
 
 def register_sentiment(spark: SparkSession, config: Config, version: int | None = None) -> None:
-    """Registers `reviewgen_sentiment` with one version of the model, which is broadcast once an application.
+    """Registers `reviewgen_sentiment` with one version of the model, which is broadcast once per application.
 
     Raises:
         ModelNotFoundError: there is no such version or no champion, or its files are damaged.
@@ -100,18 +100,18 @@ def register_sentiment(spark: SparkSession, config: Config, version: int | None 
     pinned = label_model(config, None if version is None else str(version))
     if pinned.warning:
         print(pinned.warning, file=sys.stderr)
-    _register(spark, SENTIMENT, SENTIMENT_TYPE, _labelling(spark, pinned.model, config.clean, config.label))
+    _register(spark, SENTIMENT, SENTIMENT_TYPE, _sentiment_function(spark, pinned.model, config.clean, config.label))
 
 
 def _register_tokens(spark: SparkSession, clean: CleanSection, tokens: TokensSection) -> None:
     dictionaries = driver_dictionaries()
     ship_dictionaries(spark, dictionaries)
-    _register(spark, TOKENS, "array<string>", _cutting(clean, tokens, dictionaries.name))
+    _register(spark, TOKENS, "array<string>", _tokens_function(clean, tokens, dictionaries.name))
 
 
 def _register_mask(spark: SparkSession, clean: CleanSection) -> None:
     # The function always masks, also if the pipeline is configured not to.
-    _register(spark, MASK, "string", _masking(clean.model_copy(update={"mask_pii": True})))
+    _register(spark, MASK, "string", _mask_function(clean.model_copy(update={"mask_pii": True})))
 
 
 def _register(spark: SparkSession, name: str, type_: str, function: Callable[[Columns], Columns]) -> None:
@@ -119,10 +119,10 @@ def _register(spark: SparkSession, name: str, type_: str, function: Callable[[Co
     spark.udf.register(name, arrow_udf(function, type_))
 
 
-# What runs on a worker: each function holds what it needs, and gets the texts of a task batch by batch.
+# These functions return functions that run on a worker. Each gets the texts of a task, batch by batch.
 
 
-def _labelling(
+def _sentiment_function(
     spark: SparkSession, model: ModelLike, clean: CleanSection, label: LabelSection
 ) -> Callable[[Columns], Columns]:
     shipped, name, version = ship_labeller(spark, model, label), model.name, model.version
@@ -132,7 +132,7 @@ def _labelling(
         for texts in columns:
             window = pa.table(
                 {
-                    "record_id": pa.array([f"{place:09d}" for place in range(len(texts))], pa.string()),
+                    "record_id": pa.array([f"{index:09d}" for index in range(len(texts))], pa.string()),
                     "text_clean": pa.array([cleaner.clean(text).text_clean for text in texts.to_pylist()], pa.string()),
                     "batch_id": pa.nulls(len(texts), pa.int64()),
                 }
@@ -152,14 +152,14 @@ def _sentiments(labels: pa.RecordBatch, is_null: pa.Array) -> pa.StructArray:
     return pa.StructArray.from_arrays(fields, fields=_SENTIMENT_FIELDS, mask=is_null)
 
 
-def _refusing(message: str) -> Callable[[Columns], Columns]:
-    def refuse(columns: Columns) -> Columns:
+def _error_function(message: str) -> Callable[[Columns], Columns]:
+    def raise_error(columns: Columns) -> Columns:
         raise ModelNotFoundError(message)
 
-    return refuse
+    return raise_error
 
 
-def _cutting(clean: CleanSection, tokens: TokensSection, folder: str) -> Callable[[Columns], Columns]:
+def _tokens_function(clean: CleanSection, tokens: TokensSection, folder: str) -> Callable[[Columns], Columns]:
     def cut_texts(columns: Columns) -> Columns:
         cleaner, tokeniser = Cleaner(clean), Tokeniser(tokens, shipped_dictionaries(folder))
 
@@ -174,15 +174,15 @@ def _cutting(clean: CleanSection, tokens: TokensSection, folder: str) -> Callabl
     return cut_texts
 
 
-def _masking(clean: CleanSection) -> Callable[[Columns], Columns]:
+def _mask_function(clean: CleanSection) -> Callable[[Columns], Columns]:
     def mask_texts(columns: Columns) -> Columns:
         cleaner = Cleaner(clean)
 
-        def masked(texts: Iterable[str | None]) -> list[str | None]:
+        def mask_all(texts: Iterable[str | None]) -> list[str | None]:
             return [cleaner.clean(text).text_clean for text in texts]
 
         for texts in columns:
-            yield _in_slices(texts, masked, _TEXT_SCHEMA)
+            yield _in_slices(texts, mask_all, _TEXT_SCHEMA)
 
     return mask_texts
 

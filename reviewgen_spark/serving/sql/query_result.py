@@ -1,6 +1,6 @@
 """Prints the rows of a query as a grid that fits the terminal, with control characters escaped.
 
-Unlike `DataFrame.show` it escapes every control character, because review text may hold terminal commands. It cuts
+Unlike `DataFrame.show` it escapes every control character, because review text may contain terminal commands. It cuts
 values only at the width of the terminal, and counts Chinese characters as two columns.
 """
 
@@ -19,16 +19,16 @@ _ZERO_WIDTH_JOINER = "\u200d"  # joins emoji
 
 
 def print_result(frame: DataFrame, rows: int) -> None:
-    """Prints at most `rows` rows. A pipe or a file gets whole values, a terminal what fits its width."""
+    """Prints at most `rows` rows. A pipe or a file gets whole values. A terminal gets values cut to its width."""
     if not frame.columns:
         return  # a command such as CREATE VIEW
     fields = frame.schema.fields
     renamed = frame.toDF(*(str(index) for index in range(len(fields))))  # names may repeat
-    shown = renamed.select(*(_as_text(str(index), field) for index, field in enumerate(fields))).take(rows + 1)
+    fetched = renamed.select(*(_as_text(str(index), field) for index, field in enumerate(fields))).take(rows + 1)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    numbers = [isinstance(field.dataType, NumericType) for field in fields]
-    print(format_grid(frame.columns, [list(row) for row in shown[:rows]], numbers, width))
-    if len(shown) > rows:
+    is_number = [isinstance(field.dataType, NumericType) for field in fields]
+    print(format_grid(frame.columns, [list(row) for row in fetched[:rows]], is_number, width))
+    if len(fetched) > rows:
         print(f"only the first {rows:,} rows are shown")
 
 
@@ -45,9 +45,9 @@ def format_grid(
     Args:
         names: Column names.
         rows: Values as text; None is shown as NULL.
-        numbers: Which columns are aligned at their right.
-        width: Columns of the terminal. Longer values are cut; a single row that does not fit is written one value a
-            line instead, and whole. None means no limit.
+        numbers: Whether a column has numbers, which are aligned at the right.
+        width: Columns of the terminal. Longer values are cut. A single row that does not fit is written whole, with one
+            value a line. None means no limit.
     """
     header = [escape_controls(name) for name in names]
     cells = [["NULL" if value is None else escape_controls(value) for value in row] for row in rows]
@@ -69,7 +69,7 @@ def format_grid(
 
 
 def escape_controls(text: str) -> str:
-    r"""Replaces characters that a terminal obeys or does not show by their escapes.
+    r"""Replaces characters that a terminal executes or does not show by their escapes.
 
     These are controls such as ESC and newline, direction marks, zero-width characters and separators of lines.
 
@@ -103,20 +103,20 @@ def _char_width(char: str) -> int:
 def _fit(widths: Sequence[int], available: int) -> list[int]:
     """Narrows the widest columns until all fit, down to MIN_WIDTH."""
     limits = range(max(widths), MIN_WIDTH, -1)
-    limit = next((one for one in limits if sum(min(size, one) for size in widths) <= available), MIN_WIDTH)
+    limit = next((width for width in limits if sum(min(size, width) for size in widths) <= available), MIN_WIDTH)
     return [min(size, limit) for size in widths]
 
 
 def _cut(text: str, width: int) -> str:
     if display_width(text) <= width:
         return text
-    kept, used = [], len(CUT)
+    shown, used = [], len(CUT)
     for char in text:
         used += _char_width(char)
         if used > width:
             break
-        kept.append(char)
-    return "".join(kept) + CUT
+        shown.append(char)
+    return "".join(shown) + CUT
 
 
 def _pad(text: str, width: int, right: bool = False) -> str:

@@ -30,12 +30,13 @@ class Shell(code.InteractiveConsole):
 
 
 def open_shell(spark: SparkSession, config: Config) -> None:
-    """Reads, runs and prints until the end of the input."""
+    """Opens the Python prompt, and returns at the end of the input."""
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - history and editing of lines, where the platform has them
 
     names = register_tables(spark, config)
     banner = (
-        f"spark and config are there; tables and views: {', '.join(names)}; functions on a text: {', '.join(FUNCTIONS)}"
+        f"spark and config are defined; tables and views: {', '.join(names)}; "
+        f"functions on a text: {', '.join(FUNCTIONS)}"
     )
     Shell(spark, config).interact(banner, exitmsg="")

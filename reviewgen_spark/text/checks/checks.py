@@ -1,4 +1,4 @@
-"""Checks a generated text before it is published. Each check returns a score, a verdict and a reason.
+"""Checks a generated text before it is published. Each check returns a score, a result and a reason.
 
 Scores are 0 (clean) to 1. A reason contains codes, figures and phrases of the lists, never the text. The purpose
 decides which checks apply (`check_text`).
@@ -16,19 +16,19 @@ from reviewgen_spark.text.cleaning.language import detect
 from reviewgen_spark.text.opinions.aspects import OpinionReader
 from reviewgen_spark.text.privacy import pii
 from reviewgen_spark.text.requests.purposes import IN_SHOPS_NAME, PUBLISHABLE
-from reviewgen_spark.text.requests.request import LENGTH_BOUNDS, Request, Sentiment, text_size
+from reviewgen_spark.text.requests.request import LENGTH_BOUNDS, Sentiment, TextRequest, text_size
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex, longest_common_run, units
 from reviewgen_spark.text.words.phrase_lists import PhraseList
 
 
-class Check(NamedTuple):
+class TextCheck(NamedTuple):
     """Holds the result of one check, as in the column `checks`.
 
     Attributes:
         name: Name of the check.
         score: 0 (clean) to 1.
         is_passed: Whether the text passed this check.
-        reason: Reason of the verdict. A failed check always has one.
+        reason: Reason of the result. A failed check always has one.
     """
 
     name: str
@@ -37,8 +37,8 @@ class Check(NamedTuple):
     reason: str | None = None
 
 
-class Judged(NamedTuple):
-    """Holds the labeller's predictions for a text; None if its model has no such head."""
+class LabellerPrediction(NamedTuple):
+    """Holds the labeller's predictions for a text. A prediction is None if the model has no such head."""
 
     sentiment_score: float | None = None
     category_label: str | None = None
@@ -47,7 +47,7 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True)
 class CheckLists:
-    """Holds all lists that checks read from files, loaded once a worker."""
+    """Holds all lists that checks read from files. A worker loads them once."""
 
     superlatives: PhraseList
     harmful: PhraseList
@@ -71,12 +71,12 @@ class CheckLists:
 
 def check_text(
     text: str,
-    request: Request,
+    request: TextRequest,
     lists: CheckLists,
     limits: ChecksSection,
-    judged: Judged | None = None,
+    prediction: LabellerPrediction | None = None,
     training: CopyIndex | None = None,
-) -> tuple[Check, ...]:
+) -> tuple[TextCheck, ...]:
     """Runs all checks that apply to the purpose, in a fixed order.
 
     Args:
@@ -84,64 +84,64 @@ def check_text(
         request: The request of the text.
         lists: The lists of the checks.
         limits: The `checks` section.
-        judged: The labeller's predictions. Without them word lists judge sentiment, and category is not checked.
+        prediction: The labeller's predictions. Without them sentiment is checked by word lists, and category is not.
         training: Index of the model's training texts in the language of the request.
     """
-    judged = judged or Judged()
-    found = [
+    prediction = prediction or LabellerPrediction()
+    checks = [
         check_length(text, request, limits),
         check_language(text, request, limits),
         check_repetition(text, request, limits),
         check_personal_data(text, request),
-        check_harm(text, lists, limits, judged),
+        check_harm(text, lists, limits, prediction),
         check_leakage(text, request),
     ]
     if request.purpose in IN_SHOPS_NAME:
-        found += [check_superlatives(text, lists), check_voice(text, request)]
+        checks += [check_superlatives(text, lists), check_voice(text, request)]
     if request.purpose in ("augmentation", "draft_for_verified_buyer"):
-        # The labeller and the word lists are for reviews: a reply to a negative review is not a negative review.
-        found += [
-            *check_sentiment(text, request, lists, limits, judged),
-            *check_category(request, judged),
+        # Only for reviews, because a reply to a negative review is not itself a negative review.
+        checks += [
+            *check_sentiment(text, request, lists, limits, prediction),
+            *check_category(request, prediction),
         ]
     if request.purpose not in ("summary", "draft_for_verified_buyer"):  # these two contain quotes
-        found.append(check_copying(text, request, limits, training))
-    return tuple(found)
+        checks.append(check_copying(text, request, limits, training))
+    return tuple(checks)
 
 
-def failed(checks: tuple[Check, ...]) -> tuple[Check, ...]:
+def failed(checks: tuple[TextCheck, ...]) -> tuple[TextCheck, ...]:
     """Returns the failed checks."""
     return tuple(check for check in checks if not check.is_passed)
 
 
-def check_length(text: str, request: Request, limits: ChecksSection) -> Check:
-    """Checks that the size is within the requested bounds, with a tolerance."""
+def check_length(text: str, request: TextRequest, limits: ChecksSection) -> TextCheck:
+    """Checks that the size is within the requested bounds, or outside them by no more than the tolerance."""
     size = text_size(text, request.lang_code)
     low, high = LENGTH_BOUNDS[request.lang_code][request.length]
-    slack = limits.length_tolerance_pct / 100
+    tolerance = limits.length_tolerance_pct / 100
     if not units(text, request.lang_code):
-        return Check("length", 1.0, False, "holds no letters")
+        return TextCheck("length", 1.0, False, "holds no letters")
     if low <= size <= high:
-        return Check("length", 0.0, True)
-    off = (low - size) / low if size < low else (size - high) / high
+        return TextCheck("length", 0.0, True)
+    deviation = (low - size) / low if size < low else (size - high) / high
     reason = f"size {size}; asked for {low} to {high}"
-    return Check("length", round(min(off, 1.0), 4), off <= slack, reason)
+    return TextCheck("length", round(min(deviation, 1.0), 4), deviation <= tolerance, reason)
 
 
-def check_language(text: str, request: Request, limits: ChecksSection) -> Check:
+def check_language(text: str, request: TextRequest, limits: ChecksSection) -> TextCheck:
     """Checks that the text has the requested language. A text that is too short to decide passes."""
     language = detect(text)
     if language.code.split("-")[0] == request.lang_code:
-        return Check("language", round(1 - language.score, 4), True)
+        return TextCheck("language", round(1 - language.score, 4), True)
     if language.score < limits.min_language_score:
-        return Check("language", language.score, True, "too little to tell")
-    return Check("language", language.score, False, f"is {language.code}; asked for {request.lang_code}")
+        return TextCheck("language", language.score, True, "too little to tell")
+    return TextCheck("language", language.score, False, f"is {language.code}; asked for {request.lang_code}")
 
 
 _GRAMS = {"zh": 4, "en": 3}
 
 
-def check_repetition(text: str, request: Request, limits: ChecksSection) -> Check:
+def check_repetition(text: str, request: TextRequest, limits: ChecksSection) -> TextCheck:
     """Checks the share of repeated n-grams: 4 characters in Chinese, 3 words in English.
 
     Source: Welleck et al. 2020.
@@ -152,7 +152,7 @@ def check_repetition(text: str, request: Request, limits: ChecksSection) -> Chec
     share = 1 - len(grams) / total if total else 0.0
     is_passed = share <= limits.max_repetition
     reason = None if is_passed else f"{share:.0%} of its {size}-grams repeat; at most {limits.max_repetition:.0%}"
-    return Check("repetition", round(share, 4), is_passed, reason)
+    return TextCheck("repetition", round(share, 4), is_passed, reason)
 
 
 _MASK = re.compile(rf"\[(?:{'|'.join(pii.TYPES)})\]")
@@ -160,7 +160,7 @@ _NORTH_AMERICAN_PHONE = re.compile(r"(?<![\d-])(?:\+?1[ .-]?)?(?:\(\d{3}\) ?|\d{
 _US_SOCIAL_SECURITY = re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])")
 
 
-def check_personal_data(text: str, request: Request) -> Check:
+def check_personal_data(text: str, request: TextRequest) -> TextCheck:
     """Checks that a text has no personal data except the shop's, and that a publishable text has no mask."""
     for pair in request.attributes:  # may contain the shop's hotline
         text = text.replace(pair.value, " ") if pair.value else text
@@ -170,43 +170,43 @@ def check_personal_data(text: str, request: Request) -> Check:
     if _US_SOCIAL_SECURITY.search(text):
         kinds.add("ID_CARD")
     if kinds:
-        return Check("personal_data", 1.0, False, f"holds {', '.join(sorted(kinds))}")
+        return TextCheck("personal_data", 1.0, False, f"holds {', '.join(sorted(kinds))}")
     if request.purpose in PUBLISHABLE and _MASK.search(text):
-        return Check("personal_data", 0.5, False, "holds the mask of personal data")
-    return Check("personal_data", 0.0, True)
+        return TextCheck("personal_data", 0.5, False, "holds the mask of personal data")
+    return TextCheck("personal_data", 0.0, True)
 
 
-def check_harm(text: str, lists: CheckLists, limits: ChecksSection, judged: Judged) -> Check:
+def check_harm(text: str, lists: CheckLists, limits: ChecksSection, prediction: LabellerPrediction) -> TextCheck:
     """Checks that a text has no harmful phrase, and is not toxic if the labeller predicts toxicity."""
-    toxicity = judged.toxicity_score or 0.0
-    if found := lists.harmful.find(text):
-        kinds = ", ".join(sorted({phrase.kind for phrase in found}))
-        return Check("harm", 1.0, False, f"holds phrases of the list of harmful ones: {kinds}")
+    toxicity = prediction.toxicity_score or 0.0
+    if matches := lists.harmful.find(text):
+        kinds = ", ".join(sorted({phrase.kind for phrase in matches}))
+        return TextCheck("harm", 1.0, False, f"holds phrases of the list of harmful ones: {kinds}")
     is_passed = toxicity <= limits.max_toxicity
     reason = None if is_passed else f"toxic by the labeller: {toxicity:.2f}; at most {limits.max_toxicity:.2f}"
-    return Check("harm", round(toxicity, 4), is_passed, reason)
+    return TextCheck("harm", round(toxicity, 4), is_passed, reason)
 
 
-def check_leakage(text: str, request: Request) -> Check:
-    """Checks that a text has no part of the prompt, no control codes and no model that mentions itself."""
+def check_leakage(text: str, request: TextRequest) -> TextCheck:
+    """Checks that a text has no part of the prompt and no control codes, and does not mention its model."""
     reason = leaked(text, request)
-    return Check("leakage", 1.0 if reason else 0.0, reason is None, reason)
+    return TextCheck("leakage", 1.0 if reason else 0.0, reason is None, reason)
 
 
-def check_superlatives(text: str, lists: CheckLists) -> Check:
+def check_superlatives(text: str, lists: CheckLists) -> TextCheck:
     """Checks that a text of the shop has no absolute claims. Source: China's advertising law, art. 9."""
-    found = lists.superlatives.find(text)
-    reason = f"claims {', '.join(sorted({phrase.phrase for phrase in found}))}" if found else None
-    return Check("superlatives", min(1.0, len(found) / 2), not found, reason)
+    matches = lists.superlatives.find(text)
+    reason = f"claims {', '.join(sorted({phrase.phrase for phrase in matches}))}" if matches else None
+    return TextCheck("superlatives", min(1.0, len(matches) / 2), not matches, reason)
 
 
-def check_voice(text: str, request: Request) -> Check:
+def check_voice(text: str, request: TextRequest) -> TextCheck:
     """Checks that a text of the shop does not sound like a customer."""
-    poses = customer_voice(text, request.lang_code)
-    return Check("voice", float(poses), not poses, "speaks as a customer" if poses else None)
+    is_customer = customer_voice(text, request.lang_code)
+    return TextCheck("voice", float(is_customer), not is_customer, "speaks as a customer" if is_customer else None)
 
 
-def wanted_sentiment(request: Request) -> Sentiment | None:
+def requested_sentiment(request: TextRequest) -> Sentiment | None:
     """Returns the requested sentiment, by name or by stars."""
     if request.sentiment is not None or request.stars in (None, 3):
         return request.sentiment
@@ -214,43 +214,46 @@ def wanted_sentiment(request: Request) -> Sentiment | None:
 
 
 def check_sentiment(
-    text: str, request: Request, lists: CheckLists, limits: ChecksSection, judged: Judged
-) -> tuple[Check, ...]:
-    """Checks the requested sentiment by the labeller, else by word lists. Without a known word it passes."""
-    wanted = wanted_sentiment(request)
-    if wanted is None:
+    text: str, request: TextRequest, lists: CheckLists, limits: ChecksSection, prediction: LabellerPrediction
+) -> tuple[TextCheck, ...]:
+    """Checks the requested sentiment by the labeller, else by word lists. A text without a word of the lists passes."""
+    requested = requested_sentiment(request)
+    if requested is None:
         return ()
-    if judged.sentiment_score is not None:
-        positive, judge = judged.sentiment_score, "the labeller"
+    if prediction.sentiment_score is not None:
+        positive, judged_by = prediction.sentiment_score, "the labeller"
     else:
-        verdict = lists.reader.lexicon.judge(lists.reader.tokeniser.words(text).tokens)
-        if not verdict.matches:
-            return (Check("sentiment", 0.5, True, "no word of the lists"),)
-        positive, judge = (verdict.score + 1) / 2, "word lists"
-    opposite = round(1 - positive if wanted == "positive" else positive, 4)
+        lexicon_score = lists.reader.lexicon.judge(lists.reader.tokeniser.words(text).tokens)
+        if not lexicon_score.matches:
+            return (TextCheck("sentiment", 0.5, True, "no word of the lists"),)
+        positive, judged_by = (lexicon_score.score + 1) / 2, "word lists"
+    opposite = round(1 - positive if requested == "positive" else positive, 4)
     is_passed = opposite <= limits.max_contradiction
-    reason = None if is_passed else f"{opposite:.0%} the opposite of {wanted} by {judge}"
-    return (Check("sentiment", opposite, is_passed, reason),)
+    reason = None if is_passed else f"{opposite:.0%} the opposite of {requested} by {judged_by}"
+    return (TextCheck("sentiment", opposite, is_passed, reason),)
 
 
-def check_category(request: Request, judged: Judged) -> tuple[Check, ...]:
+def check_category(request: TextRequest, prediction: LabellerPrediction) -> tuple[TextCheck, ...]:
     """Checks the requested category by the labeller."""
-    if judged.category_label is None or request.category is None:
+    if prediction.category_label is None or request.category is None:
         return ()
-    is_passed = judged.category_label == request.category
-    return (Check("category", float(not is_passed), is_passed, None if is_passed else "another one by the labeller"),)
+    is_passed = prediction.category_label == request.category
+    return (
+        TextCheck("category", float(not is_passed), is_passed, None if is_passed else "another one by the labeller"),
+    )
 
 
-def check_copying(text: str, request: Request, limits: ChecksSection, training: CopyIndex | None) -> Check:
-    """Checks that no long run is copied from a source or from training texts. Source: Carlini et al. 2023.
+def check_copying(text: str, request: TextRequest, limits: ChecksSection, training: CopyIndex | None) -> TextCheck:
+    """Checks that the text copies no long run from a source or from training texts.
 
     Replies are not compared with training texts, because a fifth of real replies share a polite phrase with another.
+    Source: Carlini et al. 2023.
     """
-    most = limits.max_copied_zh if request.lang_code == "zh" else limits.max_copied_en
+    max_run = limits.max_copied_zh if request.lang_code == "zh" else limits.max_copied_en
     run = longest_common_run(text, (source.text for source in request.sources), request.lang_code)
-    place = "a source"
-    if training is not None and request.purpose != "reply" and (trained := training.longest_run(text)) > run:
-        run, place = trained, "training data"
+    origin = "a source"
+    if training is not None and request.purpose != "reply" and (training_run := training.longest_run(text)) > run:
+        run, origin = training_run, "training data"
     size = len(units(text, request.lang_code))
-    reason = None if run <= most else f"{run} in a row as in {place}; at most {most}"
-    return Check("copying", round(run / size, 4) if size else 0.0, run <= most, reason)
+    reason = None if run <= max_run else f"{run} in a row as in {origin}; at most {max_run}"
+    return TextCheck("copying", round(run / size, 4) if size else 0.0, run <= max_run, reason)

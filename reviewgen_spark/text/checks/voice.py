@@ -3,7 +3,7 @@
 import re
 
 from reviewgen_spark.text.requests.prompts import instruction
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 from reviewgen_spark.text.similarity.copied_runs import longest_common_run
 from reviewgen_spark.text.words.languages import LangCode
 
@@ -45,7 +45,7 @@ _CODES = re.compile(
     re.MULTILINE,
 )
 _LEAKED_RUN: dict[LangCode, int] = {"zh": 12, "en": 8}
-"""Least length in units of a run of the instruction that counts as leaked. Common phrases are shorter."""
+"""The least length in units of a run that counts as copied from the instruction. Common phrases are shorter."""
 
 
 def customer_voice(text: str, lang_code: LangCode) -> bool:
@@ -59,8 +59,8 @@ def customer_voice(text: str, lang_code: LangCode) -> bool:
     return _CUSTOMER[lang_code].search(text) is not None
 
 
-def leaked(text: str, request: Request) -> str | None:
-    """Returns what a text reveals of the generation: a code, a model that mentions itself, or the instruction."""
+def leaked(text: str, request: TextRequest) -> str | None:
+    """Returns how a text reveals its generation: by a code, by a model that mentions itself, or by the instruction."""
     if _CODES.search(text):
         return "holds a control code or a piece of the prompt's data"
     if _MODEL.search(text):

@@ -1,1 +1,1 @@
-"""Cleans a text: markup, broken encodings, emoji, boilerplate, normal form, language."""
+"""Cleans a text: markup, wrong encodings, emoji, default reviews, normal form, language."""

@@ -1,8 +1,8 @@
-"""Detects default reviews, which a shop inserts if the customer wrote nothing."""
+"""Detects default reviews, which a shop publishes if the customer wrote nothing."""
 
 import re
 
-# In the form of `cleaner.key_of`: simplified, lower case, without marks and spaces.
+# Texts in the form of `cleaner.key_of`: simplified, lower case, without marks and spaces.
 _DEFAULTS = """
 此用户没有填写评价 此用户没有填写评价内容 该用户没有填写评价 该用户未填写评价 该用户未填写评价内容 此用户未填写评价
 此用户未填写评价内容 该用户没有填写评价内容 用户没有填写评价 用户未填写评价 用户未填写评价内容 用户没有填写评价内容
@@ -23,11 +23,11 @@ _PATTERN = re.compile(
     r"(?:[该此本]?(?:用户|买家|客户|评价方|会员)){1,2}(?:在?\d{1,3}天内)?(?:没有|没|未)(?:及时)?(?:填写|做出|作出|留下|发表|写)?(?:任何)?(?:文字)?(?:评价|评论)(?:内容)?"
     r"(?:系统|平台)?(?:自动|默认)?(?:给出?|为)?(?:[5五]星)?(?:好评|评价)?(?:[5五]星)?"
 )
-_MAX_CHARS = 40  # length of the longest default review; longer texts are not checked
+_MAX_CHARS = 40  # longer texts are not checked, because no default review is longer
 
 
 def is_boilerplate_key(key: str) -> bool:
-    """Checks whether a text in key form is only a default review.
+    """Checks whether a text in key form is a default review and nothing else.
 
     >>> is_boilerplate_key("此用户没有填写评价"), is_boilerplate_key("默认好评质量不错")
     (True, False)

@@ -1,7 +1,8 @@
-"""Cleans one review: all steps of the `clean` stage in one call a row.
+"""Cleans one review: one call runs all steps of the `clean` stage.
 
-The order matters. A text is cut to `max_chars` and normalised. Then its language is detected, before it is simplified,
-because zh-hant cannot be detected afterwards. Then it is simplified, its personal data is masked, and it is hashed.
+The order matters. First a text is cut to `max_chars` and normalised. Then its language is detected. This comes before
+simplification, because zh-hant cannot be detected in a simplified text. Then the text is simplified, its personal data
+is masked, and it is hashed.
 """
 
 import re
@@ -34,8 +35,8 @@ _EMPTY = CleanText(None, None, "other", 0.0, _NO_COUNTS, _NO_COUNTS, False)
 def key_of(text: str) -> str:
     """Returns the key of a clean text: lower case, letters and digits only. Equal keys mean duplicates.
 
-    It ignores case, spaces, punctuation and symbols. A text of nothing else is its own key. Digits, names of emoji and
-    masks are kept. A mask [PHONE] becomes `phone`, so two advertisements with different numbers are copies.
+    Spaces, punctuation and symbols are removed. A text of only these is its own key. Digits, names of emoji and masks
+    are kept. A mask [PHONE] becomes `phone`, so two advertisements with different numbers are copies.
 
     >>> key_of("很好，推荐！ iPhone"), key_of("!!!")
     ('很好推荐iphone', '!!!')
@@ -59,7 +60,7 @@ def is_boilerplate(text: str) -> bool:
 
 
 class Cleaner:
-    """Cleans reviews by the `clean` section. Create it once a worker and call `clean` once a row.
+    """Cleans reviews by the `clean` section. A worker creates it once, and calls `clean` once a row.
 
     >>> row = Cleaner(CleanSection()).clean("<b>很滿意</b>！！！！！電話13800000000")
     >>> row.text_clean, row.lang_code, row.pii_counts
@@ -71,7 +72,7 @@ class Cleaner:
         self._normaliser = normalise.Normaliser(section)
 
     def clean(self, text: str | None) -> CleanText:
-        """Cleans a review. It never raises, for any string. Null, empty and blank texts give no text."""
+        """Cleans a review. It never raises, for any string. A null, empty or blank text gives no clean text."""
         if not text:
             return _EMPTY
         section = self.section
@@ -82,30 +83,30 @@ class Cleaner:
         surface = text
         detected = language.detect(surface)
         if section.simplify_chinese and detected is not language.SIMPLIFIED and normalise.has_traditional(text):
-            text, more = self._normaliser.normalise(text)
-            rules = {name: rules.get(name, 0) + more.get(name, 0) for name in rules | more}
+            text, more_rules = self._normaliser.normalise(text)
+            rules = {name: rules.get(name, 0) + more_rules.get(name, 0) for name in rules | more_rules}
         if truncated:
             rules = {**rules, "truncated": 1}
         if not text:
             return _EMPTY._replace(rule_counts=rules)
-        found = _NO_COUNTS
+        pii_counts = _NO_COUNTS
         if section.mask_pii:
-            text, found = pii.mask(text)
-            if found:
-                text, found = self._settled(text, found)
+            text, pii_counts = pii.mask(text)
+            if pii_counts:
+                text, pii_counts = self._clean_masked(text, pii_counts)
                 # The letters of an e-mail address or a chat name do not show a language.
                 masked = language.detect(pii.mask(surface).text)
                 detected = masked if masked.score else detected
         key = key_of(text)
-        return CleanText(text, hash_of(key), *detected, found, rules, boilerplate.is_boilerplate_key(key))
+        return CleanText(text, hash_of(key), *detected, pii_counts, rules, boilerplate.is_boilerplate_key(key))
 
-    def _settled(self, text: str, found: dict[str, int]) -> tuple[str, dict[str, int]]:
+    def _clean_masked(self, text: str, pii_counts: dict[str, int]) -> tuple[str, dict[str, int]]:
         """Normalises and masks a masked text until nothing changes, because a mask can make another rule apply."""
         for _ in range(4):
             normal = self._normaliser.normalise(text).text
-            masked, more = pii.mask(normal)
+            masked, more_counts = pii.mask(normal)
             if masked == text:
                 break
             text = masked
-            found = {name: found.get(name, 0) + more.get(name, 0) for name in found | more}
-        return text, found
+            pii_counts = {name: pii_counts.get(name, 0) + more_counts.get(name, 0) for name in pii_counts | more_counts}
+        return text, pii_counts

@@ -1,7 +1,8 @@
 """Replaces emoji and kaomoji by names that keep their sentiment: 😊 and (^_^) become [开心].
 
-The names have the form of the emoticons of WeChat and Weibo, so a typed [微笑] and an emoji share one vocabulary. Each
+The names have the form of WeChat's and Weibo's emoticons, so a typed [微笑] and an emoji share one vocabulary. Each
 name is one token for the tokeniser and has a score in the lexicon.
+
 Source of the code points: Unicode 15.1, emoji-data. The grouping by sentiment is this project's own.
 """
 
@@ -38,13 +39,14 @@ _BY_NAME = {
     "[错误]": "❌✖❎🚫⛔",
     "[警告]": "⚠❗❕‼🚨",
 }
-# The joiner in 😮‍💨 is removed before emoji are named, and 💨 alone is an ordinary emoji.
+# The joiner in 😮‍💨 is removed before emoji are named. 💨 alone is an emoji without a sentiment.
 NAMES = {character: name for name, group in _BY_NAME.items() for character in group if character not in "\u200d💨"}
 
 OTHER = "[表情]"
 """The name of an emoji without a sentiment."""
 
-# ASCII emoticons must be separate from other ASCII: 10:30, C:D and a_b are none. Chinese may be next to them.
+# ASCII emoticons must be separate from other ASCII characters: 10:30, C:D and a_b are no emoticons. Chinese characters
+# may be next to them.
 _ALONE = r"(?<![A-Za-z0-9:;=_])"
 _END = r"(?![A-Za-z0-9_])"
 _KAOMOJI_BY_NAME = {
@@ -64,18 +66,18 @@ _KAOMOJI_BY_NAME = {
 _KAOMOJI_NAMES = list(_KAOMOJI_BY_NAME)
 _KAOMOJI = re.compile("|".join(f"({pattern})" for pattern in _KAOMOJI_BY_NAME.values()))
 
-# Pictographs, dingbats, symbols, flags and keycaps. The second part holds older symbols that became emoji.
+# Pictographs, dingbats, symbols, flags and keycaps. The second line has older symbols that became emoji.
 _EMOJI_CLASS = (
     "\U0001f000-\U0001faff\u2600-\u26ff\u2700-\u27bf\u2b50\u2b55\u2b1b\u2b1c\u231a\u231b\u23e9-\u23f3\u23f8-\u23fa"
     "\u203c\u2049\u3030\u303d\u3297\u3299\u2934\u2935"
 )
-# ★☆ are rating marks in reviews (服务★★★), never emoji; ☎ and ✆ introduce phone numbers.
+# ★☆ are rating marks in reviews (服务★★★), never emoji. ☎ and ✆ come before phone numbers.
 _KEPT = "★☆☎✆①-⑳"
 _EMOJI = re.compile(f"[{_EMOJI_CLASS}](?<![{_KEPT}])")  # the class comes first, because a search for it is fast
 _MODIFIER = re.compile("[\U0001f3fb-\U0001f3ff\U0001f1e6-\U0001f1ff]{1,2}")
 _KAOMOJI_HINT = re.compile(r"[\^_:;=∩≧◕●⌒︶╥┬╯⊙→¬¯>`]" "(?:(?<![:;=])|(?<=[:;=])[-'()DPp])")
 HINT = re.compile(rf"[{_EMOJI_CLASS}\^_:;=∩≧◕●⌒︶╥┬╯⊙→¬¯>`]")
-"""Characters of emoji and kaomoji; a text without any needs no replacement."""
+"""Matches characters of emoji and kaomoji. A text without a match needs no replacement."""
 
 
 def replace(text: str, mode: str) -> tuple[str, int]:

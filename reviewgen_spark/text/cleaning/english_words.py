@@ -1,7 +1,7 @@
 """Lists common words that distinguish English from other languages in Latin letters.
 
 The lists are hand-written: the most common function words of each language, and for English the words of short
-reviews. A word of two lists (on, was) is kept in only one of them.
+reviews. A word of several lists (on, was) is used in only one of them.
 """
 
 from functools import lru_cache
@@ -51,16 +51,17 @@ barang sesuai cepat terima kasih produk và là của không có cho rất tốt
 maganda salamat po hen hao bu cuo zhen xihuan tai le wo shi zhe ge dongxi piaoliang manyi kuai desu arigatou totemo
 """
 
-# Common English words that are also in the other lists. English is much more common in this project's input.
-_BOTH = "no so in is it that was not on he an as at more man hat to or all a i we real us do"
+# Common English words that are also in the other lists. They count as English, because English is much more common in
+# this project's input.
+_SHARED = "no so in is it that was not on he an as at more man hat to or all a i we real us do"
 
-OTHER_LATIN = frozenset(_OTHERS.split()) - frozenset(_BOTH.split())
+OTHER_LATIN = frozenset(_OTHERS.split()) - frozenset(_SHARED.split())
 ENGLISH = frozenset(_ENGLISH.split()) - OTHER_LATIN
 
 
 @lru_cache(maxsize=1)
 def english_pairs() -> frozenset[str]:
-    """Returns letter pairs of at least three of the English words, to recognise unknown English words.
+    """Returns the letter pairs that at least three English words contain, to recognise unknown English words.
 
     >>> "th" in english_pairs(), "zx" in english_pairs()
     (True, False)

@@ -17,14 +17,14 @@ _LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]+(?:['’&+.\-][A-Za-z]+)*")
 _KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d]")
 _HAN = re.compile(f"[{characters.HAN}\U00020000-\U0003ffff]+")
 _FOREIGN = re.compile(r"[^\W\d_]")  # any other letter, after Latin, Han and kana are removed
-_NEITHER = re.compile(
+_LATIN_KANA_OR_HAN = re.compile(
     f"[A-Za-z\u00c0-\u024f\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d{characters.HAN}\U00020000-\U0003ffff]+"
 )
-# Anything but ASCII, common marks, accented Latin letters and Han. Without it there are no other scripts.
+# Matches anything but ASCII, common marks, accented Latin letters and Han. Without a match there are no other scripts.
 _OTHER_SCRIPT = re.compile(f"[^\x00-\x7f\u00b7\u00c0-\u024f\u2010-\u2027\u3000-\u3020\uff01-\uff20{characters.HAN}]")
 _ACCENT = re.compile(r"[\u00c0-\u024f]")
 
-_CHINESE_SHARE = 0.6  # of the words; below it the text is mixed
+_CHINESE_SHARE = 0.6  # least share of Han in a Chinese text; below it the text may be mixed
 _CHINESE_SHARE_OF_NAMES = 0.2  # the same if no Latin word is an English word: iPhone 11 很好
 _LATIN_SHARE = 0.85
 
@@ -37,7 +37,7 @@ class Language(NamedTuple):
 
 
 def detect(text: str) -> Language:
-    """Detects the language of a text before it is simplified. Without letters it is `other` with score 0.
+    """Detects the language of a text before it is simplified. A text without letters is `other` with score 0.
 
     A Han character counts as much as a Latin word: "iPhone 很好" is Chinese, "nice phone 很好" is mixed.
 
@@ -45,7 +45,7 @@ def detect(text: str) -> Language:
     (Language(code='zh-hans', score=1.0), Language(code='zh-hant', score=1.0), 'en', 'other', 'mixed')
     """
     if not _beyond_simplified().search(text):
-        # Only Han, marks and digits: 7 of 10 Chinese reviews are decided here.
+        # Only Han, marks and digits. The result for 7 of 10 Chinese reviews is known here.
         return SIMPLIFIED if _HAN.search(text) else _NOTHING
     if "[" in text:
         text = _MARKER.sub(" ", text)
@@ -54,7 +54,7 @@ def detect(text: str) -> Language:
     kana = foreign = 0
     if _OTHER_SCRIPT.search(text):
         kana = len(_KANA.findall(text))
-        foreign = len(_FOREIGN.findall(_NEITHER.sub("", text)))
+        foreign = len(_FOREIGN.findall(_LATIN_KANA_OR_HAN.sub("", text)))
     total = han + len(words) + kana + foreign
     if not total:
         return _NOTHING
@@ -63,13 +63,13 @@ def detect(text: str) -> Language:
         return Language("other", round((kana + han) / total, 4))
     if foreign * 2 > total:
         return Language("other", round(foreign / total, 4))
-    # Names of brands and models are not in the vocabulary: they do not make a Chinese text mixed.
-    needed = (
+    # Names of brands and models are not English words, so they do not make a Chinese text mixed.
+    least_share = (
         _CHINESE_SHARE
         if any(len(word) > 1 and word.lower() in english_words.ENGLISH for word in words)
         else _CHINESE_SHARE_OF_NAMES
     )
-    if han / total >= needed:
+    if han / total >= least_share:
         return _chinese(text, han / total)
     if len(words) / total >= _LATIN_SHARE:
         return _latin(words, text, len(words) / total)
@@ -77,7 +77,7 @@ def detect(text: str) -> Language:
 
 
 SIMPLIFIED = Language("zh-hans", 1.0)
-"""The result of `detect`, as this same object, for texts without traditional characters and Latin letters."""
+"""The object that `detect` returns for texts without traditional characters and Latin letters."""
 _NOTHING = Language("other", 0.0)
 
 
@@ -90,8 +90,8 @@ def _beyond_simplified() -> re.Pattern[str]:
 
 @lru_cache(maxsize=2)
 def _only(script: str) -> re.Pattern[str]:
-    chosen = characters.traditional_only() if script == "zh-hant" else characters.simplified_only()
-    return re.compile(f"[{characters.character_class(chosen)}]")
+    script_characters = characters.traditional_only() if script == "zh-hant" else characters.simplified_only()
+    return re.compile(f"[{characters.character_class(script_characters)}]")
 
 
 def _chinese(text: str, share: float) -> Language:
@@ -115,8 +115,9 @@ def _latin(words: list[str], text: str, share: float) -> Language:
     if others:
         return Language("other", round(share * others / (english + others), 4))
     pairs = [word[i : i + 2] for word in lowered for i in range(len(word) - 1)]
-    likely = sum(pair in english_words.english_pairs() for pair in pairs) / len(pairs) if pairs else 0.0
-    # At most half the share, because no word is in a list.
+    english_share = sum(pair in english_words.english_pairs() for pair in pairs) / len(pairs) if pairs else 0.0
+    # The score is at most half of the share, because no word is in a list.
     return Language(
-        "en" if likely >= 0.75 else "other", round(share * (likely if likely >= 0.75 else 1 - likely) / 2, 4)
+        "en" if english_share >= 0.75 else "other",
+        round(share * (english_share if english_share >= 0.75 else 1 - english_share) / 2, 4),
     )

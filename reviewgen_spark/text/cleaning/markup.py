@@ -1,7 +1,7 @@
-"""Removes HTML tags and decodes entities in review texts, also broken and nested ones.
+"""Removes HTML tags from review texts and decodes their entities, also if they are incomplete or nested.
 
-An HTML parser is not used, because it would delete `<Java核心技术>`, and `价格<b店，` up to the end of the text. Only
-known tags are removed. Every other `<` is part of the review.
+An HTML parser is not used, because it would delete `<Java核心技术>`. In `价格<b店，` it would delete everything after
+`价格`. Only known tags are removed. Every other `<` is part of the review.
 """
 
 import re
@@ -24,7 +24,7 @@ _COMMENT = re.compile(r"<!--(?:[^<]|<(?!!--))*?-->|<!--|<!doctype[^<>]*>|<!\[CDA
 _HIDDEN = re.compile(r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 # A tag never contains another "<", so time is linear and an unclosed tag does not delete the text after it.
 _TAG = re.compile(rf"<\s?/?\s?({_NAMES})(?=[\s/>])[^<>]*>", re.IGNORECASE)
-# A text cut at a fixed length often ends inside a tag. Only tags with a space or slash are certain.
+# A text that was cut at a fixed length often ends inside a tag. Only a tag with a space or slash is certainly one.
 _CUT_TAG = re.compile(rf"<(?:/|(?:{_NAMES})[\s/])[a-z0-9\s=\"':/._#;%?&-]*", re.IGNORECASE)
 
 _AMPERSANDS = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")
@@ -39,7 +39,7 @@ _C1 = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0x
 def strip(text: str) -> tuple[str, int]:
     """Removes known tags, scripts, styles and comments, and decodes entities, until nothing changes.
 
-    Block tags become a space, inline tags nothing. Call it only for texts with `<` or `&`.
+    A block tag becomes a space, an inline tag is removed without one. Call it only for texts with `<` or `&`.
 
     Returns:
         The text, and the number of tags and entities that were replaced.
@@ -50,13 +50,13 @@ def strip(text: str) -> tuple[str, int]:
     ('<Java核心技术> 价格<50 AT&T', 0)
     """
     total = 0
-    # Each round shortens the text, and nested ampersands are decoded at once, so few rounds are needed. The limit
-    # keeps the time linear for hostile input.
+    # Few rounds are needed, because each shortens the text and decodes nested ampersands at once. The limit keeps the
+    # time linear for hostile input.
     for _ in range(12):
         count = 0
         if "<" in text:
-            for pattern, gap in _REMOVED:
-                text, removed = pattern.subn(gap, text)
+            for pattern, replacement in _REMOVED:
+                text, removed = pattern.subn(replacement, text)
                 count += removed
             text, cut = _without_cut_tags(text)
             count += cut
@@ -69,14 +69,14 @@ def strip(text: str) -> tuple[str, int]:
     return text, total
 
 
-def _gap(tag: re.Match[str]) -> str:
+def _space_for_block(tag: re.Match[str]) -> str:
     return " " if tag[1].lower() in _BLOCK_NAMES else ""
 
 
 _REMOVED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (_HIDDEN, " "),
     (_COMMENT, " "),
-    (_TAG, _gap),
+    (_TAG, _space_for_block),
 )
 
 

@@ -1,7 +1,7 @@
 """Repairs mojibake: text that was decoded with the wrong character set.
 
-Two kinds occur in practice: UTF-8 read as Windows-1252 or Latin-1 (å¾ˆå¥½), which `ftfy` repairs, and UTF-8 read
-as GBK (寰堝ソ), which it does not repair. Both repairs are slow, so a cheap test comes before each.
+Two kinds occur in practice. UTF-8 read as Windows-1252 or Latin-1 (å¾ˆå¥½) is repaired by `ftfy`. UTF-8 read as GBK
+(寰堝ソ) is not, so it is repaired here. Both repairs are slow, so a cheap check comes before each.
 """
 
 import re
@@ -14,14 +14,15 @@ _LATIN_HINT = re.compile(
 )
 
 # The first two UTF-8 bytes of frequent characters, read as GBK: 锛=，！？ 銆=。、 鐨=的 涓=不上中 浜=了人 鏄=是 寰=很
-# 鍙=可只 濂=好 鎴=我 杩=这还 娌=没 閿=锟 and so on. They are rare in real text. The strict decoding below decides.
+# 鍙=可只 濂=好 鎴=我 杩=这还 娌=没 閿=锟 and so on. They are rare in real text. The strict decoding
+# below decides whether a text is mojibake.
 GBK_LEADS = "锛銆鐨涓浜鏄寰鍙濂鎴杩娌鍦鏈閿璐鍟鍝浠澶鎵缁瀹鐢鍚骞鍒"
 _GBK_HINT = re.compile(f"[{GBK_LEADS}]")
 _GBK_RUN = re.compile("[^\x00-\x7f]{3,}[?\ufffd]?")
 
 
 def repair(text: str) -> str:
-    """Repairs wrong decodings if the result is certain, and keeps everything else.
+    """Repairs wrong decodings if the result is certain. Everything else is kept.
 
     >>> repair("å¾ˆå¥½ç”¨"), repair("寰堝ソ鐢"), repair("café crème")
     ('很好用', '很好', 'café crème')
@@ -36,19 +37,19 @@ def repair(text: str) -> str:
 
 
 def _undo_gbk(run: re.Match[str]) -> str:
-    shown = run.group()
-    wrong = shown.rstrip("?\ufffd")
+    original = run.group()
+    wrong = original.rstrip("?\ufffd")
     try:
         raw = wrong.encode("gb18030")
     except UnicodeEncodeError:
-        return shown
-    # GBK loses the last byte of an odd number of bytes, so up to two bytes of an incomplete character may be at the
-    # end. Anything else that is not UTF-8 means that the text is not mojibake.
+        return original
+    # GBK loses the last byte of an odd number of bytes. So the end may have up to two bytes of an incomplete character.
+    # Anything else that is not UTF-8 means that the text is not mojibake.
     for cut in range(3):
         try:
             repaired = raw[: len(raw) - cut].decode("utf-8")
         except UnicodeDecodeError:
             continue
-        # Real Chinese in GBK bytes is valid UTF-8 by chance only if it is very short.
-        return repaired if len(repaired) >= 2 and "\ufffd" not in repaired else shown
-    return shown
+        # The GBK bytes of real Chinese can be valid UTF-8 by chance, but only in a very short text.
+        return repaired if len(repaired) >= 2 and "\ufffd" not in repaired else original
+    return original

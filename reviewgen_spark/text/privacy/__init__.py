@@ -1,1 +1,1 @@
-"""Finds and masks personal data, and hashes the keys of erased users."""
+"""Finds and masks personal data, and hashes the ids of erased users and reviews."""

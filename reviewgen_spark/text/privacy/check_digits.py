@@ -5,7 +5,9 @@ _ID_CHECKS = "10X98765432"
 
 
 def is_id_card(number: str) -> bool:
-    """Checks the 18th character of a resident identity number (ISO 7064 MOD 11-2; Source: GB 11643-1999).
+    """Checks the 18th character of a resident identity number (ISO 7064 MOD 11-2).
+
+    Source: GB 11643-1999.
 
     >>> is_id_card("11010519491231002X"), is_id_card("110105194912310021")
     (True, False)
@@ -17,15 +19,17 @@ def is_id_card(number: str) -> bool:
 
 
 def passes_luhn(digits: str) -> bool:
-    """Checks the last digit of a card number (Luhn; Source: ISO/IEC 7812-1, annex B).
+    """Checks the last digit of a card number by the Luhn algorithm.
+
+    Source: ISO/IEC 7812-1, annex B.
 
     >>> passes_luhn("4111111111111111"), passes_luhn("4111111111111112")
     (True, False)
     """
     total = 0
-    for place, digit in enumerate(reversed(digits)):
+    for index, digit in enumerate(reversed(digits)):
         value = int(digit)
-        if place % 2:
+        if index % 2:
             value = value * 2 - 9 * (value > 4)
         total += value
     return total % 10 == 0

@@ -16,7 +16,7 @@ def erasure_key(kind: Kind, identifier: str, key: bytes) -> str:
     """Returns the keyed hash of an erased user or review. It differs from every other hash of the project.
 
     Args:
-        kind: `user` or `review`. The same id of both kinds gives two hashes.
+        kind: `user` or `review`. A user and a review with the same id have different hashes.
         identifier: The id as the source delivers it.
         key: The secret key of user_key.
 
@@ -28,7 +28,7 @@ def erasure_key(kind: Kind, identifier: str, key: bytes) -> str:
 
 
 def key_fingerprint(key: bytes) -> str:
-    """Returns a hash that identifies a secret key. The 256 secret bits cannot be derived from it."""
+    """Returns a hash that identifies a secret key. The 256 secret bits of the key cannot be derived from it."""
     return blake2b(key, digest_size=8, person=b"fingerprint").hexdigest()
 
 
@@ -39,7 +39,7 @@ class Erased:
     Attributes:
         keys: `erasure_key` of each user and review.
         key: The secret key of these hashes.
-        places: source_file and source_line of records that are erased, whatever their content is now.
+        places: source_file and source_line of erased records. These stay erased, whatever their content is now.
     """
 
     keys: frozenset[str]
@@ -58,19 +58,21 @@ class Erased:
         """Checks whether a malformed record contains the id of an erased user or review."""
         if not self.keys or not raw_record:
             return False
-        return any(self.has_user(name) or self.has_review(name) for name in set(candidate_ids(raw_record)))
+        return any(
+            self.has_user(identifier) or self.has_review(identifier) for identifier in set(candidate_ids(raw_record))
+        )
 
 
 def candidate_ids(raw_record: str) -> Iterator[str]:
-    """Yields possible identifiers of a malformed record: quoted strings, fields between commas, bare words.
+    """Yields possible identifiers of a malformed record: quoted strings, fields between commas, words without quotes.
 
     >>> sorted(set(candidate_ids('{"user_id": "u 1", "n": 7')))
     ['"n": 7', '1', '7', 'n', 'u', 'u 1', 'user_id', '{"user_id": "u 1"']
     """
-    for found in _QUOTED.findall(raw_record):
-        yield found
-        if "\\" in found:
-            yield re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), found).replace("\\", "")
+    for quoted in _QUOTED.findall(raw_record):
+        yield quoted
+        if "\\" in quoted:
+            yield re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), quoted).replace("\\", "")
     for field in raw_record.split(","):
         yield field.strip()
     yield from _BARE.findall(raw_record)

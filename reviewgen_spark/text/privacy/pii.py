@@ -3,8 +3,8 @@
 A pattern matches by its structure (a check digit, a mobile prefix) or by a word next to it (微信, 订单号). Prices,
 years and model numbers have neither. A mask replaces only the personal part, so 微信abc12345 becomes 微信[WECHAT].
 
-Patterns search a copy of the text, called the shadow. There full-width digits and Chinese numerals (一三八…) are
-replaced by ASCII digits. The shadow has the same length as the text, so a match has the same position in both.
+Patterns search a copy of the text, in which full-width digits and Chinese numerals (一三八…) are replaced by ASCII
+digits. The copy has the same length as the text, so a match has the same position in both.
 """
 
 import re
@@ -43,7 +43,7 @@ def pseudonym(user_id: str, key: bytes) -> str:
 
     Args:
         user_id: The id as the source delivers it.
-        key: 1 to 64 bytes from the environment. Another key gives other pseudonyms.
+        key: 1 to 64 bytes from the environment. Another key gives other hashes.
 
     Raises:
         ValueError: The key is empty, so anybody could compute the hash.
@@ -58,33 +58,33 @@ def pseudonym(user_id: str, key: bytes) -> str:
     return blake2b(user_id.encode("utf-8", "surrogatepass"), key=key, digest_size=16).hexdigest()
 
 
-# --- the shadow ---------------------------------------------------------------------------------------------------
+# --- the searched copy ----------------------------------------------------------------------------------------------
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
-# Full-width commas and stops are in most Chinese texts but in no pattern, so only these characters count.
+# Full-width commas and stops are in most Chinese texts but in no pattern. So only the characters of patterns count.
 _FULL_WIDTH_GATE = re.compile("[\uff0b\uff0d\uff0e\uff10-\uff19\uff20-\uff5a]")
 _NUMERALS = "零〇○一二三四五六七八九幺壹贰叁肆伍陆柒捌玖两洞拐"
 _NUMERAL_DIGITS = str.maketrans(dict(zip(_NUMERALS, "000123456789112345678920" + "7", strict=True)))
-# Seven or more, also mixed with digits and single spaces: longer than an ordinary number in words.
+# Seven or more numerals, also mixed with digits and single spaces. An ordinary number in words is shorter.
 _NUMERAL_RUN = re.compile(rf"(?<![{_NUMERALS}0-9])(?:[{_NUMERALS}0-9][ \-]?){{6,}}[{_NUMERALS}0-9](?![{_NUMERALS}])")
 _NUMERAL_GATE = re.compile(f"[{_NUMERALS}](?:[{_NUMERALS}0-9]|[ -][{_NUMERALS}0-9])(?:[ -]?[{_NUMERALS}0-9]){{3}}")
 
 
-def _shadow(text: str) -> str:
+def _with_ascii_digits(text: str) -> str:
     if _FULL_WIDTH_GATE.search(text):
         text = text.translate(_FULL_WIDTH)
     if _NUMERAL_GATE.search(text):
-        text = _NUMERAL_RUN.sub(lambda run: run[0].translate(_NUMERAL_DIGITS), text)
+        text = _NUMERAL_RUN.sub(lambda numerals: numerals[0].translate(_NUMERAL_DIGITS), text)
     return text
 
 
-# --- patterns; the group `id` is masked, or the whole match without such a group -------------------------------------
+# --- patterns: the group `id` is masked; a pattern without it masks the whole match -----------------------------------
 _SEP = r"[ \-]"
 _DIGIT_BEFORE = r"(?<![0-9])(?<![0-9][.\-*/])"
 _IS = r"[是为:： =(（#【\[,，]{0,3}"
 
 
 class Pattern(NamedTuple):
-    """Holds one pattern of personal data, and a check of its matches."""
+    """Holds one pattern of personal data, and a function that accepts or rejects a match."""
 
     type: str
     regex: re.Pattern[str]
@@ -96,7 +96,7 @@ def _digits(text: str) -> str:
 
 
 def _is_identifier(text: str) -> bool:
-    """Checks that a long number has more than three different digits, unlike 666666… or 100000000000000."""
+    """Checks that a long number has more than three different digits. 666666… and 100000000000000 have fewer."""
     return len(set(_digits(text))) > 3
 
 
@@ -113,7 +113,7 @@ def _has_six_digits(text: str) -> bool:
 
 
 def _looks_like_handle(text: str) -> bool:
-    """Checks a chat name without a colon before it. A plain word (微信android) is not one."""
+    """Checks a chat name without a colon before it: it has a digit, `_` or `-`. A plain word (微信android) has none."""
     return any(c.isdigit() or c in "_-" for c in text)
 
 
@@ -181,7 +181,10 @@ _LONG_NUMBER = r"(?<![0-9A-Za-z.\-])\d{15,32}(?![0-9A-Za-z])"
 
 
 def _is_plate(text: str) -> bool:
-    """Checks a plate: at least two digits. Only a new-energy plate has six characters, at least four of them digits."""
+    """Checks that a plate has enough digits: two, or four if six characters follow the province and its letter.
+
+    Only plates of new-energy cars have these six characters.
+    """
     tail = re.sub(r"^.[A-Za-z][·•. \-]?", "", text)
     count = len(_digits(tail))
     return count >= 2 and (len(tail) < 6 or count >= 4)
@@ -203,14 +206,16 @@ _NUMBERS = (
     Pattern("LANDLINE", re.compile(_LANDLINE), None),
     Pattern("LANDLINE", re.compile(_CALL), None),
 )
-_MAIL = Pattern("EMAIL", re.compile(_EMAIL), None)
-_CARS = Pattern("PLATE", re.compile(_PLATE), _is_plate)
+_EMAILS = Pattern("EMAIL", re.compile(_EMAIL), None)
+_PLATES = Pattern("PLATE", re.compile(_PLATE), _is_plate)
 _CHATS = tuple(pattern for pattern in _NUMBERS if pattern.type == "WECHAT")
 
 # --- gates: each is one search for a class, so that a text without a match takes under a microsecond
-# An at sign, the start of a chat word, a province before a letter, five digits or several numerals in a row, or a
-# number before a word for a building: one class, then lookarounds. A single digit does not match, because one review
-# of three has one.
+# GATE is one class, then lookarounds. It matches one of these:
+# - an at sign, the start of a chat word, or a province before a letter
+# - five digits or several numerals in a row
+# - a number before a word for a building
+# A single digit does not match, because one review of three has one.
 GATE = re.compile(
     f"[0-9@\uff10-\uff19\uff20微威薇维WwVv加➕{_NUMERALS}十{_PROVINCES}新]"
     r"(?:(?<=[@\uff10-\uff19\uff20])|(?<=[微威薇维])(?:信|xin)|(?<=[WwVv])[XxEe信]|(?<=[加➕])[vV]"
@@ -221,11 +226,11 @@ GATE = re.compile(
 )
 _LONG_RUN = re.compile(r"[0-9](?:[ \-.()]{0,2}[0-9]){4}")
 _CHAT_GATE = re.compile(r"[微威薇维wWvV加➕](?:(?<=[微威薇维])(?:信|xin)|(?<=[wWvV])[xXeE信]|(?<=[加➕])[vV])")
-_CAR_GATE = re.compile(rf"[{_PROVINCES}新][A-Za-z]")
+_PLATE_GATE = re.compile(rf"[{_PROVINCES}新][A-Za-z]")
 
 
 def mask(text: str) -> Masked:
-    """Replaces personal data by masks until none is left. A text without any is returned unchanged.
+    """Replaces personal data by masks until none is found. A text without personal data is returned unchanged.
 
     >>> mask("请打138-0000-0000或一三八零零零零零零零零,微信kefu_2020")
     Masked(text='请打[PHONE]或[PHONE],微信[WECHAT]', counts={'WECHAT': 1, 'PHONE': 2})
@@ -236,43 +241,43 @@ def mask(text: str) -> Masked:
         return Masked(text, {})
     counts: dict[str, int] = {}
     while True:
-        before = text
+        previous = text
         text = _round(text, counts)
-        if text == before:
+        if text == previous:
             return Masked(text, counts)
 
 
 def _round(text: str, counts: dict[str, int]) -> str:
-    shadow = _shadow(text)
+    searched = _with_ascii_digits(text)
     patterns: list[Pattern] = []
-    if "@" in shadow:
-        patterns.append(_MAIL)
-    if _LONG_RUN.search(shadow):
+    if "@" in searched:
+        patterns.append(_EMAILS)
+    if _LONG_RUN.search(searched):
         patterns.extend(_NUMBERS)
-    elif _CHAT_GATE.search(shadow):
+    elif _CHAT_GATE.search(searched):
         patterns.extend(_CHATS)
-    if _CAR_GATE.search(shadow):
-        patterns.append(_CARS)
+    if _PLATE_GATE.search(searched):
+        patterns.append(_PLATES)
     for pattern in patterns:
-        text, shadow = _masked(text, shadow, pattern, counts)
-    if postal_address.HINT.search(shadow):
-        for start, end in reversed(postal_address.find(shadow)):
+        text, searched = _masked(text, searched, pattern, counts)
+    if postal_address.HINT.search(searched):
+        for start, end in reversed(postal_address.find(searched)):
             text = f"{text[:start]}[ADDRESS]{text[end:]}"
             counts["ADDRESS"] = counts.get("ADDRESS", 0) + 1
     return text
 
 
-def _masked(text: str, shadow: str, pattern: Pattern, counts: dict[str, int]) -> tuple[str, str]:
+def _masked(text: str, searched: str, pattern: Pattern, counts: dict[str, int]) -> tuple[str, str]:
     """Replaces the matches of one pattern by the same mask in both strings, so that their lengths stay equal."""
     mark = f"[{pattern.type}]"
     spans = []
-    for match in pattern.regex.finditer(shadow):
+    for match in pattern.regex.finditer(searched):
         start, end = match.span("id") if "id" in pattern.regex.groupindex else match.span()
-        if pattern.accepts is None or pattern.accepts(shadow[start:end]):
+        if pattern.accepts is None or pattern.accepts(searched[start:end]):
             spans.append((start, end))
     for start, end in reversed(spans):
         text = text[:start] + mark + text[end:]
-        shadow = shadow[:start] + mark + shadow[end:]
+        searched = searched[:start] + mark + searched[end:]
     if spans:
         counts[pattern.type] = counts.get(pattern.type, 0) + len(spans)
-    return text, shadow
+    return text, searched

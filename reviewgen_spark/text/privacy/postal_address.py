@@ -1,15 +1,20 @@
 """Finds postal addresses of homes: 浙江省杭州市西湖区文三路100号3幢2单元501室.
 
-A road with only a number is public in reviews of hotels and shops (酒店在中山路20号), so it is not matched. An address
-of a home is one of three: a road or estate with a building, unit or room; a road with a district and a number; or an
-address after a word such as 地址 or 寄到.
+A road with only a number is not matched. In reviews it is a public address, of a hotel or shop (酒店在中山路20号).
+Three forms are matched:
+
+- a road or estate with a building, unit or room
+- a road with a district and a number
+- an address after a word such as 地址 or 寄到
 """
 
 import re
 
-# Function words and marks, which are never part of a place name: 我住在 is not part of the name in 我住在杭州市.
-_GLUE = "在到是的了我你他她们住寄往于去有个给从向离至址为和与把让就也都不很这那条过走上下来前后，。！？：；、 "
-_NAME = rf"[^\x00-\x7f{_GLUE}]"
+# Function words and marks, which are never part of a place name: 我住在杭州市 has the name 杭州市, without 我住在.
+_NEVER_IN_NAMES = (
+    "在到是的了我你他她们住寄往于去有个给从向离至址为和与把让就也都不很这那条过走上下来前后，。！？：；、 "
+)
+_NAME = rf"[^\x00-\x7f{_NEVER_IN_NAMES}]"
 _NUMBER = r"[0-9A-Za-z一二三四五六七八九十百零〇甲乙丙丁东西南北\-]{1,6}"
 
 _REGION = (
@@ -54,12 +59,12 @@ _PATTERNS = (
     ),
 )
 
-# Last characters of roads and estates, as above, of sections of a road (二段) and phases of an estate (三期).
+# The last characters of the roads and estates above, of sections of a road (二段) and of phases of an estate (三期).
 _PLACE_ENDS = "路街道巷弄同里村段区园苑寓庭府城湾居厦舍场心院社期"
 HINT = re.compile(rf"[{_PLACE_ENDS}] {{0,2}}{_NUMBER} ?[号弄栋幢座楼]")
 """Matches the end of a place name, a number and a word for a building. A text without them is not searched.
 
-All patterns need these three, and a search for all patterns takes 0.1 ms a text."""
+Every pattern needs all three. The check saves time, because a search for all patterns takes 0.1 ms a text."""
 
 
 def find(text: str) -> list[tuple[int, int]]:
@@ -70,11 +75,11 @@ def find(text: str) -> list[tuple[int, int]]:
     >>> find("酒店在中山路20号,房间在3楼"), find("5号发货,7号到")
     ([], [])
     """
-    found = []
+    matches = []
     for pattern in _PATTERNS:
-        found += [match.span("id" if "id" in pattern.groupindex else 0) for match in pattern.finditer(text)]
+        matches += [match.span("id" if "id" in pattern.groupindex else 0) for match in pattern.finditer(text)]
     spans: list[tuple[int, int]] = []
-    for start, end in sorted(found):
+    for start, end in sorted(matches):
         if spans and start < spans[-1][1]:
             spans[-1] = (spans[-1][0], max(end, spans[-1][1]))  # two patterns matched parts of one address
         else:

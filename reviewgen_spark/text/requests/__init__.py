@@ -1,1 +1,1 @@
-"""Describes what a text is requested for: purposes, prompts, templates, refusals, provenance."""
+"""Defines requests for texts: purposes, prompts, templates, refusals, provenance."""

@@ -19,12 +19,12 @@ VISIBLE_LABELS: Mapping[LangCode, str] = {"zh": "【AI生成】", "en": "[AI-gen
 """The visible label before a text, by language of the text."""
 
 GENERATED = "1"
-"""The standard's code for "generated"; 2 is "possibly generated", 3 "suspected"."""
+"""The standard's code for "generated". Code 2 is "possibly generated", code 3 "suspected"."""
 
 
 @dataclass(frozen=True)
 class Aigc:
-    """Holds the seven fields of the AIGC metadata, all strings, by the names of the standard.
+    """Holds the seven fields of the AIGC metadata. All are strings with the names of the standard.
 
     Attributes:
         Label: Whether the content is generated; always "1".
@@ -47,7 +47,7 @@ class Aigc:
     ReservedCode2: str = ""
 
     def to_json(self) -> str:
-        """Returns the metadata as in a table or a file: `{"AIGC": {...}}`."""
+        """Returns the metadata as JSON, as in a table or a file: `{"AIGC": {...}}`."""
         return json.dumps({"AIGC": asdict(self)}, ensure_ascii=False, separators=(",", ":"))
 
     def fits(self, text: str | None) -> bool:
@@ -59,7 +59,7 @@ FIELDS: tuple[str, ...] = tuple(Aigc.__dataclass_fields__)
 
 
 def aigc_metadata(text: str | None, text_id: str, producer: str) -> Aigc:
-    """Returns the metadata of a new text. A request without a text has the metadata of the empty text.
+    """Returns the metadata of a new text. If no text was generated, it is the metadata of the empty text.
 
     Args:
         text: The text without its visible label.
@@ -79,10 +79,10 @@ def parse_aigc(metadata: str) -> Aigc:
         DataQualityError: It is not JSON, or one of the seven fields is missing or not a string.
     """
     try:
-        found: Any = json.loads(metadata)
+        parsed: Any = json.loads(metadata)
     except ValueError:
         raise DataQualityError("AIGC metadata: expected JSON, got something else") from None
-    values = found.get("AIGC") if isinstance(found, dict) else None
+    values = parsed.get("AIGC") if isinstance(parsed, dict) else None
     if not isinstance(values, dict):
         raise DataQualityError("AIGC metadata: expected an object under the key AIGC")
     if wrong := [name for name in FIELDS if not isinstance(values.get(name), str)]:
@@ -91,7 +91,7 @@ def parse_aigc(metadata: str) -> Aigc:
 
 
 def labelled(text: str, lang_code: LangCode) -> str:
-    """Returns a text with its visible label before it. A text that has the label is not changed.
+    """Returns a text with its visible label before it. A text that starts with the label is not changed.
 
     >>> labelled("很好用", "zh"), labelled("[AI-generated] Works.", "en")
     ('【AI生成】很好用', '[AI-generated] Works.')

@@ -1,13 +1,13 @@
 """Refuses requests that contain refused phrases or personal data, before a text is generated.
 
 Customers' reviews are not checked, because a review may itself complain about fake reviews. Only the fields that the
-sender chose are checked: keywords, aspects, category, attributes, and for a draft the words of the buyer.
+sender chose are checked: keywords, aspects, category and attributes, and for a draft also the words of the buyer.
 """
 
 from typing import NamedTuple
 
 from reviewgen_spark.text.privacy import pii
-from reviewgen_spark.text.requests.request import Request
+from reviewgen_spark.text.requests.request import TextRequest
 from reviewgen_spark.text.words.phrase_lists import PhraseList
 
 
@@ -18,26 +18,28 @@ class Refusal(NamedTuple):
     reason: str
 
 
-_OF_A_SHOP = {"LANDLINE"}  # a hotline, which a reply may contain
+_ALLOWED_IN_ATTRIBUTES = {"LANDLINE"}  # the shop's hotline, which a text may contain
 
 
-def refusal(request: Request, refused: PhraseList) -> Refusal | None:
+def refusal(request: TextRequest, refused: PhraseList) -> Refusal | None:
     """Returns the reason why a request is refused, or None.
 
     Args:
         request: The request to check.
         refused: The list of conf/safety/refusals.tsv.
     """
-    for name, words in _asked(request):
+    for name, words in _checked_fields(request):
         for word in words:
-            if found := refused.find(word):
-                return Refusal(found[0].kind, f"{name}: asks for what is refused: {found[0].kind} ({found[0].phrase})")
-            if kinds := set(pii.mask(word).counts) - (_OF_A_SHOP if name == "attributes" else set()):
+            if matches := refused.find(word):
+                return Refusal(
+                    matches[0].kind, f"{name}: asks for what is refused: {matches[0].kind} ({matches[0].phrase})"
+                )
+            if kinds := set(pii.mask(word).counts) - (_ALLOWED_IN_ATTRIBUTES if name == "attributes" else set()):
                 return Refusal("personal_data", f"{name}: holds personal data: {', '.join(sorted(kinds))}")
     return None
 
 
-def _asked(request: Request) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _checked_fields(request: TextRequest) -> tuple[tuple[str, tuple[str, ...]], ...]:
     is_draft = request.purpose == "draft_for_verified_buyer"
     return (
         ("keywords", request.keywords),

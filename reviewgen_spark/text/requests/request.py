@@ -1,4 +1,4 @@
-"""Defines a request for one text: its fields, their checks, its canonical JSON and the ids derived from it."""
+"""Defines a request for one text: its fields, their checks, its canonical JSON and its ids."""
 
 import difflib
 import json
@@ -20,7 +20,9 @@ LENGTH_BOUNDS: Mapping[LangCode, Mapping[Length, tuple[int, int]]] = {
     "zh": {"short": (1, 30), "medium": (31, 100), "long": (101, 500)},
     "en": {"short": (1, 20), "medium": (21, 80), "long": (81, 300)},
 }
-"""Least and largest size of each length, inclusive: characters without spaces in Chinese, words in English."""
+"""The least and the largest size of each length, both inclusive.
+
+In Chinese the size is the number of characters without spaces, in English the number of words."""
 
 _CONTRADICTIONS = frozenset({(1, "positive"), (2, "positive"), (4, "negative"), (5, "negative")})
 
@@ -42,17 +44,17 @@ class Attribute:
 
 
 @dataclass(frozen=True)
-class Request:
+class TextRequest:
     """Holds a request for one text, and checks its fields.
 
     Attributes:
         purpose: One of `purposes.PURPOSES`.
         product_id: The shop's product id.
         lang_code: Language of the text: zh or en.
-        record_id: The review that is answered or varied; None if the text is about a product.
+        record_id: The review that is answered or rephrased; None if the text is about a product.
         category: Product category as the shop names it.
-        sentiment: positive or negative; None allows both.
-        stars: 1 to 5; None allows all.
+        sentiment: positive or negative. None allows any sentiment.
+        stars: 1 to 5. None allows any number.
         aspects: Topics of the text, such as battery.
         keywords: Words that the text should contain.
         length: short, medium or long, see `LENGTH_BOUNDS`.
@@ -61,7 +63,7 @@ class Request:
         seed: Seed of the first attempt.
 
     Raises:
-        ConfigError: A field is wrong. The message has one line for each fault and no text of a review.
+        ConfigError: A field is wrong. The message has one line for each wrong field, and no text of a review.
     """
 
     purpose: Purpose
@@ -122,7 +124,7 @@ class Request:
         return faults
 
     def _missing(self) -> list[str]:
-        """Returns the fault if fields that the purpose needs are missing."""
+        """Returns a message if fields that the purpose needs are missing."""
         if self.purpose in ("summary", "reply") and not self.sources:
             return [f"sources: expected at least one review, as the purpose is {self.purpose}"]
         if self.purpose == "product_copy" and not (self.sources or self.attributes):
@@ -139,10 +141,10 @@ class Request:
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, line: str) -> "Request":
+    def from_json(cls, line: str) -> "TextRequest":
         """Reads a request from a line of JSON. Missing keys have their defaults.
 
-        Attributes are pairs or one object; sources are objects of `record_id` and `text`.
+        Attributes are pairs or one object. Sources are objects of `record_id` and `text`.
 
         Raises:
             ConfigError: The line is not a JSON object, has an unknown key or a value of the wrong type.
@@ -168,7 +170,7 @@ class Request:
         return cls(**values)
 
 
-def prompt_fingerprint(request: Request, prompt_version: str) -> str:
+def prompt_fingerprint(request: TextRequest, prompt_version: str) -> str:
     """Returns a hash of the request without its seed, and of the version of the prompt.
 
     Args:
@@ -181,7 +183,7 @@ def prompt_fingerprint(request: Request, prompt_version: str) -> str:
     return blake2b(content.encode(), digest_size=16, person=b"prompt").hexdigest()
 
 
-def text_id(request: Request, prompt_version: str, model_name: str, model_version: int) -> str:
+def text_id(request: TextRequest, prompt_version: str, model_name: str, model_version: int) -> str:
     """Returns the id of the text of a model for a request. It does not depend on the number of attempts."""
     content = json.dumps([prompt_fingerprint(request, prompt_version), request.seed, model_name, model_version])
     return blake2b(content.encode(), digest_size=16, person=b"text").hexdigest()
@@ -204,7 +206,7 @@ def length_of(text: str, lang_code: LangCode) -> Length:
     ('short', 'medium')
     """
     size = text_size(text, lang_code)
-    return next((name for name, (_, most) in LENGTH_BOUNDS[lang_code].items() if size <= most), "long")
+    return next((name for name, (_, largest) in LENGTH_BOUNDS[lang_code].items() if size <= largest), "long")
 
 
 def _is_whole(value: object) -> bool:
@@ -216,14 +218,16 @@ def _are_texts(*values: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    """Returns a value for a message, or only its type and size if it is long, because it may be a review."""
-    told = repr(value)
-    return told if len(told) <= 40 else f"{type(value).__name__} of {len(told)} characters"
+    """Returns a value for a message. Of a long value it returns only type and size, because it may be a review."""
+    shown = repr(value)
+    return shown if len(shown) <= 40 else f"{type(value).__name__} of {len(shown)} characters"
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"{_shown(name)}: unknown key; " + (f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}")
+    similar = difflib.get_close_matches(name, known, n=1)
+    return f"{_shown(name)}: unknown key; " + (
+        f"did you mean {similar[0]!r}?" if similar else f"known: {', '.join(known)}"
+    )
 
 
 def _list(name: str, value: object) -> list[Any]:

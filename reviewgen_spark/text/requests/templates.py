@@ -1,7 +1,7 @@
-"""Writes texts from fixed sentence templates: the baseline of every writer, and the default for replies.
+"""Writes texts from fixed sentence templates, as the baseline of every writer and as the default for replies.
 
-A text has an opening, a sentence for each topic of the request or its review, and a close. Generic sentences fill it
-up to its length. The seed chooses the wording.
+A text has an opening, a sentence for each topic of the request or its review, and a close. Generic sentences are added
+until it has the requested length. The seed chooses the wording.
 """
 
 import random
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 
 from reviewgen_spark.errors import RequestError
 from reviewgen_spark.text.requests.purposes import Purpose
-from reviewgen_spark.text.requests.request import LENGTH_BOUNDS, Request, text_size
+from reviewgen_spark.text.requests.request import LENGTH_BOUNDS, TextRequest, text_size
 from reviewgen_spark.text.words.languages import LangCode
 
 TEMPLATE_VERSION = 1
-"""The `model_version` of template texts; it increases if a sentence below changes."""
+"""The `model_version` of template texts. It must increase if a sentence below changes."""
 
 Sentences = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Topic:
-    """Holds a topic of reviews: words that indicate it, and the shop's answers to a complaint about it."""
+    """Holds a topic of reviews: the words that indicate it, and the shop's answers to a complaint about it."""
 
     words: Sentences
     answer: Sentences
@@ -79,7 +79,7 @@ TOPICS: Mapping[LangCode, Mapping[str, Topic]] = {
     },
 }
 
-# By purpose and sentiment: openings, closes, fillers. {subject} is the category or a plain word for it.
+# Openings, closes and fillers by language and sentiment. {subject} is the category or a general word for it.
 _REPLIES: Mapping[LangCode, Mapping[str, tuple[Sentences, Sentences, Sentences]]] = {
     "zh": {
         "negative": (
@@ -138,7 +138,8 @@ _COPY: Mapping[LangCode, tuple[Sentences, Sentences, Sentences]] = {
         ),
     ),
 }
-_VOICES: Mapping[LangCode, Mapping[str, tuple[Sentences, Sentences]]] = {  # about {thing}; about the product
+# Sentences about {thing}, and about the product, by language and sentiment.
+_OPINIONS: Mapping[LangCode, Mapping[str, tuple[Sentences, Sentences]]] = {
     "zh": {
         "positive": (
             ("{thing}不错，", "{thing}很满意，", "{thing}挺好的，"),
@@ -168,61 +169,61 @@ _SUPPORTS: Mapping[LangCode, Mapping[str, Sentences]] = {
 PURPOSES_WRITTEN: tuple[Purpose, ...] = ("augmentation", "product_copy", "reply", "draft_for_verified_buyer")
 
 
-def fill_template(request: Request) -> str:
+def fill_template(request: TextRequest) -> str:
     """Writes a text for a request. Equal requests give equal texts.
 
     Raises:
         RequestError: The purpose has no templates.
 
-    >>> wanted = Request("augmentation", "p", "zh", sentiment="positive", keywords=("屏幕",), length="short")
-    >>> print(fill_template(wanted))
+    >>> request = TextRequest("augmentation", "p", "zh", sentiment="positive", keywords=("屏幕",), length="short")
+    >>> print(fill_template(request))
     屏幕很满意，下次还会考虑。
     """
     if request.purpose == "reply":
         return _reply(request)
     if request.purpose == "product_copy":
-        return _copy(request)
+        return _product_copy(request)
     if request.purpose in PURPOSES_WRITTEN:
-        return _voice(request)
+        return _opinion_text(request)
     raise RequestError(
         f"purpose: there are no templates for '{request.purpose}', only for {', '.join(PURPOSES_WRITTEN)}; a summary "
         "is extracted (stage summarise), or use the writer 'torch' or 'endpoint'"
     )
 
 
-def find_topics(request: Request) -> list[str]:
-    """Returns the topics of a request: first its aspects that are topics, then the topics of its sources.
+def find_topics(request: TextRequest) -> list[str]:
+    """Returns the topics of a request: first its aspects that are topics, then those that its words indicate.
 
     >>> from reviewgen_spark.text.requests.request import Source
-    >>> find_topics(Request("reply", "p", "zh", sources=(Source("r", "屏幕坏了，客服不理人"),)))
+    >>> find_topics(TextRequest("reply", "p", "zh", sources=(Source("r", "屏幕坏了，客服不理人"),)))
     ['service', 'quality']
     """
     topics = TOPICS[request.lang_code]
     named = [name for name in topics if name in request.aspects]
-    said = " ".join([*request.aspects, *(source.text for source in request.sources)]).lower()
+    content = " ".join([*request.aspects, *(source.text for source in request.sources)]).lower()
     return named + [
-        name for name, topic in topics.items() if name not in named and any(word in said for word in topic.words)
+        name for name, topic in topics.items() if name not in named and any(word in content for word in topic.words)
     ]
 
 
-def _reply(request: Request) -> str:
-    is_happy = request.sentiment == "positive" or (request.sentiment is None and (request.stars or 0) > 3)
-    opens, closes, fillers = _REPLIES[request.lang_code]["positive" if is_happy else "negative"]
+def _reply(request: TextRequest) -> str:
+    is_positive = request.sentiment == "positive" or (request.sentiment is None and (request.stars or 0) > 3)
+    opens, closes, fillers = _REPLIES[request.lang_code]["positive" if is_positive else "negative"]
     topics = TOPICS[request.lang_code]
-    answers = [] if is_happy else [topics[name].answer for name in find_topics(request)]
+    answers = [] if is_positive else [topics[name].answer for name in find_topics(request)]
     subject = request.category or _PLAIN_SUBJECT[request.lang_code]
     return _compose(request, opens, answers, closes, fillers, {"subject": subject})
 
 
-def _copy(request: Request) -> str:
+def _product_copy(request: TextRequest) -> str:
     opens, closes, fillers = _COPY[request.lang_code]
     supports = _SUPPORTS[request.lang_code]
-    given = {pair.name: pair.value for pair in request.attributes}
+    attributes = {pair.name: pair.value for pair in request.attributes}
     fallback = request.category or ("这款商品" if request.lang_code == "zh" else "this product")
-    name = given.pop("title", None) or given.pop("name", None) or fallback
+    name = attributes.pop("title", None) or attributes.pop("name", None) or fallback
     middle = [
         tuple(sentence.format(name=_plain(key), value=_plain(value)) for sentence in supports["attribute"])
-        for key, value in given.items()
+        for key, value in attributes.items()
     ]
     words = [_plain(word) for word in (*request.aspects, *request.keywords)]
     if words:
@@ -231,30 +232,30 @@ def _copy(request: Request) -> str:
     return _compose(request, opens, middle, closes, fillers, {"name": name})
 
 
-def _voice(request: Request) -> str:
-    is_happy = request.sentiment == "positive" or (request.sentiment is None and (request.stars or 5) > 3)
-    about, whole = _VOICES[request.lang_code]["positive" if is_happy else "negative"]
+def _opinion_text(request: TextRequest) -> str:
+    is_positive = request.sentiment == "positive" or (request.sentiment is None and (request.stars or 5) > 3)
+    thing_sentences, product_sentences = _OPINIONS[request.lang_code]["positive" if is_positive else "negative"]
     things = [*request.aspects, *request.keywords] or [request.category or _PLAIN_SUBJECT[request.lang_code]]
-    middle = [tuple(sentence.format(thing=_plain(thing)) for sentence in about) for thing in things]
+    middle = [tuple(sentence.format(thing=_plain(thing)) for sentence in thing_sentences) for thing in things]
     if request.purpose == "draft_for_verified_buyer":
         # Only the buyer's own statements, because a sentence about the product would invent an experience.
-        found = _compose(request, (), middle, (), (), {})
-        return found.rstrip("，") + "。" if request.lang_code == "zh" else found
-    return _compose(request, (), middle, whole, whole, {})
+        draft = _compose(request, (), middle, (), (), {})
+        return draft.rstrip("，") + "。" if request.lang_code == "zh" else draft
+    return _compose(request, (), middle, product_sentences, product_sentences, {})
 
 
 def _compose(
-    request: Request,
+    request: TextRequest,
     opens: Sentences,
     middle: Sequence[Sentences],
     closes: Sentences,
     fillers: Sentences,
     names: Mapping[str, str],
 ) -> str:
-    """Joins an opening, as much of the middle as fits, fillers up to the requested length, and a close."""
+    """Joins an opening, the middle sentences that fit, fillers up to the requested length, and a close."""
     draw = random.Random(request.seed)
     low, high = LENGTH_BOUNDS[request.lang_code][request.length]
-    gap = "" if request.lang_code == "zh" else " "
+    separator = "" if request.lang_code == "zh" else " "
     plain = {key: _plain(value) for key, value in names.items()}
 
     def choose(sentences: Sentences) -> str:
@@ -262,24 +263,24 @@ def _compose(
 
     opening, close = choose(opens), choose(closes)
     parts: list[str] = []
-    if opening and text_size(opening + gap + close, request.lang_code) > high:
+    if opening and text_size(opening + separator + close, request.lang_code) > high:
         close = ""
 
     def text(*more: str) -> str:
-        return gap.join(part for part in (opening, *parts, *more, close) if part)
+        return separator.join(part for part in (opening, *parts, *more, close) if part)
 
     for sentences in middle:
         # The sentence is already filled in. It is not formatted again, because a value may contain braces.
-        found = draw.choice(sentences)
-        if text_size(text(found), request.lang_code) <= high:
-            parts.append(found)
+        sentence = draw.choice(sentences)
+        if text_size(text(sentence), request.lang_code) <= high:
+            parts.append(sentence)
     for filler in draw.sample(fillers, len(fillers)):
-        found = filler.format(**plain)
+        sentence = filler.format(**plain)
         size = text_size(text(), request.lang_code)
         if size >= low:
             break
-        if found != close and text_size(text(found), request.lang_code) <= high:
-            parts.append(found)
+        if sentence != close and text_size(text(sentence), request.lang_code) <= high:
+            parts.append(sentence)
     return text()
 
 

@@ -1,4 +1,4 @@
-"""Finds text that is copied word for word from other texts, or from training texts by an index."""
+"""Finds text that is copied word for word from other texts. For training texts it uses an index."""
 
 import re
 from array import array
@@ -12,11 +12,11 @@ _HAN_OR_WORD = re.compile(r"[^\W_]")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 GRAM: dict[LangCode, int] = {"zh": 12, "en": 6}
-"""Units of an n-gram of the index; shorter runs are not found."""
+"""Units of an n-gram of the index. Shorter runs are not found."""
 
 
 def units(text: str, lang_code: LangCode) -> Sequence[str]:
-    """Returns the units of a run: letters and digits in Chinese, words in English. Case and marks are ignored.
+    """Returns the units of a run: letters and digits in Chinese, words in English. Case and punctuation are ignored.
 
     >>> units("很好，OK", "zh"), units("It's fine.", "en")
     ('很好ok', ("it's", 'fine'))
@@ -34,14 +34,14 @@ def longest_common_run(text: str, others: Iterable[str], lang_code: LangCode) ->
     >>> longest_common_run("电池很耐用，屏幕一般", ["这个电池很耐用！"], "zh")
     5
     """
-    mine = units(text, lang_code)
+    text_units = units(text, lang_code)
     longest = 0
     for other in others:
-        theirs = units(other, lang_code)
-        low, high = longest, min(len(mine), len(theirs))
+        other_units = units(other, lang_code)
+        low, high = longest, min(len(text_units), len(other_units))
         while low < high:
             middle = (low + high + 1) // 2
-            if _grams(mine, middle).isdisjoint(_grams(theirs, middle)):
+            if _grams(text_units, middle).isdisjoint(_grams(other_units, middle)):
                 high = middle - 1
             else:
                 low = middle
@@ -57,7 +57,7 @@ class CopyIndex:
     """Finds copies of training texts by hashes of their n-grams. A hash has 8 bytes, so the index stays small."""
 
     def __init__(self, lang_code: LangCode, hashes: Sequence[int]) -> None:
-        """Wraps the hashes of `build`: sorted unsigned numbers of 8 bytes."""
+        """Holds the hashes of `build`: sorted unsigned numbers of 8 bytes."""
         self.lang_code = lang_code
         self.hashes = hashes
 
@@ -65,27 +65,27 @@ class CopyIndex:
     def build(cls, texts: Iterable[str], lang_code: LangCode) -> "CopyIndex":
         """Builds the index of texts of one language."""
         size = GRAM[lang_code]
-        found = {_hash(gram) for text in texts for gram in _grams(units(text, lang_code), size)}
-        return cls(lang_code, array("Q", sorted(found)))
+        hashes = {_hash(gram) for text in texts for gram in _grams(units(text, lang_code), size)}
+        return cls(lang_code, array("Q", sorted(hashes)))
 
     def __len__(self) -> int:
         return len(self.hashes)
 
     def longest_run(self, text: str) -> int:
-        """Returns the length in units of the longest run whose n-grams are all in the index; 0 below `GRAM`.
+        """Returns the length in units of the longest run whose n-grams are all in the index, or 0 below `GRAM`.
 
-        Neighbouring n-grams may come from different texts, so this is an upper bound for one text.
+        Neighbouring n-grams may come from different texts, so the result is an upper bound for a run of one text.
         """
-        size, mine = GRAM[self.lang_code], units(text, self.lang_code)
+        size, text_units = GRAM[self.lang_code], units(text, self.lang_code)
         longest = current = 0
-        for start in range(len(mine) - size + 1):
-            current = current + 1 if self._holds(_hash(mine[start : start + size])) else 0
+        for start in range(len(text_units) - size + 1):
+            current = current + 1 if self._contains(_hash(text_units[start : start + size])) else 0
             longest = max(longest, current)
         return longest + size - 1 if longest else 0
 
-    def _holds(self, value: int) -> bool:
-        place = bisect_left(self.hashes, value)
-        return place < len(self.hashes) and int(self.hashes[place]) == value
+    def _contains(self, value: int) -> bool:
+        index = bisect_left(self.hashes, value)
+        return index < len(self.hashes) and int(self.hashes[index]) == value
 
 
 def _hash(gram: Sequence[str]) -> int:

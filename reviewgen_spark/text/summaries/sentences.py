@@ -13,7 +13,7 @@ _BULLET = re.compile(r"^\s*(?:[（(]?\d{1,2}[）)、.．:：](?!\d)|[一二三�
 _OPEN_END = " ，,；;、:："
 
 
-class Review(NamedTuple):
+class ReviewText(NamedTuple):
     """Holds a review of the product: its id, clean text and language code."""
 
     record_id: str
@@ -26,31 +26,31 @@ class Sentence(NamedTuple):
 
     record_id: str
     text: str
-    said: SentenceOpinion
+    opinion: SentenceOpinion
     words: tuple[str, ...]
 
 
 def main_language(codes: Iterable[str | None]) -> LangCode | None:
-    """Returns the more frequent of Chinese and English; Chinese for a tie, None without either.
+    """Returns the more frequent of Chinese and English. It is Chinese for a tie, and None if neither occurs.
 
     >>> main_language(["en", "zh-hans", "zh-hant", "other"]), main_language(["other"])
     ('zh', None)
     """
     counts = Counter(map(language_family, codes))
-    spoken = [language for language in LANG_CODES if counts[language]]
-    return max(spoken, key=lambda language: counts[language], default=None)
+    present = [language for language in LANG_CODES if counts[language]]
+    return max(present, key=lambda language: counts[language], default=None)
 
 
-def read_sentences(review: Review, reader: OpinionReader, keywords: frozenset[str] = frozenset()) -> list[Sentence]:
+def read_sentences(review: ReviewText, reader: OpinionReader, keywords: frozenset[str] = frozenset()) -> list[Sentence]:
     """Returns the sentences of a review with their opinions."""
-    found = []
+    sentences = []
     for text in cut_sentences(review.text):
-        said = reader.read(text, keywords)
-        words = tuple(token for token in said.tokens if any(map(str.isalnum, token)))
-        found.append(Sentence(review.record_id, _BULLET.sub("", text).rstrip(_OPEN_END), said, words))
-    return found
+        opinion = reader.read(text, keywords)
+        words = tuple(token for token in opinion.tokens if any(map(str.isalnum, token)))
+        sentences.append(Sentence(review.record_id, _BULLET.sub("", text).rstrip(_OPEN_END), opinion, words))
+    return sentences
 
 
 def language_family(code: str | None) -> LangCode | None:
-    """Returns zh for both Chinese scripts, en for English, and None for languages without word lists."""
+    """Returns zh for simplified and traditional Chinese, en for English, and None for any other language."""
     return "en" if code == "en" else "zh" if (code or "").startswith("zh") else None

@@ -1,7 +1,7 @@
 """Summarises the reviews of a product without a model, by representative quotes and by counts.
 
 The quotes are the sentences with the largest expected overlap with a review. This is a minimum Bayes risk choice (Kumar
-and Byrne 2004) in the form of weighted coverage (Gillick and Favre 2009, Lin and Bilmes 2011). It approximates ROUGE-1
+and Byrne 2004). Its form is weighted coverage (Gillick and Favre 2009, Lin and Bilmes 2011). It approximates ROUGE-1
 without a reference summary.
 
 The k-th copy of a word has the value of the share of other reviews that contain it k times. So repeated content adds
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 from reviewgen_spark.config import SummariseSection
 from reviewgen_spark.text.opinions.aspects import OpinionReader
-from reviewgen_spark.text.summaries.aspect_counts import AspectCount, Read, count_aspects, say_counts
+from reviewgen_spark.text.summaries.aspect_counts import AspectCount, ReadCounts, count_aspects, write_counts
 from reviewgen_spark.text.summaries.selection import choose_sentences
-from reviewgen_spark.text.summaries.sentences import Review, language_family, main_language, read_sentences
+from reviewgen_spark.text.summaries.sentences import ReviewText, language_family, main_language, read_sentences
 from reviewgen_spark.text.words.languages import LangCode
 
 METHOD_VERSION = 1
-"""Version of the method; it increases if the choice or the templates give other summaries."""
+"""Version of the method. It must increase if the choice or the templates give other summaries."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Claim:
         text: The sentence of the summary.
         source_record_ids: The quoted review, or all reviews that mention the aspect.
         aspect: The counted aspect; None for a quote.
-        mention_count: Reviews that mention it, of those that were read.
+        mention_count: Reviews that mention the aspect, of those that were read.
         positive_count: Of these, reviews that praise it.
-        negative_count: Of these, reviews that criticise it. By the word lists the others do neither.
+        negative_count: Of these, reviews that criticise it. The remaining reviews do neither, by the word lists.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Summary:
-    """Holds the claims about a product, quotes first. `text` joins them, in the language of most reviews."""
+    """Holds the claims about a product, quotes first. `text` joins them, in the main language of the reviews."""
 
     text: str
     language: LangCode
@@ -62,14 +62,14 @@ class Summary:
 
 
 def summarise(
-    reviews: Sequence[Review],
+    reviews: Sequence[ReviewText],
     review_count: int,
     reader: OpinionReader,
     section: SummariseSection,
     keywords: Iterable[str] = (),
     may_quote: Callable[[str], bool] = lambda sentence: True,
 ) -> Summary | None:
-    """Summarises the reviews of a product, in any order. None if there are no claims.
+    """Summarises the reviews of a product. The result does not depend on their order. Without claims it is None.
 
     Quotes come only from reviews in the most frequent language. Counts cover reviews of all languages, by the word
     lists of Chinese and English.
@@ -79,28 +79,28 @@ def summarise(
         review_count: Number of reviews of the product; larger than `reviews` if these are a sample.
         reader: Reads the opinions of sentences.
         section: Limits of the summary.
-        keywords: Keywords of the product, the best first.
-        may_quote: Checks whether a chosen sentence may be shown. Otherwise the next best one is chosen.
+        keywords: Keywords of the product, the most important first.
+        may_quote: Checks whether a chosen sentence may be shown. If not, the next best one is chosen.
     """
     ordered = sorted(review for review in reviews if review.text.strip())
     language = main_language(review.language for review in ordered)
     if language is None:
         return None
-    named = reader.keywords(keywords, section.keywords)
-    read = {review.record_id: read_sentences(review, reader, named) for review in ordered}
-    spoken = [read[review.record_id] for review in ordered if language_family(review.language) == language]
-    chosen = choose_sentences(spoken, section.max_words, may_quote)
+    aspect_keywords = reader.keywords(keywords, section.keywords)
+    sentences = {review.record_id: read_sentences(review, reader, aspect_keywords) for review in ordered}
+    in_language = [sentences[review.record_id] for review in ordered if language_family(review.language) == language]
+    chosen = choose_sentences(in_language, section.max_words, may_quote)
     quotes = [Claim("quote", sentence.text, (sentence.record_id,)) for sentence in chosen]
-    counts = count_aspects(read, section)
-    counted = [_claim_of(count, (len(read), review_count), reader, language) for count in counts]
+    counts = count_aspects(sentences, section)
+    counted = [_claim_of(count, (len(sentences), review_count), reader, language) for count in counts]
     if not quotes and not counts:
         return None
-    said = [f"“{quote.text}”" for quote in quotes]
+    parts = [f"“{quote.text}”" for quote in quotes]
     if counts:
-        said.append(say_counts(counts, (len(read), review_count), reader, language))
-    return Summary((" " if language == "en" else "").join(said), language, (*quotes, *counted))
+        parts.append(write_counts(counts, (len(sentences), review_count), reader, language))
+    return Summary((" " if language == "en" else "").join(parts), language, (*quotes, *counted))
 
 
-def _claim_of(count: AspectCount, read: Read, reader: OpinionReader, language: LangCode) -> Claim:
-    text = say_counts([count], read, reader, language)
+def _claim_of(count: AspectCount, read: ReadCounts, reader: OpinionReader, language: LangCode) -> Claim:
+    text = write_counts([count], read, reader, language)
     return Claim("count", text, count.record_ids, count.code, len(count.record_ids), count.praise, count.blame)

@@ -1,4 +1,4 @@
-"""Finds forbidden phrases in texts, except in harmless contexts: 第一 is a claim, 第一次 is not."""
+"""Finds forbidden phrases in texts, but not in harmless contexts: 第一 is a claim, 第一次 is not."""
 
 import re
 import unicodedata
@@ -12,8 +12,8 @@ from reviewgen_spark.text.words.word_lists import read_lines
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 
 
-class Found(NamedTuple):
-    """Holds a phrase that was found in a text, and its kind. The words are those of the list, not of the text."""
+class PhraseMatch(NamedTuple):
+    """Holds a phrase of the list that a text contains, and its kind. It holds no words of the text."""
 
     phrase: str
     kind: str
@@ -22,7 +22,7 @@ class Found(NamedTuple):
 class PhraseList:
     """Finds the phrases of a list. A line is `phrase<TAB>kind[<TAB>harmless context|harmless context…]`.
 
-    Chinese phrases are found anywhere, phrases in Latin letters only as whole words. Case and width are ignored. A
+    A Chinese phrase matches anywhere, a phrase in Latin letters only as whole words. Case and width are ignored. A
     phrase does not count if it overlaps a harmless context of any line.
     """
 
@@ -38,7 +38,7 @@ class PhraseList:
         """Reads a list from a file.
 
         Raises:
-            ConfigError: when the file is missing, is not UTF-8, or a line names no kind.
+            ConfigError: The file is missing or is not UTF-8, or a line has no kind or too many fields.
         """
         entries = []
         for number, line in enumerate(read_lines(path), start=1):
@@ -53,19 +53,23 @@ class PhraseList:
         """Returns all kinds of the list."""
         return frozenset(self._kinds.values())
 
-    def find(self, text: str) -> list[Found]:
+    def find(self, text: str) -> list[PhraseMatch]:
         """Returns the phrases that a text contains, in order. A phrase that occurs twice is returned twice.
 
         >>> claims = PhraseList([("第一", "rank", ("第一次",)), ("no. 1", "rank", ())])
         >>> claims.find("第一次买，全网第一，No. 1 quality")
-        [Found(phrase='第一', kind='rank'), Found(phrase='no. 1', kind='rank')]
+        [PhraseMatch(phrase='第一', kind='rank'), PhraseMatch(phrase='no. 1', kind='rank')]
         """
         text = _plain(text)
-        found = list(self._phrases.finditer(text))
-        if found and self._contexts is not None:
-            excused = [context.span() for context in self._contexts.finditer(text)]
-            found = [match for match in found if not any(s < match.end() and match.start() < e for s, e in excused)]
-        return [Found(match[0], self._kinds[match[0]]) for match in found]
+        matches = list(self._phrases.finditer(text))
+        if matches and self._contexts is not None:
+            harmless = [context.span() for context in self._contexts.finditer(text)]
+            matches = [
+                match
+                for match in matches
+                if not any(start < match.end() and match.start() < end for start, end in harmless)
+            ]
+        return [PhraseMatch(match[0], self._kinds[match[0]]) for match in matches]
 
 
 def _plain(text: str) -> str:
@@ -73,7 +77,7 @@ def _plain(text: str) -> str:
 
 
 def _compile(phrases: Iterable[str]) -> re.Pattern[str]:
-    """Compiles phrases, the longest first, so that 国家级 is not found as 国家."""
+    """Compiles phrases, the longest first, so that 国家级 does not match as 国家."""
     parts = []
     for phrase in sorted(phrases, key=len, reverse=True):
         before = "(?<![a-z])" if phrase[0].isascii() and phrase[0].isalpha() else ""

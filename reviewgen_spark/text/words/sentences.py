@@ -2,9 +2,9 @@
 
 import re
 
-# A run of closing marks with the quotes and brackets after it. An English full stop ends a sentence before a space.
-# Reviews often omit the space, so it also ends one between a small letter and a capital (on her.I love it) or after
-# Chinese.
+# Matches the end of a sentence: a run of closing marks, with the quotes and brackets after it. An English full stop
+# ends a sentence before a space. Reviews often omit the space. So it also ends one after Chinese, or between a small
+# letter and a capital letter (on her.I love it).
 _END = re.compile(
     r"[。！？!?…]+[。！？!?….~～]*[\"'”’」』）)\]]*[.。]*\s*"
     r"|(?<!\be\.g)(?<!\bi\.e)(?<!\b[A-Za-z])(?<!\b(?:Mr|Dr|vs))\.+[\"'”’)\]]*(?:\s+|$)"
@@ -23,31 +23,31 @@ _COMMA = re.compile(r"[，,；;]+\s*")
 def cut_sentences(text: str) -> list[str]:
     """Returns the sentences of a text in order. They are stripped, never empty, and exact substrings of the text.
 
-    Chinese reviews often use commas only. A sentence of more than 40 characters is split at commas into parts of about
-    40, so that a part can be quoted.
+    Chinese reviews often use commas only. A Chinese sentence of more than 40 characters is split at commas, so that a
+    part can be quoted. A part has at least about 20 characters, the last one about 10.
 
     >>> cut_sentences("房间很大！服务也好。隔音不行")
     ['房间很大！', '服务也好。', '隔音不行']
     >>> cut_sentences("Looks great on her.I paid 3.5 dollars... No regrets :)")
     ['Looks great on her.', 'I paid 3.5 dollars...', 'No regrets :)']
     """
-    found: list[str] = []
-    for part in _pieces(text, _END):
-        found += _cut_long(part) if len(part) > _LONG and len(_HAN.findall(part)) * 2 > len(part) else [part]
-    return found
+    sentences: list[str] = []
+    for part in _split_after(text, _END):
+        sentences += _cut_long(part) if len(part) > _LONG and len(_HAN.findall(part)) * 2 > len(part) else [part]
+    return sentences
 
 
 def cut_clauses(sentence: str) -> list[str]:
-    """Returns the clauses of a sentence, to separate the opinion on one thing from that on another.
+    """Returns the clauses of a sentence, because different clauses often have opinions on different things.
 
     >>> cut_clauses("屏幕不错，但电池太差"), cut_clauses("great screen but poor battery")
     (['屏幕不错，', '但电池太差'], ['great screen but', 'poor battery'])
     """
-    return _pieces(sentence, _CLAUSE_END)
+    return _split_after(sentence, _CLAUSE_END)
 
 
-def _pieces(text: str, end: re.Pattern[str]) -> list[str]:
-    """Splits a text after each end. Marks without a word, such as :), are added to the piece before them."""
+def _split_after(text: str, end: re.Pattern[str]) -> list[str]:
+    """Splits a text after each match of `end`. Marks without a word, such as :), are added to the part before them."""
     starts = [0]
     for match in end.finditer(text):
         if _WORD.search(text, starts[-1], match.end()) and _WORD.search(text, match.end()):

@@ -1,7 +1,7 @@
 """Ranks the words of a set of reviews by TextRank (Mihalcea and Tarau 2004).
 
-Words are the nodes of a graph. An edge joins two words that occur within a window of each other. Its weight is how
-often they do so. The rank of a word is its PageRank in this graph, so neighbours of important words are important.
+Words are the nodes of a graph. An edge joins two words that occur within a window of each other. Its weight counts
+these occurrences. The rank of a word is its PageRank in this graph, so neighbours of important words are important.
 """
 
 import numpy as np
@@ -21,14 +21,16 @@ def rank_words(
     The result does not depend on the order of the reviews.
 
     Args:
-        words: The number of each word, review after review. Numbers follow the alphabetical order of words.
+        words: The number of each word of all reviews, in order. Numbers follow the alphabetical order of words.
         reviews: The number of the review of each entry of `words`.
-        frequency: In how many reviews each word occurs, by its number.
-        window: Size of the window in words; 2 joins only neighbours.
-        max_words: How many of the most frequent words are ranked; limits the size of the graph.
+        frequency: Number of reviews that contain a word, by the number of the word.
+        window: Size of the window in words. A window of 2 joins only neighbours.
+        max_words: Number of the most frequent words that are ranked. It limits the size of the graph.
 
-    >>> rooms = np.array([1, 0, 1, 2, 1, 3])  # 房间 beside 干净, 安静 and 很小
-    >>> chosen, ranks = rank_words(rooms, np.array([0, 0, 1, 1, 2, 2]), np.bincount(rooms), window=2, max_words=100)
+    >>> numbers = np.array([1, 0, 1, 2, 1, 3])  # 房间 next to 干净, 安静 and 很小
+    >>> chosen, ranks = rank_words(
+    ...     numbers, np.array([0, 0, 1, 1, 2, 2]), np.bincount(numbers), window=2, max_words=100
+    ... )
     >>> int(chosen[ranks.argmax()]), round(float(ranks.sum()), 6)
     (1, 1.0)
     """
@@ -36,30 +38,30 @@ def rank_words(
     size = len(chosen)
     if not size:
         return chosen, np.zeros(0)
-    place = np.full(len(frequency), -1)
-    place[chosen] = np.arange(size)
-    takes_part = place[words] >= 0
-    weights = _weights(place[words[takes_part]], reviews[takes_part], size, window)
+    index_by_word = np.full(len(frequency), -1)
+    index_by_word[chosen] = np.arange(size)
+    is_ranked = index_by_word[words] >= 0
+    weights = _weights(index_by_word[words[is_ranked]], reviews[is_ranked], size, window)
     strength = weights.sum(axis=0)
     links = np.divide(weights, strength, out=np.zeros_like(weights), where=strength > 0)
     ranks = np.full(size, 1 / size)
     for _ in range(_ROUNDS):
-        # the rank of words without neighbours is spread over all words, so that the ranks still sum to 1
-        lost = ranks[strength == 0].sum()
-        renewed = (1 - _DAMPING) / size + _DAMPING * (links @ ranks + lost / size)
-        done = np.abs(renewed - ranks).sum() < _TOLERANCE
+        # The rank of words without neighbours is spread over all words, so that the ranks still sum to 1.
+        isolated = ranks[strength == 0].sum()
+        renewed = (1 - _DAMPING) / size + _DAMPING * (links @ ranks + isolated / size)
+        is_stable = np.abs(renewed - ranks).sum() < _TOLERANCE
         ranks = renewed
-        if done:
+        if is_stable:
             break
     return chosen, ranks
 
 
 def _weights(words: Numbers, reviews: Numbers, size: int, window: int) -> npt.NDArray[np.float64]:
-    """Counts how often two words occur within the window, (size, size). It is symmetric, with a zero diagonal."""
+    """Counts how often two words occur within the window, (size, size). The counts are symmetric. The diagonal is 0."""
     pairs = np.zeros(size * size)
     for distance in range(1, window):
-        one, other = words[:-distance], words[distance:]
-        is_edge = (reviews[:-distance] == reviews[distance:]) & (one != other)
-        pairs += np.bincount(one[is_edge] * size + other[is_edge], minlength=size * size)
-    found = pairs.reshape(size, size)
-    return found + found.T
+        first, second = words[:-distance], words[distance:]
+        is_edge = (reviews[:-distance] == reviews[distance:]) & (first != second)
+        pairs += np.bincount(first[is_edge] * size + second[is_edge], minlength=size * size)
+    counts = pairs.reshape(size, size)
+    return counts + counts.T

@@ -1,7 +1,7 @@
 """Splits reviews into words: Chinese by jieba, English by spaCy's rules, mixed text span by span.
 
 `rjieba` is jieba in Rust and about ten times faster. `jieba` can be chosen in the config. Both use the same user
-dictionary: rjieba has no `load_userdict`, but `add_word` with frequency and tag has the same effect. English prose of
+dictionary. rjieba has no `load_userdict`, but `add_word` with frequency and tag has the same effect. English prose of
 two or more Latin words is split by spaCy's blank English tokenizer. A single Latin word in Chinese text is one token.
 """
 
@@ -15,19 +15,20 @@ from typing import Any, NamedTuple
 from reviewgen_spark.config import TokensSection
 from reviewgen_spark.text.words.word_lists import UserWord, read_user_words, read_words
 
-# A marker such as [PHONE] or [开心]; English prose, a word with its apostrophe; a number with its decimal point.
-# Each lacks its first character. One class matches that character for all of them, because alternatives are slow.
+# The spans: a marker such as [PHONE] or [开心]; English prose, or one word with its apostrophe; a number with its
+# decimal point. Each pattern lacks the first character. One class matches it for all, because alternatives are slow.
 _LATIN = r"A-Za-z\u00c0-\u024f"
 _MARKER = r"(?<=\[)(?:[A-Z_]{2,9}|[\u4e00-\u9fff]{1,4})\]"
 _WORD = rf"[{_LATIN}0-9]*(?:['’][A-Za-z]+)*(?:\+\+|#(?![A-Za-z0-9]))?"
 _PROSE = rf"(?<=[{_LATIN}]){_WORD}(?:(?:[!-@]* [ -@]*[{_LATIN}]{_WORD})+[.!?]*)?"
 _NUMBER = r"(?<=[0-9])[0-9]*(?:[.,:][0-9]+)*%?[A-Za-z]*"
-# One class, then a lookbehind, because two alternatives take twice the time. Greek and Cyrillic have capitals too.
+# One class, then a lookbehind, because two alternatives take twice the time. Greek and Cyrillic are in the class,
+# because they have capitals too.
 _NEEDS_SPANS = re.compile(rf"[{_LATIN}\[0-9\u0370-\u052f](?:(?<![0-9])|(?<=[0-9])[,:][0-9])")
-# White space is listed, because a category such as \s is twice as slow.
+# White space is listed, because a category such as \s takes twice the time.
 _SPACE = re.compile("[ \t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
 _WORDLESS = re.compile(r"[\W_]+")
-_MAX_DROPPED = 50_000  # marks that are cached; there is no limit to different runs of marks
+_MAX_DROPPED = 50_000  # dropped tokens that are cached, because the number of different runs of marks has no limit
 
 Cut = Callable[[str], list[str]]
 Tag = Callable[[str], list[tuple[str, str]]]
@@ -45,11 +46,13 @@ class Words(NamedTuple):
 
 
 class Tokeniser:
-    """Splits texts by one engine and its dictionaries. Pickling sends only its arguments; workers load the files again.
+    """Splits texts by one engine and its dictionaries.
+
+    Pickling sends only the arguments. A worker loads the files again.
 
     Args:
         section: The `tokens` section.
-        dictionaries: The folder of the word lists that the section names.
+        dictionaries: The folder of the section's word lists.
 
     >>> words = Tokeniser(TokensSection(user_dictionary=None, stop_words=None), Path(".")).words
     >>> words("手机不错，I don't like it [PHONE] 3.5寸").tokens
@@ -65,11 +68,15 @@ class Tokeniser:
         self.stop_words = read_words(dictionaries / section.stop_words) if section.stop_words else frozenset()
         self._dropped = set(self.stop_words)
         self._cut, self._tag = _engine(section.engine, tuple(words))
-        # The spans would split a user word of mixed scripts (T恤, 3C数码), so they match these words first.
-        own = [word for word, _, _ in words if re.search(r"[A-Za-z0-9]", word) and not word.isascii()]
-        kinds = [f"(?<={re.escape(word[0])}){re.escape(word[1:])}" for word in sorted(own, key=len, reverse=True)]
-        firsts = "".join({re.escape(word[0]) for word in own})
-        self._spans = re.compile(rf"([{_LATIN}\[0-9{firsts}](?:{'|'.join([_MARKER, *kinds, _PROSE, _NUMBER])}))")
+        # The spans would split a user word of mixed scripts (T恤, 3C数码), so such words are matched first.
+        mixed_words = [word for word, _, _ in words if re.search(r"[A-Za-z0-9]", word) and not word.isascii()]
+        word_patterns = [
+            f"(?<={re.escape(word[0])}){re.escape(word[1:])}" for word in sorted(mixed_words, key=len, reverse=True)
+        ]
+        first_characters = "".join({re.escape(word[0]) for word in mixed_words})
+        self._spans = re.compile(
+            rf"([{_LATIN}\[0-9{first_characters}](?:{'|'.join([_MARKER, *word_patterns, _PROSE, _NUMBER])}))"
+        )
         self._english = _English()
 
     def __reduce__(self) -> tuple[type["Tokeniser"], tuple[TokensSection, Path]]:
@@ -90,32 +97,32 @@ class Tokeniser:
                 tokens = [token for token in tokens if not token.isspace()]
             lowered = tokens
         else:
-            tokens = self._spanned(text)
+            tokens = self._split_by_spans(text)
             lowered = [token.lower() for token in tokens]
         if self.section.parts_of_speech:
-            lowered = self._of_wanted_speech(text)
-        kept = list(filterfalse(self._dropped.__contains__, lowered))
-        if not "".join(kept).isalnum():
-            kept = [word for word in kept if word.isalnum() or self._is_word(word)]
-        return Words(tokens, kept)
+            lowered = self._words_by_part_of_speech(text)
+        content_words = list(filterfalse(self._dropped.__contains__, lowered))
+        if not "".join(content_words).isalnum():
+            content_words = [word for word in content_words if word.isalnum() or self._is_word(word)]
+        return Words(tokens, content_words)
 
-    def _spanned(self, text: str) -> list[str]:
+    def _split_by_spans(self, text: str) -> list[str]:
         tokens: list[str] = []
-        # re.split with one group: the spans have odd indices, the text between them even ones.
-        for place, part in enumerate(self._spans.split(text)):
-            if place % 2:
+        # The result of re.split with one group: spans have odd indices, the text between them even ones.
+        for index, part in enumerate(self._spans.split(text)):
+            if index % 2:
                 if " " in part:
                     tokens += self._english.cut(part)
                 else:
                     tokens.append(part)
             elif part and part != " ":
-                found = self._cut(part)
-                tokens += [token for token in found if not token.isspace()] if _SPACE.search(part) else found
+                words = self._cut(part)
+                tokens += [token for token in words if not token.isspace()] if _SPACE.search(part) else words
         return tokens
 
-    def _of_wanted_speech(self, text: str) -> list[str]:
-        wanted = self.section.parts_of_speech
-        return [word.lower() for word, tag in self._tag(text) if tag.startswith(wanted)]
+    def _words_by_part_of_speech(self, text: str) -> list[str]:
+        prefixes = self.section.parts_of_speech
+        return [word.lower() for word, tag in self._tag(text) if tag.startswith(prefixes)]
 
     def _is_word(self, token: str) -> bool:
         """Checks whether a token with marks (3.5, n't) is a word. A token of marks only is cached as no word."""
@@ -129,7 +136,7 @@ class Tokeniser:
 class _English:
     """Splits English by spaCy's blank tokenizer, which is loaded at the first use."""
 
-    _MAX_STRINGS = 500_000  # spaCy stores every token that it has seen
+    _MAX_STRINGS = 500_000  # then the pipeline is loaded again, because spaCy stores every token that it has seen
 
     def __init__(self) -> None:
         self._pipeline: Any = None
@@ -151,7 +158,7 @@ class _English:
 
 @lru_cache(maxsize=4)
 def _engine(name: str, words: tuple[UserWord, ...]) -> tuple[Cut, Tag]:
-    """Returns functions that split and tag texts. Loading, once a process, takes 0.1 s for rjieba, 0.7 s for jieba."""
+    """Returns functions that split and tag texts. A process loads each once: 0.1 s for rjieba, 0.7 s for jieba."""
     if name == "rjieba":
         import rjieba
 
@@ -164,7 +171,7 @@ def _engine(name: str, words: tuple[UserWord, ...]) -> tuple[Cut, Tag]:
     import jieba
     import jieba.posseg
 
-    jieba.setLogLevel(logging.WARNING)  # otherwise it reports its cache file on stderr
+    jieba.setLogLevel(logging.WARNING)  # otherwise jieba reports its cache file on stderr
     tokenizer = jieba.Tokenizer()
     for word, frequency, tag in words:
         tokenizer.add_word(word, frequency, tag)

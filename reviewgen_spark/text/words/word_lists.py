@@ -1,18 +1,18 @@
-"""Reads word lists and user dictionaries: UTF-8 files with one entry a line; `#` starts a comment line."""
+"""Reads word lists and user dictionaries, UTF-8 files with one entry a line. `#` starts a comment line."""
 
 from pathlib import Path
 
 from reviewgen_spark.errors import ConfigError
 
 UserWord = tuple[str, int | None, str | None]
-"""A word with its frequency and part of speech; None if the dictionary lacks them."""
+"""A word with its frequency and part of speech. They are None if the dictionary lacks them."""
 
 
 def read_words(path: Path) -> frozenset[str]:
-    """Reads a word list: one word a line; `#` starts a comment line.
+    """Reads a word list with one word a line. `#` starts a comment line.
 
     Raises:
-        ConfigError: when the file is missing or is not UTF-8.
+        ConfigError: The file is missing or is not UTF-8.
     """
     return frozenset(line.split()[0] for line in read_lines(path))
 
@@ -39,7 +39,7 @@ def read_lines(path: Path) -> list[str]:
     """Returns the lines of a dictionary, without comments and empty lines.
 
     Raises:
-        ConfigError: when the file is missing or is not UTF-8.
+        ConfigError: The file is missing or is not UTF-8.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")

@@ -1,1 +1,1 @@
-"""Finds what an erasure takes out of tables and delivered files."""
+"""Finds the rows of tables and the records of delivered files that an erasure removes."""

@@ -1,4 +1,4 @@
-"""Erasure: keyed hashes of users and reviews in; the rows that must go, and what the rows around them become, out."""
+"""Finds the rows of erased users and reviews by keyed hashes, and computes how related rows change."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -15,22 +15,22 @@ _SEEN = ("batch_id", "created_at", "record_id")  # first seen first, as in dedup
 
 
 def read_erased(erasures: DataFrame, key: bytes, places: DataFrame | None = None) -> Erased:
-    """What must stay erased, on the driver: a hash of 16 bytes for each user and review.
+    """Reads what must stay erased to the driver: a hash of 16 bytes for each user and review.
 
     Args:
         erasures: ops_erasures.
         key: the secret of user_key.
-        places: rows of bronze_erasures that stay erased whatever stands at their place by now.
+        places: rows of bronze_erasures; their places stay erased, whatever record is there now.
 
     Raises:
-        ConfigError: The hashes were made with another secret: nothing would be recognised, and what was erased would
+        ConfigError: The hashes were made with another secret. Nothing would be recognised, and erased records would
             come back.
     """
     rows = erasures.select("erasure_key", "key_fingerprint").collect()
     if any(row.key_fingerprint != key_fingerprint(key) for row in rows):
         raise ConfigError(
-            "ops_erasures: its hashes were made with another REVIEWGEN_USER_KEY, so what was erased would come back; "
-            "set the key that they were made with"
+            "ops_erasures: its hashes were made with another REVIEWGEN_USER_KEY, so erased records would come back; "
+            "set the key with which they were made"
         )
     known = () if places is None or not rows else places.select("source_file", "source_line").collect()
     return Erased(
@@ -41,8 +41,8 @@ def read_erased(erasures: DataFrame, key: bytes, places: DataFrame | None = None
 
 
 def records_of(reviews: DataFrame, erased: Erased) -> DataFrame:
-    """record_id, review_id, user_id and batch_id of the bronze_reviews of erased users, and of erased reviews."""
-    return _only(
+    """Returns record_id, review_id, user_id and batch_id of bronze_reviews for erased users and erased reviews."""
+    return _filter(
         reviews.select("record_id", "review_id", "user_id", "batch_id"),
         lambda row: erased.has_user(row["user_id"]) or erased.has_review(row["review_id"]),
         ("user_id", "review_id"),
@@ -50,8 +50,8 @@ def records_of(reviews: DataFrame, erased: Erased) -> DataFrame:
 
 
 def refused_of(quarantine: DataFrame, erased: Erased) -> DataFrame:
-    """Where bronze_reviews_quarantine holds a record that names an erased user or review."""
-    named = _only(
+    """Returns the places of records in bronze_reviews_quarantine that name an erased user or review."""
+    named = _filter(
         quarantine.where("source_line IS NOT NULL").select(*PLACE, "raw_record"),
         lambda row: erased.is_named_in(row["raw_record"]),
         ("raw_record",),
@@ -60,54 +60,55 @@ def refused_of(quarantine: DataFrame, erased: Erased) -> DataFrame:
 
 
 def labels_of(gold_labels: DataFrame, erased: Erased) -> DataFrame:
-    """Where bronze_gold_labels holds a label of an erased review."""
-    return _only(
+    """Returns the places of labels of erased reviews in bronze_gold_labels."""
+    return _filter(
         gold_labels.select(F.lit("gold_labels").alias("feed_code"), *PLACE[1:], "review_id"),
         lambda row: erased.has_review(row["review_id"]),
         ("review_id",),
     ).select(*PLACE)
 
 
-def _only(rows: DataFrame, is_wanted: Callable[[dict[str, str | None]], bool], names: tuple[str, ...]) -> DataFrame:
+def _filter(rows: DataFrame, is_erased: Callable[[dict[str, str | None]], bool], names: tuple[str, ...]) -> DataFrame:
     schema = rows.schema
     out = arrow_schema(schema)
 
     def filter_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             values = zip(*(batch.column(name).to_pylist() for name in names), strict=True)
-            wanted = pa.array([is_wanted(dict(zip(names, row, strict=True))) for row in values], pa.bool_())
-            yield pa.RecordBatch.from_arrays(batch.filter(wanted).columns, schema=out)
+            mask = pa.array([is_erased(dict(zip(names, row, strict=True))) for row in values], pa.bool_())
+            yield pa.RecordBatch.from_arrays(batch.filter(mask).columns, schema=out)
 
     return rows.mapInArrow(filter_batches, schema)
 
 
-def survivors(clusters: DataFrame, gone: DataFrame) -> DataFrame:
-    """How the records change that shared a cluster with an erased one.
+def promote_rows(clusters: DataFrame, erased_rows: DataFrame) -> DataFrame:
+    """Returns the changed rows of records that shared a cluster with an erased record.
 
-    The first of a cluster that is left becomes its canonical record: the copies point to it, and its own edits are
-    copies no more. The first that is left with a text stands for the text. cluster_id, and with it the split, stays.
+    The first remaining record of a cluster becomes its canonical record. The copies point to it, and its own edits are
+    not copies any more. The first remaining record of a text represents the text. cluster_id stays, and so does the
+    split.
 
     Args:
         clusters: silver_review_clusters, the erased records included.
-        gone: record_id of the erased ones.
+        erased_rows: record_id of the erased records.
 
     Returns:
-        Only rows that change: record_id, batch_id, created_at, text_hash; duplicate_of, duplicate_kind and
-        is_first_of_text as they become; is_promoted, whether a copy becomes a unique review; is_new_first, whether it
-        now stands for its text.
+        Only rows that change: record_id, batch_id, created_at, text_hash; the new values of duplicate_of,
+        duplicate_kind and is_first_of_text; is_promoted, whether a copy becomes a unique review; is_new_first, whether
+        the record now represents its text.
     """
-    gone = F.broadcast(gone.select("record_id").distinct())
-    touched = clusters.join(gone, "record_id", "left_semi").select("cluster_id").distinct()
-    left = clusters.join(F.broadcast(touched), "cluster_id", "left_semi").join(gone, "record_id", "left_anti")
+    erased_ids = F.broadcast(erased_rows.select("record_id").distinct())
+    touched = clusters.join(erased_ids, "record_id", "left_semi").select("cluster_id").distinct()
+    left = clusters.join(F.broadcast(touched), "cluster_id", "left_semi").join(erased_ids, "record_id", "left_anti")
     in_cluster = Window.partitionBy("cluster_id").orderBy(*_SEEN)
     of_text = Window.partitionBy(F.coalesce("text_hash", "record_id")).orderBy(*_SEEN)
-    placed = left.withColumn("first", F.first(F.struct("record_id", "review_id")).over(in_cluster)).withColumn(
+    ranked = left.withColumn("first", F.first(F.struct("record_id", "review_id")).over(in_cluster)).withColumn(
         "is_first", F.row_number().over(of_text) == 1
     )
     is_copy = (F.col("first.record_id") != F.col("record_id")) & (F.col("first.review_id") != F.col("review_id"))
     copy_of = F.when(is_copy, F.col("first.record_id"))
     kind = F.when(is_copy, F.when(F.col("is_first"), "near").otherwise("exact"))
-    told = placed.select(
+    resolved = ranked.select(
         "record_id",
         "batch_id",
         "created_at",
@@ -123,41 +124,47 @@ def survivors(clusters: DataFrame, gone: DataFrame) -> DataFrame:
             & F.col("is_first_of_text").eqNullSafe(F.col("is_first"))
         ).alias("is_same"),
     )
-    return told.where("NOT is_same").drop("is_same")
+    return resolved.where("NOT is_same").drop("is_same")
 
 
-def inherited_bands(bands: DataFrame, clusters: DataFrame, gone: DataFrame, heirs: DataFrame) -> DataFrame:
-    """The rows of silver_minhash_bands for records that now stand for a text: equal texts have equal signatures.
+def inherited_bands(
+    bands: DataFrame, clusters: DataFrame, erased_rows: DataFrame, promoted_rows: DataFrame
+) -> DataFrame:
+    """Returns the rows of silver_minhash_bands for records that now represent a text.
+
+    They are copied from the erased records, because equal texts have equal signatures.
 
     Args:
         bands: silver_minhash_bands, the erased records included.
         clusters: silver_review_clusters, the erased records included.
-        gone: record_id of the erased ones.
-        heirs: what `survivors` returned.
+        erased_rows: record_id of the erased records.
+        promoted_rows: the result of `promote_rows`.
     """
-    signed = clusters.join(F.broadcast(gone.select("record_id").distinct()), "record_id", "left_semi")
+    signed = clusters.join(F.broadcast(erased_rows.select("record_id").distinct()), "record_id", "left_semi")
     of_text = bands.join(signed.select("record_id", "text_hash"), "record_id").select("text_hash", "band_hashes")
-    new = heirs.where("is_new_first").select("record_id", "created_at", "batch_id", "text_hash")
+    new = promoted_rows.where("is_new_first").select("record_id", "created_at", "batch_id", "text_hash")
     return new.join(of_text, "text_hash").select("record_id", "created_at", "band_hashes", "batch_id")
 
 
 def copy_of_products(texts: DataFrame, products: DataFrame) -> DataFrame:
-    """The rows of gold_generated_texts that are about a product as a whole, and that saw one of its erased records.
+    """Returns the product copy in gold_generated_texts that was written from data with an erased record.
 
-    Not by their sources: their keywords are the words of all reviews of the product up to their batch.
+    Their sources do not matter, because their keywords are the words of all reviews of the product up to their batch.
 
     Args:
         texts: gold_generated_texts.
-        products: product_id, and first_batch, the first that held an erased record of it.
+        products: product_id, and first_batch, the first batch with an erased record of the product.
     """
     return _since(texts.where("record_id IS NULL"), products)
 
 
 def newest_batches(reviews: DataFrame, products: DataFrame) -> DataFrame:
-    """batch_id of the newest batch of each product, from its first_batch on: copy written in it sees all its reviews.
+    """Returns batch_id of the newest batch of each product, from its first_batch on.
+
+    Product copy that is written in this batch uses all its reviews.
 
     Args:
-        reviews: unique reviews that are left.
+        reviews: unique reviews that remain.
         products: as in `copy_of_products`.
     """
     left = _since(reviews, products)

@@ -1,4 +1,4 @@
-"""Erased records in the landing folder: found by their keyed hashes, and emptied without moving any other record."""
+"""Finds erased records in the landing folder by keyed hashes, and empties them without moving any other record."""
 
 import csv
 import gzip
@@ -22,18 +22,18 @@ from reviewgen_spark.transforms.ingest.landing import Delivery
 from reviewgen_spark.transforms.ingest.record_parsing import Parsed, parser_of
 from reviewgen_spark.transforms.ingest.source_files import UnreadableFileError, read_records
 
-_FOUND = "path string, ordinal bigint, line bigint"
+_AFFECTED = "path string, ordinal bigint, line bigint"
 
 
 @dataclass(frozen=True)
-class Found:
-    """Erased records in a delivered file.
+class AffectedFile:
+    """Lists the erased records of a delivered file.
 
     Attributes:
         delivery: The file.
         ordinals: Their numbers among the file's records, from 1.
-        lines: Their lines, as source_line has them.
-        is_damaged: Whether it cannot be read to its end, so that there may be more.
+        lines: Their lines, as in source_line.
+        is_damaged: Whether the file cannot be read to its end, so that it may hold more of them.
     """
 
     delivery: Delivery
@@ -42,11 +42,15 @@ class Found:
     is_damaged: bool
 
 
-def find_in_landing(spark: SparkSession, config: Config, deliveries: Sequence[Delivery], erased: Erased) -> list[Found]:
-    """Read every delivered file, one task a file; those with erased records, and those that cannot be read to the end.
+def find_in_landing(
+    spark: SparkSession, config: Config, deliveries: Sequence[Delivery], erased: Erased
+) -> list[AffectedFile]:
+    """Reads every delivered file, one task a file.
+
+    Returns the files with erased records, and the files that cannot be read to their end.
 
     Args:
-        spark: For the reading.
+        spark: The session that reads the files.
         config: `paths.landing` and the section `ingest`.
         deliveries: The files.
         erased: What must stay erased.
@@ -57,61 +61,62 @@ def find_in_landing(spark: SparkSession, config: Config, deliveries: Sequence[De
     listed = spark.createDataFrame(
         [(d.feed_code, d.path, d.format_code) for d in deliveries], "feed_code string, path string, format_code string"
     )
-    schema = spark.createDataFrame([], _FOUND).schema
+    schema = spark.createDataFrame([], _AFFECTED).schema
     out = arrow_schema(schema)
 
     def find(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for row in batch.to_pylist():
                 parse = parser_of(row["feed_code"], source, zone)
-                found = []
+                matches = []
                 try:
                     for record in read_records(posixpath.join(landing, row["path"]), row["format_code"], ()):
                         parsed = Parsed({}, ("malformed",)) if record.values is None else parse(record.values)
                         if is_erased(parsed, record.raw, erased):
-                            found.append({"path": row["path"], "ordinal": record.ordinal, "line": record.line})
+                            matches.append({"path": row["path"], "ordinal": record.ordinal, "line": record.line})
                 except UnreadableFileError:
-                    found.append({"path": row["path"], "ordinal": None, "line": None})
-                yield pa.RecordBatch.from_pylist(found, out)
+                    matches.append({"path": row["path"], "ordinal": None, "line": None})
+                yield pa.RecordBatch.from_pylist(matches, out)
 
     by_path: dict[str, list[tuple[int | None, int | None]]] = {}
-    for hit in listed.coalesce(1).repartition(len(deliveries)).mapInArrow(find, schema).collect():
-        by_path.setdefault(hit.path, []).append((hit.ordinal, hit.line))
+    for match in listed.coalesce(1).repartition(len(deliveries)).mapInArrow(find, schema).collect():
+        by_path.setdefault(match.path, []).append((match.ordinal, match.line))
     return [
-        Found(
+        AffectedFile(
             delivery,
-            tuple(sorted(ordinal for ordinal, _ in hits if ordinal is not None)),
-            tuple(sorted(line for _, line in hits if line is not None)),
-            any(ordinal is None for ordinal, _ in hits),
+            tuple(sorted(ordinal for ordinal, _ in matches if ordinal is not None)),
+            tuple(sorted(line for _, line in matches if line is not None)),
+            any(ordinal is None for ordinal, _ in matches),
         )
         for delivery in deliveries
-        if (hits := by_path.get(delivery.path))
+        if (matches := by_path.get(delivery.path))
     ]
 
 
 def empty_records(file: Path, format_code: str, ordinals: Collection[int]) -> Path:
-    """A copy of a file beside it in which these records are empty; every other record keeps its bytes and its place.
+    """Writes a copy of a file, beside it, with these records empty; all other records keep their bytes and positions.
 
-    An emptied record is `{}`, a CSV row without values, or a Parquet row of nulls: slices of the file still count the
-    same, and a record without review_id keeps its number among its like. The copy has the file's time and mode.
+    An emptied record is `{}`, a CSV row without values, or a Parquet row of nulls. So slices of the file have the same
+    row numbers, and a record without review_id keeps its number among equal ones. The copy has the file's time and
+    mode.
 
     Args:
-        file: On a mounted file system.
+        file: The file, on a mounted file system.
         format_code: `jsonl`, `csv` or `parquet`.
         ordinals: Numbers of the records, from 1.
 
     Returns:
-        The copy, which the landing folder does not take for a delivery; move it over the file.
+        The copy. A scan of the landing folder ignores its name. Move it over the file.
     """
     copy = file.with_name(f"_erasing-{file.name}")
     if format_code == "parquet":
         _empty_parquet(file, copy, ordinals)
     else:
-        is_packed = file.name.lower().endswith(".gz")
+        is_gzipped = file.name.lower().endswith(".gz")
         empty = _empty_csv if format_code == "csv" else _empty_json_lines
-        with gzip.open(file) if is_packed else file.open("rb") as source, copy.open("wb") as target:
+        with gzip.open(file) if is_gzipped else file.open("rb") as source, copy.open("wb") as target:
             lines = empty(source, ordinals)
-            if is_packed:
+            if is_gzipped:
                 with gzip.GzipFile(filename="", fileobj=target, mode="wb", mtime=0) as packed:
                     packed.writelines(lines)
             else:
@@ -134,20 +139,20 @@ def _empty_json_lines(content: Iterable[bytes], ordinals: Collection[int]) -> It
 
 def _empty_csv(content: Any, ordinals: Collection[int]) -> Iterator[bytes]:
     csv.field_size_limit(2**31 - 1)
-    taken: list[str] = []
+    record_lines: list[str] = []
 
-    def tape() -> Iterator[str]:
-        # newline="" and surrogateescape: what is not emptied goes out as it came, byte for byte
+    def read_lines() -> Iterator[str]:
+        # newline="" and surrogateescape copy every other record byte for byte
         for line in io.TextIOWrapper(content, encoding="utf-8", errors="surrogateescape", newline=""):
-            taken.append(line)
+            record_lines.append(line)
             yield line
 
     width = 0
-    for ordinal, row in enumerate(csv.reader(tape())):  # the header is 0
+    for ordinal, row in enumerate(csv.reader(read_lines())):  # the header is 0
         width = width or len(row)
-        text = "," * (width - 1) + "\n" if ordinal and ordinal in ordinals else "".join(taken)
+        text = "," * (width - 1) + "\n" if ordinal and ordinal in ordinals else "".join(record_lines)
         yield text.encode("utf-8", errors="surrogateescape")
-        taken.clear()
+        record_lines.clear()
 
 
 def _empty_parquet(file: Path, copy: Path, ordinals: Collection[int]) -> None:
@@ -160,7 +165,7 @@ def _empty_parquet(file: Path, copy: Path, ordinals: Collection[int]) -> None:
             first = 1
             for number in range(source.num_row_groups):
                 table = source.read_row_group(number)
-                # taking the row "null" gives nulls, whatever the type
+                # `take` with a null index gives nulls for every type
                 rows = [None if first + row in ordinals else row for row in range(table.num_rows)]
                 emptied = table.take(pa.array(rows, pa.int64()))
                 writer.write_table(pa.Table.from_arrays(emptied.columns, schema=schema))

@@ -11,29 +11,29 @@ from reviewgen_spark.transforms.ingest.landing import Delivery, Scan, list_deliv
 
 
 def plan_batches(spark: SparkSession, config: Config, known: Sequence[Row]) -> list[dict[str, Any]]:
-    """Find what is new in the landing folder and reserve batches for it.
+    """Finds new files in the landing folder and reserves batches for them.
 
     Args:
-        spark: For the reading, one task a file.
+        spark: The session that reads the files, one task a file.
         config: `paths.landing` and the section `ingest`.
         known: Rows of ops_source_files, in the order of `sequence`.
 
     Returns:
-        Rows for ops_source_files without sequence and at: reserved slices, rejected files, and a slice of no records in
-        no batch for a file that only looks new (copied, restored, touched): it is not read again every night.
+        Rows for ops_source_files, without `sequence` and `at`: reserved slices and rejected files. A file that only
+        looks new (copied, restored, touched) gets an empty slice without a batch, so that it is not read every night.
     """
     last = {row.path: row for row in known}
     deliveries = list_deliveries(spark, config.paths.landing, config.ingest)
     new = [delivery for delivery in deliveries if _is_new(delivery, last.get(delivery.path))]
     scans = scan_deliveries(spark, config, new)
     accepted = {path for path, row in last.items() if row.state == "accepted"}
-    taken = {(row.path, row.sha256) for row in known if row.state == "reserved"}
+    reserved = {(row.path, row.sha256) for row in known if row.state == "reserved"}
     retried = {path for path, row in last.items() if row.state == "retry"}
     fresh: list[Scan] = []
     again: list[Scan] = []
     for scan in scans:
-        is_taken = (scan.delivery.path, scan.sha256) in taken and scan.delivery.path not in retried
-        (again if is_taken else fresh).append(scan)
+        is_reserved = (scan.delivery.path, scan.sha256) in reserved and scan.delivery.path not in retried
+        (again if is_reserved else fresh).append(scan)
     first_batch = max((row.batch_id for row in known if row.batch_id is not None), default=0) + 1
     seen = [_source_file(scan, "reserved", None, 1, 0, detail="seen again, the same bytes") for scan in again]
     return [*reserve(fresh, accepted, first_batch, config.ingest), *seen]
@@ -42,10 +42,10 @@ def plan_batches(spark: SparkSession, config: Config, known: Sequence[Row]) -> l
 def reserve(
     scans: Iterable[Scan], accepted: set[str], first_batch: int, section: IngestSection
 ) -> list[dict[str, Any]]:
-    """Cut scanned files into batches of at most `max_rows_per_batch` records, in the order of their paths.
+    """Cuts scanned files into batches of at most `max_rows_per_batch` records, in the order of their paths.
 
-    A rejected file takes no rows, but a batch: its row in the quarantine needs one. A file of a Delta table is never
-    cut: its row numbers have holes where rows were deleted.
+    A rejected file uses no rows of a batch, but it has a batch, because its row in the quarantine needs one. A file of
+    a Delta table is never cut, because its row numbers have gaps where rows were deleted.
     """
     rows: list[dict[str, Any]] = []
     batch, room = first_batch, section.max_rows_per_batch
@@ -69,10 +69,10 @@ def reserve(
 
 
 def undecided(deliveries: Iterable[Delivery], known: Sequence[Row]) -> list[Row]:
-    """The rejected files that still lie in the landing folder and that nobody has decided about.
+    """Returns the rejected files that are still in the landing folder and wait for a decision.
 
     Args:
-        deliveries: What lies there.
+        deliveries: Files in the landing folder.
         known: Rows of ops_source_files, in the order of `sequence`.
     """
     last = {row.path: row for row in known}

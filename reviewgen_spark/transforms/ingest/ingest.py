@@ -1,4 +1,4 @@
-"""Ingest: the reserved slices of delivered files, in; typed records, refused ones and redeliveries, out."""
+"""Reads the reserved slices of delivered files, and splits the records into typed, refused and redelivered ones."""
 
 import posixpath
 from collections import Counter
@@ -29,39 +29,39 @@ _ROWS = 4096  # a chunk of output; bounds a worker's memory
 def ingest_batch(
     slices: DataFrame, earlier_reviews: DataFrame, erased: Erased, config: Config, batch_id: int
 ) -> Mapping[str, DataFrame]:
-    """Read a batch's slices and part the records.
+    """Reads a batch's slices and distributes the records to the bronze tables.
 
     Args:
         slices: Rows of ops_source_files of this batch, reserved and rejected.
-        earlier_reviews: bronze_reviews of the batches before; what is there already is a redelivery.
-        erased: What must stay erased; of such a record nothing but its place is kept.
+        earlier_reviews: bronze_reviews of the earlier batches. A record that is there already is a redelivery.
+        erased: What must stay erased. Of such a record only its file and line are kept.
         config: `paths.landing` and the section `ingest`.
         batch_id: The batch.
 
     Returns:
-        bronze_reviews, bronze_reviews_quarantine, bronze_redeliveries, bronze_gold_labels, bronze_erasures, but for
-        those that would have no rows. Every record of the slices is in exactly one of them, a rejected file in the
-        quarantine as one row.
+        bronze_reviews, bronze_reviews_quarantine, bronze_redeliveries, bronze_gold_labels and bronze_erasures, without
+        those that would have no rows. Every record of the slices is in exactly one of them. A rejected file is one row
+        of the quarantine.
     """
     spark = slices.sparkSession
-    files = slices.collect()  # a batch's: a handful of rows
+    files = slices.collect()  # a batch has a few files
     reserved = [file for file in files if file.state == "reserved" and file.last_row]
     feeds = {
         code: _parse_feed(spark, [file for file in reserved if file.feed_code == code], code, erased, config)
         for code in sorted({file.feed_code for file in reserved})
     }
-    found = _kinds(feeds)
+    kinds = _kinds(feeds)
     batch = F.lit(batch_id).cast("long").alias("batch_id")
     refused = [
         feeds[code]
         .where("kind = 'refused'")
         .select(F.lit(code).alias("feed_code"), "raw_record", "reasons", "source_file", "source_line", batch)
-        for code, kind in found
+        for code, kind in kinds
         if kind == "refused"
     ]
     dropped = [
         feeds[code].where("kind = 'erased'").select(F.lit(code).alias("feed_code"), "source_file", "source_line", batch)
-        for code, kind in found
+        for code, kind in kinds
         if kind == "erased"
     ]
     rejected = [
@@ -72,9 +72,9 @@ def ingest_batch(
     if rejected:
         refused.append(TABLES["bronze_reviews_quarantine"].frame(spark, rejected))
     out: dict[str, DataFrame] = {}
-    if ("reviews", "good") in found:
+    if ("reviews", "good") in kinds:
         out |= _part_deliveries(feeds["reviews"].where("kind = 'good'"), earlier_reviews, batch)
-    if ("gold_labels", "good") in found:
+    if ("gold_labels", "good") in kinds:
         gold = feeds["gold_labels"].where("kind = 'good'").withColumn("batch_id", batch)
         out["bronze_gold_labels"] = gold.select(*TABLES["bronze_gold_labels"].columns.names)
     if refused:
@@ -85,15 +85,15 @@ def ingest_batch(
 
 
 def _kinds(feeds: Mapping[str, DataFrame]) -> list[tuple[str, str]]:
-    """Which kinds of records there are in which feed, in one query."""
+    """Returns which kinds of records each feed has, by one query."""
     if not feeds:
         return []
-    asked = [feed.select(F.lit(code).alias("feed_code"), "kind") for code, feed in feeds.items()]
-    return sorted((row.feed_code, row.kind) for row in reduce(DataFrame.unionByName, asked).distinct().collect())
+    kinds = [feed.select(F.lit(code).alias("feed_code"), "kind") for code, feed in feeds.items()]
+    return sorted((row.feed_code, row.kind) for row in reduce(DataFrame.unionByName, kinds).distinct().collect())
 
 
 def _part_deliveries(reviews: DataFrame, earlier_reviews: DataFrame, batch: Column) -> dict[str, DataFrame]:
-    """What is here for the first time, and what came before: in this batch or in an earlier one."""
+    """Separates first deliveries from redeliveries of a record of this batch or an earlier one."""
     first_delivery = Window.partitionBy("record_id").orderBy("source_file", "source_line")
     known = rows_that_share(earlier_reviews.select("record_id"), reviews, "record_id").withColumn(
         "is_known", F.lit(True)
@@ -103,17 +103,20 @@ def _part_deliveries(reviews: DataFrame, earlier_reviews: DataFrame, batch: Colu
         .join(known, on="record_id", how="left")
         .withColumn("is_redelivered", F.col("is_known").isNotNull() | (F.col("delivery") > 1))
         .withColumn("batch_id", batch)
-        .persist(StorageLevel.DISK_ONLY)  # earlier batches are asked once
+        .persist(StorageLevel.DISK_ONLY)  # earlier batches are read once
     )
     out = {"bronze_reviews": typed.where("NOT is_redelivered").select(*TABLES["bronze_reviews"].columns.names)}
-    again = typed.where("is_redelivered").select(*TABLES["bronze_redeliveries"].columns.names)
-    return out if again.isEmpty() else {**out, "bronze_redeliveries": again}
+    redelivered = typed.where("is_redelivered").select(*TABLES["bronze_redeliveries"].columns.names)
+    return out if redelivered.isEmpty() else {**out, "bronze_redeliveries": redelivered}
 
 
 def _parse_feed(
     spark: SparkSession, slices: Sequence[Row], feed_code: str, erased: Erased, config: Config
 ) -> DataFrame:
-    """All records of a feed's slices: columns of its bronze table, raw_record, reasons (empty when good) and kind."""
+    """Parses all records of a feed's slices.
+
+    The columns: those of its bronze table, raw_record, reasons (empty for a good record) and kind.
+    """
     table = {"reviews": "bronze_reviews", "gold_labels": "bronze_gold_labels"}[feed_code]
     fields = [field for field in TABLES[table].columns if field.name != "batch_id"]
     schema = StructType.fromJson(StructType(fields).jsonValue())
@@ -132,10 +135,12 @@ def _parse_feed(
                 records = _slice(location, part, feed_code)
                 yield from _to_arrow(_parse_all(records, parse, part, erased), schema)
 
-    files = [(one.path, one.format_code, one.first_row, one.last_row) for one in slices if one.format_code != "delta"]
+    files = [
+        (part.path, part.format_code, part.first_row, part.last_row) for part in slices if part.format_code != "delta"
+    ]
     tasks = spark.createDataFrame(files, _SLICE).coalesce(1).repartition(max(1, len(files)))  # one task a file
     parsed = tasks.mapInArrow(read_files, schema)
-    delta_paths = [one.path for one in slices if one.format_code == "delta"]
+    delta_paths = [part.path for part in slices if part.format_code == "delta"]
     for folder in delta_folders(landing, delta_paths):
         parsed = parsed.unionByName(
             _parse_delta(spark.read.format("delta").load(folder), delta_paths, feed_code, erased, config, schema)
@@ -145,14 +150,14 @@ def _parse_feed(
 
 
 def _slice(location: str, part: Mapping[str, Any], feed_code: str) -> Iterator[SourceRecord]:
-    """The file's records up to the slice's last; those before its first are read for their occurrence numbers."""
+    """Yields the file's records from its first, for their occurrence numbers, to the last one of the slice."""
     try:
         for record in read_records(location, part["format_code"], REQUIRED_COLUMNS[feed_code]):
             if record.ordinal > part["last_row"]:
                 return
             yield record
     except UnreadableFileError:
-        # Only a file that somebody accepted comes here damaged: what could be read is the slice.
+        # Only an accepted file can be damaged here. The slice is what could be read.
         return
 
 
@@ -166,12 +171,12 @@ def _parse_all(
 
 
 def _row(parsed: Parsed, raw: str, path: str, line: int, erased: Erased) -> dict[str, Any]:
-    place = {"source_file": path, "source_line": line}
+    position = {"source_file": path, "source_line": line}
     if is_erased(parsed, raw, erased) or (path, line) in erased.places:
-        return {**place, "is_erased": True}
+        return {**position, "is_erased": True}
     return {
         **parsed.values,
-        **place,
+        **position,
         "raw_record": raw if parsed.reasons else None,
         "reasons": list(parsed.reasons),
         "is_erased": False,
@@ -179,7 +184,7 @@ def _row(parsed: Parsed, raw: str, path: str, line: int, erased: Erased) -> dict
 
 
 def is_erased(parsed: Parsed, raw: str, erased: Erased) -> bool:
-    """Whether a record is of an erased user or review; one that cannot be typed is when it names one."""
+    """Checks whether a record is of an erased user or review; a malformed record is if it names one."""
     if parsed.reasons:
         return erased.is_named_in(raw)
     return erased.has_user(parsed.values.get("user_id")) or erased.has_review(parsed.values["review_id"])
@@ -202,35 +207,35 @@ def _to_arrow(rows: Iterator[dict[str, Any]], schema: StructType) -> Iterator[pa
 def _parse_delta(
     table: DataFrame, paths: list[str], feed_code: str, erased: Erased, config: Config, schema: StructType
 ) -> DataFrame:
-    """Records of a Delta table's files, read by Spark so that deletion vectors and column mapping count."""
+    """Reads records of a Delta table's files by Spark, so that deletion vectors and column mapping apply."""
     landing, source, zone = config.paths.landing, config.ingest.source, config.timezone
     by_uri = {uri: relative_path(uri, landing) for uri in table.inputFiles()}
-    wanted = [uri for uri, path in by_uri.items() if path in paths]
+    uris = [uri for uri, path in by_uri.items() if path in paths]
     rows = (
         table.select(
             F.col("_metadata.file_path").alias("file"),
-            # Delta shows no row index; a block is read by one task in order, so these two order a file's records.
+            # Delta has no row index. One task reads a block in order, so these two columns order a file's records.
             F.col("_metadata.file_block_start").alias("block"),
-            F.monotonically_increasing_id().alias("place"),
+            F.monotonically_increasing_id().alias("row_order"),
             F.to_json(F.struct(*[F.col(name) for name in table.columns])).alias("raw"),
         )
-        .where(F.col("file").isin(wanted))
-        # a file's records in one task and in order: occurrence numbers are counted
+        .where(F.col("file").isin(uris))
+        # a file's records are in one task and in order, because occurrence numbers are counted
         .repartition("file")
-        .sortWithinPartitions("file", "block", "place")
+        .sortWithinPartitions("file", "block", "row_order")
     )
 
     def parse_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         parsers: dict[str, Any] = {}
         lines: Counter[str] = Counter()
         for batch in batches:
-            found = []
+            parsed_rows = []
             for row in batch.to_pylist():
                 file = row["file"]
                 lines[file] += 1
                 parse = parsers.setdefault(file, parser_of(feed_code, source, zone))
                 parsed = parse(orjson.loads(row["raw"]))
-                found.append(_row(parsed, row["raw"], relative_path(file, landing), lines[file], erased))
-            yield from _to_arrow(iter(found), schema)
+                parsed_rows.append(_row(parsed, row["raw"], relative_path(file, landing), lines[file], erased))
+            yield from _to_arrow(iter(parsed_rows), schema)
 
     return rows.mapInArrow(parse_rows, schema)

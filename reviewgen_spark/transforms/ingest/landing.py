@@ -1,4 +1,4 @@
-"""The landing folder: which files are new, what is in them, and which batches their records go to."""
+"""Lists and reads the delivered files in the landing folder."""
 
 import hashlib
 import posixpath
@@ -32,7 +32,7 @@ REQUIRED_COLUMNS = {"reviews": REQUIRED_REVIEW_COLUMNS, "gold_labels": REQUIRED_
 
 @dataclass(frozen=True)
 class Delivery:
-    """A file in the landing folder; `path` is relative to it."""
+    """Describes a file in the landing folder; `path` is relative to that folder."""
 
     feed_code: str
     path: str
@@ -43,7 +43,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a first reading of a delivery found; `error` where it cannot be read to its end."""
+    """Holds the result of the first reading of a delivery; `error` is set if it cannot be read to its end."""
 
     delivery: Delivery
     sha256: str
@@ -52,7 +52,7 @@ class Scan:
     error: str | None
 
     def verdict(self, max_quarantine_pct: float) -> str | None:
-        """Why the file must be rejected whole, or None."""
+        """Returns why the whole file must be rejected, or None."""
         if self.error:
             return self.error
         if self.row_count and 100 * self.bad_row_count / self.row_count > max_quarantine_pct:
@@ -64,7 +64,7 @@ class Scan:
 
 
 def list_deliveries(spark: SparkSession, landing: str, section: IngestSection) -> list[Delivery]:
-    """Every file of a known format below the two feeds, a Delta table's active files included, by path."""
+    """Lists every file of a known format below the two feeds, by path. Of a Delta table, it lists the active files."""
     filesystem, root = open_filesystem(landing)
     deliveries: list[Delivery] = []
     for feed_code, folder in (("reviews", section.reviews), ("gold_labels", section.gold_labels)):
@@ -92,7 +92,7 @@ def list_deliveries(spark: SparkSession, landing: str, section: IngestSection) -
 
 
 def relative_path(uri: str, landing: str) -> str:
-    """The path of a file below the landing folder, from the URI that Spark names it by."""
+    """Returns the path of a file below the landing folder, from Spark's URI of the file."""
     path = unquote(urlparse(uri).path)
     base = urlparse(landing).path if "://" in landing else landing
     return path.removeprefix(base.rstrip("/")).lstrip("/")
@@ -110,7 +110,7 @@ _SCAN_SCHEMA = StructType(
 
 
 def scan_deliveries(spark: SparkSession, config: Config, deliveries: Sequence[Delivery]) -> list[Scan]:
-    """Read each delivery once, one task a file: its hash, its records, how many of them are malformed."""
+    """Reads each delivery once, one task a file; returns its hash, its records and how many of them are malformed."""
     if not deliveries:
         return []
     landing, section = config.paths.landing, config.ingest
@@ -135,21 +135,21 @@ def scan_deliveries(spark: SparkSession, config: Config, deliveries: Sequence[De
                         bad += record.values is None or bool(parse(record.values).reasons)
                 except UnreadableFileError as reason:
                     error = str(reason)
-                found = {
+                result = {
                     "path": row["path"],
                     "sha256": file_hash(location),
                     "row_count": rows,
                     "bad_row_count": bad,
                     "error": error,
                 }
-                yield pa.RecordBatch.from_pylist([found], out)
+                yield pa.RecordBatch.from_pylist([result], out)
 
     tasks = listed.coalesce(1).repartition(len(deliveries))
-    found = {row.path: row for row in tasks.mapInArrow(scan_files, _SCAN_SCHEMA).collect()}
+    results = {row.path: row for row in tasks.mapInArrow(scan_files, _SCAN_SCHEMA).collect()}
     delta_rows = _delta_row_counts(spark, landing, [d.path for d in deliveries if d.format_code == "delta"])
     scans = []
     for delivery in deliveries:
-        row = found[delivery.path]
+        row = results[delivery.path]
         scan = Scan(delivery, row.sha256, row.row_count, row.bad_row_count, row.error)
         if delivery.format_code == "delta":
             scan = replace(scan, row_count=delta_rows.get(delivery.path, 0))
@@ -158,7 +158,7 @@ def scan_deliveries(spark: SparkSession, config: Config, deliveries: Sequence[De
 
 
 def _delta_row_counts(spark: SparkSession, landing: str, paths: Sequence[str]) -> Mapping[str, int]:
-    """Rows by file as Delta sees them: a deletion vector hides rows that the Parquet file still has."""
+    """Counts the rows of each file as Delta does, because a deletion vector hides rows of the Parquet file."""
     counts: dict[str, int] = {}
     for folder in delta_folders(landing, paths):
         table = spark.read.format("delta").load(folder)
@@ -168,7 +168,7 @@ def _delta_row_counts(spark: SparkSession, landing: str, paths: Sequence[str]) -
 
 
 def delta_folders(landing: str, paths: Iterable[str]) -> list[str]:
-    """The Delta tables that hold these active files."""
+    """Returns the folders of the Delta tables that hold these active files."""
     filesystem, root = open_filesystem(landing)
     folders = set()
     for path in paths:
@@ -184,7 +184,7 @@ def _is_directory(filesystem: fs.FileSystem, path: str) -> bool:
 
 
 def file_hash(location: str) -> str:
-    """sha256 of a file's bytes, hex."""
+    """Returns the sha256 of a file's bytes, in hex."""
     filesystem, path = open_filesystem(location)
     digest = hashlib.sha256()
     with filesystem.open_input_stream(path, compression=None) as stream:

@@ -1,6 +1,6 @@
-"""A delivered record: plain values as a shop sends them, in; a typed review or the reasons against it, out.
+"""Parses a delivered record of plain values into a typed review, or returns the reasons why it is refused.
 
-Pure Python, one pass a record: a bad value is a reason, never an exception, and no cast can print it.
+Pure Python, one pass a record. A bad value gives a reason, never an exception, so no error message can print it.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ ASPECT_LABELS = ("negative", "neutral", "positive")
 
 @dataclass(frozen=True)
 class Parsed:
-    """A record's typed values, or the reasons why it has none."""
+    """Holds a record's typed values, or the reasons why it has none."""
 
     values: dict[str, Any]
     reasons: tuple[str, ...]
@@ -43,8 +43,8 @@ class Parsed:
 class ReviewParser:
     """Parses the records of one file in order.
 
-    It counts the records without a review_id: they are told apart by their occurrence number within the file, so
-    that 100,000 anonymous default reviews stay 100,000 reviews, and the same file delivered twice gives the same ids.
+    It counts equal records without a review_id, because their number within the file distinguishes them. So 100,000
+    anonymous default reviews stay 100,000 reviews, and the same file delivered twice gives the same ids.
     """
 
     def __init__(self, source: str, timezone: ZoneInfo) -> None:
@@ -53,10 +53,10 @@ class ReviewParser:
         self._occurrences: Counter[str] = Counter()
 
     def parse(self, record: Mapping[str, Any]) -> Parsed:
-        """Type a record.
+        """Converts the values of a record to their types.
 
         Reasons: `<column>_missing` for a required value that is absent, `<column>_wrong_type`, `rating_out_of_range`.
-        An empty text is a text: what becomes of it is for the quality rules to say.
+        An empty text is accepted here; the quality rules judge it.
         """
         reasons: list[str] = []
         product_id = _identifier(record, "product_id", reasons, required=True)
@@ -97,15 +97,15 @@ class ReviewParser:
 
 
 def parser_of(feed_code: str, source: str, timezone: ZoneInfo) -> Callable[[Mapping[str, Any]], Parsed]:
-    """Returns a new parser for the records of one file of a feed, to be called in their order."""
+    """Returns a new parser for one file of a feed; it must be called with the records in their order."""
     return ReviewParser(source, timezone).parse if feed_code == "reviews" else parse_gold_label
 
 
 def parse_gold_label(record: Mapping[str, Any]) -> Parsed:
-    """Type a human label; reasons as for a review.
+    """Converts the values of a human label to their types; the reasons are those of a review, and two more.
 
-    A task `aspect:<aspect>` without its aspect is `aspect_missing`, with another label than negative, neutral or
-    positive `polarity_unknown`. Other tasks and their labels are for whoever reads them.
+    `aspect_missing`: a task `aspect:<aspect>` without an aspect. `polarity_unknown`: such a task with another label
+    than negative, neutral or positive. Other tasks and their labels are not checked here.
     """
     reasons: list[str] = []
     values = {name: _identifier(record, name, reasons, required=True) for name in REQUIRED_GOLD_COLUMNS}
@@ -122,12 +122,12 @@ def parse_gold_label(record: Mapping[str, Any]) -> Parsed:
 
 
 def _hash(*values: Any) -> str:
-    """128 bits of BLAKE2b over the values as a JSON array: no two different lists of values look alike."""
+    """Returns 128 bits of BLAKE2b over the values as a JSON array, so that different lists give different bytes."""
     return hashlib.blake2b(orjson.dumps(values), digest_size=16).hexdigest()
 
 
 def _instant(at: datetime) -> str:
-    """The same moment is the same string, whatever zone it was delivered in."""
+    """Returns the same string for the same moment, whatever its time zone was in the file."""
     return at.astimezone(UTC).isoformat()
 
 
@@ -136,10 +136,10 @@ def _json(value: Any) -> str:
 
 
 def _identifier(record: Mapping[str, Any], name: str, reasons: list[str], required: bool = False) -> str | None:
-    """A string, or a whole number written as one; empty is absent."""
+    """Returns a string, also for a whole number; an empty string counts as absent."""
     value = record.get(name)
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # pandas writes a column of integers with a hole as floats
+        value = int(value)  # pandas writes integers as floats if one value is missing
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if value is None or value == "":
@@ -185,7 +185,7 @@ def _rating(value: Any, reasons: list[str]) -> int | None:
 def _timestamp(
     record: Mapping[str, Any], name: str, timezone: ZoneInfo, reasons: list[str], required: bool = False
 ) -> datetime | None:
-    """An ISO 8601 string or a datetime, UTC; one that names no zone is of `timezone`."""
+    """Returns an ISO 8601 string or a datetime as UTC; a value without a zone is in `timezone`."""
     value = record.get(name)
     if value is None or value == "":
         if required:

@@ -4,11 +4,11 @@ import pytest
 
 from reviewgen_spark.config import ChecksSection
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.text.checks.checks import Check, CheckLists, Judged, check_text, failed
+from reviewgen_spark.text.checks.checks import CheckLists, LabellerPrediction, TextCheck, check_text, failed
 from reviewgen_spark.text.requests.prompts import instruction
 from reviewgen_spark.text.requests.purposes import PURPOSES
 from reviewgen_spark.text.requests.refusals import refusal
-from reviewgen_spark.text.requests.request import Attribute, Request, Source
+from reviewgen_spark.text.requests.request import Attribute, Source, TextRequest
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex, longest_common_run, units
 from reviewgen_spark.text.words.phrase_lists import PhraseList
 
@@ -22,14 +22,14 @@ def lists() -> CheckLists:
     return CheckLists.load(CONF / "safety", CONF / "dictionaries")
 
 
-def request(purpose: str = "product_copy", lang_code: str = "zh", **values: object) -> Request:
+def request(purpose: str = "product_copy", lang_code: str = "zh", **values: object) -> TextRequest:
     given = {"length": "short", "attributes": (Attribute("颜色", "红"),), "sources": (Source("r1", SOURCE),), **values}
     if purpose == "draft_for_verified_buyer":
         given.setdefault("stars", 4)
-    return Request(purpose, "p1", lang_code, **given)  # type: ignore[arg-type]
+    return TextRequest(purpose, "p1", lang_code, **given)  # type: ignore[arg-type]
 
 
-def verdicts(text: str, asked: Request, lists: CheckLists, **given: object) -> dict[str, Check]:
+def verdicts(text: str, asked: TextRequest, lists: CheckLists, **given: object) -> dict[str, TextCheck]:
     checks = check_text(text, asked, lists, LIMITS, **given)  # type: ignore[arg-type]
     assert len({check.name for check in checks}) == len(checks)
     for check in checks:
@@ -126,8 +126,10 @@ def test_harmless_contexts(text: str, lists: CheckLists) -> None:
 
 
 def test_the_labeller_sees_toxicity_that_no_list_has(lists: CheckLists) -> None:
-    assert verdicts("音质不错", request(), lists, judged=Judged(toxicity_score=0.4))["harm"].is_passed
-    assert not verdicts("音质不错", request(), lists, judged=Judged(toxicity_score=0.6))["harm"].is_passed
+    assert verdicts("音质不错", request(), lists, prediction=LabellerPrediction(toxicity_score=0.4))["harm"].is_passed
+    assert not verdicts("音质不错", request(), lists, prediction=LabellerPrediction(toxicity_score=0.6))[
+        "harm"
+    ].is_passed
 
 
 CLAIMS = [
@@ -212,7 +214,7 @@ def test_words_of_the_instruction(purpose: str, lang_code: str, lists: CheckList
 def test_sentiment_by_word_lists_and_by_the_labeller(lists: CheckLists) -> None:
     praise, asked = "质量很好，非常满意", request("augmentation", sentiment="negative")
     assert not verdicts(praise, asked, lists)["sentiment"].is_passed
-    assert verdicts(praise, asked, lists, judged=Judged(sentiment_score=0.1))["sentiment"].is_passed
+    assert verdicts(praise, asked, lists, prediction=LabellerPrediction(sentiment_score=0.1))["sentiment"].is_passed
     assert verdicts(praise, request("augmentation", sentiment="positive"), lists)["sentiment"].is_passed
     assert not verdicts(praise, request("augmentation", stars=1), lists)["sentiment"].is_passed
     assert "sentiment" not in verdicts(praise, request("augmentation", stars=3), lists)
@@ -221,8 +223,12 @@ def test_sentiment_by_word_lists_and_by_the_labeller(lists: CheckLists) -> None:
 
 def test_category_by_the_labeller(lists: CheckLists) -> None:
     asked = request("augmentation", category="耳机")
-    assert verdicts("音质不错", asked, lists, judged=Judged(category_label="耳机"))["category"].is_passed
-    assert not verdicts("音质不错", asked, lists, judged=Judged(category_label="酒店"))["category"].is_passed
+    assert verdicts("音质不错", asked, lists, prediction=LabellerPrediction(category_label="耳机"))[
+        "category"
+    ].is_passed
+    assert not verdicts("音质不错", asked, lists, prediction=LabellerPrediction(category_label="酒店"))[
+        "category"
+    ].is_passed
 
 
 def test_copying_of_a_source(lists: CheckLists) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from reviewgen_spark.text.requests.prompts import BEGIN, END, chat_messages, instruction, quoted
 from reviewgen_spark.text.requests.purposes import PURPOSES
-from reviewgen_spark.text.requests.request import Attribute, Request, Source
+from reviewgen_spark.text.requests.request import Attribute, Source, TextRequest
 from reviewgen_spark.text.words.languages import LANG_CODES
 
 BREAKERS = st.lists(
@@ -38,8 +38,8 @@ BREAKERS = st.lists(
 ).map("".join)
 
 
-def request(text: str, purpose: str = "summary", lang_code: str = "zh") -> Request:
-    return Request(
+def request(text: str, purpose: str = "summary", lang_code: str = "zh") -> TextRequest:
+    return TextRequest(
         purpose,  # type: ignore[arg-type]
         "p1",
         lang_code,  # type: ignore[arg-type]

@@ -12,15 +12,15 @@ from reviewgen_spark.text.requests.request import (
     LENGTH_BOUNDS,
     LENGTHS,
     Attribute,
-    Request,
     Source,
+    TextRequest,
     length_of,
     prompt_fingerprint,
     text_id,
 )
 from reviewgen_spark.text.words.languages import LANG_CODES
 
-REPLY = Request(
+REPLY = TextRequest(
     "reply",
     "p1",
     "zh",
@@ -38,13 +38,15 @@ REPLY = Request(
 
 
 def test_a_request_survives_json() -> None:
-    assert Request.from_json(REPLY.to_json()) == REPLY
+    assert TextRequest.from_json(REPLY.to_json()) == REPLY
     assert REPLY.to_json().isascii() and "\n" not in REPLY.to_json()
 
 
 def test_json_may_leave_out_defaults_and_write_attributes_as_an_object() -> None:
     line = '{"purpose": "product_copy", "product_id": "p1", "lang_code": "en", "attributes": {"colour": "red"}}'
-    assert Request.from_json(line) == Request("product_copy", "p1", "en", attributes=(Attribute("colour", "red"),))
+    assert TextRequest.from_json(line) == TextRequest(
+        "product_copy", "p1", "en", attributes=(Attribute("colour", "red"),)
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,18 +75,18 @@ def test_json_may_leave_out_defaults_and_write_attributes_as_an_object() -> None
 def test_a_wrong_request_says_what_is_expected(values: dict[str, object], expected: str) -> None:
     line = json.dumps({**json.loads(REPLY.to_json()), **values})
     with pytest.raises(ConfigError, match=expected):
-        Request.from_json(line)
+        TextRequest.from_json(line)
 
 
 @pytest.mark.parametrize("line", ["", "[]", "{", '{"purpose": "reply"}'])
 def test_a_line_that_is_no_request_is_refused(line: str) -> None:
     with pytest.raises(ConfigError, match="request: expected"):
-        Request.from_json(line)
+        TextRequest.from_json(line)
 
 
 def test_every_fault_is_told_at_once_and_no_text_of_a_review_is_in_it() -> None:
     with pytest.raises(ConfigError) as raised:
-        Request("秘密评论" * 20, "p1", "de", stars=0, sources=(Source("r", "秘密"),))  # type: ignore[arg-type]
+        TextRequest("秘密评论" * 20, "p1", "de", stars=0, sources=(Source("r", "秘密"),))  # type: ignore[arg-type]
     assert len(str(raised.value).splitlines()) == 3
     assert "秘密" not in str(raised.value)
 
@@ -100,13 +102,13 @@ def test_every_fault_is_told_at_once_and_no_text_of_a_review_is_in_it() -> None:
 )
 def test_a_text_needs_something_to_stand_on(purpose: str, expected: str) -> None:
     with pytest.raises(ConfigError, match=f"^request: {expected}"):
-        Request(purpose, "p1", "zh")  # type: ignore[arg-type]
+        TextRequest(purpose, "p1", "zh")  # type: ignore[arg-type]
 
 
 def test_a_draft_needs_the_buyers_own_words() -> None:
     with pytest.raises(ConfigError, match="own words"):
-        Request("draft_for_verified_buyer", "p1", "zh", stars=4)
-    assert Request("draft_for_verified_buyer", "p1", "zh", stars=4, keywords=("轻",)).stars == 4
+        TextRequest("draft_for_verified_buyer", "p1", "zh", stars=4)
+    assert TextRequest("draft_for_verified_buyer", "p1", "zh", stars=4, keywords=("轻",)).stars == 4
 
 
 def test_the_fingerprint_is_of_the_prompt_and_the_id_of_the_text() -> None:

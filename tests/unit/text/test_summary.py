@@ -11,7 +11,7 @@ from reviewgen_spark.config import SummariseSection, TokensSection
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.text.opinions.aspects import OpinionReader, read_aspects
 from reviewgen_spark.text.summaries.selection import choose_sentences
-from reviewgen_spark.text.summaries.sentences import Review, main_language, read_sentences
+from reviewgen_spark.text.summaries.sentences import ReviewText, main_language, read_sentences
 from reviewgen_spark.text.summaries.summary import summarise
 from reviewgen_spark.text.words.sentences import cut_clauses, cut_sentences
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
@@ -38,8 +38,8 @@ def reader() -> OpinionReader:
     return OpinionReader(TokensSection(), driver_dictionaries())
 
 
-def reviews_of(texts: tuple[str, ...], language: str) -> list[Review]:
-    return [Review(f"{language}{place}", text, language) for place, text in enumerate(texts)]
+def reviews_of(texts: tuple[str, ...], language: str) -> list[ReviewText]:
+    return [ReviewText(f"{language}{place}", text, language) for place, text in enumerate(texts)]
 
 
 SECTION = SummariseSection(max_words=20, min_mentions=3)
@@ -94,7 +94,7 @@ def test_counts_are_over_all_that_were_read(reader: OpinionReader) -> None:
 
 
 def test_the_language_of_most_is_quoted_and_all_are_counted(reader: OpinionReader) -> None:
-    reviews = [*reviews_of(ENGLISH, "en"), *reviews_of(CHINESE, "zh-hans"), Review("x", "Très bon", "other")]
+    reviews = [*reviews_of(ENGLISH, "en"), *reviews_of(CHINESE, "zh-hans"), ReviewText("x", "Très bon", "other")]
     summary = summarise(reviews, len(reviews), reader, SECTION)
     assert summary is not None and summary.language == "en"
     quoted = {claim.source_record_ids[0] for claim in summary.claims if claim.kind == "quote"}

@@ -6,7 +6,7 @@ import pytest
 from reviewgen_spark.config import ChecksSection, TokensSection
 from reviewgen_spark.errors import RequestError
 from reviewgen_spark.text.checks.checks import CheckLists, check_text, failed
-from reviewgen_spark.text.requests.request import LENGTHS, Attribute, Request, Source, length_of
+from reviewgen_spark.text.requests.request import LENGTHS, Attribute, Source, TextRequest, length_of
 from reviewgen_spark.text.requests.templates import TOPICS, fill_template, find_topics
 
 CONF = Path(__file__).parents[3] / "conf"
@@ -28,9 +28,9 @@ def test_replies_and_copy_pass_every_check(lang_code: str, length: str, lists: C
         common = {"product_id": "p", "lang_code": lang_code, "length": length, "seed": seed}
         source = (Source("r", COMPLAINTS[lang_code]),)
         requests = [
-            Request("reply", sources=source, sentiment="negative", category="手机", **common),  # type: ignore[arg-type]
-            Request("reply", sources=(Source("r", "good"),), sentiment="positive", **common),  # type: ignore[arg-type]
-            Request("product_copy", attributes=(Attribute("title", "A{1}"), Attribute("g", "5 kg")), **common),  # type: ignore[arg-type]
+            TextRequest("reply", sources=source, sentiment="negative", category="手机", **common),  # type: ignore[arg-type]
+            TextRequest("reply", sources=(Source("r", "good"),), sentiment="positive", **common),  # type: ignore[arg-type]
+            TextRequest("product_copy", attributes=(Attribute("title", "A{1}"), Attribute("g", "5 kg")), **common),  # type: ignore[arg-type]
         ]
         # Two attributes fill no long text, and nothing is made up to do so.
         for request in requests[: 2 if length == "long" else 3]:
@@ -45,7 +45,7 @@ def test_voices_say_what_was_asked_for(sentiment: str, lang_code: str, lists: Ch
     words = ("屏幕", "电池") if lang_code == "zh" else ("screen", "battery")
     texts = set()
     for seed in range(20):
-        request = Request(
+        request = TextRequest(
             "augmentation", "p", lang_code, sentiment=sentiment, keywords=words, length="short", seed=seed
         )  # type: ignore[arg-type]
         text = fill_template(request)
@@ -58,12 +58,12 @@ def test_voices_say_what_was_asked_for(sentiment: str, lang_code: str, lists: Ch
 def test_a_reply_answers_what_the_review_says() -> None:
     for lang_code, topics in TOPICS.items():
         for name, topic in topics.items():
-            request = Request(
+            request = TextRequest(
                 "reply", "p", lang_code, sources=(Source("r", f"{topic.words[0]} !"),), sentiment="negative"
             )
             assert name in find_topics(request)
             assert any(answer in fill_template(request) for answer in topic.answer)
-    named = Request("reply", "p", "zh", aspects=("quality",), sources=(Source("r", "物流慢"),))
+    named = TextRequest("reply", "p", "zh", aspects=("quality",), sources=(Source("r", "物流慢"),))
     assert find_topics(named) == ["quality", "delivery"]
 
 
@@ -73,10 +73,12 @@ def test_a_draft_says_only_what_the_buyer_said() -> None:
         ("en", r"[^.]*屏幕[^.]*\. [^.]*电池[^.]*\."),
     ):
         for seed in range(10):
-            request = Request("draft_for_verified_buyer", "p", lang_code, stars=1, keywords=("屏幕", "电池"), seed=seed)  # type: ignore[arg-type]
+            request = TextRequest(
+                "draft_for_verified_buyer", "p", lang_code, stars=1, keywords=("屏幕", "电池"), seed=seed
+            )  # type: ignore[arg-type]
             assert re.fullmatch(pattern, fill_template(request)), fill_template(request)
 
 
 def test_there_is_no_template_of_a_summary() -> None:
     with pytest.raises(RequestError, match="no templates for 'summary'"):
-        fill_template(Request("summary", "p", "zh", sources=(Source("r", "好"),)))
+        fill_template(TextRequest("summary", "p", "zh", sources=(Source("r", "好"),)))
