@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import functions as F
 
+from reviewgen_spark.transforms.ingest.batch_plan import active_slices
 from reviewgen_spark.transforms.views import mark_current
 from reviewgen_spark.warehouse.tables import Warehouse
 
@@ -63,7 +64,7 @@ class Counts:
 
 def count_records(warehouse: Warehouse) -> Counts:
     """Counts the rows of every table; no count is computed from another."""
-    files = [row for row in warehouse.records("ops_source_files").read() if row.state == "reserved"]
+    files = active_slices(warehouse.records("ops_source_files").read())
     clusters = warehouse.read("silver_review_clusters")
     labels = warehouse.read("gold_review_labels").agg(F.count("*"), F.count("error")).collect()[0]
     reviews = warehouse.read("silver_reviews")

@@ -9,8 +9,8 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.orchestration.erasure_log import open_erasures
 from reviewgen_spark.orchestration.freshness import Arrival, check_freshness
-from reviewgen_spark.transforms.ingest.batch_plan import undecided
-from reviewgen_spark.transforms.ingest.landing import list_deliveries
+from reviewgen_spark.transforms.ingest.batch_plan import active_slices, undecided
+from reviewgen_spark.transforms.ingest.listing import list_deliveries
 from reviewgen_spark.warehouse.tables import Warehouse
 
 
@@ -37,8 +37,8 @@ def check_night(warehouse: Warehouse, config: Config) -> None:
     ]
     arrivals = [
         Arrival(row.modified_at.replace(tzinfo=UTC), row.last_row - row.first_row + 1)
-        for row in known
-        if row.state == "reserved" and row.feed_code == "reviews" and row.batch_id is not None
+        for row in active_slices(known)
+        if row.feed_code == "reviews"
     ]
     faults += open_erasures(warehouse)
     faults += check_freshness(arrivals, config.freshness, datetime.now(UTC))

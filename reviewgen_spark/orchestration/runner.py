@@ -188,13 +188,15 @@ class Run:
         """Reserves new files and their batch ids in one commit, before any of their rows is written."""
         assert stage.plan is not None
         known = self.warehouse.records("ops_source_files").read()
-        rows = stage.plan(self.spark, self.config, known)
+        rows, warnings = stage.plan(self.spark, self.config, known, self.ledger.done(stage.name).keys())
+        for warning in warnings:
+            self.report(f"[{stage.name}] warning: {warning}")
         if rows:
             self.lease.check()
             record_source_files(self.warehouse, known, rows)
-            batches = {row["batch_id"] for row in rows} - {None}
+            batches = {row["batch_id"] for row in rows if row["state"] != "retry"} - {None}
             rejected = [row["path"] for row in rows if row["state"] == "rejected"]
-            count = len({row["path"] for row in rows if row["batch_id"] is not None})
+            count = len({row["path"] for row in rows if row["batch_id"] in batches})
             self.report(f"[{stage.name}] {count:,} new files in {len(batches):,} batches")
             for path in rejected:
                 self.report(f"[{stage.name}] {path} was refused whole; see `reviewgen status`")

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 from reviewgen_spark.pipelines import compress, nightly, train, train_generator
 
-from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.config import Config, IngestSection, load_config
 from reviewgen_spark.errors import DataQualityError, ErrorShareError, ModelNotFoundError, StageError
 from reviewgen_spark.models.registry.generators import resolve_generator
 from reviewgen_spark.models.registry.registry import read_file, resolve
@@ -23,7 +23,8 @@ from reviewgen_spark.orchestration.delivery_gate import check_night, undecided_f
 from reviewgen_spark.orchestration.ledger import Ledger
 from reviewgen_spark.orchestration.runner import open_run
 from reviewgen_spark.transforms.ingest.batch_plan import plan_batches
-from reviewgen_spark.transforms.ingest.source_files import UnreadableFileError, read_records
+from reviewgen_spark.transforms.ingest.source_files import read_records
+from reviewgen_spark.transforms.ingest.source_record import UnreadableFileError
 from reviewgen_spark.warehouse.tables import Warehouse
 
 pytestmark = pytest.mark.e2e
@@ -118,7 +119,8 @@ def test_a_file_that_only_looks_new_is_read_once_more(
         os.utime(file, (file.stat().st_atime, file.stat().st_mtime + 60))
 
     def plan() -> list[dict[str, Any]]:
-        return plan_batches(spark, config, warehouse.records("ops_source_files").read())
+        done = Ledger(warehouse, "test").done("ingest").keys()
+        return plan_batches(spark, config, warehouse.records("ops_source_files").read(), done)[0]
 
     again = plan()
     assert len(again) == len(files) > 1
@@ -298,7 +300,7 @@ def readable(path: Path) -> int:
     """Records that stand whole before the cut."""
     found = []
     with pytest.raises(UnreadableFileError):
-        found.extend(read_records(str(path), "jsonl", ()))
+        found.extend(read_records(str(path), "jsonl", "reviews", IngestSection()))
     return len(found)
 
 

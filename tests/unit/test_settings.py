@@ -45,8 +45,9 @@ from reviewgen_spark.text.summaries.summary import summarise
 from reviewgen_spark.text.words.tokeniser import Tokeniser
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_safety_lists
 from reviewgen_spark.transforms.ingest.batch_plan import reserve
-from reviewgen_spark.transforms.ingest.landing import Delivery, Scan
+from reviewgen_spark.transforms.ingest.listing import Delivery
 from reviewgen_spark.transforms.ingest.record_parsing import ReviewParser
+from reviewgen_spark.transforms.ingest.scan import Scan
 from tests.conftest import ConfigFactory
 from tests.unit.test_session import Builder
 

@@ -9,7 +9,9 @@ from reviewgen_spark.orchestration.runner import Run
 from reviewgen_spark.orchestration.source_file_log import record_source_files
 from reviewgen_spark.text.privacy.erasure_keys import Erased
 from reviewgen_spark.transforms.erasure.landing_files import AffectedFile, empty_records, find_in_landing
-from reviewgen_spark.transforms.ingest.landing import Delivery, file_hash, list_deliveries
+from reviewgen_spark.transforms.ingest.listing import list_deliveries
+from reviewgen_spark.transforms.ingest.scan import file_hash
+from reviewgen_spark.transforms.ingest.source_record import UnreadableFileError
 
 
 def empty_landing(run: Run, erased: Erased, rewrite: bool) -> tuple[list[str], list[str]]:
@@ -28,15 +30,20 @@ def empty_landing(run: Run, erased: Erased, rewrite: bool) -> tuple[list[str], l
     last = {row.path: row for row in known}
     emptied: list[str] = []
     remaining: list[str] = []
-    for match in find_in_landing(run.spark, run.config, deliveries, erased):
+    readable = [delivery for delivery in deliveries if not delivery.fault]
+    for match in find_in_landing(run.spark, run.config, readable, erased):
         logged = last.get(match.delivery.path)
         if rewrite and match.ordinals and (obstacle := _obstacle(run.config, match, logged)) is None:
-            _rewrite(run, match, known)
-            emptied.append(_describe(match))
+            try:
+                _rewrite(run, match, known)
+                emptied.append(_describe(match))
+            except UnreadableFileError as error:
+                remaining.append(f"{_describe(match)}: {error}")
         elif match.ordinals:
             remaining.append(_describe(match) + (f": {obstacle}" if rewrite else ""))
         elif logged is None or logged.state != "reserved":
             remaining.append(_describe(match))
+    remaining += [f"{one.path}: {one.fault}; not searched" for one in deliveries if one.fault]
     return emptied, remaining
 
 
@@ -66,11 +73,13 @@ def _rewrite(run: Run, match: AffectedFile, known: list[Row]) -> None:
     """
     delivery = match.delivery
     file = Path(run.config.paths.landing) / delivery.path
-    copy = empty_records(file, delivery.format_code, set(match.ordinals))
+    copy = empty_records(file, delivery.format_code, set(match.ordinals), delivery.feed_code, run.config.ingest)
     row = {
-        **vars(
-            Delivery(delivery.feed_code, delivery.path, delivery.format_code, copy.stat().st_size, delivery.modified_at)
-        ),
+        "feed_code": delivery.feed_code,
+        "path": delivery.path,
+        "format_code": delivery.format_code,
+        "size": copy.stat().st_size,
+        "modified_at": delivery.modified_at,
         "sha256": file_hash(str(copy)),
         # The range of rows is empty and has no batch, because rows reserved earlier keep their batch.
         "first_row": 1,

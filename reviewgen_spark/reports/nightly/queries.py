@@ -24,6 +24,7 @@ from reviewgen_spark.reports.nightly.figures import (
 )
 from reviewgen_spark.reports.nightly.label_queries import MAX_DAYS
 from reviewgen_spark.reports.nightly.review_facts import day_of, gather
+from reviewgen_spark.transforms.ingest.batch_plan import active_slices
 
 # Sizes of a group of equal texts: lower bound and name, largest first.
 _GROUP_SIZES = ((10, "10 times or more"), (4, "4 to 9 times"), (3, "3 times"), (2, "twice"), (1, "once"))
@@ -102,7 +103,7 @@ def _volume(tables: Mapping[str, DataFrame], timezone: str) -> dict[str, Any]:
         for path in sorted({*by_file, *states}, reverse=True)
     ]
     return {
-        "delivered": sum(row.last_row - row.first_row + 1 for row in decided if row.state == "reserved"),
+        "delivered": sum(row.last_row - row.first_row + 1 for row in active_slices(decided)),
         "bronze": sum(file.bronze for file in files),
         "quarantined": sum(file.quarantined for file in files),
         "redelivered": sum(file.redelivered for file in files),

@@ -31,8 +31,8 @@ class Feed:
     def canonical(self, name: str) -> str:
         """Returns the name of a column without blanks around; a known one in lower case, with `_` between its words.
 
-        >>> FEEDS["reviews"].canonical(" User_ID"), FEEDS["reviews"].canonical("User Id"), FEEDS["reviews"].canonical("Shop ")
-        ('user_id', 'user_id', 'Shop')
+        >>> [FEEDS["reviews"].canonical(name) for name in (" User_ID", "User Id", "Shop ")]
+        ['user_id', 'user_id', 'Shop']
         """
         stripped = name.strip().strip("\ufeff").strip()
         lowered = re.sub(r"[\s_-]+", "_", stripped.casefold())

@@ -29,6 +29,7 @@ class CsvRow:
     fields: list[str]
     reason: str | None
     lines: Sequence[Line]
+    is_blank: bool = False
 
 
 class CsvFile:
@@ -36,7 +37,7 @@ class CsvFile:
 
     A record goes over several lines if a quoted field has a newline. If a further line of such a field is a whole
     record by itself, the quote was never closed: the first line is refused as `unclosed_quote`, and reading continues
-    with the second. Blank lines are no records.
+    with the second. A blank line is no record.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class CsvFile:
         self.columns = [feed.canonical(name) for name in self.header]
 
     def __iter__(self) -> Iterator[CsvRow]:
-        """Yields the rows."""
+        """Yields the rows, blank ones too."""
         reader = self._reader()
         while True:
             self._taken, self._size, self._is_damaged = [], 0, False
@@ -88,6 +89,7 @@ class CsvFile:
             if fields is None:
                 return
             if not fields or (len(fields) == 1 < len(self.columns) and not fields[0].strip()):
+                yield CsvRow([], None, self._taken, is_blank=True)
                 continue
             reason = "wrong_field_count" if len(fields) != len(self.columns) else None
             yield CsvRow(fields, "not_decodable" if self._is_damaged else reason, self._taken)
@@ -145,7 +147,8 @@ def read_csv(file: CsvFile, feed: Feed) -> Iterator[SourceRecord]:
     require_columns(file.header, feed)
     names = ColumnNames(feed)
     is_plain = len(set(file.columns)) == len(file.columns)
-    for ordinal, row in enumerate(file, start=1):
+    records = (row for row in file if not row.is_blank)
+    for ordinal, row in enumerate(records, start=1):
         if row.reason == "record_too_long":
             yield too_long(ordinal, ordinal, row.lines[0].content[:KEPT_BYTES], file.encoding)
             continue
@@ -169,9 +172,7 @@ def find_separator(header: str, feed: Feed) -> str:
     >>> find_separator("review_id;product_id;text", FEEDS["reviews"])
     ';'
     """
-    return max(
-        SEPARATORS, key=lambda separator: len(feed.present(next(csv.reader([header], delimiter=separator), [])))
-    )
+    return max(SEPARATORS, key=lambda separator: len(feed.present(next(csv.reader([header], delimiter=separator), []))))
 
 
 def require_columns(names: Sequence[str], feed: Feed) -> None:

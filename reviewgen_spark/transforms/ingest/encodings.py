@@ -7,6 +7,7 @@ charset-normalizer took 3 to 8 % of those in GB18030 for another encoding.
 
 import codecs
 import io
+import zlib
 from typing import BinaryIO
 
 SAMPLE_BYTES = 64 * 1024  # lines with other characters than ASCII that are enough to decide
@@ -28,26 +29,31 @@ _MARKS = (
 )
 
 
-def detect_encoding(stream: BinaryIO) -> str:
-    """Returns the Python name of a stream's encoding; `utf-8` if nothing else is plausible."""
-    head = stream.read(SAMPLE_BYTES)
-    for mark, name in _MARKS:
-        if head.startswith(mark):
-            return name
+def detect_encoding(stream: io.BufferedIOBase) -> str:
+    """Returns the Python name of a stream's encoding; `utf-8` if nothing else is plausible.
+
+    Of a file that is cut or damaged, what can be read decides.
+    """
     sample, searched = b"", 0
-    while head:
-        searched += len(head)
-        sample += b"".join(line for line in head.splitlines(keepends=True) if not line.isascii())
-        if len(sample) >= SAMPLE_BYTES or searched >= SEARCHED_BYTES:
-            break
-        head = stream.read(SAMPLE_BYTES)
+    try:
+        while head := stream.read1(SAMPLE_BYTES):
+            if not searched:
+                for mark, name in _MARKS:
+                    if head.startswith(mark):
+                        return name
+            searched += len(head)
+            sample += b"".join(line for line in head.splitlines(keepends=True) if not line.isascii())
+            if len(sample) >= SAMPLE_BYTES or searched >= SEARCHED_BYTES:
+                break
+    except (OSError, EOFError, zlib.error):
+        pass
     return encoding_of(sample)
 
 
 def encoding_of(sample: bytes) -> str:
-    """Returns the encoding of some lines: `utf-8`, `gb18030` or `big5`.
+    r"""Returns the encoding of some lines: `utf-8`, `gb18030` or `big5`.
 
-    >>> encoding_of("手机很好用".encode("gbk")), encoding_of("手機很好用".encode("big5")), encoding_of(b"caf\\xe9")
+    >>> encoding_of("手机很好用".encode("gbk")), encoding_of("手機很好用".encode("big5")), encoding_of(b"caf\xe9")
     ('gb18030', 'big5', 'utf-8')
     """
     if damage(sample.decode("utf-8", errors="replace"), sample) <= MAX_DAMAGE:
@@ -63,11 +69,11 @@ def encoding_of(sample: bytes) -> str:
 
 
 def damage(text: str, encoded: bytes) -> float:
-    """Returns the share of the characters beyond ASCII that did not decode.
+    r"""Returns the share of the characters beyond ASCII that did not decode.
 
     `encoded` is the source in UTF-8. A U+FFFD that stands in it was delivered, and is no damage of ours.
 
-    >>> damage("好\\ufffd", "好".encode() + b"\\xff"), damage("好\\ufffd", "好\\ufffd".encode())
+    >>> damage("好\ufffd", "好".encode() + b"\xff"), damage("好\ufffd", "好\ufffd".encode())
     (0.5, 0.0)
     """
     replaced = text.count("\ufffd") - encoded.count(b"\xef\xbf\xbd")

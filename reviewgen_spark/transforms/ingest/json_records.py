@@ -1,46 +1,153 @@
 """Reads JSON: one object a line, an array of objects, or objects over several lines."""
 
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import orjson
 
 from reviewgen_spark.transforms.ingest.columns import ColumnNames, Feed
 from reviewgen_spark.transforms.ingest.encodings import decode
-from reviewgen_spark.transforms.ingest.source_record import SourceRecord, UnreadableFileError, bounded_lines, too_long
+from reviewgen_spark.transforms.ingest.source_record import (
+    KEPT_BYTES,
+    SourceRecord,
+    UnreadableFileError,
+    bounded_lines,
+    too_long,
+)
 
+_BOM = b"\xef\xbb\xbf"
+_BLANKS = b" \t\r\n"
 _CHUNK = 2**16
 _EXACT = 2**53  # a float from here on may stand for several integers
-_LINES_OF_ONE_OBJECT = re.compile(rb"\s*(\[\s*(\{.*)?|\{\s*)$", re.DOTALL)
+_TOKEN = re.compile(rb'["\\{}\n]')
+
+
+class JsonPart(NamedTuple):
+    """A part of a file: a record, or what stands between two. The parts together are the file.
+
+    Of a record with `is_cut`, which is too long, only the beginning is held.
+    """
+
+    content: bytes
+    line: int
+    is_record: bool
+    is_cut: bool = False
 
 
 def read_json(stream: BinaryIO, feed: Feed, encoding: str, max_bytes: int) -> Iterator[SourceRecord]:
-    """Yields the records of a stream of one object a line, or of any other JSON whose objects follow each other."""
-    lines = bounded_lines(stream, max_bytes)
-    first = next((line for line in lines if line.content.strip()), None)
-    if first is None:
-        return
+    """Yields the records of a stream that can `peek`.
+
+    Raises:
+        UnreadableFileError: an array or an object over several lines is not closed.
+    """
     reader = JsonObjects(feed, encoding)
-    if _LINES_OF_ONE_OBJECT.match(first.content.removeprefix(b"\xef\xbb\xbf").rstrip()) and not reader.is_whole(
-        first.content
-    ):
-        yield from _stream_records(_chain(first.content, stream), reader, encoding, max_bytes)
-        return
     ordinal = 0
-    line: Any = first
-    while line is not None:
-        content = line.content.strip(b"\r\n \t")
-        if line.number == 1:
-            content = content.removeprefix(b"\xef\xbb\xbf")
-        if line.is_cut:
-            ordinal += 1
-            yield too_long(ordinal, line.number, content, encoding)
-        elif content:
-            ordinal += 1
-            yield reader.record(ordinal, line.number, content)
-        line = next(lines, None)
+    for part in split_json(stream, max_bytes):
+        if not part.is_record:
+            continue
+        ordinal += 1
+        content = part.content.strip(_BLANKS).removeprefix(_BOM)
+        if part.is_cut:
+            yield too_long(ordinal, part.line, content, encoding)
+        else:
+            yield reader.record(ordinal, part.line, content)
+
+
+def split_json(stream: BinaryIO, max_bytes: int) -> Iterator[JsonPart]:
+    """Cuts a stream into records and what stands between them."""
+    head = cast(io.BufferedReader, stream).peek(_CHUNK)
+    if _is_over_lines(head):
+        yield from _split_objects(stream, max_bytes)
+        return
+    for line in bounded_lines(stream, max_bytes):
+        is_record = bool(line.content.removeprefix(_BOM).strip(_BLANKS))
+        yield JsonPart(line.content, line.number, is_record, line.is_cut)
+
+
+def _is_over_lines(head: bytes) -> bool:
+    """Returns whether a file begins with an array of objects, or with an object over several lines."""
+    text = head.removeprefix(_BOM).lstrip(_BLANKS)
+    if text.startswith(b"["):
+        return text[1:].lstrip(_BLANKS)[:1] in (b"{", b"")
+    if not text.startswith(b"{"):
+        return False
+    first = next((part for part in _cut(iter([text]), len(text)) if part.is_record), None)
+    if first is None or b"\n" not in first.content:
+        return False
+    try:
+        orjson.loads(first.content)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _split_objects(stream: BinaryIO, max_bytes: int) -> Iterator[JsonPart]:
+    """Cuts a stream at the braces of its outermost objects, so that one malformed object is one record.
+
+    Raises:
+        UnreadableFileError: the stream ends inside an object or an array.
+    """
+    brackets, is_inside, line = 0, False, 1
+    for part in _cut(iter(lambda: stream.read(_CHUNK), b""), max_bytes):
+        if part.is_record:
+            is_inside, line = part.content[-1:] != b"}" and not part.is_cut, part.line
+        else:
+            brackets += part.content.count(b"[") - part.content.count(b"]")
+        yield part
+    if is_inside or brackets:
+        raise UnreadableFileError(f"the JSON ends inside an array or object; the last record begins on line {line:,}")
+
+
+def _cut(chunks: Iterator[bytes], max_bytes: int) -> Iterator[JsonPart]:
+    """Yields each outermost object, and what stands between two. One that is not closed is the last part."""
+    depth, line, start = 0, 1, 1
+    in_string = is_escaped = False
+    held: list[bytes] = []
+    size = 0
+
+    def part(is_record: bool) -> JsonPart:
+        return JsonPart(b"".join(held)[: KEPT_BYTES if size > max_bytes else None], start, is_record, size > max_bytes)
+
+    for chunk in chunks:
+        begin = position = 0
+        while True:
+            if is_escaped:
+                is_escaped, position = False, position + 1
+            token = _TOKEN.search(chunk, position)
+            if token is None:
+                break
+            position, byte = token.end(), token.group()
+            if byte == b"\n":
+                line += 1
+            elif depth == 0:
+                if byte == b"{":
+                    held.append(chunk[begin : position - 1])
+                    if any(held):
+                        yield part(False)
+                    held, size, begin, depth, start = [], 0, position - 1, 1, line
+            elif byte == b"\\":
+                is_escaped = in_string
+                if is_escaped and position == len(chunk):
+                    break
+            elif byte == b'"':
+                in_string = not in_string
+            elif not in_string:
+                depth += 1 if byte == b"{" else -1
+                if depth == 0:
+                    held.append(chunk[begin:position])
+                    size += position - begin
+                    yield part(True)
+                    held, size, begin, start = [], 0, position, line
+        rest = chunk[begin:]
+        if depth:
+            size += len(rest)
+        if not depth or size <= max_bytes + len(rest):
+            held.append(rest)
+    if any(held):
+        yield part(depth > 0)
 
 
 class JsonObjects:
@@ -52,28 +159,19 @@ class JsonObjects:
         self._encoding = encoding
         self._keys = tuple(f'"{name}"'.encode() for name in feed.known)
 
-    def is_whole(self, content: bytes) -> bool:
-        """Returns whether a line is valid JSON by itself."""
-        try:
-            orjson.loads(content.strip().removeprefix(b"\xef\xbb\xbf"))
-        except orjson.JSONDecodeError:
-            return False
-        return True
-
     def record(self, ordinal: int, line: int, content: bytes) -> SourceRecord:
         """Parses one object, given as bytes of the file's encoding."""
         raw, is_damaged = decode(content, self._encoding)
-        if self._encoding != "utf-8":
-            content = raw.encode("utf-8", errors="replace")
         if is_damaged:
             return SourceRecord(ordinal, line, raw, None, "not_decodable")
+        if self._encoding != "utf-8":
+            content = raw.encode("utf-8", errors="replace")
         try:
             values = orjson.loads(content)
         except orjson.JSONDecodeError:
             return SourceRecord(ordinal, line, raw, None, "malformed_json")
         if not isinstance(values, dict):
             return SourceRecord(ordinal, line, raw, None, "not_an_object")
-        reason = None
         if any(content.count(key) > 1 for key in self._keys) or _may_be_inexact(values):
             renamed, reason = self._reread(content, values)
         else:
@@ -81,7 +179,7 @@ class JsonObjects:
         return SourceRecord(ordinal, line, raw, None if reason else renamed, reason)
 
     def _reread(self, content: bytes, values: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None]:
-        """Parses again what orjson changes: of equal keys it keeps the last, and integers beyond 64 bits become floats."""
+        """Parses again what orjson changes: it keeps the last of equal keys, and makes long integers floats."""
         try:
             pairs = json.loads(content, object_pairs_hook=_Pairs)
         except (ValueError, RecursionError):
@@ -103,79 +201,3 @@ def _plain(value: Any) -> Any:
 
 def _may_be_inexact(values: Mapping[str, Any]) -> bool:
     return any(isinstance(value, float) and abs(value) >= _EXACT for value in values.values())
-
-
-def _chain(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
-    yield first
-    while chunk := stream.read(_CHUNK):
-        yield chunk
-
-
-def _stream_records(
-    chunks: Iterator[bytes], reader: JsonObjects, encoding: str, max_bytes: int
-) -> Iterator[SourceRecord]:
-    """Cuts a stream into objects at the braces, without a parser, so that one malformed object is one record."""
-    ordinal, line = 0, 1
-    for start, content, is_cut in _objects(chunks, max_bytes):
-        ordinal, line = ordinal + 1, start
-        if is_cut:
-            yield too_long(ordinal, line, content, encoding)
-        else:
-            yield reader.record(ordinal, line, content)
-
-
-def _objects(chunks: Iterator[bytes], max_bytes: int) -> Iterator[tuple[int, bytes, bool]]:
-    """Yields (line, bytes, whether it was cut) of each outermost object.
-
-    Raises:
-        UnreadableFileError: the stream ends inside an object or an array, or something else stands between objects.
-    """
-    token = re.compile(rb'["\\{}\n]')
-    depth, line, start = 0, 1, 1
-    in_string = is_escaped = is_cut = False
-    parts: list[bytes] = []
-    size = 0
-    brackets = 0
-    for chunk in chunks:
-        begin = 0
-        position = 0
-        while position < len(chunk):
-            if is_escaped:
-                is_escaped, position = False, position + 1
-                continue
-            if depth == 0:
-                byte = chunk[position : position + 1]
-                position += 1
-                if byte == b"{":
-                    depth, start, begin, parts, size, is_cut = 1, line, position - 1, [], 0, False
-                elif byte == b"\n":
-                    line += 1
-                elif byte in b"[]":
-                    brackets += 1 if byte == b"[" else -1
-                elif byte not in b" \t\r,\xef\xbb\xbf":
-                    raise UnreadableFileError(f"no JSON object begins on line {line:,}")
-                continue
-            found = token.search(chunk, position)
-            if found is None:
-                break
-            position = found.end()
-            byte = found.group()
-            if byte == b"\n":
-                line += 1
-            elif byte == b"\\":
-                is_escaped = in_string
-            elif byte == b'"':
-                in_string = not in_string
-            elif not in_string:
-                depth += 1 if byte == b"{" else -1
-                if depth == 0:
-                    parts.append(chunk[begin:position])
-                    yield start, b"".join(parts), is_cut
-                    parts, size, begin = [], 0, position
-        if depth:
-            if size <= max_bytes:
-                parts.append(chunk[begin:])
-                size += len(chunk) - begin
-            is_cut = is_cut or size > max_bytes
-    if depth or brackets:
-        raise UnreadableFileError(f"the JSON ends inside the object that begins on line {start:,}")

@@ -1,9 +1,8 @@
-"""Reads Parquet. A value that Python cannot hold, such as a date in the year 20000, is refused with its record alone."""
+"""Reads Parquet. A value that Python cannot hold, such as a date in the year 20000, costs its record alone."""
 
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 from reviewgen_spark.transforms.ingest.columns import ColumnNames, Feed
 from reviewgen_spark.transforms.ingest.csv_records import require_columns
 from reviewgen_spark.transforms.ingest.encodings import MAX_DAMAGE, damage
+from reviewgen_spark.transforms.ingest.json_text import write_json
 from reviewgen_spark.transforms.ingest.source_record import KEPT_BYTES, SourceRecord, UnreadableFileError
 
 _CHUNK = 4096
@@ -35,26 +35,17 @@ def read_parquet(source: Any, feed: Feed, max_bytes: int) -> Iterator[SourceReco
         for row in zip(*columns, strict=True):
             ordinal += 1
             values, reason = names.merge(zip(batch.schema.names, row, strict=True))
-            raw = write_json(values)
+            try:
+                raw = write_json(values)
+            except ValueError:
+                yield SourceRecord(ordinal, ordinal, "", None, "too_deep")
+                continue
             if len(raw) > max_bytes:
                 yield SourceRecord(ordinal, ordinal, raw[:KEPT_BYTES], None, "record_too_long")
                 continue
             if any(isinstance(value, _Undecodable) for value in row):
                 reason = "not_decodable"
             yield SourceRecord(ordinal, ordinal, raw, None if reason else values, reason)
-
-
-def write_json(values: Any) -> str:
-    """Returns values as JSON. What JSON does not have is written as its text; integers may have any length."""
-    import json
-
-    try:
-        return orjson.dumps(values, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-    except (TypeError, ValueError):  # integers beyond 64 bits, or more than 254 levels
-        try:
-            return json.dumps(values, default=str, ensure_ascii=False)
-        except (TypeError, ValueError, RecursionError):
-            raise UnreadableFileError("a record cannot be written as JSON") from None
 
 
 def _values(column: pa.Array) -> list[Any]:

@@ -7,13 +7,14 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 from pyarrow import fs
 
 from reviewgen_spark.config import IngestSection
-from reviewgen_spark.transforms.ingest.columns import FEEDS, Feed
+from reviewgen_spark.transforms.ingest.columns import FEEDS
 from reviewgen_spark.transforms.ingest.csv_records import CsvFile, read_csv
 from reviewgen_spark.transforms.ingest.encodings import Transcoded, detect_encoding
 from reviewgen_spark.transforms.ingest.json_records import read_json
@@ -24,7 +25,7 @@ from reviewgen_spark.transforms.ingest.source_record import SourceRecord, Unread
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 _BUFFER = 2**20
 _SMALL = 64 * 2**20  # bytes that any packed file may unpack to
-_WIDE = ("utf-16", "utf-32")  # a newline is not one byte
+WIDE_ENCODINGS = ("utf-16", "utf-32")  # a newline is not one byte
 
 
 def format_of(path: str) -> str | None:
@@ -47,7 +48,9 @@ def open_filesystem(location: str) -> tuple[fs.FileSystem, str]:
     return fs.LocalFileSystem(), location
 
 
-def read_records(location: str, format_code: str, feed_code: str, section: IngestSection) -> Iterator[SourceRecord]:
+def read_records(
+    location: str, format_code: str, feed_code: str, section: IngestSection, is_strict: bool = True
+) -> Iterator[SourceRecord]:
     """Yields a file's records.
 
     Args:
@@ -55,11 +58,12 @@ def read_records(location: str, format_code: str, feed_code: str, section: Inges
         format_code: `jsonl`, `csv` or `parquet`.
         feed_code: `reviews` or `gold_labels`.
         section: the section `ingest`: encoding, separator, limits.
+        is_strict: whether a file without the required columns is refused.
 
     Raises:
         UnreadableFileError: at the point where the file cannot be read on.
     """
-    feed = FEEDS[feed_code]
+    feed = FEEDS[feed_code] if is_strict else replace(FEEDS[feed_code], required=())
     try:
         if format_code == "parquet":
             with open_seekable(location, section) as source:
@@ -67,9 +71,9 @@ def read_records(location: str, format_code: str, feed_code: str, section: Inges
             return
         encoding = find_encoding(location, section)
         with open_text(location, encoding, section) as stream:
-            encoding = "utf-8" if encoding in _WIDE else encoding
+            encoding = "utf-8" if encoding in WIDE_ENCODINGS else encoding
             if format_code == "csv":
-                yield from read_csv(open_csv(stream, feed, encoding, section), feed)
+                yield from read_csv(open_csv(stream, feed_code, encoding, section), feed)
             else:
                 yield from read_json(stream, feed, encoding, section.max_record_bytes)
     except (OSError, EOFError, zlib.error, pa.ArrowException, csv.Error, UnicodeError) as error:
@@ -77,8 +81,9 @@ def read_records(location: str, format_code: str, feed_code: str, section: Inges
         raise UnreadableFileError(f"damaged or cut off ({type(error).__name__})") from None
 
 
-def open_csv(stream: BinaryIO, feed: Feed, encoding: str, section: IngestSection) -> CsvFile:
+def open_csv(stream: BinaryIO, feed_code: str, encoding: str, section: IngestSection) -> CsvFile:
     """Opens a CSV stream by the settings of the section."""
+    feed = FEEDS[feed_code]
     separator = {"tab": "\t"}.get(section.csv_separator, section.csv_separator)
     is_record: Callable[[Any], bool] = lambda values: is_whole_record(values, feed, section.zone)  # noqa: E731
     return CsvFile(stream, feed, encoding, separator, section.max_record_bytes, is_record)
@@ -96,7 +101,7 @@ def find_encoding(location: str, section: IngestSection) -> str:
 def open_text(location: str, encoding: str, section: IngestSection) -> Iterator[BinaryIO]:
     """Opens a file of lines, unpacked. One in UTF-16 or UTF-32 is read as UTF-8."""
     with open_bytes(location, section) as stream:
-        if encoding in _WIDE:
+        if encoding in WIDE_ENCODINGS:
             stream = cast(BinaryIO, io.BufferedReader(Transcoded(stream, encoding), _BUFFER))
         yield stream
 
@@ -146,7 +151,10 @@ class _Unpacked(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        count = self._stream.readinto(buffer)
+        # read1 returns what is left of a file that was cut; readinto raises before
+        content = self._stream.read1(len(buffer))
+        count = len(content)
+        buffer[:count] = content
         self._left -= count
         if self._left < 0:
             raise UnreadableFileError(

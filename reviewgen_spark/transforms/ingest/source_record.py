@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from reviewgen_spark.transforms.ingest.encodings import decode
 
@@ -35,8 +35,7 @@ class SourceRecord:
     reason: str | None = None
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A physical line with its newline. Of one that is too long only the beginning is held."""
 
     number: int
