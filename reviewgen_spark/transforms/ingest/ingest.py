@@ -141,7 +141,9 @@ def _part_deliveries(reviews: DataFrame, earlier_reviews: DataFrame, batch: Colu
     typed = (
         reviews.join(first, on="record_id", how="left")
         .withColumn("first", F.coalesce("first", F.first(own).over(same_record)))
-        .withColumn("record_id", F.when(F.col("first").eqNullSafe(own), "record_id").otherwise("correction_id"))
+        .withColumn(
+            "record_id", F.when(F.col("first").eqNullSafe(own), F.col("record_id")).otherwise(F.col("correction_id"))
+        )
         .withColumn("delivery", F.row_number().over(same_record))
         .join(earlier.select("record_id", F.lit(True).alias("is_known")), on="record_id", how="left")
         .withColumn("is_redelivered", F.col("is_known").isNotNull() | (F.col("delivery") > 1))
