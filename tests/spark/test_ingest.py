@@ -18,11 +18,12 @@ import pytest
 from pyspark.sql import SparkSession
 from reviewgen_spark.jobs.ingest import STAGE
 
-from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.config import Config, IngestSection, load_config
 from reviewgen_spark.errors import StageError
 from reviewgen_spark.orchestration.delivery_gate import undecided_files
 from reviewgen_spark.orchestration.runner import open_run
 from reviewgen_spark.orchestration.stage import Stage
+from reviewgen_spark.transforms.ingest.listing import list_deliveries
 from reviewgen_spark.warehouse.tables import Warehouse
 
 NAMES = ("review_id", "product_id", "user_id", "rating", "text", "created_at")
@@ -223,18 +224,22 @@ def test_a_table_that_was_half_written_is_read_when_it_is_whole(
     assert "reviews/half table" not in {row.path for row in undecided_files(warehouse, delivered[0])}
 
 
-def test_a_shallow_clone_and_a_file_beside_a_table(spark: SparkSession, tmp_path: Path) -> None:
-    source, reviews = tmp_path / "source", tmp_path / "landing" / "reviews"
-    write_delta(spark, source, "cloned")
+def test_a_file_beside_a_delta_table_is_read(spark: SparkSession, tmp_path: Path) -> None:
+    reviews = tmp_path / "landing" / "reviews"
     write_delta(spark, reviews, "delta_root")
     (reviews / "beside.csv").write_text(as_csv("beside"))
-    spark.sql(f"CREATE TABLE delta.`{reviews / 'clone'}` SHALLOW CLONE delta.`{source}`")
     config = load_config("local", [f"paths.root={tmp_path}"])
     ingest(spark, config)
-    warehouse = Warehouse(spark, config)
-    assert good_rows(warehouse) == {"delta_root": 6, "beside": 6}
-    [refused] = undecided_files(warehouse, config)
-    assert refused.path == "reviews/clone" and "deliver a deep clone" in refused.detail
+    assert good_rows(Warehouse(spark, config)) == {"delta_root": 6, "beside": 6}
+
+
+def test_a_shallow_clone_is_refused(spark: SparkSession, tmp_path: Path) -> None:
+    source, landing = tmp_path / "source", tmp_path / "landing"
+    write_delta(spark, source, "cloned")
+    spark.sql(f"CREATE TABLE delta.`{landing / 'reviews' / 'clone'}` SHALLOW CLONE delta.`{source}`")
+    [delivery] = list_deliveries(spark, str(landing), IngestSection())
+    assert delivery.path == "reviews/clone"
+    assert delivery.fault is not None and "deliver a deep clone" in delivery.fault
 
 
 def test_a_landing_folder_that_is_not_there_is_an_error(spark: SparkSession, config: Config) -> None:
