@@ -120,13 +120,18 @@ def decide_file(warehouse: Warehouse, path: str, decision: str) -> None:
         decision: `accept` or `retry`.
 
     Raises:
-        ConfigError: No such file was refused.
+        ConfigError: No such file was refused, or nothing of it can be read.
     """
     known = warehouse.records("ops_source_files").read()
     last = {row.path: row for row in known}
     if path not in last or last[path].state != "rejected":
         refused = sorted(name for name, row in last.items() if row.state == "rejected")
         raise ConfigError(f"{path}: no such file was refused; the refused files are: {', '.join(refused) or 'none'}")
+    if decision == "accept" and not last[path].row_count:
+        raise ConfigError(
+            f"{path}: nothing of it can be read ({last[path].detail}), so it cannot be accepted. Correct it and run "
+            "`reviewgen ingest retry`, or remove it from the landing folder"
+        )
     state = {"accept": "accepted", "retry": "retry"}[decision]
     row = last[path].asDict() | {"state": state, "batch_id": None, "first_row": None, "last_row": None}
     record_source_files(warehouse, known, [row])

@@ -19,7 +19,8 @@ from pyspark.sql import SparkSession
 from reviewgen_spark.jobs.ingest import STAGE
 
 from reviewgen_spark.config import Config, IngestSection, load_config
-from reviewgen_spark.errors import StageError
+from reviewgen_spark.errors import ConfigError, StageError
+from reviewgen_spark.operations.status import decide_file
 from reviewgen_spark.orchestration.delivery_gate import undecided_files
 from reviewgen_spark.orchestration.runner import open_run
 from reviewgen_spark.orchestration.stage import Stage
@@ -203,11 +204,21 @@ def test_a_refused_file_has_its_reason_and_none_of_its_content(
     assert not any(word in detail for detail in details.values() for word in ("联系", "headless-", "u1", "gestern"))
 
 
+def test_a_file_without_a_readable_record_cannot_be_accepted(
+    warehouse: Warehouse, delivered: tuple[Config, list[str]]
+) -> None:
+    with pytest.raises(ConfigError, match="nothing of it can be read"):
+        decide_file(warehouse, "reviews/no header.csv", "accept")
+    decide_file(warehouse, "reviews/bad dates.csv", "accept")
+    assert "reviews/no header.csv" in {row.path for row in undecided_files(warehouse, delivered[0])}
+
+
 def test_files_of_unknown_kinds_are_mentioned(delivered: tuple[Config, list[str]]) -> None:
     assert "[ingest] warning: 1 files of unknown kinds are not read: reviews/letter.docx" in delivered[1]
 
 
 def test_the_next_run_finds_nothing_new(spark: SparkSession, delivered: tuple[Config, list[str]]) -> None:
+    ingest(spark, delivered[0])  # the file that was accepted above
     lines = ingest(spark, delivered[0])
     assert "[ingest] nothing to do" in lines
     assert not any("new files" in line for line in lines)

@@ -120,3 +120,9 @@ def test_the_reference_tells_what_is_computed_again() -> None:
     assert any(row.startswith("| `precision` |") and "| yes | of weights and activations" in row for row in rows)
     assert any(row.startswith("| `window_rows` |") and "| no |" in row for row in rows)
     assert not any(row.startswith("| `retention_days` |") and "| yes |" in row for row in rows)
+
+
+def test_the_tests_that_the_page_on_input_names_exist() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "input.md").read_text(encoding="utf-8")))
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    assert named and [name for name in sorted(named) if not any(f"def {name}(" in source for source in sources)] == []
