@@ -1,9 +1,15 @@
-"""What adversarial training does to a generator's texts, and what re-ranking by the discriminator does.
+"""Measures how adversarial training and re-ranking by the discriminator change the texts of a generator.
 
-Six sets of texts for the same test requests, all drawn at temperature 1 from the whole distribution: of the generator
-as likelihood left it; after more likelihood alone, as many steps (the control); after adversarial training; re-ranked,
-the best of four of the first; of a character n-gram model; and the real ones. The discriminator that judges them
-(character TF-IDF with logistic regression, cross-validated) is another than the one that is played against.
+Six sets of texts for the same test requests are compared, all drawn at temperature 1 from the whole distribution:
+
+1. of the generator after likelihood training;
+2. of a control: the same number of steps more with likelihood alone;
+3. after adversarial training;
+4. re-ranked: the best of four texts of the first set;
+5. of a character n-gram model;
+6. the real texts.
+
+Another discriminator scores them than the one in training: character TF-IDF with logistic regression, cross-validated.
 
     python benchmarks/adversarial.py --corpus CORPUS --generator FOLDER --steps 150
 """
@@ -36,7 +42,7 @@ CANDIDATES = 4
 
 
 def read_examples(corpus: Path, split: str, section: FinetuneGeneratorSection) -> list[Example]:
-    """The reviews of a split as examples."""
+    """Returns the reviews of a split as examples."""
     tokeniser = Tokeniser(TokensSection(), default_conf_folder() / "dictionaries")
     return review_examples(
         read_split(corpus, split, every_task=True),  # type: ignore[arg-type]
@@ -66,7 +72,10 @@ def main() -> int:
     section = FinetuneGeneratorSection()
     training, test = (read_examples(options.corpus, split, section) for split in ("train", "test"))
     rows = encode_examples(tokenizer, training[:20_000])
-    asked, rest = encode_examples(tokenizer, test[: options.texts]), [example.text for example in test[options.texts :]]
+    request_rows, rest = (
+        encode_examples(tokenizer, test[: options.texts]),
+        [example.text for example in test[options.texts :]],
+    )
     real, judge, index = (
         rest[: options.texts],
         NgramModel(rest[options.texts :]),
@@ -79,7 +88,7 @@ def main() -> int:
         precision=choose_precision("auto", "cpu"),
     )
 
-    def tell(line: str) -> None:
+    def log(line: str) -> None:
         print(f"{time.monotonic() - started:7.0f} s  {line}", flush=True)
 
     def load() -> Any:
@@ -91,21 +100,21 @@ def main() -> int:
         rng = np.random.default_rng(seed)
         return [
             text
-            for start in range(0, len(asked), 50)
-            for text in sample(model, [row.prompt for row in asked[start : start + 50]], specials, settings, rng)
+            for start in range(0, len(request_rows), 50)
+            for text in sample(model, [row.prompt for row in request_rows[start : start + 50]], specials, settings, rng)
         ]
 
     def report(name: str, texts: list[str]) -> None:
-        kept = [text for text in texts if text]
-        figures = asdict(measure_texts(kept, index, judge, real, seed=42))
-        row = {"texts": name, "count": len(kept), **{key: round(value, 4) for key, value in figures.items()}}
-        tell(json.dumps(row))
+        written = [text for text in texts if text]
+        figures = asdict(measure_texts(written, index, judge, real, seed=42))
+        row = {"texts": name, "count": len(written), **{key: round(value, 4) for key, value in figures.items()}}
+        log(json.dumps(row))
 
     likelihood = load()
     drawn = [draw(likelihood, seed) for seed in range(CANDIDATES)]
     report("real", [example.text for example in test[: options.texts]])
     counted = NgramModel([example.text for example in training])
-    report("n-gram, order 5", [counted.generate(np.random.default_rng(seed), 100) for seed in range(len(asked))])
+    report("n-gram, order 5", [counted.generate(np.random.default_rng(seed), 100) for seed in range(len(request_rows))])
     report("likelihood", [tokenizer.decode(ids) for ids in drawn[0]])
     control = load()
     train_adversarially(
@@ -118,12 +127,12 @@ def main() -> int:
     )
     report("likelihood, as many steps more", [tokenizer.decode(ids) for ids in draw(control, 0)])
     adversarial = load()
-    discriminator, curve = train_adversarially(adversarial, rows, specials, settings, tell)
+    discriminator, curve = train_adversarially(adversarial, rows, specials, settings, log)
     report("adversarial", [tokenizer.decode(ids) for ids in draw(adversarial, 0)])
     chosen, _scores = choose_best(discriminator, list(zip(*drawn, strict=True)))
     report(f"likelihood, best of {CANDIDATES} by the discriminator", [tokenizer.decode(ids) for ids in chosen])
     for part in (curve[:10], curve[-10:]):
-        tell(json.dumps({name: round(float(np.mean([p[name] for p in part])), 3) for name in part[0]}))
+        log(json.dumps({name: round(float(np.mean([p[name] for p in part])), 3) for name in part[0]}))
     return 0
 
 

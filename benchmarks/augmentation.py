@@ -1,13 +1,14 @@
-"""Do generated texts raise a classifier's F1 where labels are few? Against no augmentation and the simple kind.
+"""Measures whether generated texts raise the F1 of a classifier with few labels.
 
-For each seed the few labelled rows are drawn anew into 96 to train on and the rest to validate on; test rows stay. A
-generator starts from a language model of unlabelled reviews and is fine-tuned on the 96 rows alone, so it knows of no
-other label. Its texts join the training rows, each under the sentiment that was asked for; `filtered` leaves out those
-that the classifier without augmentation takes for the other one. All classifiers take the same number of steps.
+The baselines are no augmentation and simple augmentation. For each seed the few labelled rows are split again: 96 for
+training and the rest for validation. The test rows stay the same. A generator starts from a language model of
+unlabelled reviews and is fine-tuned on the 96 rows alone, so it uses no other label. Its texts are added to the
+training rows with their requested sentiment. `filtered` leaves out texts for which the classifier without augmentation
+predicts the other sentiment. All classifiers are trained for the same number of steps.
 
-With `--others`, a corpus of other categories, two arms more show what those labels are worth to a classifier directly:
-its rows beside the few ones, and beside those and the generated ones. `--language-model` may then be a generator that
-`train_generator.py` taught on the same corpus, which knows what a sentiment code means before it sees the few rows.
+`--others` names a corpus of other categories and adds two arms, which measure the direct value of its labels: its rows
+added to the few rows, and added to the few and the generated rows. `--language-model` may then be a generator that
+`train_generator.py` trained on the same corpus, so that it already uses sentiment codes.
 
     python benchmarks/augmentation.py --corpus CORPUS --language-model FOLDER --base embedded:3 --seeds 1 2 3 4
 """
@@ -45,11 +46,11 @@ from reviewgen_spark.text.requests.request import TextRequest
 from reviewgen_spark.text.words.tokeniser import Tokeniser
 
 TRAIN_ROWS = 96
-EPOCHS = 16  # over the few rows; fewer where there are more rows
+EPOCHS = 16  # over the few rows; fewer epochs for more rows
 
 
 def write_corpus(folder: Path, train: list[dict[str, Any]], validation: list[dict[str, Any]]) -> Path:
-    """A corpus folder without a test split: the classifiers' trainer never reads one."""
+    """Writes a corpus folder without a test split, which the trainer of classifiers does not read."""
     for split, rows in (("train", train), ("validation", validation)):
         (folder / split).mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(rows, SCHEMA), folder / split / "part-0.parquet")
@@ -58,7 +59,7 @@ def write_corpus(folder: Path, train: list[dict[str, Any]], validation: list[dic
 
 
 def generate(corpus: Path, language_model: Path, out: Path, count: int, seed: int, cut: Any) -> list[dict[str, Any]]:
-    """Rows of texts that a generator writes which was fine-tuned on the corpus alone."""
+    """Returns rows with texts of a generator that was fine-tuned on the corpus alone."""
     section = FinetuneGeneratorSection(
         epochs=12,
         patience=3,
@@ -75,28 +76,28 @@ def generate(corpus: Path, language_model: Path, out: Path, count: int, seed: in
         for split in ("train", "validation")
     )
     finetune_generator(train, validation, str(language_model), section, out, lambda line: None, "few")
-    asked: list[Example] = []
+    requests: list[Example] = []
     rng = np.random.default_rng(seed)
-    for place in range(count):
-        like = train[int(rng.integers(len(train)))].request
-        asked.append(
+    for index in range(count):
+        example_request = train[int(rng.integers(len(train)))].request
+        requests.append(
             Example(
                 TextRequest(
                     "augmentation",
                     "-",
-                    like.lang_code,
-                    category=like.category,
-                    sentiment=("negative", "positive")[place % 2],
-                    length=like.length,
+                    example_request.lang_code,
+                    category=example_request.category,
+                    sentiment=("negative", "positive")[index % 2],
+                    length=example_request.length,
                 ),
                 "",
             )
         )
     decoding = DecodingSection(temperature=0.9, top_k=0, top_p=0.95, max_new_tokens=96)
-    texts = write_texts(load_generator(out), asked, decoding, seed)
+    texts = write_texts(load_generator(out), requests, decoding, seed)
     return [
-        {"record_id": f"g{place:05d}", "text": text, "label": place % 2, "lang_code": "zh"}
-        for place, text in enumerate(texts)
+        {"record_id": f"g{index:05d}", "text": text, "label": index % 2, "lang_code": "zh"}
+        for index, text in enumerate(texts)
         if text
     ]
 
@@ -137,19 +138,19 @@ def main() -> int:
             out = Path(scratch) / f"{name}-{seed}"
             finetune(corpus, options.base, section, out, lambda line: None)
             predictor = Predictor(out, device="cpu")
-            found = count_metrics(confusion(labels, (predictor.score_texts(texts) >= 0.5).astype(np.int64)))
-            figures.setdefault(name, []).append((float(found["f1"]), float(found["accuracy"])))
-            row = {"seed": seed, "arm": name, "train rows": rows, "f1": round(float(found["f1"]), 4)}
+            metrics = count_metrics(confusion(labels, (predictor.score_texts(texts) >= 0.5).astype(np.int64)))
+            figures.setdefault(name, []).append((float(metrics["f1"]), float(metrics["accuracy"])))
+            row = {"seed": seed, "arm": name, "train rows": rows, "f1": round(float(metrics["f1"]), 4)}
             print(f"{time.monotonic() - started:7.0f} s  {json.dumps(row)}", flush=True)
             return predictor
 
         for seed in options.seeds:
             order = np.random.default_rng(seed).permutation(len(few))
-            train, validation = ([few[place] for place in part] for part in (order[:TRAIN_ROWS], order[TRAIN_ROWS:]))
+            train, validation = ([few[index] for index in part] for part in (order[:TRAIN_ROWS], order[TRAIN_ROWS:]))
             corpus = write_corpus(Path(scratch) / f"few-{seed}", train, validation)
             plain = score("none", corpus, len(train), seed)
             score("simple", corpus, len(train), seed, augmentation=("synonym", "swap", "delete"))
-            made = generate(
+            generated = generate(
                 corpus,
                 options.language_model,
                 Path(scratch) / f"generator-{seed}",
@@ -157,17 +158,19 @@ def main() -> int:
                 seed,
                 lambda text: tokeniser.words(text).content_words,
             )
-            agreed = (plain.score_texts([row["text"] for row in made]) >= 0.5) == np.asarray([r["label"] for r in made])
-            kept = [row for row, is_agreed in zip(made, agreed, strict=True) if is_agreed]
-            for name, extra in (("generated", made), ("generated, filtered", kept)):
-                both = write_corpus(Path(scratch) / f"{name}-corpus-{seed}", [*train, *extra], validation)
-                score(name, both, len(train) + len(extra), seed)
+            agreed = (plain.score_texts([row["text"] for row in generated]) >= 0.5) == np.asarray(
+                [r["label"] for r in generated]
+            )
+            agreeing = [row for row, is_agreed in zip(generated, agreed, strict=True) if is_agreed]
+            for name, extra in (("generated", generated), ("generated, filtered", agreeing)):
+                combined = write_corpus(Path(scratch) / f"{name}-corpus-{seed}", [*train, *extra], validation)
+                score(name, combined, len(train) + len(extra), seed)
             if others:
-                for name, extra in (("others", others), ("others and generated", [*others, *made])):
-                    both = write_corpus(Path(scratch) / f"{name}-corpus-{seed}", [*train, *extra], validation)
-                    score(name, both, len(train) + len(extra), seed)
-    for name, found in figures.items():
-        f1, accuracy = np.asarray(found).T
+                for name, extra in (("others", others), ("others and generated", [*others, *generated])):
+                    combined = write_corpus(Path(scratch) / f"{name}-corpus-{seed}", [*train, *extra], validation)
+                    score(name, combined, len(train) + len(extra), seed)
+    for name, pairs in figures.items():
+        f1, accuracy = np.asarray(pairs).T
         spread = float(f1.std(ddof=1)) if len(f1) > 1 else 0.0
         row = {"arm": name, "seeds": len(f1), "f1": round(float(f1.mean()), 4), "sd": round(spread, 4)}
         print(json.dumps({**row, "accuracy": round(float(accuracy.mean()), 4), "test rows": len(test)}), flush=True)

@@ -1,9 +1,9 @@
-"""B1: the text engine, table in, table out, against what a user would write or take instead.
+"""B1: compares the text engine, from table to table, with alternatives that a user would write or install.
 
-Two lines: `clean + tokenise`, and the full chain (also mask, language, traditional to simplified). Rivals: (a) row UDFs
-with BeautifulSoup, re, py3langid, OpenCC and jieba; (b) datatrove's and py-data-juicer's own operators. Limits: the
-same pure functions in plain Python, one process a core; and NFKC + rjieba alone. Rivals run on the first
-`--rival-rows` rows, and rows/s are compared.
+There are two lines: `clean + tokenise`, and the full chain (also mask, language, traditional to simplified). The
+rivals are (a) row UDFs with BeautifulSoup, re, py3langid, OpenCC and jieba; (b) the operators of datatrove and of
+py-data-juicer. The limits are the same pure functions in plain Python, one process for each core; and NFKC + rjieba
+alone. Rivals run on the first `--rival-rows` rows, and rows/s are compared.
 
     make bench-setup
     python benchmarks/b1_text.py --rows 1000000 --json benchmarks/results/b1_text.json
@@ -25,7 +25,7 @@ BREAKDOWN = ("read", "arrow", "python", "full")
 
 
 def slow_shares(rows: int) -> dict[str, float]:
-    """The share of rows, in percent, that leave the fast path of each step."""
+    """Returns the percentage of rows that leave the fast path of each step."""
     texts = list(plain_reviews(min(rows, 35_000)))
     gates = {
         "normalise": needs_rules().search,
@@ -47,8 +47,8 @@ def main() -> int:
         print(f"B1: {options.rows:,} rows of real reviews, rivals {rival_rows:,}", flush=True)
 
         def contestant(name: str, script: str, line: str = "", rows: str = "rows", python: str = sys.executable):
-            given = ["--rows", str(root / rows), "--warm", str(root / "warm")]
-            return Contestant(name, script, (*given, *(["--line", line] if line else [])), python)
+            command_options = ["--rows", str(root / rows), "--warm", str(root / "warm")]
+            return Contestant(name, script, (*command_options, *(["--line", line] if line else [])), python)
 
         ours = [contestant(f"ours: {line}", "engine_text.py", line) for line in ("clean_tokens", "clean", *BREAKDOWN)]
         limits = [contestant(f"pure: {line}", "pure_text.py", line) for line in ("clean_tokens", "full", "floor")]
@@ -58,11 +58,13 @@ def main() -> int:
             contestant("data-juicer", "data_juicer_operators.py", "", "rival-rows", str(RIVALS)),
             contestant("datatrove", "datatrove_pipeline.py", "", "rival-rows", str(RIVALS)),
         ]
-        if options.without_rivals or not rivals[0].is_there:
+        if options.without_rivals or not rivals[0].is_installed:
             print("without rivals" + ("" if options.without_rivals else ": run `make bench-setup` first"))
             rivals = []
-        said = take_turns([*ours, *limits, *rivals], lambda one: root / f"out-{one.name.split(':')[0]}", options.turns)
-    seconds = {name: median(results) for name, results in said.items()}
+        results_by_name = take_turns(
+            [*ours, *limits, *rivals], lambda one: root / f"out-{one.name.split(':')[0]}", options.turns
+        )
+    seconds = {name: median(results) for name, results in results_by_name.items()}
     speed = {
         name: (rival_rows if name.startswith(("row udfs", "data", "datatrove")) else options.rows) / took
         for name, took in seconds.items()

@@ -1,9 +1,10 @@
-"""B2: near-duplicates of rows spliced from real sentences, against what a user would take instead.
+"""B2: compares near-duplicate detection with other libraries, on rows spliced from real sentences.
 
-Ours is the dedup stage's function: exact copies, MinHash, true Jaccard, connected components, Parquet in and out.
-Rivals: datasketch's MinHashLSH in one process, and text-dedup's MinHash command; same normal form of the texts, same
-n-grams, same bands; they run on the first `--rival-rows` rows and rows/s are compared. Then how time grows from a tenth
-of the rows to all, what an increment of 1 % costs, and a table in which one text makes 5 % of the rows.
+Ours is the function of the dedup stage: exact copies, MinHash, true Jaccard, connected components, from Parquet to
+Parquet. The rivals are datasketch's MinHashLSH in one process and text-dedup's MinHash command, with the same normal
+form of the texts, the same n-grams and the same bands. They run on the first `--rival-rows` rows, and rows/s are
+compared. The benchmark also measures the time of all rows against a tenth, and of an increment of 1 %. In one more
+table, one text is 5 % of the rows.
 
     make bench-setup
     python benchmarks/b2_dedup.py --rows 1000000 --json benchmarks/results/b2_dedup.json
@@ -27,13 +28,13 @@ SECTION = DedupSection()
 SAMPLE = 20_000
 
 
-def quality(rows: list[Row], found: Path) -> tuple[float, float, float]:
-    """Recall of the planted pairs whose true Jaccard reaches the bar; and of the pairs found together two precisions.
+def quality(rows: list[Row], output: Path) -> tuple[float, float, float]:
+    """Returns the recall of planted pairs above the Jaccard limit, and two precisions of the pairs in one cluster.
 
-    A pair is right when it was planted together or reaches the bar itself: two copies of one original need not reach
-    it, as each differs from the original in its own way. The stricter precision counts only those that do.
+    A pair is right if it was planted together or reaches the limit. Two copies of one original may be below the limit,
+    because each differs from the original in another way. The strict precision counts only pairs above the limit.
     """
-    table = pq.read_table(found / "silver_review_clusters", columns=["record_id", "cluster_id"])
+    table = pq.read_table(output / "silver_review_clusters", columns=["record_id", "cluster_id"])
     cluster_of = dict(zip(map(int, table["record_id"].to_pylist()), table["cluster_id"].to_pylist(), strict=True))
     keys = [key_of(row.text) for row in rows]
     planted: dict[int, list[int]] = {}
@@ -50,12 +51,12 @@ def quality(rows: list[Row], found: Path) -> tuple[float, float, float]:
     def similar(pairs: list[tuple[int, int]]) -> list[float]:
         return jaccard([(keys[one], keys[other]) for one, other in pairs], SECTION.ngram)
 
-    wanted = pairs_of(list(planted.values()))
-    true = [p for p, value in zip(wanted, similar(wanted), strict=True) if value >= SECTION.min_jaccard]
+    planted_pairs = pairs_of(list(planted.values()))
+    true = [p for p, value in zip(planted_pairs, similar(planted_pairs), strict=True) if value >= SECTION.min_jaccard]
     recall = sum(cluster_of[one] == cluster_of[other] for one, other in true) / max(len(true), 1)
-    claimed = pairs_of(list(together.values()))
-    strict = [value >= SECTION.min_jaccard for value in similar(claimed)]
-    planted_too = [rows[one].cluster == rows[other].cluster >= 0 for one, other in claimed]
+    clustered_pairs = pairs_of(list(together.values()))
+    strict = [value >= SECTION.min_jaccard for value in similar(clustered_pairs)]
+    planted_too = [rows[one].cluster == rows[other].cluster >= 0 for one, other in clustered_pairs]
     right = [one or other for one, other in zip(strict, planted_too, strict=True)]
     return recall, sum(right) / max(len(right), 1), sum(strict) / max(len(strict), 1)
 
@@ -78,9 +79,11 @@ def main() -> int:
         print(f"B2: {rows:,} rows spliced from real sentences, rivals {rival_rows:,}", flush=True)
 
         def ours(name: str, source: str, *history: str) -> Contestant:
-            given = ["--rows", str(root / source), "--warm", str(root / "warm")]
-            given += ["--history", *(str(root / place) for place in history)] if history else []
-            return Contestant(name, "engine_dedup.py", tuple(given))
+            command_options = ["--rows", str(root / source), "--warm", str(root / "warm")]
+            command_options += (
+                ["--history", *(str(root / source_folder) for source_folder in history)] if history else []
+            )
+            return Contestant(name, "engine_dedup.py", tuple(command_options))
 
         first = [ours("ours: all rows", "all"), ours("ours: a tenth", "tenth"), ours("ours: a tenth, hot", "hot")]
         increment = ours("ours: 1 % more", "increment", "all", "out-ours: all rows")
@@ -89,12 +92,12 @@ def main() -> int:
             Contestant("datasketch", "datasketch_lsh.py", keys, str(RIVALS)),
             Contestant("text-dedup", "text_dedup_minhash.py", keys, str(RIVALS)),
         ]
-        if options.without_rivals or not rivals[0].is_there:
+        if options.without_rivals or not rivals[0].is_installed:
             print("without rivals" + ("" if options.without_rivals else ": run `make bench-setup` first"))
             rivals = []
-        said = take_turns([*first, increment, *rivals], lambda one: root / f"out-{one.name}", options.turns)
+        results_by_name = take_turns([*first, increment, *rivals], lambda one: root / f"out-{one.name}", options.turns)
         recall, precision, strict = quality(texts, root / "out-ours: all rows")
-    seconds = {name: median(results) for name, results in said.items()}
+    seconds = {name: median(results) for name, results in results_by_name.items()}
     full = seconds["ours: all rows"]
     speed = {"ours": rows / full} | {rival.name: rival_rows / seconds[rival.name] for rival in rivals}
     print("\nseconds, median: " + ", ".join(f"{name} {value:.1f}" for name, value in seconds.items()))

@@ -1,11 +1,11 @@
-"""B3: bulk labelling with a classifier, Delta in, Delta out, against what a user would write or take instead.
+"""B3: compares bulk labelling with a classifier, from Delta to Delta, with alternatives that a user would write.
 
-Ours is the label stage's own function, loading the model included. Rivals, in float32 as their documentation has them:
-(a) `transformers.pipeline` in a pandas UDF, batches of 32; (b) `mlflow.pyfunc.spark_udf`; (c) a plain
-`predict_batch_udf` with fixed batches. They run on the first `--rival-rows` rows and on half of them: the two times say
-what a row costs and what starting costs, and rows/s are compared at the size of our run. The limit: the model alone
-over tokenised rows in the best batches, one single-thread process a core. Same weights for all; speed asks for no
-training, so the head is random unless `--model` names a trained folder.
+Ours is the function of the label stage, including the loading of the model. The rivals run in float32 as documented:
+(a) `transformers.pipeline` in a pandas UDF with batches of 32; (b) `mlflow.pyfunc.spark_udf`; (c) a plain
+`predict_batch_udf` with fixed batches. They run on the first `--rival-rows` rows and on half of them. The two times
+give the time of a row and the time of a start, and rows/s are compared at the size of our run. The limit is the model
+alone over tokenised rows in the best batches, one single-threaded process for each core. All use the same weights.
+Speed does not depend on training, so the head is random unless `--model` is a trained folder.
 
     python benchmarks/b3_label.py --json benchmarks/results/b3_label.json
 """
@@ -30,7 +30,7 @@ MAX_TOKENS = 128
 
 
 def build_model(base: str, folder: Path) -> Path:
-    """A classifier with a random head; a folder of a trained one is taken as it is."""
+    """Builds a classifier with a random head; the folder of a trained classifier is used unchanged."""
     if all((Path(base) / name).is_file() for name in MODEL_FILES):
         return Path(base)
     import torch
@@ -48,15 +48,15 @@ def write_rows(folder: Path, texts: list[str]) -> None:
     size = -(-len(texts) // FILES)
     for start in range(0, len(texts), size):
         part = texts[start : start + size]
-        ids = [f"{start + place:032x}" for place in range(len(part))]
+        ids = [f"{start + index:032x}" for index in range(len(part))]
         columns = {"record_id": ids, "text_clean": part, "batch_id": pa.array([1] * len(part), pa.int64())}
         pq.write_table(pa.table(columns), folder / f"part-{start:09}.parquet")
 
 
 def rows_per_s(rows: int, seconds: float, half_seconds: float, at: int) -> float:
-    """Rows/s of a run of `at` rows, by a line through the times of `rows` and of half of them.
+    """Returns the rows/s of a run of `at` rows, by a line through the times of `rows` and of half of them.
 
-    Never less than what was measured at `rows`: noise must not speak for us.
+    The result is never below the speed measured at `rows`, so that noise does not favour us.
     """
     row = 2 * (seconds - half_seconds) / rows
     start = seconds - row * rows
@@ -81,11 +81,11 @@ def main() -> int:
         print(f"B3: {options.rows:,} real reviews, model {options.model}, rivals {rival_rows:,}", flush=True)
 
         def contestant(name: str, script: str, rows: str, line: str = "") -> Contestant:
-            given = ["--rows", str(root / rows), "--warm", str(root / "warm"), "--model", str(model)]
-            return Contestant(name, script, (*given, *(["--line", line] if line else [])))
+            command_options = ["--rows", str(root / rows), "--warm", str(root / "warm"), "--model", str(model)]
+            return Contestant(name, script, (*command_options, *(["--line", line] if line else [])))
 
         ours = [contestant(f"ours: {line}", "engine_label.py", "rows", line) for line in options.lines]
-        # `plain` is transformers without packed layers: what rivals run, told beside them.
+        # `plain` is transformers without packed layers, which rivals run; it is shown for comparison.
         lines = options.lines if options.without_rivals else (*options.lines, "plain")
         limits = [contestant(f"torch alone: {line}", "torch_alone.py", "rows", line) for line in lines]
         rivals = [
@@ -95,10 +95,10 @@ def main() -> int:
         ]
         if options.without_rivals:
             rivals = []
-        said = take_turns(
+        results_by_name = take_turns(
             [*ours, *limits, *rivals], lambda one: root / f"out-{one.script}-{one.name[-8:]}", options.turns
         )
-    seconds = {name: median(results) for name, results in said.items()}
+    seconds = {name: median(results) for name, results in results_by_name.items()}
     speed = {one.name: options.rows / seconds[one.name] for one in (*ours, *limits)}
     flat: dict[str, dict[str, float]] = {}
     if rivals:
@@ -110,12 +110,12 @@ def main() -> int:
     for name, value in sorted(speed.items(), key=lambda item: -item[1]):
         measured = f"   measured {flat[name]['half']} at half, {flat[name]['rival_rows']}" if name in flat else ""
         print(f"  {name:<28} {value:>10,.1f}{measured}")
-    metrics = {one.name: said[one.name][-1] for one in ours}
-    for name, found in metrics.items():
+    metrics = {one.name: results_by_name[one.name][-1] for one in ours}
+    for name, one in metrics.items():
         print(
-            f"  {name}: {found['load_count']:.0f} loads in {found['worker_count']:.0f} workers, padding "
-            f"{found['padding_pct']:.1f} %, seconds of workers: load {found['load_seconds']:.1f}, tokenise "
-            f"{found['tokenise_seconds']:.1f}, forward {found['forward_seconds']:.1f}; {found['peak_memory_mb']:.0f} MB"
+            f"  {name}: {one['load_count']:.0f} loads in {one['worker_count']:.0f} workers, padding "
+            f"{one['padding_pct']:.1f} %, seconds of workers: load {one['load_seconds']:.1f}, tokenise "
+            f"{one['tokenise_seconds']:.1f}, forward {one['forward_seconds']:.1f}; {one['peak_memory_mb']:.0f} MB"
         )
     bars = [
         bar(f"{line} / torch alone", speed[f"ours: {line}"] / speed[f"torch alone: {line}"], 0.85)

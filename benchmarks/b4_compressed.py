@@ -1,11 +1,11 @@
-"""B4: a compressed student against its teacher: rows a second, and the F1 that it costs.
+"""B4: compares a compressed student with its teacher: rows per second, and the lost F1.
 
     python benchmarks/b4_compressed.py --teacher RUN/model --student RUN2/model --corpus CORPUS --ngrams FILE
 
-Both answer the corpus' test split, pre-tokenised, in one single-threaded process a core, in turns; each at the fastest
-of the settings that are tried (float32, bfloat16, int8, and onnx where its extra is installed), and F1 is of that one.
-With --ngrams the student has one more setting, the cascade that `label.cascade` runs. A file that is not there yet is
-fitted as `reviewgen run compress` does, to the corpus and to --unlabelled; the teacher's answers are kept beside it.
+Both score the pre-tokenised test split of the corpus in turns, in one single-threaded process for each core. The
+fastest setting of each model counts, with its F1: float32, bfloat16, int8, or onnx if its extra is installed. With
+--ngrams the student has one more setting, the cascade of `label.cascade`. A missing n-gram file is fitted as in
+`reviewgen run compress`, to the corpus and to --unlabelled; the logits of the teacher are stored beside it.
 """
 
 import sys
@@ -31,22 +31,22 @@ SAMPLES, SEED = 1000, 42
 
 
 def fit_ngrams(teacher: Path, student: Path, corpus: Path, unlabelled: list[Path], out: Path) -> None:
-    """Fit the classifier that answers before the student."""
-    texts, asked = read_unlabelled(unlabelled, corpus), Predictor(teacher, precision="bfloat16")
-    keep = out.with_name(TEACHER_LOGITS)
-    fit_first_answers(corpus, texts, asked, keep, Predictor(student), CompressSection(), print).save(out)
+    """Fits the n-gram classifier of the cascade."""
+    texts, predictor = read_unlabelled(unlabelled, corpus), Predictor(teacher, precision="bfloat16")
+    logits_file = out.with_name(TEACHER_LOGITS)
+    fit_first_answers(corpus, texts, predictor, logits_file, Predictor(student), CompressSection(), print).save(out)
 
 
 def main() -> int:
     parser = arguments(__doc__, rows=0)
     parser.add_argument("--teacher", type=Path, required=True, help="a model folder")
     parser.add_argument("--student", type=Path, required=True, help="a model folder")
-    parser.add_argument("--corpus", type=Path, required=True, help="a corpus folder; its test split is answered")
+    parser.add_argument("--corpus", type=Path, required=True, help="a corpus folder; its test split is scored")
     has_onnx = all(find_spec(name) for name in LIBRARIES)
     every = ["float32", "bfloat16", "int8", *(["onnx"] if has_onnx else [])]
-    parser.add_argument("--settings", nargs="+", choices=every, default=every, help="default: all there are")
+    parser.add_argument("--settings", nargs="+", choices=every, default=every, help="default: all available")
     parser.add_argument("--ngrams", type=Path, help="the n-gram classifier of a cascade")
-    parser.add_argument("--unlabelled", type=Path, nargs="*", default=[], help="corpus folders to fit it to, besides")
+    parser.add_argument("--unlabelled", type=Path, nargs="*", default=[], help="more corpus folders to fit it to")
     options = parser.parse_args()
     if options.ngrams and not options.ngrams.is_file():
         fit_ngrams(options.teacher, options.student, options.corpus, options.unlabelled, options.ngrams)
@@ -70,14 +70,21 @@ def main() -> int:
         for who, folder in models.items()
     ]
     if options.ngrams:
-        given = ("--model", str(options.student), "--corpus", str(options.corpus), "--rows", str(options.rows))
+        command_options = (
+            "--model",
+            str(options.student),
+            "--corpus",
+            str(options.corpus),
+            "--rows",
+            str(options.rows),
+        )
         more = ("--setting", "cascade", "--ngrams", str(options.ngrams))
-        contestants.append(Contestant("student cascade", "answer.py", (*given, *more)))
+        contestants.append(Contestant("student cascade", "answer.py", (*command_options, *more)))
     truth = read_split(options.corpus, "test").labels[: options.rows or None]
     with tempfile.TemporaryDirectory() as folder:
-        said = take_turns(contestants, lambda one: Path(folder) / one.name.replace(" ", "-"), options.turns)
-        speeds = {name: len(truth) / median(found) for name, found in said.items()}
-        labels = {name: np.load(Path(folder) / name.replace(" ", "-") / "labels.npy") for name in said}
+        results_by_name = take_turns(contestants, lambda one: Path(folder) / one.name.replace(" ", "-"), options.turns)
+        speeds = {name: len(truth) / median(results) for name, results in results_by_name.items()}
+        labels = {name: np.load(Path(folder) / name.replace(" ", "-") / "labels.npy") for name in results_by_name}
     best = {who: max((name for name in speeds if name.startswith(who)), key=speeds.__getitem__) for who in models}
     figures = {}
     for name, speed in speeds.items():
@@ -100,7 +107,7 @@ def main() -> int:
         settings=figures,
         best=best,
         f1_lost=asdict(lost),
-        processes=next(iter(said.values()))[0]["processes"],
+        processes=next(iter(results_by_name.values()))[0]["processes"],
     )
     return 0
 

@@ -1,15 +1,15 @@
-"""B5: texts for requests, by one causal model, against what a user would write instead.
+"""B5: compares text generation with one causal model with alternatives that a user would write.
 
-Ours is what the stages `reply` and `generate` call: Delta in, Delta out, the model's loading and every check of a text
-included. Rivals: (a) `pipeline("text-generation")` a row, (b) `model.generate` in fixed batches of 32. The limit:
-`model.generate` alone over tokenised prompts, sorted by length and cut by tokens, on the weights as this project
-prepares them. One single-thread process a core for all of them; loading is on our clock only. Rivals and limit write in
-float32, ours in float32 and, in a second line, in bfloat16.
+Ours is the function of the stages `reply` and `generate`, from Delta to Delta, including model loading and text checks.
+The rivals are (a) `pipeline("text-generation")` for each row, (b) `model.generate` in fixed batches of 32. The limit is
+`model.generate` alone over tokenised prompts, sorted by length and batched by tokens, on the weights as this project
+prepares them. All use one single-threaded process for each core; only our time includes loading. Rivals and limit run
+in float32, ours in float32 and, in a second line, in bfloat16.
 
-The model is a BERT decoder of 6 layers of 384 with random weights, whose bias of the end token makes texts end at
-random, after 45 tokens on average and at 128 at the latest: speed asks for no training, and trained models' texts
-differ in length too. All draw with temperature 0.8, top-k 50 and top-p 0.95; as the draws differ, tokens a second are
-compared. Beside ours stands our loop alone, without Spark, checks and loading: what they take is the difference.
+The model is a BERT decoder of 6 layers of 384 with random weights. The bias of its end token makes texts end at random,
+after 45 tokens on average and after 128 at most. Speed does not depend on training, and texts of trained models differ
+in length too. All draw with temperature 0.8, top-k 50 and top-p 0.95. The drawn texts differ, so tokens per second are
+compared. Our loop alone is shown too, without Spark, checks and loading, which take the rest of the time.
 
     python benchmarks/b5_generate.py --json benchmarks/results/b5_generate.json
 """
@@ -28,7 +28,7 @@ from reviewgen_spark.inference.generation.generate import REQUEST_COLUMNS
 
 MAX_TOKENS, TEXT_TOKENS, VOCABULARY = 224, 128, 10_000
 LAYERS, HIDDEN, HEADS = 6, 384, 12
-END_BIAS = 1.25  # of logits whose 50 best lie between 1.0 and 1.5: one draw in 45 ends a text
+END_BIAS = 1.25  # the 50 best logits are between 1.0 and 1.5, so one draw in 45 ends a text
 
 
 def build_generator(folder: Path, layers: int, hidden: int) -> None:
@@ -50,7 +50,7 @@ def build_generator(folder: Path, layers: int, hidden: int) -> None:
         num_hidden_layers=layers,
         num_attention_heads=max(1, hidden // (HIDDEN // HEADS)),
         intermediate_size=4 * hidden,
-        max_position_embeddings=MAX_TOKENS + 32,  # the pipeline cuts the prompts anew, and may need some tokens more
+        max_position_embeddings=MAX_TOKENS + 32,  # the pipeline tokenises again and may need more tokens
         is_decoder=True,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
@@ -81,16 +81,16 @@ def write_requests(folder: Path, texts: list[str]) -> None:
     size = -(-len(texts) // FILES)
     for start in range(0, len(texts), size):
         rows = []
-        for place, text in enumerate(texts[start : start + size], start=start):
-            source = {"record_id": f"{place:08}", "text": text}
+        for index, text in enumerate(texts[start : start + size], start=start):
+            source = {"record_id": f"{index:08}", "text": text}
             request = {
                 "purpose": "reply",
                 "product_id": "p",
                 "lang_code": "zh",
                 "record_id": source["record_id"],
-                "sentiment": ("negative", "positive")[place % 2],
+                "sentiment": ("negative", "positive")[index % 2],
                 "sources": [source],
-                "seed": place,
+                "seed": index,
             }
             line = json.dumps(request, ensure_ascii=False)
             rows.append((line, "reply", "p", source["record_id"], [source["record_id"]], 1))
@@ -120,8 +120,8 @@ def main() -> int:
         print(f"B5: {options.rows:,} requests of real reviews, {options.layers} layers of {options.hidden}", flush=True)
 
         def contestant(name: str, script: str, rows: str, line: str = "") -> Contestant:
-            given = ["--rows", str(root / rows), "--warm", str(root / "warm"), "--model", str(root / "model")]
-            return Contestant(name, script, (*given, *(["--line", line] if line else [])))
+            command_options = ["--rows", str(root / rows), "--warm", str(root / "warm"), "--model", str(root / "model")]
+            return Contestant(name, script, (*command_options, *(["--line", line] if line else [])))
 
         ours = contestant("ours", "engine_generate.py", "rows", "float32")
         halved = contestant("ours, bfloat16", "engine_generate.py", "rows", "bfloat16")
@@ -134,14 +134,14 @@ def main() -> int:
         if options.without_rivals:
             rivals = []
         contestants = [ours, halved, loop, limit, *rivals]
-        said = take_turns(contestants, lambda one: root / f"out-{one.name[:14]}", options.turns)
+        results_by_name = take_turns(contestants, lambda one: root / f"out-{one.name[:14]}", options.turns)
     speed = {
-        name: median([{"speed": found["tokens"] / found["seconds"]} for found in results], "speed")
-        for name, results in said.items()
+        name: median([{"speed": result["tokens"] / result["seconds"]} for result in results], "speed")
+        for name, results in results_by_name.items()
     }
     print("\ntokens/s, median")
     for name, value in sorted(speed.items(), key=lambda item: -item[1]):
-        one = said[name][-1]
+        one = results_by_name[name][-1]
         print(
             f"  {name:<28} {value:>10,.0f}   {one['tokens'] / one['texts']:.1f} tokens a text, {one['texts']:,} texts"
         )
@@ -162,7 +162,8 @@ def main() -> int:
         options.rows >= 10_000,
         tokens_per_s={name: round(value, 1) for name, value in speed.items()},
         texts_per_s={
-            name: round(median([{"s": f["texts"] / f["seconds"]} for f in r], "s"), 2) for name, r in said.items()
+            name: round(median([{"s": f["texts"] / f["seconds"]} for f in r], "s"), 2)
+            for name, r in results_by_name.items()
         },
         rival_rows=sizes["rival"],
         row_rows=sizes["row"],

@@ -1,16 +1,16 @@
-"""B7: nights of 20 batches that are killed with SIGKILL, once each at a random moment, and run again to the end.
+"""B7: kills nightly runs of 20 batches with SIGKILL at random moments, and runs each again to the end.
 
-One pass over the same input that nobody kills says what every table must hold, and how often the model is called. A
-trial puts the tables back to where a stage is about to begin, starts it, kills driver and JVM at a uniformly random
-moment between the stage's first and last line, and runs the same command again. 14 of 20 trials kill `label` and go on
-to the report; the others kill ingest, dedup, the roll-up, and the promotion of a model, and go on to the end of that
-stage. Besides: two nights that start together, and a driver that is stopped (SIGSTOP) while it labels, loses its lease
-to another and wakes up when that one is done.
+One pass over the same input without a kill gives the expected content of every table and the number of model calls. A
+trial restores the tables from before a stage and starts the stage. It kills driver and JVM at a uniformly random moment
+between its first and last line. Then it runs the same command again. 14 of 20 trials kill `label` and continue to the
+report. The others kill ingest, dedup, the roll-up or the promotion of a model, and continue to the end of that stage.
+Two more tests follow: two runs that start at once; and a driver that is stopped with SIGSTOP while it labels, loses its
+lease to another run and continues afterwards.
 
     python benchmarks/b7_kill.py --json benchmarks/results/b7_kill.json
 
-Twenty trials take an hour and a half. What `--minutes` cut off, `--earlier` goes on with: a pass of its own, then the
-rest of the same plan.
+Twenty trials take an hour and a half. `--minutes` limits the time, and `--earlier` resumes such a run: another pass,
+then the rest of the same plan.
 """
 
 import argparse
@@ -46,7 +46,7 @@ TINY = ("models.base=scratch:tiny", "finetune.epochs=1", "finetune.max_tokens=32
 
 @dataclass(frozen=True)
 class Step:
-    """A part of the chain: the stage that is killed, and where its rerun ends."""
+    """A part of the pipeline: the stage that is killed, and where its rerun ends."""
 
     stage: str
     pipeline: str
@@ -54,7 +54,7 @@ class Step:
     trials: int  # of 20
 
 
-# In the order of a first night; a step's tables are put back to where the step before has ended.
+# In the order of a first run; the tables of a step are restored to the end of the step before.
 STEPS = (
     Step("ingest", "nightly", "ingest", 2),
     Step("clean", "nightly", "clean", 0),
@@ -68,10 +68,10 @@ ROLL_UP = Step("satisfaction", "nightly", "report", 1)
 
 
 class Warehouse:
-    """A root folder that can be put back: MLflow keeps absolute paths, so trials all run in the same one."""
+    """A root folder that can be restored; all trials use the same one, because MLflow stores absolute paths."""
 
-    def __init__(self, folder: Path, given: tuple[str, ...]) -> None:
-        self.folder, self.root, self.given = folder, folder / "root", given
+    def __init__(self, folder: Path, overrides: tuple[str, ...]) -> None:
+        self.folder, self.root, self.overrides = folder, folder / "root", overrides
 
     def save(self, name: str) -> None:
         shutil.copytree(self.root, self.folder / name, symlinks=True)
@@ -84,10 +84,10 @@ class Warehouse:
         return self.folder / "calls"
 
     def start(self, step: Step, *more: str) -> subprocess.Popen[str]:
-        """The step's command, as the leader of a process group."""
+        """Starts the command of the step as the leader of a process group."""
         self.calls().mkdir(exist_ok=True)
         script = BENCHMARKS / "contestants" / "engine_night.py"
-        settings = [part for one in (*TINY, *self.given) for part in ("--set", one)]
+        settings = [part for one in (*TINY, *self.overrides) for part in ("--set", one)]
         until = ("--until", step.until) if step.until != "report" else ()
         path = f"{BENCHMARKS / 'contestants'}:{BENCHMARKS.parent}"
         return subprocess.Popen(
@@ -100,22 +100,22 @@ class Warehouse:
 
 
 def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """Wait, and read what it said."""
+    """Waits for a process and returns its JSON output."""
     out, errors = process.communicate()
     if process.returncode:
         raise RuntimeError(f"exit code {process.returncode}\n{errors[-3000:]}")
-    said: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
-    return said
+    output: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
+    return output
 
 
 def await_line(process: subprocess.Popen[str], stage: str) -> bool:
-    """Until the stage says that it has started on something; False when the process ends without."""
+    """Waits until the stage has started a batch; returns False if the process ends before."""
     assert process.stderr is not None
     return any(f"[{stage}] " in line and line.rstrip().endswith("started") for line in process.stderr)
 
 
 def watch(process: subprocess.Popen[str], stages: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, float]]:
-    """Let it run to the end; what it said, and for each stage the seconds from its first line `started` to its last."""
+    """Waits for a process; returns its output and, for each stage, the seconds from its first to its last line."""
     assert process.stderr is not None and process.stdout is not None
     spans: dict[str, tuple[float, float]] = {}
     lines = []
@@ -132,7 +132,7 @@ def watch(process: subprocess.Popen[str], stages: tuple[str, ...]) -> tuple[dict
 
 
 def end(process: subprocess.Popen[str], how: signal.Signals) -> None:
-    with suppress(ProcessLookupError):  # it has ended by itself
+    with suppress(ProcessLookupError):  # the process has already ended
         os.killpg(process.pid, how)
     process.wait()
     for pipe in (process.stdout, process.stderr):
@@ -141,26 +141,26 @@ def end(process: subprocess.Popen[str], how: signal.Signals) -> None:
 
 
 def plan_trials(trials: int, draw: random.Random) -> list[Step]:
-    """In the shares of 20, in a random order; the first of a short list are the rarest."""
+    """Returns the steps to kill in a random order, in the shares of the 20 trials."""
     rare = [step for step in (*STEPS, ROLL_UP) if step.stage != "label" for _ in range(step.trials)]
     draw.shuffle(rare)
     label = next(step for step in STEPS if step.stage == "label")
     others = min(len(rare), max(round(trials * len(rare) / BATCHES), 1 if trials > 1 else 0))
-    found = [*rare[:others], *[label] * (trials - others)]
-    draw.shuffle(found)
-    return found
+    plan = [*rare[:others], *[label] * (trials - others)]
+    draw.shuffle(plan)
+    return plan
 
 
 def remaining(plan: list[Step], done: list[str]) -> list[Step]:
-    """What of the plan is left after trials that killed these stages."""
-    left = list(plan)
+    """Returns the rest of the plan after trials that killed these stages."""
+    rest_of_plan = list(plan)
     for stage in done:
-        left.remove(next(step for step in left if step.stage == stage))
-    return left
+        rest_of_plan.remove(next(step for step in rest_of_plan if step.stage == stage))
+    return rest_of_plan
 
 
-def differing(expected: dict[str, str], found: dict[str, str]) -> list[str]:
-    return sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
+def differing(expected: dict[str, str], actual: dict[str, str]) -> list[str]:
+    return sorted(name for name in {*expected, *actual} if expected.get(name) != actual.get(name))
 
 
 def main() -> int:
@@ -168,10 +168,12 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=20, help="kills (default 20)")
     parser.add_argument("--rows", type=int, default=1_000, help="rows of the sample, in 20 batches (default 1,000)")
     parser.add_argument("--batches", type=int, default=BATCHES, help="batches (default 20)")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no trial after so many (default none)")
-    parser.add_argument("--seed", type=int, default=7, help="of kinds and moments")
-    parser.add_argument("--skip-lease", action="store_true", help="without two nights at once and the stopped driver")
-    parser.add_argument("--earlier", type=Path, help="figures of a sitting that was cut short: only the rest is run")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="start no trial after these minutes (default none)"
+    )
+    parser.add_argument("--seed", type=int, default=7, help="seed of stages and moments")
+    parser.add_argument("--skip-lease", action="store_true", help="skip the concurrent runs and the stopped driver")
+    parser.add_argument("--earlier", type=Path, help="figures of an incomplete run; only the rest is run")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     draw = random.Random(options.seed)
@@ -180,22 +182,22 @@ def main() -> int:
 
 
 def run(options: argparse.Namespace, folder: Path, draw: random.Random) -> int:
-    house = Warehouse(folder, (f"ingest.max_rows_per_batch={-(-options.rows * 21 // (20 * options.batches))}",))
-    write_sample(house.root / "landing", options.rows)
+    warehouse = Warehouse(folder, (f"ingest.max_rows_per_batch={-(-options.rows * 21 // (20 * options.batches))}",))
+    write_sample(warehouse.root / "landing", options.rows)
     expected: dict[str, dict[str, str]] = {}
     spans: dict[str, float] = {}
     started = time.monotonic()
     for step in STEPS:
-        house.save(step.stage)
-        said, seen = watch(house.start(step), (step.stage, ROLL_UP.stage))
-        expected[step.stage] = said["digest"]
+        warehouse.save(step.stage)
+        output, seen = watch(warehouse.start(step), (step.stage, ROLL_UP.stage))
+        expected[step.stage] = output["digest"]
         spans |= seen
-        print(f"  one pass, up to {step.until:<14} {said['seconds']:8.1f} s", flush=True)
+        print(f"  one pass, up to {step.until:<14} {output['seconds']:8.1f} s", flush=True)
     expected[ROLL_UP.stage] = expected["label"]
-    house.save("end")
-    called = count_calls(house.calls())
+    warehouse.save("end")
+    called = count_calls(warehouse.calls())
     rows = int(expected["label"]["gold_review_labels"].split()[0])
-    batches = len(list((house.root / "warehouse" / "gold_review_labels").glob("batch_id=*")))
+    batches = len(list((warehouse.root / "warehouse" / "gold_review_labels").glob("batch_id=*")))
     took = time.monotonic() - started
     print(f"  {rows:,} rows labelled in {batches} batches, {called:,} calls, {took:.0f} s; trials:", flush=True)
 
@@ -204,7 +206,7 @@ def run(options: argparse.Namespace, folder: Path, draw: random.Random) -> int:
     )
     lease: dict[str, list[str]] = earlier["lease"]
     if not options.skip_lease:
-        lease = {"together": together(house, expected), "stopped": stopped(house, expected, draw)}
+        lease = {"together": together(warehouse, expected), "stopped": stopped(warehouse, expected, draw)}
     for name, faults in lease.items():
         print(f"  {name}: {faults or 'as it must be'}", flush=True)
     trials: list[dict[str, Any]] = list(earlier["trials"])
@@ -213,7 +215,7 @@ def run(options: argparse.Namespace, folder: Path, draw: random.Random) -> int:
         if time.monotonic() - started > 60 * options.minutes:
             print(f"  {options.minutes:g} minutes are over: no further trial", flush=True)
             break
-        trials.append(kill_once(house, step, spans[step.stage], draw, expected[step.stage], called))
+        trials.append(kill_once(warehouse, step, spans[step.stage], draw, expected[step.stage], called))
         print(f"  {number:>3}/{options.trials} {trials[-1]}", flush=True)
 
     labelled = [trial["passes"] for trial in trials if trial["stage"] == "label"]
@@ -239,17 +241,17 @@ def run(options: argparse.Namespace, folder: Path, draw: random.Random) -> int:
 
 
 def kill_once(
-    house: Warehouse, step: Step, span_s: float, draw: random.Random, expected: dict[str, str], called: int
+    warehouse: Warehouse, step: Step, span_s: float, draw: random.Random, expected: dict[str, str], called: int
 ) -> dict[str, Any]:
-    """One trial: what it did and what came of it.
+    """Runs one trial and returns its figures.
 
-    The moment is uniform over the stage's true time: one that it was too fast for is drawn again, from what it took.
+    The moment is uniform over the true time of the stage. If the stage ends earlier, another one is drawn.
     """
     misses = 0
     while True:
-        house.restore("label" if step is ROLL_UP else step.stage)
-        shutil.rmtree(house.calls())
-        first = house.start(step)
+        warehouse.restore("label" if step is ROLL_UP else step.stage)
+        shutil.rmtree(warehouse.calls())
+        first = warehouse.start(step)
         after_s = span_s * draw.random()
         if not await_line(first, step.stage):
             raise RuntimeError(f"{step.stage} ended without having started on anything")
@@ -262,51 +264,51 @@ def kill_once(
         if is_hit:
             break
         misses += 1
-    again = finish(house.start(step))
-    passes = count_calls(house.calls()) / called if step.stage == "label" else 0.0
+    rerun = finish(warehouse.start(step))
+    passes = count_calls(warehouse.calls()) / called if step.stage == "label" else 0.0
     return {
         "stage": step.stage,
         "after_s": round(after_s, 1),
         "misses": misses,
         "passes": round(passes, 3),
-        "differs": differing(expected, again["digest"]),
+        "differs": differing(expected, rerun["digest"]),
     }
 
 
-def together(house: Warehouse, expected: dict[str, dict[str, str]]) -> list[str]:
-    """Two nights start at once: one runs, the other ends with 5 and names it; and the tables are as of one."""
+def together(warehouse: Warehouse, expected: dict[str, dict[str, str]]) -> list[str]:
+    """Starts two runs at once: one completes, the other exits with 5 and names it; the tables equal those of one."""
     step = next(step for step in STEPS if step.stage == "ingest")
-    house.restore("ingest")
-    nights = [house.start(step) for _ in range(2)]
-    told = [night.communicate() for night in nights]
-    codes = [night.returncode for night in nights]
+    warehouse.restore("ingest")
+    processes = [warehouse.start(step) for _ in range(2)]
+    outputs = [process.communicate() for process in processes]
+    codes = [process.returncode for process in processes]
     if sorted(codes) != [0, 5]:
         return [f"exit codes {codes}"]
-    said = json.loads(told[codes.index(0)][0].strip().splitlines()[-1])
-    faults = differing(expected["ingest"], said["digest"])
-    return faults + ([] if "warehouse" in told[codes.index(5)][1] else ["the loser does not name the winner"])
+    output = json.loads(outputs[codes.index(0)][0].strip().splitlines()[-1])
+    faults = differing(expected["ingest"], output["digest"])
+    return faults + ([] if "warehouse" in outputs[codes.index(5)][1] else ["the refused run does not name the other"])
 
 
-def stopped(house: Warehouse, expected: dict[str, dict[str, str]], draw: random.Random) -> list[str]:
-    """A driver stops while it labels, another takes over once the lease has run out, then the first wakes up."""
+def stopped(warehouse: Warehouse, expected: dict[str, dict[str, str]], draw: random.Random) -> list[str]:
+    """Stops a driver while it labels; another takes over its expired lease, then the first one continues."""
     step = next(step for step in STEPS if step.stage == "label")
-    house.restore("label")
+    warehouse.restore("label")
     short = ("--set", "lease.heartbeat_s=1", "--set", "lease.ttl_s=8")
-    first = house.start(step, *short)
+    first = warehouse.start(step, *short)
     if not await_line(first, "label"):
         end(first, signal.SIGKILL)
         return ["it ended before it labelled"]
     time.sleep(draw.uniform(0, 10))
     os.killpg(first.pid, signal.SIGSTOP)
     time.sleep(9)
-    said = finish(house.start(step, *short))
+    output = finish(warehouse.start(step, *short))
     os.killpg(first.pid, signal.SIGCONT)
     _, errors = first.communicate()
-    faults = [f"tables differ: {name}" for name in differing(expected["label"], said["digest"])]
+    faults = [f"tables differ: {name}" for name in differing(expected["label"], output["digest"])]
     if first.returncode != 5 or ("may no longer write" not in errors and "lost the warehouse" not in errors):
-        faults.append(f"who woke up late ended with {first.returncode}")
-    after = finish(house.start(step, *short))
-    return faults + [f"changed by who woke up late: {name}" for name in differing(said["digest"], after["digest"])]
+        faults.append(f"the stopped driver ended with {first.returncode}")
+    after = finish(warehouse.start(step, *short))
+    return faults + [f"changed by the stopped driver: {name}" for name in differing(output["digest"], after["digest"])]
 
 
 if __name__ == "__main__":

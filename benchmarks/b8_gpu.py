@@ -1,8 +1,8 @@
-"""B8: B3 on one GPU, where there is one: bulk labelling, Delta in, Delta out, loading included, against torch alone.
+"""B8: compares bulk labelling on one GPU, from Delta to Delta and including loading, with torch alone.
 
-Ours is the label stage's own function with as many CPU tasks as the machine has cores, which take the GPU in turns. The
-limit: the model alone in one process, rows tokenised, padded and on the GPU before the clock starts. Without a GPU it
-says so and measures nothing. Generation (B5) joins when there is a generator to run.
+It is B3 on a GPU. Ours is the function of the label stage with one CPU task for each core; the tasks use the GPU in
+turns. The limit is the model alone in one process, with rows tokenised, padded and on the GPU before the time starts.
+Without a GPU nothing is measured. Generation (B5) is not measured yet.
 
     python benchmarks/b8_gpu.py --json benchmarks/results/b8_gpu.json
 """
@@ -36,19 +36,19 @@ def main() -> int:
         model = build_model(options.model, root / "model")
         gpu = torch.cuda.get_device_name(0)
         print(f"B8: {options.rows:,} real reviews, model {options.model}, {gpu}", flush=True)
-        given = ("--rows", str(root / "rows"), "--model", str(model), "--device", "cuda", "--tokens-per-batch",
+        common_options = ("--rows", str(root / "rows"), "--model", str(model), "--device", "cuda", "--tokens-per-batch",
                  TOKENS_PER_BATCH)  # fmt: skip
         ours = ("--warm", str(root / "warm"), "--master", "local[*]")
         contestants = [
             contestant
             for line in PRECISIONS
             for contestant in (
-                Contestant(f"ours: {line}", "engine_label.py", (*given, "--line", line, *ours)),
-                Contestant(f"torch alone: {line}", "torch_alone.py", (*given, "--line", line)),
+                Contestant(f"ours: {line}", "engine_label.py", (*common_options, "--line", line, *ours)),
+                Contestant(f"torch alone: {line}", "torch_alone.py", (*common_options, "--line", line)),
             )
         ]
-        said = take_turns(contestants, lambda one: root / f"out-{one.name.replace(' ', '-')}", options.turns)
-    speed = {name: options.rows / median(results) for name, results in said.items()}
+        results_by_name = take_turns(contestants, lambda one: root / f"out-{one.name.replace(' ', '-')}", options.turns)
+    speed = {name: options.rows / median(results) for name, results in results_by_name.items()}
     for name, value in speed.items():
         print(f"  {name:<24} {value:>12,.0f} rows/s")
     bars = [

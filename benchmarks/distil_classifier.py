@@ -1,9 +1,9 @@
-"""Distil a model folder into a small one on a corpus folder and score it: the product's own code, without Spark.
+"""Distils a model folder into a small one on a corpus folder and scores it, without Spark.
 
     python benchmarks/distil_classifier.py --corpus CORPUS --teacher RUN/model --unlabelled CORPUS --out RUN2 \
         --set base=teacher:3 --set epochs=6 --prune feed_forward_share=0.5
 
-Writes what train_classifier.py writes; with --prune also RUN2/compressed, as the stage `compress` fills it. Unlabelled
+It writes the files of train_classifier.py; with --prune also RUN2/compressed, as in the stage `compress`. Unlabelled
 texts that are copies of test rows are left out.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from train_classifier import tell_scores, values_of
+from train_classifier import log_scores, values_of
 
 from reviewgen_spark.config import CompressSection, DistilSection, EvaluateSection
 from reviewgen_spark.models.compression.compress import compress
@@ -26,13 +26,13 @@ from reviewgen_spark.text.cleaning.cleaner import key_of
 
 
 def read_unlabelled(folders: list[Path], corpus: Path) -> list[str]:
-    """The training texts of corpus folders but for copies of another corpus' test rows."""
-    unseen = {key_of(text) for text in read_split(corpus, "test").texts}
+    """Returns the training texts of corpus folders, without copies of the test rows of another corpus."""
+    test_keys = {key_of(text) for text in read_split(corpus, "test").texts}
     return [
         text
         for folder in folders
         for text in pq.read_table(folder / "train", columns=["text"]).column("text").to_pylist()
-        if key_of(text) not in unseen
+        if key_of(text) not in test_keys
     ]
 
 
@@ -47,42 +47,42 @@ def main() -> int:
     options = parser.parse_args()
     section, started = DistilSection(**values_of(options.set)), time.monotonic()
 
-    def tell(line: str) -> None:
+    def log(line: str) -> None:
         print(f"{time.monotonic() - started:7.0f} s  {line}", flush=True)
 
     texts = read_unlabelled(options.unlabelled, options.corpus)
-    found = distil(
-        options.corpus, texts, options.teacher, section, options.out / "model", tell, options.out / "checkpoint.pt"
+    student = distil(
+        options.corpus, texts, options.teacher, section, options.out / "model", log, options.out / "checkpoint.pt"
     )
     (options.out / "checkpoint.pt").unlink(missing_ok=True)
     scores = evaluate(
-        found.folder, options.corpus, EvaluateSection(robustness_rows=0), splits=("test",), baselines=False
+        student.folder, options.corpus, EvaluateSection(robustness_rows=0), splits=("test",), baselines=False
     )
     facts = {
         "teacher": str(options.teacher.parent.name),
         "corpus": options.corpus.name,
         "settings": section.result_part(),
-        "rows": found.rows,
-        "unlabelled_rows": found.unlabelled_rows,
-        "parameters": found.parameters,
-        "best_epoch": found.best_epoch,
-        "validation_f1": found.validation_f1,
-        "seconds": round(found.seconds),
+        "rows": student.rows,
+        "unlabelled_rows": student.unlabelled_rows,
+        "parameters": student.parameters,
+        "best_epoch": student.best_epoch,
+        "validation_f1": student.validation_f1,
+        "seconds": round(student.seconds),
         "scores": [asdict(score) for score in scores],
     }
     (options.out / "scores.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    tell_scores(scores, tell)
+    log_scores(scores, log)
     if options.prune:
         compress(
             options.corpus,
             texts,
             options.teacher,
-            found.folder,
+            student.folder,
             CompressSection(**values_of(options.prune)),
             section,
             EvaluateSection(robustness_rows=0),
             options.out / "compressed",
-            tell,
+            log,
             options.out / "recovery.pt",
         )
         (options.out / "recovery.pt").unlink(missing_ok=True)

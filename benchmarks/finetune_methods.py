@@ -1,11 +1,10 @@
-"""Every method of fine-tuning on one corpus, from the same base, seed and epochs, each in a process of its own.
+"""Runs every method of fine-tuning on one corpus with the same base, seed and epochs, each in its own process.
 
     python benchmarks/finetune_methods.py --corpus CORPUS --base embedded:3 --out RUNS --set epochs=3 --rate lora=2e-3
 
-A method's run lies in RUNS/<method>, as train_classifier.py writes it; one that is finished there is not run again, and
-one that was cut off goes on from its checkpoint. The table goes to the screen, to RUNS/methods.md, and with every
-setting to RUNS/methods.json. Methods differ in the learning rate that serves them: --rate sets one by method, and the
-table names it.
+The run of a method is in RUNS/<method>, as train_classifier.py writes it. A finished run is not repeated, and an
+interrupted one resumes from its checkpoint. The table is printed and written to RUNS/methods.md, and with every setting
+to RUNS/methods.json. The best learning rate differs by method: --rate sets it for one method, and the table shows it.
 """
 
 import argparse
@@ -21,7 +20,7 @@ TRAINER = Path(__file__).resolve().with_name("train_classifier.py")
 
 
 def command_of(method: str, options: argparse.Namespace, rates: Mapping[str, str]) -> list[str]:
-    """The call of train_classifier.py for one method; what is set last wins."""
+    """Returns the command of train_classifier.py for one method; a later setting overrides an earlier one."""
     pairs = [*options.set, f"method={method}"]
     if method in rates:
         pairs.append(f"learning_rate={rates[method]}")
@@ -31,7 +30,7 @@ def command_of(method: str, options: argparse.Namespace, rates: Mapping[str, str
 
 
 def row_of(method: str, facts: Mapping[str, Any]) -> list[str]:
-    """A line of the table from what train_classifier.py wrote."""
+    """Returns a line of the table from the output of train_classifier.py."""
     metric = "f1_macro" if facts["settings"]["tasks"] == ["aspect"] else "f1"
     share = 100 * facts["trained_parameters"] / facts["parameters"]
     cells = [
@@ -53,8 +52,8 @@ def row_of(method: str, facts: Mapping[str, Any]) -> list[str]:
 
 
 def table_of(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The table in Markdown, a method a line."""
-    metric = "macro F1" if any(found["settings"]["tasks"] == ["aspect"] for found in results.values()) else "F1"
+    """Returns the table in Markdown, one line for each method."""
+    metric = "macro F1" if any(facts["settings"]["tasks"] == ["aspect"] for facts in results.values()) else "F1"
     heads = ["method", "learning rate", "trained parameters", "seconds", "peak MB", "epoch"]
     heads += [f"validation {metric} [95 %]", f"test {metric} [95 %]"]
     rows = [heads, ["---"] * len(heads), *(row_of(method, facts) for method, facts in results.items())]
@@ -62,10 +61,10 @@ def table_of(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def run_methods(methods: Sequence[str], options: argparse.Namespace, rates: Mapping[str, str]) -> dict[str, Any]:
-    """What each method's run wrote, by method.
+    """Runs the methods and returns their output by method.
 
     Raises:
-        SystemExit: a run failed; its own words stand above. Or what is there is of other settings.
+        SystemExit: a run failed, and its output is above; or there is a run with other settings.
     """
     results: dict[str, Any] = {}
     for method in methods:
@@ -73,7 +72,7 @@ def run_methods(methods: Sequence[str], options: argparse.Namespace, rates: Mapp
         command = command_of(method, options, rates)
         call = json.dumps(command[2:], indent=1, ensure_ascii=False) + "\n"
         if called.is_file() and called.read_text(encoding="utf-8") != call:
-            raise SystemExit(f"{called.parent}: is of a call with other settings; remove it, or choose another --out")
+            raise SystemExit(f"{called.parent}: holds a run with other settings; remove it, or choose another --out")
         if not written.is_file():
             print(f"{method}:", flush=True)
             called.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +95,7 @@ def main() -> int:
     options = parser.parse_args()
     rates = dict(pair.split("=", 1) for pair in options.rate)
     if unknown := set(rates) - set(METHODS):
-        parser.error(f"--rate: {', '.join(sorted(unknown))} is no method; expected {', '.join(METHODS)}")
+        parser.error(f"--rate: {', '.join(sorted(unknown))} is not a method; expected {', '.join(METHODS)}")
     results = run_methods(options.methods, options, rates)
     table = table_of(results)
     (options.out / "methods.md").write_text("\n".join(table) + "\n", encoding="utf-8")

@@ -1,13 +1,13 @@
-"""Corpora to compare language models on: several sets joined, copies gone across them, a tenth held out.
+"""Joins several sets to a corpus for the comparison of language models, without copies, and holds out a tenth.
 
-Products are unknown in these sets, so what is held out is a tenth of the **clusters of near copies** (MinHash and true
-Jaccard over all sets together), by hash; a twentieth validates. Texts of 4 to 100 characters are kept, so that no model
-cuts one. They are brought to the form that every tokenizer here can give back: NFKC, lower case, no accents, no space
-beside a character that is neither a letter nor a digit of ASCII. Every model then says the very same characters.
+Products are unknown in these sets. So a tenth of the **clusters of near copies** is held out by hash; a twentieth is
+for validation. Clusters are found by MinHash and true Jaccard over all sets together. Texts of 4 to 100 characters are
+kept, so that no model truncates one. Texts get a form that every tokenizer here can decode again: NFKC, lower case, no
+accents, spaces only between ASCII letters and digits. So every model is scored on the same characters.
 
     python benchmarks/generation_corpus.py --corpora CORPUS CORPUS --without CORPUS --out FOLDER
 
-`--without` names corpora whose test texts, and what is near them, must not be learnt from.
+Test texts of the corpora in `--without`, and their near copies, are left out.
 """
 
 import argparse
@@ -33,7 +33,7 @@ _LOOSE_SPACE = re.compile(r"(?<![a-z0-9]) | (?![a-z0-9])")
 
 
 def canonical(text: str) -> str:
-    """The form that all tokenizers give back.
+    """Returns the form of a text that all tokenizers can decode again.
 
     >>> canonical("Ｃafé  的 房间，the room")
     'cafe的房间,the room'
@@ -46,13 +46,13 @@ def canonical(text: str) -> str:
 
 
 def split_of(leader: str) -> str:
-    """By the hash of the cluster's first text."""
+    """Returns the split of a cluster by the hash of its first text."""
     bucket = int(hashlib.sha256(f"{SEED}|{leader}".encode()).hexdigest()[:8], 16) % 100
     return "test" if bucket < TEST_PCT else "validation" if bucket < TEST_PCT + VALIDATION_PCT else "train"
 
 
 def read_rows(corpus: Path, splits: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The rows of a corpus, ordered by record_id."""
+    """Returns the rows of a corpus, ordered by record_id."""
     rows = [row for split in splits for row in pq.read_table(corpus / split).to_pylist()]
     return sorted(rows, key=lambda row: str(row["record_id"]))
 
@@ -70,15 +70,15 @@ def main() -> int:
     leaders = cluster(keys, DedupSection())
     parts: dict[str, list[dict[str, object]]] = {split: [] for split in SPLITS}
     copies = sized = 0
-    for place in range(banned, len(rows)):
-        if leaders[place] != place:
+    for index in range(banned, len(rows)):
+        if leaders[index] != index:
             copies += 1
             continue
-        text = canonical(str(rows[place]["text"]))
+        text = canonical(str(rows[index]["text"]))
         if not MIN_CHARACTERS <= len(text) <= MAX_CHARACTERS:
             sized += 1
             continue
-        parts[split_of(keys[place])].append({**rows[place], "text": text})
+        parts[split_of(keys[index])].append({**rows[index], "text": text})
     write_parts(parts, options.out, "generation", SCHEMA, "sentiment")
     counts = {split: len(part) for split, part in parts.items()}
     characters = {split: sum(len(str(row["text"])) for row in part) for split, part in parts.items()}

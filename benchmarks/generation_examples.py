@@ -1,10 +1,11 @@
-"""Replies and product copy from public sets, as examples that `finetune_generator.examples` names: JSON lines.
+"""Writes replies and product copy from public sets as JSON lines for `finetune_generator.examples`.
 
-`stc3_helpdesk`: the turn of a customer is the source, that of the helpdesk the text, if the customer is by the mean of
-the annotators not dissatisfied (S, from -2 to 2). `advertisegen`: attributes and the copy that states them; copy
-with a word replaced by <UNK> is left out. Texts are cleaned by the stage clean's own function, personal data masked.
+`stc3_helpdesk`: the turn of the customer is the source, and that of the helpdesk is the text. The mean of the
+annotators (S, from -2 to 2) must show that the customer is not dissatisfied. `advertisegen`: attributes and the copy
+that states them; copy with <UNK> instead of a word is left out. The function of the clean stage cleans the texts and
+masks personal data.
 
-A tenth, by the hash of the text, goes to a second file that nothing is trained on.
+A tenth, by the hash of the text, is written to a second file that is not used for training.
 
     python benchmarks/generation_examples.py --data FOLDER --out FOLDER
 """
@@ -30,24 +31,24 @@ MAX_CHARACTERS = 120
 
 
 def replies(folder: Path, cleaner: Cleaner) -> Iterator[tuple[TextRequest, str]]:
-    """Customer's turn -> helpdesk's turn."""
+    """Yields the turn of a customer and the reply of the helpdesk."""
     with (folder / "stc3_helpdesk" / "train_cn.jsonl").open(encoding="utf-8") as file:
         for line in file:
             dialogue = json.loads(line)
             votes = [float(vote["S"]) for vote in dialogue["quality"]]
             if votes and np.mean(votes) < MIN_SATISFACTION:
                 continue
-            for place, (asked, answered) in enumerate(zip(dialogue["turns"], dialogue["turns"][1:], strict=False)):
-                if (asked["sender"], answered["sender"]) != ("customer", "helpdesk"):
+            for index, (question, reply) in enumerate(zip(dialogue["turns"], dialogue["turns"][1:], strict=False)):
+                if (question["sender"], reply["sender"]) != ("customer", "helpdesk"):
                     continue
-                source, text = (_clean(cleaner, "".join(turn["utterances"])) for turn in (asked, answered))
+                source, text = (_clean(cleaner, "".join(turn["utterances"])) for turn in (question, reply))
                 if source and text and len(text) <= MAX_CHARACTERS:
-                    sources = (Source(f"{dialogue['id']}-{place}", source),)
+                    sources = (Source(f"{dialogue['id']}-{index}", source),)
                     yield TextRequest("reply", "-", "zh", length=length_of(text, "zh"), sources=sources), text
 
 
 def copies(folder: Path, cleaner: Cleaner) -> Iterator[tuple[TextRequest, str]]:
-    """Attributes -> copy; the category is the attribute 类型."""
+    """Yields attributes and their product copy; the category is the attribute 类型."""
     with (folder / "advertisegen" / "dev.json").open(encoding="utf-8") as file:
         for line in file:
             row = json.loads(line)

@@ -1,7 +1,8 @@
-"""Causal models and a Kneser-Ney character model on the same held-out texts: bits a character, all told alike.
+"""Compares causal models and a Kneser-Ney character model on the same held-out texts, in bits per character.
 
-What a text costs is the sum over its tokens, the end included; divided by the characters of the texts. A character that
-a model has no token for costs 17 bits more (one of Unicode's 2^17), whichever model it is: "unknown" alone says less.
+The bits of a text are the sum over its tokens including the end; they are divided by the characters of the texts. A
+character without a token costs 17 bits more (one of Unicode's 2^17) in every model, because the unknown token does not
+identify it.
 
     python benchmarks/language_models.py --corpus CORPUS --models scratch=FOLDER embedded=FOLDER
 """
@@ -25,14 +26,14 @@ from reviewgen_spark.models.training.trainer import autocast
 
 
 def bits_of_texts(folder: Path, texts: list[str], precision: str) -> npt.NDArray[np.float64]:
-    """(N,) what each text costs under a causal model, in bits."""
+    """Returns the bits of each text under a causal model, (N,)."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
-    found = tokenizer.backend_tokenizer
-    found.no_truncation()
-    rows = found.encode_batch(texts)
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    rows = backend.encode_batch(texts)
     unknown = [
         sum(
             end - start
@@ -45,7 +46,7 @@ def bits_of_texts(folder: Path, texts: list[str], precision: str) -> npt.NDArray
     batches = cut_by_token_budget([len(row.ids) for row in rows], texts, EVALUATION_TOKENS)
     with torch.inference_mode(), autocast("cpu", precision):
         for part in batches:
-            ids, mask = pad([rows[place].ids for place in part], int(tokenizer.pad_token_id))
+            ids, mask = pad([rows[index].ids for index in part], int(tokenizer.pad_token_id))
             logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1].float()  # (B, T - 1, V)
             losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
             bits[part] += ((losses * mask[:, 1:]).sum(1) / math.log(2)).double().numpy()
@@ -53,7 +54,7 @@ def bits_of_texts(folder: Path, texts: list[str], precision: str) -> npt.NDArray
 
 
 def interval(bits: npt.NDArray[np.float64], characters: npt.NDArray[np.int64], samples: int = 1000) -> list[float]:
-    """95 % bootstrap interval of bits a character, over texts."""
+    """Returns the 95 % bootstrap interval of bits per character, over texts."""
     rng = np.random.default_rng(42)
     drawn = rng.integers(0, len(bits), (samples, len(bits)))
     ratios = bits[drawn].sum(1) / characters[drawn].sum(1)
@@ -69,17 +70,17 @@ def main() -> int:
     options = parser.parse_args()
     train, test = read_texts(options.corpus, "train"), read_texts(options.corpus, "test")
     characters = np.asarray([len(text) for text in test])
-    found: dict[str, npt.NDArray[np.float64]] = {}
+    bits_by_model: dict[str, npt.NDArray[np.float64]] = {}
     for order in options.orders:
         started = time.monotonic()
         model = NgramModel(train, order)
         counted = time.monotonic() - started
-        found[f"Kneser-Ney, order {order}"] = model.bits(test)
+        bits_by_model[f"Kneser-Ney, order {order}"] = model.bits(test)
         print(f"order {order}: {sum(map(len, train)):,} characters counted in {counted:.1f} s", flush=True)
     for named in options.models:
         name, _, folder = named.partition("=")
-        found[name] = bits_of_texts(Path(folder), test, options.precision)
-    for name, bits in found.items():
+        bits_by_model[name] = bits_of_texts(Path(folder), test, options.precision)
+    for name, bits in bits_by_model.items():
         row = {
             "model": name,
             "texts": len(test),

@@ -1,4 +1,4 @@
-"""What the benchmarks of whole nights share: a delivery of reviews, and a champion that is fast."""
+"""Makes deliveries of reviews and a fast champion for benchmarks of nightly runs."""
 
 import random
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def deliver(root: Path, name: str, texts: Sequence[str], first: int = 0) -> None:
-    """Put reviews into the landing folder, as Parquet files; `first` numbers them on from earlier deliveries."""
+    """Writes reviews into the landing folder as Parquet files; `first` is the number of the first review."""
     folder, draw = root / "landing" / "reviews", random.Random(first)
     folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, len(texts), ROWS_A_FILE):
@@ -39,7 +39,7 @@ def deliver(root: Path, name: str, texts: Sequence[str], first: int = 0) -> None
 
 
 def register_champion(root: Path, base: str) -> None:
-    """A model of this base with a random head, or a trained folder: speed asks for no training."""
+    """Registers a model of this base with a random head, or a trained folder; speed does not depend on training."""
     config = load_config("local", [f"paths.root={root}"])
     (root / "model").mkdir(parents=True)
     folder = build_model(base, root / "model")
@@ -54,5 +54,5 @@ def register_champion(root: Path, base: str) -> None:
         config.models.name,
         config.paths.tracking_uri,
         Path(config.paths.model_artifacts),
-        lambda standing: (True, "a benchmark"),
+        lambda champion: (True, "a benchmark"),
     )

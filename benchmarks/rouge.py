@@ -1,4 +1,4 @@
-"""ROUGE-1, -2 and -L F1 by Google's `rouge-score` with stemming, which FewSum is measured by. Lin 2004."""
+"""Computes ROUGE-1, -2 and -L F1 with Google's `rouge-score` and stemming, as in FewSum. Lin 2004."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -17,7 +17,7 @@ class Rouge(NamedTuple):
 
 
 def rouge(text: str, references: Sequence[str]) -> Rouge:
-    """The mean over the references, as in FewSum's evaluation (GoogleRouge with avg_rouge)."""
+    """Returns the mean over the references, as in FewSum's evaluation (GoogleRouge with avg_rouge)."""
     scores = [_scorer().score(reference, text) for reference in references]
     return mean([Rouge(*(score[kind].fmeasure for kind in _KINDS)) for score in scores])
 

@@ -1,7 +1,7 @@
-"""Rows for B2: distinct texts spliced from sentences of several real reviews, and near copies in clusters.
+"""Makes rows for B2: distinct texts spliced from sentences of several real reviews, and near copies in clusters.
 
-A fifth of the rows are near copies, at every size, in clusters that spread the same way: of ten clusters six have two
-members, two have three, one five and one ten.
+At every size a fifth of the rows are near copies, and cluster sizes have the same shares: of ten clusters six have two
+members, two have three, one has five and one has ten.
 """
 
 import random
@@ -38,24 +38,24 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Row:
-    """A text, and the number of the planted cluster that it belongs to; -1 for none."""
+    """A text and the number of its planted cluster; -1 for none."""
 
     text: str
     cluster: int
 
 
 def near_copy(text: str, draw: random.Random) -> str:
-    """A copy with one edit for each 12 to 60 characters."""
+    """Returns a copy with one edit for each 12 to 60 characters."""
     characters = list(text)
     for _ in range(max(1, len(text) // draw.randrange(12, 60))):
-        place = draw.randrange(len(characters))
-        characters[place : place + 1] = draw.choice(([], [characters[place]] * 2, [draw.choice(text)]))
+        index = draw.randrange(len(characters))
+        characters[index : index + 1] = draw.choice(([], [characters[index]] * 2, [draw.choice(text)]))
         characters = characters or [text[0]]
     return "".join(characters)
 
 
 def spliced_rows(rows: int, seed: int = 3, hot: bool = False) -> Iterator[Row]:
-    """`rows` texts in a random order; with `hot` one text makes 5 % of them."""
+    """Returns `rows` texts in a random order; with `hot` one text is 5 % of them."""
     draw = random.Random(seed)
     sentences = sorted({sentence for line in real_lines() for sentence in _SENTENCE.findall(line)})
     texts: list[Row] = []
@@ -77,12 +77,12 @@ def spliced_rows(rows: int, seed: int = 3, hot: bool = False) -> Iterator[Row]:
 
 
 def write_silver(folder: Path, rows: list[Row], first: int, batch_id: int) -> None:
-    """The rows in the columns of silver_reviews that the dedup stage reads, as Parquet files."""
+    """Writes the rows with the columns of silver_reviews that the dedup stage reads, as Parquet files."""
     folder.mkdir(parents=True)
     cleaner, size = Cleaner(CleanSection(mask_pii=False)), -(-len(rows) // FILES)
     for start in range(0, len(rows), size):
         part = [
-            (first + start + place, cleaner.clean(row.text)) for place, row in enumerate(rows[start : start + size])
+            (first + start + index, cleaner.clean(row.text)) for index, row in enumerate(rows[start : start + size])
         ]
         columns = {
             "record_id": [f"{number:010}" for number, _ in part],
@@ -97,7 +97,7 @@ def write_silver(folder: Path, rows: list[Row], first: int, batch_id: int) -> No
 
 
 def write_keys(folder: Path, rows: list[Row]) -> None:
-    """What rivals get: the same normal form of each text, its characters apart, so that word n-grams are ours."""
+    """Writes the rows of rivals: the same normal form, with spaces between characters for their word n-grams."""
     folder.mkdir(parents=True)
     keys = [" ".join(key_of(row.text)) for row in rows]
     pq.write_table(pa.table({"id": list(range(len(keys))), "text": keys}), folder / "part.parquet")

@@ -1,9 +1,9 @@
-"""What extractive summaries and the faithfulness check are worth, on products with human summaries (FewSum).
+"""Scores extractive summaries and the faithfulness check on products with human summaries (FewSum).
 
-Summaries: ROUGE F1 with stemming; the mean over a product's three human summaries, then over the products, as FewSum
-scores. A random review is the mean over all of a product's reviews, so no seed is drawn. The interval is a bootstrap
-over products. Faithfulness: sentences that people wrote of this product should be kept, and those that they wrote of
-another product of the file, and sentences of reviews with their opinion turned round, dropped.
+Summaries: ROUGE F1 with stemming; the mean over the three human summaries of a product, then over the products, as in
+FewSum. The score of a random review is the mean over all reviews of a product, so there is no seed. The interval is a
+bootstrap over products. Faithfulness: sentences of people about this product should be kept. Their sentences about
+another product, and sentences of reviews with a reversed opinion, should be dropped.
 
     python benchmarks/summaries.py --data FOLDER --part val --json summaries.json
 """
@@ -46,7 +46,7 @@ class Product(NamedTuple):
 
 
 def read_products(path: Path) -> list[Product]:
-    """A file of FewSum: tab separated, rev1 to rev8, summ1 to summ3."""
+    """Reads a file of FewSum: tab separated, rev1 to rev8, summ1 to summ3."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     return [
@@ -56,22 +56,22 @@ def read_products(path: Path) -> list[Product]:
 
 
 def clustroid(reviews: Sequence[str]) -> str:
-    """The review that is most like the others."""
+    """Returns the review that is most similar to the others."""
     return max(
         reviews, key=lambda review: rouge(review, [other for other in reviews if other != review] or [""]).rouge1
     )
 
 
 def lead(reviews: Sequence[str]) -> str:
-    """The first sentence of each review."""
+    """Returns the first sentence of each review."""
     return " ".join(sentences[0] for review in reviews if (sentences := cut_sentences(review)))
 
 
 def summary_of(product: Product, reader: OpinionReader) -> Summary:
-    reviews = [ReviewText(f"{place:02}", text, "en") for place, text in enumerate(product.reviews)]
-    found = summarise(reviews, len(reviews), reader, SummariseSection())
-    assert found is not None  # FewSum is English
-    return found
+    reviews = [ReviewText(f"{index:02}", text, "en") for index, text in enumerate(product.reviews)]
+    summary = summarise(reviews, len(reviews), reader, SummariseSection())
+    assert summary is not None  # FewSum is English
+    return summary
 
 
 def quotes(product: Product, reader: OpinionReader) -> str:
@@ -85,7 +85,7 @@ def interval(values: Sequence[float], seed: int = 42, samples: int = 2000) -> tu
 
 
 def score_summaries(products: Sequence[Product], reader: OpinionReader) -> dict[str, list[Rouge]]:
-    """The scores of each method, product by product."""
+    """Returns the scores of each method by product."""
     methods: dict[str, Callable[[Product], Rouge]] = {
         "random review": lambda product: mean([rouge(review, product.references) for review in product.reviews]),
         "lead sentences": lambda product: rouge(lead(product.reviews), product.references),
@@ -94,48 +94,50 @@ def score_summaries(products: Sequence[Product], reader: OpinionReader) -> dict[
         "quotes and counts": lambda product: rouge(summary_of(product, reader).text, product.references),
         "one person against the others": lambda product: mean(
             [
-                rouge(text, product.references[:place] + product.references[place + 1 :])
-                for place, text in enumerate(product.references)
+                rouge(text, product.references[:index] + product.references[index + 1 :])
+                for index, text in enumerate(product.references)
             ]
         ),
     }
     return {name: [score(product) for product in products] for name, score in methods.items()}
 
 
-def turned_round(sentence: str, reader: OpinionReader) -> str | None:
-    """The sentence with its first opinion word that has an opposite in `OPPOSITES` replaced; None where none is, or
-    where the word lists do not see the turn."""
+def reverse_opinion(sentence: str, reader: OpinionReader) -> str | None:
+    """Returns a sentence with its first word in `OPPOSITES` replaced by the opposite.
+
+    Returns None without such a word, or if the word lists do not detect the change.
+    """
     for match in re.finditer(r"[A-Za-z]+", sentence):
         opposite = _OPPOSITE.get(match[0].lower())
         if opposite:
-            turned = sentence[: match.start()] + opposite + sentence[match.end() :]
-            before, after = reader.read(sentence).score, reader.read(turned).score
-            seen = (is_positive(before) and is_negative(after)) or (is_negative(before) and is_positive(after))
-            return turned if seen else None
+            reversed_sentence = sentence[: match.start()] + opposite + sentence[match.end() :]
+            before, after = reader.read(sentence).score, reader.read(reversed_sentence).score
+            is_detected = (is_positive(before) and is_negative(after)) or (is_negative(before) and is_positive(after))
+            return reversed_sentence if is_detected else None
     return None
 
 
 def score_faithfulness(products: Sequence[Product], reader: OpinionReader) -> dict[str, list[Judgement]]:
-    """How sentences are judged that should be kept, and that should be dropped."""
+    """Returns the judgements of sentences that should be kept or dropped."""
     evidence = [
-        Evidence([Source(f"{place:02}", text) for place, text in enumerate(product.reviews)], reader)
+        Evidence([Source(f"{index:02}", text) for index, text in enumerate(product.reviews)], reader)
         for product in products
     ]
-    found: dict[str, list[Judgement]] = {name: [] for name in (*KEPT, *DROPPED)}
-    for place, (product, own) in enumerate(zip(products, evidence, strict=True)):
-        another = evidence[(place + 1) % len(evidence)]
+    judgements: dict[str, list[Judgement]] = {name: [] for name in (*KEPT, *DROPPED)}
+    for index, (product, own) in enumerate(zip(products, evidence, strict=True)):
+        another = evidence[(index + 1) % len(evidence)]
         sentences = [sentence for review in product.reviews for sentence in cut_sentences(review)]
-        found["sentences of its reviews"] += own.judge(" ".join(product.reviews)).judgements
-        found["quotes of the summary"] += own.judge(quotes(product, reader)).judgements
+        judgements["sentences of its reviews"] += own.judge(" ".join(product.reviews)).judgements
+        judgements["quotes of the summary"] += own.judge(quotes(product, reader)).judgements
         for reference in product.references:
-            found["human summaries of the product"] += own.judge(reference).judgements
-            found["human summaries of another product"] += another.judge(reference).judgements
+            judgements["human summaries of the product"] += own.judge(reference).judgements
+            judgements["human summaries of another product"] += another.judge(reference).judgements
         for sentence in sentences:
-            turned = turned_round(sentence, reader)
-            if turned is not None:
-                found["reviews turned round"] += own.judge(turned).judgements
-                found["the same as they stood"] += own.judge(sentence).judgements
-    return found
+            reversed_sentence = reverse_opinion(sentence, reader)
+            if reversed_sentence is not None:
+                judgements["reviews turned round"] += own.judge(reversed_sentence).judgements
+                judgements["the same as they stood"] += own.judge(sentence).judgements
+    return judgements
 
 
 KEPT = ("sentences of its reviews", "quotes of the summary", "human summaries of the product", "the same as they stood")
@@ -143,32 +145,32 @@ DROPPED = ("human summaries of another product", "reviews turned round")
 
 
 def print_scores(table: dict[str, list[Rouge]]) -> dict[str, dict[str, float]]:
-    """A line a method, in points of ROUGE; the same figures for the file."""
+    """Prints one line for each method, in points of ROUGE, and returns the same figures."""
     print(f"{'':<36}{'R-1':>7}{'95 % interval':>16}{'R-2':>7}{'R-L':>7}")
-    found = {}
+    figures_by_method = {}
     for method, scores in table.items():
         figures = [100 * value for value in (*mean(scores), *interval([score.rouge1 for score in scores]))]
         one, two, longest, low, high = (round(value, 2) for value in figures)
-        found[method] = {"rouge1": one, "rouge2": two, "rouge_l": longest, "low": low, "high": high}
+        figures_by_method[method] = {"rouge1": one, "rouge2": two, "rouge_l": longest, "low": low, "high": high}
         print(f"{method:<36}{one:>7.2f}{f'[{low:.1f}, {high:.1f}]':>16}{two:>7.2f}{longest:>7.2f}")
-    return found
+    return figures_by_method
 
 
 def print_judgements(table: dict[str, list[Judgement]]) -> dict[str, dict[str, float]]:
-    """A line a kind of sentence; the same figures for the file."""
+    """Prints one line for each kind of sentence, and returns the same figures."""
     print(f"{'faithfulness':<36}{'sentences':>10}{'kept':>8}{'should be':>12}")
-    found: dict[str, dict[str, float]] = {}
+    figures: dict[str, dict[str, float]] = {}
     for kind, judgements in table.items():
-        kept = sum(judgement.reason is None for judgement in judgements) / max(len(judgements), 1)
-        found[kind] = {"sentences": len(judgements), "kept": round(kept, 4)}
-        print(f"{kind:<36}{len(judgements):>10}{kept:>8.3f}{'kept' if kind in KEPT else 'dropped':>12}")
-    return found
+        kept_share = sum(judgement.reason is None for judgement in judgements) / max(len(judgements), 1)
+        figures[kind] = {"sentences": len(judgements), "kept": round(kept_share, 4)}
+        print(f"{kind:<36}{len(judgements):>10}{kept_share:>8.3f}{'kept' if kind in KEPT else 'dropped':>12}")
+    return figures
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of amazon_<part>.csv and yelp_<part>.csv")
-    parser.add_argument("--part", default="val", help="train was tuned on (default val)")
+    parser.add_argument("--part", default="val", help="part of the data; train was used for tuning (default val)")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     reader = OpinionReader(TokensSection(), driver_dictionaries())

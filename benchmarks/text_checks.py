@@ -1,9 +1,9 @@
-"""How often the checks of generated texts fire on what people wrote: reviews, product copy, answers.
+"""Measures how often the checks of generated texts fail on human texts: reviews, product copy, answers.
 
-People do write superlatives, insults and phone numbers, so a share is no share of false alarms by itself: `--show
-CHECK` prints what fired, to be read by eye. The lists were written against rows that `--skip` leaves out.
+People write superlatives, insults and phone numbers, so not every failure is a false alarm. `--show CHECK` prints the
+texts that fail, for reading. The word lists were written with rows that `--skip` leaves out.
 
-    python benchmarks/text_checks.py --data ../shared/data --rows 4000 --skip 4000 --json checks.json
+    python benchmarks/text_checks.py --data FOLDER --rows 4000 --skip 4000 --json checks.json
 """
 
 import argparse
@@ -26,7 +26,7 @@ CONF = Path(__file__).parents[1] / "conf"
 
 
 def read_sets(data: Path, rows: int, skip: int, seed: int = 7) -> dict[str, tuple[LangCode, list[str]]]:
-    """Texts by what they are, shuffled, `rows` of each after the first `skip`."""
+    """Returns shuffled texts by their kind, `rows` of each after the first `skip`."""
     with (data / "online_shopping_10_cats" / "online_shopping_10_cats.csv").open(encoding="utf-8-sig") as file:
         shopping = [row["review"] for row in csv.DictReader(file)]
     unlabelled = (data / "eprstmt" / "unlabeled.json").read_text(encoding="utf-8").splitlines()
@@ -38,7 +38,7 @@ def read_sets(data: Path, rows: int, skip: int, seed: int = 7) -> dict[str, tupl
         "reviews, online_shopping_10_cats": ("zh", shopping),
         "reviews, eprstmt": ("zh", [json.loads(line)["sentence"] for line in unlabelled]),
         "reviews, amazon_polarity10k": ("en", [line.split("$LABEL$")[0] for line in polarity.splitlines()]),
-        # <UNK> stands where the set's authors took a brand or a rare word out
+        # <UNK> replaces a brand or a rare word in this set
         "product copy, advertisegen": ("zh", [json.loads(line)["summary"].replace("<UNK>", "") for line in copies]),
         "answers, stc3_helpdesk": ("zh", ["".join(turn["utterances"]) for turn in turns]),
     }
@@ -51,17 +51,17 @@ def read_sets(data: Path, rows: int, skip: int, seed: int = 7) -> dict[str, tupl
 
 
 def checks_of(text: str, lang_code: LangCode, lists: CheckLists) -> list[TextCheck]:
-    """Every check but sentiment, category and copying, which need more than a text."""
+    """Runs every check except sentiment, category and copying, which need more than a text."""
     request = TextRequest(
         "product_copy", "p", lang_code, length=length_of(text, lang_code), attributes=(Attribute("name", "value"),)
     )
     checks = [check for check in check_text(text, request, lists, ChecksSection()) if check.name != "copying"]
-    as_source = is_injection(text)
-    return [*checks, TextCheck("injection", float(as_source), not as_source, "reads like an instruction")]
+    is_injected = is_injection(text)
+    return [*checks, TextCheck("injection", float(is_injected), not is_injected, "reads like an instruction")]
 
 
 def copied_share(texts: Sequence[str], lang_code: LangCode) -> dict[str, float]:
-    """How often a real review shares a run with 3,000 others of its set that are no copies of it, in percent."""
+    """Returns the percentage of real reviews that share a run with 3,000 other reviews that are not their copies."""
     section = ChecksSection()
     limit = section.max_copied_zh if lang_code == "zh" else section.max_copied_en
     index = CopyIndex.build(texts[: min(3_000, len(texts) // 2)], lang_code)
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=4_000)
     parser.add_argument("--skip", type=int, default=4_000)
-    parser.add_argument("--show", metavar="CHECK", help="print what fired, with its reason")
+    parser.add_argument("--show", metavar="CHECK", help="print the texts that fail this check, with the reason")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     lists = CheckLists.load(CONF / "safety", CONF / "dictionaries")

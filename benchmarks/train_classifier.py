@@ -1,9 +1,9 @@
-"""Train one classifier on a corpus folder and score it: the product's own fine-tuning and evaluation, without Spark.
+"""Trains one classifier on a corpus folder and scores it, without Spark.
 
     python benchmarks/train_classifier.py --corpus CORPUS --base embedded --out RUN --set epochs=3 --set dropout=0
 
-Writes the model to RUN/model, every score to RUN/scores.json and its page to RUN/model_page.html, and goes on from
-RUN/checkpoint.pt when interrupted.
+It writes the model to RUN/model, every score to RUN/scores.json and its page to RUN/model_page.html. An interrupted
+training resumes from RUN/checkpoint.pt.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from reviewgen_spark.reports.model_page import write_model_page
 
 
 def values_of(pairs: Sequence[str]) -> dict[str, Any]:
-    """`name=value` pairs; values are JSON where they parse, else words."""
+    """Parses `name=value` pairs; a value that is not JSON is a text."""
     values: dict[str, Any] = {}
     for pair in pairs:
         name, _, value = pair.partition("=")
@@ -34,12 +34,12 @@ def values_of(pairs: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def tell_scores(scores: Sequence[Score], tell: Callable[[str], None]) -> None:
-    """A line a figure: F1 and accuracy with their intervals."""
+def log_scores(scores: Sequence[Score], log: Callable[[str], None]) -> None:
+    """Logs one line for each F1 and accuracy, with their intervals."""
     for score in scores:
         if score.metric in ("f1", "accuracy", "f1_macro") and score.low is not None:
             interval = f"[{score.low:.4f}, {score.high:.4f}]"
-            tell(f"{score.model} {score.slice_name} {score.metric} {score.value:.4f} {interval} {score.rows} rows")
+            log(f"{score.model} {score.slice_name} {score.metric} {score.value:.4f} {interval} {score.rows} rows")
 
 
 def main() -> int:
@@ -55,29 +55,29 @@ def main() -> int:
     options = parser.parse_args()
     section, started = FinetuneSection(**values_of(options.set)), time.monotonic()
 
-    def tell(line: str) -> None:
+    def log(line: str) -> None:
         print(f"{time.monotonic() - started:7.0f} s  {line}", flush=True)
 
-    found = finetune(options.corpus, options.base, section, options.out / "model", tell, options.out / "checkpoint.pt")
+    result = finetune(options.corpus, options.base, section, options.out / "model", log, options.out / "checkpoint.pt")
     (options.out / "checkpoint.pt").unlink(missing_ok=True)
     scores, curves = evaluate_with_curves(
-        found.folder,
+        result.folder,
         options.corpus,
         EvaluateSection(robustness_rows=options.robustness_rows),
         splits=("validation", "test"),
         baselines=options.baselines,
     )
-    write_model_page(found.folder, scores, curves, found.train_rows, options.out)
+    write_model_page(result.folder, scores, curves, result.train_rows, options.out)
     facts = {
         "base": options.base,
         "corpus": options.corpus.name,
         "settings": section.result_part(),
-        "train_rows": found.train_rows,
-        "parameters": found.parameters,
-        "trained_parameters": found.trained_parameters,
-        "best_epoch": found.best_epoch,
-        "validation_f1": found.validation_f1,
-        "seconds": round(found.seconds),
+        "train_rows": result.train_rows,
+        "parameters": result.parameters,
+        "trained_parameters": result.trained_parameters,
+        "best_epoch": result.best_epoch,
+        "validation_f1": result.validation_f1,
+        "seconds": round(result.seconds),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "scores": [asdict(score) for score in scores],
     }
@@ -85,7 +85,7 @@ def main() -> int:
     for score in scores:
         if score.metric in ("f1", "accuracy", "f1_macro") and score.low is not None:
             interval = f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
-            tell(f"{score.split} {score.model} {score.slice_name} {score.metric} {interval} {score.rows:,} rows")
+            log(f"{score.split} {score.model} {score.slice_name} {score.metric} {interval} {score.rows:,} rows")
     return 0
 
 

@@ -1,8 +1,8 @@
-"""Fine-tune a generator on a corpus and on examples of other purposes: what `reviewgen run train_generator` does.
+"""Fine-tunes a generator on a corpus and on examples of other purposes, like `reviewgen run train_generator`.
 
     python benchmarks/train_generator.py --corpus CORPUS --examples FILE --base FOLDER --out RUN --set epochs=2
 
-The train and validation texts of the corpus are read, never its test texts.
+It reads the train and validation texts of the corpus, but not its test texts.
 """
 
 import argparse
@@ -24,7 +24,7 @@ VALIDATION_SHARE = 0.05
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--rows", type=int, help="train on so many reviews at most (default all)")
+    parser.add_argument("--rows", type=int, help="maximum number of training reviews (default all)")
     parser.add_argument("--examples", type=Path)
     parser.add_argument("--base", required=True, help="as finetune_generator.base, but a folder for 'pretrained'")
     parser.add_argument("--out", type=Path, required=True)
@@ -33,7 +33,7 @@ def main() -> int:
     section, started = FinetuneGeneratorSection(**values_of(options.set)), time.monotonic()
     tokeniser = Tokeniser(TokensSection(), default_conf_folder() / "dictionaries")
 
-    def read(split: str, most: int | None) -> list[Example]:
+    def read(split: str, limit: int | None) -> list[Example]:
         reviews = read_split(options.corpus, split, every_task=True)  # type: ignore[arg-type]
         examples = review_examples(
             reviews,
@@ -42,7 +42,7 @@ def main() -> int:
             section.codes_dropped,
             section.seed,
         )
-        return examples[:most]  # by record_id, which is a hash
+        return examples[:limit]  # ordered by record_id, which is a hash
 
     parts = read("train", options.rows), read("validation", 1500)
     if options.examples:

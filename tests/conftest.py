@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: one lazy Spark session a test run, a configuration with a folder of its own."""
+"""Shares fixtures with all tests: one lazy Spark session for a test run, and a configuration in a temporary folder."""
 
 import json
 import os
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("REVIEWGEN_USER_KEY", "a key for tests, not a secret")
-# A session of tests ends before optimised machine code pays for itself: compiling it took more of two cores than Spark.
+# A test run is too short for optimised machine code: its compilation used more of the two cores than Spark.
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-# Spark writes Java for each query and compiles it: most of the work, for a few hundred rows. The processes that
-# test_kill, test_privacy and test_cluster start compile as a night does, and must write what the session here writes.
+# Spark generates Java for each query and compiles it. For a few hundred rows this is most of the work. The processes
+# of test_kill, test_privacy and test_cluster compile as in production, and must write the same rows as this session.
 INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 
 # Deadlines measure the machine, which may be busy; the cases are the same.
@@ -31,7 +31,7 @@ ConfigFactory = Callable[..., Config]
 
 @pytest.fixture
 def make_config(tmp_path: Path) -> ConfigFactory:
-    """A configuration whose root is the test's own folder; `section.key=value` strings override."""
+    """Returns a function that loads a configuration in the folder of the test; `section.key=value` strings override."""
 
     def make(*overrides: str) -> Config:
         return load_config("local", [f"paths.root={tmp_path}", *overrides])
@@ -46,7 +46,7 @@ def config(make_config: ConfigFactory) -> Config:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator["SparkSession"]:
-    """One session for all: a start costs seconds. Lazy, so that unit tests alone start none."""
+    """Starts one session for all tests, because a start costs seconds. Unit tests alone start none."""
     from reviewgen_spark.orchestration.session import start_session
 
     settings = (

@@ -1,4 +1,4 @@
-"""A terminal that a test looks at: standard error is a pseudo-terminal, and what was written to it is kept."""
+"""Opens a terminal for a test: standard error is a pseudo-terminal, and its output is kept."""
 
 import os
 import pty
@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 
 class Screen:
-    """What a terminal was sent so far."""
+    """Collects the output that was sent to a terminal."""
 
     def __init__(self, leader: int) -> None:
         self._leader = leader
@@ -19,7 +19,7 @@ class Screen:
         self._reader.start()
 
     def text(self) -> str:
-        """Everything that was sent; complete after `open_terminal` ended."""
+        """Returns all output so far; it is complete after `open_terminal` ended."""
         return self._bytes.decode()
 
     def close(self) -> None:
@@ -29,12 +29,12 @@ class Screen:
     def _read(self) -> None:
         while True:
             try:
-                found = os.read(self._leader, 65536)
-            except OSError:  # Linux says so at the end
+                chunk = os.read(self._leader, 65536)
+            except OSError:  # Linux raises this when the other side is closed
                 return
-            if not found:
+            if not chunk:
                 return
-            self._bytes += found
+            self._bytes += chunk
 
 
 @contextmanager

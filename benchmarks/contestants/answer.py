@@ -1,8 +1,8 @@
-"""Contestant of B4: a model answers a corpus' test split, pre-tokenised, in one single-threaded process a core.
+"""Contestant of B4: scores a pre-tokenised test split in one single-threaded process for each core.
 
-The time is from when every process has loaded its model and cut its texts to when the last one has answered. n-grams
-are cut on the clock: a cascade asks its n-gram classifier first, and the model, in int8, for the rest. The labels go to
-OUT/labels.npy.
+The time starts when every process has loaded its model and tokenised its texts, and ends with the last answer. It
+includes the n-grams: a cascade first runs its n-gram classifier, and the model in int8 for the other rows. The labels
+are written to OUT/labels.npy.
 """
 
 import argparse
@@ -39,8 +39,8 @@ def answer(
         variant = onnx_variant(setting, out / "model.onnx", folder)
     elif setting == "cascade":
         assert ngrams is not None
-        behind = torch_variant("int8", folder, "int8")
-        variant = cascade_variant(setting, load_ngram_classifier(ngrams), ngrams, behind)
+        second_model = torch_variant("int8", folder, "int8")
+        variant = cascade_variant(setting, load_ngram_classifier(ngrams), ngrams, second_model)
     else:
         variant = torch_variant(setting, folder, setting)
     texts = read_split(corpus, "test").texts[: rows or None][part::parts]
@@ -71,8 +71,8 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0))
     context = multiprocessing.get_context("spawn")
     ready = context.Barrier(cores)
-    given = (options.model, options.corpus, options.setting, options.rows, options.out, options.ngrams)
-    workers = [context.Process(target=answer, args=(*given, part, cores, ready)) for part in range(cores)]
+    common_args = (options.model, options.corpus, options.setting, options.rows, options.out, options.ngrams)
+    workers = [context.Process(target=answer, args=(*common_args, part, cores, ready)) for part in range(cores)]
     for worker in workers:
         worker.start()
     for worker in workers:

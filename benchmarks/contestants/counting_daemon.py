@@ -1,7 +1,7 @@
-"""Spark's daemon of Python workers, which also notes each row that the model is called with.
+"""Runs Spark's daemon of Python workers, and counts the rows that the model is called with.
 
-`spark.python.daemon.module` names it. A file a worker below the folder REVIEWGEN_CALLS, appended a line a batch before
-the model answers: what a killed worker has called stays counted.
+`spark.python.daemon.module` is set to this module. Each worker has a file below the folder REVIEWGEN_CALLS. It appends
+a line for each batch before the model runs, so calls of a killed worker are counted.
 """
 
 import os
@@ -15,21 +15,21 @@ FOLDER = "REVIEWGEN_CALLS"
 
 
 def counted(score_window: Any) -> Any:
-    """`score_window`, its `score` noting how many rows it is called with."""
+    """Returns `score_window` with a `score` that records its number of rows."""
 
-    def counting(*, score: Any, **given: Any) -> Any:
-        def noted(rows: Sequence[Sequence[int]]) -> Any:
+    def counting(*, score: Any, **arguments: Any) -> Any:
+        def recorded_score(rows: Sequence[Sequence[int]]) -> Any:
             with (Path(os.environ[FOLDER]) / str(os.getpid())).open("a") as file:
                 file.write(f"{len(rows)}\n")
             return score(rows)
 
-        return score_window(score=noted, **given)
+        return score_window(score=recorded_score, **arguments)
 
     return counting
 
 
 def count_calls(folder: Path) -> int:
-    """Rows that the model was called with."""
+    """Returns the number of rows that the model was called with."""
     return sum(int(line) for file in folder.iterdir() for line in file.read_text().split())
 
 

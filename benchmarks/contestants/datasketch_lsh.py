@@ -1,10 +1,10 @@
-"""Rival: datasketch's MinHashLSH in one process, as its documentation shows, our bands; candidates verified."""
+"""Rival: runs datasketch's MinHashLSH in one process as documented, with our bands; candidates are verified."""
 
 import json
 import time
 
 import pyarrow.parquet as pq
-from contest import arguments, tell
+from contest import arguments, print_result
 from datasketch import MinHash, MinHashLSH
 
 
@@ -22,21 +22,21 @@ def main() -> None:
             node = parents[node]
         return node
 
-    for place, text in enumerate(texts):
+    for index, text in enumerate(texts):
         own = {text[start : start + 3].encode() for start in range(max(1, len(text) - 2))}
         signature = MinHash(num_perm=60)
         signature.update_batch(own)
         for other in lsh.query(signature):
             theirs = grams[other]
             if len(own & theirs) >= 0.8 * len(own | theirs):
-                parents[find(place)] = find(other)
-        lsh.insert(place, signature, check_duplication=False)
+                parents[find(index)] = find(other)
+        lsh.insert(index, signature, check_duplication=False)
         grams.append(own)
-    clusters = [find(place) for place in range(len(texts))]
+    clusters = [find(index) for index in range(len(texts))]
     seconds = time.monotonic() - started
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "clusters.json").write_text(json.dumps(clusters))
-    tell(seconds)
+    print_result(seconds)
 
 
 if __name__ == "__main__":

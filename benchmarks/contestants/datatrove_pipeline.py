@@ -1,14 +1,14 @@
-"""Rival (b): a datatrove pipeline: its FTFY and PII formatters, then its word tokeniser for Chinese (spaCy with jieba).
+"""Rival (b): runs the FTFY and PII formatters of datatrove, then its Chinese word tokeniser (spaCy with jieba).
 
-Two local tasks. It has no formatter for markup, traditional script or Chinese personal data, and its language filter
-needs a model from a hub: those steps are left out here.
+It uses two local tasks. It has no formatter for markup, traditional script or Chinese personal data, and its language
+filter needs a model from a hub. Those steps are left out here.
 """
 
 import sys
 import tempfile
 import time
 
-from contest import arguments, tell
+from contest import arguments, print_result
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def main() -> None:
         executor.run()
         seconds = time.monotonic() - started
         sys.stdout = output
-    tell(seconds)
+    print_result(seconds)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""How the contestants of B3 meet their rows: Delta in, Delta out, two local cores, loading the model included.
+"""Runs the contestants of B3 from Delta to Delta on two local cores, including the loading of the model.
 
-The JVM has written a Delta table before the clock starts; no Python worker has.
+Before the time starts, the JVM has written a Delta table, but no Python worker has started.
 """
 
 import tempfile
@@ -18,7 +18,7 @@ from reviewgen_spark.orchestration.session import start_session
 
 
 def as_delta(spark: SparkSession, folder: Path) -> DataFrame:
-    """A folder of Parquet files as a Delta table, which it stays."""
+    """Converts a folder of Parquet files to a Delta table and reads it."""
     if not DeltaTable.isDeltaTable(spark, str(folder)):
         DeltaTable.convertToDelta(spark, f"parquet.`{folder}`")
     return spark.read.format("delta").load(str(folder))
@@ -31,13 +31,13 @@ def write_delta(rows: DataFrame, folder: Path) -> None:
 def race(
     options: Namespace, work: Callable[[SparkSession, DataFrame, Path], Any], master: str = "local[2]"
 ) -> tuple[float, Any]:
-    """Seconds of `work(spark, rows, out)`, and what it returned."""
+    """Returns the seconds of `work(spark, rows, out)`, and its result."""
     with tempfile.TemporaryDirectory() as root:
         spark = start_session(load_config("local", [f"paths.root={root}", f"spark.master={master}"]))
         rows = as_delta(spark, options.rows)
         write_delta(as_delta(spark, options.warm), options.out.with_name("warm-out"))
         started = time.monotonic()
-        found = work(spark, rows, options.out)
+        result = work(spark, rows, options.out)
         seconds = time.monotonic() - started
         spark.stop()
-    return seconds, found
+    return seconds, result

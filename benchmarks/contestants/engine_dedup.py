@@ -1,13 +1,13 @@
-"""Ours: the dedup stage's own function, Parquet in, Parquet out, on two local cores.
+"""Ours: runs the function of the dedup stage from Parquet to Parquet on two local cores.
 
-With `--history` the rows are a second batch: they meet the clusters and bands that an earlier run wrote there.
+With `--history` the rows are a second batch, which is compared with the clusters and bands of an earlier run.
 """
 
 import tempfile
 import time
 from pathlib import Path
 
-from contest import arguments, tell
+from contest import arguments, print_result
 from pyspark.sql import SparkSession
 
 from reviewgen_spark.config import load_config
@@ -34,7 +34,7 @@ def work(spark: SparkSession, config, rows: Path, history: tuple[Path, Path] | N
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--history", type=Path, nargs=2, help="the rows before, and the folder that their run wrote")
+    parser.add_argument("--history", type=Path, nargs=2, help="the rows of the earlier run, and its output folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
         config = load_config("local", [f"paths.root={root}", "spark.master=local[2]"])
@@ -44,7 +44,7 @@ def main() -> None:
         work(spark, config, options.rows, options.history and tuple(options.history), options.out)
         seconds = time.monotonic() - started
         spark.stop()
-    tell(seconds)
+    print_result(seconds)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Ours: what the stages `reply` and `generate` call, each text written once and checked."""
+"""Ours: runs the function of the stages `reply` and `generate`; each text is written once and checked."""
 
 from pathlib import Path
 from types import SimpleNamespace
 
-from contest import arguments, tell
+from contest import arguments, print_result
 from delta_to_delta import race, write_delta
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
@@ -23,8 +23,8 @@ def main() -> None:
     options = parser.parse_args()
     folder = options.model
     model = SimpleNamespace(name="b5", version=1, sha256=generator_sha256(folder), path=folder, uri=folder.as_uri())
-    drawn = ("repetition_penalty=1", "no_repeat_ngram=0", "max_new_tokens=128")
-    settings = (f"precision={options.line}", "max_attempts=1", *(f"decoding.{setting}" for setting in drawn))
+    decoding = ("repetition_penalty=1", "no_repeat_ngram=0", "max_new_tokens=128")
+    settings = (f"precision={options.line}", "max_attempts=1", *(f"decoding.{setting}" for setting in decoding))
     config = load_config("local", [f"generation.{setting}" for setting in settings])
     lists = SimpleNamespace(dictionaries=driver_dictionaries(), safety=driver_safety_lists())
 
@@ -35,8 +35,8 @@ def main() -> None:
         written = spark.read.format("delta").load(str(out))
         return written.agg(F.sum("meta.token_count").alias("tokens"), F.count("*").alias("texts")).collect()[0]
 
-    seconds, found = race(options, work)
-    tell(seconds, tokens=found.tokens, texts=found.texts)
+    seconds, totals = race(options, work)
+    print_result(seconds, tokens=totals.tokens, texts=totals.texts)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Ours: the label stage's own function, with the options that a user would set in `label`."""
+"""Ours: runs the function of the label stage with the options of the configuration section `label`."""
 
 from pathlib import Path
 from types import SimpleNamespace
 
-from contest import arguments, tell
+from contest import arguments, print_result
 from delta_to_delta import race, write_delta
 from pyspark.sql import DataFrame, Row, SparkSession
 
@@ -31,7 +31,7 @@ def main() -> None:
         return tables["ops_label_metrics"].collect()[0]
 
     seconds, metrics = race(options, work, options.master)
-    tell(seconds, **{name: round(value, 3) for name, value in metrics.asDict().items() if name != "batch_id"})
+    print_result(seconds, **{name: round(value, 3) for name, value in metrics.asDict().items() if name != "batch_id"})
 
 
 if __name__ == "__main__":

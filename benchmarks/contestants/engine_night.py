@@ -1,7 +1,7 @@
-"""Ours: a pipeline as `reviewgen run` does it, timed from when the session is there.
+"""Ours: runs a pipeline like `reviewgen run`; the time starts after the session.
 
-Its lines go to stderr as they come; `by_stage` is the time up to the last line of each stage. With `--digest` it says
-afterwards, off the clock, what every table holds: rows and a hash of them, whatever their order.
+Progress lines are written to stderr; `by_stage` is the time up to the last line of each stage. With `--digest` it also
+prints the row count and an order-independent hash of every table, outside of the time.
 """
 
 import argparse
@@ -25,13 +25,13 @@ from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.warehouse.tables import Warehouse
 
 PIPELINES = {"nightly": nightly.STAGES, "train": train.STAGES}
-# Of what ops_ tables say, promotions alone are the same each time, but for the clock, the latency that a reason tells,
-# and the identity of the MLflow store, which the fingerprint covers and the first registration makes.
+# Of the ops_ tables only promotions are the same each time, except for these columns. They contain the time, the
+# measured latency (in the reason), and the identity of the MLflow store (in the fingerprint).
 CLOCKED = {"ops_model_promotions": ("decided_at", "reason", "fingerprint")}
 
 
 def digest(spark: SparkSession, config: Config) -> dict[str, str]:
-    """Rows and hash of each table that is there; a row lost, doubled or changed changes them."""
+    """Returns row count and hash of each existing table; a missing, repeated or changed row changes them."""
     warehouse = Warehouse(spark, config)
     names = [name for name in TABLES if name in CLOCKED or not name.startswith("ops_")]
     return {
@@ -49,9 +49,9 @@ def main() -> int:
     parser.add_argument("--root", type=Path, required=True, help="paths.root")
     parser.add_argument("--pipeline", choices=PIPELINES, default="nightly")
     parser.add_argument("--until", help="the last stage that runs")
-    parser.add_argument("--set", action="append", default=[], help="as of the commands")
-    parser.add_argument("--digest", action="store_true", help="say what the tables hold")
-    parser.add_argument("--out", type=Path, help="not needed: the tables lie below the root")
+    parser.add_argument("--set", action="append", default=[], help="as in the commands")
+    parser.add_argument("--digest", action="store_true", help="print row counts and hashes of the tables")
+    parser.add_argument("--out", type=Path, help="not used; the tables are below the root")
     options = parser.parse_args()
     stages = PIPELINES[options.pipeline]
     if options.until:
@@ -71,14 +71,14 @@ def main() -> int:
         if options.pipeline == "nightly" and not options.until:
             try:
                 check_night(run.warehouse, config)
-            except DataQualityError as error:  # the sample has a file that is refused whole
+            except DataQualityError as error:  # the sample has a rejected file
                 report(f"[check] {type(error).__name__}")
     seconds = time.monotonic() - started
-    said = {"seconds": round(seconds, 3), "by_stage": {name: round(end, 2) for name, end in ends.items()}}
+    output = {"seconds": round(seconds, 3), "by_stage": {name: round(end, 2) for name, end in ends.items()}}
     if options.digest:
-        said["digest"] = digest(spark, config)
+        output["digest"] = digest(spark, config)
     spark.stop()
-    print(json.dumps(said))
+    print(json.dumps(output))
     return 0
 
 

@@ -1,8 +1,8 @@
-"""Ours: the clean and tokens stages' own functions in one pass, Parquet in, Parquet out, on two local cores.
+"""Ours: runs the functions of the clean and tokens stages in one pass, from Parquet to Parquet on two local cores.
 
-Lines: `clean_tokens` (normalise, cut), `full` (also mask, language, traditional to simplified), `clean` (full without
-cutting). Where the time goes: `read`, `arrow` (every row to Python and back, untouched), `python` (full without the
-write), each measured up to where it ends.
+The lines are `clean_tokens` (normalise, tokenise), `full` (also mask, language, traditional to simplified) and `clean`
+(full without tokens). For the breakdown of the time: `read`, `arrow` (every row to Python and back, unchanged),
+`python` (full without the write), each measured from the start to its end.
 """
 
 import tempfile
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
-from contest import arguments, tell
+from contest import arguments, print_result
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
@@ -43,23 +43,25 @@ def work(spark: SparkSession, config: Config, source: Path, line: str) -> DataFr
     cut, folder = config.tokens, driver_dictionaries().name
 
     def clean_and_cut(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        cleaned, kept = tee_batches(clean_batches(batches, section, KEY))
+        cleaned, cleaned_queue = tee_batches(clean_batches(batches, section, KEY))
         for words in cut_batches(cleaned, cut, folder):
-            yield pa.RecordBatch.from_arrays([*kept.popleft().columns, *words.columns[1:4]], schema=arrow_schema(BOTH))
+            yield pa.RecordBatch.from_arrays(
+                [*cleaned_queue.popleft().columns, *words.columns[1:4]], schema=arrow_schema(BOTH)
+            )
 
     return rows.mapInArrow(clean_and_cut, BOTH)
 
 
 def tee_batches(batches: Iterable[pa.RecordBatch]) -> tuple[Iterator[pa.RecordBatch], deque[pa.RecordBatch]]:
-    """The batches, and a queue of those that were taken."""
-    taken: deque[pa.RecordBatch] = deque()
+    """Returns the batches, and a queue of those that were consumed."""
+    passed: deque[pa.RecordBatch] = deque()
 
-    def passing() -> Iterator[pa.RecordBatch]:
+    def pass_on() -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            taken.append(batch)
+            passed.append(batch)
             yield batch
 
-    return passing(), taken
+    return pass_on(), passed
 
 
 def main() -> None:
@@ -76,7 +78,7 @@ def main() -> None:
                 rows.write.mode("overwrite").parquet(str(options.out))
             seconds = time.monotonic() - started
         spark.stop()
-    tell(seconds)
+    print_result(seconds)
 
 
 if __name__ == "__main__":

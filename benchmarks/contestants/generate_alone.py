@@ -1,8 +1,9 @@
-"""Contestants of B5: transformers' own ways to write, no Spark, one single-thread process a core.
+"""Contestants of B5: generate texts with transformers, without Spark, in one single-threaded process for each core.
 
-`sorted`, the limit: `generate` over tokenised prompts in batches of like length, on weights as this project prepares
-them. `fixed`: `generate` in batches of 32 as they come, on weights as transformers loads them. `pipeline`: a text a
-call. `writer` is no rival: this project's own loop, without Spark and checks. Loading is not on the clock.
+`sorted` is the limit: `generate` over tokenised prompts in batches of similar length, on the weights as this project
+prepares them. `fixed`: `generate` in batches of 32 in the given order, on the weights as transformers loads them.
+`pipeline`: one text for each call. `writer` is not a rival, but the loop of this project without Spark and checks.
+Loading is not part of the time.
 """
 
 import multiprocessing
@@ -10,7 +11,7 @@ import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from contest import arguments, tell
+from contest import arguments, print_result
 
 CORES = 2
 DRAW = {"do_sample": True, "temperature": 0.8, "top_k": 50, "top_p": 0.95, "max_new_tokens": 128}
@@ -45,16 +46,16 @@ def run(
     def write(rows: list[list[int]], limit: int = 128) -> int:
         width = max(map(len, rows))
         ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows])
-        given = {**DRAW, "max_new_tokens": limit, "pad_token_id": pad, "eos_token_id": end}
-        found = model.generate(ids, attention_mask=(ids != pad).long(), **given)[:, width:]
-        return int(((found != end) & (found != pad)).sum())
+        options = {**DRAW, "max_new_tokens": limit, "pad_token_id": pad, "eos_token_id": end}
+        generated = model.generate(ids, attention_mask=(ids != pad).long(), **options)[:, width:]
+        return int(((generated != end) & (generated != pad)).sum())
 
     if line == "pipeline":
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        asked = [tokenizer.decode(prompt) for prompt in prompts]
+        texts = [tokenizer.decode(prompt) for prompt in prompts]
         writer = pipeline("text-generation", model=model, tokenizer=tokenizer, device="cpu")
         settings = {**DRAW, "return_tensors": True, "add_special_tokens": False, "pad_token_id": pad}
-        writer(asked[0], **{**settings, "max_new_tokens": 2})
+        writer(texts[0], **{**settings, "max_new_tokens": 2})
     elif line == "writer":
         decoding = {"repetition_penalty": 1, "no_repeat_ngram": 0, "max_new_tokens": 128}
         section = GenerationSection(decoding=DecodingSection(**decoding), tokens_per_batch=TOKENS_PER_BATCH)
@@ -62,21 +63,21 @@ def run(
         ours.write([TextRequest.from_json(text) for text in lines[:2]])
     else:
         write(prompts[:2], 2)
-    keys = [f"{place:09}" for place in range(len(prompts))]
+    keys = [f"{index:09}" for index in range(len(prompts))]
     barrier.wait()
     started = time.monotonic()
     if line == "pipeline":
-        for text, prompt in zip(asked, prompts, strict=True):
+        for text, prompt in zip(texts, prompts, strict=True):
             ids = writer(text, **settings)[0]["generated_token_ids"]
             written += len(ids) - len(prompt) - int(ids[-1] == end)
     elif line == "writer":
-        written = sum(found.new_tokens for found in ours.write([TextRequest.from_json(text) for text in lines]))
+        written = sum(output.new_tokens for output in ours.write([TextRequest.from_json(text) for text in lines]))
     elif line == "fixed":
         for start in range(0, len(prompts), 32):
             written += write(prompts[start : start + 32])
     else:
         for batch in cut_by_token_budget([len(row) + 128 for row in prompts], keys, TOKENS_PER_BATCH):
-            written += write([prompts[place] for place in batch])
+            written += write([prompts[index] for index in batch])
     times.put((started, time.monotonic(), written))
 
 
@@ -98,7 +99,7 @@ def main() -> None:
     for worker in workers:
         worker.join()
     seconds = max(end for _, end, _ in spans) - min(begin for begin, _, _ in spans)
-    tell(seconds, tokens=sum(written for _, _, written in spans), texts=len(lines))
+    print_result(seconds, tokens=sum(written for _, _, written in spans), texts=len(lines))
 
 
 if __name__ == "__main__":

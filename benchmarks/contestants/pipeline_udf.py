@@ -1,10 +1,10 @@
-"""Rival (a): `transformers.pipeline` in a pandas UDF, batches of 32, one pipeline a task: as its documentation says."""
+"""Rival (a): runs `transformers.pipeline` in a pandas UDF as documented: batches of 32, one pipeline for each task."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from contest import arguments, tell
+from contest import arguments, print_result
 from delta_to_delta import race, write_delta
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import pandas_udf
@@ -27,7 +27,7 @@ def main() -> None:
 
         write_delta(rows.select("record_id", classify("text_clean").alias("found")), out)
 
-    tell(race(options, work)[0])
+    print_result(race(options, work)[0])
 
 
 if __name__ == "__main__":

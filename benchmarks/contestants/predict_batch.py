@@ -1,10 +1,10 @@
-"""Rival (c): Spark's own `predict_batch_udf` with fixed batches, padded to their longest row as they come."""
+"""Rival (c): runs Spark's `predict_batch_udf` with fixed batches, each padded to its longest row."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from contest import arguments, tell
+from contest import arguments, print_result
 from delta_to_delta import race, write_delta
 from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql import DataFrame, SparkSession
@@ -25,9 +25,9 @@ def main() -> None:
         model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
 
         def predict(texts: np.ndarray) -> np.ndarray:
-            given = tokenizer(texts.tolist(), padding=True, truncation=True, max_length=128, return_tensors="pt")
+            inputs = tokenizer(texts.tolist(), padding=True, truncation=True, max_length=128, return_tensors="pt")
             with torch.inference_mode():
-                return model(**given).logits.softmax(1)[:, 1].double().numpy()
+                return model(**inputs).logits.softmax(1)[:, 1].double().numpy()
 
         return predict
 
@@ -35,7 +35,7 @@ def main() -> None:
         classify = predict_batch_udf(make_predict, return_type=DoubleType(), batch_size=32)
         write_delta(rows.select("record_id", classify("text_clean").alias("score")), out)
 
-    tell(race(options, work)[0])
+    print_result(race(options, work)[0])
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Rival (b): `mlflow.pyfunc.spark_udf` over the model as this project registers it."""
+"""Rival (b): runs `mlflow.pyfunc.spark_udf` over the model as this project registers it."""
 
 import os
 import tempfile
 from pathlib import Path
 
-from contest import arguments, tell
+from contest import arguments, print_result
 from delta_to_delta import race, write_delta
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -28,7 +28,7 @@ def main() -> None:
             classify = mlflow.pyfunc.spark_udf(spark, f"{folder}/pyfunc", result_type=result, env_manager="local")
             write_delta(rows.select("record_id", classify(F.struct(F.col("text_clean").alias("text"))).alias("f")), out)
 
-        tell(race(options, work)[0])
+        print_result(race(options, work)[0])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Rival (a): what a data engineer writes first, a chain of row UDFs, each step a function of its own.
+"""Rival (a): runs a chain of row UDFs, one function for each step, as a first implementation would.
 
-BeautifulSoup for markup, `re` for the rest, py3langid, OpenCC, jieba. Personal data is masked by this project's own
-function, gates and all, so that both sides find the same: a gift to the rival.
+It uses BeautifulSoup for markup, `re` for the rest, py3langid, OpenCC and jieba. Personal data is masked by the
+function of this project with its fast path, so that both sides mask the same; this favours the rival.
 """
 
 import html
@@ -12,7 +12,7 @@ import warnings
 from pathlib import Path
 
 from bs4 import BeautifulSoup
-from contest import arguments, tell
+from contest import arguments, print_result
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, StringType
@@ -85,7 +85,7 @@ def content_words(words: list[str] | None) -> list[str]:
 
 
 def chain(rows: DataFrame, line: str) -> DataFrame:
-    """A column a step, as notebooks have it; Spark runs the UDFs of a row in one Python worker."""
+    """Adds one column for each step, like a notebook; Spark runs the UDFs of a row in one Python worker."""
     rows = rows.withColumn("text_clean", normalised(without_markup("text_raw")))
     if line == "full":
         rows = rows.withColumn("lang_code", language("text_clean"))
@@ -112,7 +112,7 @@ def main() -> None:
         chain(rows, options.line).write.mode("overwrite").parquet(str(options.out))
         seconds = time.monotonic() - started
     spark.stop()
-    tell(seconds)
+    print_result(seconds)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Rival: text-dedup's MinHash command with two processes and our bands; it does not verify candidates."""
+"""Rival: runs text-dedup's MinHash command with two processes and our bands; it does not verify candidates."""
 
 import subprocess
 import sys
 import tempfile
 import time
 
-from contest import arguments, tell
+from contest import arguments, print_result
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
         seconds = time.monotonic() - started
     if done.returncode:
         sys.exit(done.stderr[-2000:])
-    tell(seconds)
+    print_result(seconds)
 
 
 if __name__ == "__main__":

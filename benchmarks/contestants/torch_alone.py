@@ -1,7 +1,7 @@
-"""The limit: the model alone over rows that are tokenised, sorted and cut, no Spark, one single-thread process a core.
+"""The limit: runs the model alone over tokenised, sorted batches, without Spark, in one process for each core.
 
-The precisions run the model as this project prepares it, `plain` as transformers loads it, in float32. Loading is not
-on the clock. On a GPU it is one process.
+Each process has one thread. The precisions run the model as this project prepares it; `plain` runs it as transformers
+loads it, in float32. Loading is not part of the time. On a GPU there is one process.
 """
 
 import multiprocessing
@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from contest import arguments, tell
+from contest import arguments, print_result
 
 CORES = 2
 
@@ -31,19 +31,19 @@ def run(
 
     torch.set_num_threads(1)
     predictor = Predictor(folder, device, "float32" if precision == "plain" else precision)
-    rows = [found.ids for found in predictor.tokenizer.encode(texts)]
+    rows = [tokens.ids for tokens in predictor.tokenizer.encode(texts)]
     batches = cut_by_token_budget([len(row) for row in rows], texts, tokens_per_batch)
     model = load_classifier(folder).eval().to(device) if precision == "plain" else predictor._model
     padded = [pad([rows[index] for index in batch], predictor.pad_id) for batch in batches]
-    given = [(ids.to(device), mask.to(device)) for ids, mask in padded]
+    inputs = [(ids.to(device), mask.to(device)) for ids, mask in padded]
     with torch.inference_mode():
-        model(input_ids=given[0][0], attention_mask=given[0][1])
+        model(input_ids=inputs[0][0], attention_mask=inputs[0][1])
         barrier.wait()
         started = time.monotonic()
-        for ids, mask in given:
+        for ids, mask in inputs:
             model(input_ids=ids, attention_mask=mask)
         if device == "cuda":
-            torch.cuda.synchronize()  # calls return before the GPU has answered
+            torch.cuda.synchronize()  # calls return before the GPU has finished
     times.put((started, time.monotonic()))
 
 
@@ -56,16 +56,17 @@ def main() -> None:
     texts = [text for path in options.rows.glob("*.parquet") for text in pq.read_table(path)["text_clean"].to_pylist()]
     count = CORES if options.device == "cpu" else 1
     barrier, times = multiprocessing.Barrier(count), multiprocessing.Queue()
-    given = (options.line, options.tokens_per_batch, options.device, barrier, times)
+    run_options = (options.line, options.tokens_per_batch, options.device, barrier, times)
     workers = [
-        multiprocessing.Process(target=run, args=(options.model, texts[core::count], *given)) for core in range(count)
+        multiprocessing.Process(target=run, args=(options.model, texts[core::count], *run_options))
+        for core in range(count)
     ]
     for worker in workers:
         worker.start()
     spans = [times.get() for _ in workers]
     for worker in workers:
         worker.join()
-    tell(max(end for _, end in spans) - min(begin for begin, _ in spans))
+    print_result(max(end for _, end in spans) - min(begin for begin, _ in spans))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A stage whose rows break a table's check and hold a canary: run by test_privacy.py in a process of its own."""
+"""Runs a stage whose rows break a table check and contain a canary; test_privacy.py starts it as a process."""
 
 import sys
 from dataclasses import replace

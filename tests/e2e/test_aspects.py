@@ -1,4 +1,4 @@
-"""Gold labels of aspects, from the landing folder to figures, and no further: their model is not one of sentiment."""
+"""Tests gold labels of aspects from the landing folder to evaluation; their model cannot be registered."""
 
 import json
 from pathlib import Path
@@ -21,20 +21,20 @@ SETTINGS = ("finetune.tasks=[aspect]", "models.base=scratch:tiny", "finetune.epo
 
 
 def deliver(landing: Path) -> None:
-    """Reviews, and a gold label for each of their aspects; two labels that say nothing of an aspect among them."""
+    """Writes reviews and a gold label for each of their aspects, and two invalid labels."""
     rows = make_aspects(384, 0)
     reviews = {row["record_id"]: row for row in rows}
     files = {
         "reviews": [
             {
                 "review_id": key,
-                "product_id": f"p{place % 9}",
-                "user_id": f"u{place}",
+                "product_id": f"p{index % 9}",
+                "user_id": f"u{index}",
                 "text": row["text"],
                 "category": row["category"],
-                "created_at": f"2026-01-{1 + place % 28:02d}T08:00:00",
+                "created_at": f"2026-01-{1 + index % 28:02d}T08:00:00",
             }
-            for place, (key, row) in enumerate(reviews.items())
+            for index, (key, row) in enumerate(reviews.items())
         ],
         "gold_labels": [
             {"review_id": row["record_id"], "task": f"aspect:{row['aspect']}", "label": row["polarity"]} for row in rows
@@ -50,7 +50,7 @@ def deliver(landing: Path) -> None:
         (landing / feed / "first.jsonl").write_text(lines + "\n", encoding="utf-8")
 
 
-def test_from_gold_labels_to_figures(spark: SparkSession, tmp_path: Path) -> None:
+def test_aspect_labels_lead_to_scores_but_not_to_registration(spark: SparkSession, tmp_path: Path) -> None:
     deliver(tmp_path / "landing")
     config = load_config("local", [f"paths.root={tmp_path}", *SETTINGS])
     lines: list[str] = []
@@ -63,11 +63,11 @@ def test_from_gold_labels_to_figures(spark: SparkSession, tmp_path: Path) -> Non
     manifest = json.loads((artifacts / "corpus" / "latest" / "manifest.json").read_text(encoding="utf-8"))
     labelled = manifest["rows_by_split_and_label"]
     assert manifest["tasks"] == ["aspect"] and set(labelled["train"]) == {"negative", "neutral", "positive"}
-    found = warehouse.read("ops_model_evaluations").where("split = 'test' AND slice = 'all'").collect()
-    assert {(row.model, row.metric) for row in found} == {
+    scores = warehouse.read("ops_model_evaluations").where("split = 'test' AND slice = 'all'").collect()
+    assert {(row.model, row.metric) for row in scores} == {
         (model, metric) for model in ("model", "majority", "tfidf_logistic") for metric in ("accuracy", "f1_macro")
     }
-    assert {row.row_count for row in found} == {sum(labelled["test"].values())}
+    assert {row.row_count for row in scores} == {sum(labelled["test"].values())}
     assert any("model: macro F1" in line for line in lines)
     assert read_settings((artifacts / "finetune" / "latest").resolve()).task == "aspect"
     with (

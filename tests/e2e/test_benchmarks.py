@@ -1,4 +1,4 @@
-"""The benchmarks run, on a few rows and without rivals; what they measure here says nothing."""
+"""Tests that the benchmarks run on a few rows and without rivals; their figures have no meaning here."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def run_benchmark(script: str, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("script", "name", "bars", "given"),
+    ("script", "name", "bars", "options"),
     [
         ("b1_text.py", "B1", {"clean + tokenise / pure functions", "pure full chain / (NFKC + rjieba)"}, ()),
         (
@@ -48,11 +48,11 @@ def run_benchmark(script: str, *arguments: str) -> str:
         ),
     ],
 )
-def test_a_benchmark_writes_its_bars(
-    script: str, name: str, bars: set[str], given: tuple[str, ...], tmp_path: Path
+def test_a_benchmark_writes_its_results(
+    script: str, name: str, bars: set[str], options: tuple[str, ...], tmp_path: Path
 ) -> None:
-    run_benchmark(script, "--rows", "400", *ALONE, *given, "--json", str(tmp_path / "out.json"))
-    told = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
-    assert (told["bench"], told["rows"]) == (name, 400)
-    assert bars <= {bar["name"] for bar in told["bars"]}
-    assert all(bar["value"] > 0 and bar["holds"] in (True, False) for bar in told["bars"])
+    run_benchmark(script, "--rows", "400", *ALONE, *options, "--json", str(tmp_path / "out.json"))
+    report = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert (report["bench"], report["rows"]) == (name, 400)
+    assert bars <= {bar["name"] for bar in report["bars"]}
+    assert all(bar["value"] > 0 and bar["holds"] in (True, False) for bar in report["bars"])

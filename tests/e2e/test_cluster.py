@@ -1,4 +1,4 @@
-"""A real cluster: Spark's standalone master and two workers as processes, the packed project, a worker that dies."""
+"""Tests a real cluster: a standalone master and two workers as processes, the packed project, a killed worker."""
 
 import json
 import os
@@ -38,16 +38,21 @@ TO_SATISFACTION = nightly.STAGES[: nightly.STAGES.index(satisfaction.STAGE) + 1]
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """What a login shell has: nothing of this process's Spark, and no PYTHONPATH."""
-    kept = {name: os.environ[name] for name in ("HOME", "JAVA_HOME", "LANG", "TMPDIR") if name in os.environ}
-    return {**kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SPARK_LOCAL_IP": HOST, **variables}
+    """Returns the environment of a login shell, without Spark variables and PYTHONPATH."""
+    inherited = {name: os.environ[name] for name in ("HOME", "JAVA_HOME", "LANG", "TMPDIR") if name in os.environ}
+    return {
+        **inherited,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "SPARK_LOCAL_IP": HOST,
+        **variables,
+    }
 
 
 @dataclass(frozen=True)
 class Packed:
     wheel: Path
     archive: Path
-    python: Path  # an interpreter that has no library at all, as on a node of a cluster
+    python: Path  # an interpreter without libraries, as on a node of a cluster
 
     def bare(self, code: str, path: str = "") -> "subprocess.CompletedProcess[str]":
         environment = clean_environment(PYTHONPATH=path)
@@ -58,7 +63,7 @@ class Packed:
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
-    """`make pack`, without the set-up that it starts with."""
+    """Packs the project like `make pack`, but without its set-up."""
     folder = tmp_path_factory.mktemp("packed")
     dist = folder / "dist"
     subprocess.run([ROOT / "pack.sh", sys.prefix, dist, "weak"], cwd=ROOT, check=True)
@@ -75,7 +80,7 @@ class Cluster:
     processes: dict[str, "subprocess.Popen[bytes]"]
 
     def start(self, name: str, *arguments: str) -> None:
-        """Start a daemon as the leader of a process group, so that its executors can be killed with it."""
+        """Starts a daemon as the leader of a process group, so that its executors can be killed with it."""
         environment = clean_environment(SPARK_HOME=str(SPARK_HOME), SPARK_CONF_DIR=str(self.folder))
         with (self.folder / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
@@ -91,23 +96,23 @@ class Cluster:
         try:
             with build_opener(ProxyHandler({})).open(self.state_url, timeout=10) as answer:
                 return int(json.load(answer)["aliveworkers"])
-        except OSError:  # not up yet
+        except OSError:  # the master is not ready yet
             return 0
 
     def kill(self, name: str) -> None:
-        """As a machine goes: the daemon and its executors at once."""
+        """Kills the daemon and its executors at once, like a failing machine."""
         os.killpg(self.processes[name].pid, signal.SIGKILL)
         self.processes[name].wait()
 
     def executors(self, name: str) -> list[Path]:
-        """The folders of the executors that a worker has started."""
+        """Returns the folders of the executors that a worker has started."""
         return sorted((self.folder / name).glob("app-*/*"))
 
 
-def wait_until(is_so: Callable[[], bool], what: str, timeout_s: float = 300) -> None:
+def wait_until(condition: Callable[[], bool], description: str, timeout_s: float = 300) -> None:
     end = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < end, f"{what}: not within {timeout_s} s"
+    while not condition():
+        assert time.monotonic() < end, f"{description}: not within {timeout_s} s"
         time.sleep(0.2)
 
 
@@ -119,7 +124,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A master and two workers of one core and one gigabyte."""
+    """Starts a master and two workers with one core and one gigabyte each."""
     port, state_port = free_port(), free_port()
     folder = tmp_path_factory.mktemp("cluster")
     cluster = Cluster(f"spark://{HOST}:{port}", f"http://{HOST}:{state_port}/json/", folder, {})
@@ -147,10 +152,10 @@ def overrides(landing: Path) -> list[str]:
 def submit(
     cluster: Cluster, packed: Packed, root: Path, landing: Path, until: str, *of_nodes: str | Path
 ) -> Iterator["subprocess.Popen[str]"]:
-    """The command of docs/cluster.md, from a folder that holds the entry alone; Delta from the local jars.
+    """Runs the command of docs/cluster.md from a folder that has only the entry file, with the local Delta jars.
 
-    Killed with all that it started when it has not ended by itself. `of_nodes` is the executors' interpreter, and the
-    archive of libraries where it has none of its own.
+    The command and its processes are killed if it is still running at the end. `of_nodes` is the interpreter of the
+    executors, and the archive of libraries if the interpreter has none.
     """
     root.mkdir(exist_ok=True)
     python, *archive = of_nodes
@@ -169,16 +174,16 @@ def submit(
         *(part for override in overrides(landing) for part in ("--set", override)),
     ]
     environment = clean_environment(REVIEWGEN_ROOT=str(root), REVIEWGEN_USER_KEY=os.environ["REVIEWGEN_USER_KEY"])
-    night = subprocess.Popen(
+    nightly_run = subprocess.Popen(
         command, env=environment, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True,
     )  # fmt: skip
     try:
-        yield night
+        yield nightly_run
     finally:
-        if night.poll() is None:
-            os.killpg(night.pid, signal.SIGKILL)
-            night.wait()
+        if nightly_run.poll() is None:
+            os.killpg(nightly_run.pid, signal.SIGKILL)
+            nightly_run.wait()
 
 
 def contents(spark: SparkSession, config: Config) -> dict[str, list[str]]:
@@ -187,7 +192,7 @@ def contents(spark: SparkSession, config: Config) -> dict[str, list[str]]:
 
 
 def labels(spark: SparkSession, config: Config) -> dict[str, tuple[object, ...]]:
-    """By record, its label and error; scores to four digits, as texts share batches with others elsewhere."""
+    """Returns label, error and rounded score by record; scores differ after four digits in other batches."""
     rows = Warehouse(spark, config).read("gold_review_labels").collect()
     return {
         row.record_id: (row.sentiment_label, row.error, row.sentiment_score and round(row.sentiment_score, 4))
@@ -195,7 +200,7 @@ def labels(spark: SparkSession, config: Config) -> dict[str, tuple[object, ...]]
     }
 
 
-def test_the_archive_brings_what_executors_import(packed: Packed, tmp_path: Path) -> None:
+def test_the_archive_has_the_libraries_of_executors(packed: Packed, tmp_path: Path) -> None:
     with tarfile.open(packed.archive) as archive:
         names = {name.split("/")[0] for name in archive.getnames()}
         archive.extractall(tmp_path, filter="data")
@@ -219,29 +224,29 @@ def test_the_archive_brings_what_executors_import(packed: Packed, tmp_path: Path
     assert text == "很满意！！！电话[PHONE]"
 
 
-def test_a_night_loses_a_worker_and_writes_the_tables_and_labels_of_local_mode(
+def test_a_run_that_loses_a_worker_writes_the_tables_of_local_mode(
     packed: Packed, cluster: Cluster, spark: SparkSession, tmp_path: Path
 ) -> None:
     landing = tmp_path / "landing"
     write_sample(landing, 300)
     for broken in landing.rglob("*-broken.*"):
-        broken.unlink()  # a night that refuses a file ends with 3
+        broken.unlink()  # a run with a rejected file ends with 3
     register_champion(tmp_path / "registry")
     root, prepared = tmp_path / "cluster", nightly.PREPARE[-1].name
     lines: list[str] = []
-    with submit(cluster, packed, root, landing, prepared, packed.python, packed.archive) as night:
-        assert night.stdout is not None
-        for line in night.stdout:
+    with submit(cluster, packed, root, landing, prepared, packed.python, packed.archive) as nightly_run:
+        assert nightly_run.stdout is not None
+        for line in nightly_run.stdout:
             lines.append(line)
             if "[dedup] batch 1 " in line and line.rstrip().endswith("started"):
                 assert cluster.executors("one") and cluster.executors("two")
-                time.sleep(1.0)  # well inside: the batch takes some seconds
+                time.sleep(1.0)  # the batch takes some seconds
                 cluster.kill("one")
-        assert night.wait(timeout=60) == 0, "".join(lines)
+        assert nightly_run.wait(timeout=60) == 0, "".join(lines)
     assert cluster.processes["one"].returncode == -signal.SIGKILL
     assert cluster.processes["two"].poll() is None
 
-    # what the executors ran came with the submission: their interpreter has nothing of it
+    # the executors use the submitted files, because their interpreter has no library
     [executor] = cluster.executors("two")
     assert (executor / packed.wheel.name).is_file() and (executor / "environment" / "rjieba").is_dir()
     assert "ModuleNotFoundError" in packed.bare("import reviewgen_spark").stderr
@@ -266,14 +271,17 @@ def test_a_night_loses_a_worker_and_writes_the_tables_and_labels_of_local_mode(
     logged = "".join(lines) + of_executors
     assert not [text for text in texts if len(text) > 10 and text in logged]
 
-    # what labels is no part of the archive by default: an interpreter with torch, as docs/cluster.md names it
-    with submit(cluster, packed, root, landing, TO_SATISFACTION[-1].name, sys.executable) as night:
-        said, _ = night.communicate(timeout=600)
-        assert night.returncode == 0, said
+    # the archive has no torch by default, so labelling needs an interpreter with torch; see docs/cluster.md
+    with submit(cluster, packed, root, landing, TO_SATISFACTION[-1].name, sys.executable) as nightly_run:
+        output, _ = nightly_run.communicate(timeout=600)
+        assert nightly_run.returncode == 0, output
     with open_run(spark, local, report=lambda line: None) as run:
         run.pipeline(TO_SATISFACTION)
-    found = labels(spark, submitted)
-    assert found == labels(spark, local) and len({label for label, _, _ in found.values()} - {None}) == 2
+    labels_by_record = labels(spark, submitted)
+    assert (
+        labels_by_record == labels(spark, local)
+        and len({label for label, _, _ in labels_by_record.values()} - {None}) == 2
+    )
     loads = [row.load_count for row in Warehouse(spark, submitted).read("ops_label_metrics").collect()]
-    assert max(loads) == 1, "the one worker that is left loads the model once"
-    assert not [text for text in texts if len(text) > 10 and text in said]
+    assert max(loads) == 1, "the remaining worker loads the model once"
+    assert not [text for text in texts if len(text) > 10 and text in output]

@@ -1,4 +1,4 @@
-"""The Delta jars without a network."""
+"""Tests the download of the Delta jars without a network."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.e2e
 
 
-def test_jars_that_cannot_be_downloaded_end_with_five_and_what_to_do(tmp_path: Path) -> None:
+def test_a_failed_download_exits_with_five_and_names_the_next_step(tmp_path: Path) -> None:
     code = (
         "import sys; from reviewgen_spark.operations.packaging import delta_jars as jars\n"
         "jars.DELTA_PACKAGE = 'io.delta:no-such-package:0'\n"

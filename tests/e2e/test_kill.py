@@ -1,4 +1,4 @@
-"""Processes that die, and processes that meet: the tables must end up the same."""
+"""Tests killed and concurrent processes: the tables must be the same in the end."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ def start(root: Path, landing: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def kill_at(process: subprocess.Popen[str], line_starts: str, delay_s: float) -> None:
-    """Kill the driver and its JVM, as the kernel would for memory, a moment after it says it started a batch."""
+    """Kills the driver and its JVM shortly after a batch has started, as the kernel does without memory."""
     assert process.stderr is not None
     for line in process.stderr:
         if line_starts in line and line.rstrip().endswith("started"):
@@ -67,8 +67,8 @@ def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @dataclass(frozen=True)
-class TwoNights:
-    """Two nights that were started at once on one warehouse, after both have ended."""
+class TwoRuns:
+    """Holds the results of two runs that were started at once on one warehouse."""
 
     root: Path
     codes: list[int]
@@ -76,43 +76,41 @@ class TwoNights:
 
 
 @pytest.fixture(scope="module")
-def two_nights(landing: Path, tmp_path_factory: pytest.TempPathFactory) -> TwoNights:
+def two_runs(landing: Path, tmp_path_factory: pytest.TempPathFactory) -> TwoRuns:
     root = tmp_path_factory.mktemp("two")
-    nights = [start(root, landing) for _ in range(2)]
-    errors = [night.communicate(timeout=600)[1] for night in nights]
-    return TwoNights(root, [night.returncode for night in nights], errors)
+    processes = [start(root, landing) for _ in range(2)]
+    errors = [process.communicate(timeout=600)[1] for process in processes]
+    return TwoRuns(root, [process.returncode for process in processes], errors)
 
 
-def test_of_two_nights_at_once_one_runs_and_the_other_names_it(
-    two_nights: TwoNights, landing: Path, spark: SparkSession
-) -> None:
-    codes, errors = two_nights.codes, two_nights.errors
-    # the one that runs ends with 3: the sample holds a file that is refused whole
+def test_one_of_two_concurrent_runs_is_refused(two_runs: TwoRuns, landing: Path, spark: SparkSession) -> None:
+    codes, errors = two_runs.codes, two_runs.errors
+    # the accepted run ends with 3, because the sample has a rejected file
     assert sorted(codes) == [3, 5], errors
     assert "warehouse" in errors[codes.index(5)]
-    config = load_config("local", overrides(two_nights.root, landing))
+    config = load_config("local", overrides(two_runs.root, landing))
     rows = Warehouse(spark, config).read("bronze_reviews")
     assert rows.count() == rows.select("record_id").distinct().count() > 200
-    assert count_records_of_ingest(spark, config) == 0
+    assert count_missing_records(spark, config) == 0
 
 
-def count_records_of_ingest(spark: SparkSession, config: Config) -> int:
-    """Delivered records that are in no table."""
+def count_missing_records(spark: SparkSession, config: Config) -> int:
+    """Returns the number of delivered records that are in no table."""
     warehouse = Warehouse(spark, config)
     warehouse.converge()
     counts = count_records(warehouse)
     return counts.delivered - counts.bronze - counts.quarantined - counts.redelivered - counts.gold_labels
 
 
-def test_a_driver_killed_in_two_stages_ends_with_the_same_tables(
-    spark: SparkSession, two_nights: TwoNights, landing: Path, tmp_path: Path
+def test_a_driver_killed_in_two_stages_writes_the_same_tables(
+    spark: SparkSession, two_runs: TwoRuns, landing: Path, tmp_path: Path
 ) -> None:
     killed = load_config("local", overrides(tmp_path, landing))
     kill_at(start(tmp_path, landing), "[ingest] batch 2", 1.0)
     kill_at(start(tmp_path, landing), "[clean] batch 1", 1.0)
-    finish(spark, killed)  # takes over the lease of a process that is gone
+    finish(spark, killed)  # takes over the lease of a dead process
 
-    whole = contents(spark, load_config("local", overrides(two_nights.root, landing)))  # that night was not killed
+    whole = contents(spark, load_config("local", overrides(two_runs.root, landing)))  # that run was not killed
     assert all(whole[name] for name in TABLE_NAMES)
     assert contents(spark, killed) == whole
     runs = Warehouse(spark, killed).read("ops_stage_runs").collect()

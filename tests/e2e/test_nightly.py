@@ -1,4 +1,4 @@
-"""The pipelines on a few hundred real reviews: what a night does, does not do again, and can take back."""
+"""Tests the pipelines on a few hundred real reviews: incremental runs, reruns, rollback and rejected files."""
 
 import json
 import os
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.e2e
 
 TINY = ("models.base=scratch:tiny", "finetune.epochs=1", "finetune.max_tokens=32", "evaluate.bootstrap_samples=100",
         "label.max_error_pct=10")  # fmt: skip
-COUNTED = nightly.STAGES[:3]  # whose tables `count_records` adds up
+COUNTED = nightly.STAGES[:3]  # the tables that `count_records` counts
 
 
 def configure(root: Path, *overrides: str) -> Config:
@@ -39,7 +39,7 @@ def configure(root: Path, *overrides: str) -> Config:
 
 
 def run(spark: SparkSession, config: Config, *stages: object, force: Force | None = None) -> list[str]:
-    """Run stages; returns the lines of progress."""
+    """Runs stages and returns the lines of progress."""
     lines: list[str] = []
     with open_run(spark, config, force, report=lines.append) as opened:
         opened.pipeline(stages)  # type: ignore[arg-type]
@@ -52,7 +52,7 @@ def started(lines: list[str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Iterator[Path]:
-    """A warehouse after a first night, a training and a labelling."""
+    """Returns the root folder of a warehouse after a first nightly run, a training and a labelling."""
     root = tmp_path_factory.mktemp("nightly")
     write_sample(root / "landing", 400)
     config = configure(root)
@@ -70,7 +70,7 @@ def warehouse(spark: SparkSession, config: Config) -> Warehouse:
     return Warehouse(spark, config)
 
 
-def test_counts_add_up(warehouse: Warehouse) -> None:
+def test_record_counts_are_consistent(warehouse: Warehouse) -> None:
     counts = count_records(warehouse)
     assert counts.faults == []
     assert counts.bronze == counts.clean > 300
@@ -78,13 +78,13 @@ def test_counts_add_up(warehouse: Warehouse) -> None:
     assert counts.quarantined > 0 and counts.redelivered > 0 and counts.duplicates > 0 and counts.label_errors > 0
 
 
-def test_no_personal_data_behind_bronze(warehouse: Warehouse) -> None:
+def test_no_personal_data_is_in_silver(warehouse: Warehouse) -> None:
     silver = warehouse.read("silver_reviews")
     assert silver.where("text_clean RLIKE '1380000[0-9]{4}' OR text_clean RLIKE '@example.com'").count() == 0
     assert silver.where("size(pii_counts) > 0").count() > 0
 
 
-def test_the_report_is_one_file_with_the_figures(config: Config) -> None:
+def test_the_report_is_one_file_without_scripts(config: Config) -> None:
     page = (Path(config.paths.artifacts) / "report" / "latest" / "report.html").read_text(encoding="utf-8")
     assert "<svg" in page and "src=" not in page and "<script" not in page
     assert "malformed_json" in page
@@ -102,7 +102,7 @@ def test_the_champion_has_a_page(config: Config) -> None:
         assert part in page
 
 
-def test_a_night_without_a_new_file_computes_nothing(spark: SparkSession, config: Config, warehouse: Warehouse) -> None:
+def test_a_run_without_a_new_file_computes_nothing(spark: SparkSession, config: Config, warehouse: Warehouse) -> None:
     names = ("silver_reviews", "gold_review_labels", "gold_product_satisfaction", "ops_stage_runs")
     before = {name: warehouse.version(name) for name in names}
     lines = run(spark, config, *nightly.STAGES, *train.STAGES)
@@ -110,21 +110,21 @@ def test_a_night_without_a_new_file_computes_nothing(spark: SparkSession, config
     assert before == {name: warehouse.version(name) for name in names}
 
 
-def test_a_file_that_only_looks_new_is_read_once_more(
+def test_a_file_with_a_new_time_but_old_content_is_read_once_more(
     spark: SparkSession, config: Config, warehouse: Warehouse
 ) -> None:
     landing, refused = Path(config.paths.landing), {row.path for row in undecided_files(warehouse, config)}
     files = [file for file in landing.rglob("*") if file.is_file() and str(file.relative_to(landing)) not in refused]
-    for file in files:  # as a copy or a restored backup would
+    for file in files:  # like a copy or a restored backup
         os.utime(file, (file.stat().st_atime, file.stat().st_mtime + 60))
 
     def plan() -> list[dict[str, Any]]:
         done = Ledger(warehouse, "test").done("ingest").keys()
         return plan_batches(spark, config, warehouse.records("ops_source_files").read(), done)[0]
 
-    again = plan()
-    assert len(again) == len(files) > 1
-    slices = {(row["state"], row["batch_id"], row["first_row"], row["last_row"]) for row in again}
+    planned = plan()
+    assert len(planned) == len(files) > 1
+    slices = {(row["state"], row["batch_id"], row["first_row"], row["last_row"]) for row in planned}
     assert slices == {("reserved", None, 1, 0)}
     assert started(run(spark, config, *nightly.STAGES)) == []
     assert plan() == [] and count_records(warehouse).faults == []
@@ -158,7 +158,7 @@ def test_one_new_file_computes_only_its_batch(spark: SparkSession, config: Confi
     }
 
 
-def test_a_changed_rule_computes_its_stage_and_what_follows(
+def test_a_changed_setting_computes_only_its_stage_and_later_ones(
     spark: SparkSession, root: Path, warehouse: Warehouse
 ) -> None:
     changed = configure(root, "weak_labels.lexicon_min_score=0.9")
@@ -179,30 +179,32 @@ def labels(warehouse: Warehouse) -> list[tuple[object, ...]]:
     return sorted(tuple(row) for row in warehouse.read("gold_review_labels").select(*columns).collect())
 
 
-def read_by_model(warehouse: Warehouse) -> int:
-    """Reviews that the encoder has read; n-grams answered the others."""
+def count_labelled_by_encoder(warehouse: Warehouse) -> int:
+    """Returns the number of reviews labelled by the encoder; n-grams labelled the others."""
     return warehouse.read("gold_review_labels").where("error IS NULL AND meta.token_count > 0").count()
 
 
 def only_newest_relabelled(spark: SparkSession, config: Config, warehouse: Warehouse) -> bool:
-    """Label one batch only; whether it was the newest, the others still answer, and status and roll-up say so."""
-    batches = list(Ledger(warehouse, "a test").done("label"))  # one of them holds gold labels alone, and no review
+    """Labels one batch, and returns whether only the newest has new labels; checks status and roll-up."""
+    batches = list(Ledger(warehouse, "a test").done("label"))  # one of them has only gold labels and no review
     assert len(batches) > 1
     lines: list[str] = []
     with open_run(spark, config, report=lines.append, max_batches=1) as opened:
         opened.pipeline([nightly.label.STAGE, nightly.satisfaction.STAGE])
     assert f"[label] {len(batches) - 1} batches wait for the next run (--max-batches)" in lines
-    told = backfill_lines(Backlog(config, warehouse, Ledger(warehouse, "a test")), nightly.STAGES)
-    assert len(told) == 1 and told[0].startswith(f"label: 1 of {len(batches)} batches are up to date")
-    assert " left" in told[0]
+    status_lines = backfill_lines(Backlog(config, warehouse, Ledger(warehouse, "a test")), nightly.STAGES)
+    assert len(status_lines) == 1 and status_lines[0].startswith(f"label: 1 of {len(batches)} batches are up to date")
+    assert " left" in status_lines[0]
     products = warehouse.read("gold_product_satisfaction")
     assert products.select("model_version").distinct().count() == 1  # never two models in one figure
     assert products.where("coverage_pct <= 0 OR coverage_pct > 100").count() == 0
-    found = {(row.batch_id, row.model_version) for row in warehouse.read("gold_review_labels").collect()}
-    return (batches[-1], 2) in found and found == {(batch, 2 if batch == batches[-1] else 1) for batch, _ in found}
+    versions = {(row.batch_id, row.model_version) for row in warehouse.read("gold_review_labels").collect()}
+    return (batches[-1], 2) in versions and versions == {
+        (batch, 2 if batch == batches[-1] else 1) for batch, _ in versions
+    }
 
 
-def test_rolling_back_gives_the_labels_of_the_first_version(
+def test_a_rollback_restores_the_labels_of_the_first_version(
     spark: SparkSession, config: Config, root: Path, warehouse: Warehouse
 ) -> None:
     run(spark, config, *nightly.STAGES)
@@ -242,10 +244,10 @@ def test_a_compressed_model_labels_under_its_own_alias(
     assert {row.alias for row in before} == {None}
     run(spark, compressing, nightly.label.STAGE)
     assert {row[3] for row in labels(warehouse)} == {newest.model_version}
-    by_model, alone = read_by_model(warehouse), [row[0] for row in labels(warehouse)]
+    by_model, alone = count_labelled_by_encoder(warehouse), [row[0] for row in labels(warehouse)]
     run(spark, configure(root, *quick, "label.cascade=true"), nightly.label.STAGE)
-    assert read_by_model(warehouse) < by_model and [row[0] for row in labels(warehouse)] == alone
-    with open_run(spark, config) as opened:  # the way back is that of champions
+    assert count_labelled_by_encoder(warehouse) < by_model and [row[0] for row in labels(warehouse)] == alone
+    with open_run(spark, config) as opened:  # a rollback works like that of the champion
         assert set_champion(opened.warehouse, config, None, "as it was", "a test").model.version == 1
     other = configure(root, *quick, f"distil.teacher='{newest.model_version}'")
     refusal = r"distilled from review_sentiment version 1, and distil\.teacher is now version"
@@ -256,13 +258,13 @@ def test_a_compressed_model_labels_under_its_own_alias(
 def test_a_damaged_model_labels_nothing(spark: SparkSession, config: Config, warehouse: Warehouse) -> None:
     before = warehouse.version("gold_review_labels")
     weights = resolve(config.models.name, "champion", config.paths.tracking_uri).path / "model.safetensors"
-    kept = weights.read_bytes()
-    weights.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    original = weights.read_bytes()
+    weights.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
     try:
         with pytest.raises(ModelNotFoundError, match=r"sha256 .* promote another version"):
             run(spark, config, nightly.label.STAGE, force=Force("label"))
     finally:
-        weights.write_bytes(kept)
+        weights.write_bytes(original)
     assert warehouse.version("gold_review_labels") == before
 
 
@@ -287,24 +289,24 @@ def test_a_generator_is_trained_from_the_tables_and_registered(
         for name in ("pretrain_generator", "finetune_generator", "evaluate_generator", "register_generator")
     ]
     assert started(run(spark, config, *train_generator.STAGES)) == []
-    found = resolve_generator(config.generation.name, config.generation.alias, config.paths.tracking_uri)
+    generator = resolve_generator(config.generation.name, config.generation.alias, config.paths.tracking_uri)
     newest = warehouse.read("ops_model_promotions").orderBy("decided_at").collect()[-1]
-    assert (newest.model_name, newest.model_version, newest.alias) == (found.name, found.version, "generator")
-    assert resolve(config.models.name, "champion", config.paths.tracking_uri)  # labels as before
+    assert (newest.model_name, newest.model_version, newest.alias) == (generator.name, generator.version, "generator")
+    assert resolve(config.models.name, "champion", config.paths.tracking_uri)  # the champion is unchanged
 
 
-# What follows delivers batches that only the first stages see: each test after them would label and count these too.
+# The next tests deliver batches that only the first stages process, so they must run last.
 
 
 def readable(path: Path) -> int:
-    """Records that stand whole before the cut."""
-    found = []
+    """Returns the number of complete records in a truncated file."""
+    records = []
     with pytest.raises(UnreadableFileError):
-        found.extend(read_records(str(path), "jsonl", "reviews", IngestSection()))
-    return len(found)
+        records.extend(read_records(str(path), "jsonl", "reviews", IngestSection()))
+    return len(records)
 
 
-def test_a_rejected_file_ends_the_night_with_3_until_it_is_decided(
+def test_a_run_with_a_rejected_file_exits_with_3_until_it_is_accepted(
     spark: SparkSession, config: Config, warehouse: Warehouse
 ) -> None:
     [rejected] = undecided_files(warehouse, config)
@@ -326,9 +328,7 @@ def test_a_rejected_file_ends_the_night_with_3_until_it_is_decided(
     assert after.delivered - before.delivered == readable(Path(config.paths.landing) / rejected.path)
 
 
-def test_a_delta_table_is_a_source_and_only_its_new_files_are_read(
-    spark: SparkSession, config: Config, warehouse: Warehouse
-) -> None:
+def test_only_new_files_of_a_delta_source_are_read(spark: SparkSession, config: Config, warehouse: Warehouse) -> None:
     folder = str(Path(config.paths.landing) / "reviews" / "from_another_team")
     columns = "review_id string, product_id string, rating long, text string, created_at string"
     for number in (1, 2):
@@ -336,7 +336,7 @@ def test_a_delta_table_is_a_source_and_only_its_new_files_are_read(
         spark.createDataFrame([row], columns).coalesce(1).write.format("delta").mode("append").save(folder)
         assert started(run(spark, config, nightly.ingest.STAGE)) != []
         assert started(run(spark, config, nightly.ingest.STAGE)) == []
-        found = warehouse.read("bronze_reviews").where("review_id LIKE 'delta-%'").orderBy("review_id").collect()
-        assert [row.review_id for row in found] == ["delta-1", "delta-2"][:number]
+        reviews = warehouse.read("bronze_reviews").where("review_id LIKE 'delta-%'").orderBy("review_id").collect()
+        assert [row.review_id for row in reviews] == ["delta-1", "delta-2"][:number]
     run(spark, config, *COUNTED)
     assert count_records(warehouse).faults == []

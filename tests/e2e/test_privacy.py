@@ -1,4 +1,4 @@
-"""A canary in every column and on failing paths must not turn up in anything that is written beside the tables."""
+"""Tests that a canary in every column and failing path is in no log, event log, page or export."""
 
 import json
 import os
@@ -30,15 +30,15 @@ GENERATED = (
 
 
 def deliver(landing: Path) -> None:
-    """Good and bad records, each with the canary in another place; happy and unhappy ones, each with personal data."""
+    """Writes good and bad records with the canary in each column, and positive and negative ones with personal data."""
     good = {"review_id": "r", "product_id": "p", "user_id": "u", "category": "c", "title": "t", "text": "很好用",
             "other": "o", "rating": 5, "created_at": "2026-01-05T10:00:00"}  # fmt: skip
     rows = [{**good, "review_id": f"r{i}", column: f"{CANARY}-{i}"} for i, column in enumerate(COLUMNS)]
     rows += [{**good, column: CANARY} for column in ("rating", "created_at")]
     rows += [{**good, "review_id": f"filler{i}", "text": f"第{i}次购买，{CANARY}"} for i in range(40)]
-    reach_me = f"有问题请打电话{PHONE}或写信到{EMAIL}联系我"
-    moods = ((5, f"屏幕很清晰，{reach_me}，非常满意"), (1, f"屏幕坏了，{reach_me}，太差了"))
-    for i, (rating, text) in enumerate(moods * 4):
+    contact = f"有问题请打电话{PHONE}或写信到{EMAIL}联系我"
+    opinions = ((5, f"屏幕很清晰，{contact}，非常满意"), (1, f"屏幕坏了，{contact}，太差了"))
+    for i, (rating, text) in enumerate(opinions * 4):
         rows.append({**good, "review_id": f"said{i}", "user_id": USER, "rating": rating, "text": f"第{i}个，{text}"})
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     lines += ['{"text": "' + CANARY, json.dumps([CANARY])]
@@ -63,23 +63,23 @@ def run(root: Path, *arguments: str, check: tuple[int, ...]) -> str:
     return done.stdout + done.stderr
 
 
-def test_review_text_stays_in_the_tables(tmp_path: Path) -> None:
+def test_review_text_is_only_in_tables(tmp_path: Path) -> None:
     deliver(tmp_path / "landing")
-    register_champion(tmp_path)  # replies and texts are asked for by what it says of a review
+    register_champion(tmp_path)  # its labels select the reviews for replies and texts
     cli, out = "reviewgen_spark.cli", tmp_path / "out"
-    said = run(tmp_path, cli, "run", "nightly", "--until", "label", check=(3,))
-    said += run(tmp_path, cli, "run", "generate", check=(0,))
-    said += run(tmp_path, cli, "gallery", "--out", str(out / "gallery.html"), check=(0,))
+    output = run(tmp_path, cli, "run", "nightly", "--until", "label", check=(3,))
+    output += run(tmp_path, cli, "run", "generate", check=(0,))
+    output += run(tmp_path, cli, "gallery", "--out", str(out / "gallery.html"), check=(0,))
     purposes = ("summary", "product_copy", "reply", "augmentation")
-    taken = [part for purpose in purposes for part in ("--purpose", purpose)]
-    said += run(tmp_path, cli, "export", "texts", "--out", str(out / "texts"), *taken, check=(0,))
-    # a row that breaks a table's check: Delta's own error quotes its values
-    said += run(tmp_path, "tests.e2e.broken_stage", check=(5,))
-    assert "[clean]" in said and "[generate]" in said and "DELTA_VIOLATE_CONSTRAINT" in said
+    purpose_options = [part for purpose in purposes for part in ("--purpose", purpose)]
+    output += run(tmp_path, cli, "export", "texts", "--out", str(out / "texts"), *purpose_options, check=(0,))
+    # a row that breaks a table check: the error of Delta contains its values
+    output += run(tmp_path, "tests.e2e.broken_stage", check=(5,))
+    assert "[clean]" in output and "[generate]" in output and "DELTA_VIOLATE_CONSTRAINT" in output
     for needle in (CANARY, USER, PHONE, EMAIL, SECRET, ENDPOINT_KEY):
-        assert needle not in said
+        assert needle not in output
     events = list((tmp_path / "events").iterdir())
-    assert events, "the event log must have been on, or this proves nothing"
+    assert events, "the event log must be enabled for this test"
     for path in events:
         for file in [path] if path.is_file() else path.iterdir():
             assert CANARY.encode() not in file.read_bytes(), file.name
@@ -89,16 +89,16 @@ def test_review_text_stays_in_the_tables(tmp_path: Path) -> None:
 
 
 def assert_personal_data_stays_in_bronze(root: Path, purposes: tuple[str, ...]) -> None:
-    """User ids, masked numbers and secrets: in no generated text, page, export, event log, nor any other file."""
+    """Checks that user ids, phone numbers, addresses and secrets are in no file except bronze and landing."""
     page = (root / "out" / "gallery.html").read_text(encoding="utf-8")
     assert "[PHONE]" in page and "[EMAIL]" in page, "reviews with personal data must be among the sources"
     exported = "".join(file.read_text(encoding="utf-8") for file in (root / "out" / "texts").glob("*.jsonl"))
-    assert all(f'"purpose": "{purpose}"' in exported for purpose in purposes), "or the export proves nothing"
+    assert all(f'"purpose": "{purpose}"' in exported for purpose in purposes), "the export must contain every purpose"
     warehouse = root / "warehouse"
     for name in TABLES:
         assert sum(pq.read_metadata(file).num_rows for file in (warehouse / name).rglob("*.parquet")), name
     bronze = (root / "landing", *warehouse.glob("bronze_*"))
     personal = Values(frozenset({USER, PHONE, EMAIL}))
-    assert search_files([warehouse / "bronze_reviews"], personal), "the search must find them where they are"
+    assert search_files([warehouse / "bronze_reviews"], personal), "the search must find the values in bronze"
     assert search_files([root], personal, bronze) == []
     assert search_files([root], Values(frozenset({SECRET, ENDPOINT_KEY}))) == []

@@ -1,4 +1,4 @@
-"""What a person sees of a command that works: its result, no warning of the JVM or of a library."""
+"""Tests that a successful command prints its result and no warning of the JVM or of a library."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ def reviewgen(root: Path, *arguments: str, stdin: str = "") -> subprocess.Comple
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=300, env=ENVIRONMENT)
 
 
-def test_sql_prints_the_rows_alone(tmp_path: Path) -> None:
+def test_sql_prints_only_the_rows(tmp_path: Path) -> None:
     text = "质量很好" * 40
     query = f"SELECT '{text}' AS text, 1.5 AS score UNION ALL SELECT concat('a', char(27), '[2J\\nb'), NULL"
     done = reviewgen(tmp_path, "sql", query)
@@ -27,16 +27,16 @@ def test_sql_prints_the_rows_alone(tmp_path: Path) -> None:
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert len(lines) == 6
-    assert f"|{text}|  1.5|" in lines  # whole: standard output is no terminal
+    assert f"|{text}|  1.5|" in lines  # not truncated, because standard output is not a terminal
     assert any(line.startswith("|a\\x1b[2J\\nb ") and line.endswith("| NULL|") for line in lines)
     assert CLEAR_SCREEN not in done.stdout
 
 
-def test_shell_prints_its_banner_alone(tmp_path: Path) -> None:
+def test_shell_prints_only_its_banner(tmp_path: Path) -> None:
     done = reviewgen(tmp_path, "shell", stdin="print(spark.range(3).count())\n")
     banner, *rest = done.stderr.splitlines()
     assert banner.startswith("spark and config are defined")
-    assert rest == [""]  # Python ends the line of its prompt
+    assert rest == [""]  # Python ends the prompt with a line break
     assert done.stdout.replace(">>> ", "").split() == ["3"]
 
 

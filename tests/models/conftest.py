@@ -1,4 +1,4 @@
-"""Small corpora and models with random weights; no downloads, seconds at most."""
+"""Makes small corpora and models with random weights, in seconds and without downloads."""
 
 import json
 from collections.abc import Callable
@@ -75,9 +75,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_aspects(count: int, start: int) -> list[dict[str, object]]:
-    """Three rows a text: it says of the quality what it says, of the price nothing good, of the colour nothing.
+    """Returns three rows for each text: quality is positive or negative, price is negative, colour is neutral.
 
-    Neither the text alone nor the aspect alone tells.
+    The polarity follows neither from the text alone nor from the aspect alone.
     """
     rows: list[dict[str, object]] = []
     for index in range(start, start + count // 3):

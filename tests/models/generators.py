@@ -1,4 +1,4 @@
-"""Generators with random weights, for tests of what writes with them."""
+"""Makes generators with random weights for tests of text generation."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def make_generator(
     max_tokens: int = 96,
     text_tokens: int = 32,
 ) -> GeneratorSettings:
-    """Write a generator folder of random weights: `causal` is a BERT decoder, `gpt2` a GPT-2, `seq2seq` a BART."""
+    """Writes a generator folder with random weights: `causal` is a BERT decoder, `gpt2` a GPT-2, `seq2seq` a BART."""
     from transformers import (
         BartConfig,
         BartForConditionalGeneration,

@@ -1,4 +1,4 @@
-"""A reward moves a generator, a discriminator learns, and what it likes best is chosen."""
+"""Tests that a reward changes a generator, and that a discriminator is trained and ranks texts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ SETTINGS = AdversarialSettings(
 
 
 @pytest.fixture(params=["causal", "gpt2"])
-def made(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, PromptTokenizer, Specials]:
+def loaded(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, PromptTokenizer, Specials]:
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(1)
@@ -43,17 +43,17 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, PromptTok
 def make_rows(tokenizer: PromptTokenizer, texts: Sequence[str]) -> list[ExampleRow]:
     prompts = [TextRequest("augmentation", "p", "zh", category=name) for name in ("手机", None)]
     return [
-        ExampleRow(tokenizer.encode_prompt(prompts[place % 2]), tokenizer.encode_text(text) or [], len(text))
-        for place, text in enumerate(texts)
+        ExampleRow(tokenizer.encode_prompt(prompts[index % 2]), tokenizer.encode_text(text) or [], len(text))
+        for index, text in enumerate(texts)
     ]
 
 
-def test_the_reward_moves_the_generator(made: tuple[Any, PromptTokenizer, Specials]) -> None:
-    model, tokenizer, specials = made
-    wanted = (tokenizer.encode_text("好") or [])[0]
+def test_training_raises_the_reward(loaded: tuple[Any, PromptTokenizer, Specials]) -> None:
+    model, tokenizer, specials = loaded
+    token = (tokenizer.encode_text("好") or [])[0]
 
     def share(texts: Sequence[list[int]]) -> npt.NDArray[np.float64]:
-        return np.asarray([text.count(wanted) / SETTINGS.text_tokens for text in texts])
+        return np.asarray([text.count(token) / SETTINGS.text_tokens for text in texts])
 
     rows = make_rows(tokenizer, ["好好", "房间"])
     _discriminator, curve = train_adversarially(model, rows, specials, SETTINGS, lambda line: None, reward=share)
@@ -61,9 +61,9 @@ def test_the_reward_moves_the_generator(made: tuple[Any, PromptTokenizer, Specia
     assert before < 0.1 and after > 0.5
 
 
-def test_likelihood_keeps_the_generator_with_the_real_texts(made: tuple[Any, PromptTokenizer, Specials]) -> None:
-    """No reward at all, so that what is left is the likelihood of the real texts."""
-    model, tokenizer, specials = made
+def test_likelihood_alone_lowers_the_bits_of_real_texts(loaded: tuple[Any, PromptTokenizer, Specials]) -> None:
+    """The reward is always 0, so only the likelihood of the real texts is trained."""
+    model, tokenizer, specials = loaded
     rows = make_rows(tokenizer, ["房间很好", "服务不错"] * 4)
     before = text_bits(model.eval(), rows, "causal", "cpu", specials.pad_id).mean()
     settings = AdversarialSettings(steps=20, batch_size=8, learning_rate=3e-3, likelihood_share=1.0, text_tokens=8)
@@ -71,17 +71,17 @@ def test_likelihood_keeps_the_generator_with_the_real_texts(made: tuple[Any, Pro
     assert text_bits(model.eval(), rows, "causal", "cpu", specials.pad_id).mean() < before / 2
 
 
-def test_a_text_is_as_probable_alone_as_beside_a_longer_one(made: tuple[Any, PromptTokenizer, Specials]) -> None:
-    model, tokenizer, specials = made
+def test_the_probability_of_a_text_does_not_depend_on_its_batch(loaded: tuple[Any, PromptTokenizer, Specials]) -> None:
+    model, tokenizer, specials = loaded
     rows = make_rows(tokenizer, ["房间很好服务不错", "好"])
     model.eval()
-    both, lengths = text_log_probabilities(model, rows, specials, SETTINGS)
+    together, lengths = text_log_probabilities(model, rows, specials, SETTINGS)
     alone, _ = text_log_probabilities(model, rows[1:], specials, SETTINGS)
-    torch.testing.assert_close(both[1:], alone, atol=1e-4, rtol=1e-4)
-    assert lengths.tolist() == [9, 2] and bool((both < 0).all())
+    torch.testing.assert_close(together[1:], alone, atol=1e-4, rtol=1e-4)
+    assert lengths.tolist() == [9, 2] and bool((together < 0).all())
 
 
-def test_the_discriminator_learns_and_ranks() -> None:
+def test_the_discriminator_separates_and_ranks_texts() -> None:
     torch.manual_seed(1)
     settings = AdversarialSettings(discriminator_rate=3e-3)
     discriminator = Discriminator(60, 0, 8, settings)
@@ -96,8 +96,8 @@ def test_the_discriminator_learns_and_ranks() -> None:
     assert scores[0] > 0.9 > scores[2]
 
 
-def test_drawn_texts_are_of_the_seed_and_hold_nothing_banned(made: tuple[Any, PromptTokenizer, Specials]) -> None:
-    model, tokenizer, specials = made
+def test_equal_seeds_draw_equal_texts_without_banned_tokens(loaded: tuple[Any, PromptTokenizer, Specials]) -> None:
+    model, tokenizer, specials = loaded
     prompts = [row.prompt for row in make_rows(tokenizer, ["好"] * 6)]
     one, two = (sample(model, prompts, specials, SETTINGS, np.random.default_rng(5)) for _ in range(2))
     assert one == two and all(0 < len(text) <= SETTINGS.text_tokens + 1 for text in one)

@@ -32,20 +32,20 @@ def model(aspects: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneRe
     return finetune(aspects, "scratch:tiny", SECTION, tmp_path_factory.mktemp("model"), lambda line: None)
 
 
-def test_the_aspect_is_read_with_the_text(model: FinetuneResult, aspects: Path) -> None:
+def test_the_prediction_depends_on_the_aspect(model: FinetuneResult, aspects: Path) -> None:
     predictor, test = Predictor(model.folder), read_aspects(aspects, "test")
     assert test.aspects is not None and test.labels.max() == 2
-    found = predictor.score_pairs(test.texts, test.aspects)
-    assert found.shape == (120, 3)
-    np.testing.assert_allclose(found.sum(axis=1), 1)
-    assert (found.argmax(axis=1) == test.labels).mean() > 0.95
-    turned = test.aspects[1:] + test.aspects[:1]  # each text with an aspect that is not its own
-    assert (predictor.score_pairs(test.texts, turned).argmax(axis=1) == test.labels).mean() < 0.6
+    probabilities = predictor.score_pairs(test.texts, test.aspects)
+    assert probabilities.shape == (120, 3)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert (probabilities.argmax(axis=1) == test.labels).mean() > 0.95
+    shifted = test.aspects[1:] + test.aspects[:1]  # each text with the aspect of another row
+    assert (predictor.score_pairs(test.texts, shifted).argmax(axis=1) == test.labels).mean() < 0.6
     small = predictor.score_pairs(test.texts, test.aspects, tokens_per_batch=64)
-    np.testing.assert_allclose(small, found, atol=1e-5)
+    np.testing.assert_allclose(small, probabilities, atol=1e-5)
 
 
-def test_the_epoch_is_chosen_by_macro_f1_as_training_computes_it(model: FinetuneResult, aspects: Path) -> None:
+def test_the_best_epoch_has_the_macro_f1_of_evaluate(model: FinetuneResult, aspects: Path) -> None:
     (head,) = Predictor(model.folder).settings.heads
     assert (head.task, head.labels, head.temperature) == ("aspect", ("negative", "neutral", "positive"), 1.0)
     scores = evaluate(model.folder, aspects, EVALUATE, splits=("validation",), baselines=False)
@@ -55,14 +55,14 @@ def test_the_epoch_is_chosen_by_macro_f1_as_training_computes_it(model: Finetune
     )
 
 
-def test_scores_stand_beside_baselines_and_by_category(model: FinetuneResult, aspects: Path) -> None:
+def test_scores_include_baselines_and_categories(model: FinetuneResult, aspects: Path) -> None:
     scores = evaluate(model.folder, aspects, EVALUATE, splits=("test",))
     assert {score.model for score in scores} == {"model", "tfidf_logistic", "majority"}
     assert {score.metric for score in scores} == {"accuracy", "f1_macro"}
     assert {score.slice_name for score in scores} == {"all", "category=书", "category=酒店"}
     by_slice = {s.slice_name: s.rows for s in scores if s.model == "model" and s.metric == "accuracy"}
     assert by_slice["category=书"] + by_slice["category=酒店"] == by_slice["all"] == 120
-    assert find_score(scores, "accuracy", model="majority") == 0.5  # negative: the price, and what is low
+    assert find_score(scores, "accuracy", model="majority") == 0.5  # negative: the price, and low quality
     assert (
         find_score(scores, "f1_macro", model="tfidf_logistic") > 0.9 > find_score(scores, "f1_macro", model="majority")
     )
@@ -70,13 +70,13 @@ def test_scores_stand_beside_baselines_and_by_category(model: FinetuneResult, as
     assert whole.low is not None and whole.high is not None and whole.low <= whole.value <= whole.high
 
 
-def test_baselines_of_classes() -> None:
+def test_baselines_predict_classes() -> None:
     texts, labels = ["好好好", "差差差", "一般般", "好好"] * 3, np.array([2, 0, 1, 2] * 3)
     assert fit_majority_class(labels)(["a", "b"]).tolist() == [2, 2]
     assert fit_tfidf_classes(texts, labels, 1)(["好好好", "差差差", "一般般"]).tolist() == [2, 0, 1]
 
 
-def test_a_pair_is_encoded_by_its_template_and_the_text_is_cut(tmp_path: Path) -> None:
+def test_a_pair_is_encoded_with_its_template_and_the_text_is_truncated(tmp_path: Path) -> None:
     backend: FastTokenizer = train_wordpiece(["屏幕很好", "电池太差"] * 2, 500)
     backend.save(str(tmp_path / "tokenizer.json"))
     tokenizer, (cls, sep) = Tokenizer(tmp_path / "tokenizer.json", 8), map(backend.token_to_id, ("[CLS]", "[SEP]"))
@@ -87,11 +87,11 @@ def test_a_pair_is_encoded_by_its_template_and_the_text_is_cut(tmp_path: Path) -
     assert pair.types == [0, 0, 0, 0, 1, 1, 1] and not pair.is_truncated
     (long,) = tokenizer.encode(["很好" * 20], ["屏幕"])
     assert long.ids == [cls, *good, good[0], sep, *screen, sep] and long.is_truncated
-    (both,) = tokenizer.encode(["很好" * 20], ["屏幕" * 20])  # an aspect that leaves no room for the text is cut too
-    assert len(both.ids) == 8 and both.ids.count(sep) == 2 and both.types.count(1) == 4
+    (cut,) = tokenizer.encode(["很好" * 20], ["屏幕" * 20])  # an aspect that is too long is truncated too
+    assert len(cut.ids) == 8 and cut.ids.count(sep) == 2 and cut.types.count(1) == 4
 
 
-def test_few_rows_a_label_and_categories_apart(aspects: Path, tmp_path: Path) -> None:
+def test_rows_per_label_and_held_out_categories_reduce_the_rows(aspects: Path, tmp_path: Path) -> None:
     few = SECTION.model_copy(update={"rows_per_label": 8, "epochs": 1})
     assert finetune(aspects, "scratch:tiny", few, tmp_path / "few", lambda line: None).train_rows == 24
     apart = SECTION.model_copy(update={"held_out_categories": ("酒店",), "epochs": 1})
@@ -100,13 +100,13 @@ def test_few_rows_a_label_and_categories_apart(aspects: Path, tmp_path: Path) ->
     assert finetune(aspects, "scratch:tiny", apart, tmp_path / "apart", lambda line: None).train_rows == expected
 
 
-def test_rows_come_in_one_order(aspects: Path, tmp_path: Path) -> None:
+def test_rows_have_the_same_order_for_any_shards(aspects: Path, tmp_path: Path) -> None:
     rows = make_aspects(480, 0)
-    again = write_corpus(tmp_path / "c", {"train": rows[::-1]}, shards=3, schema=ASPECT_SCHEMA)
-    assert join_aspects(read_aspects(again, "train")) == join_aspects(read_aspects(aspects, "train"))
+    resharded = write_corpus(tmp_path / "c", {"train": rows[::-1]}, shards=3, schema=ASPECT_SCHEMA)
+    assert join_aspects(read_aspects(resharded, "train")) == join_aspects(read_aspects(aspects, "train"))
 
 
-def test_the_wrong_corpus_is_refused(aspects: Path, corpus: Path, tmp_path: Path) -> None:
+def test_a_corpus_of_another_task_is_refused(aspects: Path, corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match=r"lacks the columns \['aspect', 'polarity'\].* run the corpus stage again"):
         finetune(corpus, "scratch:tiny", SECTION, tmp_path / "m", lambda line: None)
     with pytest.raises(SchemaError, match=r"lacks the columns \['label'\]"):
@@ -122,7 +122,7 @@ def test_the_wrong_corpus_is_refused(aspects: Path, corpus: Path, tmp_path: Path
         read_aspects(bad, "test")
 
 
-def test_readers_of_sentiment_refuse_it_and_the_other_way_round(
+def test_aspect_and_sentiment_models_are_not_interchangeable(
     model: FinetuneResult, trained: FinetuneResult, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=r"score a text alone: expected .*'sentiment', got one of 'aspect'"):
@@ -135,8 +135,8 @@ def test_readers_of_sentiment_refuse_it_and_the_other_way_round(
         Predictor(trained.folder).score_pairs(["价格很高"], ["价格"])
 
 
-def test_a_model_of_sentiment_is_a_base_for_aspects(tmp_path: Path) -> None:
-    """The encoder goes on, the head of three labels is new."""
+def test_a_sentiment_model_can_be_the_base_of_an_aspect_model(tmp_path: Path) -> None:
+    """The encoder is reused, and the head with three labels is new."""
     sentiment = write_corpus(tmp_path / "s", {"train": make_rows(60, 0), "validation": make_rows(20, 1000)})
     pairs = write_corpus(
         tmp_path / "p", {"train": make_aspects(60, 0), "validation": make_aspects(30, 5000)}, schema=ASPECT_SCHEMA

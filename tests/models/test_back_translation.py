@@ -1,4 +1,4 @@
-"""The real Marian path on tiny random weights: what it says means nothing, how it is said does."""
+"""Tests back-translation with a Marian model of random weights; the translations have no meaning."""
 
 from pathlib import Path
 
@@ -46,17 +46,19 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     return write_marian(root / "there", 1), write_marian(root / "back", 2)
 
 
-def test_each_text_has_its_variant_whatever_the_batch(pair: tuple[str, str]) -> None:
+def test_a_variant_does_not_depend_on_its_batch(pair: tuple[str, str]) -> None:
     there, back = (load_translator(name, "cpu", 16) for name in pair)
     lines: list[str] = []
     together = back_translate(TEXTS, there, back, lines.append)
     alone = [back_translate([text], there, back, lines.append)[0] for text in TEXTS]
     assert together == alone and together[0] == together[3]
-    assert any(together) and all(said is None or said != text for said, text in zip(together, TEXTS, strict=True))
+    assert any(together) and all(
+        variant is None or variant != text for variant, text in zip(together, TEXTS, strict=True)
+    )
     assert not [line for line in lines for text in TEXTS if text in line]
 
 
-def test_training_reads_the_variants(pair: tuple[str, str], corpus: Path, tmp_path: Path) -> None:
+def test_training_uses_the_variants(pair: tuple[str, str], corpus: Path, tmp_path: Path) -> None:
     section = QUICK.model_copy(update={"back_translation": pair, "augmentation_share": 0.2, "epochs": 3})
     lines: list[str] = []
     varied = finetune(corpus, "scratch:tiny", section, tmp_path / "a", lines.append)
@@ -65,6 +67,6 @@ def test_training_reads_the_variants(pair: tuple[str, str], corpus: Path, tmp_pa
     assert [point["train_loss"] for point in varied.curve] != [point["train_loss"] for point in plain.curve]
 
 
-def test_a_checkpoint_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_checkpoint_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError, match="could not be loaded as a sequence-to-sequence model"):
         load_translator(str(tmp_path / "nowhere"), "cpu", 16)

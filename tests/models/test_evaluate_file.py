@@ -48,7 +48,7 @@ def run(root: Path, *arguments: str, model: str = "sentiment@champion") -> int:
 
 
 @pytest.mark.parametrize("model", ["sentiment@champion", "sentiment@1"])
-def test_a_csv_is_scored_and_nothing_is_dropped_in_silence(
+def test_a_csv_is_scored_and_omitted_rows_are_reported(
     model: str, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, out = write_csv(tmp_path / "data.csv"), tmp_path / "new" / "out.json"
@@ -57,13 +57,13 @@ def test_a_csv_is_scored_and_nothing_is_dropped_in_silence(
     printed = capsys.readouterr().out
     assert "60 of 62 rows, left out: 1 neutral or unlabelled, 1 no text" in printed
     assert not [row for row in ROWS if str(row["text"]) in printed]
-    found = json.loads(out.read_text())
-    figures = {score["metric"]: score["value"] for score in found["scores"] if score["slice_name"] == "all"}
+    report = json.loads(out.read_text())
+    figures = {score["metric"]: score["value"] for score in report["scores"] if score["slice_name"] == "all"}
     assert figures["f1"] > 0.9 and figures["tp"] + figures["fn"] == 30
-    assert found["data"]["scored"] == 60 and found["model"]["version"] == 1
+    assert report["data"]["scored"] == 60 and report["model"]["version"] == 1
 
 
-def test_a_text_that_the_label_stage_does_not_read_is_left_out(
+def test_a_text_longer_than_max_chars_is_left_out(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ("--data", str(write_csv(tmp_path / "data.csv")), "--text", "review", "--label", "label")
@@ -79,7 +79,7 @@ def test_a_text_that_the_label_stage_does_not_read_is_left_out(
     assert "60 of 62 rows" in capsys.readouterr().out
 
 
-def test_other_forms_of_file_and_label(tmp_path: Path) -> None:
+def test_other_file_formats_and_labels_are_read(tmp_path: Path) -> None:
     lines = [json.dumps({"t": row["text"], "l": ("负面", "正面")[int(str(row["label"]))]}) for row in ROWS]
     (tmp_path / "data.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
     as_json = read_labelled_file(tmp_path / "data.jsonl.gz", "t", "l")
@@ -106,7 +106,7 @@ def test_other_forms_of_file_and_label(tmp_path: Path) -> None:
         (b"text,label\n\xff\xfe,1\n", SchemaError, r"UnicodeDecodeError\); expected UTF-8"),
     ],
 )
-def test_bad_files_say_what_is_wrong(
+def test_an_invalid_file_names_its_fault(
     content: str | bytes, error: type[Exception], message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "data.csv"
@@ -115,7 +115,7 @@ def test_bad_files_say_what_is_wrong(
         read_labelled_file(path, "text", "label")
 
 
-def test_a_label_column_that_holds_texts_is_not_told(tmp_path: Path) -> None:
+def test_texts_in_the_label_column_are_not_in_the_error(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("text,label\n1,这是一条很长很长的秘密评价内容\n")
     with pytest.raises(SchemaError) as caught:
         read_labelled_file(tmp_path / "d.csv", "text", "label")
@@ -130,7 +130,7 @@ def test_errors_have_exit_codes(root: Path, tmp_path: Path, capsys: pytest.Captu
     assert "expected NAME@ALIAS or NAME@VERSION" in capsys.readouterr().err
 
 
-def test_a_terminal_shows_the_rows(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_terminal_shows_the_progress_in_rows(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with open_terminal() as screen:
         assert run(root, "--data", str(write_csv(tmp_path / "data.csv")), "--text", "review", "--label", "label") == 0
     assert re.search(r"rows .* 0/60 .* left", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.text()))

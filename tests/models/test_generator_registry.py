@@ -1,4 +1,4 @@
-"""Generators in a real MLflow store."""
+"""Tests the registration of generators in a real MLflow store."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tests.models.generators import make_generator
 
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One store for all tests, as MLflow takes seconds to make one; each test has a name of its own."""
+    """Returns one store for all tests, because creating one takes seconds; each test uses its own model name."""
     return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow/mlflow.db"
 
 
@@ -30,24 +30,26 @@ def put(folder: Path, name: str, fingerprint: str, uri: str) -> Decision:
     return register_generator(folder, scores, fingerprint, tags, name, "generator", uri, root)
 
 
-def test_the_newest_has_the_alias_and_a_rerun_makes_no_other_version(tmp_path: Path, uri: str) -> None:
+def test_the_newest_has_the_alias_and_a_rerun_adds_no_version(tmp_path: Path, uri: str) -> None:
     for number, seed in enumerate((1, 2), start=1):
         make_generator(tmp_path / str(number), seed=seed)
         decision = put(tmp_path / str(number), "newest", f"f{number}", uri)
         assert (decision.model.version, decision.previous_version) == (number, number - 1 or None)
         again = put(tmp_path / str(number), "newest", f"f{number}", uri)
         assert again == decision
-    found = resolve_generator("newest", "generator", uri)
-    assert found.version == 2 and found.sha256 == generator_sha256(tmp_path / "2") == generator_sha256(found.path)
+    resolved = resolve_generator("newest", "generator", uri)
+    assert resolved.version == 2 and resolved.sha256 == generator_sha256(tmp_path / "2") == generator_sha256(
+        resolved.path
+    )
     assert resolve_generator("newest", "1", uri).sha256 == generator_sha256(tmp_path / "1")
-    assert load_generator(found.path).settings.base == "random:causal"
+    assert load_generator(resolved.path).settings.base == "random:causal"
     assert [(entry.version, entry.corpus_fingerprint) for entry in list_models(uri, "newest")] == [
         (2, "corpus-1"),
         (1, "corpus-1"),
     ]
 
 
-def test_the_run_says_where_it_comes_from(tmp_path: Path, uri: str) -> None:
+def test_the_run_has_corpus_scores_and_model_card(tmp_path: Path, uri: str) -> None:
     make_generator(tmp_path / "g")
     decision = put(tmp_path / "g", "run", "f1", uri)
     client = MlflowClient(uri, uri)
@@ -58,36 +60,36 @@ def test_the_run_says_where_it_comes_from(tmp_path: Path, uri: str) -> None:
     assert "Never as a customer's review" in card and "| ngram | 40 | bits_per_character | 4.5000 |" in card
 
 
-def test_files_that_changed_are_not_written_with(tmp_path: Path, uri: str) -> None:
+def test_a_generator_with_changed_files_is_refused(tmp_path: Path, uri: str) -> None:
     make_generator(tmp_path / "g")
-    found = put(tmp_path / "g", "files", "f1", uri).model
-    with (found.path / "model.safetensors").open("ab") as file:
+    resolved = put(tmp_path / "g", "files", "f1", uri).model
+    with (resolved.path / "model.safetensors").open("ab") as file:
         file.write(b" ")
     with pytest.raises(ModelNotFoundError, match="not those that were registered"):
         resolve_generator("files", "generator", uri)
-    (found.path / "generator.json").unlink()
+    (resolved.path / "generator.json").unlink()
     with pytest.raises(ModelNotFoundError, match="cannot be read"):
         resolve_generator("files", "generator", uri)
 
 
-def test_no_generator_says_how_to_make_one(uri: str) -> None:
+def test_a_missing_generator_names_the_training_pipeline(uri: str) -> None:
     with pytest.raises(ModelNotFoundError, match="reviewgen run train_generator"):
         resolve_generator("none", "generator", uri)
 
 
-def test_a_purpose_that_was_not_taught_ends_a_run_before_it_starts(tmp_path: Path, uri: str) -> None:
+def test_a_purpose_without_training_fails_before_the_run(tmp_path: Path, uri: str) -> None:
     from reviewgen_spark.config import load_config
     from reviewgen_spark.orchestration.resources.writers import writing
 
     make_generator(tmp_path / "generator", purposes=("augmentation",))
     put(tmp_path / "generator", "untaught", "f1", uri)
-    given = [
+    overrides = [
         f"paths.root={tmp_path}",
         f"paths.mlflow_uri={uri}",
         "generation.name=untaught",
         "generation.labeller=none",
     ]
-    config = load_config("local", given)
+    config = load_config("local", overrides)
     assert writing(config, "torch", ("augmentation",)).value.generator.version == 1
     with pytest.raises(ConfigError, match="was trained for augmentation, not product_copy; remove the purpose"):
         writing(config, "torch", ("augmentation", "product_copy"))

@@ -1,4 +1,4 @@
-"""The stages between runner and models, on the corpora that the stages before them would have written."""
+"""Tests the stages of a generator on corpora as earlier stages write them."""
 
 import json
 from pathlib import Path
@@ -36,15 +36,15 @@ def make_inputs(config: Config, resources: Resources, artifacts: dict[str, Path]
     )
 
 
-def test_from_corpora_to_scores(corpus: Path, make_config: ConfigFactory, tmp_path: Path) -> None:
+def test_the_stages_lead_from_corpora_to_scores(corpus: Path, make_config: ConfigFactory, tmp_path: Path) -> None:
     examples = tmp_path / "examples.jsonl"
     source = {"record_id": "r", "text": "屏幕太差"}
     rows = [
         {
             "request": {"purpose": "reply", "product_id": "p", "lang_code": "zh", "sources": [source]},
-            "text": f"您好，很抱歉{'。' * place}",
+            "text": f"您好，很抱歉{'。' * index}",
         }
-        for place in range(30)
+        for index in range(30)
     ]
     examples.write_text("\n".join(map(json.dumps, rows)))
     config = make_config(*QUICK, f"finetune_generator.examples={examples}")
@@ -64,14 +64,14 @@ def test_from_corpora_to_scores(corpus: Path, make_config: ConfigFactory, tmp_pa
     assert {score.model for score in scores} == {"generator", "ngram", "retrieval", "real"}
 
 
-def test_nothing_is_pretrained_for_another_base(corpus: Path, make_config: ConfigFactory, tmp_path: Path) -> None:
+def test_pretraining_is_skipped_for_another_base(corpus: Path, make_config: ConfigFactory, tmp_path: Path) -> None:
     config = make_config("finetune_generator.base=embedded:3")
     inputs = make_inputs(config, pretrains_generator(config), {"pretraining_corpus": corpus}, tmp_path / "out")
     pretrain_generator(inputs)
     assert list(inputs.out.iterdir()) == []
 
 
-def test_examples_shape_the_fingerprint_and_must_be_there(make_config: ConfigFactory, tmp_path: Path) -> None:
+def test_examples_change_the_fingerprint_and_must_exist(make_config: ConfigFactory, tmp_path: Path) -> None:
     file = tmp_path / "examples.jsonl"
     file.write_text("{}")
     config = make_config(f"finetune_generator.examples={file}")

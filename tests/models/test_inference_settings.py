@@ -1,4 +1,4 @@
-"""Settings of `label` and `generation` at a second value: each reaches the model on a worker, or how it decodes."""
+"""Tests settings of `label` and `generation` at a second value: each reaches the model or its decoding."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,13 +36,13 @@ from reviewgen_spark.text.requests.request import Source, TextRequest
 from tests.models.generators import make_generator
 from tests.spark.labelling import Held, Model, read_files
 
-without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 TEXTS = ["房间很好", "手机太差", "服务很好，物流很好"] * 4
 
 
 @pytest.fixture
 def _own_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A process that has loaded nothing yet, with a cache of its own."""
+    """Simulates a process without loaded models, with its own cache."""
     threads = torch.get_num_threads()
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(worker, "_LOADED", {})
@@ -70,8 +70,8 @@ WINDOW = pa.table(
 
 def label(shipped: ShippedModel, **settings: Any) -> dict[str, list[Any]]:
     window = WINDOW.drop_columns(["stratum"])
-    found = label_window(window, shipped, LabelSection(**settings), "m", 1, Meter()).to_pydict()
-    return {name: values for name, values in found.items() if name != "window"}
+    labelled = label_window(window, shipped, LabelSection(**settings), "m", 1, Meter()).to_pydict()
+    return {name: values for name, values in labelled.items() if name != "window"}
 
 
 def time_it(shipped: ShippedModel, **settings: Any) -> dict[str, list[Any]]:
@@ -79,24 +79,26 @@ def time_it(shipped: ShippedModel, **settings: Any) -> dict[str, list[Any]]:
 
 
 Run = Callable[..., dict[str, list[Any]]]
-both = pytest.mark.parametrize("run", [label, time_it], ids=["the label stage", "its estimate"])
+with_label_and_estimate = pytest.mark.parametrize("run", [label, time_it], ids=["the label stage", "its estimate"])
 
 
-@both
-def test_threads_of_a_worker_that_labels(run: Run, shipped: ShippedModel) -> None:
+@with_label_and_estimate
+def test_a_labelling_worker_uses_the_configured_threads(run: Run, shipped: ShippedModel) -> None:
     run(shipped, threads=2)
     assert torch.get_num_threads() == 2
 
 
-@both
+@with_label_and_estimate
 @without_gpu
-def test_the_device_that_labels(run: Run, shipped: ShippedModel) -> None:
+def test_labelling_uses_the_configured_device(run: Run, shipped: ShippedModel) -> None:
     with pytest.raises(ConfigError, match="cuda"):
         run(shipped, device="cuda")
 
 
-@both
-def test_a_model_that_labels_is_compiled(run: Run, shipped: ShippedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+@with_label_and_estimate
+def test_the_labelling_model_is_compiled_if_configured(
+    run: Run, shipped: ShippedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compiled: list[Any] = []
 
     def compile_nothing(model: Any, **options: Any) -> Any:
@@ -111,36 +113,34 @@ def test_a_model_that_labels_is_compiled(run: Run, shipped: ShippedModel, monkey
     assert compiled
 
 
-@both
-def test_embeddings_come_from_the_pass_that_labels(
-    run: Run, shipped: ShippedModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[int] = []
-    plain = Predictor.probabilities_and_embeddings
-
-    def note(predictor: Predictor, rows: list[list[int]]) -> Any:
-        asked.append(len(rows))
-        return plain(predictor, rows)
-
-    monkeypatch.setattr(Predictor, "probabilities_and_embeddings", note)
-    run(shipped)
-    assert not asked
-    run(shipped, embeddings=True)
-    assert sum(asked) == ROWS
-
-
-@both
-def test_how_many_tokens_a_batch_of_labels_has(
+@with_label_and_estimate
+def test_embeddings_come_from_the_labelling_pass(
     run: Run, shipped: ShippedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches: list[int] = []
-    plain = Predictor.all_probabilities
+    plain = Predictor.probabilities_and_embeddings
 
-    def note(predictor: Predictor, rows: list[list[int]]) -> Any:
+    def record(predictor: Predictor, rows: list[list[int]]) -> Any:
         batches.append(len(rows))
         return plain(predictor, rows)
 
-    monkeypatch.setattr(Predictor, "all_probabilities", note)
+    monkeypatch.setattr(Predictor, "probabilities_and_embeddings", record)
+    run(shipped)
+    assert not batches
+    run(shipped, embeddings=True)
+    assert sum(batches) == ROWS
+
+
+@with_label_and_estimate
+def test_the_token_limit_splits_label_batches(run: Run, shipped: ShippedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[int] = []
+    plain = Predictor.all_probabilities
+
+    def record(predictor: Predictor, rows: list[list[int]]) -> Any:
+        batches.append(len(rows))
+        return plain(predictor, rows)
+
+    monkeypatch.setattr(Predictor, "all_probabilities", record)
     run(shipped)
     assert batches == [ROWS]
     batches.clear()
@@ -148,7 +148,7 @@ def test_how_many_tokens_a_batch_of_labels_has(
     assert len(batches) > 1 and sum(batches) == ROWS
 
 
-def test_what_a_label_depends_on(shipped: ShippedModel) -> None:
+def test_max_chars_and_precision_change_labels(shipped: ShippedModel) -> None:
     plain = label(shipped)
     assert label(shipped, max_chars=5)["error"][2]["class"] == "TextTooLong" and plain["error"][2] is None
     assert label(shipped, precision="bfloat16")["sentiment_score"] != plain["sentiment_score"]
@@ -169,7 +169,9 @@ def requests() -> list[TextRequest]:
 @pytest.fixture(scope="module")
 def write(generator: Model) -> Callable[[GenerationSection], list[str | None]]:
     def texts(section: GenerationSection) -> list[str | None]:
-        return [found.text for found in TorchSpec("g", 1, None, str(generator.path), section).open().write(requests())]
+        return [
+            output.text for output in TorchSpec("g", 1, None, str(generator.path), section).open().write(requests())
+        ]
 
     return texts
 
@@ -187,12 +189,12 @@ def write(generator: Model) -> Callable[[GenerationSection], list[str | None]]:
     ],
     ids=lambda value: next(iter(value)),
 )
-def test_another_way_to_decode_gives_other_texts(
+def test_other_decoding_settings_give_other_texts(
     changed: dict[str, Any], write: Callable[[GenerationSection], list[str | None]]
 ) -> None:
     plain = {"max_new_tokens": 20}
-    given, other = (GenerationSection(decoding=DecodingSection(**{**plain, **more})) for more in ({}, changed))
-    assert write(given) == write(given) != write(other)
+    unchanged, other = (GenerationSection(decoding=DecodingSection(**{**plain, **more})) for more in ({}, changed))
+    assert write(unchanged) == write(unchanged) != write(other)
 
 
 def test_another_watermark_gives_other_texts(write: Callable[[GenerationSection], list[str | None]]) -> None:
@@ -205,7 +207,7 @@ def test_another_watermark_gives_other_texts(write: Callable[[GenerationSection]
     assert marked(keys, 5) != marked(tuple(range(7, 27)), 5)
 
 
-def test_how_a_generator_runs_here_and_on_a_worker(
+def test_a_generator_runs_with_its_settings_on_driver_and_worker(
     generator: Model, _own_worker: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = {name: (generator.path / name).read_bytes() for name in GENERATOR_FILES}
@@ -214,43 +216,43 @@ def test_how_a_generator_runs_here_and_on_a_worker(
         spec = TorchSpec("g", 1, shipped, str(generator.path), GenerationSection(precision="bfloat16", threads=2))
         model = spec.open()._generator.model
         assert {parameter.dtype for parameter in model.parameters()} >= {torch.bfloat16}
-    assert torch.get_num_threads() == 2  # `write`, without Spark, leaves them as they are
+    assert torch.get_num_threads() == 2  # `write`, which runs without Spark, does not change them
     if not torch.cuda.is_available():
         for shipped in (None, there):
             with pytest.raises(ConfigError, match="cuda"):
                 TorchSpec("g", 1, shipped, str(generator.path), GenerationSection(device="cuda")).open()
 
 
-def test_how_many_tokens_a_batch_of_texts_has(generator: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_limit_reaches_the_decoder(generator: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[int] = []
 
-    def note(*arguments: Any) -> Any:
+    def record(*arguments: Any) -> Any:
         limits.append(arguments[4])
         return continue_prompts(*arguments)
 
-    monkeypatch.setattr("reviewgen_spark.models.decoding.decoding.continue_prompts", note)
+    monkeypatch.setattr("reviewgen_spark.models.decoding.decoding.continue_prompts", record)
     section = GenerationSection(tokens_per_batch=100, decoding=DecodingSection(max_new_tokens=8))
     TorchWriter(load_generator(generator.path), section).write(requests())
     assert limits == [100]
 
 
-def test_how_a_generator_is_shipped(generator: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[tuple[Any, ...]] = []
+def test_a_generator_is_shipped_with_its_settings(generator: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped_with: list[tuple[Any, ...]] = []
 
-    def note(spark: object, model: object, *how: object) -> None:
-        told.append(how[:2])
+    def record(spark: object, model: object, *how: object) -> None:
+        shipped_with.append(how[:2])
 
-    monkeypatch.setattr(torch_writer, "ship", note)
+    monkeypatch.setattr(torch_writer, "ship", record)
     section = GenerationSection(weights="localcache", broadcast_max_mb=3)
-    torch_spec(generator, section, spark=object())  # type: ignore[arg-type]  # it is only handed on
-    assert told == [("localcache", 3)]
+    torch_spec(generator, section, spark=object())  # type: ignore[arg-type]  # it is only passed on
+    assert shipped_with == [("localcache", 3)]
 
 
-def test_how_many_texts_a_generator_is_scored_on(generator: Model) -> None:
-    rows = [f"房间很好，服务不错。{'好' * (place % 5)}" for place in range(60)]
+def test_texts_and_seed_select_the_scored_texts(generator: Model) -> None:
+    rows = [f"房间很好，服务不错。{'好' * (index % 5)}" for index in range(60)]
     examples = [
-        Example(TextRequest("augmentation", "p", "zh", sources=(Source("r", "手机太差"),), seed=place), text)
-        for place, text in enumerate(rows)
+        Example(TextRequest("augmentation", "p", "zh", sources=(Source("r", "手机太差"),), seed=index), text)
+        for index, text in enumerate(rows)
     ]
 
     def scored(texts: int, seed: int) -> list[Score]:

@@ -32,17 +32,17 @@ def fitted() -> NgramClassifier:
     return fit_ngram_classifier(texts, answers, labels, VALIDATION, LABELS, LABELS, 0.0)
 
 
-def test_it_answers_what_it_is_sure_of(fitted: NgramClassifier) -> None:
+def test_only_confident_texts_are_answered(fitted: NgramClassifier) -> None:
     answers = fitted.answers(["这个很好", "这个很差", "", "abc", "👍"])
     assert answers.shape == (5, 2)
     assert answers[0, 1] > 0.9 and answers[1, 0] > 0.9
-    assert np.isnan(answers[2:]).all(), "nothing that it knows: the model behind it reads these"
+    assert np.isnan(answers[2:]).all(), "no known n-gram: the next model scores these"
     assert answers[:2].sum(axis=1) == pytest.approx(1)
     facts = fitted.settings
     assert 0 < facts.threshold < math.inf and facts.answered_share >= 0.8 and facts.disagreement == 0
 
 
-def test_unlabelled_texts_teach_too() -> None:
+def test_unlabelled_texts_are_used_for_training() -> None:
     texts, answers = [*GOOD, *BAD], np.array([5.0] * len(GOOD) + [-5.0] * len(BAD))
     labels = np.array([1] * len(GOOD) + [0] * len(BAD))
     more = fit_ngram_classifier(
@@ -52,18 +52,18 @@ def test_unlabelled_texts_teach_too() -> None:
     assert np.isnan(plain.log_odds(["客服热情"])[0]) and more.log_odds(["客服热情"])[0] > 2
 
 
-def test_it_answers_the_same_once_loaded_and_in_any_company(fitted: NgramClassifier, tmp_path: Path) -> None:
+def test_a_saved_classifier_gives_equal_answers_in_any_batch(fitted: NgramClassifier, tmp_path: Path) -> None:
     fitted.save(tmp_path / "file")
     loaded = load_ngram_classifier(tmp_path / "file")
-    texts = [*VALIDATION, *GOOD, *BAD] * 9  # more than are hashed at once
+    texts = [*VALIDATION, *GOOD, *BAD] * 9  # more than one hashing batch
     together = loaded.answers(texts)
     assert loaded.settings == fitted.settings
     np.testing.assert_array_equal(together, fitted.answers(texts))
     np.testing.assert_array_equal(together[:5], np.concatenate([loaded.answers([text]) for text in VALIDATION]))
-    assert b"\xe5\xb1\x8f" not in (tmp_path / "file").read_bytes(), "no character of a text is kept"
+    assert b"\xe5\xb1\x8f" not in (tmp_path / "file").read_bytes(), "no character of a text is stored"
 
 
-def test_a_missing_or_later_file_is_told(fitted: NgramClassifier, tmp_path: Path) -> None:
+def test_a_missing_file_or_later_format_is_an_error(fitted: NgramClassifier, tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError, match="there is no n-gram classifier; `reviewgen run compress`"):
         load_ngram_classifier(tmp_path / "nowhere")
     weights = np.zeros(1, np.float32)
@@ -74,13 +74,13 @@ def test_a_missing_or_later_file_is_told(fitted: NgramClassifier, tmp_path: Path
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(st.characters(codec=None), max_size=8), max_size=6))
-def test_ngrams_stay_in_their_text(texts: list[str]) -> None:
+def test_ngrams_are_counted_within_each_text(texts: list[str]) -> None:
     keys = hash_ngrams(texts)
     rows, counts = np.unique(keys // BUCKETS, return_counts=True)
-    found = dict(zip(rows.tolist(), counts.tolist(), strict=True))
+    counts_by_row = dict(zip(rows.tolist(), counts.tolist(), strict=True))
     lengths = [len(text.lower()) for text in texts]
-    wanted = [sum(max(0, length - order + 1) for order in (1, 2, 3)) for length in lengths]
-    assert [found.get(row, 0) for row in range(len(texts))] == wanted
+    expected = [sum(max(0, length - order + 1) for order in (1, 2, 3)) for length in lengths]
+    assert [counts_by_row.get(row, 0) for row in range(len(texts))] == expected
     for row, text in enumerate(texts):
         own = np.sort(keys[keys // BUCKETS == row] % BUCKETS)
         np.testing.assert_array_equal(own, np.sort(hash_ngrams([text]) % BUCKETS))
@@ -89,10 +89,10 @@ def test_ngrams_stay_in_their_text(texts: list[str]) -> None:
 def test_different_ngrams_have_different_buckets() -> None:
     texts = [f"{one}{other}" for one in "甲乙丙丁戊己庚辛" for other in "子丑寅卯辰巳午未"]
     pairs = {int(key) % BUCKETS for text in texts for key in hash_ngrams([text])[2:]}
-    assert len(pairs) == len(texts), "order counts: 甲子 is not 子甲"
+    assert len(pairs) == len(texts), "the order matters: 甲子 is not 子甲"
 
 
-def test_the_threshold_counts_disagreements() -> None:
+def test_the_threshold_limits_the_disagreements() -> None:
     odds = np.array([4.0, -3.0, 2.0, -1.0, np.nan])
     assert choose_threshold(odds, np.array([1, 0, 0, 0, 1]), 0.0) == (3.0, 0.4, 0.0)
     assert choose_threshold(odds, np.array([1, 0, 0, 0, 1]), 0.25) == (1.0, 0.8, 0.25)

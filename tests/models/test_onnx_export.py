@@ -12,14 +12,14 @@ from reviewgen_spark.models.data.corpus import read_split
 from reviewgen_spark.models.training.finetuning import FinetuneResult
 
 
-def test_the_file_answers_as_torch_at_any_batch_and_length(
+def test_the_exported_file_equals_torch_at_any_batch_and_length(
     trained: FinetuneResult, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for library in LIBRARIES:
         pytest.importorskip(library, reason="the extra onnx is not installed")
     file = tmp_path / "model.onnx"
     assert 0 <= export_onnx(trained.folder, file) < 1e-4
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.onnx"]  # weights inside, nothing beside it
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.onnx"]  # the weights are in the file
     torch_, onnx = torch_variant("a", trained.folder), onnx_variant("b", file, trained.folder)
     rows = [row.ids for row in torch_.tokenizer.encode(read_split(corpus, "test").texts)]
     for batch in (rows, rows[:1], [[2, 3]], [rows[0], [2, 3], rows[1]]):
@@ -30,25 +30,34 @@ def test_the_file_answers_as_torch_at_any_batch_and_length(
     assert not file.exists()
 
 
-def test_a_missing_extra_is_named_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_export, "LIBRARIES", ("json", "no_such_runtime"))
     with pytest.raises(MissingExtraError, match=r"no_such_runtime not installed; install reviewgen-spark\[onnx\]"):
         require_onnx()
 
 
 @pytest.mark.parametrize(
-    ("pipeline", "given", "said"),
+    ("pipeline", "override", "message"),
     [
         ("nightly", "label.runtime=onnx", "label.runtime: onnx needs no_such_runtime, which is not installed"),
         ("compress", "compress.onnx=true", "compress.onnx: no_such_runtime not installed"),
     ],
 )
-def test_a_run_without_the_extra_ends_before_spark_starts(
-    pipeline: str, given: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+def test_a_run_without_the_extra_fails_before_spark_starts(
+    pipeline: str, override: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.setattr(onnx_export, "LIBRARIES", ("json", "no_such_runtime"))
     monkeypatch.setattr(onnx_predictor, "RUNTIME", "no_such_runtime")
-    arguments = ["run", pipeline, "--set", f"paths.root={tmp_path}", "--set", f"paths.jars={tmp_path}", "--set", given]
+    arguments = [
+        "run",
+        pipeline,
+        "--set",
+        f"paths.root={tmp_path}",
+        "--set",
+        f"paths.jars={tmp_path}",
+        "--set",
+        override,
+    ]
     assert main(arguments) == 5  # a session without jars would end with 2
-    assert said in capsys.readouterr().err and list(tmp_path.iterdir()) == []
+    assert message in capsys.readouterr().err and list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Pre-training on a made-up corpus whose words predict each other."""
+"""Tests pre-training on a synthetic corpus whose words predict each other."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ def write_texts(folder: Path, train: list[str], validation: list[str]) -> Path:
     schema = pa.schema([("record_id", pa.string()), ("text", pa.string())])
     for split, texts in (("train", train), ("validation", validation)):
         (folder / split).mkdir(parents=True)
-        rows = [{"record_id": f"r{place:05d}", "text": text} for place, text in enumerate(texts)]
+        rows = [{"record_id": f"r{index:05d}", "text": text} for index, text in enumerate(texts)]
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / split / "part.parquet")
     (folder / "manifest.json").write_text(json.dumps({"fingerprint": "texts-1"}))
     return folder
@@ -51,11 +51,11 @@ def pretrained(texts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("objective", ["mlm", "mlm+sop", "clm"])
-def test_the_loss_falls_and_the_folder_says_how(objective: str, texts: Path, tmp_path: Path) -> None:
+def test_training_lowers_the_loss_and_writes_its_curve(objective: str, texts: Path, tmp_path: Path) -> None:
     section = SECTION.model_copy(update={"objective": objective})
-    found = pretrain(texts, "scratch:tiny", section, tmp_path / "m", quiet)
-    facts = json.loads((found.folder / FACTS_FILE).read_text())
-    assert found.validation_loss < facts["before"]["validation_loss"] - 1
+    result = pretrain(texts, "scratch:tiny", section, tmp_path / "m", quiet)
+    facts = json.loads((result.folder / FACTS_FILE).read_text())
+    assert result.validation_loss < facts["before"]["validation_loss"] - 1
     assert (facts["objective"], facts["corpus"]) == (objective, "texts-1")
     assert ("validation_order_loss" in facts["curve"][0]) == (objective == "mlm+sop")
     if objective == "clm":
@@ -69,19 +69,19 @@ def test_equal_seeds_give_equal_weights(pretrained: Path, texts: Path, tmp_path:
     assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
 
 
-def test_going_on_from_a_base_begins_below_a_fresh_one(pretrained: Path, texts: Path, tmp_path: Path) -> None:
-    found = pretrain(texts, str(pretrained), SECTION.model_copy(update={"epochs": 1}), tmp_path / "m", quiet)
-    after, before = (json.loads((folder / FACTS_FILE).read_text()) for folder in (found.folder, pretrained))
+def test_training_from_a_base_starts_at_its_loss(pretrained: Path, texts: Path, tmp_path: Path) -> None:
+    result = pretrain(texts, str(pretrained), SECTION.model_copy(update={"epochs": 1}), tmp_path / "m", quiet)
+    after, before = (json.loads((folder / FACTS_FILE).read_text()) for folder in (result.folder, pretrained))
     assert after["before"]["validation_loss"] == pytest.approx(before["curve"][-1]["validation_loss"], rel=0.01)
 
 
-def test_fine_tuning_starts_from_its_weights(pretrained: Path, corpus: Path, tmp_path: Path) -> None:
+def test_fine_tuning_starts_from_the_pretrained_weights(pretrained: Path, corpus: Path, tmp_path: Path) -> None:
     section = QUICK.model_copy(update={"epochs": 1, "learning_rate": 1e-9})
-    found = finetune(corpus, str(pretrained), section, tmp_path / "m", quiet, base_name="pretrained")
-    before, after = (load_file(folder / "model.safetensors") for folder in (pretrained, found.folder))
+    result = finetune(corpus, str(pretrained), section, tmp_path / "m", quiet, base_name="pretrained")
+    before, after = (load_file(folder / "model.safetensors") for folder in (pretrained, result.folder))
     name = "bert.encoder.layer.1.output.dense.weight"
     torch.testing.assert_close(after[name], before[name])
-    assert json.loads((found.folder / "reviewgen.json").read_text())["base"] == "pretrained"
+    assert json.loads((result.folder / "reviewgen.json").read_text())["base"] == "pretrained"
 
 
 class PowerCutError(Exception):
@@ -111,7 +111,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(
     assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
 
 
-def test_parts_are_exchanged_half_the_time_and_the_order_says_so() -> None:
+def test_half_of_the_sentence_pairs_are_swapped_and_labelled() -> None:
     section = SECTION.model_copy(update={"objective": "mlm+sop", "mask_pct": 1})
     tokenizer, _ = load_language_model("scratch:tiny", ["房间很好，服务"] * 3, section)
     rows = encode(tokenizer, ["房间很好，服务很好", "很好"] * 200, section)
@@ -132,7 +132,7 @@ def test_parts_are_exchanged_half_the_time_and_the_order_says_so() -> None:
         ({"learning_rate": 1e38, "max_grad_norm": 1e38}, "scratch:tiny", StageError, r"lower pretrain\.learning_rate"),
     ],
 )
-def test_what_cannot_be_trained_says_why(
+def test_invalid_settings_are_errors(
     change: dict[str, object], base: str, error: type[Exception], message: str, texts: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(error, match=message):
@@ -140,7 +140,7 @@ def test_what_cannot_be_trained_says_why(
     assert not (tmp_path / "m" / FACTS_FILE).exists()
 
 
-def test_a_corpus_of_nothing_is_refused(tmp_path: Path) -> None:
+def test_an_empty_corpus_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match=r"no manifest\.json"):
         pretrain(tmp_path, "scratch:tiny", SECTION, tmp_path / "m", quiet)
     folder = write_texts(tmp_path / "c", [" ", "\n"], ["好"])

@@ -62,7 +62,7 @@ def registry(tmp_path: Path, trained: FinetuneResult) -> Registry:
     return Registry(tmp_path, f"sqlite:///{tmp_path / 'store' / 'mlflow.db'}", model)
 
 
-def test_promote_then_roll_back(registry: Registry, make_scores: MakeScores) -> None:
+def test_a_version_is_promoted_and_rolled_back(registry: Registry, make_scores: MakeScores) -> None:
     first = registry.add(make_scores(0.80))
     assert (first.promoted, first.previous_version, first.model.version) == (True, None, 1)
 
@@ -85,17 +85,17 @@ def test_promote_then_roll_back(registry: Registry, make_scores: MakeScores) -> 
     ]
 
 
-def test_one_registration_makes_one_version(registry: Registry, make_scores: MakeScores) -> None:
+def test_a_repeated_registration_adds_no_version(registry: Registry, make_scores: MakeScores) -> None:
     first = registry.add(make_scores(0.80), fingerprint="f1")
     assert registry.add(make_scores(0.80), fingerprint="f1") == first
     registry.add(make_scores(0.85), fingerprint="f2")
-    # told again, not carried out again: version 1 does not come back
+    # the decision is repeated but not applied again: version 1 is not restored
     assert registry.add(make_scores(0.80), fingerprint="f1") == first
     assert resolve("sentiment", "champion", registry.uri).version == 2
     assert len(list_models(registry.uri)) == 2
 
 
-def test_a_compressed_model_takes_its_own_alias_and_names_its_teacher(
+def test_a_compressed_model_has_its_own_alias_and_names_its_teacher(
     registry: Registry, make_scores: MakeScores
 ) -> None:
     teacher = registry.add(make_scores(0.90)).model
@@ -105,7 +105,7 @@ def test_a_compressed_model_takes_its_own_alias_and_names_its_teacher(
     def add(promoted: bool) -> Decision:
         return register(
             registry.model, make_scores(0.89), uuid.uuid4().hex, {}, {}, "sentiment", registry.uri,
-            registry.folder / "artifacts", lambda standing: (promoted, f"instead of {standing and standing.version}"),
+            registry.folder / "artifacts", lambda current: (promoted, f"instead of {current and current.version}"),
             alias="compressed", teacher=teacher, files=[table],
         )  # fmt: skip
 
@@ -113,7 +113,7 @@ def test_a_compressed_model_takes_its_own_alias_and_names_its_teacher(
     with pytest.raises(ModelNotFoundError, match="the alias 'compressed'"):
         resolve("sentiment", "compressed", registry.uri)
     first, second = add(promoted=True), add(promoted=True)
-    assert [found.reason for found in (refused, first, second)] == ["instead of None"] * 2 + ["instead of 3"]
+    assert [decision.reason for decision in (refused, first, second)] == ["instead of None"] * 2 + ["instead of 3"]
     assert (second.promoted, second.previous_version) == (True, 3)
     listed = [(entry.version, entry.aliases, entry.teacher) for entry in list_models(registry.uri)]
     assert listed == [
@@ -128,16 +128,16 @@ def test_a_compressed_model_takes_its_own_alias_and_names_its_teacher(
     assert "compression.json" in {item.path for item in client.list_artifacts(version.run_id)}
 
 
-@pytest.mark.parametrize("dies_at", ["set_model_version_tag", "set_registered_model_alias"])
-def test_a_killed_registration_goes_on_with_its_version(
-    registry: Registry, make_scores: MakeScores, monkeypatch: pytest.MonkeyPatch, dies_at: str
+@pytest.mark.parametrize("fails_at", ["set_model_version_tag", "set_registered_model_alias"])
+def test_a_killed_registration_is_resumed_with_its_version(
+    registry: Registry, make_scores: MakeScores, monkeypatch: pytest.MonkeyPatch, fails_at: str
 ) -> None:
-    def die(*arguments: object) -> None:
+    def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
     registry.add(make_scores(0.80), fingerprint="f1")
     with monkeypatch.context() as patch:
-        patch.setattr(mlflow.MlflowClient, dies_at, die)
+        patch.setattr(mlflow.MlflowClient, fails_at, interrupt)
         with pytest.raises(KeyboardInterrupt):
             registry.add(make_scores(0.85), fingerprint="f2")
     assert resolve("sentiment", "champion", registry.uri).version == 1
@@ -146,7 +146,7 @@ def test_a_killed_registration_goes_on_with_its_version(
     assert resolve("sentiment", "champion", registry.uri).version == 2
 
 
-def test_files_keep_their_hash_and_damage_is_found(registry: Registry, make_scores: MakeScores) -> None:
+def test_files_keep_their_hash_and_damage_is_detected(registry: Registry, make_scores: MakeScores) -> None:
     model = registry.add(make_scores(0.80)).model
     assert resolve("sentiment", "champion", registry.uri).sha256 == model.sha256
     second = registry.add(make_scores(0.70), promoted=False).model
@@ -164,7 +164,7 @@ def test_files_keep_their_hash_and_damage_is_found(registry: Registry, make_scor
         resolve("sentiment", "candidate", registry.uri)
 
 
-def test_missing_names_say_what_to_do(registry: Registry, make_scores: MakeScores) -> None:
+def test_an_unknown_name_or_version_is_an_error(registry: Registry, make_scores: MakeScores) -> None:
     with pytest.raises(ModelNotFoundError, match="reviewgen run train"):
         resolve("sentiment", "champion", registry.uri)
     registry.add(make_scores(0.80))
@@ -174,7 +174,7 @@ def test_missing_names_say_what_to_do(registry: Registry, make_scores: MakeScore
         set_champion("sentiment", 9, registry.uri)
 
 
-def test_a_store_is_known_before_and_after_its_first_version(registry: Registry, make_scores: MakeScores) -> None:
+def test_the_identity_of_a_store_does_not_depend_on_its_versions(registry: Registry, make_scores: MakeScores) -> None:
     before = store_identity(registry.uri, "sentiment")
     registry.add(make_scores(0.80))
     assert store_identity(registry.uri, "sentiment") == before
@@ -192,7 +192,7 @@ def test_a_failure_leaves_no_version(
     assert [entry.version for entry in list_models(registry.uri)] == [1]
 
 
-def test_pyfunc_predicts_as_the_predictor_does(registry: Registry, make_scores: MakeScores) -> None:
+def test_the_pyfunc_model_predicts_like_the_predictor(registry: Registry, make_scores: MakeScores) -> None:
     model = registry.add(make_scores(0.80)).model
     texts = ["房间很好，很满意", "太差了，退货", "手机" * 40]
     mlflow.set_tracking_uri(registry.uri)
@@ -200,10 +200,12 @@ def test_pyfunc_predicts_as_the_predictor_does(registry: Registry, make_scores: 
         loaded = mlflow.pyfunc.load_model("models:/sentiment@champion")
     finally:
         mlflow.set_tracking_uri(None)
-    found = loaded.predict(pd.DataFrame({"text": [*texts, None, " "]}))
-    assert found["sentiment_score"].tolist()[:3] == pytest.approx(Predictor(model.path).score_texts(texts), abs=1e-5)
-    assert found["sentiment_label"].tolist()[:2] == ["positive", "negative"]
-    assert found["sentiment_label"].tolist()[3:] == [None, None]
+    predictions = loaded.predict(pd.DataFrame({"text": [*texts, None, " "]}))
+    assert predictions["sentiment_score"].tolist()[:3] == pytest.approx(
+        Predictor(model.path).score_texts(texts), abs=1e-5
+    )
+    assert predictions["sentiment_label"].tolist()[:2] == ["positive", "negative"]
+    assert predictions["sentiment_label"].tolist()[3:] == [None, None]
     assert loaded.metadata.get_input_schema().input_names() == ["text"]
     assert not list(model.path.parents[1].rglob("*.pkl"))
 
@@ -249,7 +251,7 @@ def test_scores_cover_model_baselines_and_slices(trained: FinetuneResult, corpus
             assert score.low <= score.high
 
 
-def test_files_for_people_are_logged_and_read_back(registry: Registry, make_scores: MakeScores) -> None:
+def test_extra_files_are_logged_and_read_back(registry: Registry, make_scores: MakeScores) -> None:
     page = registry.folder / "model_page.html"
     page.write_text("<h1>酒店</h1>", encoding="utf-8")
     registry.add(make_scores(0.80), files=[page])
@@ -262,7 +264,7 @@ def test_files_for_people_are_logged_and_read_back(registry: Registry, make_scor
         read_file("sentiment", "shadow", "model_page.html", registry.uri)
 
 
-def test_the_page_of_a_real_evaluation_is_fetched_by_the_command(
+def test_the_command_fetches_the_page_of_an_evaluation(
     registry: Registry, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scores, curves = evaluate_with_curves(registry.model, corpus, EvaluateSection(bootstrap_samples=100))
@@ -276,15 +278,15 @@ def test_the_page_of_a_real_evaluation_is_fetched_by_the_command(
     assert "Reliability diagram" in html and not [thing for thing in THINGS if thing in html]  # no text of a review
 
     registry.add(scores, files=[page])
-    out, where = registry.folder / "new" / "page.html", ["--set", f"paths.mlflow_uri={registry.uri}"]
-    assert main(["models", "page", "sentiment@champion", "--out", str(out), *where]) == 0
+    out, store = registry.folder / "new" / "page.html", ["--set", f"paths.mlflow_uri={registry.uri}"]
+    assert main(["models", "page", "sentiment@champion", "--out", str(out), *store]) == 0
     assert out.read_text(encoding="utf-8") == html
     assert str(out) in capsys.readouterr().out
 
     registry.add(scores)
     out.unlink()
-    assert main(["models", "page", "sentiment@2", "--out", str(out), *where]) == 5
+    assert main(["models", "page", "sentiment@2", "--out", str(out), *store]) == 5
     assert "has no model_page.html" in capsys.readouterr().err
-    assert main(["models", "page", "sentiment", "--out", str(out), *where]) == 2
+    assert main(["models", "page", "sentiment", "--out", str(out), *store]) == 2
     assert "expected NAME@ALIAS" in capsys.readouterr().err
     assert not out.exists()

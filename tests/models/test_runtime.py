@@ -1,4 +1,4 @@
-"""What makes a model fast must not change what it says."""
+"""Tests that faster execution of a model does not change its results."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -28,11 +28,11 @@ def plain_logits(trained: FinetuneResult, rows: list[list[int]]) -> np.ndarray:
 
 @pytest.fixture
 def rows(trained: FinetuneResult) -> list[list[int]]:
-    return [found.ids for found in Predictor(trained.folder).tokenizer.encode(TEXTS)]
+    return [tokens.ids for tokens in Predictor(trained.folder).tokenizer.encode(TEXTS)]
 
 
 @pytest.mark.skipif(not can_pack("float32"), reason="this CPU has no packed layout")
-def test_packed_layers_say_what_plain_ones_do(trained: FinetuneResult, rows: list[list[int]]) -> None:
+def test_packed_layers_equal_plain_layers(trained: FinetuneResult, rows: list[list[int]]) -> None:
     predictor = Predictor(trained.folder, device="cpu")
     layers = [module for module in predictor._model.modules() if isinstance(module, PackedLinear)]
     assert layers and not any(type(module) is torch.nn.Linear for module in predictor._model.modules())
@@ -40,7 +40,7 @@ def test_packed_layers_say_what_plain_ones_do(trained: FinetuneResult, rows: lis
 
 
 @pytest.mark.skipif(not can_pack("float32"), reason="this CPU has no packed layout")
-def test_the_layers_of_gpt2_are_packed_too(tmp_path: Path) -> None:
+def test_layers_of_gpt2_are_packed(tmp_path: Path) -> None:
     make_generator(tmp_path, "gpt2", seed=3)
     packed = load_generator(tmp_path).model
     kinds = Counter(type(module).__name__ for module in packed.modules())
@@ -52,11 +52,11 @@ def test_the_layers_of_gpt2_are_packed_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.02), ("int8", 0.05)])
-def test_fewer_bits_stay_close(trained: FinetuneResult, precision: str, tolerance: float) -> None:
+def test_scores_in_lower_precision_are_close(trained: FinetuneResult, precision: str, tolerance: float) -> None:
     exact = Predictor(trained.folder, device="cpu").score_texts(TEXTS)
-    rough = Predictor(trained.folder, "cpu", precision).score_texts(TEXTS)  # type: ignore[arg-type]
-    np.testing.assert_allclose(rough, exact, atol=tolerance)
-    assert not np.array_equal(rough, exact)
+    low_precision = Predictor(trained.folder, "cpu", precision).score_texts(TEXTS)  # type: ignore[arg-type]
+    np.testing.assert_allclose(low_precision, exact, atol=tolerance)
+    assert not np.array_equal(low_precision, exact)
 
 
 def test_int8_is_refused_on_a_gpu(trained: FinetuneResult) -> None:
@@ -74,15 +74,15 @@ def test_a_compiled_model_is_not_packed(trained: FinetuneResult, monkeypatch: py
 
 def test_embeddings_come_from_the_same_pass(trained: FinetuneResult, rows: list[list[int]]) -> None:
     predictor = Predictor(trained.folder, device="cpu")
-    both, labels = predictor.probabilities_and_embeddings(rows), predictor.all_probabilities(rows)
-    np.testing.assert_allclose(both[:, : labels.shape[1]], labels, atol=1e-6)
+    combined, labels = predictor.probabilities_and_embeddings(rows), predictor.all_probabilities(rows)
+    np.testing.assert_allclose(combined[:, : labels.shape[1]], labels, atol=1e-6)
     base = load_classifier(trained.folder).eval().base_model
-    for row, vector in zip(rows, both[:, labels.shape[1] :], strict=True):
+    for row, vector in zip(rows, combined[:, labels.shape[1] :], strict=True):
         with torch.inference_mode():
-            mean = base(input_ids=torch.tensor([row])).last_hidden_state[0].mean(0)  # alone, so nothing is padded
+            mean = base(input_ids=torch.tensor([row])).last_hidden_state[0].mean(0)  # one row, so without padding
         np.testing.assert_allclose(vector, (mean / mean.norm()).numpy(), atol=1e-5)
 
 
-def test_padding_does_not_count_in_the_mean() -> None:
+def test_the_mean_ignores_padding() -> None:
     states = torch.tensor([[[3.0, 4.0], [100.0, -7.0]]])
     assert mean_pool(states, torch.tensor([[1, 0]])).tolist() == [pytest.approx([0.6, 0.8])]

@@ -1,4 +1,4 @@
-"""The loop on its own, with a model of two layers and made-up rows."""
+"""Tests the training loop with a model of two layers and synthetic rows."""
 
 import re
 from collections.abc import Callable
@@ -40,7 +40,7 @@ class Model(torch.nn.Module):
 
 
 class Parity:
-    """The task: is the sum of a row's ids odd."""
+    """Defines a task: is the sum of the ids of a row odd?"""
 
     selects = "validation_gain"
 
@@ -75,9 +75,11 @@ class PowerCutError(Exception):
 
 
 @pytest.mark.parametrize("cut", [1, 7, 10, 13, 19])
-def test_20_steps_are_some_and_the_rest_after_a_cut(cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_training_ends_with_the_same_weights(
+    cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(trainer, "CHECKPOINT_EVERY_S", -1.0)  # after each step
-    whole, straight, _ = run()
+    whole, uninterrupted, _ = run()
 
     def fail(step: int) -> None:
         if step == cut:
@@ -86,12 +88,12 @@ def test_20_steps_are_some_and_the_rest_after_a_cut(cut: int, tmp_path: Path, mo
     with pytest.raises(PowerCutError):
         run(checkpoint=tmp_path / "c.pt", after_step=fail)
     resumed, result, lines = run(checkpoint=tmp_path / "c.pt")
-    assert (cut == 1) != any("resumes from" in line for line in lines)  # the step that failed was not kept
+    assert (cut == 1) != any("resumes from" in line for line in lines)  # there is no checkpoint of the failed step
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
-        assert torch.equal(straight.best_state[name], result.best_state[name]), name
+        assert torch.equal(uninterrupted.best_state[name], result.best_state[name]), name
     for name in ("train_loss", "validation_loss"):
-        assert [point[name] for point in straight.curve] == [point[name] for point in result.curve]
+        assert [point[name] for point in uninterrupted.curve] == [point[name] for point in result.curve]
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
@@ -100,28 +102,28 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
         run(replace(SETTINGS, learning_rate=0.1), checkpoint=tmp_path / "c.pt")
 
 
-def test_a_checkpoint_that_cannot_be_written(tmp_path: Path) -> None:
+def test_a_checkpoint_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StageError, match=r"the checkpoint could not be written to .*: training resumes from the last"):
         run(checkpoint=tmp_path / "file" / "c.pt")
 
 
-def test_parts_of_a_batch_add_up_to_the_batch() -> None:
+def test_accumulated_gradients_equal_those_of_the_batch() -> None:
     whole, _, _ = run(dropout=0.0)
     parts, _, _ = run(replace(SETTINGS, accumulate=3), dropout=0.0)
     for name, tensor in whole.state_dict().items():
         torch.testing.assert_close(parts.state_dict()[name], tensor, atol=1e-4, rtol=1e-3)
 
 
-def test_rates() -> None:
+def test_schedules_give_their_learning_rates() -> None:
     assert [rate("linear", step, 2, 6) for step in range(7)] == [0.5, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
     assert [rate("constant", step, 2, 6) for step in range(7)] == [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
 
 
-def test_a_plateau_halves_the_rate_after_each_epoch_that_is_no_better() -> None:
+def test_a_plateau_halves_the_learning_rate() -> None:
     curve = run(replace(SETTINGS, schedule="plateau", learning_rate=2.0, warmup_pct=0, epochs=6))[1].curve
     losses = [point["validation_loss"] for point in curve]
-    halvings = sum(loss >= min(losses[:place]) for place, loss in enumerate(losses[:-1]) if place)
+    halvings = sum(loss >= min(losses[:index]) for index, loss in enumerate(losses[:-1]) if index)
     assert halvings > 0
     assert curve[-1]["learning_rate"] == 2.0 * 0.5**halvings
 
@@ -139,4 +141,4 @@ def test_a_terminal_shows_the_steps_of_all_epochs(tmp_path: Path, monkeypatch: p
         run(checkpoint=tmp_path / "c.pt")
     sent = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.text())
     counts = re.findall(r"finetune: steps \S+ +\d+% +(\d+)/20 .* left", sent)
-    assert counts[0] == "6", "steps before the checkpoint are done"
+    assert counts[0] == "6", "steps before the checkpoint are counted as done"

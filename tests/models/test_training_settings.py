@@ -1,4 +1,4 @@
-"""Settings of the trainings at a second value: each is read by its training, and each changes what comes of it."""
+"""Tests training settings at a second value: each training reads its settings, and each changes the result."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -58,17 +58,17 @@ def quiet(line: str) -> None:
 
 @pytest.fixture(scope="module")
 def weights(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Trains with settings, once each, and returns the hash of the model's weights."""
-    known: dict[str, str] = {}
+    """Returns a function that trains once for each settings and returns the sums of the weights."""
+    results: dict[str, str] = {}
 
     def trained_with(**settings: Any) -> str:
         section = FinetuneSection(**{**QUICK, **settings})
-        if (key := section.model_dump_json()) not in known:
+        if (key := section.model_dump_json()) not in results:
             folder = tmp_path_factory.mktemp("model")
             finetune(corpus, "scratch:tiny", section, folder, quiet)
             tensors = load_classifier(folder).state_dict()
-            known[key] = str({name: float(tensor.double().sum()) for name, tensor in tensors.items()})
-        return known[key]
+            results[key] = str({name: float(tensor.double().sum()) for name, tensor in tensors.items()})
+        return results[key]
 
     return trained_with
 
@@ -105,7 +105,7 @@ def test_another_value_gives_other_weights(
     assert weights(**{**given, **changed}) != weights(**given)
 
 
-def test_a_scratch_base_has_a_vocabulary_of_the_wanted_size() -> None:
+def test_a_scratch_base_has_the_configured_vocabulary_size() -> None:
     texts = ["".join(map(chr, range(start, start + 20))) for start in range(0x4E00, 0x4E00 + 900, 20)] * 3
     for size in (500, 700):
         section = TrainingSection(vocabulary_size=size)
@@ -113,10 +113,10 @@ def test_a_scratch_base_has_a_vocabulary_of_the_wanted_size() -> None:
         assert base.model.config.vocab_size == size
 
 
-def test_how_a_training_runs(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_uses_threads_and_compile(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     threads, compiled, plain = list[int](), list[Any](), torch.get_num_threads()
 
-    def note(line: str) -> None:
+    def log(line: str) -> None:
         threads.append(torch.get_num_threads())
 
     def compile_nothing(model: Any, **options: Any) -> Any:
@@ -126,27 +126,27 @@ def test_how_a_training_runs(corpus: Path, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(torch, "compile", compile_nothing)
     try:
         section = FinetuneSection(**{**QUICK, "threads": 2})
-        finetune(corpus, "scratch:tiny", section, tmp_path / "two", note)
+        finetune(corpus, "scratch:tiny", section, tmp_path / "two", log)
         assert set(threads) == {2} and not compiled
-        finetune(corpus, "scratch:tiny", section.model_copy(update={"compile": True}), tmp_path / "one", note)
+        finetune(corpus, "scratch:tiny", section.model_copy(update={"compile": True}), tmp_path / "one", log)
         assert compiled
     finally:
         torch.set_num_threads(plain)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
-def test_a_device_that_is_not_there_is_refused_by_each_training(
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_each_training_refuses_a_missing_device(
     corpus: Path, trained: FinetuneResult, examples: dict[str, list[Example]], tmp_path: Path
 ) -> None:
-    given = {**QUICK, "device": "cuda"}
-    room = {**given, "max_tokens": 64, "text_tokens": 32}
+    with_gpu = {**QUICK, "device": "cuda"}
+    with_lengths = {**with_gpu, "max_tokens": 64, "text_tokens": 32}
     out, base = tmp_path / "out", "scratch:tiny"
     for training in (
-        lambda: finetune(corpus, base, FinetuneSection(**given), out, quiet),
-        lambda: pretrain(corpus, base, PretrainSection(**given), out, quiet),
-        lambda: distil(corpus, [], trained.folder, DistilSection(**given), out, quiet),
+        lambda: finetune(corpus, base, FinetuneSection(**with_gpu), out, quiet),
+        lambda: pretrain(corpus, base, PretrainSection(**with_gpu), out, quiet),
+        lambda: distil(corpus, [], trained.folder, DistilSection(**with_gpu), out, quiet),
         lambda: finetune_generator(
-            examples["train"], examples["validation"], base, FinetuneGeneratorSection(**room), out, quiet, "c"
+            examples["train"], examples["validation"], base, FinetuneGeneratorSection(**with_lengths), out, quiet, "c"
         ),
     ):
         with pytest.raises(ConfigError, match="cuda"):
@@ -154,7 +154,7 @@ def test_a_device_that_is_not_there_is_refused_by_each_training(
 
 
 def recorded(section: TrainingSection) -> tuple[Any, set[str]]:
-    """Returns a copy of a section that notes in a set which of its fields are read, one by one."""
+    """Returns a copy of a section that adds the name of each field that is read to a set."""
     read: set[str] = set()
     plain = type(section)
 
@@ -165,7 +165,7 @@ def recorded(section: TrainingSection) -> tuple[Any, set[str]]:
             return super().__getattribute__(name)
 
         def result_part(self) -> dict[str, object]:
-            return section.result_part()  # a model's folder lists every field, whether it was used or not
+            return section.result_part()  # the model folder lists every field, used or not
 
     return Recorded(**section.model_dump()), read
 
@@ -176,10 +176,10 @@ def examples(corpus: Path) -> dict[str, list[Example]]:
     return {split: review_examples(rows, lambda text: ["好"], 3, 0.2, 1) for split, rows in splits.items()}
 
 
-# What a training leaves to others: to stages (`base`, `processes`, examples), to assets (`teacher`), to `corpus`
-# (`labels`). `mask_pct` is for the objectives of masked words, which pretrain_generator does not have; `rank` for lora.
+# Settings that others read: stages (`base`, `processes`, examples), assets (`teacher`), `corpus` (`labels`).
+# `mask_pct` is for masked language models, which pretrain_generator does not train; `rank` is for lora.
 @pytest.mark.parametrize(
-    ("kind", "left"),
+    ("kind", "not_read"),
     [
         (FinetuneSection, {"labels", "processes"}),
         (PretrainSection, {"base"}),
@@ -190,7 +190,7 @@ def examples(corpus: Path) -> dict[str, list[Example]]:
 )
 def test_each_training_reads_every_setting_of_its_section(
     kind: type[TrainingSection],
-    left: set[str],
+    not_read: set[str],
     corpus: Path,
     trained: FinetuneResult,
     examples: dict[str, list[Example]],
@@ -211,7 +211,7 @@ def test_each_training_reads_every_setting_of_its_section(
         finetune_generator(examples["train"], examples["validation"], base, section, out, quiet, "corpus-1")
     else:
         pretrain(corpus, base, section, out, quiet)
-    assert set(kind.model_fields) - read == left
+    assert set(kind.model_fields) - read == not_read
 
 
 def sums(model: Any) -> dict[str, float]:
@@ -237,12 +237,12 @@ def test_another_value_gives_another_generator(examples: dict[str, list[Example]
 
 
 def test_another_value_gives_another_student(corpus: Path, trained: FinetuneResult, tmp_path: Path) -> None:
-    def teach(**settings: Any) -> dict[str, float]:
+    def student_weights(**settings: Any) -> dict[str, float]:
         section = DistilSection(**{**QUICK, "base": "teacher:1", **settings})
         out = tmp_path / f"{len(list(tmp_path.iterdir()))}"
         return sums(load_classifier(distil(corpus, [], trained.folder, section, out, quiet).folder))
 
-    plain = teach()
+    plain = student_weights()
     for changed in (
         {"base": "teacher:2"},
         {"temperature": 5.0},
@@ -251,10 +251,10 @@ def test_another_value_gives_another_student(corpus: Path, trained: FinetuneResu
         {"learning_rate": 1e-4},
         {"dropout": 0.3},
     ):
-        assert teach(**changed) != plain, changed
+        assert student_weights(**changed) != plain, changed
 
 
-def test_how_many_words_are_to_be_guessed() -> None:
+def test_mask_pct_changes_the_share_of_masked_words() -> None:
     rows = [TextRow(list(range(10, 110)), list(range(100)), [0] * 100, 100)]
     shares = []
     for share in (15, 60):
@@ -264,7 +264,7 @@ def test_how_many_words_are_to_be_guessed() -> None:
     assert shares[0] < 0.3 < shares[1]
 
 
-def test_what_a_pretraining_begins_with(make_config: ConfigFactory, tmp_path: Path) -> None:
+def test_pretraining_starts_from_the_configured_base(make_config: ConfigFactory, tmp_path: Path) -> None:
     for override in ("pretrain.base=./nowhere", "pretrain_generator.base=./nowhere"):
         config = make_config(override)
         run = pretrain_generator if "generator" in override else pretrain_model
@@ -276,25 +276,25 @@ def test_what_a_pretraining_begins_with(make_config: ConfigFactory, tmp_path: Pa
             run(Inputs({}, config, True, texts, tmp_path / "out", tmp_path / "c", "f", None, quiet))
 
 
-def test_how_many_examples_a_generator_learns_from(corpus: Path, make_config: ConfigFactory) -> None:
-    def learnt(*overrides: str) -> list[Example]:
+def test_settings_limit_the_examples_of_a_generator(corpus: Path, make_config: ConfigFactory) -> None:
+    def examples_with(*overrides: str) -> list[Example]:
         return read_split_examples(make_config(*overrides), corpus, "train", None)
 
-    plain = learnt()
-    assert len(plain) == 160 and learnt("finetune_generator.max_rows=7") == plain[:7]
+    plain = examples_with()
+    assert len(plain) == 160 and examples_with("finetune_generator.max_rows=7") == plain[:7]
     assert max(len(example.request.keywords) for example in plain) > 1
-    assert not any(example.request.keywords for example in learnt("finetune_generator.max_keywords=0"))
+    assert not any(example.request.keywords for example in examples_with("finetune_generator.max_keywords=0"))
     assert any(example.request.category is None for example in plain)
-    assert all(example.request.category for example in learnt("finetune_generator.codes_dropped=0"))
+    assert all(example.request.category for example in examples_with("finetune_generator.codes_dropped=0"))
 
 
-def test_how_many_unlabelled_reviews_a_student_reads(corpus: Path, trained: FinetuneResult, tmp_path: Path) -> None:
+def test_max_unlabelled_limits_the_reviews_of_a_student(corpus: Path, trained: FinetuneResult, tmp_path: Path) -> None:
     section = DistilSection(**QUICK, base="teacher:1", max_unlabelled=2)
     assert distil(corpus, ["好", "差", "还行"], trained.folder, section, tmp_path / "m", quiet).unlabelled_rows == 2
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6])
-def test_which_share_of_magnitudes_is_set_to_zero(
+def test_the_configured_share_of_magnitudes_is_set_to_zero(
     share: float, corpus: Path, trained: FinetuneResult, tmp_path: Path
 ) -> None:
     section = CompressSection(methods=("magnitudes",), magnitudes_share=share)
@@ -309,28 +309,28 @@ def compressed(corpus: Path, teacher: Path, out: Path, recovery: DistilSection, 
     compress(corpus, [], teacher, teacher, section, recovery, evaluation, out, quiet, out.parent / "c" / "c.pt")
 
 
-def test_on_how_many_rows_variants_are_timed(
+def test_variants_are_timed_on_the_configured_rows(
     corpus: Path, trained: FinetuneResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     timed: list[int] = []
 
-    def note(variants: object, examples: object, evaluation: object, timed_rows: int, progress: object) -> list[Any]:
+    def record(variants: object, examples: object, evaluation: object, timed_rows: int, progress: object) -> list[Any]:
         timed.append(timed_rows)
         return []
 
-    monkeypatch.setattr(compress_module, "compare_variants", note)
+    monkeypatch.setattr(compress_module, "compare_variants", record)
     compressed(corpus, trained.folder, tmp_path / "m", DistilSection(), cascade=False, timed_rows=7)
     assert timed == [7]
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_cascade_is_fitted_on_the_device_of_distil(corpus: Path, trained: FinetuneResult, tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
     with pytest.raises(ConfigError, match="cuda"):
         compressed(corpus, trained.folder, tmp_path / "m", DistilSection(device="cuda"), cascade=True)
 
 
-def test_a_model_is_scored_on_as_many_perturbed_rows_as_wanted(corpus: Path, trained: FinetuneResult) -> None:
+def test_robustness_rows_and_seed_select_the_perturbed_rows(corpus: Path, trained: FinetuneResult) -> None:
     def scored(**settings: Any) -> list[Any]:
         section = EvaluateSection(bootstrap_samples=100, **settings)
         return evaluate(trained.folder, corpus, section, "cpu", ("test",), baselines=False)
@@ -341,7 +341,7 @@ def test_a_model_is_scored_on_as_many_perturbed_rows_as_wanted(corpus: Path, tra
     assert plain == again != other
 
 
-def test_what_is_searched_and_for_how_long(tmp_path: Path) -> None:
+def test_a_study_searches_the_configured_ranges(tmp_path: Path) -> None:
     ranges: dict[str, Any] = {
         "learning_rate": (2e-4, 3e-4),
         "batch_size": (8,),
@@ -353,21 +353,23 @@ def test_what_is_searched_and_for_how_long(tmp_path: Path) -> None:
     }
 
     def drawn(seed: int) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
+        trials: list[dict[str, Any]] = []
 
-        def objective(section: FinetuneSection, tell: Callable[[int, float], None]) -> float:
-            found.append({name: getattr(section, name) for name in ranges})
+        def objective(section: FinetuneSection, report: Callable[[int, float], None]) -> float:
+            trials.append({name: getattr(section, name) for name in ranges})
             for epoch in range(1, 4):
-                tell(epoch, 1 / len(found))  # each is worse than the one before, which the median cuts short
-            return 1 / len(found)
+                report(
+                    epoch, 1 / len(trials)
+                )  # each trial is worse than the one before, so the median pruner stops some
+            return 1 / len(trials)
 
         space = TuneSection(trials=6, unpruned_trials=3, seed=seed, **ranges)
         study = tmp_path / f"{seed}.db"
-        result = tune(objective, FinetuneSection(), space, study, "s", lambda *told: None, quiet)
+        result = tune(objective, FinetuneSection(), space, study, "s", lambda *args: None, quiet)
         assert (result.finished, result.pruned) == (3, 3)
-        return found
+        return trials
 
-    found = drawn(1)
+    trials = drawn(1)
     for name, (low, *high) in ranges.items():
-        assert all(low <= one[name] <= (high or [low])[0] for one in found), name
-    assert drawn(2) != found
+        assert all(low <= one[name] <= (high or [low])[0] for one in trials), name
+    assert drawn(2) != trials

@@ -1,4 +1,4 @@
-"""The endpoint writer against the real `transformers serve`, a tiny model on loopback."""
+"""Tests the endpoint writer against the real `transformers serve` with a small model on loopback."""
 
 import importlib.util
 import os
@@ -28,7 +28,7 @@ TEMPLATE = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """URL and model name."""
+    """Starts the server and yields its URL and the model name."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -66,7 +66,7 @@ def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     raise AssertionError(log.read_text()[-2000:])
 
 
-def test_a_real_server_writes(served: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_server_writes_texts(served: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     url, model = served
     endpoint = EndpointSection(url=url, model=model, concurrency=2, retries=1)
@@ -75,11 +75,11 @@ def test_a_real_server_writes(served: tuple[str, str], monkeypatch: pytest.Monke
     requests = [
         TextRequest("reply", "p", "zh", sources=(Source(f"r{row}", "屏幕坏了，要退货"),), seed=row) for row in range(4)
     ]
-    found = spec.open().write(requests)
-    for written in found:
+    outputs = spec.open().write(requests)
+    for written in outputs:
         assert written.text or (written.error is not None and written.error.error_class == "EmptyText"), written
         assert written.prompt_tokens > 50
-    assert any(written.text for written in found) and max(written.new_tokens for written in found) <= 12
-    lost = EndpointSection(url=url + "/nowhere", model=model, retries=0)
-    gone = endpoint_spec(GenerationSection(endpoint=lost)).open().write(requests[:1])[0]
-    assert gone.error is not None and gone.error.error_class == "Http404"
+    assert any(written.text for written in outputs) and max(written.new_tokens for written in outputs) <= 12
+    wrong_url = EndpointSection(url=url + "/nowhere", model=model, retries=0)
+    failed = endpoint_spec(GenerationSection(endpoint=wrong_url)).open().write(requests[:1])[0]
+    assert failed.error is not None and failed.error.error_class == "Http404"

@@ -35,24 +35,24 @@ def layers(model: Any) -> Iterator[Any]:
     yield from model.bert.encoder.layer
 
 
-def test_units_that_add_nothing_are_the_ones_taken_out(model: Any) -> None:
+def test_units_without_effect_are_pruned(model: Any) -> None:
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for number, layer in enumerate(layers(model)):
             idle = torch.randperm(64, generator=generator)[:32]
             if number:
-                layer.output.dense.weight[:, idle] = 0  # written by a zero vector, however active
+                layer.output.dense.weight[:, idle] = 0  # its output weights are zero
             else:
-                layer.intermediate.dense.weight[idle] = 0  # never active, however large the vector
+                layer.intermediate.dense.weight[idle] = 0  # never active
                 layer.intermediate.dense.bias[idle] = 0
     pruned = prune_feed_forward(model, 0.5, ROWS)
     assert pruned.config.intermediate_size == 32 and model.config.intermediate_size == 64
     assert torch.allclose(answers(pruned), answers(model), atol=1e-6)
 
 
-def test_padding_has_no_part_in_what_matters(model: Any) -> None:
+def test_importance_ignores_padding(model: Any) -> None:
     alone = prune_feed_forward(model, 0.75, [ROWS[0]])
-    # One batch with a long row pads the short one; the short one a hundred times outweighs the long one.
+    # In one batch with a long row the short row is padded. 200 short rows outweigh the long one.
     padded = prune_feed_forward(model, 0.75, [ROWS[0]] * 200 + [list(range(2, 22))])
     same = [
         torch.equal(a.output.dense.weight, b.output.dense.weight)
@@ -67,7 +67,7 @@ def test_the_width_is_a_multiple_of_16_and_never_0(model: Any) -> None:
     assert torch.equal(answers(prune_feed_forward(model, 0.01, ROWS)), answers(model))
 
 
-def test_heads_that_write_nothing_are_switched_off_first(model: Any) -> None:
+def test_heads_without_effect_are_zeroed_first(model: Any) -> None:
     with torch.no_grad():
         for layer, head in ((0, 1), (1, 3)):
             model.bert.encoder.layer[layer].attention.output.dense.weight[:, head * 8 : head * 8 + 8] *= 1e-6
@@ -88,8 +88,8 @@ def test_the_smallest_weights_of_each_matrix_become_zero(model: Any) -> None:
     for name, weight in model.state_dict().items():
         if ".layer." in name and weight.dim() == 2:
             shares.append(float((weight == 0).float().mean()))
-            gone = before[name][weight == 0].abs().max()
-            assert gone <= before[name][weight != 0].abs().min()
+            largest_zeroed = before[name][weight == 0].abs().max()
+            assert largest_zeroed <= before[name][weight != 0].abs().min()
         else:
             untouched.append(torch.equal(weight, before[name]))
     assert shares == pytest.approx([0.3] * 12, abs=1e-3) and all(untouched)
@@ -98,7 +98,7 @@ def test_the_smallest_weights_of_each_matrix_become_zero(model: Any) -> None:
     ) - sum(int((before[name] == 0).sum()) for name, weight in model.named_parameters() if weight.dim() == 2)
 
 
-def test_a_model_of_other_names_is_refused() -> None:
+def test_a_model_of_another_architecture_is_refused() -> None:
     config = DistilBertConfig(vocab_size=50, dim=32, n_layers=1, n_heads=2, hidden_dim=64)
     other = DistilBertForSequenceClassification(config)
     for prune in (lambda: prune_feed_forward(other, 0.5, ROWS), lambda: zero_heads(other, 0.5, ROWS)):

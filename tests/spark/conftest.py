@@ -1,4 +1,4 @@
-"""Tables of a few rows for the tests of transforms, and the models that label in those of stages."""
+"""Makes small tables for tests of transforms, and labelling models for tests of stages."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ Table = Callable[..., DataFrame]
 
 @pytest.fixture
 def table(spark: SparkSession, config: Config) -> Table:
-    """A DataFrame of a table's shape from dictionaries; what they leave out has a plain value."""
+    """Returns a function that makes a DataFrame of a table from dictionaries; missing fields have defaults."""
     plain = {
         "product_id": "p",
         "created_at": DAY,
@@ -41,7 +41,7 @@ def table(spark: SparkSession, config: Config) -> Table:
 
 
 def values_by_id(rows: DataFrame, *columns: str) -> dict[str, Any]:
-    """By record_id the value of a column, or those of several as a tuple."""
+    """Returns the value of a column by record_id, or of several columns as a tuple."""
     return {
         row.record_id: tuple(row[c] for c in columns) if len(columns) > 1 else row[columns[0]] for row in rows.collect()
     }
@@ -64,7 +64,7 @@ def bronze(table: Table) -> DataFrame:
 
 
 def register_champion(root: Path) -> None:
-    """Give the registry below a root folder version 1 of `review_sentiment`, tiny and trained for seconds."""
+    """Registers a tiny model as version 1 of `review_sentiment` below a root folder; training takes seconds."""
     corpus = write_corpus(root / "corpus", {"train": make_rows(160, 0), "validation": make_rows(40, 1000)})
     model = finetune(corpus, "scratch:tiny", QUICK, root / "model", lambda line: None)
     register(
@@ -93,7 +93,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 @pytest.fixture(scope="session")
 def registry_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root folder whose registry has a champion."""
+    """Returns a root folder whose registry has a champion."""
     root = tmp_path_factory.mktemp("registry")
     register_champion(root)
     return root

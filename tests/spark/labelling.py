@@ -1,4 +1,4 @@
-"""A model and the reviews that it labels, for the tests of labelling and of shipping."""
+"""Makes a model and reviews for the tests of labelling and shipping."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Held:
-    """Stands where a broadcast does."""
+    """Replaces a broadcast."""
 
     value: dict[str, bytes]
 
@@ -46,8 +46,8 @@ def make_reviews(spark: SparkSession, partitions: int = 2) -> DataFrame:
 
 
 def by_id(frame: DataFrame) -> dict[str, Row]:
-    """Rows by record_id, each of them once."""
+    """Returns the rows by record_id, and checks that each id occurs once."""
     rows = frame.collect()
-    found = {row.record_id: row for row in rows}
-    assert len(found) == len(rows)
-    return found
+    by_record = {row.record_id: row for row in rows}
+    assert len(by_record) == len(rows)
+    return by_record

@@ -1,15 +1,15 @@
-"""What models are trained on: labels, aspects and texts without labels."""
+"""Tests the training corpora: labels, aspects and unlabelled texts."""
 
 from reviewgen_spark.transforms.corpus import labelled_aspects, labelled_reviews, unlabelled_reviews
 from tests.spark.conftest import Table, values_by_id
 
 
-def test_the_corpus_takes_the_newest_gold_label_and_no_contradicting_copies(table: Table) -> None:
+def test_the_corpus_has_the_newest_gold_label_and_no_contradictory_copies(table: Table) -> None:
     ids = ("a", "b", "c", "c2", "e", "n")
     reviews = table(
         "silver_reviews", *({"record_id": i, "text_clean": None if i == "e" else f"text {i}", "rating": 3} for i in ids)
     )
-    places = table(
+    clusters = table(
         "silver_review_clusters",
         *({"record_id": i, "cluster_id": i} for i in ("a", "b", "c", "e", "n")),
         {"record_id": "c2", "cluster_id": "c", "duplicate_of": "c", "duplicate_kind": "exact"},
@@ -30,12 +30,12 @@ def test_the_corpus_takes_the_newest_gold_label_and_no_contradicting_copies(tabl
         ),
     )
     weak = table("silver_weak_labels", {"record_id": "n", "weak_label": "positive"})
-    assert values_by_id(labelled_reviews(reviews, places, splits, gold, weak, "gold"), "label") == {"a": 1, "b": 0}
-    assert values_by_id(labelled_reviews(reviews, places, splits, gold, weak, "weak"), "label") == {"n": 1}
-    assert values_by_id(labelled_reviews(reviews, places, splits, gold, weak, "rating"), "label") == {}
+    assert values_by_id(labelled_reviews(reviews, clusters, splits, gold, weak, "gold"), "label") == {"a": 1, "b": 0}
+    assert values_by_id(labelled_reviews(reviews, clusters, splits, gold, weak, "weak"), "label") == {"n": 1}
+    assert values_by_id(labelled_reviews(reviews, clusters, splits, gold, weak, "rating"), "label") == {}
 
 
-def test_a_corpus_of_aspects_has_a_row_a_review_and_aspect(table: Table) -> None:
+def test_an_aspect_corpus_has_one_row_for_each_review_and_aspect(table: Table) -> None:
     ids = ("a", "b", "c", "c2", "e")
     reviews = table(
         "silver_reviews",
@@ -44,7 +44,7 @@ def test_a_corpus_of_aspects_has_a_row_a_review_and_aspect(table: Table) -> None
             for i in ids
         ),
     )
-    places = table(
+    clusters = table(
         "silver_review_clusters",
         *({"record_id": i, "cluster_id": i} for i in ("a", "b", "c", "e")),
         {"record_id": "c2", "cluster_id": "c", "duplicate_of": "c", "duplicate_kind": "exact"},
@@ -70,15 +70,15 @@ def test_a_corpus_of_aspects_has_a_row_a_review_and_aspect(table: Table) -> None
             )
         ),
     )
-    found = labelled_aspects(reviews, places, splits, gold)
-    assert sorted(tuple(row) for row in found.select("text", "aspect", "polarity", "category", "split").collect()) == [
+    corpus = labelled_aspects(reviews, clusters, splits, gold)
+    assert sorted(tuple(row) for row in corpus.select("text", "aspect", "polarity", "category", "split").collect()) == [
         ("text a", "屏幕", "positive", "手机", "train"),
         ("text a", "电池:容量", "neutral", "手机", "train"),
-        ("text c", "电池", "negative", "手机", "train"),  # its copy says the opposite of the screen only
+        ("text c", "电池", "negative", "手机", "train"),  # its copy contradicts it on the screen only
     ]
-    assert labelled_aspects(reviews, places, splits, gold.limit(0)).count() == 0
-    spread = labelled_aspects(reviews.repartition(7), places, splits, gold.repartition(7))
-    assert sorted(map(tuple, spread.collect())) == sorted(map(tuple, found.collect()))
+    assert labelled_aspects(reviews, clusters, splits, gold.limit(0)).count() == 0
+    repartitioned = labelled_aspects(reviews.repartition(7), clusters, splits, gold.repartition(7))
+    assert sorted(map(tuple, repartitioned.collect())) == sorted(map(tuple, corpus.collect()))
 
 
 def test_the_pretraining_corpus_never_reads_the_test_split(table: Table) -> None:
@@ -92,11 +92,11 @@ def test_the_pretraining_corpus_never_reads_the_test_split(table: Table) -> None
             for i in ids
         ),
     )
-    places = table(
+    clusters = table(
         "silver_review_clusters",
         *({"record_id": i, "cluster_id": i} for i in ids if i != "copy"),
         {"record_id": "copy", "cluster_id": "train", "duplicate_of": "train", "duplicate_kind": "exact"},
     )
     splits = table("silver_review_splits", *({"record_id": i, "cluster_id": i, "split": s} for i, s in ids.items()))
-    found = values_by_id(unlabelled_reviews(reviews, places, splits), "text", "split")
-    assert found == {"train": ("text train", "train"), "validation": ("text validation", "validation")}
+    values = values_by_id(unlabelled_reviews(reviews, clusters, splits), "text", "split")
+    assert values == {"train": ("text train", "train"), "validation": ("text validation", "validation")}

@@ -1,4 +1,4 @@
-"""Which record is a copy of which: exact and near, in a batch and over batches."""
+"""Tests de-duplication: exact and near copies, within a batch and across batches."""
 
 import random
 from collections.abc import Callable
@@ -31,8 +31,8 @@ def review(record_id: str, text_clean: str | None, batch_id: int = 1, **values: 
     return {"record_id": record_id, "text_clean": text_clean, "text_hash": text_hash, "batch_id": batch_id, **values}
 
 
-class Nights:
-    """Batches one after the other, each seeing those before."""
+class Batches:
+    """De-duplicates batches one after another, each with the history of the earlier ones."""
 
     def __init__(self, table: Table, section: DedupSection) -> None:
         self._table, self._section = table, section
@@ -42,14 +42,14 @@ class Nights:
         self._batch = 0
 
     def add(self, *reviews: dict[str, Any]) -> dict[str, Any]:
-        """The rows of the batch by record_id."""
+        """Returns the rows of the batch by record_id."""
         self._batch += 1
         self._reviews += [{**row, "batch_id": self._batch} for row in reviews]
-        found = cluster_reviews(
+        result = cluster_reviews(
             self._table("silver_reviews", *self._reviews), self._clusters, self._bands, self._section, self._batch
         )
-        rows = found["silver_review_clusters"].collect()
-        bands = found["silver_minhash_bands"].collect()
+        rows = result["silver_review_clusters"].collect()
+        bands = result["silver_minhash_bands"].collect()
         schemas = self._clusters.schema, self._bands.schema
         spark = self._clusters.sparkSession
         self._clusters = spark.createDataFrame([*self._clusters.collect(), *rows], schemas[0])
@@ -57,43 +57,43 @@ class Nights:
         return {row.record_id: row for row in rows}
 
 
-def places(rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+def clusters(rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
     return {key: (row.cluster_id, row.duplicate_of, row.duplicate_kind) for key, row in rows.items()}
 
 
 def test_the_first_seen_copy_survives(table: Table) -> None:
-    found = Nights(table, EXACT).add(
+    rows = Batches(table, EXACT).add(
         review("b", "很好，推荐", created_at=day(6)),
         review("a", "很好 推荐！", created_at=day(6)),
         review("c", "很好推荐", created_at=day(5)),
         review("d", None),
         review("e", None),
     )
-    assert places(found) == {
+    assert clusters(rows) == {
         "a": ("c", "c", "exact"),
         "b": ("c", "c", "exact"),
         "c": ("c", None, None),
         "d": ("d", None, None),
         "e": ("e", None, None),
     }
-    assert [key for key, row in sorted(found.items()) if row.is_first_of_text] == ["c", "d", "e"]
+    assert [key for key, row in sorted(rows.items()) if row.is_first_of_text] == ["c", "d", "e"]
 
 
-def test_a_later_batch_meets_the_earlier_ones(table: Table) -> None:
-    nights = Nights(table, EXACT)
-    nights.add(review("z", "很好推荐"))
-    assert places(nights.add(review("a", "很好推荐"))) == {"a": ("z", "z", "exact")}
+def test_a_later_batch_is_compared_with_earlier_ones(table: Table) -> None:
+    batches = Batches(table, EXACT)
+    batches.add(review("z", "很好推荐"))
+    assert clusters(batches.add(review("a", "很好推荐"))) == {"a": ("z", "z", "exact")}
 
 
 def test_an_edit_is_never_a_duplicate_and_shares_the_cluster(table: Table) -> None:
     long = text(1)
-    found = Nights(table, DedupSection()).add(
+    rows = Batches(table, DedupSection()).add(
         review("a", long, review_id="r1", created_at=day(5)),
         review("b", long, review_id="r1", created_at=day(6)),
         review("c", long, review_id="r2", created_at=day(7)),
         review("d", long + "补", review_id="r1", created_at=day(8)),
     )
-    assert places(found) == {
+    assert clusters(rows) == {
         "a": ("a", None, None),
         "b": ("a", None, None),
         "c": ("a", "a", "exact"),
@@ -101,27 +101,27 @@ def test_an_edit_is_never_a_duplicate_and_shares_the_cluster(table: Table) -> No
     }
 
 
-def test_near_copies_join_over_chains_and_batches(table: Table) -> None:
-    nights = Nights(table, DedupSection())
+def test_near_copies_join_across_chains_and_batches(table: Table) -> None:
+    batches = Batches(table, DedupSection())
     long = text(2, 100)
     chain = [long, long[12:], long[24:], text(3, 100), "好" * 20]
     ends = jaccard([(chain[0], chain[1]), (chain[1], chain[2]), (chain[0], chain[2])], 3)
     assert min(ends[:2]) > 0.8 > ends[2]
-    first = nights.add(*[review(f"r{place}", each, created_at=day(5 + place)) for place, each in enumerate(chain)])
-    assert places(first) == {
+    first = batches.add(*[review(f"r{index}", each, created_at=day(5 + index)) for index, each in enumerate(chain)])
+    assert clusters(first) == {
         "r0": ("r0", None, None),
         "r1": ("r0", "r0", "near"),
         "r2": ("r0", "r0", "near"),
         "r3": ("r3", None, None),
         "r4": ("r4", None, None),
     }
-    second = nights.add(
-        review("a", chain[2] + "再", created_at=day(1)),  # older, but seen later
+    second = batches.add(
+        review("a", chain[2] + "再", created_at=day(1)),  # older, but delivered later
         review("b", chain[3][:-1], created_at=day(2)),
         review("c", chain[3][:-1] + "。", created_at=day(3)),
         review("d", text(4, 100)),
     )
-    assert places(second) == {
+    assert clusters(second) == {
         "a": ("r0", "r0", "near"),
         "b": ("r3", "r3", "near"),
         "c": ("r3", "r3", "exact"),
@@ -129,31 +129,31 @@ def test_near_copies_join_over_chains_and_batches(table: Table) -> None:
     }
 
 
-def test_a_bridge_joins_the_first_seen_and_names_the_other(table: Table) -> None:
-    nights = Nights(table, DedupSection(min_jaccard=0.4, bands=30, rows=2))
+def test_a_copy_of_two_clusters_joins_the_first_and_names_the_other(table: Table) -> None:
+    batches = Batches(table, DedupSection(min_jaccard=0.4, bands=30, rows=2))
     one, other = text(5, 40), text(6, 40)
-    nights.add(review("x", other, created_at=day(6)), review("w", one, created_at=day(5)))
-    found = nights.add(review("bridge", one + other), review("same", one + other + "！"))
-    for row in found.values():
+    batches.add(review("x", other, created_at=day(6)), review("w", one, created_at=day(5)))
+    rows = batches.add(review("bridge", one + other), review("same", one + other + "！"))
+    for row in rows.values():
         assert (row.cluster_id, row.near_clusters) == ("w", ["x"])
     # a later exact copy of the bridge is one too
-    assert nights.add(review("late", one + other))["late"].near_clusters == ["x"]
+    assert batches.add(review("late", one + other))["late"].near_clusters == ["x"]
 
 
-def test_similar_but_not_near_texts_stay_apart_and_short_ones_need_to_be_equal(table: Table) -> None:
+def test_similar_texts_below_the_limit_and_short_texts_are_not_near_copies(table: Table) -> None:
     long = text(7, 60)
     texts = {"a": long, "b": long[:30] + text(8, 30), "c": "好", "d": "差", "e": "好！"}
-    found = Nights(table, DedupSection()).add(*[review(key, each) for key, each in texts.items()])
-    assert {key: row.cluster_id for key, row in found.items()} == {"a": "a", "b": "b", "c": "c", "d": "d", "e": "c"}
+    rows = Batches(table, DedupSection()).add(*[review(key, each) for key, each in texts.items()])
+    assert {key: row.cluster_id for key, row in rows.items()} == {"a": "a", "b": "b", "c": "c", "d": "d", "e": "c"}
 
 
-def test_exact_only_writes_no_bands(table: Table) -> None:
+def test_no_bands_are_written_for_exact_copies_only(table: Table) -> None:
     long = text(9)
     history = table("silver_review_clusters"), table("silver_minhash_bands")
     reviews = table("silver_reviews", review("a", long), review("b", long + "补"))
-    found = cluster_reviews(reviews, *history, EXACT, 1)
-    assert found["silver_minhash_bands"].count() == 0
-    assert {row.cluster_id for row in found["silver_review_clusters"].collect()} == {"a", "b"}
+    result = cluster_reviews(reviews, *history, EXACT, 1)
+    assert result["silver_minhash_bands"].count() == 0
+    assert {row.cluster_id for row in result["silver_review_clusters"].collect()} == {"a", "b"}
 
 
 def test_components_do_not_depend_on_the_order_of_pairs() -> None:

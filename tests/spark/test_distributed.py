@@ -1,4 +1,4 @@
-"""Two processes under Spark's TorchDistributor make the model that one makes."""
+"""Tests that two processes under Spark's TorchDistributor train the same model as one."""
 
 import json
 from pathlib import Path
@@ -12,11 +12,13 @@ from safetensors.torch import load_file
 from reviewgen_spark.models.training.finetuning import finetune
 from tests.models.conftest import QUICK, make_rows, write_corpus
 
-# 164 rows in batches of 9: the last batch has 2 rows, and other batches do not halve.
+# 164 rows in batches of 9: the last batch has 2 rows, and other batches cannot be halved.
 SECTION = QUICK.model_copy(update={"dropout": 0.0, "batch_size": 9, "device": "cpu", "learning_rate": 1e-3})
 
 
-def test_two_processes_train_as_one_does(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_processes_train_the_same_model_as_one(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     corpus = write_corpus(tmp_path / "c", {"train": make_rows(164, 0), "validation": make_rows(40, 1000)})
     alone = finetune(corpus, "scratch:tiny", SECTION, tmp_path / "one", lambda line: None)

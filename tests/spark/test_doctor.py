@@ -1,4 +1,4 @@
-"""The doctor's looks at a real session, a real warehouse and a real registry, whole and broken."""
+"""Tests the doctor on a real session, warehouse and registry, both healthy and damaged."""
 
 import shutil
 from pathlib import Path
@@ -19,15 +19,17 @@ from reviewgen_spark.warehouse.tables import Warehouse
 WORDS = {"record_id": "r", "tokens": ["好"], "content_words": ["好"], "token_count": 1, "batch_id": 1}
 
 
-def by_what(found: list[Finding]) -> dict[str, Finding]:
-    return {finding.subject: finding for finding in found}
+def by_subject(findings: list[Finding]) -> dict[str, Finding]:
+    return {finding.subject: finding for finding in findings}
 
 
 def files(root: Path) -> set[str]:
     return {str(path) for path in root.rglob("*")}
 
 
-def test_a_whole_one_is_well_and_left_alone(spark: SparkSession, registry_root: Path, config: Config) -> None:
+def test_a_healthy_warehouse_passes_and_is_not_changed(
+    spark: SparkSession, registry_root: Path, config: Config
+) -> None:
     champion = find_champion(load_config("local", [f"paths.root={registry_root}"]))
     assert champion.finding.level == "ok" and "version 1" in champion.finding.message
     warehouse = Warehouse(spark, config)
@@ -35,28 +37,28 @@ def test_a_whole_one_is_well_and_left_alone(spark: SparkSession, registry_root: 
     warehouse.append("silver_tokens", warehouse.rows("silver_tokens", [WORDS]))
     Path(config.paths.artifacts).mkdir()
     before = files(Path(config.paths.root))
-    found = list(examine_spark(spark, config, champion.model_bytes, 16 * GIB))
+    findings = list(examine_spark(spark, config, champion.model_bytes, 16 * GIB))
     assert files(Path(config.paths.root)) == before
-    assert {finding.level for finding in found} == {"ok"} and exit_code(found) == 0
+    assert {finding.level for finding in findings} == {"ok"} and exit_code(findings) == 0
     assert {"worker python", "pyarrow", "torch", "reviewgen_spark", "gpu", "artifact root", "arrow", "memory", "lease",
-            "tables"} == set(by_what(found))  # fmt: skip
-    assert by_what(found)["tables"].message.startswith("2 of ")
+            "tables"} == set(by_subject(findings))  # fmt: skip
+    assert by_subject(findings)["tables"].message.startswith("2 of ")
 
 
-def test_too_little_memory_is_told(spark: SparkSession, config: Config) -> None:
-    found = by_what(list(examine_spark(spark, config, 2 * GIB, 8 * GIB)))
-    assert found["memory"].level == "ok"
-    found = by_what(list(examine_spark(spark, config, 2 * GIB, 7 * GIB)))
-    assert found["memory"].level == "warn" and "2 workers" in found["memory"].message
+def test_too_little_memory_is_a_warning(spark: SparkSession, config: Config) -> None:
+    findings = by_subject(list(examine_spark(spark, config, 2 * GIB, 8 * GIB)))
+    assert findings["memory"].level == "ok"
+    findings = by_subject(list(examine_spark(spark, config, 2 * GIB, 7 * GIB)))
+    assert findings["memory"].level == "warn" and "2 workers" in findings["memory"].message
 
 
-def test_every_slot_is_asked(spark: SparkSession, config: Config) -> None:
+def test_every_slot_is_checked(spark: SparkSession, config: Config) -> None:
     workers = survey_workers(spark, config)
     assert len(workers) == spark.sparkContext.defaultParallelism == 2
     assert all(worker.sees_artifacts and worker.libraries["torch"] for worker in workers)
 
 
-def test_broken_tables_and_a_held_lease_are_told(spark: SparkSession, config: Config) -> None:
+def test_damaged_tables_and_a_held_lease_are_reported(spark: SparkSession, config: Config) -> None:
     warehouse = Warehouse(spark, config)
     warehouse.converge(["silver_tokens", "gold_review_labels", "ops_weak_voters", "ops_model_promotions"])
     warehouse.append("silver_tokens", warehouse.rows("silver_tokens", [WORDS]))
@@ -71,40 +73,42 @@ def test_broken_tables_and_a_held_lease_are_told(spark: SparkSession, config: Co
     lease = Lease(warehouse, config, "a-run")
     lease.acquire()
     try:
-        found = by_what(list(examine_warehouse(spark, config)))
+        findings = by_subject(list(examine_warehouse(spark, config)))
     finally:
         lease.release()
-    assert found["lease"].level == "warn" and "run a-run holds the warehouse" in found["lease"].message
-    assert found["table silver_tokens"].level == "fail"
-    assert "1 of its 1 files are missing" in found["table silver_tokens"].message
-    assert found["table gold_review_labels"].level == "fail" and "mood" in found["table gold_review_labels"].message
-    assert found["table ops_weak_voters"].level == "warn"
-    assert found["table ops_weak_voters"].message == "lacks column estimated_accuracy"
-    assert found["tables"].message.startswith("1 of ")  # the lease's own
-    assert by_what(list(examine_warehouse(spark, config)))["lease"].level == "ok"
+    assert findings["lease"].level == "warn" and "run a-run holds the warehouse" in findings["lease"].message
+    assert findings["table silver_tokens"].level == "fail"
+    assert "1 of its 1 files are missing" in findings["table silver_tokens"].message
+    assert (
+        findings["table gold_review_labels"].level == "fail" and "mood" in findings["table gold_review_labels"].message
+    )
+    assert findings["table ops_weak_voters"].level == "warn"
+    assert findings["table ops_weak_voters"].message == "lacks column estimated_accuracy"
+    assert findings["tables"].message.startswith("1 of ")  # the table of leases
+    assert by_subject(list(examine_warehouse(spark, config)))["lease"].level == "ok"
 
 
 def test_a_damaged_champion_fails(registry_root: Path, tmp_path: Path) -> None:
     config = load_config("local", [f"paths.root={registry_root}"])
     [weights] = (registry_root / "mlflow" / "artifacts").rglob("model.safetensors")
-    kept = weights.read_bytes()
-    weights.write_bytes(kept[:-1] + b"\x01")
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + b"\x01")
     try:
-        found = find_champion(config).finding
+        finding = find_champion(config).finding
     finally:
-        weights.write_bytes(kept)
-    assert found.level == "fail" and "not those that were registered" in found.message
+        weights.write_bytes(content)
+    assert finding.level == "fail" and "not those that were registered" in finding.message
     assert find_champion(config).finding.level == "ok"
 
 
 @pytest.mark.parametrize("python", ["/nowhere/python"])
-def test_workers_that_cannot_start_are_told(spark: SparkSession, config: Config, python: str) -> None:
+def test_workers_that_cannot_start_are_reported(spark: SparkSession, config: Config, python: str) -> None:
     context = spark.sparkContext
-    kept = context.pythonExec
+    original = context.pythonExec
     context.pythonExec = python
     try:
-        found = by_what(list(examine_spark(spark, config, None, 8 * GIB)))
+        findings = by_subject(list(examine_spark(spark, config, None, 8 * GIB)))
     finally:
-        context.pythonExec = kept
-    assert found["workers"].level == "fail" and "PYSPARK_PYTHON" in found["workers"].next_step
-    assert found["lease"].level == "ok"
+        context.pythonExec = original
+    assert findings["workers"].level == "fail" and "PYSPARK_PYTHON" in findings["workers"].next_step
+    assert findings["lease"].level == "ok"

@@ -1,4 +1,4 @@
-"""An estimate counts what the label stage would do, and comes near to what it then takes."""
+"""Tests that an estimate counts the rows of the label stage and predicts its time."""
 
 import re
 import time
@@ -22,23 +22,23 @@ from tests.terminal import open_terminal
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession, registry_root: Path) -> Config:
-    """A warehouse with two batches of clean reviews without labels; 1 of the 300 is a copy, 1 has no text."""
+    """Returns the configuration of a warehouse with 300 unlabelled reviews; 1 is a copy, 1 has no text."""
     registry = load_config("local", [f"paths.root={registry_root}"]).paths.tracking_uri
     root = tmp_path_factory.mktemp("estimation")
     config = load_config("local", [f"paths.root={root}", f"paths.mlflow_uri={registry}"])
     warehouse = Warehouse(spark, config)
     warehouse.converge(["silver_reviews", "silver_review_clusters", "gold_review_labels", "ops_stage_runs"])
-    texts = [None, *(str(row["text"]) * (1 + place % 7) for place, row in enumerate(make_rows(299, 0)))]
+    texts = [None, *(str(row["text"]) * (1 + index % 7) for index, row in enumerate(make_rows(299, 0)))]
     plain = {"product_id": "p", "created_at": DAY}
     rows = [
         {
             **plain,
-            "record_id": f"{place:03d}",
-            "review_id": f"{place:03d}",
-            "batch_id": 1 + place % 2,
+            "record_id": f"{index:03d}",
+            "review_id": f"{index:03d}",
+            "batch_id": 1 + index % 2,
             "text_clean": text,
         }
-        for place, text in enumerate(texts)
+        for index, text in enumerate(texts)
     ]
     clusters = [{**row, "cluster_id": row["record_id"]} for row in rows]
     clusters[7] |= {"duplicate_of": "005", "duplicate_kind": "exact"}
@@ -58,13 +58,13 @@ def files(folder: str) -> set[str]:
     return {str(path.relative_to(folder)) for path in Path(folder).rglob("*")}
 
 
-def test_it_comes_near_to_a_real_run(spark: SparkSession, config: Config) -> None:
+def test_an_estimate_is_within_a_factor_of_five_of_a_real_run(spark: SparkSession, config: Config) -> None:
     before = files(config.paths.warehouse)
     with open_terminal() as screen:
-        found = estimate(spark, config)
+        result = estimate(spark, config)
     assert re.search(r"measurements .* 0/6", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.text()))
     assert files(config.paths.warehouse) == before
-    # Beside the copy of the champion that every use of it keeps, nothing is left.
+    # Only the local copy of the champion is left, as after each use of it.
     assert {name.split("/")[0] for name in files(config.paths.artifacts)} == {"_staging", "_pinned"}
 
     with open_run(spark, config, report=lambda line: None) as run:
@@ -78,30 +78,32 @@ def test_it_comes_near_to_a_real_run(spark: SparkSession, config: Config) -> Non
     batches = Ledger(warehouse, "test").done("label")
 
     assert (truth.n, list(batches)) == (299, [1, 2])
-    assert (found.rows, found.batches, found.sampled_rows, found.tokens) == (
+    assert (result.rows, result.batches, result.sampled_rows, result.tokens) == (
         truth.n, len(batches), truth.n, truth.tokens,
     )  # fmt: skip
-    assert found.timed_batches >= 8
-    assert 0 < found.seconds.low <= found.seconds.value <= found.seconds.high
-    assert taken / 5 < found.seconds.value < 5 * taken
-    assert f"{found.seconds.value / 1000:.4f}" in found.lines()[-1]  # 3.6 an hour
+    assert result.timed_batches >= 8
+    assert 0 < result.seconds.low <= result.seconds.value <= result.seconds.high
+    assert taken / 5 < result.seconds.value < 5 * taken
+    assert f"{result.seconds.value / 1000:.4f}" in result.lines()[-1]  # 3.6 an hour
 
-    print("\n".join(found.lines()), taken)  # shown when what follows fails
+    print("\n".join(result.lines()), taken)  # shown if a later assertion fails
     nothing, part = estimate(spark, config), estimate(spark, config, sample=60, is_all=True)
     assert (nothing.rows, nothing.batches) == (0, 0)
     assert (part.rows, part.batches) == (truth.n, len(batches)) and 60 <= part.sampled_rows < truth.n
     assert part.tokens == pytest.approx(truth.tokens, rel=0.3)
 
 
-def test_lengths_fall_into_strata(spark: SparkSession) -> None:
+def test_text_lengths_are_put_into_strata(spark: SparkSession) -> None:
     texts = spark.createDataFrame(
         [(None,), ("",), ("好",), ("很好",), ("很好啊",), ("很" * 4,), ("很" * 300,)], "text string"
     )
-    found = texts.select(length_stratum(texts["text"]).alias("stratum")).collect()
-    assert found == [Row(stratum=value) for value in (0, 0, 1, 2, 2, 3, 9)]
+    strata = texts.select(length_stratum(texts["text"]).alias("stratum")).collect()
+    assert strata == [Row(stratum=value) for value in (0, 0, 1, 2, 2, 3, 9)]
 
 
-def test_what_it_refuses(spark: SparkSession, make_config: type, config: Config) -> None:
+def test_a_missing_model_and_an_empty_sample_are_refused(
+    spark: SparkSession, make_config: type, config: Config
+) -> None:
     with pytest.raises(ModelNotFoundError, match="reviewgen run train"):
         estimate(spark, make_config())
     with pytest.raises(ConfigError, match="--sample"):

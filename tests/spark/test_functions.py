@@ -1,4 +1,4 @@
-"""SQL functions give what the tables hold, pinned to one version, and cost nothing where they are not named."""
+"""Tests that SQL functions agree with the stages, use one version, and load no model if they are not used."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ def config(registry_root: Path) -> Config:
 
 @pytest.fixture(autouse=True)
 def _without_functions(spark: SparkSession) -> Iterator[None]:
-    """Each test begins and ends with a session that has none."""
+    """Removes the functions from the session after each test."""
     yield
     for name in FUNCTIONS:
         spark.sql(f"DROP TEMPORARY FUNCTION IF EXISTS {name}")
@@ -53,9 +53,9 @@ def _without_functions(spark: SparkSession) -> Iterator[None]:
 
 @pytest.fixture
 def reviews(table: Table, spark: SparkSession, config: Config) -> DataFrame:
-    """The texts as delivered and as cleaned."""
+    """Returns the texts before and after cleaning."""
     bronze = table(
-        "bronze_reviews", *({"record_id": f"{place:03d}", "text_raw": text} for place, text in enumerate(TEXTS * 3))
+        "bronze_reviews", *({"record_id": f"{index:03d}", "text_raw": text} for index, text in enumerate(TEXTS * 3))
     )
     cleaned = clean_reviews(bronze, config.clean, b"k" * 32).select("record_id", "text_clean", "batch_id")
     return cleaned.join(bronze.select("record_id", "text_raw"), on="record_id", how="inner").repartition(2).cache()
@@ -67,12 +67,12 @@ def test_the_functions_agree_with_the_stages(spark: SparkSession, config: Config
     model = resolve("review_sentiment", "champion", config.paths.tracking_uri)
     labels = by_id(label_reviews(reviews, model, config.label))
     words = by_id(cut_reviews(reviews, config.tokens, driver_dictionaries()))
-    found = spark.sql(
+    rows_read = spark.sql(
         f"SELECT record_id, text_raw, text_clean, {SENTIMENT}(text_raw) AS raw, {SENTIMENT}(text_clean) AS clean, "
         f"{TOKENS}(text_raw) AS tokens, {MASK}(text_raw) AS mask, {MASK}(text_clean) AS mask_twice FROM texts"
     ).collect()
-    assert len(found) == len(TEXTS) * 3
-    for row in found:
+    assert len(rows_read) == len(TEXTS) * 3
+    for row in rows_read:
         label = labels[row.record_id]
         if row.text_raw is None:
             assert (row.raw, row.clean, row.tokens, row.mask) == (None, None, None, None)
@@ -83,12 +83,12 @@ def test_the_functions_agree_with_the_stages(spark: SparkSession, config: Config
             assert answer.score == (label.sentiment_score and pytest.approx(label.sentiment_score, abs=1e-5))
         assert row.tokens == words[row.record_id].tokens
         assert (row.mask, row.mask_twice) == (row.text_clean, row.text_clean)
-    assert {row.raw.label for row in found if row.raw} == {"positive", "negative", None}
-    assert {row.raw.error for row in found if row.raw} == {"NullText", "TextTooLong", None}
-    assert not any("1380000" in row["mask"] for row in found if row["mask"])
+    assert {row.raw.label for row in rows_read if row.raw} == {"positive", "negative", None}
+    assert {row.raw.error for row in rows_read if row.raw} == {"NullText", "TextTooLong", None}
+    assert not any("1380000" in row["mask"] for row in rows_read if row["mask"])
 
 
-def test_mlflows_own_udf_agrees(
+def test_the_udf_of_mlflow_agrees_with_the_function(
     spark: SparkSession, config: Config, reviews: DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", config.paths.tracking_uri)
@@ -98,9 +98,9 @@ def test_mlflows_own_udf_agrees(
     theirs = mlflow.pyfunc.spark_udf(spark, "models:/review_sentiment@champion", kind, env_manager="local")
     readable = reviews.where(F.length("text_clean").between(1, 200))
     rows = readable.select(theirs(F.col("text_clean")).alias("theirs"), F.expr(f"{SENTIMENT}(text_clean)").alias("own"))
-    found = rows.collect()
-    assert len(found) == 18
-    for row in found:
+    rows_read = rows.collect()
+    assert len(rows_read) == 18
+    for row in rows_read:
         assert row.theirs.sentiment_label == row.own.label
         assert row.theirs.sentiment_score == pytest.approx(row.own.score, abs=1e-5)
 
@@ -112,13 +112,13 @@ def test_a_version_is_pinned_or_refused(spark: SparkSession, config: Config) -> 
     assert spark.sql(f"SELECT {SENTIMENT}('很好').model_version AS v").collect() == [Row(v=1)]
 
 
-def test_no_rows(spark: SparkSession, config: Config) -> None:
+def test_functions_accept_no_rows(spark: SparkSession, config: Config) -> None:
     register_functions(spark, config)
     nothing = spark.createDataFrame([], "text string")
     assert nothing.select(*(F.expr(f"{name}(text)") for name in FUNCTIONS)).collect() == []
 
 
-def test_without_a_champion_only_its_use_fails(spark: SparkSession, make_config: type) -> None:
+def test_without_a_champion_only_the_sentiment_function_fails(spark: SparkSession, make_config: type) -> None:
     empty: Config = make_config()
     register_functions(spark, empty)
     assert spark.sql(f"SELECT {TOKENS}('手机不错') AS t").collect() == [Row(t=["手机", "不错"])]
@@ -126,7 +126,9 @@ def test_without_a_champion_only_its_use_fails(spark: SparkSession, make_config:
         spark.sql(f"SELECT {SENTIMENT}('很好')").collect()
 
 
-def test_only_what_a_query_names_is_registered(spark: SparkSession, config: Config, make_config: type) -> None:
+def test_only_functions_that_a_query_uses_are_registered(
+    spark: SparkSession, config: Config, make_config: type
+) -> None:
     empty: Config = make_config()
     assert register_named(spark, empty, "SELECT 1 AS my_reviewgen_sentiment_x") == []
     assert register_named(spark, empty, "SELECT Reviewgen_Mask('x'), reviewgen_tokens ('x')") == [TOKENS, MASK]
@@ -136,7 +138,7 @@ def test_only_what_a_query_names_is_registered(spark: SparkSession, config: Conf
     assert register_named(spark, config, f"SELECT {SENTIMENT}('x')") == [SENTIMENT]
 
 
-def test_the_shell_has_them_when_named(
+def test_the_shell_registers_the_functions_that_a_line_uses(
     spark: SparkSession, config: Config, make_config: type, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = f"print(spark.sql(\"SELECT {SENTIMENT}('很好').model_version AS v\").collect()[0].v)"
@@ -147,7 +149,7 @@ def test_the_shell_has_them_when_named(
     assert capsys.readouterr().out == "1\n"
 
 
-def test_a_query_without_them_loads_no_model(tmp_path: Path) -> None:
+def test_a_query_without_functions_loads_no_model(tmp_path: Path) -> None:
     code = (
         "import sys; from reviewgen_spark.cli import main; "
         f"code = main(['sql', 'SELECT 1 AS one', '--set', 'paths.root={tmp_path}']); "

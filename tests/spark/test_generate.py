@@ -1,4 +1,4 @@
-"""Texts in bulk: one row a request, whoever writes; which reviews and products are asked for."""
+"""Tests generation in bulk: one row for each request, and the choice of reviews and products."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ from tests.spark.labelling import Model
 
 @pytest.fixture
 def config(make_config: ConfigFactory) -> Config:
-    """One task: each would load the word lists."""
+    """Returns a configuration with one task, because each task loads the word lists."""
     return make_config("generation.partitions=1")
 
 
@@ -64,28 +64,29 @@ LINES = [
 ]
 
 
-def asked(spark: SparkSession, lines: list[dict[str, Any]] = LINES, partitions: int = 2) -> DataFrame:
+def request_rows(spark: SparkSession, lines: list[dict[str, Any]] = LINES, partitions: int = 2) -> DataFrame:
     return spark.createDataFrame(lines, REQUEST_COLUMNS).repartition(partitions)
 
 
 def by_record(rows: DataFrame) -> dict[str, Row]:
-    found = rows.collect()
-    assert len({row.record_id for row in found}) == len(found)
-    return {row.record_id: row for row in found}
+    collected = rows.collect()
+    assert len({row.record_id for row in collected}) == len(collected)
+    return {row.record_id: row for row in collected}
 
 
 def write(spark: SparkSession, config: Config, requests: DataFrame, spec: Any = None) -> DataFrame:
-    found = writing(config, "template").value
-    spec = spec or open_spec(config, found, spark)
-    return write_texts(requests, "gold_review_replies", spec, None, settings_for(config, found), "print")
+    resolved = writing(config, "template").value
+    spec = spec or open_spec(config, resolved, spark)
+    return write_texts(requests, "gold_review_replies", spec, None, settings_for(config, resolved), "print")
 
 
 def test_every_request_has_one_row(spark: SparkSession, config: Config) -> None:
     warehouse = Warehouse(spark, config)
     warehouse.converge(["gold_review_replies"])
-    warehouse.replace_batch("gold_review_replies", write(spark, config, asked(spark)), 7)  # NOT NULL and CHECK hold
+    # Delta checks NOT NULL and CHECK constraints.
+    warehouse.replace_batch("gold_review_replies", write(spark, config, request_rows(spark)), 7)
     rows = by_record(warehouse.read("gold_review_replies"))
-    assert set(rows) == {given["record_id"] for given in LINES}
+    assert set(rows) == {row["record_id"] for row in LINES}
     errors = {key: row.error["class"] for key, row in rows.items() if row.error}
     assert errors == {
         "ja": "BadRequest",
@@ -109,9 +110,9 @@ def test_texts_do_not_depend_on_partitions(spark: SparkSession, config: Config) 
     other = config.model_copy(
         update={"generation": config.generation.model_copy(update={"partitions": 3, "window_rows": 3})}
     )
-    one = by_record(write(spark, config, asked(spark, partitions=1)))
-    assert by_record(write(spark, other, asked(spark, partitions=5))) == one
-    assert write(spark, config, asked(spark, [])).collect() == []
+    one = by_record(write(spark, config, request_rows(spark, partitions=1)))
+    assert by_record(write(spark, other, request_rows(spark, partitions=5))) == one
+    assert write(spark, config, request_rows(spark, [])).collect() == []
 
 
 @pytest.fixture(scope="module")
@@ -121,19 +122,21 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return Model("review_generator", 3, generator_sha256(folder), folder)
 
 
-def test_a_shipped_generator_writes_what_it_writes_here(spark: SparkSession, config: Config, generator: Model) -> None:
+def test_a_shipped_generator_writes_the_same_texts_as_on_the_driver(
+    spark: SparkSession, config: Config, generator: Model
+) -> None:
     decoding = config.generation.decoding.model_copy(update={"max_new_tokens": 24})
     section = config.generation.model_copy(update={"decoding": decoding, "max_attempts": 2})
     config = config.model_copy(update={"generation": section})
-    rows = by_record(write(spark, config, asked(spark), torch_spec(generator, section, spark)))
-    assert set(rows) == {given["record_id"] for given in LINES}
+    rows = by_record(write(spark, config, request_rows(spark), torch_spec(generator, section, spark)))
+    assert set(rows) == {row["record_id"] for row in LINES}
     written = [row for row in rows.values() if row.text is not None]
     assert len(written) >= 36
     from reviewgen_spark.text.requests.request import TextRequest
 
     here = torch_spec(generator, section).open()
     for row in written[:8]:
-        request = json.loads(next(given["request"] for given in LINES if given["record_id"] == row.record_id))
+        request = json.loads(next(one["request"] for one in LINES if one["record_id"] == row.record_id))
         [alone] = here.write([TextRequest.from_json(json.dumps({**request, "seed": row.seed}))])
         assert alone.text == row.text
         assert row.meta.asDict() == {
@@ -141,28 +144,30 @@ def test_a_shipped_generator_writes_what_it_writes_here(spark: SparkSession, con
             "prompt_token_count": alone.prompt_tokens,
             "token_count": alone.new_tokens,
         }
-        # Random weights write nonsense: it is kept, tried twice, and says what it failed.
+        # Random weights write nonsense: the text is tried twice and stored with the failed checks.
         assert (row.attempt_count, row.error["class"]) == (2, "FailedChecks") or row.error is None
         assert row.error is None or row.text not in row.error["message"]
     assert json.loads(written[0].decoding)["top_k"] == 50
     assert {(row.model_name, row.model_version) for row in rows.values()} == {("review_generator", 3)}
 
 
-def test_the_champion_judges_texts(spark: SparkSession, registry_root: Path) -> None:
+def test_the_champion_checks_the_sentiment_of_texts(spark: SparkSession, registry_root: Path) -> None:
     config = load_config("local", [f"paths.root={registry_root}", "generation.max_attempts=1"])
-    found = writing(config, "template").value
-    assert (found.labeller.name, found.labeller.version) == ("review_sentiment", 1)
+    resolved = writing(config, "template").value
+    assert (resolved.labeller.name, resolved.labeller.version) == ("review_sentiment", 1)
     lines = [
         line(sentiment, "", purpose="augmentation", sentiment=sentiment, sources=[], keywords=["房间"], length="short")
         for sentiment in ("positive", "negative")
     ]
-    spec, settings = open_spec(config, found, spark), settings_for(config, found)
-    rows = write_texts(asked(spark, lines), "gold_generated_texts", spec, found.labeller, settings, "print").collect()
-    scores = Predictor(found.labeller.path).score_texts([row.text for row in rows])
+    spec, settings = open_spec(config, resolved, spark), settings_for(config, resolved)
+    rows = write_texts(
+        request_rows(spark, lines), "gold_generated_texts", spec, resolved.labeller, settings, "print"
+    ).collect()
+    scores = Predictor(resolved.labeller.path).score_texts([row.text for row in rows])
     for row, positive in zip(rows, scores.tolist(), strict=True):
-        said = {check.name: check.score for check in row.checks}
+        scores_by_check = {check.name: check.score for check in row.checks}
         opposite = 1 - positive if row.record_id == "positive" else positive
-        assert said["sentiment"] == pytest.approx(opposite, abs=1e-3) and "labeller" not in said
+        assert scores_by_check["sentiment"] == pytest.approx(opposite, abs=1e-3) and "labeller" not in scores_by_check
 
 
 def test_a_damaged_generator_is_refused_on_the_driver(
@@ -188,7 +193,7 @@ LABELS = {"good": "positive", "bad": "negative", "stars": "positive", "en": "neg
 
 @pytest.fixture
 def tables(table: Table) -> Iterator[dict[str, DataFrame]]:
-    places = [{**row, "created_at": DAY + timedelta(days=place)} for place, row in enumerate(REVIEWS)]
+    dated = [{**row, "created_at": DAY + timedelta(days=days)} for days, row in enumerate(REVIEWS)]
     old = {"record_id": "old", "text_clean": "电池耐用，屏幕好", "lang_code": "zh-hans", "batch_id": 0, "rating": 5}
     empty: dict[str, Any] = {"rule_counts": None, "quality_flags": []}
     labels = [
@@ -198,7 +203,7 @@ def tables(table: Table) -> Iterator[dict[str, DataFrame]]:
     labels[-1]["batch_id"] = 0
     words = {"good": ["屏幕", "清晰", "[CRY]"], "old": ["电池", "屏幕", "好"], "bad": ["屏幕", "碎"], "en": ["broke"]}
     yield {
-        "reviews": table("silver_reviews", *[{**empty, **row} for row in [*places, old]]),
+        "reviews": table("silver_reviews", *[{**empty, **row} for row in [*dated, old]]),
         "labels": table("gold_review_labels", *labels),
         "splits": table(
             "silver_review_splits",
@@ -212,12 +217,12 @@ def tables(table: Table) -> Iterator[dict[str, DataFrame]]:
             *(
                 {
                     "record_id": key,
-                    "tokens": kept,
-                    "content_words": kept,
+                    "tokens": content_words,
+                    "content_words": content_words,
                     "token_count": 3,
                     "batch_id": int(key != "old"),
                 }
-                for key, kept in words.items()
+                for key, content_words in words.items()
             ),
         ),
     }
@@ -228,37 +233,40 @@ def requests_of(rows: DataFrame) -> dict[str, dict[str, Any]]:
     return {row.record_id or row.product_id: json.loads(row.request) for row in rows.collect()}
 
 
-def test_who_gets_a_reply(tables: dict[str, DataFrame]) -> None:
+def test_negative_reviews_get_a_reply(tables: dict[str, DataFrame]) -> None:
     batch = tables["reviews"].where("batch_id = 1")
-    found = requests_of(reply_requests(batch, tables["labels"], ReplySection(), 1))
-    assert set(found) == {"bad", "stars", "en"}
-    assert found["bad"]["lang_code"] == found["stars"]["lang_code"] == "zh" and found["en"]["lang_code"] == "en"
-    assert found["bad"]["sources"] == [{"record_id": "bad", "text": "屏幕碎了"}] and "stars" not in found["bad"]
-    assert (found["bad"]["category"], found["en"]["stars"], "category" in found["en"]) == ("手机", 2, False)
-    again = requests_of(reply_requests(batch, tables["labels"], ReplySection(), 2))
-    assert again["bad"]["seed"] != found["bad"]["seed"]
+    requests = requests_of(reply_requests(batch, tables["labels"], ReplySection(), 1))
+    assert set(requests) == {"bad", "stars", "en"}
+    assert (
+        requests["bad"]["lang_code"] == requests["stars"]["lang_code"] == "zh" and requests["en"]["lang_code"] == "en"
+    )
+    assert requests["bad"]["sources"] == [{"record_id": "bad", "text": "屏幕碎了"}] and "stars" not in requests["bad"]
+    assert (requests["bad"]["category"], requests["en"]["stars"], "category" in requests["en"]) == ("手机", 2, False)
+    later = requests_of(reply_requests(batch, tables["labels"], ReplySection(), 2))
+    assert later["bad"]["seed"] != requests["bad"]["seed"]
 
 
-def test_who_is_varied(tables: dict[str, DataFrame]) -> None:
-    given = (tables["reviews"], tables["labels"], tables["splits"], tables["words"])
-    found = requests_of(augmentation_requests(*given, GenerateSection(augmentation_pct=100), 1))
-    assert set(found) == {"good", "stars", "en"}  # not a test review, none without text or label
-    assert found["good"]["keywords"] == ["屏幕", "清晰"] and found["good"]["length"] == "short"
-    assert (found["good"]["sentiment"], found["good"]["stars"]) == ("positive", 5)
-    assert found["stars"]["sentiment"] == "positive" and "stars" not in found["stars"]  # they contradict each other
-    assert augmentation_requests(*given, GenerateSection(augmentation_pct=0), 1).collect() == []
+def test_training_reviews_are_augmented(tables: dict[str, DataFrame]) -> None:
+    source_tables = (tables["reviews"], tables["labels"], tables["splits"], tables["words"])
+    requests = requests_of(augmentation_requests(*source_tables, GenerateSection(augmentation_pct=100), 1))
+    assert set(requests) == {"good", "stars", "en"}  # no review of the test split, and none without text or label
+    assert requests["good"]["keywords"] == ["屏幕", "清晰"] and requests["good"]["length"] == "short"
+    assert (requests["good"]["sentiment"], requests["good"]["stars"]) == ("positive", 5)
+    # Stars and sentiment contradict each other.
+    assert requests["stars"]["sentiment"] == "positive" and "stars" not in requests["stars"]
+    assert augmentation_requests(*source_tables, GenerateSection(augmentation_pct=0), 1).collect() == []
 
 
-def test_which_products_get_copy(tables: dict[str, DataFrame]) -> None:
-    given = (tables["reviews"], tables["labels"], tables["words"])
-    found = requests_of(copy_requests(*given, 1, GenerateSection(sources=3, keywords=2), 1))
-    assert set(found) == {"p", "q"}
-    # The newest praise first, of earlier batches too; words by how many reviews hold them.
-    assert [source["record_id"] for source in found["p"]["sources"]] == ["stars", "good", "old"]
-    assert found["p"]["keywords"] == ["屏幕", "清晰"] or found["p"]["keywords"] == ["屏幕", "电池"]
-    assert found["p"]["attributes"] == [{"name": "category", "value": "手机"}] and found["p"]["lang_code"] == "zh"
-    assert "sources" not in found["q"] and "attributes" not in found["q"]
-    assert set(requests_of(copy_requests(*given, 0, GenerateSection(), 1))) == {"p"}
+def test_products_with_praise_get_product_copy(tables: dict[str, DataFrame]) -> None:
+    source_tables = (tables["reviews"], tables["labels"], tables["words"])
+    requests = requests_of(copy_requests(*source_tables, 1, GenerateSection(sources=3, keywords=2), 1))
+    assert set(requests) == {"p", "q"}
+    # The newest praise comes first, also from earlier batches; words are sorted by their number of reviews.
+    assert [source["record_id"] for source in requests["p"]["sources"]] == ["stars", "good", "old"]
+    assert requests["p"]["keywords"] == ["屏幕", "清晰"] or requests["p"]["keywords"] == ["屏幕", "电池"]
+    assert requests["p"]["attributes"] == [{"name": "category", "value": "手机"}] and requests["p"]["lang_code"] == "zh"
+    assert "sources" not in requests["q"] and "attributes" not in requests["q"]
+    assert set(requests_of(copy_requests(*source_tables, 0, GenerateSection(), 1))) == {"p"}
 
 
 def test_the_stages_write_their_tables(
@@ -276,7 +284,7 @@ def test_the_stages_write_their_tables(
     )
     warehouse = Warehouse(spark, config)
     clusters = tables["reviews"].select("record_id").selectExpr("record_id", "CAST(NULL AS STRING) AS duplicate_of")
-    given = {
+    source_tables = {
         "silver_reviews": tables["reviews"],
         "silver_review_clusters": clusters,
         "silver_review_splits": tables["splits"],
@@ -286,7 +294,9 @@ def test_the_stages_write_their_tables(
     for stage, name in ((reply.STAGE, "gold_review_replies"), (generate.STAGE, "gold_generated_texts")):
         lines: list[str] = []
         whole = ("silver_review_clusters", *stage.history)
-        seen = {key: given[key] if key in whole else given[key].where("batch_id = 1") for key in stage.reads}
+        seen = {
+            key: source_tables[key] if key in whole else source_tables[key].where("batch_id = 1") for key in stage.reads
+        }
         resources = stage.resources(config).value
         inputs = Inputs(seen, config, resources, {}, tmp_path, tmp_path, "print", 1, lines.append)
         warehouse.converge([name])
@@ -300,7 +310,7 @@ def test_the_stages_write_their_tables(
     assert copy["q"].error["class"] == "BadRequest" and copy["p"].text.count("手机")
 
 
-def test_diversity_is_of_a_products_texts(spark: SparkSession) -> None:
+def test_diversity_is_measured_by_product(spark: SparkSession) -> None:
     texts = spark.createDataFrame(
         [("a", "reply", f"{n}", "完全一样的话", None, 1) for n in range(3)]
         + [("b", "reply", f"b{n}", text, None, 2) for n, text in enumerate(("电池很耐用", "物流太慢了"))]
@@ -308,11 +318,11 @@ def test_diversity_is_of_a_products_texts(spark: SparkSession) -> None:
         "product_id string, purpose string, text_id string, text string, error struct<class: string>, "
         "attempt_count int",
     ).withColumn("meta", F.expr("named_struct('token_count', 5)"))
-    found = {row.product_id: row for row in diversity_by_product(texts).collect()}
-    assert set(found) == {"a", "b"} and (found["a"].text_count, found["b"].text_count) == (3, 2)
-    assert found["a"].self_bleu > 0.99 > 0.2 > found["b"].self_bleu
-    assert found["a"].distinct_2 == pytest.approx(1 / 3) and found["b"].distinct_2 == 1
-    [said] = describe_texts(texts)
-    assert said.startswith(
+    by_product = {row.product_id: row for row in diversity_by_product(texts).collect()}
+    assert set(by_product) == {"a", "b"} and (by_product["a"].text_count, by_product["b"].text_count) == (3, 2)
+    assert by_product["a"].self_bleu > 0.99 > 0.2 > by_product["b"].self_bleu
+    assert by_product["a"].distinct_2 == pytest.approx(1 / 3) and by_product["b"].distinct_2 == 1
+    [description] = describe_texts(texts)
+    assert description.startswith(
         "reply: 7 texts, 1 with an error, 1.57 attempts a text, 35 tokens written; of the 2 products"
     )

@@ -9,7 +9,7 @@ from reviewgen_spark.products.keywords import keywords_by_product
 from tests.spark.conftest import Table
 
 
-def test_keywords_of_a_product(table: Table) -> None:
+def test_keywords_are_ranked_by_product(table: Table) -> None:
     words = [
         ("hotel", ["房间", "干净", "早餐", "[开心]", "2019"]),
         ("hotel", ["房间", "安静", "早餐", "房间"]),
@@ -22,20 +22,20 @@ def test_keywords_of_a_product(table: Table) -> None:
         [(str(i), p) for i, (p, _) in enumerate(words)], "record_id string, product_id string"
     )
     section = KeywordsSection(min_reviews=2, top=2)
-    found = keywords_by_product(rows.join(products, "record_id"), section).collect()
-    of = {(row.product_id, row.method_code, row.place): row for row in found}
-    assert {row.word for row in found if row.product_id == "hotel"} == {"房间", "早餐"}
+    rows_found = keywords_by_product(rows.join(products, "record_id"), section).collect()
+    by_rank = {(row.product_id, row.method_code, row.place): row for row in rows_found}
+    assert {row.word for row in rows_found if row.product_id == "hotel"} == {"房间", "早餐"}
     # 3 of 3 reviews, in 1 of 2 products
-    assert of["hotel", "tfidf", 1].score == pytest.approx(math.log(3 / 2) + 1)
-    assert (of["hotel", "tfidf", 1].word, of["hotel", "tfidf", 1].review_count) == ("房间", 3)
-    assert of["book", "textrank", 1].score == pytest.approx(0.5)
-    assert {of["book", "textrank", n].word for n in (1, 2)} == {"故事", "很"}
+    assert by_rank["hotel", "tfidf", 1].score == pytest.approx(math.log(3 / 2) + 1)
+    assert (by_rank["hotel", "tfidf", 1].word, by_rank["hotel", "tfidf", 1].review_count) == ("房间", 3)
+    assert by_rank["book", "textrank", 1].score == pytest.approx(0.5)
+    assert {by_rank["book", "textrank", n].word for n in (1, 2)} == {"故事", "很"}
     few = keywords_by_product(rows.join(products, "record_id"), KeywordsSection(min_reviews=2, max_reviews=1)).count()
     assert few == 0
     assert keywords_by_product(rows.join(products, "record_id").limit(0), section).count() == 0
 
 
-def test_no_word_is_passed_over_that_would_be_among_the_first(table: Table) -> None:
+def test_the_best_words_are_found_exactly(table: Table) -> None:
     draw = random.Random(5)
     frequent, rare = [f"w{n}" for n in range(12)], [f"r{n}" for n in range(60)]
     reviews = [
@@ -48,7 +48,7 @@ def test_no_word_is_passed_over_that_would_be_among_the_first(table: Table) -> N
         [(str(i), product) for i, (product, _) in enumerate(reviews)], "record_id string, product_id string"
     )
     section = KeywordsSection(min_reviews=2, top=5, methods=("tfidf",))
-    found = keywords_by_product(rows.join(products, "record_id"), section).collect()
+    rows_found = keywords_by_product(rows.join(products, "record_id"), section).collect()
 
     counts = {
         f"p{n}": Counter(word for product, words in reviews if product == f"p{n}" for word in words) for n in range(10)
@@ -59,7 +59,7 @@ def test_no_word_is_passed_over_that_would_be_among_the_first(table: Table) -> N
             word: number / 25 * (math.log(11 / (1 + spread[word])) + 1) for word, number in count.items() if number >= 2
         }
         first = sorted(scores, key=lambda word: (-scores[word], word))[:5]
-        told = sorted((row for row in found if row.product_id == product), key=lambda row: row.place)
-        assert [row.word for row in told] == first
-        assert [row.score for row in told] == pytest.approx([scores[word] for word in first])
-        assert [row.place for row in told] == [1, 2, 3, 4, 5]
+        ranked = sorted((row for row in rows_found if row.product_id == product), key=lambda row: row.place)
+        assert [row.word for row in ranked] == first
+        assert [row.score for row in ranked] == pytest.approx([scores[word] for word in first])
+        assert [row.place for row in ranked] == [1, 2, 3, 4, 5]

@@ -1,4 +1,4 @@
-"""Rows and their labels: one label or one error each, whatever the windows, the batches and the precision."""
+"""Tests labelling: each row has one label or one error, for every window, batch and precision."""
 
 import shutil
 from pathlib import Path
@@ -22,7 +22,7 @@ from tests.models.conftest import ASPECT_SCHEMA, QUICK, make_aspects, make_rows,
 from tests.spark.labelling import INPUT, SECTION, Model, by_id, make_reviews
 
 
-def test_a_model_of_aspects_labels_nothing(spark: SparkSession, tmp_path: Path) -> None:
+def test_an_aspect_model_is_refused_for_labelling(spark: SparkSession, tmp_path: Path) -> None:
     splits = {"train": make_aspects(60, 0), "validation": make_aspects(30, 5000)}
     corpus = write_corpus(tmp_path / "corpus", splits, schema=ASPECT_SCHEMA)
     section = QUICK.model_copy(update={"tasks": ("aspect",), "epochs": 1})
@@ -36,12 +36,12 @@ def test_every_row_has_one_label_or_one_error(spark: SparkSession, model: Model)
     reviews = make_reviews(spark)
     labels = label_reviews(reviews, model, SECTION)
     assert labels.schema == spark.createDataFrame([], LABELS_SCHEMA).schema
-    found = by_id(labels)
-    assert set(found) == {row.record_id for row in reviews.collect()}
-    errors = {key: row.error["class"] for key, row in found.items() if row.error is not None}
+    labels_by_id = by_id(labels)
+    assert set(labels_by_id) == {row.record_id for row in reviews.collect()}
+    errors = {key: row.error["class"] for key, row in labels_by_id.items() if row.error is not None}
     too_long = {"long": "TextTooLong", "million": "TextTooLong"}
     assert errors == {"null": "NullText", "empty": "EmptyText", "spaces": "EmptyText", **too_long}
-    for key, row in found.items():
+    for key, row in labels_by_id.items():
         assert (row.model_name, row.model_version, row.batch_id) == ("sentiment", 3, 7)
         assert (row.category_label, row.toxicity_score) == (None, None)
         if key in errors:
@@ -49,16 +49,16 @@ def test_every_row_has_one_label_or_one_error(spark: SparkSession, model: Model)
             assert row.meta == Row(is_truncated=False, token_count=0)
         else:
             assert row.sentiment_label == ("positive" if row.sentiment_score >= 0.5 else "negative")
-    assert found["cut"].meta == Row(is_truncated=True, token_count=32)
-    assert "好" not in found["long"].error.message
+    assert labels_by_id["cut"].meta == Row(is_truncated=True, token_count=32)
+    assert "好" not in labels_by_id["long"].error.message
 
 
-def test_scores_are_those_of_the_model_alone(spark: SparkSession, model: Model) -> None:
-    found = by_id(label_reviews(make_reviews(spark), model, SECTION))
+def test_scores_equal_those_of_the_predictor(spark: SparkSession, model: Model) -> None:
+    labels_by_id = by_id(label_reviews(make_reviews(spark), model, SECTION))
     texts = {row.record_id: row.text_clean for row in make_reviews(spark).collect() if row.record_id.startswith("id")}
     alone = Predictor(model.path).score_texts(list(texts.values()))
-    assert [found[key].sentiment_score for key in texts] == pytest.approx(alone, abs=1e-5)
-    assert {found[key].sentiment_label for key in texts} == {"positive", "negative"}
+    assert [labels_by_id[key].sentiment_score for key in texts] == pytest.approx(alone, abs=1e-5)
+    assert {labels_by_id[key].sentiment_label for key in texts} == {"positive", "negative"}
 
 
 def test_one_and_seven_partitions_agree(spark: SparkSession, model: Model) -> None:
@@ -74,16 +74,18 @@ def test_one_and_seven_partitions_agree(spark: SparkSession, model: Model) -> No
             assert row.sentiment_score == pytest.approx(other.sentiment_score, abs=1e-5)
 
 
-def test_no_rows(spark: SparkSession, model: Model) -> None:
+def test_labelling_no_rows_gives_no_rows(spark: SparkSession, model: Model) -> None:
     assert label_reviews(spark.createDataFrame([], INPUT), model, SECTION).collect() == []
 
 
-def test_bfloat16_stays_close(spark: SparkSession, model: Model) -> None:
+def test_bfloat16_scores_are_close_to_float32(spark: SparkSession, model: Model) -> None:
     exact = by_id(label_reviews(make_reviews(spark), model, SECTION))
-    rough = by_id(label_reviews(make_reviews(spark), model, SECTION.model_copy(update={"precision": "bfloat16"})))
+    low_precision = by_id(
+        label_reviews(make_reviews(spark), model, SECTION.model_copy(update={"precision": "bfloat16"}))
+    )
     for key, row in exact.items():
         if row.sentiment_score is not None:
-            assert rough[key].sentiment_score == pytest.approx(row.sentiment_score, abs=0.02)
+            assert low_precision[key].sentiment_score == pytest.approx(row.sentiment_score, abs=0.02)
 
 
 def test_a_partition_without_rows_loads_nothing() -> None:
@@ -91,15 +93,15 @@ def test_a_partition_without_rows_loads_nothing() -> None:
     assert list(gather_windows([empty, empty], 10)) == []
 
 
-def test_windows_join_batches_and_lose_no_row() -> None:
-    batches = [pa.RecordBatch.from_pydict({"n": list(range(at, at + 4))}) for at in (0, 4, 8, 12, 16)]
+def test_windows_join_batches_without_losing_rows() -> None:
+    batches = [pa.RecordBatch.from_pydict({"n": list(range(start, start + 4))}) for start in (0, 4, 8, 12, 16)]
     windows = list(gather_windows(batches, 7))
     assert [window.num_rows for window in windows] == [8, 8, 4]
     assert [value for window in windows for value in window.column("n").to_pylist()] == list(range(20))
     assert [window.num_rows for window in gather_windows(batches, 1000, window_bytes=batches[0].nbytes)] == [4] * 5
 
 
-def test_batches_go_out_in_slices_of_bounded_bytes() -> None:
+def test_batches_are_split_by_bytes() -> None:
     batch = pa.RecordBatch.from_pydict({"n": list(range(100))})  # 800 bytes
     parts = list(cut_by_bytes(batch, 200))
     assert [part.num_rows for part in parts] == [25] * 4
@@ -152,7 +154,7 @@ def test_onnx_gives_the_labels_of_torch(spark: SparkSession, model: Model, tmp_p
     compressed = Model(model.name, model.version, model.sha256, tmp_path / "model")
     section = LabelSection(max_chars=200, tokens_per_batch=256, runtime="onnx")
     torch_, onnx = (
-        by_id(label_reviews(make_reviews(spark), *given)) for given in ((model, SECTION), (compressed, section))
+        by_id(label_reviews(make_reviews(spark), *arguments)) for arguments in ((model, SECTION), (compressed, section))
     )
     assert set(torch_) == set(onnx)
     for key, row in torch_.items():
@@ -165,30 +167,35 @@ def test_onnx_gives_the_labels_of_torch(spark: SparkSession, model: Model, tmp_p
         label_reviews(make_reviews(spark), compressed, section.model_copy(update={"broadcast_max_mb": 1}))
 
 
-def test_n_grams_answer_first_and_the_model_reads_the_rest(spark: SparkSession, model: Model, tmp_path: Path) -> None:
+def test_n_grams_label_confident_rows_and_the_model_the_rest(spark: SparkSession, model: Model, tmp_path: Path) -> None:
     shutil.copytree(model.path, tmp_path / "model")
     rows = make_rows(160, 0)
     texts, labels = [row["text"] for row in rows], np.array([row["label"] for row in rows])
     first = fit_ngram_classifier(texts, np.where(labels == 1, 5.0, -5.0), labels, texts, labels, labels, 0.0)
     first.save(tmp_path / "model" / NGRAM_FILE)
-    both = Model(model.name, model.version, model.sha256, tmp_path / "model")
+    with_ngrams = Model(model.name, model.version, model.sha256, tmp_path / "model")
     section = SECTION.model_copy(update={"cascade": True})
     reviews = make_reviews(spark).union(spark.createDataFrame([("unknown", 7, "xyz 4711")], INPUT))
-    alone, found = (by_id(label_reviews(reviews, *given)) for given in ((model, SECTION), (both, section)))
-    given = by_id(reviews)
-    answers = first.answers([given[key].text_clean or "" for key in found])[:, 1]
-    read = {key for key, row in found.items() if row.error is None and row.meta.token_count > 0}
-    labelled = sum(row.error is None for row in found.values())
-    assert "unknown" in read and len(read) < labelled / 2, "the n-grams answer most"
-    for key, answer in zip(found, answers, strict=True):
-        row = found[key]
+    alone, cascaded = (
+        by_id(label_reviews(reviews, *arguments)) for arguments in ((model, SECTION), (with_ngrams, section))
+    )
+    inputs = by_id(reviews)
+    answers = first.answers([inputs[key].text_clean or "" for key in cascaded])[:, 1]
+    by_model = {key for key, row in cascaded.items() if row.error is None and row.meta.token_count > 0}
+    labelled = sum(row.error is None for row in cascaded.values())
+    assert "unknown" in by_model and len(by_model) < labelled / 2, "the n-grams label most rows"
+    for key, answer in zip(cascaded, answers, strict=True):
+        row = cascaded[key]
         assert row.error == alone[key].error
-        if key in read:
+        if key in by_model:
             assert row.sentiment_score == pytest.approx(alone[key].sentiment_score, abs=1e-5)
             assert row.meta == alone[key].meta and np.isnan(answer)
         elif row.error is None:
             assert row.sentiment_score == pytest.approx(answer, abs=1e-12) and row.meta.token_count == 0
             assert row.sentiment_label == ("positive" if answer >= 0.5 else "negative")
-    tables = label_batch(reviews, both, section, "print", lambda line: None)
+    tables = label_batch(reviews, with_ngrams, section, "print", lambda line: None)
     [metrics] = tables["ops_label_metrics"].collect()
-    assert (metrics.row_count, metrics.token_count) == (len(found), sum(found[key].meta.token_count for key in read))
+    assert (metrics.row_count, metrics.token_count) == (
+        len(cascaded),
+        sum(cascaded[key].meta.token_count for key in by_model),
+    )

@@ -1,4 +1,4 @@
-"""A run on a terminal: the stages of a pipeline, and the batches of a stage."""
+"""Tests the progress of a run on a terminal: stages of a pipeline, and batches of a stage."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The quality rules of conf/quality.yaml, each on rows that break it and rows that nearly do."""
+"""Tests the quality rules of conf/quality.yaml on rows that break them and on rows that nearly do."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -21,7 +21,7 @@ Cleaned = Callable[..., DataFrame]
 
 @pytest.fixture
 def cleaned(spark: SparkSession) -> Cleaned:
-    """Rows as `clean_reviews` gives them: good ones but for the values named."""
+    """Returns a function that makes rows like those of `clean_reviews`: valid except for the given values."""
     fields = [field for field in TABLES["silver_reviews"].columns if field.name != "quality_flags"]
 
     def make(*rows: dict[str, Any]) -> DataFrame:
@@ -36,11 +36,11 @@ def cleaned(spark: SparkSession) -> Cleaned:
             "pii_counts": {},
             "rule_counts": {},
         }
-        values = [{"record_id": f"r{place:03}", **good, **row} for place, row in enumerate(rows)]
+        values = [{"record_id": f"r{index:03}", **good, **row} for index, row in enumerate(rows)]
         records = [tuple(value.get(field.name) for field in fields) for value in values]
-        made = spark.createDataFrame(records, StructType(fields), verifySchema=False)
-        boiler = [value["record_id"] for value in values if value.get("is_boilerplate")]
-        return made.withColumn("is_boilerplate", F.col("record_id").isin(boiler))
+        frame = spark.createDataFrame(records, StructType(fields), verifySchema=False)
+        boilerplate_ids = [value["record_id"] for value in values if value.get("is_boilerplate")]
+        return frame.withColumn("is_boilerplate", F.col("record_id").isin(boilerplate_ids))
 
     return make
 
@@ -75,41 +75,41 @@ CASES = [
     ({"text_clean": "Очень хорошо", "lang_code": "other"}, [], ["language"]),
     ({"text_clean": "便宜好货请加我[WECHAT]"}, [], ["advertising"]),
     ({"text_clean": "客服让我打[PHONE]"}, [], []),
-    ({"text_clean": "[PHONE] [EMAIL]"}, [], []),  # masks are no symbols
+    ({"text_clean": "[PHONE] [EMAIL]"}, [], []),  # masks do not count as symbols
 ]
 
 
-def test_each_rule_on_what_breaks_it_and_what_does_not(cleaned: Cleaned) -> None:
-    found = broken(cleaned(*[row for row, _, _ in CASES]))
-    for (row, errors, flags), got in zip(CASES, found, strict=True):
-        assert got == (errors, flags), row
+def test_each_rule_reports_only_rows_that_break_it(cleaned: Cleaned) -> None:
+    results = broken(cleaned(*[row for row, _, _ in CASES]))
+    for (row, errors, flags), judged in zip(CASES, results, strict=True):
+        assert judged == (errors, flags), row
     seen = {name for _, errors, flags in CASES for name in (*errors, *flags)}
-    assert set(RULES) - seen == {"too_long", "flooding"}  # below
+    assert set(RULES) - seen == {"too_long", "flooding"}  # tested below
 
 
-def test_too_long(cleaned: Cleaned) -> None:
-    words = "".join(chr(0x4E00 + place % 3000) for place in range(5001))
+def test_a_text_above_the_limit_is_too_long(cleaned: Cleaned) -> None:
+    words = "".join(chr(0x4E00 + index % 3000) for index in range(5001))
     assert broken(cleaned({"text_clean": words}, {"text_clean": words[:5000]})) == [([], ["too_long"]), ([], [])]
 
 
 def test_flooding_counts_users_and_texts_by_day(cleaned: Cleaned) -> None:
-    noon = [{"user_key": "u", "text_clean": f"第{place}次购买，很好"} for place in range(21)]
+    noon = [{"user_key": "u", "text_clean": f"第{index}次购买，很好"} for index in range(21)]
     next_day = [{"user_key": "u", "created_at": datetime(2026, 1, 6)}] * 2
     anonymous = [{"text_clean": "物流快"}] * 30
     pasted = [{"text_hash": "h", "text_clean": "这款手机拍照清楚，推荐大家购买"}] * 21
-    found = broken(cleaned(*noon, *next_day, *anonymous, *pasted))
+    results = broken(cleaned(*noon, *next_day, *anonymous, *pasted))
     expected = [([], ["flooding"])] * 21 + [([], [])] * 32 + [([], ["flooding"])] * 21
-    assert found == expected
+    assert results == expected
 
 
 @pytest.mark.parametrize("when", ["char_counts > 3", "char_count >", "char_count"])
-def test_a_condition_that_is_none_is_told_with_its_rule(cleaned: Cleaned, when: str) -> None:
+def test_an_invalid_condition_names_its_rule(cleaned: Cleaned, when: str) -> None:
     rules = {"mine": QualityRule(severity="warn", when=when, reason="a test")}
     with pytest.raises(ConfigError, match=r"quality.rules.mine.when"):
         judge_reviews(cleaned({}), rules, DELIVERED)
 
 
-def test_rules_that_are_off_find_nothing_and_no_rules_are_no_failure(cleaned: Cleaned) -> None:
+def test_disabled_rules_and_no_rules_find_nothing(cleaned: Cleaned) -> None:
     off = {name: rule.model_copy(update={"severity": "off"}) for name, rule in RULES.items()}
     for rules in (off, {}):
         row = judge_reviews(cleaned({"text_clean": None}), rules, DELIVERED).collect()[0]

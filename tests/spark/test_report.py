@@ -20,7 +20,7 @@ def at(day: int, hour: int = 12) -> datetime:
 
 
 def table(spark: SparkSession, name: str, *rows: dict):
-    """The rows as a table of schemas/; what a row leaves out is null."""
+    """Returns rows as a table of schemas/; missing fields are null."""
     fields = TABLES[name].columns.fields
     schema = StructType([type(field)(field.name, field.dataType, True) for field in fields])
     return spark.createDataFrame([tuple(row.get(field.name) for field in fields) for row in rows], schema)
@@ -38,13 +38,13 @@ def test_empty_tables_give_an_empty_report(spark: SparkSession, tmp_path) -> Non
 
 @pytest.fixture(scope="module")
 def shop(spark: SparkSession):
-    """Five records of one file: r2 copies r1, r4 failed at the model, r5 is a later edit of r1's review."""
+    """Returns five records of one file: r2 is a copy of r1, r4 has a label error, r5 is an edit of r1's review."""
     records = ["r1", "r2", "r3", "r4", "r5"]
     review_ids = ["v1", "v2", "v3", "v4", "v1"]
     categories = ["书", "书", "酒店", "酒店", "书"]
     hours = [12, 12, 17, 12, 12]  # 17 UTC is the next day in Shanghai
     unique = ["r1", "r3", "r4", "r5"]
-    said = ["negative", "positive", None, "positive"]
+    sentiments = ["negative", "positive", None, "positive"]
     weak = ["negative", "negative", None, None]
     votes = [{"lexicon": "negative"}, {"lexicon": "negative"}, {}, {"lexicon": "negative", "rating": "positive"}]
     review = {"created_at": at(5), "source_file": "a.jsonl"}
@@ -87,7 +87,7 @@ def shop(spark: SparkSession):
             "model_name": "review_sentiment",
             "model_version": 2,
         }
-        for r, label in zip(unique, said, strict=True)
+        for r, label in zip(unique, sentiments, strict=True)
     ]
     evaluations = [
         {
@@ -112,13 +112,19 @@ def shop(spark: SparkSession):
     ]
     decision = {"model_name": "review_sentiment", "reason": "", "decided_by": "register"}
     promotions = [
-        {**decision, "model_version": version, "is_promoted": promoted, "model_fingerprint": of, "decided_at": when}
-        for version, promoted, of, when in [
+        {
+            **decision,
+            "model_version": version,
+            "is_promoted": promoted,
+            "model_fingerprint": model_fingerprint,
+            "decided_at": when,
+        }
+        for version, promoted, model_fingerprint, when in [
             (1, True, "model old", at(5)),
             (2, True, "model new", at(6)),
             (3, False, "model candidate", at(7)),
-            (1, True, None, at(8)),  # back by hand
-            (2, True, None, at(9)),  # and on again
+            (1, True, None, at(8)),  # rolled back by hand
+            (2, True, None, at(9)),  # promoted again by hand
         ]
     ]
     products = [
@@ -184,7 +190,7 @@ def data(shop) -> ReportData:
     return collect(shop, ReportSection(timezone="Asia/Shanghai", top_products=2))
 
 
-def test_figures_of_a_small_shop(data: ReportData) -> None:
+def test_the_report_has_the_figures_of_a_small_shop(data: ReportData) -> None:
     assert (data.delivered, data.bronze, data.quarantined, data.redelivered) == (8, 5, 2, 1)
     assert (data.clean, data.unique, data.copies, data.rejected_files) == (5, 4, 1, 1)
     assert (data.labelled, data.label_errors) == (3, 1)
@@ -214,7 +220,7 @@ def test_figures_of_a_small_shop(data: ReportData) -> None:
         VoterScore("majority vote", 2, 0, None, 2, 1),
     )
     assert data.split_sizes == {"train": 3, "test": 1}
-    # r3 is near r4, which stands in the other split
+    # r3 is near r4, which is in the other split
     assert data.straddling == 1
     assert {row.attribute for row in data.split_balance} == {"category", "rating", "lang_code"}
     assert data.models_in_use == {("review_sentiment", 2): 4}
@@ -227,12 +233,12 @@ def test_figures_of_a_small_shop(data: ReportData) -> None:
     assert data.updated_at == at(6)
 
 
-def test_no_text_reaches_the_page(data: ReportData) -> None:
+def test_no_review_text_is_on_the_page(data: ReportData) -> None:
     assert "secret" not in render(data)
 
 
-def test_complaint_words_score_as_the_paper_says(spark: SparkSession) -> None:
-    # 差 in 8 negative and 2 positive reviews, 好 in 2 and 8, 罕 in 4: too few; twice in one review counts once
+def test_complaint_words_have_the_scores_of_the_paper(spark: SparkSession) -> None:
+    # 差 is in 8 negative and 2 positive reviews, 好 in 2 and 8, 罕 in too few, 4; each counts once in a review
     rows = [("negative", ["差", "差"])] * 8 + [("positive", ["差", "[PHONE]", "12"])] * 2
     rows += [("negative", ["好"])] * 2 + [("positive", ["好", "[PHONE]"])] * 8 + [("negative", ["罕", "12"])] * 4
     tokens = table(

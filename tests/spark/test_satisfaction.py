@@ -26,22 +26,26 @@ def labelled(table: Table, *rows: tuple[str, str | None]) -> DataFrame:
 
 def test_satisfaction_is_shrunk_to_the_shop_mean(table: Table) -> None:
     rows = labelled(table, ("p", "positive"), ("q", "negative"), ("q", "negative"), ("q", "positive"), ("q", None))
-    found = {r.product_id: r for r in satisfaction_by_product(rows, SatisfactionSection(min_reviews=3)).collect()}
+    by_product = {r.product_id: r for r in satisfaction_by_product(rows, SatisfactionSection(min_reviews=3)).collect()}
     # shop mean 2/4, prior weight 10: p (1 + 5) / 11, q (1 + 5) / 13
-    assert found["p"].satisfaction_score == pytest.approx(6 / 11)
-    assert found["q"].satisfaction_score == pytest.approx(6 / 13)
-    assert found["q"].review_count == 3 and found["q"].satisfaction_pct == pytest.approx(100 / 3)
-    assert (found["p"].has_enough_reviews, found["q"].has_enough_reviews) == (False, True)
-    assert found["p"].first_review_date == date(2026, 1, 5)
+    assert by_product["p"].satisfaction_score == pytest.approx(6 / 11)
+    assert by_product["q"].satisfaction_score == pytest.approx(6 / 13)
+    assert by_product["q"].review_count == 3 and by_product["q"].satisfaction_pct == pytest.approx(100 / 3)
+    assert (by_product["p"].has_enough_reviews, by_product["q"].has_enough_reviews) == (False, True)
+    assert by_product["p"].first_review_date == date(2026, 1, 5)
 
 
-def test_satisfaction_never_mixes_the_scores_of_two_models(table: Table) -> None:
+def test_satisfaction_uses_the_labels_of_one_model(table: Table) -> None:
     rows = labelled(table, *[("p", "positive")] * 3, ("q", "negative"), ("q", "positive"), ("r", "negative"))
-    # A new model has come as far as records 4 and 5: one review of q, and all of r.
+    # A new model has labelled records 4 and 5: one review of q, and all of r.
     half = rows.withColumn("model_version", F.when(F.col("record_id") >= "4", 2).otherwise(1))
-    found = {row.product_id: row for row in satisfaction_by_product(half, SatisfactionSection()).collect()}
-    assert {row.model_version for row in found.values()} == {1}
-    assert {name: (row.review_count, row.coverage_pct) for name, row in found.items()} == {"p": (3, 100), "q": (1, 50)}
+    by_product = {row.product_id: row for row in satisfaction_by_product(half, SatisfactionSection()).collect()}
+    assert {row.model_version for row in by_product.values()} == {1}
+    assert {name: (row.review_count, row.coverage_pct) for name, row in by_product.items()} == {
+        "p": (3, 100),
+        "q": (1, 50),
+    }
     even = rows.withColumn("model_version", F.when(F.col("record_id") >= "3", 2).otherwise(1))
-    found = {row.product_id: row for row in satisfaction_by_product(even, SatisfactionSection()).collect()}
-    assert {name: row.model_version for name, row in found.items()} == {"q": 2, "r": 2}  # as many: the newer
+    by_product = {row.product_id: row for row in satisfaction_by_product(even, SatisfactionSection()).collect()}
+    # With equal counts the newer model is used.
+    assert {name: row.model_version for name, row in by_product.items()} == {"q": 2, "r": 2}

@@ -1,4 +1,4 @@
-"""Settings of stages that need Spark, at a second value: each reaches its function and changes the rows."""
+"""Tests settings of Spark stages at a second value: each reaches its function and changes the rows."""
 
 import json
 import os
@@ -32,24 +32,24 @@ from reviewgen_spark.transforms.weak_labels import label_weakly
 from reviewgen_spark.warehouse.tables import Warehouse
 from tests.conftest import ConfigFactory
 from tests.spark.conftest import DAY, Table, values_by_id
-from tests.spark.test_dedup import Nights, review, text
+from tests.spark.test_dedup import Batches, review, text
 from tests.spark.test_report import tables as report_tables
 from tests.spark.test_satisfaction import labelled
 
 SPLITS, RUNS = "silver_review_splits", "ops_stage_runs"
 
 
-def test_which_folders_are_delivered_to(spark: SparkSession, tmp_path: Path) -> None:
+def test_deliveries_are_read_from_the_configured_folders(spark: SparkSession, tmp_path: Path) -> None:
     for folder in ("reviews", "gold_labels", "incoming", "judged"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.jsonl").touch()
 
-    def found(**settings: str) -> list[tuple[str, str]]:
+    def deliveries(**settings: str) -> list[tuple[str, str]]:
         files = list_deliveries(spark, str(tmp_path), IngestSection(**settings))
         return sorted((file.feed_code, file.path) for file in files)
 
-    assert found() == [("gold_labels", "gold_labels/a.jsonl"), ("reviews", "reviews/a.jsonl")]
-    changed = found(reviews="incoming", gold_labels="judged")
+    assert deliveries() == [("gold_labels", "gold_labels/a.jsonl"), ("reviews", "reviews/a.jsonl")]
+    changed = deliveries(reviews="incoming", gold_labels="judged")
     assert changed == [("gold_labels", "judged/a.jsonl"), ("reviews", "incoming/a.jsonl")]
 
 
@@ -58,45 +58,45 @@ def test_which_folders_are_delivered_to(spark: SparkSession, tmp_path: Path) -> 
     [{"kinds": ("exact",)}, {"min_jaccard": 0.99}, {"ngram": 10}, {"bands": 1}, {"rows": 20}],
     ids=lambda settings: next(iter(settings)),
 )
-def test_whether_two_texts_count_as_copies(settings: dict[str, Any], table: Table) -> None:
+def test_dedup_settings_decide_what_a_near_copy_is(settings: dict[str, Any], table: Table) -> None:
     original = text(3, 80)
     near = original[:20] + "甲" + original[21:60] + "乙" + original[61:]
 
     def kind(section: DedupSection) -> str | None:
-        found = Nights(table, section).add(review("a", original), review("b", near))
-        return found["b"].duplicate_kind or found["a"].duplicate_kind
+        rows = Batches(table, section).add(review("a", original), review("b", near))
+        return rows["b"].duplicate_kind or rows["a"].duplicate_kind
 
     assert kind(DedupSection()) == "near"
     assert kind(DedupSection(**settings)) is None
 
 
-def test_the_least_probability_of_a_weak_label(table: Table) -> None:
+def test_a_label_below_the_minimum_probability_is_left_out(table: Table) -> None:
     reviews = table("silver_reviews", {"record_id": "a", "text_clean": "质量很好", "rating": 1, "lang_code": "zh-hans"})
     tokens = table("silver_tokens", {"record_id": "a", "tokens": ["质量", "非常", "好"]})
     right = {"lexicon": "positive", "vader": "positive", "textblob": "positive", "rating": "negative"}
     earlier = table("silver_weak_labels", *({"record_id": f"e{i}", "votes": right} for i in range(50)))
 
     def label(section: WeakLabelsSection) -> str | None:
-        found = label_weakly(tokens, reviews, earlier, section, driver_dictionaries())
-        return values_by_id(found["silver_weak_labels"], "weak_label")["a"]
+        tables = label_weakly(tokens, reviews, earlier, section, driver_dictionaries())
+        return values_by_id(tables["silver_weak_labels"], "weak_label")["a"]
 
     assert label(WeakLabelsSection()) == "positive"
     assert label(WeakLabelsSection(min_probability=1.0)) is None
 
 
-def test_how_much_the_mean_of_the_shop_weighs(table: Table) -> None:
+def test_prior_weight_pulls_scores_to_the_mean_of_the_shop(table: Table) -> None:
     rows = labelled(table, ("p", "positive"), ("q", "negative"))
 
     def scores(**settings: float) -> dict[str, float]:
-        found = satisfaction_by_product(rows, SatisfactionSection(**settings)).collect()
-        return {row.product_id: row.satisfaction_score for row in found}
+        products = satisfaction_by_product(rows, SatisfactionSection(**settings)).collect()
+        return {row.product_id: row.satisfaction_score for row in products}
 
     assert scores(prior_weight=0) == {"p": 1.0, "q": 0.0}
     assert scores(prior_weight=1) == {"p": pytest.approx(0.75), "q": pytest.approx(0.25)}
 
 
-def test_how_long_the_lists_of_the_report_are(spark: SparkSession) -> None:
-    ids = [f"r{place:02d}" for place in range(20)]
+def test_the_lists_of_the_report_have_the_configured_lengths(spark: SparkSession) -> None:
+    ids = [f"r{index:02d}" for index in range(20)]
     words = [["差", "坏"]] * 10 + [["好"]] * 10
     labels = ["negative"] * 10 + ["positive"] * 10
     plain = {"batch_id": 1, "created_at": DAY, "category": "书", "lang_code": "zh-hans", "source": "shop"}
@@ -106,16 +106,17 @@ def test_how_long_the_lists_of_the_report_are(spark: SparkSession) -> None:
         silver_reviews=[{**plain, "record_id": key, "review_id": key, "text_clean": "x"} for key in ids],
         silver_review_clusters=[{"record_id": key, "cluster_id": key, "batch_id": 1} for key in ids],
         silver_tokens=[
-            {"record_id": key, "content_words": kept, "batch_id": 1} for key, kept in zip(ids, words, strict=True)
+            {"record_id": key, "content_words": content_words, "batch_id": 1}
+            for key, content_words in zip(ids, words, strict=True)
         ],
         gold_review_labels=[
             {"record_id": key, "sentiment_label": label, "model_name": "m", "model_version": 1, "batch_id": 1}
             for key, label in zip(ids, labels, strict=True)
         ],
         gold_product_satisfaction=[
-            {"product_id": f"p{place}", "category": "书", "review_count": 9, "positive_count": place,
-             "satisfaction_score": place / 10, "satisfaction_pct": 10.0 * place, "has_enough_reviews": True}
-            for place in range(6)
+            {"product_id": f"p{index}", "category": "书", "review_count": 9, "positive_count": index,
+             "satisfaction_score": index / 10, "satisfaction_pct": 10.0 * index, "has_enough_reviews": True}
+            for index in range(6)
         ],
     )  # fmt: skip
     long, short = collect(shop, ReportSection()), collect(shop, ReportSection(top_words=1, top_products=2))
@@ -125,11 +126,11 @@ def test_how_long_the_lists_of_the_report_are(spark: SparkSession) -> None:
 
 
 @pytest.fixture
-def asked(table: Table, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, dict[str, Any]]]:
-    """Runs a stage that writes texts up to its requests, and returns them by record or product."""
+def collect_requests(table: Table, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, dict[str, Any]]]:
+    """Returns a function that runs a text stage up to its requests and returns them by record or product."""
     stars = {"bad": 2, "worse": 1, "good": 5, "fine": 5}
     labels = {"bad": "positive", "worse": "positive", "good": "positive", "fine": "positive"}
-    made = {
+    input_tables = {
         "silver_reviews": table(
             "silver_reviews",
             *(
@@ -161,42 +162,48 @@ def asked(table: Table, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[s
     }  # fmt: skip
 
     def run(stage: Any, config: Config) -> dict[str, dict[str, Any]]:
-        kept: list[DataFrame] = []
+        captured: list[DataFrame] = []
         monkeypatch.setattr(
-            stage, "write_batch", lambda config, writing, requests, *rest: kept.append(requests) or requests
+            stage, "write_batch", lambda config, writing, requests, *rest: captured.append(requests) or requests
         )
-        tables = {name: made[name] for name in stage.STAGE.reads if name in made}
+        tables = {name: input_tables[name] for name in stage.STAGE.reads if name in input_tables}
         nowhere = Path("nowhere")
         stage.STAGE.run(Inputs(tables, config, None, {}, nowhere, nowhere, "f", 1, lambda line: None))
-        rows = kept[0].collect()
+        rows = captured[0].collect()
         return {row.record_id or row.product_id: json.loads(row.request) for row in rows}
 
     return run
 
 
-def test_who_gets_which_reply(asked: Callable[..., dict[str, Any]], make_config: ConfigFactory) -> None:
-    plain = asked(reply, make_config())
+def test_reply_settings_select_reviews_and_length(
+    collect_requests: Callable[..., dict[str, Any]], make_config: ConfigFactory
+) -> None:
+    plain = collect_requests(reply, make_config())
     assert set(plain) == {"bad", "worse"} and plain["bad"]["length"] == "medium"
-    assert set(asked(reply, make_config("reply.max_stars=1"))) == {"worse"}
-    changed = asked(reply, make_config("reply.length=long", "generation.seed=7"))["bad"]
+    assert set(collect_requests(reply, make_config("reply.max_stars=1"))) == {"worse"}
+    changed = collect_requests(reply, make_config("reply.length=long", "generation.seed=7"))["bad"]
     assert changed["length"] == "long" and changed["seed"] != plain["bad"]["seed"]
 
 
-def test_which_texts_are_made_in_bulk(asked: Callable[..., dict[str, Any]], make_config: ConfigFactory) -> None:
+def test_generate_settings_select_the_texts(
+    collect_requests: Callable[..., dict[str, Any]], make_config: ConfigFactory
+) -> None:
     every = "generate.augmentation_pct=100"
-    assert set(asked(generate, make_config(every))) == {"bad", "worse", "good", "fine"}
-    assert asked(generate, make_config("generate.augmentation_pct=0")) == {}
-    varied = asked(generate, make_config(every, "generate.keywords=1"))["good"]
+    assert set(collect_requests(generate, make_config(every))) == {"bad", "worse", "good", "fine"}
+    assert collect_requests(generate, make_config("generate.augmentation_pct=0")) == {}
+    varied = collect_requests(generate, make_config(every, "generate.keywords=1"))["good"]
     assert varied["keywords"] == ["屏幕"]
     copies = ("generate.purposes=[product_copy]",)
-    plain = asked(generate, make_config(*copies))["p"]
-    changed = asked(generate, make_config(*copies, "generate.sources=2", "generate.length=long"))["p"]
+    plain = collect_requests(generate, make_config(*copies))["p"]
+    changed = collect_requests(generate, make_config(*copies, "generate.sources=2", "generate.length=long"))["p"]
     assert (len(plain["sources"]), plain["length"]) == (4, "medium")
     assert (len(changed["sources"]), changed["length"]) == (2, "long")
 
 
 @pytest.mark.parametrize(("days", "expired"), [(30, 1), (50, 0)])
-def test_how_long_history_is_kept(days: int, expired: int, spark: SparkSession, make_config: ConfigFactory) -> None:
+def test_retention_days_limit_the_history(
+    days: int, expired: int, spark: SparkSession, make_config: ConfigFactory
+) -> None:
     config = make_config(f"tables.retention_days={days}")
     warehouse = Warehouse(spark, config)
     warehouse.converge([RUNS])
@@ -205,7 +212,7 @@ def test_how_long_history_is_kept(days: int, expired: int, spark: SparkSession, 
     old = datetime.now(UTC) - timedelta(days=40)
     plain = {"run_id": "r", "stage": "tokens", "batch_id": 1, "fingerprint": "f", "at": old}
     states = ("started", "succeeded")
-    rows = [{**plain, "sequence": place, "state": state} for place, state in enumerate(states, start=1)]
+    rows = [{**plain, "sequence": index, "state": state} for index, state in enumerate(states, start=1)]
     warehouse.append(RUNS, warehouse.rows(RUNS, rows))
     stale = Path(config.paths.artifacts) / "_checkpoints" / "a"
     stale.mkdir(parents=True)
@@ -215,7 +222,7 @@ def test_how_long_history_is_kept(days: int, expired: int, spark: SparkSession, 
     assert (done.expired_runs, len(done.folders)) == (expired, expired)
 
 
-def test_which_tables_are_exported(spark: SparkSession, make_config: ConfigFactory) -> None:
+def test_configured_tables_are_exported(spark: SparkSession, make_config: ConfigFactory) -> None:
     values = [{"record_id": "a", "cluster_id": "a", "split": "train", "batch_id": 1}]
     stage = Stage(name="split", version=1, scope="batch", reads=(), writes=(SPLITS,), run=lambda inputs: {})
     for exported in ("[]", f"[{SPLITS}]"):
@@ -227,18 +234,18 @@ def test_which_tables_are_exported(spark: SparkSession, make_config: ConfigFacto
         assert (Path(config.paths.exports) / SPLITS / "batch_id=1").is_dir() == (exported != "[]")
 
 
-def test_how_long_a_lease_lasts_and_how_often_it_is_renewed(spark: SparkSession, make_config: ConfigFactory) -> None:
+def test_a_lease_has_its_duration_and_is_renewed(spark: SparkSession, make_config: ConfigFactory) -> None:
     for overrides, seconds in (((), 180), (("lease.ttl_s=600", "lease.heartbeat_s=0.3"), 600)):
         config = make_config(*overrides)
         warehouse = Warehouse(spark, config)
-        lease = Lease(warehouse, config, "night")
+        lease = Lease(warehouse, config, "run-1")
         lease.acquire()
         try:
-            taken = lease._row()
-            assert (taken.expires_at - taken.heartbeat_at).total_seconds() == seconds
+            row = lease._row()
+            assert (row.expires_at - row.heartbeat_at).total_seconds() == seconds
             if overrides:
                 deadline = time.monotonic() + 60
-                while lease._row().heartbeat_at == taken.heartbeat_at:
+                while lease._row().heartbeat_at == row.heartbeat_at:
                     assert time.monotonic() < deadline, "the lease is not renewed"
                     time.sleep(0.2)
         finally:

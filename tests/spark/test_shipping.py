@@ -1,4 +1,4 @@
-"""How a model reaches the workers: once a node, whole, into processes that may die."""
+"""Tests how a model is shipped to the workers: once for each node, complete, and with retries after a crash."""
 
 import hashlib
 import os
@@ -24,7 +24,7 @@ from reviewgen_spark.models.classifier.predictor import Predictor
 from tests.spark.labelling import SECTION, Held, Model, by_id, make_reviews, read_files
 
 
-def test_a_process_loads_a_model_once_and_holds_one(
+def test_a_process_loads_a_model_once_and_keeps_only_the_last(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(model_cache.CACHE_VARIABLE, str(tmp_path / "cache"))
@@ -38,7 +38,7 @@ def test_a_process_loads_a_model_once_and_holds_one(
     assert len(worker._LOADED) == 1 and worker.load_count() == before + 1
 
 
-def test_a_spark_worker_holds_one_model_over_many_tasks(spark: SparkSession, model: Model) -> None:
+def test_a_spark_worker_keeps_a_model_across_tasks(spark: SparkSession, model: Model) -> None:
     def count_loaded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from reviewgen_spark.inference.shipping.worker import _LOADED
 
@@ -50,27 +50,27 @@ def test_a_spark_worker_holds_one_model_over_many_tasks(spark: SparkSession, mod
         label_reviews(make_reviews(spark, 4), model, SECTION).collect()
     with preloading(spark, PRELOADED):
         loaded = spark.range(0, 8, 1, 4).mapInArrow(count_loaded, "keys string")
-    held = {row["keys"] for row in loaded.collect()}
-    assert f"{model.sha256}|cpu|float32" in held  # the model outlived the tasks that loaded it
+    keys = {row["keys"] for row in loaded.collect()}
+    assert f"{model.sha256}|cpu|float32" in keys  # the model is still loaded after its tasks
 
 
-def test_workers_that_label_are_forked_with_torch_and_others_are_not(spark: SparkSession) -> None:
-    def look_at_the_parent(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def test_only_labelling_workers_are_forked_with_torch(spark: SparkSession) -> None:
+    def inspect_parent(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for _batch in batches:
             pass
         maps = Path(f"/proc/{os.getppid()}/maps").read_text()
-        yield pa.RecordBatch.from_pydict({"found": [f"{'libtorch' in maps} {VARIABLE in os.environ}"]})
+        yield pa.RecordBatch.from_pydict({"parent": [f"{'libtorch' in maps} {VARIABLE in os.environ}"]})
 
     with preloading(spark, PRELOADED):
-        labelling = spark.range(0, 1, 1, 1).mapInArrow(look_at_the_parent, "found string")
+        labelling = spark.range(0, 1, 1, 1).mapInArrow(inspect_parent, "parent string")
     assert VARIABLE not in spark.sparkContext.environment
-    plain = spark.range(0, 1, 1, 1).mapInArrow(look_at_the_parent, "found string")
-    assert [row.found for row in labelling.collect()] == ["True True"]
-    assert [row.found for row in plain.collect()] == ["False False"]
+    plain = spark.range(0, 1, 1, 1).mapInArrow(inspect_parent, "parent string")
+    assert [row.parent for row in labelling.collect()] == ["True True"]
+    assert [row.parent for row in plain.collect()] == ["False False"]
 
 
 def busy_seconds(model: Model) -> dict[int, float]:
-    """CPU seconds of this session's Python workers that have the model mapped, by process."""
+    """Returns the CPU seconds of the Python workers of this session that have mapped the model, by process."""
     parents: dict[int, int] = {}
     seconds: dict[int, float] = {}
     for folder in Path("/proc").glob("[0-9]*"):
@@ -79,7 +79,7 @@ def busy_seconds(model: Model) -> dict[int, float]:
             parents[int(folder.name)] = int(fields[1])
             if model.sha256 in (folder / "maps").read_text():
                 seconds[int(folder.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        except OSError:  # it has ended
+        except OSError:  # the process has ended
             continue
 
     def is_ours(pid: int) -> bool:
@@ -93,7 +93,7 @@ def busy_seconds(model: Model) -> dict[int, float]:
 
 
 def kill_a_busy_worker(model: Model, killed: list[int], timeout_s: float = 60) -> None:
-    """As the kernel does when memory runs out: SIGKILL to one that is at work on the model."""
+    """Sends SIGKILL to a worker that runs the model, as the kernel does when memory runs out."""
     before = busy_seconds(model)
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
@@ -105,20 +105,20 @@ def kill_a_busy_worker(model: Model, killed: list[int], timeout_s: float = 60) -
         time.sleep(0.05)
 
 
-def test_a_worker_killed_for_memory_is_tried_again_and_its_rows_count_once(spark: SparkSession, model: Model) -> None:
+def test_a_task_whose_worker_is_killed_is_retried_without_duplicate_rows(spark: SparkSession, model: Model) -> None:
     text = F.concat(F.lit("房间"), F.repeat(F.lit("很好，服务太差，"), (1 + F.col("id") % 4).cast("int")))
     ids = F.format_string("id%06d", "id").alias("record_id")
     reviews = spark.range(30_000).select(ids, F.lit(7).cast("long").alias("batch_id"), text.alias("text_clean"))
-    section = LabelSection(window_rows=500)  # results of earlier windows are out when the worker dies
+    section = LabelSection(window_rows=500)  # results of earlier windows are sent before the worker is killed
     killed: list[int] = []
     killer = threading.Thread(target=kill_a_busy_worker, args=(model, killed))
-    spark.sparkContext.setJobGroup("killed", "a worker dies")
+    spark.sparkContext.setJobGroup("killed", "a worker is killed")
     killer.start()
     try:
         tables = label_batch(reviews, model, section, "print", lambda line: None)
         [metrics] = tables["ops_label_metrics"].collect()
-        found = tables["gold_review_labels"].join(reviews, "record_id")
-        counted = found.groupBy("text_clean").agg(
+        labelled = tables["gold_review_labels"].join(reviews, "record_id")
+        counted = labelled.groupBy("text_clean").agg(
             F.count("*").alias("rows"), F.countDistinct("record_id").alias("ids"),
             F.min("sentiment_score").alias("low"), F.max("sentiment_score").alias("high"),
         ).collect()  # fmt: skip
@@ -139,7 +139,7 @@ def test_a_worker_killed_for_memory_is_tried_again_and_its_rows_count_once(spark
         assert (row.low, row.high) == pytest.approx((alone[row.text_clean],) * 2, abs=1e-5)
 
 
-def test_a_node_checks_the_onnx_file_too(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_checks_the_onnx_file(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(model_cache.CACHE_VARIABLE, str(tmp_path / "cache"))
     files = {**read_files(model), ONNX_FILE: b"a graph"}
     shipped = ship.ShippedModel(model.sha256, Held(files), beside={ONNX_FILE: hashlib.sha256(b"a graph").hexdigest()})
@@ -161,11 +161,11 @@ def test_a_node_fetches_a_model_once(
     shutil.copytree(model.path, store.path)
     shipped = ship.ship(spark, store, "localcache")
     assert (shipped.files, shipped.uri) == (None, store.uri)
-    assert ship.ship(spark, store, "broadcast", broadcast_max_mb=1).files is None  # bigger than 1 MB
+    assert ship.ship(spark, store, "broadcast", broadcast_max_mb=1).files is None  # larger than 1 MB
     assert ship.ship(spark, store).files is not None
     folder = worker.local_folder(shipped)
     assert folder_sha256(folder) == model.sha256
-    (store.path / "config.json").write_text("{}")  # never read again while the node has the model
+    (store.path / "config.json").write_text("{}")  # it is not read again while the node has the model
     assert worker.local_folder(shipped) == folder
     shutil.rmtree(folder)
     with pytest.raises(StageError, match="arrived damaged"):
@@ -176,10 +176,10 @@ def test_a_node_fetches_a_model_once(
     assert [path for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
 
 
-def test_labels_by_localcache(spark: SparkSession, model: Model) -> None:
+def test_localcache_labels_all_rows(spark: SparkSession, model: Model) -> None:
     section = SECTION.model_copy(update={"weights": "localcache"})
-    found = by_id(label_reviews(make_reviews(spark), model, section))
-    assert sum(row.sentiment_label is not None for row in found.values()) == 121
+    rows = by_id(label_reviews(make_reviews(spark), model, section))
+    assert sum(row.sentiment_label is not None for row in rows.values()) == 121
 
 
 def test_damaged_files_are_refused_on_the_driver(spark: SparkSession, model: Model, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def clusters(spark: SparkSession, count: int, partitions: int) -> DataFrame:
     )
 
 
-def test_shares_are_as_configured_and_copies_stay_together(spark: SparkSession) -> None:
+def test_splits_have_the_configured_shares_and_copies_stay_together(spark: SparkSession) -> None:
     rows = split_reviews(clusters(spark, 20_000, 4), SplitSection())
     shares = {row["split"]: row["count"] / 20_000 for row in rows.groupBy("split").count().collect()}
     # three standard deviations of a binomial share at 20,000 rows are 0.85 points
@@ -28,7 +28,7 @@ def test_shares_are_as_configured_and_copies_stay_together(spark: SparkSession) 
     assert split_reviews(one, SplitSection()).select("split").distinct().count() == 1
 
 
-def test_the_split_ignores_order_partitions_and_growth(spark: SparkSession) -> None:
+def test_the_split_does_not_depend_on_order_partitions_or_new_rows(spark: SparkSession) -> None:
     few = values_by_id(split_reviews(clusters(spark, 100, 1), SplitSection()), "split")
     many = values_by_id(split_reviews(clusters(spark, 1_000, 7).orderBy(F.desc("record_id")), SplitSection()), "split")
     assert few == {key: many[key] for key in few}
@@ -37,9 +37,9 @@ def test_the_split_ignores_order_partitions_and_growth(spark: SparkSession) -> N
 
 
 def test_a_record_near_clusters_of_different_splits_has_none(spark: SparkSession) -> None:
-    found = values_by_id(split_reviews(clusters(spark, 200, 1), SplitSection()), "split")
-    train = [f"c{key}" for key, split in found.items() if split == "train"][:3]
-    test = [f"c{key}" for key, split in found.items() if split == "test"][:1]
+    splits = values_by_id(split_reviews(clusters(spark, 200, 1), SplitSection()), "split")
+    train = [f"c{key}" for key, split in splits.items() if split == "train"][:3]
+    test = [f"c{key}" for key, split in splits.items() if split == "test"][:1]
     rows = spark.createDataFrame(
         [("alike", train[0], train[1:], 1), ("bridge", train[0], test, 1)],
         "record_id string, cluster_id string, near_clusters array<string>, batch_id long",
@@ -47,7 +47,7 @@ def test_a_record_near_clusters_of_different_splits_has_none(spark: SparkSession
     assert values_by_id(split_reviews(rows, SplitSection()), "split") == {"alike": "train", "bridge": "none"}
 
 
-def test_corpora_of_benchmarks_are_split_as_the_pipeline_splits(
+def test_benchmark_corpora_are_split_like_those_of_the_pipeline(
     spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
@@ -55,7 +55,7 @@ def test_corpora_of_benchmarks_are_split_as_the_pipeline_splits(
 
     rows = [(f"r{number}", f"c{number}", []) for number in range(200)]
     clusters = spark.createDataFrame(rows, "record_id string, cluster_id string, near_clusters array<string>")
-    found = split_reviews(clusters.withColumn("batch_id", F.lit(1)), SplitSection(train_pct=75, validation_pct=5))
+    splits = split_reviews(clusters.withColumn("batch_id", F.lit(1)), SplitSection(train_pct=75, validation_pct=5))
     expected = {name: split_of(name) for _, name, _ in rows}
-    assert {row.cluster_id: row.split for row in found.collect()} == expected
+    assert {row.cluster_id: row.split for row in splits.collect()} == expected
     assert set(expected.values()) == {"train", "validation", "test"}

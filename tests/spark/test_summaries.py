@@ -1,4 +1,4 @@
-"""gold_product_summaries: a row a product, with its claims, whatever its reviews are like."""
+"""Tests gold_product_summaries: one row for each product, with its claims or an error."""
 
 import json
 
@@ -24,7 +24,7 @@ Written = dict[str, Row]
 
 @pytest.fixture(scope="module")
 def reviews(spark: SparkSession) -> DataFrame:
-    """Products with many reviews, one, none in a known language, without a text, in two languages, with a bad one."""
+    """Returns reviews of products that differ in number of reviews, languages and missing texts."""
     rows = [
         *((f"z{i}", "zh", text, "zh-hans") for i, text in enumerate(["电池很耐用，屏幕清楚。", "电池不错。"] * 4)),
         ("e1", "en", "The battery is great and lasts long.", "en"),
@@ -55,20 +55,20 @@ def written(reviews: DataFrame, spark: SparkSession) -> Written:
         [("zh", "tfidf", 1, "屏幕"), ("zh", "textrank", 1, "电池")],
         "product_id string, method_code string, place int, word string",
     )
-    found = summaries_by_product(reviews, keywords, config, LISTS, "print").collect()
-    rows = {row.product_id: row for row in found}
-    assert len(rows) == len(found)
+    collected = summaries_by_product(reviews, keywords, config, LISTS, "print").collect()
+    rows = {row.product_id: row for row in collected}
+    assert len(rows) == len(collected)
     return rows
 
 
-def test_a_row_for_each_product_with_a_review(written: Written) -> None:
+def test_each_product_with_a_review_has_a_row(written: Written) -> None:
     assert set(written) == {"zh", "en", "one", "french", "empty", "prose", "many"}
     errors = {product: row.error["class"] for product, row in written.items() if row.error}
     assert errors == {"french": "UnsupportedLanguage", "empty": "EmptyText", "prose": "NothingToSay"}
     assert all((row.text is None) == (product in errors) for product, row in written.items())
 
 
-def test_quotes_cite_their_review_and_counts_all_that_say_so(written: Written) -> None:
+def test_quotes_cite_one_review_and_counts_cite_all_of_theirs(written: Written) -> None:
     row = written["zh"]
     counts = [claim for claim in row.claims if claim.kind == "count"]
     assert [(c.aspect, c.mention_count, c.positive_count) for c in counts] == [("battery", 8, 8)]
@@ -79,14 +79,14 @@ def test_quotes_cite_their_review_and_counts_all_that_say_so(written: Written) -
     assert "8条评价中，8条提到电池（100%肯定，0%否定）" in row.text
 
 
-def test_languages_and_masks(written: Written) -> None:
+def test_quotes_are_in_the_main_language_and_without_masks(written: Written) -> None:
     row = written["en"]
     assert row.lang_code == "en" and "电池" not in row.text and "[PHONE]" not in row.text
     assert row.visible_label == "[AI-generated]"
     assert written["one"].text == "“The battery is great and lasts long.”"
 
 
-def test_of_many_reviews_a_sample_is_read_and_said_to_be_one(written: Written) -> None:
+def test_a_summary_of_many_reviews_says_that_it_is_of_a_sample(written: Written) -> None:
     row = written["many"]
     [count] = [claim for claim in row.claims if claim.kind == "count"]
     assert count.mention_count == 50 and len(count.source_record_ids) == 50
@@ -94,7 +94,7 @@ def test_of_many_reviews_a_sample_is_read_and_said_to_be_one(written: Written) -
     assert 50 < count.positive_count * 2 < 100  # three quarters of all are positive
 
 
-def test_provenance_and_checks(written: Written) -> None:
+def test_rows_have_provenance_and_passed_checks(written: Written) -> None:
     for row in written.values():
         aigc = parse_aigc(row.aigc)
         assert aigc.fits(row.text) and aigc.ProduceID == row.text_id
@@ -103,20 +103,20 @@ def test_provenance_and_checks(written: Written) -> None:
         assert all(check.is_passed for check in row.checks) and bool(row.checks) == (row.text is not None)
 
 
-def test_the_same_whatever_the_partitions(reviews: DataFrame, written: Written, spark: SparkSession) -> None:
+def test_summaries_do_not_depend_on_partitions(reviews: DataFrame, written: Written, spark: SparkSession) -> None:
     from reviewgen_spark.config import load_config
 
     config = load_config("local", ["summarise.max_reviews=50"])
     no_words = spark.createDataFrame([], "product_id string, method_code string, place int, word string")
     some = reviews.where("product_id NOT IN ('zh', 'many')").repartition(7, "record_id")
-    again = summaries_by_product(some, no_words, config, LISTS, "print").collect()
-    assert {row.product_id: row for row in again} == {
+    repartitioned = summaries_by_product(some, no_words, config, LISTS, "print").collect()
+    assert {row.product_id: row for row in repartitioned} == {
         name: row for name, row in written.items() if name not in ("zh", "many")
     }
     assert summaries_by_product(reviews.limit(0), no_words, config, LISTS, "print").count() == 0
 
 
-def test_what_customers_shout_is_not_quoted(spark: SparkSession, config: Config) -> None:
+def test_harmful_sentences_are_not_quoted(spark: SparkSession, config: Config) -> None:
     texts = ("The battery is great, kill yourself.", "The battery is great and lasts long.", "The battery is great.")
     rows = [(str(i), "p", text, "en") for i, text in enumerate(texts)]
     reviews = spark.createDataFrame(rows, "record_id string, product_id string, text_clean string, lang_code string")
@@ -125,7 +125,7 @@ def test_what_customers_shout_is_not_quoted(spark: SparkSession, config: Config)
     assert row.error is None and "kill" not in row.text and "battery" in row.text
 
 
-def test_the_stage_writes_the_table_and_an_unchanged_night_nothing(
+def test_the_stage_writes_its_table_once_for_unchanged_input(
     spark: SparkSession, table: Table, make_config: ConfigFactory
 ) -> None:
     assert summarise.STAGE in stages_of("generate")
@@ -137,8 +137,8 @@ def test_the_stage_writes_the_table_and_an_unchanged_night_nothing(
         warehouse.converge(names)
         rows = [{"record_id": str(i), "text_clean": text, "lang_code": "zh-hans"} for i, text in enumerate(texts)]
         warehouse.replace_batch("silver_reviews", table("silver_reviews", *rows), 1)
-        places = [{"record_id": str(i), "cluster_id": str(i)} for i in range(2)]
-        warehouse.replace_batch("silver_review_clusters", table("silver_review_clusters", *places), 1)
+        clusters = [{"record_id": str(i), "cluster_id": str(i)} for i in range(2)]
+        warehouse.replace_batch("silver_review_clusters", table("silver_review_clusters", *clusters), 1)
         for stage in ("clean", "dedup"):
             run.ledger.record(stage, 1, "succeeded", "print")
         run.ledger.record("keywords", None, "succeeded", "print")

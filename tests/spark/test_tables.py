@@ -16,13 +16,13 @@ NAME = "silver_review_splits"
 
 @pytest.fixture
 def warehouse(spark: SparkSession, config: Config) -> Warehouse:
-    made = Warehouse(spark, config)
-    made.converge([NAME])
-    return made
+    opened = Warehouse(spark, config)
+    opened.converge([NAME])
+    return opened
 
 
 def declare(monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
-    """Change the declaration of the table, as an edit of schemas/ would."""
+    """Changes the declaration of the table, like an edit of schemas/."""
     table = replace(schemas.TABLES[NAME], **changes)  # type: ignore[arg-type]
     monkeypatch.setitem(schemas.TABLES, NAME, table)  # type: ignore[arg-type]
 
@@ -36,7 +36,7 @@ def contents(warehouse: Warehouse) -> list[tuple[object, ...]]:
     return sorted(tuple(row) for row in warehouse.read(NAME).select("batch_id", "record_id", "split").collect())
 
 
-def test_a_batch_is_replaced_whole_and_alone(warehouse: Warehouse) -> None:
+def test_a_whole_batch_is_replaced_and_no_other(warehouse: Warehouse) -> None:
     warehouse.replace_batch(NAME, rows(warehouse, 1, "train", "test"), 1)  # type: ignore[arg-type]
     warehouse.replace_batch(NAME, rows(warehouse, 2, "train"), 2)  # type: ignore[arg-type]
     written = warehouse.replace_batch(NAME, rows(warehouse, 1, "test"), 1)  # type: ignore[arg-type]
@@ -47,7 +47,7 @@ def test_a_batch_is_replaced_whole_and_alone(warehouse: Warehouse) -> None:
     assert warehouse.read(NAME, version=written.version).count() == 2
 
 
-def test_a_batch_is_cleared_where_it_is_and_nothing_is_written_where_it_is_not(warehouse: Warehouse) -> None:
+def test_clearing_a_batch_writes_only_if_the_batch_exists(warehouse: Warehouse) -> None:
     first = warehouse.replace_batch(NAME, rows(warehouse, 1, "train", "test"), 1)  # type: ignore[arg-type]
     assert warehouse.clear_batch(NAME, 2) == WriteResult(first.version, 0)
     assert warehouse.version(NAME) == first.version
@@ -61,14 +61,14 @@ def test_rows_of_another_batch_are_refused(warehouse: Warehouse) -> None:
     assert contents(warehouse) == []
 
 
-def test_rows_that_do_not_fit_are_refused_with_what_is_wrong(warehouse: Warehouse) -> None:
+def test_rows_of_another_schema_are_refused_with_the_differences(warehouse: Warehouse) -> None:
     fitting = rows(warehouse, 1, "train")
     bad = fitting.withColumn("batch_id", F.lit("1")).withColumn("more", F.lit(1)).drop("split")  # type: ignore[attr-defined]
     with pytest.raises(SchemaError, match=r"missing \['split'\], wrong \['batch_id is string.*unknown \['more'\]"):
         warehouse.replace_batch(NAME, bad, 1)
 
 
-def test_a_write_tells_its_own_rows_also_when_there_are_none(warehouse: Warehouse) -> None:
+def test_a_write_returns_its_row_count_also_for_no_rows(warehouse: Warehouse) -> None:
     first = warehouse.replace_batch(NAME, rows(warehouse, 1, "train", "test"), 1)  # type: ignore[arg-type]
     none = warehouse.replace_batch(NAME, rows(warehouse, 2), 2)  # type: ignore[arg-type]
     cleared = warehouse.replace_batch(NAME, rows(warehouse, 1), 1)  # type: ignore[arg-type]
@@ -76,7 +76,7 @@ def test_a_write_tells_its_own_rows_also_when_there_are_none(warehouse: Warehous
     assert none.version == first.version < cleared.version
 
 
-def test_a_check_holds(warehouse: Warehouse) -> None:
+def test_a_check_constraint_is_enforced(warehouse: Warehouse) -> None:
     with pytest.raises(PySparkException, match="split_is_known"):
         warehouse.replace_batch(NAME, rows(warehouse, 1, "trian"), 1)  # type: ignore[arg-type]
 
@@ -123,7 +123,7 @@ def test_a_new_column_comment_and_check_are_added(warehouse: Warehouse, monkeypa
         (lambda t: {"checks": {"split_is_known": "split IS NOT NULL"}}, "split_is_known differs"),
     ],
 )
-def test_anything_else_is_refused_with_what_to_do(
+def test_other_schema_changes_are_refused_with_the_next_step(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, change: object, expected: str
 ) -> None:
     declare(monkeypatch, **change(schemas.TABLES[NAME]))  # type: ignore[operator]
@@ -132,7 +132,7 @@ def test_anything_else_is_refused_with_what_to_do(
     assert "migrate the table by hand" in str(error.value)
 
 
-def test_an_export_is_plain_parquet_and_an_empty_batch_has_no_folder(
+def test_an_export_is_parquet_and_an_empty_batch_has_no_folder(
     warehouse: Warehouse, spark: SparkSession, config: Config
 ) -> None:
     warehouse.replace_batch(NAME, rows(warehouse, 1, "train", "test"), 1)  # type: ignore[arg-type]
@@ -146,11 +146,11 @@ def test_an_export_is_plain_parquet_and_an_empty_batch_has_no_folder(
     assert [r.batch_id for r in spark.read.parquet(f"{config.paths.exports}/{NAME}").collect()] == [2]
 
 
-def test_a_view_is_there_as_soon_as_one_of_its_tables_is(spark: SparkSession, config: Config) -> None:
+def test_a_view_exists_if_one_of_its_tables_exists(spark: SparkSession, config: Config) -> None:
     from reviewgen_spark.serving.sql.catalog import register_tables
 
-    made = Warehouse(spark, config)
-    made.converge(["silver_reviews"])
+    opened = Warehouse(spark, config)
+    opened.converge(["silver_reviews"])
     try:
         names = register_tables(spark, config)
         assert names == ["silver_reviews", "silver_unique_reviews", "gold_labelled_reviews"]

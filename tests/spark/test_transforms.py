@@ -1,4 +1,4 @@
-"""The chain of transforms on bad texts, on no rows, and on 1 against 7 partitions."""
+"""Tests the chain of transforms on bad texts, on no rows, and on 1 and 7 partitions."""
 
 import random
 
@@ -30,45 +30,45 @@ BAD_TEXTS = {
 
 
 def chain(reviews: DataFrame, table: Table, config: Config) -> dict[str, DataFrame]:
-    parted = clean_batch(reviews, table("ops_source_files"), config.clean, config.quality, b"key")
-    cleaned = parted["silver_reviews"]
+    cleaning = clean_batch(reviews, table("ops_source_files"), config.clean, config.quality, b"key")
+    cleaned = cleaning["silver_reviews"]
     history = table("silver_review_clusters"), table("silver_minhash_bands")
-    found = cluster_reviews(cleaned, *history, config.dedup, 1)
-    placed = found["silver_review_clusters"]
-    words = tokenise_reviews(cleaned, placed, config.tokens, driver_dictionaries())
+    dedup = cluster_reviews(cleaned, *history, config.dedup, 1)
+    clusters = dedup["silver_review_clusters"]
+    words = tokenise_reviews(cleaned, clusters, config.tokens, driver_dictionaries())
     return {
-        **parted,
-        **found,
-        "silver_review_splits": split_reviews(placed, config.split),
+        **cleaning,
+        **dedup,
+        "silver_review_splits": split_reviews(clusters, config.split),
         "silver_tokens": words,
         **label_weakly(words, cleaned, table("silver_weak_labels"), config.weak_labels, driver_dictionaries()),
     }
 
 
-def test_bad_texts_are_rows_with_flags_or_quarantined(table: Table, config: Config) -> None:
+def test_bad_texts_are_flagged_or_quarantined(table: Table, config: Config) -> None:
     rows = table(
         "bronze_reviews", *({"record_id": i, "review_id": i, "text_raw": text} for i, text in BAD_TEXTS.items())
     )
-    told = {name: found.collect() for name, found in chain(rows.coalesce(1), table, config).items()}
-    kept = {row.record_id: row for row in told["silver_reviews"]}
-    refused = {row.record_id for row in told["silver_reviews_quarantine"]}
-    assert set(kept) | refused == set(BAD_TEXTS) and not set(kept) & refused
-    assert {i for i, row in kept.items() if row.text_clean is None} >= {"null", "empty", "blank", "controls"}
-    assert all("empty_text" in row.quality_flags for row in kept.values() if row.text_clean is None)
-    assert kept["long"].rule_counts["truncated"] == 1 and len(kept["long"].text_clean) <= config.clean.max_chars
-    assert kept["nul"].text_clean == "很好" and kept["right_to_left"].text_clean.startswith("很好")
+    tables = {name: table_rows.collect() for name, table_rows in chain(rows.coalesce(1), table, config).items()}
+    accepted = {row.record_id: row for row in tables["silver_reviews"]}
+    refused = {row.record_id for row in tables["silver_reviews_quarantine"]}
+    assert set(accepted) | refused == set(BAD_TEXTS) and not set(accepted) & refused
+    assert {i for i, row in accepted.items() if row.text_clean is None} >= {"null", "empty", "blank", "controls"}
+    assert all("empty_text" in row.quality_flags for row in accepted.values() if row.text_clean is None)
+    assert accepted["long"].rule_counts["truncated"] == 1 and len(accepted["long"].text_clean) <= config.clean.max_chars
+    assert accepted["nul"].text_clean == "很好" and accepted["right_to_left"].text_clean.startswith("很好")
     for name in ("silver_review_clusters", "silver_review_splits", "silver_tokens", "silver_weak_labels"):
-        assert len(told[name]) <= len(kept)
-    assert len(told["silver_review_clusters"]) == len(kept)
+        assert len(tables[name]) <= len(accepted)
+    assert len(tables["silver_review_clusters"]) == len(accepted)
 
 
-def test_no_rows_give_no_rows_of_the_right_shape(table: Table, config: Config) -> None:
+def test_no_rows_give_no_rows_with_the_right_columns(table: Table, config: Config) -> None:
     for name, rows in chain(table("bronze_reviews"), table, config).items():
         assert set(rows.columns) == set(TABLES[name].columns.names), name
         assert rows.count() == 0
 
 
-def test_partitions_change_nothing(table: Table, config: Config) -> None:
+def test_the_result_does_not_depend_on_partitions(table: Table, config: Config) -> None:
     one = chain(bronze(table).coalesce(1), table, config)
     seven = chain(bronze(table).repartition(7), table, config)
     for name in one:

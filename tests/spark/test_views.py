@@ -19,5 +19,7 @@ def test_the_newest_record_of_a_review_is_current(table: Table) -> None:
         "twin-1": False,
         "twin-2": True,
     }
-    places = table("silver_review_clusters", *({"record_id": i, "cluster_id": i} for i in ("old", "edited", "twin-1")))
-    assert set(values_by_id(current_unique_reviews(reviews, places), "review_id")) == {"edited"}
+    clusters = table(
+        "silver_review_clusters", *({"record_id": i, "cluster_id": i} for i in ("old", "edited", "twin-1"))
+    )
+    assert set(values_by_id(current_unique_reviews(reviews, clusters), "review_id")) == {"edited"}

@@ -1,4 +1,4 @@
-"""The words of a review, and what the voters say of them."""
+"""Tests the tokens of reviews and the votes on them."""
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
@@ -7,7 +7,7 @@ from reviewgen_spark.transforms.weak_labels import label_weakly
 from tests.spark.conftest import Table, values_by_id
 
 
-def test_tokens_of_unique_reviews_and_what_the_lexicon_says(table: Table, config: Config) -> None:
+def test_unique_reviews_have_tokens_and_votes(table: Table, config: Config) -> None:
     reviews = table(
         "silver_reviews",
         {"record_id": "good", "text_clean": "质量非常好，很满意", "rating": 5},
@@ -15,29 +15,29 @@ def test_tokens_of_unique_reviews_and_what_the_lexicon_says(table: Table, config
         {"record_id": "copy", "text_clean": "质量太差了，很失望"},
         {"record_id": "empty", "text_clean": None},
     )
-    places = table(
+    clusters = table(
         "silver_review_clusters",
         *({"record_id": i, "cluster_id": i} for i in ("good", "bad", "empty")),
         {"record_id": "copy", "cluster_id": "bad", "duplicate_of": "bad", "duplicate_kind": "exact"},
     )
-    words = tokenise_reviews(reviews, places, config.tokens, driver_dictionaries()).cache()
+    words = tokenise_reviews(reviews, clusters, config.tokens, driver_dictionaries()).cache()
     tokens = values_by_id(words, "tokens")
     assert set(tokens) == {"good", "bad", "empty"}
     assert tokens["empty"] == []
     assert "".join(tokens["good"]) == "质量非常好，很满意"
     assert {row.token_count == len(row.tokens) for row in words.collect()} == {True}
-    told = label_weakly(words, reviews, table("silver_weak_labels"), config.weak_labels, driver_dictionaries())
-    votes = values_by_id(told["silver_weak_labels"], "weak_label", "votes", "majority_label")
+    labelled = label_weakly(words, reviews, table("silver_weak_labels"), config.weak_labels, driver_dictionaries())
+    votes = values_by_id(labelled["silver_weak_labels"], "weak_label", "votes", "majority_label")
     assert votes["good"] == ("positive", {"lexicon": "positive", "rating": "positive"}, "positive")
     assert votes["bad"] == (None, {"lexicon": "negative", "rating": "positive"}, None)
     assert votes["empty"] == (None, {}, None)
-    voters = {row.voter: row for row in told["ops_weak_voters"].collect()}
+    voters = {row.voter: row for row in labelled["ops_weak_voters"].collect()}
     assert (voters["lexicon"].row_count, voters["lexicon"].vote_count, voters["lexicon"].conflict_count) == (3, 2, 1)
     assert voters["vader"].vote_count == 0 and voters["vader"].estimated_accuracy is None
 
 
-def test_the_votes_of_earlier_batches_weigh(table: Table, config: Config) -> None:
-    """By itself a batch with one disputed review knows nothing; the lexicon was right among three voters before."""
+def test_votes_of_earlier_batches_change_the_label(table: Table, config: Config) -> None:
+    """One disputed review alone gets no label; in earlier batches the lexicon agreed with two other voters."""
     reviews = table(
         "silver_reviews", {"record_id": "a", "text_clean": "质量非常好，很满意", "rating": 1, "lang_code": "zh-hans"}
     )

@@ -1,4 +1,4 @@
-"""The order of the rooms: a module imports from its own room and from rooms above it in this list.
+"""Lists the rooms in their order: a module imports from its own room and from rooms above it in this list.
 
 docs/architecture.md shows the same list, with what each room is for.
 """
@@ -54,7 +54,7 @@ ORDER = (
     "cli",
 )
 
-# What a room must not import although it is above: libraries, and rooms of its own layer.
+# What a room must not import although the order allows it: libraries, and some rooms above it.
 _FORBIDDEN = {
     "text": {"pyspark", "torch", "transformers"},
     "transforms": {"torch", "transformers", "models", "warehouse"},

@@ -1,6 +1,6 @@
-"""Reads the modules of the project as syntax trees: who imports whom, and which definitions a stage runs.
+"""Reads the modules of the project as syntax trees: which module imports which, and which definitions a stage runs.
 
-Nothing is imported or executed. Tests may replace the text of a module, to see whether a guard notices.
+Nothing is imported or executed. Tests may replace the text of a module, to check that a change is detected.
 """
 
 import ast
@@ -38,7 +38,7 @@ class Module:
 
     @cached_property
     def definitions(self) -> dict[str, list[ast.stmt]]:
-        """Statements at the top of the module, by the name that they bind."""
+        """Returns the statements at the top of the module, by the name that they bind."""
         bound: dict[str, list[ast.stmt]] = {}
         for statement in _top_statements(self.tree):
             for name in _bound_names(statement):
@@ -47,7 +47,7 @@ class Module:
 
     @cached_property
     def loose(self) -> list[ast.stmt]:
-        """Statements at the top that bind no name, such as a call; they run whichever definition is used."""
+        """Returns the statements at the top that bind no name, such as a call; they always run."""
         return [
             statement
             for statement in _top_statements(self.tree)
@@ -58,10 +58,10 @@ class Module:
 
 
 class SourceTree:
-    """All modules below the package, `jobs` and `pipelines`."""
+    """Holds all modules below the package, `jobs` and `pipelines`."""
 
     def __init__(self, root: Path = ROOT, replaced: Mapping[str, str] | None = None) -> None:
-        """Read them.
+        """Reads the modules.
 
         Args:
             root: Of the project.
@@ -83,7 +83,7 @@ class SourceTree:
         assert not unknown, f"no such modules: {unknown}"
 
     def imports(self, module: Module, skips_types: bool = False) -> set[str]:
-        """Names of all modules that a module imports, of the project and others, also inside functions.
+        """Returns the names of all modules that a module imports, of the project and others, also inside functions.
 
         `from package import name` is the module `package.name` where that is one.
 
@@ -94,8 +94,8 @@ class SourceTree:
         nodes = _running_nodes(module.tree) if skips_types else ast.walk(module.tree)
         return {target for node in nodes for target, _, _ in self._imported(module, node)}
 
-    def circles(self) -> list[list[str]]:
-        """Groups of modules that import each other, directly or through others."""
+    def cycles(self) -> list[list[str]]:
+        """Returns the groups of modules that import each other, directly or through others."""
         graph = {
             name: {target for target in self.imports(module, skips_types=True) if target in self.modules}
             for name, module in self.modules.items()
@@ -103,33 +103,33 @@ class SourceTree:
         return [sorted(group) for group in _strongly_connected(graph) if len(group) > 1]
 
     def closure(self, roots: Iterable[Definition], follows: Callable[[str], bool]) -> set[Definition]:
-        """All definitions that some definitions use, directly or through others.
+        """Returns all definitions that the roots use, directly or through others.
 
-        A class counts whole. Names in quoted annotations do not count, as they do not run.
+        A class counts as a whole. Names in quoted annotations do not count, because they do not run.
 
         Args:
-            roots: To begin with.
+            roots: The definitions to start from.
             follows: Whether the definitions of a module, by its name, are followed.
         """
         seen: set[Definition] = set()
-        waiting = list(roots)
-        while waiting:
-            definition = waiting.pop()
+        pending = list(roots)
+        while pending:
+            definition = pending.pop()
             if definition in seen or definition.module not in self.modules or not follows(definition.module):
                 continue
             module = self.modules[definition.module]
             if definition.name not in module.definitions:
                 # Re-exported by a package: follow the import.
                 if definition.name in self._top_bindings(module):
-                    waiting.append(self._top_bindings(module)[definition.name])
+                    pending.append(self._top_bindings(module)[definition.name])
                 continue
             seen.add(definition)
             for statement in (*module.definitions[definition.name], *module.loose):
-                waiting.extend(self._used(module, statement))
+                pending.extend(self._used(module, statement))
         return seen
 
     def code_hash(self, definitions: Iterable[Definition]) -> str:
-        """Hash the code of definitions, wherever they are: docstrings, imports and the order of files do not count."""
+        """Returns a hash of the code of definitions; docstrings, imports and the order of files do not count."""
         dumps: list[str] = []
         modules = set()
         for definition in definitions:
@@ -141,7 +141,7 @@ class SourceTree:
 
     def _dump(self, statement: ast.stmt) -> str:
         if id(statement) not in self._dumps:
-            self._dumps[id(statement)] = ast.dump(_WithoutNoise().visit(copy.deepcopy(statement)))
+            self._dumps[id(statement)] = ast.dump(_BehaviourOnly().visit(copy.deepcopy(statement)))
         return self._dumps[id(statement)]
 
     def _top_bindings(self, module: Module) -> dict[str, Definition]:
@@ -168,7 +168,7 @@ class SourceTree:
                 yield Definition(of_module, node.attr)
 
     def _bindings(self, module: Module, nodes: Iterable[ast.AST]) -> dict[str, Definition]:
-        """What imported names mean: a definition of a module, or with an empty name a module."""
+        """Maps imported names to a definition of a module, or to a module, with an empty name."""
         return {
             local: Definition(target, attribute)
             for node in nodes
@@ -176,7 +176,7 @@ class SourceTree:
         }
 
     def _imported(self, module: Module, node: ast.AST) -> Iterator[tuple[str, str, str]]:
-        """(module, attribute or nothing, local name) for each name that an import statement binds."""
+        """Yields (module, attribute or nothing, local name) for each name that an import statement binds."""
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, "", alias.asname or alias.name.partition(".")[0]
@@ -184,8 +184,8 @@ class SourceTree:
             base = node.module or ""
             if node.level:
                 parts = module.name.split(".")
-                kept = parts[: len(parts) - node.level + module.is_package]
-                base = ".".join([*kept, *([node.module] if node.module else [])])
+                parents = parts[: len(parts) - node.level + module.is_package]
+                base = ".".join([*parents, *([node.module] if node.module else [])])
             for alias in node.names:
                 inner = f"{base}.{alias.name}"
                 if inner in self.modules:
@@ -195,14 +195,14 @@ class SourceTree:
 
 
 def _top_statements(tree: ast.Module) -> Iterator[ast.stmt]:
-    """Statements at the top of a module, those inside `if` and `try` too; without docstring and `TYPE_CHECKING`."""
-    waiting = list(tree.body)
-    while waiting:
-        statement = waiting.pop(0)
+    """Yields the statements at the top of a module, also inside `try`; without docstring and `TYPE_CHECKING`."""
+    pending = list(tree.body)
+    while pending:
+        statement = pending.pop(0)
         if _is_docstring(statement) or _is_type_checking(statement):
             continue
         if isinstance(statement, ast.Try):
-            waiting = [*statement.body, *(s for handler in statement.handlers for s in handler.body), *waiting]
+            pending = [*statement.body, *(s for handler in statement.handlers for s in handler.body), *pending]
             continue
         yield statement
 
@@ -240,10 +240,10 @@ def _is_main(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.If) and "__main__" in ast.dump(statement.test)
 
 
-class _WithoutNoise(ast.NodeTransformer):
-    """Takes out what is no behaviour: docstrings, and imports, as what they bring is hashed itself."""
+class _BehaviourOnly(ast.NodeTransformer):
+    """Removes docstrings, and imports, because imported definitions are hashed themselves."""
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:  # the name that ast calls
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:  # ast calls this name
         return None if _is_docstring(node) else node
 
     def visit_Import(self, node: ast.Import) -> None:
@@ -254,7 +254,7 @@ class _WithoutNoise(ast.NodeTransformer):
 
 
 def _strongly_connected(graph: Mapping[str, set[str]]) -> list[list[str]]:
-    """Tarjan's algorithm (1972), without recursion over more than a group."""
+    """Returns the strongly connected groups of a graph, by Tarjan's algorithm (1972)."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []

@@ -1,4 +1,4 @@
-"""What stages make is there whole or not at all, and the latest of it is known."""
+"""Tests that an artifact is published completely or not at all, and that `latest` links to the newest one."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def publish(artifacts: Artifacts, stage: str, fingerprint: str, content: str) ->
     return artifacts.folder(stage, fingerprint)
 
 
-def test_what_is_published_is_the_latest(tmp_path: Path) -> None:
+def test_the_last_published_artifact_is_the_latest(tmp_path: Path) -> None:
     artifacts = Artifacts(tmp_path / "artifacts")
     assert artifacts.made() == [] and not artifacts.latest("corpus").exists()
     one = publish(artifacts, "corpus", "one", "1")
@@ -27,7 +27,7 @@ def test_what_is_published_is_the_latest(tmp_path: Path) -> None:
     assert artifacts.made() == [one, two]
 
 
-def test_a_link_does_not_outlive_what_it_names(tmp_path: Path) -> None:
+def test_the_latest_link_is_removed_with_its_last_artifact(tmp_path: Path) -> None:
     artifacts = Artifacts(tmp_path)
     one, two = publish(artifacts, "corpus", "one", "1"), publish(artifacts, "corpus", "two", "2")
     artifacts.remove(one)
@@ -36,11 +36,11 @@ def test_a_link_does_not_outlive_what_it_names(tmp_path: Path) -> None:
     assert not artifacts.latest("corpus").is_symlink() and artifacts.made() == []
 
 
-def test_what_is_half_done_goes_and_the_rest_stays(tmp_path: Path) -> None:
+def test_unfinished_folders_are_removed_and_artifacts_stay(tmp_path: Path) -> None:
     artifacts = Artifacts(tmp_path)
-    made = publish(artifacts, "finetune", "one", "1")
+    artifact = publish(artifacts, "finetune", "one", "1")
     artifacts.checkpoints("finetune", "two").mkdir(parents=True)
     artifacts.staging("finetune-run").mkdir(parents=True)
     artifacts.pinned.mkdir()
     artifacts.remove_unfinished()
-    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["_pinned", "finetune"] and made.is_dir()
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["_pinned", "finetune"] and artifact.is_dir()

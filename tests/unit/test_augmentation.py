@@ -25,7 +25,7 @@ def fixed(name: str, text: str) -> list[str]:
 
 
 @given(WORDS, st.integers(0, 50))
-def test_what_carries_sentiment_stays_in_order(text: str, seed: int) -> None:
+def test_words_with_sentiment_stay_in_order(text: str, seed: int) -> None:
     for name in ("swap", "delete"):
         varied = ONE[name].augment(text, np.random.default_rng(seed))
         pattern = iter(varied)
@@ -34,27 +34,27 @@ def test_what_carries_sentiment_stays_in_order(text: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", ONE)
-def test_variants_differ_and_equal_generators_agree(name: str) -> None:
-    found = [ONE[name].augment(TEXT, np.random.default_rng(seed)) for seed in range(20)]
-    assert found == [ONE[name].augment(TEXT, np.random.default_rng(seed)) for seed in range(20)]
-    assert len(set(found)) > 3
-    assert all(("不" in text and "干净" in text) or name == "synonym" for text in found)
+def test_seeds_give_different_variants_and_equal_seeds_the_same(name: str) -> None:
+    variants = [ONE[name].augment(TEXT, np.random.default_rng(seed)) for seed in range(20)]
+    assert variants == [ONE[name].augment(TEXT, np.random.default_rng(seed)) for seed in range(20)]
+    assert len(set(variants)) > 3
+    assert all(("不" in text and "干净" in text) or name == "synonym" for text in variants)
 
 
 @pytest.mark.parametrize("text", ["", "好", "不好", "!!!", "很" * 10_000])
-def test_texts_without_anything_to_change(text: str) -> None:
+def test_a_text_without_a_word_to_change_is_unchanged(text: str) -> None:
     for augmenter in ONE.values():
         assert augmenter.augment(text, np.random.default_rng(1)) == text
 
 
-def test_groups_hold_one_polarity() -> None:
+def test_synonyms_have_the_same_polarity() -> None:
     for word, others in read_synonyms(FOLDER / "synonyms.txt").items():
         for other in others:
             if word in LEXICON.scores and other in LEXICON.scores:
                 assert LEXICON.scores[word] * LEXICON.scores[other] > 0, (word, other)
 
 
-def test_a_lone_word_is_no_group(tmp_path: Path) -> None:
+def test_a_synonym_group_needs_two_words(tmp_path: Path) -> None:
     (tmp_path / "synonyms.txt").write_text("好 不错\n孤独\n")
     with pytest.raises(ConfigError, match=r"synonyms\.txt: entry 2: expected two words"):
         read_synonyms(tmp_path / "synonyms.txt")

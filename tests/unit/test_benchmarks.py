@@ -1,4 +1,4 @@
-"""The pieces of the benchmarks that decide what a figure means; the benchmarks themselves are no timed tests."""
+"""Tests the parts of the benchmarks that define a figure; the benchmarks themselves do not run here."""
 
 import json
 import sys
@@ -42,17 +42,17 @@ def finetune_methods(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return finetune_methods
 
 
-def test_a_contestant_says_how_long_it_took_or_fails(turns: ModuleType, tmp_path: Path) -> None:
+def test_a_contestant_returns_its_seconds_or_fails(turns: ModuleType, tmp_path: Path) -> None:
     from reviews import write_bronze
 
     write_bronze(tmp_path / "rows", 40)
-    given = ("--rows", str(tmp_path / "rows"), "--line")
-    assert turns.Contestant("floor", "pure_text.py", (*given, "floor")).run(tmp_path / "out")["seconds"] > 0
+    arguments = ("--rows", str(tmp_path / "rows"), "--line")
+    assert turns.Contestant("floor", "pure_text.py", (*arguments, "floor")).run(tmp_path / "out")["seconds"] > 0
     with pytest.raises(RuntimeError, match="floor: exit code 2"):
-        turns.Contestant("floor", "pure_text.py", (*given, "nothing")).run(tmp_path / "out")
+        turns.Contestant("floor", "pure_text.py", (*arguments, "nothing")).run(tmp_path / "out")
 
 
-def test_bars_and_the_file(turns: ModuleType, tmp_path: Path) -> None:
+def test_a_report_has_its_bars_and_is_written(turns: ModuleType, tmp_path: Path) -> None:
     bars = [turns.bar("speed", 2.5, 3), turns.bar("growth", 11, 12, at_most=True)]
     assert [item["holds"] for item in bars] == [False, True]
     turns.conclude("B0", 10, "rows", bars, tmp_path / "new" / "b0.json", full=False, more=1)
@@ -61,20 +61,22 @@ def test_bars_and_the_file(turns: ModuleType, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [500, 2_000])
-def test_spliced_rows_spread_alike_at_every_size(spliced: ModuleType, rows: int) -> None:
-    found = list(spliced.spliced_rows(rows))
+def test_spliced_rows_have_the_same_shares_at_every_size(spliced: ModuleType, rows: int) -> None:
+    rows_made = list(spliced.spliced_rows(rows))
     sizes: dict[int, int] = {}
-    for row in found:
+    for row in rows_made:
         if row.cluster >= 0:
             sizes[row.cluster] = sizes.get(row.cluster, 0) + 1
     copies = sum(sizes.values()) - len(sizes)
-    assert len(found) == rows and copies / rows == pytest.approx(spliced.COPY_SHARE, abs=0.02)
+    assert len(rows_made) == rows and copies / rows == pytest.approx(spliced.COPY_SHARE, abs=0.02)
     assert sum(size == 2 for size in sizes.values()) / len(sizes) == pytest.approx(0.6, abs=0.06)
     hot = [row.text for row in spliced.spliced_rows(rows, hot=True)]
     assert max(hot.count(text) for text in set(hot)) == round(rows * spliced.HOT_SHARE)
 
 
-def test_all_aspects_of_a_text_are_in_one_split_and_doubtful_ones_in_none(corpora: ModuleType, tmp_path: Path) -> None:
+def test_aspects_of_a_text_share_a_split_and_contradictory_ones_are_dropped(
+    corpora: ModuleType, tmp_path: Path
+) -> None:
     from reviewgen_spark.models.data.corpus import read_aspects
 
     opinions = ("很好用，我非常喜欢它的做工", "太差，用了一天就坏掉了", "还行，没有什么特别的地方")
@@ -93,14 +95,14 @@ def test_all_aspects_of_a_text_are_in_one_split_and_doubtful_ones_in_none(corpor
     counts = corpora.write_aspect_corpus("made", rows, tmp_path / "out")
     assert counts.read == len(items) + 3 and counts.contradicted == 1  # the second is a repeated pair: a copy
     assert sum(counts.by_split.values()) + counts.copies + counts.contradicted + counts.empty == counts.read
-    found = {split: read_aspects(tmp_path / "out", split) for split in ("train", "test")}
-    train, test = (set(found[split].texts) for split in ("train", "test"))
+    corpus = {split: read_aspects(tmp_path / "out", split) for split in ("train", "test")}
+    train, test = (set(corpus[split].texts) for split in ("train", "test"))
     assert train and test and not train & test
-    assert all(sum(text == other for other in found["train"].texts) == 2 for text in train)  # both aspects
+    assert all(sum(text == other for other in corpus["train"].texts) == 2 for text in train)  # both aspects
     assert not any("电池" in text for text in train | test)
 
 
-def test_a_table_of_methods(finetune_methods: ModuleType) -> None:
+def test_a_table_compares_the_training_methods(finetune_methods: ModuleType) -> None:
     def facts(task: str, metric: str) -> dict[str, object]:
         scores = [
             {
@@ -124,17 +126,17 @@ def test_a_table_of_methods(finetune_methods: ModuleType) -> None:
     assert "test macro F1" in finetune_methods.table_of({"full": facts("aspect", "f1_macro")})[0]
 
 
-def test_rivals_are_compared_at_our_size(turns: ModuleType) -> None:
+def test_speeds_of_others_are_projected_to_our_row_count(turns: ModuleType) -> None:
     from b3_label import rows_per_s
 
     # 10 s to start and 0.1 s a row: 1,000 rows take 110 s, 500 take 60
     assert rows_per_s(1_000, 110, 60, at=10_000) == pytest.approx(10_000 / 1_010)
-    # noise that would make a row cost nothing, or starting, leaves what was measured
+    # if noise makes the cost of a row or of the start negative, the measured speed is used
     assert rows_per_s(1_000, 110, 120, at=10_000) == pytest.approx(1_000 / 110)
     assert rows_per_s(1_000, 110, 40, at=10_000) == pytest.approx(1_000 / 110)
 
 
-def test_calls_of_the_model_are_noted_before_it_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_model_calls_are_counted_before_the_model_returns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from reviewgen_spark.inference.labelling.batching import score_window
     from reviewgen_spark.models.classifier.tokenizer import Tokens
 
@@ -150,16 +152,16 @@ def test_calls_of_the_model_are_noted_before_it_answers(monkeypatch: pytest.Monk
     def encode(texts: list[str]) -> list[Tokens]:
         return [Tokens([1, 2, 3], [0, 0, 0], False, False) for _ in texts]
 
-    given = {"texts": ["好", None, "坏"], "record_ids": ["a", "b", "c"], "encode": encode, "max_chars": 9,
+    window = {"texts": ["好", None, "坏"], "record_ids": ["a", "b", "c"], "encode": encode, "max_chars": 9,
              "tokens_per_batch": 64}  # fmt: skip
     counting = counting_daemon.counted(score_window)
     for _ in range(2):
         with pytest.raises(RuntimeError, match="killed"):
-            counting(score=answer, **given)
+            counting(score=answer, **window)
     assert counting_daemon.count_calls(tmp_path) == 4  # two readable rows, twice
 
 
-def test_six_of_twenty_kills_hit_other_stages_than_label(turns: ModuleType) -> None:
+def test_six_of_twenty_kills_are_in_stages_other_than_label(turns: ModuleType) -> None:
     import random
 
     from b7_kill import differing, plan_trials, remaining
@@ -168,35 +170,35 @@ def test_six_of_twenty_kills_hit_other_stages_than_label(turns: ModuleType) -> N
     assert {stage: stages.count(stage) for stage in set(stages)} == {
         "label": 14, "ingest": 2, "dedup": 2, "register": 1, "satisfaction": 1,
     }  # fmt: skip
-    left = remaining(plan_trials(20, random.Random(2)), [*["label"] * 13, "ingest", "ingest", "dedup"])
-    assert sorted(step.stage for step in left) == ["dedup", "label", "register", "satisfaction"]
+    rest = remaining(plan_trials(20, random.Random(2)), [*["label"] * 13, "ingest", "ingest", "dedup"])
+    assert sorted(step.stage for step in rest) == ["dedup", "label", "register", "satisfaction"]
     for trials in (2, 5, 10):
         few = [step.stage for step in plan_trials(trials, random.Random(1))]
         assert len(few) == trials and 0 < sum(stage != "label" for stage in few) <= 3
     assert differing({"a": "1 x", "b": "2 y"}, {"a": "1 x", "b": "2 z", "c": "0"}) == ["b", "c"]
 
 
-def test_rouge_is_that_of_fewsum(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rouge_agrees_with_fewsum(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(FOLDER))
     from rouge import rouge
 
-    # stems meet (prices, priced), case and marks are no difference; 5 and 4 words, 3 of them shared, 1 pair, in order
-    found = rouge("The food is low-priced!", ["Prices of the food"])
-    assert found == pytest.approx((2 * 3 / 9, 2 * 1 / 7, 2 * 2 / 9))
+    # prices and priced have one stem; case and punctuation do not count; 5 and 4 words share 3 words and 1 pair
+    scores = rouge("The food is low-priced!", ["Prices of the food"])
+    assert scores == pytest.approx((2 * 3 / 9, 2 * 1 / 7, 2 * 2 / 9))
     assert rouge("", ["the food"]) == (0, 0, 0)
     two = rouge("The food is low-priced!", ["Prices of the food", "the food is low priced"])
     assert two.rouge1 == pytest.approx((2 * 3 / 9 + 1) / 2)
 
 
-def test_an_opinion_is_turned_round_where_the_word_lists_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_opinion_is_reversed_if_the_word_lists_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(FOLDER))
     sys.modules.pop("summaries", None)
-    from summaries import turned_round
+    from summaries import reverse_opinion
 
     from reviewgen_spark.config import TokensSection
     from reviewgen_spark.text.opinions.aspects import OpinionReader
     from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 
     reader = OpinionReader(TokensSection(), driver_dictionaries())
-    assert turned_round("The food is good.", reader) == "The food is bad."
-    assert turned_round("The food came late.", reader) is None
+    assert reverse_opinion("The food is good.", reader) == "The food is bad."
+    assert reverse_opinion("The food came late.", reader) is None

@@ -11,7 +11,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def drawn(markup):
-    """The chart as XML: it must be well formed to stand inside a page."""
+    """Parses a chart as XML: it must be well formed, because it is part of a page."""
     return ElementTree.fromstring(str(markup))
 
 
@@ -31,14 +31,14 @@ def test_bars_are_as_long_as_their_values():
     assert "200" in texts(chart) and "reviews" in texts(chart)
 
 
-def test_bars_share_a_scale_when_told_to():
+def test_bars_share_a_scale_with_the_same_top_value():
     full, half = (
         float(rects(charts.bars([Bar("a", 5)], "t", "u", top_value=top), "fill-a")[0].get("width")) for top in (5, 10)
     )
     assert half / full == pytest.approx(0.5, abs=0.001)
 
 
-def test_stacked_bars_part_by_share_and_leave_empty_rows_out():
+def test_stacked_bars_show_shares_and_leave_empty_rows_out():
     chart = charts.stacked_bars([("x", (30, 10)), ("empty", (0, 0))], ("positive", "negative"), "t", "reviews")
     blue = [float(r.get("width")) for r in rects(chart, "fill-a")][1:]  # the first is the legend's
     orange = [float(r.get("width")) for r in rects(chart, "fill-b")][1:]
@@ -54,7 +54,7 @@ def test_columns_reach_the_grid_line_of_their_value():
     assert [float(r.get("height")) for r in rects(chart, "fill-a")] == [160.0, 80.0]
 
 
-def test_lines_leave_a_gap_for_what_is_not_known():
+def test_lines_have_a_gap_at_a_missing_value():
     chart = charts.lines(["a", "b", "c", "d"], [("s", [10.0, None, 20.0, 40.0])], "t", "%")
     (path,) = [p.get("d") for p in drawn(chart).iter(f"{SVG}path") if p.get("class") == "line-a"]
     assert re.sub(r"[^ML]", "", path) == "MML"
@@ -96,12 +96,12 @@ def test_plane_puts_the_corners_in_the_corners():
     chart = charts.plane(
         [line, Line("theirs", [(0, 0), (1, 1)])], "t", "x", "y", diagonal="chance", width=520, height=420
     )
-    ways = {p.get("class"): p.get("d") for p in drawn(chart).iter(f"{SVG}path") if p.get("class") != "grid"}
-    assert ways["line-a"] == "M52.0,376.0L281.0,56.0L510.0,56.0"
-    assert ways["line-b"] == "M52.0,376.0L510.0,56.0"
-    assert ways["guide"] == "M52,376L510,56"
+    paths = {p.get("class"): p.get("d") for p in drawn(chart).iter(f"{SVG}path") if p.get("class") != "grid"}
+    assert paths["line-a"] == "M52.0,376.0L281.0,56.0L510.0,56.0"
+    assert paths["line-b"] == "M52.0,376.0L510.0,56.0"
+    assert paths["guide"] == "M52,376L510,56"
     assert [t.text for t in drawn(chart).iter(f"{SVG}title")][2:] == ["ours: a", "ours: b", "ours: c"]
-    assert list(ways).index("line-b") < list(ways).index("line-a")  # ours lies on top
+    assert list(paths).index("line-b") < list(paths).index("line-a")  # ours is drawn on top
 
 
 def test_mirrored_columns_share_a_scale_and_meet_at_the_axis():
@@ -133,7 +133,7 @@ def test_matrix_shades_by_share_of_the_row():
         charts.mirrored_columns(["0"], ("a", [0]), ("b", [0]), "t", "u"),
     ],
 )
-def test_nothing_to_draw_says_so(chart):
+def test_an_empty_chart_says_no_data(chart):
     assert chart == charts.NO_DATA
 
 

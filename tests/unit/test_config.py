@@ -13,7 +13,7 @@ def write_conf(folder: Path, base: str, local: str = "paths: {root: /data}") -> 
     return folder
 
 
-def test_later_wins(tmp_path: Path) -> None:
+def test_a_later_source_overrides_an_earlier_one(tmp_path: Path) -> None:
     conf = write_conf(tmp_path, "ingest: {source: a, timezone: UTC}", "paths: {root: /data}\ningest: {source: b}")
     loaded = load_config("local", ["ingest.max_rows_per_batch=7"], conf)
     assert (loaded.ingest.source, loaded.ingest.timezone, loaded.ingest.max_rows_per_batch) == ("b", "UTC", 7)
@@ -30,7 +30,7 @@ def test_a_quality_rule_is_changed_by_its_name() -> None:
         load_config("local", ["quality.rules.too_short.severity=fatal"])
 
 
-def test_every_fault_is_reported_at_once_with_its_file(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once_with_their_file(tmp_path: Path) -> None:
     conf = write_conf(tmp_path, "clean: {max_char: 3}\nsplit: {train_pct: many}")
     with pytest.raises(ConfigError) as error:
         load_config("local", ["nonsense", "label.max_error_pct=101"], conf)
@@ -43,13 +43,13 @@ def test_every_fault_is_reported_at_once_with_its_file(tmp_path: Path) -> None:
     assert error.value.exit_code == 2
 
 
-def test_unknown_section_names_the_nearest(tmp_path: Path) -> None:
+def test_an_unknown_section_suggests_the_nearest_name(tmp_path: Path) -> None:
     conf = write_conf(tmp_path, "ingst: {source: a}")
     with pytest.raises(ConfigError, match="did you mean 'ingest'"):
         load_config("local", [], conf)
 
 
-def test_unknown_env_lists_the_known(tmp_path: Path) -> None:
+def test_an_unknown_env_lists_the_known_ones(tmp_path: Path) -> None:
     conf = write_conf(tmp_path, "")
     with pytest.raises(ConfigError, match="--env takes one of local"):
         load_config("lokal", ["paths.root=/data"], conf)
@@ -61,7 +61,7 @@ def test_broken_yaml_names_the_line(tmp_path: Path) -> None:
         load_config("local", [], conf)
 
 
-def test_paths_are_absolute_and_uris_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_become_absolute_and_uris_are_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     loaded = load_config("local", ["paths.root=/data/x", "paths.warehouse=s3a://bucket/w"])
     assert loaded.paths.landing == "/data/x/landing"
@@ -83,7 +83,7 @@ def test_relative_root_outside_a_checkout_is_refused(tmp_path: Path, monkeypatch
         ("lease.ttl_s=10", "at least twice"),
     ],
 )
-def test_sections_must_agree(override: str, expected: str) -> None:
+def test_contradictory_settings_are_refused(override: str, expected: str) -> None:
     with pytest.raises(ConfigError, match=expected):
         load_config("local", [override])
 
@@ -99,14 +99,14 @@ def test_sections_must_agree(override: str, expected: str) -> None:
         ("finetune.augmentation=[swap]", "cannot be combined with augmentation"),
     ],
 )
-def test_the_task_aspect_is_alone(override: str, expected: str) -> None:
+def test_the_task_aspect_cannot_be_combined(override: str, expected: str) -> None:
     alone = "finetune.tasks=[aspect]"
     assert load_config("local", [alone]).finetune.tasks == ("aspect",)
     with pytest.raises(ConfigError, match=expected):
         load_config("local", [alone, override])
 
 
-def test_execution_fields_stay_out_of_the_result_part() -> None:
+def test_the_result_part_has_no_execution_fields() -> None:
     label = load_config("local", ["label.tokens_per_batch=128"]).label
     assert "tokens_per_batch" not in label.result_part()
     assert "precision" in label.result_part()

@@ -1,4 +1,4 @@
-"""The steps of the demo."""
+"""Tests the steps of the demo."""
 
 from reviewgen_spark.pipelines import generate, nightly, train
 

@@ -1,4 +1,4 @@
-"""Runs the examples in the docstrings of every module that has some."""
+"""Runs the examples in the docstrings of every module that has any."""
 
 import doctest
 import importlib
@@ -13,7 +13,7 @@ MODULES = sorted(
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_the_examples_of_a_module_hold(name: str) -> None:
+def test_the_examples_of_a_module_pass(name: str) -> None:
     result = doctest.testmod(importlib.import_module(name))
     assert result.attempted > 0 and result.failed == 0
 

@@ -22,7 +22,7 @@ def test_the_data_dictionary_is_up_to_date() -> None:
     assert written == render_dictionary(), "run `make docs`"
 
 
-def test_every_column_says_what_it_means() -> None:
+def test_every_column_has_a_comment() -> None:
     for table in TABLES.values():
         for column in table.columns:
             assert (column.metadata or {}).get("comment"), f"{table.name}.{column.name}"
@@ -33,7 +33,7 @@ def test_keys_and_partitions_are_columns() -> None:
         assert set(table.key) | set(table.partition_by) <= set(table.columns.names), table.name
 
 
-def test_no_check_names_a_text_column() -> None:
+def test_no_table_check_uses_a_text_column() -> None:
     texts = ("text", "title", "raw_record", "user_id", "tokens")
     for table in TABLES.values():
         for condition in table.checks.values():
@@ -106,7 +106,7 @@ def test_the_reference_of_settings_is_up_to_date() -> None:
     assert written == render_reference(), "run `make docs`"
 
 
-def test_every_setting_says_what_it_means() -> None:
+def test_every_setting_has_a_description() -> None:
     sections = dict(walk_sections())
     assert {"paths", "generation.decoding", "quality.rules.<name>"} <= set(sections)
     for key, model in sections.items():
@@ -115,9 +115,9 @@ def test_every_setting_says_what_it_means() -> None:
             assert field.description or f"{key}.{name}" in sections, f"{key}.{name}"
 
 
-def test_the_reference_tells_what_is_computed_again() -> None:
+def test_the_reference_says_which_settings_change_results() -> None:
     rows = dict.fromkeys(render_reference().splitlines())
-    assert any(row.startswith("| `precision` |") and "| yes | of weights and activations" in row for row in rows)
+    assert any(row.startswith("| `precision` |") and "| yes | precision of " in row for row in rows)
     assert any(row.startswith("| `window_rows` |") and "| no |" in row for row in rows)
     assert not any(row.startswith("| `retention_days` |") and "| yes |" in row for row in rows)
 

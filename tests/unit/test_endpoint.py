@@ -1,4 +1,4 @@
-"""The endpoint writer against a real server that misbehaves as told; and against `transformers serve`."""
+"""Tests the endpoint writer against a real server that fails as its requests demand."""
 
 import json
 import random
@@ -20,15 +20,15 @@ from reviewgen_spark.text.requests.request import Attribute, TextRequest
 
 
 class Server:
-    """Answers by the word that a request holds as its attribute; remembers what it was asked."""
+    """Answers as the attribute of a request demands, and records the requests."""
 
     def __init__(self) -> None:
         outer = self
-        self.asked: list[dict[str, Any]] = []
+        self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.at: list[float] = []
         self.tries: Counter[str] = Counter()
-        self.under_way = self.most_under_way = 0
+        self.in_flight = self.most_in_flight = 0
         self.lock = threading.Lock()
 
         class Handler(BaseHTTPRequestHandler):
@@ -36,58 +36,58 @@ class Server:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 words = json.loads(body["messages"][1]["content"].split("\n")[1])["attributes"]["do"].split()
                 with outer.lock:
-                    outer.asked.append(body)
+                    outer.bodies.append(body)
                     outer.headers.append(dict(self.headers))
                     outer.at.append(time.monotonic())
                     outer.tries[" ".join(words)] += 1
                     tries = outer.tries[" ".join(words)]
-                    outer.under_way += 1
-                    self.is_under_way = True
-                    outer.most_under_way = max(outer.most_under_way, outer.under_way)
+                    outer.in_flight += 1
+                    self.is_in_flight = True
+                    outer.most_in_flight = max(outer.most_in_flight, outer.in_flight)
                 try:
                     self.answer(words, tries)
                 finally:
                     self.leave()
 
             def leave(self) -> None:
-                """Before the answer is out: the next request may come before this thread runs again."""
+                """Counts the request as done before its response is sent, because the next one may arrive at once."""
                 with outer.lock:
-                    outer.under_way -= self.is_under_way
-                    self.is_under_way = False
+                    outer.in_flight -= self.is_in_flight
+                    self.is_in_flight = False
 
             def answer(self, words: list[str], tries: int) -> None:
                 what = words[0]
                 if what == "then-well" and tries <= int(words[2]):
-                    self.say(int(words[1]), b"{}", {"Retry-After": words[3]} if len(words) > 3 else {})
+                    self.respond(int(words[1]), b"{}", {"Retry-After": words[3]} if len(words) > 3 else {})
                 elif what == "status":
-                    self.say(int(words[1]), b"secret " + b"x" * 50, {"Location": "/elsewhere"})
+                    self.respond(int(words[1]), b"secret " + b"x" * 50, {"Location": "/elsewhere"})
                 elif what == "half":
-                    self.say(200, b'{"choices": [{"message": {"content": "secr')
+                    self.respond(200, b'{"choices": [{"message": {"content": "secr')
                 elif what == "half-once" and tries == 1:
-                    self.say(200, b'{"choices": ')
+                    self.respond(200, b'{"choices": ')
                 elif what == "list":
-                    self.say(200, b"[1, 2]")
+                    self.respond(200, b"[1, 2]")
                 elif what == "empty":
-                    self.say(200, completion(" \n"))
+                    self.respond(200, completion(" \n"))
                 elif what == "null":
-                    self.say(200, completion(None))
+                    self.respond(200, completion(None))
                 elif what == "filter":
-                    self.say(200, completion("", "content_filter"))
+                    self.respond(200, completion("", "content_filter"))
                 elif what == "slow":
                     time.sleep(1.2)
-                    self.say(200, completion("late"))
+                    self.respond(200, completion("late"))
                 elif what == "cut":
                     self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{")
                     self.close_connection = True
                 elif what == "hang-up":
                     self.close_connection = True
                 elif what == "length":
-                    self.say(200, completion("a long text", "length"))
+                    self.respond(200, completion("a long text", "length"))
                 else:
                     time.sleep(0.02)
-                    self.say(200, completion(f"wrote {' '.join(words)} "))
+                    self.respond(200, completion(f"wrote {' '.join(words)} "))
 
-            def say(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+            def respond(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
                 self.leave()
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
@@ -99,7 +99,7 @@ class Server:
                 pass
 
             def handle(self) -> None:
-                with suppress(ConnectionError):  # a client that did not wait
+                with suppress(ConnectionError):  # the client closed the connection
                     super().handle()
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -115,10 +115,10 @@ def completion(text: str | None, reason: str = "stop") -> bytes:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    found = Server()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
+    running = Server()
+    yield running
+    running.server.shutdown()
+    running.server.server_close()
 
 
 def make_spec(url: str, **settings: Any) -> EndpointSpec:
@@ -135,23 +135,23 @@ def write(server: Server, *what: str, **settings: Any) -> list[WriterOutput]:
     return make_spec(server.url, **settings).open().write(ask(*what))
 
 
-def error_of(found: WriterOutput) -> str | None:
-    assert (found.text is None) == (found.error is not None)
-    return found.error and found.error.error_class
+def error_of(output: WriterOutput) -> str | None:
+    assert (output.text is None) == (output.error is not None)
+    return output.error and output.error.error_class
 
 
 def test_texts_come_back_in_order_and_requests_are_bounded(server: Server) -> None:
-    found = write(server, *(f"well {number}" for number in range(20)), concurrency=3)
-    assert [text.text for text in found] == [f"wrote well {number}" for number in range(20)]
-    assert {(text.prompt_tokens, text.new_tokens, text.is_truncated) for text in found} == {(30, 10, False)}
-    assert 1 < server.most_under_way <= 3
+    outputs = write(server, *(f"well {number}" for number in range(20)), concurrency=3)
+    assert [text.text for text in outputs] == [f"wrote well {number}" for number in range(20)]
+    assert {(text.prompt_tokens, text.new_tokens, text.is_truncated) for text in outputs} == {(30, 10, False)}
+    assert 1 < server.most_in_flight <= 3
 
 
-def test_what_is_sent(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_has_the_model_the_seed_and_the_key(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_KEY", "key-4711")
     spec = make_spec(server.url, key_variable="SOME_KEY", extra={"top_k": 5})
     spec.open().write(ask("well", seed=2**31 + 7))
-    [body], [headers] = server.asked, server.headers
+    [body], [headers] = server.bodies, server.headers
     assert (body["model"], body["seed"], body["temperature"], body["max_tokens"]) == ("some-model", 7, 0.8, 128)
     assert body["top_k"] == 5 and [message["role"] for message in body["messages"]] == ["system", "user"]
     assert headers["Authorization"] == "Bearer key-4711"
@@ -177,33 +177,33 @@ def test_what_is_sent(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         ("filter", "Refused", 1),
     ],
 )
-def test_a_row_that_fails_harms_no_other(server: Server, what: str, error: str, tries: int) -> None:
-    found = write(server, "well 1", what, "well 2", concurrency=2)
-    assert [error_of(text) for text in found] == [None, error, None]
+def test_a_failed_row_does_not_affect_others(server: Server, what: str, error: str, tries: int) -> None:
+    outputs = write(server, "well 1", what, "well 2", concurrency=2)
+    assert [error_of(text) for text in outputs] == [None, error, None]
     assert server.tries[what] == tries
-    assert found[1].error is not None and "secr" not in found[1].error.message
+    assert outputs[1].error is not None and "secr" not in outputs[1].error.message
 
 
 @pytest.mark.parametrize("what", ["then-well 503 2", "then-well 429 1", "half-once"])
-def test_what_passes_is_asked_again(server: Server, what: str) -> None:
+def test_temporary_errors_are_retried(server: Server, what: str) -> None:
     assert write(server, what)[0].text == f"wrote {what}"
 
 
-def test_a_timeout(server: Server) -> None:
+def test_a_timeout_is_retried_and_reported(server: Server) -> None:
     slow, well = write(server, "slow", "well", timeout_s=0.5, retries=1)
     assert (error_of(slow), well.text) == ("Timeout", "wrote well")
     assert server.tries["slow"] == 2
 
 
-def test_a_cut_text_says_so(server: Server) -> None:
+def test_a_cut_text_is_marked_as_truncated(server: Server) -> None:
     assert write(server, "length")[0].is_truncated
 
 
-def test_the_server_says_how_long_to_wait(server: Server) -> None:
+def test_retry_after_is_respected(server: Server) -> None:
     started = time.monotonic()
-    found = write(server, "then-well 429 1 1", "well", concurrency=1)
-    assert [error_of(text) for text in found] == [None, None]
-    assert server.at[1] - started >= 0.95  # and not the 0.01 s of back-off
+    outputs = write(server, "then-well 429 1 1", "well", concurrency=1)
+    assert [error_of(text) for text in outputs] == [None, None]
+    assert server.at[1] - started >= 0.95  # not the 0.01 s of backoff
     assert error_of(write(server, "then-well 429 1 7", concurrency=1)[0]) == "Http429"  # more than max_wait_s
     assert time.monotonic() - started < 4
 
@@ -223,43 +223,43 @@ def test_waits_grow_and_are_the_same_each_time(server: Server) -> None:
     assert len(gaps) == 2 and gaps[0] >= 0.05 and gaps[1] >= 0.1
 
 
-def test_the_rate_is_kept(server: Server) -> None:
+def test_the_request_rate_is_limited(server: Server) -> None:
     write(server, *(f"well {number}" for number in range(6)), requests_per_minute=1200, concurrency=6)
     assert max(server.at) - min(server.at) >= 5 * 0.05 - 0.04
 
 
-def test_what_is_spent_ends_the_rest_unasked(server: Server) -> None:
+def test_rows_above_the_cost_limit_are_not_sent(server: Server) -> None:
     rows = [f"well {number}" for number in range(8)]
-    found = write(server, *rows, max_requests=5, concurrency=2)
-    assert [error_of(text) for text in found] == [None] * 5 + ["CostLimit"] * 3
-    assert len(server.asked) == 5
-    found = write(server, *rows, max_tokens=100, concurrency=1)
-    assert [error_of(text) for text in found] == [None] * 3 + ["CostLimit"] * 5  # 40 tokens each
-    assert "max_tokens, 100" in str(found[-1].error)
+    outputs = write(server, *rows, max_requests=5, concurrency=2)
+    assert [error_of(text) for text in outputs] == [None] * 5 + ["CostLimit"] * 3
+    assert len(server.bodies) == 5
+    outputs = write(server, *rows, max_tokens=100, concurrency=1)
+    assert [error_of(text) for text in outputs] == [None] * 3 + ["CostLimit"] * 5  # 40 tokens each
+    assert "max_tokens, 100" in str(outputs[-1].error)
 
 
-def test_limits_count_over_the_life_of_a_writer(server: Server) -> None:
+def test_cost_limits_hold_across_calls_of_a_writer(server: Server) -> None:
     writer = make_spec(server.url, max_requests=3).open()
     assert [error_of(text) for text in writer.write(ask("well 1", "well 2"))] == [None, None]
     assert [error_of(text) for text in writer.write(ask("well 3", "well 4"))] == [None, "CostLimit"]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_a_wrong_key_or_model_is_asked_once(server: Server, status: int) -> None:
-    found = write(server, f"status {status}", "well 1", "well 2", concurrency=1)
-    assert [error_of(text) for text in found] == [f"Http{status}"] * 3
-    assert len(server.asked) == 1
+def test_a_wrong_key_or_model_is_not_retried(server: Server, status: int) -> None:
+    outputs = write(server, f"status {status}", "well 1", "well 2", concurrency=1)
+    assert [error_of(text) for text in outputs] == [f"Http{status}"] * 3
+    assert len(server.bodies) == 1
 
 
-def test_a_server_that_is_gone_is_not_asked_for_every_row(server: Server) -> None:
+def test_an_unreachable_server_is_not_tried_for_every_row(server: Server) -> None:
     server.server.shutdown()
     server.server.server_close()
-    found = write(server, *(f"well {number}" for number in range(40)), give_up_after=5, concurrency=2, retries=1)
-    errors = Counter(error_of(text) for text in found)
+    outputs = write(server, *(f"well {number}" for number in range(40)), give_up_after=5, concurrency=2, retries=1)
+    errors = Counter(error_of(text) for text in outputs)
     assert 5 <= errors["NoConnection"] <= 6 and errors["EndpointDown"] == 40 - errors["NoConnection"]
 
 
-def test_an_endpoint_must_be_told() -> None:
+def test_an_endpoint_needs_url_and_model() -> None:
     with pytest.raises(ConfigError, match=r"generation\.endpoint\.url: not set"):
         endpoint_spec(GenerationSection())
     with pytest.raises(ConfigError, match=r"generation\.endpoint\.model: not set"):

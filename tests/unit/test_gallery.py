@@ -14,7 +14,7 @@ PASSED = (TextCheck("length", 0.0, True), TextCheck("language", 0.02, True))
 
 
 def shown(text_id: str, purpose: str = "reply", **values: object) -> GalleryText:
-    given = {
+    defaults = {
         "product_id": "p1",
         "lang_code": "zh",
         "text": "很抱歉给您带来不便",
@@ -26,7 +26,7 @@ def shown(text_id: str, purpose: str = "reply", **values: object) -> GalleryText
         "sources": ("电池不行",),
         "source_count": 1,
     }
-    return GalleryText(text_id, purpose, **{**given, **values})  # type: ignore[arg-type]
+    return GalleryText(text_id, purpose, **{**defaults, **values})  # type: ignore[arg-type]
 
 
 FAILED = shown(
@@ -44,7 +44,7 @@ SCORES = (
 GALLERY = Gallery((shown("t1"), FAILED), {"reply": (10, 0), "product_copy": (4, 1)})
 
 
-def test_the_page_is_whole_and_asks_the_network_for_nothing() -> None:
+def test_the_page_is_complete_and_needs_no_network() -> None:
     html = render(GALLERY, SCORES)
     page = Page(html)
     assert not re.search(r"(?:src|href)=[\"']?(?:https?:|//)", html)
@@ -57,14 +57,14 @@ def test_the_page_is_whole_and_asks_the_network_for_nothing() -> None:
     assert render(GALLERY) == render(GALLERY)
 
 
-def test_nothing_that_a_text_or_a_review_says_is_markup() -> None:
+def test_texts_and_reviews_are_escaped() -> None:
     evil = shown("t3", text=EVIL, sources=(EVIL,), product_id=EVIL, error=EVIL, model=EVIL)
     html = render(Gallery((evil,), {"reply": (1, 1)}), (ModelMetrics(EVIL, {EVIL: Metric(1.0)}),))
     assert html.count("<script>") == html.count("</article>") == 1
     Page(html)
 
 
-def test_filters_offer_what_the_page_holds() -> None:
+def test_filters_list_the_values_of_the_page() -> None:
     html = render(GALLERY)
     assert '<option value="superlatives">superlatives (1)</option>' in html
     assert '<option value="reply">Reply</option>' in html
@@ -77,11 +77,11 @@ def test_training_data_has_no_visible_label() -> None:
     assert "【AI生成】" not in html and "Training data" in html
 
 
-def test_a_page_without_texts_says_what_to_do() -> None:
+def test_a_page_without_texts_names_the_command_to_run() -> None:
     assert "reviewgen run generate" in Page(render(Gallery((), {}))).text
 
 
-def test_metrics_are_read(tmp_path: Path) -> None:
+def test_metrics_are_read_and_shown(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     path.write_text(json.dumps({"torch": {"bpc": {"value": 4.0, "low": 3.9, "high": 4.1}}, "n-gram": {"bpc": 5}}))
     torch, ngram = read_metrics(path)
@@ -92,7 +92,7 @@ def test_metrics_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", ["", "[]", '{"m": 1}', '{"m": {"a": "x"}}', '{"m": {"a": {"low": 1}}}', '{"m": {"a": {"value": true}}}']
 )
-def test_broken_metrics_are_told(content: str, tmp_path: Path) -> None:
+def test_broken_metrics_are_refused(content: str, tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     path.write_text(content)
     with pytest.raises(ConfigError, match="--metrics"):

@@ -1,4 +1,4 @@
-"""The words of a product, counted on a worker."""
+"""Tests how a worker counts the words of a product."""
 
 from collections import Counter
 from random import Random
@@ -12,13 +12,13 @@ from reviewgen_spark.products.keywords import product_words
 WORDS = ("房间", "干净", "早餐", "Room", "room", "ROOM", "[开心]", "2019", "no.1", "很", "İ")
 
 
-def counted(rows: list[tuple[str, list[str] | None]], section: KeywordsSection, a_batch: int) -> list[dict]:
+def counted(rows: list[tuple[str, list[str] | None]], section: KeywordsSection, batch_size: int) -> list[dict]:
     products, words = zip(*rows, strict=True) if rows else ((), ())
     table = pa.table(
         {"product_id": pa.array(products, pa.string()), "content_words": pa.array(words, pa.list_(pa.string()))}
     )
-    found = product_words(table.to_batches(max_chunksize=a_batch), section)
-    return [row for batch in found for row in batch.to_pylist()]
+    batches = product_words(table.to_batches(max_chunksize=batch_size), section)
+    return [row for batch in batches for row in batch.to_pylist()]
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def rows() -> list[tuple[str, list[str] | None]]:
 
 
 @pytest.mark.parametrize("most", [7, 1000])
-def test_counts_are_those_of_plain_python_wherever_batches_are_cut(rows, most: int) -> None:
+def test_counts_equal_plain_python_at_every_batch_size(rows, most: int) -> None:
     section = KeywordsSection(min_reviews=2, max_reviews=most, top=3)
     whole = counted(rows, section, 1000)
     assert [row["product_id"] for row in whole] == ["a", "b", "c", "d"]
@@ -48,8 +48,8 @@ def test_counts_are_those_of_plain_python_wherever_batches_are_cut(rows, most: i
         ]
         assert len(row["ranked"]) == min(3, len(expected))
         assert all(expected[one["word"]] == one["review_count"] for one in row["ranked"])
-    for a_batch in (1, 3, 50):
-        assert counted(rows, section, a_batch) == whole
+    for batch_size in (1, 3, 50):
+        assert counted(rows, section, batch_size) == whole
 
 
 def test_only_the_most_frequent_words_are_ranked(rows) -> None:
@@ -60,12 +60,12 @@ def test_only_the_most_frequent_words_are_ranked(rows) -> None:
     assert without == {**c, "ranked": []}
 
 
-def test_reviews_without_words() -> None:
+def test_products_without_words_have_empty_lists() -> None:
     section = KeywordsSection(min_reviews=1)
     assert counted([], section, 10) == []
-    found = counted([("a", None), ("a", []), ("b", ["2019"]), ("c", ["好"])], section, 10)
+    result = counted([("a", None), ("a", []), ("b", ["2019"]), ("c", ["好"])], section, 10)
     nothing = {"word": [], "review_count": [], "least_count": 0, "ranked": []}
-    assert found == [
+    assert result == [
         {"product_id": "a", "size": 2, **nothing},
         {"product_id": "b", "size": 1, **nothing},
         {"product_id": "c", "size": 1, "word": ["好"], "review_count": [1], "least_count": 0}

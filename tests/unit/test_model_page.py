@@ -25,7 +25,7 @@ VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 
 class Page(HTMLParser):
-    """Headings, figures, links and text of a page; an element closed out of turn is an error."""
+    """Collects headings, links and text of a page; an element closed in the wrong order is an error."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ def text_of(page: ModelPage) -> str:
     return " ".join(Page(render(page)).text.split())
 
 
-def test_every_part_is_there_and_linked():
+def test_every_section_is_present_and_linked():
     page = Page(render(filled()))
     assert tuple(page.headings["h2"]) == HEADINGS
     assert set(page.headings["h3"]) == {
@@ -155,7 +155,7 @@ def test_every_part_is_there_and_linked():
     assert "no data yet" not in page.text
 
 
-def test_a_model_that_was_never_scored_has_its_facts_alone():
+def test_a_model_without_scores_shows_only_its_settings():
     page = Page(render(filled(scores=[], curves=None, training=[], train_rows=None)))
     assert page.headings == {"h2": ["Version", "How to read this page"], "h3": ["Training settings"]}
     assert "svg" not in page.tags and "no data yet" not in page.text
@@ -172,13 +172,13 @@ def test_a_model_that_was_never_scored_has_its_facts_alone():
         ({"scores": [*ALL, *BASELINE, *SLICES, *ROBUST]}, "Tasks other than sentiment"),
     ],
 )
-def test_a_part_without_figures_is_left_out(absent, heading):
+def test_a_section_without_figures_is_left_out(absent, heading):
     page = Page(render(filled(**absent)))
     assert heading not in page.headings["h2"]
     assert sorted(link.removeprefix("#") for link in page.links) == sorted(page.ids)
 
 
-def test_page_needs_neither_network_nor_script():
+def test_the_page_needs_no_network_and_no_script():
     html = render(filled())
     page = Page(html)
     assert not {"script", "link", "img", "iframe"} & set(page.tags)
@@ -208,7 +208,7 @@ def test_names_are_escaped(evil):
     assert "&lt;script&gt;" in html
 
 
-def test_the_verdict_names_figure_interval_and_finding():
+def test_the_summary_has_score_interval_and_significance():
     text = text_of(filled())
     assert "F1 0.890 (95 %: 0.870 to 0.910) on 400 test reviews." in text
     assert "+0.040 (+0.021 to +0.062, paired) against TF-IDF + logistic: significantly better (95 %)." in text
@@ -225,11 +225,11 @@ def test_the_verdict_names_figure_interval_and_finding():
         (-0.1, -0.001, "significantly worse"),
     ],
 )
-def test_a_gain_is_one_when_its_whole_interval_is(low, high, finding):
+def test_a_gain_is_significant_if_its_whole_interval_is_on_one_side(low, high, finding):
     assert BaselineGain("b", (low + high) / 2, low, high).finding.startswith(finding)
 
 
-def test_facts_of_the_version_and_settings():
+def test_the_page_shows_version_and_training_settings():
     text = text_of(filled())
     assert f"Corpus c0ffee Model, sha256 {'ab' * 32}" in text
     assert "Tasks sentiment (negative, positive); stars (1, 2, 3, 4, 5) Training rows 12,988 Seed 42" in text
@@ -246,31 +246,31 @@ def test_slices_show_rows_weakest_first_and_leave_small_ones_out():
     assert "Chinese, simplified" in text and "1 star" in text
 
 
-def test_many_slices_are_cut_to_the_largest():
+def test_only_the_largest_slices_are_shown():
     many = [score for rows in range(100, 130) for score in scores_of(f"category=c{rows}", rows=rows, accuracy=0.8)]
     text = text_of(filled(scores=[*ALL, *many]))
     assert "c110 0.800 · 110 rows" in text and "c109" not in text
     assert "are left out: 10." in text
 
 
-def test_robustness_says_what_each_perturbation_costs():
+def test_robustness_shows_the_loss_of_each_perturbation():
     text = text_of(filled())
     assert "characters dropped 0.850 · -0.050" in text
     assert "negated 0.400 · 56 rows" in text
 
 
-def test_other_tasks_and_their_labels():
+def test_other_tasks_are_shown_with_their_labels():
     assert "stars 1, 2, 3, 4, 5 350 0.610 95 %: 0.590 to 0.630 0.550 95 %: 0.530 to 0.570" in text_of(filled())
 
 
-def test_curves_are_named_with_their_areas():
-    found = curves()
-    text = text_of(filled(curves=found))
-    assert f"fine-tuned model, area {found.rankings['model'].auc:.3f}" in text
-    assert f"TF-IDF + logistic, area {found.rankings['tfidf_logistic'].average_precision:.3f}" in text
+def test_curves_are_labelled_with_their_areas():
+    shown = curves()
+    text = text_of(filled(curves=shown))
+    assert f"fine-tuned model, area {shown.rankings['model'].auc:.3f}" in text
+    assert f"TF-IDF + logistic, area {shown.rankings['tfidf_logistic'].average_precision:.3f}" in text
     assert "A temperature of 1.437 changes the calibration error" in text
     assert "TF-IDF" not in text_of(filled(curves=curves(("model",)), scores=ALL))
 
 
-def test_same_figures_give_the_same_page():
+def test_equal_figures_give_equal_pages():
     assert render(filled()) == render(filled())

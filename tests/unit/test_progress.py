@@ -1,4 +1,4 @@
-"""Bars on a terminal, and nothing of them anywhere else."""
+"""Tests that progress bars are shown on a terminal, and nowhere else."""
 
 import io
 import json
@@ -38,7 +38,7 @@ def work(steps: int = 4, fails: bool = False, done: int = 0, pause_s: float = 0)
 
 
 def shown(text: str) -> list[str]:
-    """What was sent, without colours and movements of the cursor, in lines."""
+    """Returns the output in lines, without colours and cursor movements."""
     return [line.rstrip() for line in re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text))]
 
 
@@ -54,7 +54,7 @@ def test_a_terminal_shows_percent_and_time_left_below_the_plain_lines() -> None:
     assert screen.text().count(HIDE_CURSOR) == screen.text().count(SHOW_CURSOR) == 1
 
 
-def test_a_bar_goes_away_when_its_work_fails() -> None:
+def test_a_bar_is_removed_when_its_work_fails() -> None:
     before = sys.stderr
     with open_terminal() as screen:
         stream = sys.stderr
@@ -67,7 +67,7 @@ def test_a_bar_goes_away_when_its_work_fails() -> None:
     assert "batches" not in after and "error: it failed" in after
 
 
-def test_work_within_work_has_a_bar_of_its_own_that_goes_first() -> None:
+def test_nested_work_has_its_own_bar_that_is_removed_first() -> None:
     with open_terminal() as screen:
 
         @progress_bars()
@@ -80,14 +80,14 @@ def test_work_within_work_has_a_bar_of_its_own_that_goes_first() -> None:
 
         pipeline()
     lines = shown(screen.text())
-    place = lines.index("after the first stage")
-    assert any(line.startswith("batches") for line in lines[:place])
-    assert not any(line.startswith("batches") for line in lines[place:])
+    index = lines.index("after the first stage")
+    assert any(line.startswith("batches") for line in lines[:index])
+    assert not any(line.startswith("batches") for line in lines[index:])
     stages = [line for line in lines if line.startswith("stages")]
     assert "1/2" in stages[-1] and not any("left" in line or "-:--" in line for line in stages)
 
 
-def test_work_that_goes_on_counts_what_was_done() -> None:
+def test_resumed_work_starts_at_the_finished_share() -> None:
     with open_terminal() as screen:
         work(done=2)
     bars = [line for line in shown(screen.text()) if line.startswith("batches")]
@@ -95,19 +95,19 @@ def test_work_that_goes_on_counts_what_was_done() -> None:
 
 
 @pytest.mark.parametrize(("kind", "steps"), [("dumb", 4), ("xterm", 1)])
-def test_a_terminal_without_movements_and_a_single_step_get_lines_alone(kind: str, steps: int) -> None:
+def test_a_dumb_terminal_and_a_single_step_show_no_bar(kind: str, steps: int) -> None:
     with open_terminal(kind) as screen:
         work(steps)
     assert screen.text() == "".join(f"12:00:00 [clean] batch {step} of :x: [red]\r\n" for step in range(steps))
 
 
-def test_a_bar_outside_of_progress_bars_is_none() -> None:
+def test_a_bar_outside_of_progress_bars_is_not_shown() -> None:
     with open_terminal() as screen:
         add_bar("rows", 10)(5)
     assert screen.text() == ""
 
 
-def test_a_pipe_gets_the_plain_lines_whatever_the_environment_says() -> None:
+def test_a_pipe_gets_plain_lines_in_every_environment() -> None:
     code = "from tests.unit.test_progress import work; work()"
     forced = {"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1", "TERM": "xterm-256color"}
     done = subprocess.run(
@@ -130,15 +130,15 @@ def test_the_command_write_shows_its_requests(tmp_path: Path) -> None:
     requests, out = tmp_path / "in", tmp_path / "out"
     requests.write_text("﻿" + "\n\n".join([json.dumps(REQUEST)] * 5), encoding="utf-8")
     settings = (f"paths.root={tmp_path}", "generation.labeller=none", "generation.window_rows=2")
-    given = ["write", "--requests", str(requests), "--writer", "template"]
-    given += [part for setting in settings for part in ("--set", setting)]
+    arguments = ["write", "--requests", str(requests), "--writer", "template"]
+    arguments += [part for setting in settings for part in ("--set", setting)]
     with open_terminal() as screen:
-        assert main([*given, "--out", str(out)]) == 0
+        assert main([*arguments, "--out", str(out)]) == 0
     lines = shown(screen.text())
     assert "2 requests, 2 texts, 0 errors" in lines and "5 requests, 5 texts, 0 errors" in lines
     assert any(re.search(r"^requests .* 0% 0/5 .* left$", line) for line in lines)
     rows = out.read_bytes()
     assert len(rows.splitlines()) == 5 and b"\x1b" not in rows
     with open_terminal() as screen, redirect_stdout(open(os.ttyname(sys.stderr.fileno()), "w")):  # noqa: PTH123
-        assert main(given) == 0
+        assert main(arguments) == 0
     assert "\x1b" not in screen.text(), "texts and a bar on one terminal would mix"

@@ -1,4 +1,4 @@
-"""How rows of a query are printed: widths of Chinese text, cuts at the terminal's width, control characters."""
+"""Tests how rows of a query are printed: width of Chinese text, truncation to the terminal, control characters."""
 
 import doctest
 
@@ -10,9 +10,9 @@ from reviewgen_spark.serving.sql.query_result import display_width, escape_contr
 LONG = "屏幕很好" * 30
 
 
-def test_doctests() -> None:
-    found = doctest.testmod(query_result)
-    assert found.attempted == 2 and found.failed == 0
+def test_examples_in_docstrings_pass() -> None:
+    result = doctest.testmod(query_result)
+    assert result.attempted == 2 and result.failed == 0
 
 
 def test_chinese_text_keeps_the_columns_aligned() -> None:
@@ -28,32 +28,32 @@ def test_chinese_text_keeps_the_columns_aligned() -> None:
     ]
 
 
-def test_without_a_terminal_nothing_is_cut() -> None:
+def test_without_a_terminal_nothing_is_truncated() -> None:
     assert f"|{LONG}|" in format_grid(["text"], [[LONG], ["x"]], [False], None)
 
 
 @pytest.mark.parametrize("width", [40, 80, 79, 200])
-def test_on_a_terminal_every_line_has_its_width(width: int) -> None:
+def test_on_a_terminal_all_lines_have_one_width(width: int) -> None:
     grid = format_grid(["id", "text", "other"], [["1", LONG, "short"], ["2", "好", LONG]], [True, False, False], width)
     sizes = {display_width(line) for line in grid.splitlines()}
     assert len(sizes) == 1
-    assert width - 4 < sizes.pop() <= width  # a character of two columns may leave one free, in two columns
+    assert width - 4 < sizes.pop() <= width  # a wide character may leave one column free, in each of two cells
     assert "..." in grid and "|short" in grid
 
 
-def test_a_text_that_fits_the_terminal_is_whole() -> None:
+def test_a_text_that_fits_the_terminal_is_not_truncated() -> None:
     assert f"|{'a' * 97}|" in format_grid(["t"], [["a" * 97], ["b"]], [False], 99)
     assert f"|{'a' * 94}...|" in format_grid(["t"], [["a" * 98], ["b"]], [False], 99)
 
 
-def test_one_row_that_does_not_fit_is_written_whole() -> None:
+def test_a_single_row_that_does_not_fit_is_printed_as_a_list() -> None:
     assert format_grid(["id", "summary"], [["7", LONG]], [True, False], 80).splitlines() == [
         "id       7",
         f"summary  {LONG}",
     ]
 
 
-def test_no_control_character_is_printed() -> None:
+def test_control_characters_are_escaped() -> None:
     controls = [chr(code) for code in (*range(32), *range(127, 160), 0x200B, 0x2028, 0x202E, 0x2066, 0xFEFF, 0xD800)]
     grid = format_grid(["a\x1b"], [[f"好{control}差"] for control in controls], [False], None)
     assert len(grid.splitlines()) == len(controls) + 4
@@ -62,7 +62,7 @@ def test_no_control_character_is_printed() -> None:
     assert len({display_width(line) for line in grid.splitlines()}) == 1
 
 
-def test_what_a_terminal_shows_is_kept() -> None:
+def test_printable_characters_are_not_escaped() -> None:
     for text in ("很好，全角 and half", "e\u0301", "👨\u200d👩\u200d👧", "a\xa0b"):
         assert escape_controls(text) == text
     assert display_width("e\u0301") == 1

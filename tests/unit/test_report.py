@@ -24,7 +24,7 @@ AT = datetime(2026, 1, 10, 2, 14, tzinfo=UTC)
 
 
 class Page(HTMLParser):
-    """Text and tags of a page; complains of nothing, so the tests look."""
+    """Collects text, tags and links of a page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Page(HTMLParser):
         self.links += [value for name, value in attrs if name in ("src", "href") and value]
 
     def handle_data(self, data):
-        self.text += data + " "  # cells stand apart
+        self.text += data + " "  # a space between cells
 
 
 def filled(**changes) -> ReportData:
@@ -99,14 +99,14 @@ def text_of(data: ReportData) -> str:
     return " ".join(Page(render(data)).text.split())
 
 
-def test_no_data_is_a_page_that_says_so():
+def test_a_page_without_data_says_so():
     page = Page(render(ReportData()))
     assert "No stage has run yet." in page.text
     assert page.text.count("no data yet") == page.tags.count("h3") > 0  # each figure has one heading
     assert "svg" not in page.tags
 
 
-def test_page_needs_neither_network_nor_script():
+def test_the_page_needs_no_network_and_no_script():
     html = render(filled())
     page = Page(html)
     assert not {"script", "link", "img", "iframe"} & set(page.tags)
@@ -142,7 +142,7 @@ def test_headline_figures_have_thousands_separators_and_shares():
     assert "Labels by review_sentiment version 3." in text
 
 
-def test_sums_that_hold_and_sums_that_do_not():
+def test_sums_are_marked_as_equal_or_not():
     assert "3,058 bronze + 47 quarantined + 30 redelivered = 3,135 ✓ equals the records delivered" in text_of(filled())
     text = text_of(filled(delivered=3136))
     assert "= 3,135 ✗ 3,136 were delivered" in text
@@ -150,7 +150,7 @@ def test_sums_that_hold_and_sums_that_do_not():
     assert "✗ bronze has 3,057" in text_of(filled(bronze=3057))
 
 
-def test_scores_stand_beside_their_baselines():
+def test_scores_are_shown_with_their_baselines():
     text = text_of(filled())
     assert "on the test split: 1,259 reviews with gold labels" in text
     assert "-0.015 (-0.067 to +0.034) over TF-IDF + logistic" in text
@@ -160,19 +160,19 @@ def test_scores_stand_beside_their_baselines():
     assert "1,100" in text  # true positives, in the confusion matrix
 
 
-def test_weak_labels_coverage_and_agreement():
+def test_weak_labels_show_coverage_and_agreement():
     text = text_of(filled())
     assert "With a weak label (coverage) 90 90.0 %" in text  # 60 + 10 + 20 of 100
     assert "the same label (agreement) 80 88.9 %" in text  # 60 + 20 of 90
 
 
-def test_voters_and_what_they_are_worth():
+def test_voters_show_coverage_conflicts_and_accuracy():
     text = text_of(filled())
     assert "lexicon 90 90.0 % 10.0 % 0.910 0.920 50 reviews" in text
     assert "vader 10 10.0 % 0.0 % – – 0 reviews" in text
 
 
-def test_balance_of_the_splits():
+def test_the_balance_of_the_splits_is_shown():
     text = text_of(filled())
     assert "train 80 80.0 %" in text
     assert "dependence on category 0.012 negligible" in text
@@ -180,7 +180,7 @@ def test_balance_of_the_splits():
     assert "copies in two splits 0" in text
 
 
-def test_stage_speed_and_failures():
+def test_stages_show_speed_and_failures():
     assert "clean 2 1 3,058 12.5 6.1 245" in text_of(filled())  # 3,058 rows in 12.5 s
 
 
@@ -191,10 +191,10 @@ def test_synthetic_columns_are_named_where_they_are_shown():
     assert "Synthetic here: category, rating; the figures" in text
 
 
-def test_same_figures_give_the_same_page():
+def test_equal_figures_give_equal_pages():
     assert render(filled()) == render(filled())
 
 
-def test_unknown_zone_is_refused():
+def test_an_unknown_time_zone_is_refused():
     with pytest.raises(ValidationError, match="IANA"):
         ReportSection(timezone="Shanghai")

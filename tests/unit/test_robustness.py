@@ -12,7 +12,7 @@ TEXTS = ["房间很干净，服务也好，下次再来住", "The screen is grea
 
 
 @pytest.mark.parametrize("name", PERTURBATIONS)
-def test_equal_seeds_change_alike_and_others_do_not(name: str) -> None:
+def test_equal_seeds_perturb_equally_and_others_differ(name: str) -> None:
     assert perturb(name, TEXTS, 1) == perturb(name, TEXTS, 1)
     long = ["这家店的东西真的很好，" * 5]
     if name not in ("emoji", "traditional"):
@@ -21,20 +21,20 @@ def test_equal_seeds_change_alike_and_others_do_not(name: str) -> None:
 
 
 @given(st.text(max_size=80), st.integers(0, 9))
-def test_each_changes_what_it_says(text: str, seed: int) -> None:
+def test_each_perturbation_changes_as_named(text: str, seed: int) -> None:
     changes = max(1, len(text) // 12)
     assert Counter(perturb("swap", [text], seed)[0]) == Counter(text)
     dropped, doubled = perturb("drop", [text], seed)[0], perturb("double", [text], seed)[0]
     assert len(text) - changes <= len(dropped) <= len(text)
     assert len(text) <= len(doubled) <= len(text) + changes
-    sounded = perturb("homophones", [text], seed)[0]
-    assert len(sounded) == len(text)
-    assert all(one == two or HOMOPHONES[one] == two for one, two in zip(text, sounded, strict=True))
+    replaced = perturb("homophones", [text], seed)[0]
+    assert len(replaced) == len(text)
+    assert all(one == two or HOMOPHONES[one] == two for one, two in zip(text, replaced, strict=True))
     assert perturb("emoji", [text], seed)[0][:-1] == text
 
 
 @given(st.sampled_from([("房间", "不", "干净"), ("服务很", "不", "满意"), ("it is ", "not ", "good")]), st.booleans())
-def test_negating_twice_gives_the_text_back(parts: tuple[str, str, str], is_negated: bool) -> None:
+def test_negating_twice_restores_the_text(parts: tuple[str, str, str], is_negated: bool) -> None:
     subject, negation, word = parts
     text = f"{subject}{negation if is_negated else ''}{word}"
     once = negate(text)
@@ -57,11 +57,11 @@ def test_the_only_sentiment_word_is_negated(text: str, negated: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "还行", "不是不干净", "干净又方便", "干净干净", "没有不满意", "这个" * 20 + "干净"]
 )
-def test_what_one_word_does_not_turn_round_is_left(text: str) -> None:
+def test_a_text_that_one_word_does_not_negate_is_skipped(text: str) -> None:
     assert negate(text) is None
 
 
-def test_lengths_fall_into_buckets() -> None:
+def test_lengths_are_put_into_buckets() -> None:
     assert length_buckets(["a" * size for size in (1, 20, 21, 60, 61, 150, 151)]).tolist() == [
         "1-20", "1-20", "21-60", "21-60", "61-150", "61-150", "151+",
     ]  # fmt: skip

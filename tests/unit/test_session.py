@@ -1,4 +1,4 @@
-"""What a local JVM is started with; no JVM is started here."""
+"""Tests the options of a local JVM; no JVM is started here."""
 
 import subprocess
 import sys
@@ -12,16 +12,16 @@ from reviewgen_spark.orchestration import session
 
 
 class Builder:
-    """Keeps what it is told, as SparkSession.Builder does."""
+    """Records its settings, as SparkSession.Builder does."""
 
     def __init__(self) -> None:
-        self.told: dict[str, str] = {}
+        self.settings: dict[str, str] = {}
 
     def master(self, value: str) -> "Builder":
         return self.config("spark.master", value)
 
     def config(self, key: str, value: str) -> "Builder":
-        self.told[key] = value
+        self.settings[key] = value
         return self
 
 
@@ -35,27 +35,29 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def launched() -> str:
         builder = Builder()
         session._local_launch(builder, config)
-        return builder.told["spark.driver.extraJavaOptions"]
+        return builder.settings["spark.driver.extraJavaOptions"]
 
     return launched
 
 
-@pytest.mark.parametrize("where", ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS"])
-def test_who_names_a_collector_keeps_it(launch, tmp_path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+@pytest.mark.parametrize("variable", ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS"])
+def test_a_configured_garbage_collector_is_not_replaced(
+    launch, tmp_path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
     (tmp_path / "delta.jar").touch()
     assert launch().endswith(" -XX:+UseParallelGC")
-    monkeypatch.setenv(where, "-Xss4m")
+    monkeypatch.setenv(variable, "-Xss4m")
     assert "UseParallelGC" in launch()
-    monkeypatch.setenv(where, "-Xss4m -XX:+UseG1GC")
+    monkeypatch.setenv(variable, "-Xss4m -XX:+UseG1GC")
     assert "UseParallelGC" not in launch()
 
 
-def test_without_jars_it_says_what_to_do(launch) -> None:
+def test_without_jars_the_error_names_make_setup(launch) -> None:
     with pytest.raises(ConfigError, match="make setup"):
         launch()
 
 
-def test_one_line_is_dropped_from_stderr_and_no_other() -> None:
+def test_only_the_incubator_warning_is_dropped_from_stderr() -> None:
     code = (
         "import subprocess, sys; from reviewgen_spark.orchestration.session import INCUBATOR_WARNING, stderr_without\n"
         "with stderr_without(INCUBATOR_WARNING):\n"

@@ -1,4 +1,4 @@
-"""Settings at a second value, without a JVM: each reaches its function and changes what comes of it."""
+"""Tests settings at a second value, without a JVM: each reaches its function and changes the result."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,7 +67,7 @@ def request(lang_code: str, **values: Any) -> TextRequest:
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "check", "text", "asked", "judged"),
+    ("field", "value", "check", "text", "text_request", "judged"),
     [
         ("length_tolerance_pct", 100, "length", "好" * 55, request("zh"), LabellerPrediction()),
         ("min_language_score", 0.9, "language", "Battery is good 电池", request("zh"), LabellerPrediction()),
@@ -81,11 +81,17 @@ def request(lang_code: str, **values: Any) -> TextRequest:
         ("max_copied_en", 10, "copying", " ".join(ENGLISH.split()[:9]), request("en"), LabellerPrediction()),
     ],
 )  # fmt: skip
-def test_limits_of_checks(
-    field: str, value: float, check: str, text: str, asked: TextRequest, judged: LabellerPrediction, lists: CheckLists
+def test_limits_of_checks_change_the_verdict(
+    field: str,
+    value: float,
+    check: str,
+    text: str,
+    text_request: TextRequest,
+    judged: LabellerPrediction,
+    lists: CheckLists,
 ) -> None:
     verdicts = [
-        {found.name: found.is_passed for found in check_text(text, asked, lists, limits, judged)}[check]
+        {result.name: result.is_passed for result in check_text(text, text_request, lists, limits, judged)}[check]
         for limits in (ChecksSection(), ChecksSection(**{field: value}))
     ]
     assert verdicts == [False, True]
@@ -100,7 +106,7 @@ def test_limits_of_checks(
         ("snownlp_min_score", 0.6, Ballot("很好", ["很好"], "zh-hans", None)),
     ],
 )
-def test_the_least_score_of_each_voter(field: str, value: float, ballot: Ballot) -> None:
+def test_a_voter_abstains_below_its_minimum_score(field: str, value: float, ballot: Ballot) -> None:
     voter = field.removesuffix("_min_score")
     votes = [
         Voters(WeakLabelsSection(voters=(voter,), **settings), driver_dictionaries()).votes(ballot)
@@ -117,26 +123,26 @@ def test_the_least_score_of_each_voter(field: str, value: float, ballot: Ballot)
         ("max_words", 6, ["battery", "screen"], False),
     ],
 )
-def test_bounds_of_summaries(field: str, value: int, counted: list[str], quoted: bool) -> None:
+def test_summaries_respect_their_bounds(field: str, value: int, counted: list[str], quoted: bool) -> None:
     texts = ["The battery is better than that of the other one."] * 4 + [
         "The screen is wide enough for two people."
     ] * 3
-    reviews = [ReviewText(str(place), text, "en") for place, text in enumerate(texts)]
+    reviews = [ReviewText(str(index), text, "en") for index, text in enumerate(texts)]
     reader = OpinionReader(TokensSection(), driver_dictionaries())
 
-    def told(**settings: int) -> tuple[list[str | None], bool]:
+    def counts_and_quotes(**settings: int) -> tuple[list[str | None], bool]:
         section = SummariseSection(**{"min_mentions": 3, "max_counts": 2, **settings})
         summary = summarise(reviews, len(reviews), reader, section)
         assert summary is not None
         counts = [claim.aspect for claim in summary.claims if claim.kind == "count"]
         return counts, any(claim.kind == "quote" for claim in summary.claims)
 
-    assert told() == (["battery", "screen"], True)
-    assert told(**{field: value}) == (counted, quoted)
+    assert counts_and_quotes() == (["battery", "screen"], True)
+    assert counts_and_quotes(**{field: value}) == (counted, quoted)
 
 
 def test_keywords_are_aspects_of_a_summary() -> None:
-    reviews = [ReviewText(str(place), "The hinge is sturdy and well made.", "en") for place in range(3)]
+    reviews = [ReviewText(str(index), "The hinge is sturdy and well made.", "en") for index in range(3)]
     reader = OpinionReader(TokensSection(), driver_dictionaries())
 
     def aspects(keywords: int) -> set[str | None]:
@@ -156,7 +162,7 @@ def test_keywords_are_aspects_of_a_summary() -> None:
         ("spark.extra={spark.sql.shuffle.partitions: '3'}", "spark.sql.shuffle.partitions", "3"),
     ],
 )
-def test_settings_of_a_session(override: str, setting: str, value: str, make_config: ConfigFactory) -> None:
+def test_a_session_gets_its_settings(override: str, setting: str, value: str, make_config: ConfigFactory) -> None:
     assert session.session_settings(make_config())[setting] != value
     assert session.session_settings(make_config(override))[setting] == value
 
@@ -169,16 +175,16 @@ def test_settings_of_a_session(override: str, setting: str, value: str, make_con
         ("spark.log_level=ERROR", "spark.driver.extraJavaOptions", "-Dreviewgen.log.level=ERROR"),
     ],
 )
-def test_settings_of_a_local_jvm(
+def test_a_local_jvm_gets_its_settings(
     override: str, setting: str, value: str, make_config: ConfigFactory, tmp_path: Path
 ) -> None:
-    def told(*overrides: str) -> str:
+    def value_of(*overrides: str) -> str:
         builder = Builder()
         session._local_launch(builder, make_config(f"paths.jars={tmp_path}", *overrides))  # type: ignore[arg-type]
-        return builder.told[setting]
+        return builder.settings[setting]
 
     (tmp_path / "delta.jar").touch()
-    assert value not in told() and value in told(override)
+    assert value not in value_of() and value in value_of(override)
 
 
 def test_the_sample_is_written_to_the_folders_that_ingest_reads(
@@ -201,12 +207,12 @@ def test_the_sample_is_written_to_the_folders_that_ingest_reads(
 SHARED_MEMORY = Path("/dev/shm")
 
 
-def test_doctor_looks_at_the_disk_of_exports(make_config: ConfigFactory, tmp_path: Path) -> None:
+def test_doctor_checks_the_disk_of_exports(make_config: ConfigFactory, tmp_path: Path) -> None:
     if not SHARED_MEMORY.is_dir() or SHARED_MEMORY.stat().st_dev == tmp_path.stat().st_dev:
         pytest.skip("there is no second file system")
 
     def disks(config: Config) -> list[str]:
-        return [found.message for found in examine_machine(config) if found.subject == "disk"]
+        return [finding.message for finding in examine_machine(config) if finding.subject == "disk"]
 
     elsewhere = f"paths.exports={SHARED_MEMORY}/exports"
     none = make_config(elsewhere, "tables.parquet_exports=[]")
@@ -215,14 +221,14 @@ def test_doctor_looks_at_the_disk_of_exports(make_config: ConfigFactory, tmp_pat
     assert any(str(SHARED_MEMORY) in disk for disk in disks(some))
 
 
-def test_where_stages_write_their_files(make_config: ConfigFactory, tmp_path: Path) -> None:
+def test_artifacts_are_written_to_the_configured_folder(make_config: ConfigFactory, tmp_path: Path) -> None:
     config = make_config("paths.artifacts=elsewhere", "models.base=pretrained")
     with pytest.raises(ModelNotFoundError, match="elsewhere"):
         base_model(config)
     assert Artifacts(config.paths.artifacts).latest("corpus").parent == tmp_path / "elsewhere" / "corpus"
 
 
-def test_what_a_record_is_read_as(make_config: ConfigFactory) -> None:
+def test_source_and_time_zone_change_a_record(make_config: ConfigFactory) -> None:
     record = {"review_id": "r", "product_id": "p", "text": "好", "created_at": "2026-01-05T08:00:00"}
 
     def read(*overrides: str) -> dict[str, Any]:
@@ -234,7 +240,7 @@ def test_what_a_record_is_read_as(make_config: ConfigFactory) -> None:
     assert (plain["source"], other["source"]) == ("shop", "market") and plain["record_id"] != other["record_id"]
 
 
-def test_how_files_become_batches() -> None:
+def test_batch_limits_change_the_batches() -> None:
     scan = Scan(Delivery("reviews", "a.jsonl", "jsonl", 1, datetime(2026, 1, 5, tzinfo=UTC)), "hash", 10, 3, None)
 
     def reserved(**settings: Any) -> list[tuple[str, int]]:
@@ -245,7 +251,9 @@ def test_how_files_become_batches() -> None:
     assert reserved(max_quarantine_pct=30, max_rows_per_batch=6) == [("reserved", 5), ("reserved", 6)]
 
 
-def test_where_the_key_of_users_is(make_config: ConfigFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_user_key_file_is_configurable(
+    make_config: ConfigFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("REVIEWGEN_USER_KEY")
     plain = user_key(make_config())
     other = user_key(make_config("clean.user_key_file=other_key"))
@@ -254,7 +262,7 @@ def test_where_the_key_of_users_is(make_config: ConfigFactory, tmp_path: Path, m
         user_key(make_config("clean.user_key_file=null"))
 
 
-def test_stop_words_are_no_content_words() -> None:
+def test_stop_words_are_not_content_words() -> None:
     def content_words(stop_words: str | None) -> list[str]:
         return (
             Tokeniser(TokensSection(stop_words=stop_words), driver_dictionaries()).words("这个手机的屏幕").content_words
@@ -263,30 +271,30 @@ def test_stop_words_are_no_content_words() -> None:
     assert set(content_words("stop_words.txt")) < set(content_words(None))
 
 
-def test_how_far_apart_words_are_joined() -> None:
+def test_the_window_changes_the_ranked_words() -> None:
     words = [["房间", "干净", "早餐", "安静", "电池"]] * 3
     table = pa.table({"product_id": ["p"] * 3, "content_words": words})
 
     def ranked(window: int) -> list[Any]:
-        [found] = product_words(table.to_batches(), KeywordsSection(min_reviews=1, window=window))
-        return [row["ranked"] for row in found.to_pylist()]
+        [batch] = product_words(table.to_batches(), KeywordsSection(min_reviews=1, window=window))
+        return [row["ranked"] for row in batch.to_pylist()]
 
     assert ranked(2) != ranked(5)
 
 
-def test_which_base_and_name_a_model_has(make_config: ConfigFactory, tmp_path: Path) -> None:
+def test_base_and_name_select_the_model(make_config: ConfigFactory, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     assert base_model(make_config(f"models.base={tmp_path}")).hashes and not base_model(make_config()).hashes
     with pytest.raises(ModelNotFoundError, match="other_name"):
         teacher(make_config("models.name=other_name"))
 
 
-def test_what_shapes_a_corpus(make_config: ConfigFactory) -> None:
+def test_labels_and_tasks_change_the_corpus(make_config: ConfigFactory) -> None:
     changes = ((), ("finetune.labels=weak",), ("finetune.tasks=[sentiment, stars]",))
     assert len({str(corpus_labels(make_config(*change)).hashes) for change in changes}) == 3
 
 
-def test_a_generator_learns_the_next_token_of_longer_texts(make_config: ConfigFactory) -> None:
+def test_a_generator_is_trained_on_next_tokens_of_longer_texts(make_config: ConfigFactory) -> None:
     section = make_config("pretrain_generator.max_tokens=1024").pretrain_generator
     assert (section.max_tokens, section.objective) == (1024, "clm")
     for override in ("pretrain.max_tokens=1024", "pretrain_generator.objective=mlm"):
@@ -294,7 +302,7 @@ def test_a_generator_learns_the_next_token_of_longer_texts(make_config: ConfigFa
             make_config(override)
 
 
-def test_what_a_compressed_model_may_cost() -> None:
+def test_a_compressed_model_may_lose_the_configured_f1() -> None:
     plain = {"size_mb": 9.0, "parameters": 9, "rows_per_s": 9.0, "f1": 0.9, "f1_low": 0.8, "f1_high": 1.0,
              "f1_lost": 0.0, "f1_lost_low": 0.0, "f1_lost_high": 0.0, "agreement": 1.0}  # fmt: skip
     above = VariantFigures("teacher", **plain)
@@ -303,16 +311,16 @@ def test_what_a_compressed_model_may_cost() -> None:
     assert judge_compressed(above, below, RegisterCompressedSection(max_f1_loss=0.03)).promoted
 
 
-def test_which_generator_writes(make_config: ConfigFactory) -> None:
+def test_name_and_alias_select_the_generator(make_config: ConfigFactory) -> None:
     for override in ("generation.name=other_generator", "generation.alias=elsewhere"):
         with pytest.raises(ModelNotFoundError, match=override.partition("=")[2]):
             writing(make_config(override), "torch")
 
 
-def test_which_endpoint_is_asked() -> None:
-    given = {"url": "http://localhost:1/v1", "model": "one", "version": 1}
+def test_endpoint_settings_select_the_endpoint() -> None:
+    defaults = {"url": "http://localhost:1/v1", "model": "one", "version": 1}
     plain, other = (
-        endpoint_spec(GenerationSection(endpoint=EndpointSection(**{**given, **more})))
+        endpoint_spec(GenerationSection(endpoint=EndpointSection(**{**defaults, **more})))
         for more in ({}, {"url": "http://localhost:2/v1", "model": "two", "version": 2})
     )
     assert (plain.model_name, plain.model_version, plain.section.url) == ("one", 1, "http://localhost:1/v1")
@@ -320,7 +328,7 @@ def test_which_endpoint_is_asked() -> None:
 
 
 @pytest.mark.parametrize("stage", [reply.STAGE, generate.STAGE], ids=lambda stage: stage.name)
-def test_which_writer_and_how_many_errors_a_stage_has(stage: Stage, make_config: ConfigFactory) -> None:
+def test_a_stage_has_its_writer_and_error_limit(stage: Stage, make_config: ConfigFactory) -> None:
     config = make_config(f"{stage.name}.writer=template", f"{stage.name}.max_error_pct=42")
     assert stage.resources(config).value.writer == "template"
     with pytest.raises(ModelNotFoundError):
@@ -329,7 +337,7 @@ def test_which_writer_and_how_many_errors_a_stage_has(stage: Stage, make_config:
     assert stage.max_error_pct(config) == 42 != stage.max_error_pct(make_config())
 
 
-def test_who_spreads_an_export(make_config: ConfigFactory) -> None:
+def test_an_export_names_its_propagator(make_config: ConfigFactory) -> None:
     aigc = aigc_metadata("很抱歉", "t", "某店").to_json()
     row = {"text_id": "t", "purpose": "reply", "product_id": "p", "record_id": "r", "lang_code": "zh",
            "text": "很抱歉", "model_name": "m", "model_version": 1, "source_record_ids": [], "aigc": aigc}  # fmt: skip

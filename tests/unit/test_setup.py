@@ -1,4 +1,4 @@
-"""What `make setup` prints: a few lines when it works, the end of its log and what to do when it does not."""
+"""Tests the output of `make setup`: a few lines on success; the end of the log and the next step on failure."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# Plays python, and the python of the virtual environment that it makes. FAILS names the step that ends with 7.
+# Replaces python, also in the virtual environment that it creates. FAILS names the step that exits with 7.
 PYTHON = """#!/bin/sh
 case "$*" in
   -c*platform*) echo 3.11.2 ;;
@@ -49,7 +49,7 @@ def setup(tmp_path: Path):
     return run
 
 
-def test_setup_prints_a_dozen_lines(setup, tmp_path: Path) -> None:
+def test_setup_prints_seven_lines_and_its_progress(setup, tmp_path: Path) -> None:
     done = setup()
     assert (done.returncode, done.stderr) == (0, "")
     progress = [line for line in done.stdout.splitlines() if line.startswith("    0:0")]
@@ -68,7 +68,7 @@ def test_setup_prints_a_dozen_lines(setup, tmp_path: Path) -> None:
         ("reviewgen_spark.operations.packaging.delta_jars", "Delta jars could not be downloaded"),
     ],
 )
-def test_a_failure_shows_the_end_of_the_log_and_what_to_do(setup, tmp_path: Path, fails: str, message: str) -> None:
+def test_a_failure_shows_the_end_of_the_log_and_the_next_step(setup, tmp_path: Path, fails: str, message: str) -> None:
     done = setup(fails)
     assert done.returncode == 7
     lines = done.stderr.splitlines()
@@ -78,7 +78,7 @@ def test_a_failure_shows_the_end_of_the_log_and_what_to_do(setup, tmp_path: Path
     assert setup().returncode == 0  # it works again
 
 
-def test_a_missing_java_ends_with_two(setup, tmp_path: Path) -> None:
+def test_a_missing_java_exits_with_two(setup, tmp_path: Path) -> None:
     (tmp_path / "bin" / "java").write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n", encoding="utf-8")
     (tmp_path / "bin" / "id").write_text("#!/bin/sh\necho 1000\n", encoding="utf-8")
     (tmp_path / "bin" / "id").chmod(0o755)

@@ -1,4 +1,4 @@
-"""Each metric catches the fault that it is for."""
+"""Tests that each metric detects its fault."""
 
 import math
 
@@ -29,13 +29,13 @@ def test_repetition_raises_self_bleu_and_lowers_distinct() -> None:
     assert self_bleu(["房间很好"]) == 0 and distinct([], 1) == 0
 
 
-def test_self_bleu_by_hand() -> None:
-    """Of abcd against abce: 3 of 4 characters, 2 of 3 pairs, 1 of 2 triples, and no run of four, taken for 0.1."""
+def test_self_bleu_agrees_with_a_calculation_by_hand() -> None:
+    """abcd and abce share 3 of 4 characters, 2 of 3 pairs, 1 of 2 triples, and no run of four, which counts as 0.1."""
     expected = (3 / 4 * 2 / 3 * 1 / 2 * 0.1 / 1) ** 0.25
     assert self_bleu(["abcd", "abce"]) == pytest.approx(expected)
 
 
-def test_a_shorter_text_pays_for_its_brevity() -> None:
+def test_a_shorter_text_has_a_brevity_penalty() -> None:
     long, short = "abcdefgh", "abcd"
     one = math.exp(1 - len(long) / len(short))  # all its n-grams are in the other
     other = (4 / 8 * 3 / 7 * 2 / 6 * 1 / 5) ** 0.25
@@ -49,14 +49,14 @@ def test_runs_of_the_training_texts_are_found() -> None:
     assert index.share(["天气很好"]) == 0 and index.share([]) == 0
 
 
-def test_a_discriminator_tells_what_differs_and_nothing_else() -> None:
+def test_a_discriminator_separates_only_texts_that_differ() -> None:
     odd, even = REAL[::2], REAL[1::2]
     assert discriminator_accuracy(["啊啊啊啊" + text for text in odd], even, seed=1) > 0.9
     assert discriminator_accuracy(odd, even, seed=1) < 0.75
     assert math.isnan(discriminator_accuracy(odd[:2], even, seed=1))
 
 
-def test_all_figures_at_once() -> None:
-    found = measure_texts(REAL[:12], CharacterRunIndex(REAL[:12]), NgramModel(REAL), REAL[12:24], seed=1)
-    assert found.copied_share == 0 and found.mean_characters == pytest.approx(9)
-    assert found.bits_per_character > 0
+def test_all_metrics_are_measured_together() -> None:
+    metrics = measure_texts(REAL[:12], CharacterRunIndex(REAL[:12]), NgramModel(REAL), REAL[12:24], seed=1)
+    assert metrics.copied_share == 0 and metrics.mean_characters == pytest.approx(9)
+    assert metrics.bits_per_character > 0

@@ -23,14 +23,14 @@ def lists() -> CheckLists:
 
 
 def request(purpose: str = "product_copy", lang_code: str = "zh", **values: object) -> TextRequest:
-    given = {"length": "short", "attributes": (Attribute("颜色", "红"),), "sources": (Source("r1", SOURCE),), **values}
+    more = {"length": "short", "attributes": (Attribute("颜色", "红"),), "sources": (Source("r1", SOURCE),), **values}
     if purpose == "draft_for_verified_buyer":
-        given.setdefault("stars", 4)
-    return TextRequest(purpose, "p1", lang_code, **given)  # type: ignore[arg-type]
+        more.setdefault("stars", 4)
+    return TextRequest(purpose, "p1", lang_code, **more)  # type: ignore[arg-type]
 
 
-def verdicts(text: str, asked: TextRequest, lists: CheckLists, **given: object) -> dict[str, TextCheck]:
-    checks = check_text(text, asked, lists, LIMITS, **given)  # type: ignore[arg-type]
+def verdicts(text: str, text_request: TextRequest, lists: CheckLists, **more: object) -> dict[str, TextCheck]:
+    checks = check_text(text, text_request, lists, LIMITS, **more)  # type: ignore[arg-type]
     assert len({check.name for check in checks}) == len(checks)
     for check in checks:
         assert 0 <= check.score <= 1, check
@@ -40,13 +40,13 @@ def verdicts(text: str, asked: TextRequest, lists: CheckLists, **given: object) 
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
-def test_a_plain_text_passes_whatever_the_purpose(purpose: str, lists: CheckLists) -> None:
+def test_a_plain_text_passes_for_every_purpose(purpose: str, lists: CheckLists) -> None:
     assert not failed(check_text("音质不错，戴着舒服。", request(purpose), lists, LIMITS))
     english = request(purpose, "en", sources=(Source("r1", "Battery lasts half a day."),))
     assert not failed(check_text("A light headset with a clear sound.", english, lists, LIMITS))
 
 
-def test_what_is_checked_depends_on_the_purpose(lists: CheckLists) -> None:
+def test_checks_depend_on_the_purpose(lists: CheckLists) -> None:
     always = {"length", "language", "repetition", "personal_data", "harm", "leakage"}
     added = {
         "augmentation": {"sentiment", "copying"},
@@ -56,8 +56,8 @@ def test_what_is_checked_depends_on_the_purpose(lists: CheckLists) -> None:
         "draft_for_verified_buyer": {"sentiment"},
     }
     for purpose in PURPOSES:
-        asked = request(purpose, sentiment="positive")
-        assert set(verdicts("音质不错", asked, lists)) == always | added[purpose], purpose
+        text_request = request(purpose, sentiment="positive")
+        assert set(verdicts("音质不错", text_request, lists)) == always | added[purpose], purpose
 
 
 @pytest.mark.parametrize(
@@ -84,11 +84,13 @@ def test_a_text_without_letters_fails(text: str, lists: CheckLists) -> None:
         ("Der Klang ist wirklich sehr gut und klar", "en", False),
     ],
 )
-def test_language(text: str, lang_code: str, is_passed: bool, lists: CheckLists) -> None:
+def test_the_text_must_be_in_the_requested_language(
+    text: str, lang_code: str, is_passed: bool, lists: CheckLists
+) -> None:
     assert verdicts(text, request(lang_code=lang_code), lists)["language"].is_passed is is_passed
 
 
-def test_repetition(lists: CheckLists) -> None:
+def test_repeated_phrases_fail(lists: CheckLists) -> None:
     assert not verdicts("音质很好音质很好音质很好", request(), lists)["repetition"].is_passed
     assert not verdicts("It is good. It is good. It is good.", request(lang_code="en"), lists)["repetition"].is_passed
     assert verdicts("音质很好，佩戴舒服，续航一般", request(), lists)["repetition"].score == 0
@@ -98,16 +100,16 @@ def test_repetition(lists: CheckLists) -> None:
     "text",
     ["请加微信kefu_2020", "电话13812345678", "mail me at a.b@example.com", "call (555) 123-4567", "SSN 123-45-6789"],
 )
-def test_personal_data(text: str, lists: CheckLists) -> None:
+def test_personal_data_fails(text: str, lists: CheckLists) -> None:
     assert not verdicts(text, request("augmentation"), lists)["personal_data"].is_passed
 
 
-def test_a_mask_may_stand_in_training_data_only(lists: CheckLists) -> None:
+def test_a_mask_passes_in_training_data_only(lists: CheckLists) -> None:
     assert verdicts("客服电话[PHONE]没人接", request("augmentation"), lists)["personal_data"].is_passed
     assert not verdicts("客服电话[PHONE]没人接", request("summary"), lists)["personal_data"].is_passed
 
 
-def test_a_shops_own_hotline_may_be_named(lists: CheckLists) -> None:
+def test_the_hotline_of_the_shop_passes(lists: CheckLists) -> None:
     hotline = request("reply", attributes=(Attribute("热线", "400-820-8820"),))
     assert refusal(hotline, lists.refused) is None
     assert verdicts("请拨打热线400-820-8820", hotline, lists)["personal_data"].is_passed
@@ -115,17 +117,17 @@ def test_a_shops_own_hotline_may_be_named(lists: CheckLists) -> None:
 
 
 @pytest.mark.parametrize("text", ["这客服就是个脑残", "滚蛋吧", "You are an idiot", "ＩＤＩＯＴ seller"])
-def test_harm(text: str, lists: CheckLists) -> None:
-    found = verdicts(text, request("augmentation"), lists)["harm"]
-    assert not found.is_passed and found.reason == "holds phrases of the list of harmful ones: insult"
+def test_harmful_phrases_fail(text: str, lists: CheckLists) -> None:
+    check = verdicts(text, request("augmentation"), lists)["harm"]
+    assert not check.is_passed and check.reason == "holds phrases of the list of harmful ones: insult"
 
 
 @pytest.mark.parametrize("text", ["脑残粉也会喜欢", "送给妈妈的礼物", "idiot-proof design", "在房间里打死了一只蟑螂"])
-def test_harmless_contexts(text: str, lists: CheckLists) -> None:
+def test_harmful_words_pass_in_harmless_contexts(text: str, lists: CheckLists) -> None:
     assert verdicts(text, request("augmentation"), lists)["harm"].is_passed
 
 
-def test_the_labeller_sees_toxicity_that_no_list_has(lists: CheckLists) -> None:
+def test_a_text_that_the_labeller_predicts_toxic_fails(lists: CheckLists) -> None:
     assert verdicts("音质不错", request(), lists, prediction=LabellerPrediction(toxicity_score=0.4))["harm"].is_passed
     assert not verdicts("音质不错", request(), lists, prediction=LabellerPrediction(toxicity_score=0.6))[
         "harm"
@@ -146,7 +148,7 @@ CLAIMS = [
 
 
 @pytest.mark.parametrize("text", CLAIMS)
-def test_superlatives_of_the_shop(text: str, lists: CheckLists) -> None:
+def test_superlatives_fail_in_texts_of_the_shop(text: str, lists: CheckLists) -> None:
     for purpose in ("product_copy", "reply"):
         assert not verdicts(text, request(purpose), lists)["superlatives"].is_passed
 
@@ -165,14 +167,14 @@ def test_superlatives_of_the_shop(text: str, lists: CheckLists) -> None:
         "最佳食用时间",
     ],
 )
-def test_words_that_only_look_like_superlatives(text: str, lists: CheckLists) -> None:
+def test_words_that_resemble_superlatives_pass(text: str, lists: CheckLists) -> None:
     assert verdicts(text, request("reply"), lists)["superlatives"].is_passed
 
 
 @pytest.mark.parametrize(
     "text", ["我买了两件，很满意", "老公说好看，亲测有效", "I bought two of them", "My husband loves it"]
 )
-def test_the_shop_does_not_speak_as_a_customer(text: str, lists: CheckLists) -> None:
+def test_the_voice_of_a_customer_fails_in_texts_of_the_shop(text: str, lists: CheckLists) -> None:
     lang_code = "en" if text.isascii() else "zh"
     assert not verdicts(text, request("product_copy", lang_code), lists)["voice"].is_passed
     assert not verdicts(text, request("reply", lang_code), lists)["voice"].is_passed
@@ -181,7 +183,7 @@ def test_the_shop_does_not_speak_as_a_customer(text: str, lists: CheckLists) -> 
 @pytest.mark.parametrize(
     "text", ["感谢您的购买，我们会改进", "您收到货后可以联系我们", "We are sorry that you received it late"]
 )
-def test_the_shops_own_voice(text: str, lists: CheckLists) -> None:
+def test_the_voice_of_the_shop_passes(text: str, lists: CheckLists) -> None:
     assert verdicts(text, request("reply", "en" if text.isascii() else "zh"), lists)["voice"].is_passed
 
 
@@ -199,49 +201,51 @@ def test_the_shops_own_voice(text: str, lists: CheckLists) -> None:
         "不错\\u003c",
     ],
 )
-def test_what_shows_of_the_machinery(text: str, lists: CheckLists) -> None:
+def test_traces_of_a_language_model_fail(text: str, lists: CheckLists) -> None:
     assert not verdicts(text, request("augmentation"), lists)["leakage"].is_passed
 
 
 @pytest.mark.parametrize("lang_code", ["zh", "en"])
 @pytest.mark.parametrize("purpose", PURPOSES)
-def test_words_of_the_instruction(purpose: str, lang_code: str, lists: CheckLists) -> None:
-    asked = request(purpose, lang_code)
-    found = verdicts(instruction(asked)[: 20 if lang_code == "zh" else 70], asked, lists)["leakage"]
-    assert not found.is_passed and "with the instruction" in (found.reason or "")
+def test_words_of_the_instruction_fail(purpose: str, lang_code: str, lists: CheckLists) -> None:
+    text_request = request(purpose, lang_code)
+    check = verdicts(instruction(text_request)[: 20 if lang_code == "zh" else 70], text_request, lists)["leakage"]
+    assert not check.is_passed and "with the instruction" in (check.reason or "")
 
 
-def test_sentiment_by_word_lists_and_by_the_labeller(lists: CheckLists) -> None:
-    praise, asked = "质量很好，非常满意", request("augmentation", sentiment="negative")
-    assert not verdicts(praise, asked, lists)["sentiment"].is_passed
-    assert verdicts(praise, asked, lists, prediction=LabellerPrediction(sentiment_score=0.1))["sentiment"].is_passed
+def test_sentiment_is_checked_by_word_lists_or_by_the_labeller(lists: CheckLists) -> None:
+    praise, text_request = "质量很好，非常满意", request("augmentation", sentiment="negative")
+    assert not verdicts(praise, text_request, lists)["sentiment"].is_passed
+    assert verdicts(praise, text_request, lists, prediction=LabellerPrediction(sentiment_score=0.1))[
+        "sentiment"
+    ].is_passed
     assert verdicts(praise, request("augmentation", sentiment="positive"), lists)["sentiment"].is_passed
     assert not verdicts(praise, request("augmentation", stars=1), lists)["sentiment"].is_passed
     assert "sentiment" not in verdicts(praise, request("augmentation", stars=3), lists)
-    assert verdicts("周三到货", asked, lists)["sentiment"].reason == "no word of the lists"
+    assert verdicts("周三到货", text_request, lists)["sentiment"].reason == "no word of the lists"
 
 
-def test_category_by_the_labeller(lists: CheckLists) -> None:
-    asked = request("augmentation", category="耳机")
-    assert verdicts("音质不错", asked, lists, prediction=LabellerPrediction(category_label="耳机"))[
+def test_category_is_checked_by_the_labeller(lists: CheckLists) -> None:
+    text_request = request("augmentation", category="耳机")
+    assert verdicts("音质不错", text_request, lists, prediction=LabellerPrediction(category_label="耳机"))[
         "category"
     ].is_passed
-    assert not verdicts("音质不错", asked, lists, prediction=LabellerPrediction(category_label="酒店"))[
+    assert not verdicts("音质不错", text_request, lists, prediction=LabellerPrediction(category_label="酒店"))[
         "category"
     ].is_passed
 
 
-def test_copying_of_a_source(lists: CheckLists) -> None:
+def test_copying_a_source_fails(lists: CheckLists) -> None:
     assert not verdicts(SOURCE, request("augmentation"), lists)["copying"].is_passed
     assert verdicts("音质清楚，戴着也不累", request("augmentation"), lists)["copying"].is_passed
     assert "copying" not in verdicts(SOURCE, request("summary"), lists)  # a summary quotes
 
 
-def test_copying_of_training_data(lists: CheckLists) -> None:
+def test_copying_training_data_fails(lists: CheckLists) -> None:
     trained = "物流很快第二天就到了，包装也很严实，没有任何破损"
     index = CopyIndex.build([trained, "别的评论别的评论别的评论"], "zh")
-    found = verdicts(trained, request("augmentation"), lists, training=index)["copying"]
-    assert not found.is_passed and "training data" in (found.reason or "")
+    check = verdicts(trained, request("augmentation"), lists, training=index)["copying"]
+    assert not check.is_passed and "training data" in (check.reason or "")
     assert verdicts(trained, request("reply"), lists, training=index)["copying"].is_passed
     assert verdicts("快递两天送到，箱子没有压坏的地方", request("augmentation"), lists, training=index)[
         "copying"
@@ -249,7 +253,7 @@ def test_copying_of_training_data(lists: CheckLists) -> None:
 
 
 @pytest.mark.parametrize("lang_code", ["zh", "en"])
-def test_the_longest_common_run_is_that_of_dynamic_programming(lang_code: str) -> None:
+def test_the_longest_common_run_agrees_with_a_search_of_all_substrings(lang_code: str) -> None:
     texts = [
         "the cat sat on the mat",
         "on the mat sat a cat",
@@ -276,7 +280,7 @@ def test_the_longest_common_run_is_that_of_dynamic_programming(lang_code: str) -
             assert longest_common_run(one, ["x", other], lang_code) == expected  # type: ignore[arg-type]
 
 
-def test_an_index_tells_the_whole_run() -> None:
+def test_an_index_returns_the_whole_run() -> None:
     index = CopyIndex.build(["一二三四五六七八九十甲乙丙丁戊己"], "zh")
     assert len(index) == 5
     assert index.longest_run("子丑三四五六七八九十甲乙丙丁戊寅卯") == 13
@@ -296,26 +300,26 @@ def test_an_index_tells_the_whole_run() -> None:
         ({"attributes": (Attribute("款式", "高仿"),)}, "counterfeit"),
     ],
 )
-def test_requests_that_are_refused(values: dict[str, object], kind: str, lists: CheckLists) -> None:
-    found = refusal(request(**values), lists.refused)
-    assert found is not None and found.kind == kind
-    assert "13812345678" not in found.reason
+def test_a_prohibited_request_is_refused(values: dict[str, object], kind: str, lists: CheckLists) -> None:
+    refused = refusal(request(**values), lists.refused)
+    assert refused is not None and refused.kind == kind
+    assert "13812345678" not in refused.reason
 
 
-def test_a_review_is_no_request_but_a_buyers_words_are(lists: CheckLists) -> None:
-    said = (Source("r1", "评论都是刷单的，别信"),)
-    assert refusal(request("summary", sources=said), lists.refused) is None
-    found = refusal(request("draft_for_verified_buyer", sources=said), lists.refused)
-    assert found is not None and found.reason == "sources: asks for what is refused: fake_reviews (刷单)"
+def test_words_of_a_review_are_not_refused_but_those_of_a_buyer_are(lists: CheckLists) -> None:
+    sources = (Source("r1", "评论都是刷单的，别信"),)
+    assert refusal(request("summary", sources=sources), lists.refused) is None
+    refused = refusal(request("draft_for_verified_buyer", sources=sources), lists.refused)
+    assert refused is not None and refused.reason == "sources: asks for what is refused: fake_reviews (刷单)"
 
 
-def test_every_list_is_read_and_its_contexts_excuse_its_phrases(lists: CheckLists) -> None:
+def test_every_list_is_read_and_its_phrases_pass_in_their_contexts(lists: CheckLists) -> None:
     assert lists.refused.kinds == {"fake_reviews", "medical", "personal_data", "counterfeit", "illegal_goods"}
     for name in ("superlatives", "harmful", "refusals"):
         path = CONF / "safety" / f"{name}.tsv"
         lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
         phrases = PhraseList.read(path)
-        assert len({line.split("\t")[0] for line in lines}) == len(lines), "a phrase stands twice"
+        assert len({line.split("\t")[0] for line in lines}) == len(lines), "a phrase is listed twice"
         for line in lines:
             phrase, *rest = line.split("\t")
             assert phrases.find(phrase), phrase
@@ -324,7 +328,7 @@ def test_every_list_is_read_and_its_contexts_excuse_its_phrases(lists: CheckList
 
 
 @pytest.mark.parametrize("line", ["phrase", "phrase\t", "a\tb\tc\td"])
-def test_a_broken_list_is_told(line: str, tmp_path: Path) -> None:
+def test_a_broken_list_is_refused(line: str, tmp_path: Path) -> None:
     (tmp_path / "list.tsv").write_text(line, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"list\.tsv: entry 1: expected"):
         PhraseList.read(tmp_path / "list.tsv")

@@ -1,4 +1,4 @@
-"""The faithfulness check: what is supported is kept, what is made up, turned round or miscounted is dropped."""
+"""Tests the faithfulness check: sentences that are unsupported, contradicted or have wrong numbers are dropped."""
 
 import numpy as np
 import pytest
@@ -43,11 +43,11 @@ def test_a_sentence_is_kept_or_dropped_for_a_reason(evidence: Evidence, sentence
     assert (judgement.reason, judgement.text) == (reason, sentence)
 
 
-def test_only_what_is_faithful_is_left(evidence: Evidence) -> None:
-    found = evidence.judge("The screen is bright. It comes with free headphones. The battery is great.")
-    assert found.text == "The screen is bright. The battery is great."
-    assert found.score == pytest.approx(2 / 3)
-    assert [judgement.record_id for judgement in found.judgements] == ["a", None, "a"]
+def test_only_faithful_sentences_are_left(evidence: Evidence) -> None:
+    result = evidence.judge("The screen is bright. It comes with free headphones. The battery is great.")
+    assert result.text == "The screen is bright. The battery is great."
+    assert result.score == pytest.approx(2 / 3)
+    assert [judgement.record_id for judgement in result.judgements] == ["a", None, "a"]
     assert evidence.judge("电池很耐用。手机送了耳机。物流太慢了。").text == "电池很耐用。物流太慢了。"
     assert evidence.judge("").score == 1.0
 
@@ -57,7 +57,7 @@ def test_without_sources_nothing_is_supported() -> None:
     assert nothing.judge("The battery is great.").text == ""
 
 
-def test_vectors_support_other_words_but_no_contradiction() -> None:
+def test_vectors_support_a_paraphrase_but_no_contradiction() -> None:
     reader = OpinionReader(TokensSection(), driver_dictionaries())
     sources = (Source("a", "The battery is great."), Source("b", "Ships in a day."))
     vectors = np.eye(2, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The label model against votes whose truth is known."""
+"""Tests the label model on votes with known labels."""
 
 import random
 
@@ -11,12 +11,12 @@ SPEAKS = {"good": 0.9, "fair": 0.8, "poor": 0.95, "rare": 0.1}
 
 
 def votes(rows: int, positive_share: float = 0.7) -> list[tuple[str, Pattern]]:
-    draw, found = random.Random(1), []
+    draw, rows_made = random.Random(1), []
     for _ in range(rows):
         truth, other = ("positive", "negative") if draw.random() < positive_share else ("negative", "positive")
         cast = {(name, truth if draw.random() < TRUE[name] else other) for name in TRUE if draw.random() < SPEAKS[name]}
-        found.append((truth, frozenset(cast)))
-    return found
+        rows_made.append((truth, frozenset(cast)))
+    return rows_made
 
 
 def count(rows: list[tuple[str, Pattern]]) -> dict[Pattern, int]:
@@ -26,13 +26,13 @@ def count(rows: list[tuple[str, Pattern]]) -> dict[Pattern, int]:
     return counts
 
 
-def test_accuracies_are_found_without_the_truth() -> None:
+def test_accuracies_are_estimated_without_labels() -> None:
     model = fit_label_model(count(votes(20_000)))
     assert model.accuracies == pytest.approx(TRUE, abs=0.03)
     assert model.prior == pytest.approx(0.7, abs=0.02)
 
 
-def test_it_beats_the_majority() -> None:
+def test_the_label_model_beats_the_majority_vote() -> None:
     rows = votes(5_000)
     model = fit_label_model(count(rows))
     voted = [(truth, pattern) for truth, pattern in rows if pattern]
@@ -41,21 +41,21 @@ def test_it_beats_the_majority() -> None:
     assert ours > theirs * 1.05
 
 
-def test_two_voters_that_only_differ_by_chance_are_thought_equal() -> None:
-    """Nothing but the prior tells them apart: four of five times both right, and as often one of them wrong."""
-    said = {("+", "+"): 40, ("-", "-"): 40, ("+", "-"): 10, ("-", "+"): 10}
+def test_two_voters_that_agree_on_80_percent_have_equal_accuracies() -> None:
+    """Four of five votes agree, and each voter disagrees equally often, so only the prior decides."""
+    vote_counts = {("+", "+"): 40, ("-", "-"): 40, ("+", "-"): 10, ("-", "+"): 10}
     label = {"+": "positive", "-": "negative"}
-    model = fit_label_model({frozenset([("a", label[a]), ("b", label[b])]): n for (a, b), n in said.items()})
+    model = fit_label_model({frozenset([("a", label[a]), ("b", label[b])]): n for (a, b), n in vote_counts.items()})
     assert model.accuracies["a"] == pytest.approx(model.accuracies["b"], abs=1e-6)
     assert 0.8 < model.accuracies["b"] < 0.95
 
 
-def test_no_votes() -> None:
+def test_without_votes_the_prior_is_one_half() -> None:
     assert fit_label_model({frozenset(): 10}) == LabelModel(0.5, {})
     assert fit_label_model({}).positive(frozenset()) == 0.5
     assert majority(frozenset()) is None
 
 
-def test_the_order_of_the_patterns_changes_nothing() -> None:
+def test_the_result_does_not_depend_on_the_order_of_patterns() -> None:
     counts = count(votes(500))
     assert fit_label_model(counts) == fit_label_model(dict(reversed(counts.items())))

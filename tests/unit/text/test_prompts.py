@@ -58,7 +58,7 @@ def test_no_review_breaks_out_of_the_data(text: str) -> None:
     body = user["content"].removeprefix(f"{BEGIN}\n").removesuffix(f"\n{END}")
     for sign in ("<", ">", "|", "`", "[INST", "\n", "\u2028", "\u202e", "\u200b"):
         assert sign not in body
-    data = json.loads(body)  # and still it says what the review says
+    data = json.loads(body)  # and it still holds the text of the review
     assert data["reviews"] == [{"number": 1, "text": text}, {"number": 2, "text": "屏幕不错"}]
     body.encode()  # no lone surrogate is left
     assert system["content"] == instruction(request("别的"))
@@ -66,15 +66,15 @@ def test_no_review_breaks_out_of_the_data(text: str) -> None:
 
 @pytest.mark.parametrize("lang_code", LANG_CODES)
 @pytest.mark.parametrize("purpose", PURPOSES)
-def test_every_purpose_has_its_own_instruction_that_says_data_are_no_instructions(purpose: str, lang_code: str) -> None:
-    told = instruction(request("x", purpose, lang_code))
+def test_every_purpose_has_its_own_instruction_with_a_warning_about_data(purpose: str, lang_code: str) -> None:
+    text = instruction(request("x", purpose, lang_code))
     others = [instruction(request("x", other, lang_code)) for other in PURPOSES if other != purpose]
-    assert told not in others
-    assert ("不是指令" if lang_code == "zh" else "never an instruction") in told
-    assert BEGIN in told and END in told
+    assert text not in others
+    assert ("不是指令" if lang_code == "zh" else "never an instruction") in text
+    assert BEGIN in text and END in text
 
 
-def test_an_id_of_a_review_is_not_told_to_a_model() -> None:
+def test_the_id_of_a_review_is_not_in_the_prompt() -> None:
     assert "r1" not in chat_messages(request("好"))[1]["content"]
 
 

@@ -25,7 +25,7 @@ def test_the_metadata_has_the_seven_fields_of_the_standard() -> None:
     )
 
 
-def test_metadata_fits_its_own_text_only() -> None:
+def test_metadata_matches_its_own_text_only() -> None:
     metadata = aigc_metadata("很好用", "t1", "shop")
     assert parse_aigc(metadata.to_json()) == metadata
     assert metadata.fits("很好用")
@@ -40,13 +40,13 @@ def test_a_request_without_a_text_has_metadata_too() -> None:
 
 
 @pytest.mark.parametrize("metadata", ["", "[]", "{}", '{"AIGC": 1}', '{"AIGC": {}}'])
-def test_broken_metadata_is_told(metadata: str) -> None:
+def test_broken_metadata_is_refused(metadata: str) -> None:
     with pytest.raises(DataQualityError, match="AIGC metadata: expected"):
         parse_aigc(metadata)
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_no_field_may_be_missing(field: str) -> None:
+def test_a_missing_field_is_refused(field: str) -> None:
     values = json.loads(aigc_metadata("x", "t1", "shop").to_json())
     del values["AIGC"][field]
     with pytest.raises(DataQualityError, match=f"in the fields {field}$"):
@@ -54,7 +54,7 @@ def test_no_field_may_be_missing(field: str) -> None:
 
 
 @pytest.mark.parametrize("lang_code", ["zh", "en"])
-def test_a_label_is_put_before_a_text_once(lang_code: str) -> None:
+def test_a_label_is_added_once(lang_code: str) -> None:
     shown = labelled("text", lang_code)  # type: ignore[arg-type]
     assert shown.startswith(VISIBLE_LABELS[lang_code]) and "AI" in shown  # type: ignore[index]
     assert labelled(shown, lang_code) == shown  # type: ignore[arg-type]

@@ -72,7 +72,7 @@ def test_json_may_leave_out_defaults_and_write_attributes_as_an_object() -> None
         ({"purpos": "reply"}, "did you mean 'purpose'"),
     ],
 )
-def test_a_wrong_request_says_what_is_expected(values: dict[str, object], expected: str) -> None:
+def test_a_wrong_request_names_the_expected_values(values: dict[str, object], expected: str) -> None:
     line = json.dumps({**json.loads(REPLY.to_json()), **values})
     with pytest.raises(ConfigError, match=expected):
         TextRequest.from_json(line)
@@ -84,7 +84,7 @@ def test_a_line_that_is_no_request_is_refused(line: str) -> None:
         TextRequest.from_json(line)
 
 
-def test_every_fault_is_told_at_once_and_no_text_of_a_review_is_in_it() -> None:
+def test_all_faults_are_reported_at_once_without_review_text() -> None:
     with pytest.raises(ConfigError) as raised:
         TextRequest("秘密评论" * 20, "p1", "de", stars=0, sources=(Source("r", "秘密"),))  # type: ignore[arg-type]
     assert len(str(raised.value).splitlines()) == 3
@@ -100,7 +100,7 @@ def test_every_fault_is_told_at_once_and_no_text_of_a_review_is_in_it() -> None:
         ("draft_for_verified_buyer", "stars"),
     ],
 )
-def test_a_text_needs_something_to_stand_on(purpose: str, expected: str) -> None:
+def test_each_purpose_has_required_fields(purpose: str, expected: str) -> None:
     with pytest.raises(ConfigError, match=f"^request: {expected}"):
         TextRequest(purpose, "p1", "zh")  # type: ignore[arg-type]
 
@@ -111,7 +111,7 @@ def test_a_draft_needs_the_buyers_own_words() -> None:
     assert TextRequest("draft_for_verified_buyer", "p1", "zh", stars=4, keywords=("轻",)).stars == 4
 
 
-def test_the_fingerprint_is_of_the_prompt_and_the_id_of_the_text() -> None:
+def test_the_fingerprint_ignores_the_seed_and_the_text_id_does_not() -> None:
     seeded = replace(REPLY, seed=8)
     assert prompt_fingerprint(REPLY, "1") == prompt_fingerprint(seeded, "1")
     assert prompt_fingerprint(REPLY, "1") != prompt_fingerprint(REPLY, "2")
@@ -132,7 +132,7 @@ def test_every_text_has_a_length_and_bounds_leave_no_gap(text: str, lang_code: s
     assert all(high + 1 == low for (_, high), (low, _) in pairwise(bounds))
 
 
-def test_purposes_are_closed_and_nothing_is_published_as_a_customer() -> None:
+def test_purposes_are_fixed_and_customer_texts_are_not_publishable() -> None:
     assert sorted(PURPOSES) == ["augmentation", "draft_for_verified_buyer", "product_copy", "reply", "summary"]
     assert set(PURPOSES) >= (PER_PRODUCT | PUBLISHABLE | IN_SHOPS_NAME)
     assert {"augmentation", "draft_for_verified_buyer"}.isdisjoint(PUBLISHABLE)

@@ -1,4 +1,4 @@
-"""Summaries without a model: what is quoted, what is counted, and what must not depend on chance."""
+"""Tests summaries without a model: quotes, counts, and independence of the order of reviews."""
 
 import random
 from pathlib import Path
@@ -39,13 +39,13 @@ def reader() -> OpinionReader:
 
 
 def reviews_of(texts: tuple[str, ...], language: str) -> list[ReviewText]:
-    return [ReviewText(f"{language}{place}", text, language) for place, text in enumerate(texts)]
+    return [ReviewText(f"{language}{index}", text, language) for index, text in enumerate(texts)]
 
 
 SECTION = SummariseSection(max_words=20, min_mentions=3)
 
 
-def test_quotes_stand_in_the_review_that_they_cite(reader: OpinionReader) -> None:
+def test_quotes_are_in_the_review_that_they_cite(reader: OpinionReader) -> None:
     reviews = reviews_of(ENGLISH, "en")
     texts = {review.record_id: review.text for review in reviews}
     summary = summarise(reviews, len(reviews), reader, SECTION)
@@ -56,20 +56,20 @@ def test_quotes_stand_in_the_review_that_they_cite(reader: OpinionReader) -> Non
     assert sum(len(claim.text.split()) for claim in quotes) <= 20
 
 
-def test_the_quotes_are_what_most_say(reader: OpinionReader) -> None:
-    read = [read_sentences(review, reader) for review in reviews_of(ENGLISH, "en")]
-    chosen = [sentence.text for sentence in choose_sentences(read, 20)]
+def test_quotes_are_the_most_common_statements(reader: OpinionReader) -> None:
+    sentences = [read_sentences(review, reader) for review in reviews_of(ENGLISH, "en")]
+    chosen = [sentence.text for sentence in choose_sentences(sentences, 20)]
     assert "battery lasts" in chosen[0] and "screen is bright" in chosen[0]
     assert not any("box" in text or "beach" in text for text in chosen)
 
 
-def test_writers_who_speak_of_themselves_are_not_quoted_where_another_says_it(reader: OpinionReader) -> None:
+def test_sentences_in_the_first_person_are_quoted_last(reader: OpinionReader) -> None:
     texts = ("I love the battery and the screen.",) * 3 + ("The battery is good and the screen too.",) * 2
     chosen = choose_sentences([read_sentences(review, reader) for review in reviews_of(texts, "en")], 10)
     assert [sentence.text for sentence in chosen] == [texts[-1]]
 
 
-def test_what_was_said_is_not_said_again(reader: OpinionReader) -> None:
+def test_equal_sentences_are_quoted_once(reader: OpinionReader) -> None:
     texts = ("The battery is great.", "The battery is great!", "The battery is great. It charges slowly.") * 2
     chosen = choose_sentences([read_sentences(review, reader) for review in reviews_of(texts, "en")], 60)
     assert [sentence.text for sentence in chosen].count("The battery is great.") == 1 and len(chosen) <= 2
@@ -81,7 +81,7 @@ def test_praise_and_blame_are_balanced(reader: OpinionReader) -> None:
     assert [sentence.text for sentence in chosen] == ["The food is great.", "The food is terrible there."]
 
 
-def test_counts_are_over_all_that_were_read(reader: OpinionReader) -> None:
+def test_counts_cover_all_reviews(reader: OpinionReader) -> None:
     reviews = reviews_of(CHINESE, "zh-hans")
     summary = summarise(reviews, 5, reader, SECTION)
     assert summary is not None and summary.language == "zh"
@@ -93,7 +93,7 @@ def test_counts_are_over_all_that_were_read(reader: OpinionReader) -> None:
     assert sampled is not None and "100000条评价中抽取的5条中，5条提到电池" in sampled.text
 
 
-def test_the_language_of_most_is_quoted_and_all_are_counted(reader: OpinionReader) -> None:
+def test_quotes_are_in_the_main_language_and_counts_cover_all(reader: OpinionReader) -> None:
     reviews = [*reviews_of(ENGLISH, "en"), *reviews_of(CHINESE, "zh-hans"), ReviewText("x", "Très bon", "other")]
     summary = summarise(reviews, len(reviews), reader, SECTION)
     assert summary is not None and summary.language == "en"
@@ -115,7 +115,9 @@ def test_the_language_of_most_is_quoted_and_all_are_counted(reader: OpinionReade
         (("ok",), "en", None),
     ],
 )
-def test_few_reviews(reader: OpinionReader, texts: tuple[str, ...], language: str, kinds: list[str] | None) -> None:
+def test_few_reviews_give_a_quote_or_no_summary(
+    reader: OpinionReader, texts: tuple[str, ...], language: str, kinds: list[str] | None
+) -> None:
     summary = summarise(reviews_of(texts, language), len(texts), reader, SECTION)
     assert (None if summary is None else [claim.kind for claim in summary.claims]) == kinds
 
@@ -131,7 +133,7 @@ def test_the_order_of_reviews_does_not_matter(draw: random.Random) -> None:
 READER = OpinionReader(TokensSection(), driver_dictionaries())
 
 
-def test_what_may_not_be_shown_is_not_quoted(reader: OpinionReader) -> None:
+def test_masked_and_forbidden_sentences_are_not_quoted(reader: OpinionReader) -> None:
     masked = reviews_of(("The battery is great, call [PHONE].",), "en")
     assert summarise(masked, 1, reader, SECTION) is None
     reviews = reviews_of(ENGLISH[1:4], "en")
@@ -151,15 +153,15 @@ def test_keywords_of_the_product_are_aspects(reader: OpinionReader) -> None:
 
 
 def test_an_opinion_belongs_to_the_aspect_of_its_clause(reader: OpinionReader) -> None:
-    said = reader.read("屏幕嘛，很清楚，但电池太差")
-    assert said.aspects["screen"] > 0 > said.aspects["battery"]
-    said = reader.read("the battery life is great but screens are terrible")
-    assert said.aspects["battery"] > 0 > said.aspects["screen"]
+    reading = reader.read("屏幕嘛，很清楚，但电池太差")
+    assert reading.aspects["screen"] > 0 > reading.aspects["battery"]
+    reading = reader.read("the battery life is great but screens are terrible")
+    assert reading.aspects["battery"] > 0 > reading.aspects["screen"]
     assert set(reader.read("性价比高，客服态度不好").aspects) == {"price", "service"}
 
 
 @given(st.text(alphabet="房间很好。！，.!? aB3\n…”)", max_size=60))
-def test_cutting_loses_nothing_but_space(text: str) -> None:
+def test_cutting_loses_only_spaces(text: str) -> None:
     for cut in (cut_sentences, cut_clauses):
         parts = cut(text)
         assert "".join("".join(parts).split()) == "".join(text.split())
@@ -173,7 +175,7 @@ def test_a_long_chinese_sentence_is_cut_at_its_commas() -> None:
     assert [len(part) for part in cut_sentences(text)] == [25, 29]
 
 
-def test_a_broken_list_of_aspects(tmp_path: Path) -> None:
+def test_a_broken_list_of_aspects_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("battery\t电池\tbattery life\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"a\.tsv: entry 1: got 3 fields; expected code, zh, en, words"):
         read_aspects(tmp_path / "a.tsv")

@@ -23,7 +23,7 @@ def lists() -> CheckLists:
 
 @pytest.mark.parametrize("lang_code", ["zh", "en"])
 @pytest.mark.parametrize("length", LENGTHS)
-def test_replies_and_copy_pass_every_check(lang_code: str, length: str, lists: CheckLists) -> None:
+def test_replies_and_product_copy_pass_every_check(lang_code: str, length: str, lists: CheckLists) -> None:
     for seed in range(30):
         common = {"product_id": "p", "lang_code": lang_code, "length": length, "seed": seed}
         source = (Source("r", COMPLAINTS[lang_code]),)
@@ -32,7 +32,7 @@ def test_replies_and_copy_pass_every_check(lang_code: str, length: str, lists: C
             TextRequest("reply", sources=(Source("r", "good"),), sentiment="positive", **common),  # type: ignore[arg-type]
             TextRequest("product_copy", attributes=(Attribute("title", "A{1}"), Attribute("g", "5 kg")), **common),  # type: ignore[arg-type]
         ]
-        # Two attributes fill no long text, and nothing is made up to do so.
+        # Two attributes are too few for a long text, and no fact is invented.
         for request in requests[: 2 if length == "long" else 3]:
             text = fill_template(request)
             assert text == fill_template(request)
@@ -41,7 +41,9 @@ def test_replies_and_copy_pass_every_check(lang_code: str, length: str, lists: C
 
 @pytest.mark.parametrize("sentiment", ["positive", "negative"])
 @pytest.mark.parametrize("lang_code", ["zh", "en"])
-def test_voices_say_what_was_asked_for(sentiment: str, lang_code: str, lists: CheckLists) -> None:
+def test_augmentation_texts_have_the_requested_keywords_and_sentiment(
+    sentiment: str, lang_code: str, lists: CheckLists
+) -> None:
     words = ("屏幕", "电池") if lang_code == "zh" else ("screen", "battery")
     texts = set()
     for seed in range(20):
@@ -55,7 +57,7 @@ def test_voices_say_what_was_asked_for(sentiment: str, lang_code: str, lists: Ch
     assert len(texts) > 8
 
 
-def test_a_reply_answers_what_the_review_says() -> None:
+def test_a_reply_answers_the_topics_of_the_review() -> None:
     for lang_code, topics in TOPICS.items():
         for name, topic in topics.items():
             request = TextRequest(
@@ -67,7 +69,7 @@ def test_a_reply_answers_what_the_review_says() -> None:
     assert find_topics(named) == ["quality", "delivery"]
 
 
-def test_a_draft_says_only_what_the_buyer_said() -> None:
+def test_a_draft_contains_only_the_words_of_the_buyer() -> None:
     for lang_code, pattern in (
         ("zh", r"屏幕[^，。]{2,5}，电池[^，。]{2,5}。"),
         ("en", r"[^.]*屏幕[^.]*\. [^.]*电池[^.]*\."),
@@ -79,6 +81,6 @@ def test_a_draft_says_only_what_the_buyer_said() -> None:
             assert re.fullmatch(pattern, fill_template(request)), fill_template(request)
 
 
-def test_there_is_no_template_of_a_summary() -> None:
+def test_a_summary_has_no_template() -> None:
     with pytest.raises(RequestError, match="no templates for 'summary'"):
         fill_template(TextRequest("summary", "p", "zh", sources=(Source("r", "好"),)))

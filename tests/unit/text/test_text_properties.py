@@ -1,4 +1,4 @@
-"""Properties of the pure functions: idempotent, never raising, nothing personal left. 7 times 1,500 cases."""
+"""Tests properties of the pure functions: idempotent, no exceptions, no personal data. 7 times 1,500 cases."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from reviewgen_spark.text.words.tokeniser import Tokeniser
 
 DICTIONARIES = Path(__file__).parents[3] / "conf" / "dictionaries"
 
-# Pieces that rules react to, glued together in any order: random code points alone almost never meet a rule.
+# Pieces that rules change, joined in any order, because random code points almost never match a rule.
 PIECES = st.sampled_from(
     [
         "很好",
@@ -158,7 +158,7 @@ many = settings(max_examples=1500, deadline=None, suppress_health_check=[HealthC
 
 @many
 @given(TEXTS, SECTIONS)
-def test_normalise_twice_changes_nothing(text: str, section: CleanSection) -> None:
+def test_normalise_is_idempotent(text: str, section: CleanSection) -> None:
     normaliser = Normaliser(section)
     once = normaliser.normalise(text).text
     assert normaliser.normalise(once) == (once, {})
@@ -166,7 +166,7 @@ def test_normalise_twice_changes_nothing(text: str, section: CleanSection) -> No
 
 @many
 @given(TEXTS)
-def test_normalised_text_is_clean(text: str) -> None:
+def test_normalised_text_has_no_control_characters_or_double_spaces(text: str) -> None:
     clean = Normaliser(CleanSection()).normalise(text).text
     assert clean == clean.strip()
     assert "  " not in clean
@@ -184,18 +184,18 @@ def test_masked_text_holds_no_pii(text: str) -> None:
 
 @many
 @given(TEXTS)
-def test_cleaning_never_raises_and_cleans_once(text: str) -> None:
+def test_cleaning_never_raises_and_is_idempotent(text: str) -> None:
     cleaner = Cleaner(CleanSection())
     once = cleaner.clean(text)
-    again = cleaner.clean(once.text_clean)
-    assert again.text_clean == once.text_clean
-    assert again.text_hash == once.text_hash
-    assert not again.pii_counts
+    twice = cleaner.clean(once.text_clean)
+    assert twice.text_clean == once.text_clean
+    assert twice.text_hash == once.text_hash
+    assert not twice.pii_counts
 
 
 @many
 @given(TEXTS)
-def test_detect_gives_a_known_code_and_a_share(text: str) -> None:
+def test_detect_returns_a_known_code_and_a_score_from_0_to_1(text: str) -> None:
     code, score = detect(text)
     assert code in {"zh-hans", "zh-hant", "en", "mixed", "other"}
     assert 0 <= score <= 1
@@ -208,7 +208,7 @@ def tokeniser() -> Tokeniser:
 
 @many
 @given(text=TEXTS)
-def test_words_keep_every_sign_of_a_clean_text_and_its_order(tokeniser: Tokeniser, text: str) -> None:
+def test_tokens_keep_every_character_of_a_clean_text_in_order(tokeniser: Tokeniser, text: str) -> None:
     clean = Cleaner(CleanSection()).clean(text).text_clean or ""
     tokens, content_words = tokeniser.words(clean)
     assert "".join("".join(tokens).split()).casefold() == "".join(clean.split()).casefold()
@@ -217,7 +217,7 @@ def test_words_keep_every_sign_of_a_clean_text_and_its_order(tokeniser: Tokenise
 
 @many
 @given(TEXTS, TEXTS)
-def test_similarity_is_symmetric_and_whole_for_equal_keys(one: str, other: str) -> None:
+def test_similarity_is_symmetric_and_1_for_equal_keys(one: str, other: str) -> None:
     section = DedupSection()
     keys = key_of(one), key_of(other)
     there, back, same = jaccard([keys, keys[::-1], (keys[0], keys[0])], section.ngram)
@@ -276,8 +276,8 @@ def test_similarity_is_symmetric_and_whole_for_equal_keys(one: str, other: str) 
     ids=lambda text: ascii(text[:12]),
 )
 @pytest.mark.timeout(20)
-def test_hostile_length_ends_soon(text: str) -> None:
-    """100,000 characters built against each pattern: linear time, and no error."""
+def test_hostile_texts_take_linear_time(text: str) -> None:
+    """Each text has up to 100,000 characters that are hard for one pattern; there is no error."""
     Cleaner(CleanSection(max_chars=100_000)).clean(text)
     pii.mask(text)
     detect(text)

@@ -21,7 +21,7 @@ def parser() -> ReviewParser:
     return ReviewParser("shop", ZoneInfo("Asia/Shanghai"))
 
 
-def test_a_good_record_is_typed() -> None:
+def test_a_valid_record_gets_typed_values() -> None:
     values = parser().parse({**GOOD, "channel": "app", "score": 1.5}).values
     assert values["user_id"] == "42"
     assert values["rating"] == 5
@@ -50,33 +50,33 @@ def test_a_good_record_is_typed() -> None:
         ({"rating": 0, "product_id": None}, ("product_id_missing", "rating_out_of_range")),
     ],
 )
-def test_a_bad_value_is_a_reason(change: dict[str, object], reasons: tuple[str, ...]) -> None:
+def test_a_bad_value_gives_its_reasons(change: dict[str, object], reasons: tuple[str, ...]) -> None:
     assert parser().parse({**GOOD, **change}).reasons == reasons
 
 
-def test_an_empty_text_is_a_text_and_an_empty_rating_is_none() -> None:
+def test_an_empty_text_is_kept_and_an_empty_rating_is_none() -> None:
     values = parser().parse({**GOOD, "text": "", "rating": ""}).values
     assert values["text_raw"] == ""
     assert values["rating"] is None
 
 
-def test_zones_of_one_moment_give_one_record_id() -> None:
+def test_equal_instants_in_two_time_zones_give_one_record_id() -> None:
     local = parser().parse(GOOD).values["record_id"]
     offset = parser().parse({**GOOD, "created_at": "2026-01-05T00:00:00+00:00"}).values["record_id"]
     later = parser().parse({**GOOD, "created_at": "2026-01-05T08:00:01"}).values["record_id"]
     assert local == offset != later
 
 
-def test_anonymous_copies_are_told_apart_and_delivered_again_are_the_same() -> None:
+def test_anonymous_copies_have_different_ids_and_keep_them_when_redelivered() -> None:
     anonymous = {key: value for key, value in GOOD.items() if key != "review_id"}
     first, second = parser(), parser()
     ids = [first.parse(anonymous).values["record_id"] for _ in range(3)]
-    again = [second.parse(anonymous).values["record_id"] for _ in range(3)]
+    redelivered = [second.parse(anonymous).values["record_id"] for _ in range(3)]
     assert len(set(ids)) == 3
-    assert ids == again
+    assert ids == redelivered
 
 
-def test_values_cannot_run_into_each_other() -> None:
+def test_record_ids_depend_on_field_boundaries() -> None:
     one = parser().parse({**GOOD, "text": "a", "title": "bc"}).values["record_id"]
     other = parser().parse({**GOOD, "text": "ab", "title": "c"}).values["record_id"]
     assert one != other
@@ -93,16 +93,16 @@ def test_no_record_raises(record: dict[str, object]) -> None:
     assert bool(parsed.values) != bool(parsed.reasons)
 
 
-def test_gold_labels() -> None:
+def test_gold_labels_are_parsed() -> None:
     good = parse_gold_label({"review_id": 7, "task": "sentiment", "label": "positive"})
     assert good.values == {"review_id": "7", "task": "sentiment", "label": "positive", "source": "unknown"}
     assert parse_gold_label({"review_id": "7", "task": "sentiment"}).reasons == ("label_missing",)
 
 
-def test_gold_labels_of_aspects() -> None:
+def test_aspect_labels_are_parsed() -> None:
     def parse(task: str, label: str) -> object:
-        found = parse_gold_label({"review_id": "7", "task": task, "label": label})
-        return found.reasons or (found.values["task"], found.values["label"])
+        parsed_label = parse_gold_label({"review_id": "7", "task": task, "label": label})
+        return parsed_label.reasons or (parsed_label.values["task"], parsed_label.values["label"])
 
     assert parse("aspect: 电池 ", "neutral") == ("aspect:电池", "neutral")
     assert parse("aspect:a:b", "negative") == ("aspect:a:b", "negative")

@@ -1,4 +1,4 @@
-"""Source reviews are data: what one says to a model changes nothing for the others."""
+"""Tests that an instruction in a source review is detected and does not affect other sources."""
 
 import json
 
@@ -47,26 +47,26 @@ def test_an_instruction_in_a_review_is_flagged(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", HARMLESS)
-def test_a_review_about_instructions_is_not(text: str) -> None:
+def test_a_review_about_instructions_is_not_flagged(text: str) -> None:
     assert not is_injection(text)
 
 
 @pytest.mark.parametrize("text", INJECTIONS)
-def test_it_is_no_source_and_the_others_are_as_before(text: str) -> None:
+def test_an_injection_is_removed_and_other_sources_are_unchanged(text: str) -> None:
     good = (Source("r1", "电池耐用"), Source("r3", "屏幕不错"))
     clean = TextRequest("summary", "p1", "zh", sources=good)
     poisoned = TextRequest("summary", "p1", "zh", sources=(good[0], Source("r2", text), good[1]))
     assert flagged_sources(poisoned) == {"r2"}
     assert without_injections(poisoned) == clean
     assert without_injections(clean) is clean
-    # Were it not recognised, it would still be quoted data behind the very same instruction.
+    # If it were not detected, it would still be quoted data after the same instruction.
     system, user = chat_messages(poisoned)
     assert system == chat_messages(clean)[0]
     data = json.loads(user["content"].split("\n")[1])
     assert [review["text"] for review in data["reviews"]] == ["电池耐用", text, "屏幕不错"]
 
 
-def test_without_any_source_left_there_is_nothing_to_write_from() -> None:
+def test_a_request_needs_a_source_without_injection() -> None:
     only = Source("r1", INJECTIONS[0])
     with pytest.raises(DataQualityError, match="none is left") as raised:
         without_injections(TextRequest("reply", "p1", "zh", sources=(only,)))

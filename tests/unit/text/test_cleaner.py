@@ -1,4 +1,4 @@
-"""The one call a row: order of the rules, counts, hashes, boilerplate, and bad input."""
+"""Tests the cleaner: order of the rules, counts, hashes, boilerplate, and invalid input."""
 
 import pytest
 
@@ -14,24 +14,24 @@ def cleaner() -> Cleaner:
 
 
 @pytest.mark.parametrize("text", [None, "", " ", "\n\t\u3000", "\u200b\ufeff", "\ud800", "\x00", "<br/>", "&nbsp;"])
-def test_nothing_to_read_gives_no_text(cleaner: Cleaner, text: str | None) -> None:
+def test_an_empty_text_gives_no_clean_text(cleaner: Cleaner, text: str | None) -> None:
     row = cleaner.clean(text)
     assert row.text_clean is None
     assert row.text_hash is None
     assert (row.lang_code, row.lang_score) == ("other", 0.0)
 
 
-def test_language_is_that_of_the_text_before_it_is_simplified(cleaner: Cleaner) -> None:
+def test_the_language_is_detected_before_simplification(cleaner: Cleaner) -> None:
     row = cleaner.clean("這個房間還不錯")
     assert (row.text_clean, row.lang_code) == ("这个房间还不错", "zh-hant")
     assert row.rule_counts == {"simplified": 5}
 
 
-def test_letters_of_an_address_are_of_no_language(cleaner: Cleaner) -> None:
+def test_an_email_address_does_not_change_the_language(cleaner: Cleaner) -> None:
     assert cleaner.clean("联系some.body@example.com").lang_code == "zh-hans"
 
 
-def test_counts_name_the_rules(cleaner: Cleaner) -> None:
+def test_changes_are_counted_by_rule(cleaner: Cleaner) -> None:
     row = cleaner.clean("<b>好</b>&amp;\u200b１２  😀😀😀😀 www.a.com 哈哈哈哈 這\n好å¾ˆå¥½ç”¨")
     assert set(row.rule_counts) == {
         "html",
@@ -48,7 +48,7 @@ def test_counts_name_the_rules(cleaner: Cleaner) -> None:
     assert row.rule_counts["emoji"] == 4
 
 
-def test_long_text_is_cut_first() -> None:
+def test_a_long_text_is_truncated_first() -> None:
     row = Cleaner(CleanSection(max_chars=10)).clean("很好很差" * 10)
     assert row.text_clean == "很好很差很好很差很好"
     assert row.rule_counts == {"truncated": 1}
@@ -68,12 +68,12 @@ def test_long_text_is_cut_first() -> None:
         ("很好[开心]", "很好", False),
     ],
 )
-def test_hash_ignores_case_space_and_marks_only(cleaner: Cleaner, one: str, other: str, same: bool) -> None:
+def test_the_hash_ignores_case_spaces_and_punctuation_only(cleaner: Cleaner, one: str, other: str, same: bool) -> None:
     assert (cleaner.clean(one).text_hash == cleaner.clean(other).text_hash) is same
 
 
-def test_hash_is_stable() -> None:
-    """Hashes are stored in tables: a change of the function breaks de-duplication across batches."""
+def test_the_hash_is_stable() -> None:
+    """Hashes are stored in tables, so another hash function breaks de-duplication across batches."""
     assert hash_of(key_of("很好，推荐！")) == "d367663d9cb39b4a08feadccc261c6bb"
 
 
@@ -94,11 +94,11 @@ def test_hash_is_stable() -> None:
         ("很好", False),
     ],
 )
-def test_boilerplate(cleaner: Cleaner, text: str, expected: bool) -> None:
+def test_boilerplate_is_detected_after_cleaning(cleaner: Cleaner, text: str, expected: bool) -> None:
     assert cleaner.clean(text).is_boilerplate is expected
 
 
-def test_is_boilerplate_alone() -> None:
+def test_boilerplate_is_detected_in_a_raw_text() -> None:
     assert is_boilerplate("此用户没有填写评价。")
 
 
@@ -115,12 +115,12 @@ def test_is_boilerplate_alone() -> None:
         ({"mask_pii": False}, "13800000000", "13800000000"),
     ],
 )
-def test_each_rule_can_be_switched(change: dict[str, object], text: str, expected: str) -> None:
+def test_each_rule_can_be_configured(change: dict[str, object], text: str, expected: str) -> None:
     assert Cleaner(CleanSection(**change)).clean(text).text_clean == expected
 
 
-def test_gate_holds_no_character_that_a_rule_would_change() -> None:
-    """The fast path skips the rare rules: every safe character must be one that they leave alone."""
+def test_the_fast_path_skips_only_characters_that_no_rule_changes() -> None:
+    """The fast path skips the rare rules, so these must not change any character that it accepts."""
     gate = normalise.needs_rules()
     for code in range(0x110000):
         character = chr(code)
@@ -131,7 +131,7 @@ def test_gate_holds_no_character_that_a_rule_would_change() -> None:
         assert (text, changed) == (f"好{character}好", {}), ascii(character)
 
 
-def test_pseudonym_needs_its_key() -> None:
+def test_a_pseudonym_depends_on_its_key() -> None:
     one = pii.pseudonym("user-1", b"k1")
     assert one == pii.pseudonym("user-1", b"k1")
     assert len({one, pii.pseudonym("user-2", b"k1"), pii.pseudonym("user-1", b"k2")}) == 3
@@ -162,9 +162,9 @@ def test_pseudonym_needs_its_key() -> None:
         ("A货", "zh-hans"),
     ],
 )
-def test_language_from_three_characters(text: str, expected: str) -> None:
+def test_the_language_of_a_short_text_is_detected(text: str, expected: str) -> None:
     assert language.detect(text).code == expected
 
 
-def test_language_score_falls_with_the_evidence() -> None:
+def test_the_language_score_is_lower_for_mixed_scripts() -> None:
     assert language.detect("這個这些東西").score < language.detect("這個東西").score == 1.0

@@ -1,4 +1,4 @@
-"""The Kneser-Ney model sums to one, agrees with itself, and prefers what it has read."""
+"""Tests the Kneser-Ney model: distributions sum to one, and training texts cost fewer bits."""
 
 import numpy as np
 import pytest
@@ -22,40 +22,40 @@ def test_every_distribution_sums_to_one(model: NgramModel) -> None:
         assert probability.min() > 0
 
 
-def test_a_text_costs_what_its_characters_cost_one_by_one(model: NgramModel) -> None:
+def test_the_bits_of_a_text_are_the_sum_over_its_characters(model: NgramModel) -> None:
     for text in ("房间很好", "服务太差", "房间鑫好", ""):
         history, bits = [START], 0.0
-        for found in [*(model._ids.get(character, UNKNOWN) for character in text), END]:
-            bits -= np.log2(model._next(history)[found])
-            history.append(found)
+        for token in [*(model._ids.get(character, UNKNOWN) for character in text), END]:
+            bits -= np.log2(model._next(history)[token])
+            history.append(token)
         bits += UNKNOWN_BITS * text.count("鑫")
         assert model.bits([text, "房间"])[0] == pytest.approx(bits)
 
 
-def test_a_hand_made_bigram() -> None:
-    """a is followed by b twice and by the end once; counts are too few for discounts but KenLM's 0.5, 1 and 1.5."""
+def test_a_bigram_agrees_with_a_calculation_by_hand() -> None:
+    """After a comes b twice and the end once; for so few counts KenLM's discounts 0.5, 1 and 1.5 are used."""
     model = NgramModel(["ab", "ab", "a"], order=2)
     a, b = model._ids["a"], model._ids["b"]
     # Contexts of b: a; of a: the start; of the end: b and a. Unigrams by contexts, 4 in all, each discounted.
     freed = (0.5 + 0.5 + 1.0) / 4
     low = {b: 0.5 / 4 + freed / model.size, END: 1.0 / 4 + freed / model.size}
-    left = (1.0 + 0.5) / 3
-    assert model._next([START, a])[b] == pytest.approx((2 - 1.0) / 3 + left * low[b])
-    assert model._next([START, a])[END] == pytest.approx((1 - 0.5) / 3 + left * low[END])
+    discount_mass = (1.0 + 0.5) / 3
+    assert model._next([START, a])[b] == pytest.approx((2 - 1.0) / 3 + discount_mass * low[b])
+    assert model._next([START, a])[END] == pytest.approx((1 - 0.5) / 3 + discount_mass * low[END])
 
 
-def test_what_was_read_costs_less(model: NgramModel) -> None:
+def test_training_texts_cost_fewer_bits(model: NgramModel) -> None:
     assert model.bits_per_character(["房间很好"]) < model.bits_per_character(["好很间房"])
     assert model.bits_per_character(["房间很好"]) < NgramModel(TEXTS, order=2).bits_per_character(["房间很好"])
 
 
-def test_drawn_texts_follow_the_generator(model: NgramModel) -> None:
+def test_equal_seeds_draw_equal_texts(model: NgramModel) -> None:
     drawn = [model.generate(np.random.default_rng(seed)) for seed in range(40)]
     assert drawn == [model.generate(np.random.default_rng(seed)) for seed in range(40)]
     assert len(set(drawn)) > 3 and any(text in TEXTS for text in drawn)
     assert len(model.generate(np.random.default_rng(1), max_characters=2)) <= 2
 
 
-def test_no_text_is_an_error() -> None:
+def test_an_empty_training_set_is_an_error() -> None:
     with pytest.raises(DataQualityError, match="no text to count"):
         NgramModel(["", ""])

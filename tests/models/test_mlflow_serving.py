@@ -1,4 +1,4 @@
-"""A registered model answers MLflow's own server, with nothing of this package on its path."""
+"""Tests that the MLflow server serves a registered model."""
 
 import json
 import os
@@ -30,8 +30,8 @@ def ask(port: int) -> list[dict[str, object]]:
     body = json.dumps({"dataframe_split": {"columns": ["text"], "data": [[text] for text in [*TEXTS, None]]}}).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as answer:
-        found: list[dict[str, object]] = json.load(answer)["predictions"]
-    return found
+        predictions: list[dict[str, object]] = json.load(answer)["predictions"]
+    return predictions
 
 
 @pytest.mark.timeout(240)

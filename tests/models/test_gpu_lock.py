@@ -24,14 +24,14 @@ def take_turn(device: str) -> threading.Event:
     return entered
 
 
-def test_a_gpu_has_one_task_at_a_time() -> None:
+def test_a_gpu_runs_one_task_at_a_time() -> None:
     with gpu_lock("cuda"):
         other = take_turn("cuda")
         assert not other.wait(0.3)
     assert other.wait(30)
 
 
-def test_nobody_waits_for_a_cpu(cache: Path) -> None:
+def test_tasks_on_a_cpu_do_not_wait(cache: Path) -> None:
     with gpu_lock("cpu"):
         assert take_turn("cpu").wait(30)
     assert list(cache.iterdir()) == []

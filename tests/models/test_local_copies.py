@@ -1,4 +1,4 @@
-"""A registry that is down: what it last said serves, checked and with a warning, or nothing does."""
+"""Tests labelling while the registry is down: a checked local copy is used with a warning, or the run fails."""
 
 import socket
 from dataclasses import replace
@@ -23,7 +23,7 @@ SCORES = [Score("model", "test", "all", "f1", 0.9, 0.8, 0.95, 40)]
 
 @pytest.fixture
 def down(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The address of a server that refuses each call."""
+    """Returns the address of a server that refuses each call."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -33,24 +33,24 @@ def down(monkeypatch: pytest.MonkeyPatch) -> str:
 def add(config: Config, model: Path, fingerprint: str, files: tuple[Path, ...] = ()) -> RegisteredModel:
     return register(
         model, SCORES, fingerprint, {}, {}, config.models.name, config.paths.tracking_uri,
-        Path(config.paths.model_artifacts), lambda standing: (True, "a test"), files=files,
+        Path(config.paths.model_artifacts), lambda champion: (True, "a test"), files=files,
     ).model  # fmt: skip
 
 
-def test_what_was_pinned_last_serves_and_says_so(
+def test_the_last_pinned_model_is_used_with_a_warning(
     make_config: ConfigFactory, trained: FinetuneResult, down: str
 ) -> None:
-    config, cut_off = make_config(), make_config(f"paths.mlflow_uri={down}")
+    config, disconnected = make_config(), make_config(f"paths.mlflow_uri={down}")
     with pytest.raises(RegistryError, match=r"does not answer .*No version of 'review_sentiment' was pinned here"):
-        champion(cut_off)
+        champion(disconnected)
     model = add(config, trained.folder, "first")
-    asked = champion(config)
-    assert (asked.value, asked.warnings) == (model, ())
-    served = champion(cut_off)
+    resolved = champion(config)
+    assert (resolved.value, resolved.warnings) == (model, ())
+    fallback = champion(disconnected)
     copy = Artifacts(config.paths.artifacts).pinned / "review_sentiment" / model.sha256
-    assert served.value == replace(model, path=copy) and folder_sha256(copy) == model.sha256
-    assert served.hashes == asked.hashes  # so no batch is labelled again
-    [warning] = served.warnings
+    assert fallback.value == replace(model, path=copy) and folder_sha256(copy) == model.sha256
+    assert fallback.hashes == resolved.hashes  # so that no batch is labelled again
+    [warning] = fallback.warnings
     assert f"the registry at {down} does not answer" in warning and "pinned last" in warning
     with pytest.raises(RegistryError, match="does not answer"):
         champion(make_config(f"paths.mlflow_uri={down}", "label.without_registry=refuse"))
@@ -60,12 +60,14 @@ def test_what_was_pinned_last_serves_and_says_so(
     weights = copy / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     with pytest.raises(ModelNotFoundError, match="differ from the sha256"):
-        champion(cut_off)
-    champion(config)  # the registry answers again: the copy is mended
-    assert champion(cut_off).value.sha256 == model.sha256
+        champion(disconnected)
+    champion(config)  # the registry answers again, so the copy is replaced
+    assert champion(disconnected).value.sha256 == model.sha256
 
 
-def test_only_what_an_alias_names_is_kept(make_config: ConfigFactory, trained: FinetuneResult, tmp_path: Path) -> None:
+def test_only_the_copy_of_the_alias_is_kept(
+    make_config: ConfigFactory, trained: FinetuneResult, tmp_path: Path
+) -> None:
     config = make_config()
     add(config, trained.folder, "first")
     champion(config)
@@ -74,15 +76,15 @@ def test_only_what_an_alias_names_is_kept(make_config: ConfigFactory, trained: F
     for file in trained.folder.iterdir():
         (other / file.name).write_bytes(file.read_bytes())
     settings = other / "reviewgen.json"
-    settings.write_text(settings.read_text(encoding="utf-8") + "\n", encoding="utf-8")  # another model, by its hash
+    settings.write_text(settings.read_text(encoding="utf-8") + "\n", encoding="utf-8")  # another hash
     second = add(config, other, "second")
     assert champion(config).value == second
-    kept = Artifacts(config.paths.artifacts).pinned / "review_sentiment"
-    assert {path.name for path in kept.iterdir()} == {"champion.json", second.sha256}
-    assert {path.name for path in (kept / second.sha256).iterdir()} == set(MODEL_FILES)
+    copies = Artifacts(config.paths.artifacts).pinned / "review_sentiment"
+    assert {path.name for path in copies.iterdir()} == {"champion.json", second.sha256}
+    assert {path.name for path in (copies / second.sha256).iterdir()} == set(MODEL_FILES)
 
 
-def test_a_file_beside_the_version_is_kept_with_it(
+def test_an_onnx_file_is_copied_with_its_version(
     make_config: ConfigFactory, trained: FinetuneResult, tmp_path: Path, down: str
 ) -> None:
     config = make_config("label.runtime=onnx")
@@ -92,18 +94,18 @@ def test_a_file_beside_the_version_is_kept_with_it(
     onnx = tmp_path / ONNX_FILE
     onnx.write_bytes(b"a graph")
     add(config, trained.folder, "with", (onnx,))
-    asked = champion(config)
-    assert (asked.value.path / ONNX_FILE).read_bytes() == b"a graph"
-    assert champion(make_config("label.runtime=onnx", f"paths.mlflow_uri={down}")).hashes == asked.hashes
-    (asked.value.path / ONNX_FILE).write_bytes(b"damaged")
-    assert champion(config).hashes == asked.hashes
+    resolved = champion(config)
+    assert (resolved.value.path / ONNX_FILE).read_bytes() == b"a graph"
+    assert champion(make_config("label.runtime=onnx", f"paths.mlflow_uri={down}")).hashes == resolved.hashes
+    (resolved.value.path / ONNX_FILE).write_bytes(b"damaged")
+    assert champion(config).hashes == resolved.hashes
     assert champion(make_config()).hashes.keys() == {"model", "version"}
 
 
-def test_a_copy_that_cannot_be_kept_stops_nothing(make_config: ConfigFactory, trained: FinetuneResult) -> None:
+def test_a_failed_copy_is_only_a_warning(make_config: ConfigFactory, trained: FinetuneResult) -> None:
     config = make_config()
     model = add(config, trained.folder, "first")
     occupied = Path(config.paths.root) / "occupied"
     occupied.write_text("")
-    found = resolve_pinned(config.models.name, "champion", config.paths.tracking_uri, occupied)
-    assert found.model == model and "no copy" in found.warning
+    pinned = resolve_pinned(config.models.name, "champion", config.paths.tracking_uri, occupied)
+    assert pinned.model == model and "no copy" in pinned.warning

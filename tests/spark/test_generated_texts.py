@@ -1,4 +1,4 @@
-"""Tables of generated texts: what they refuse, what is published, exported, shown and erased."""
+"""Tests tables of generated texts: constraints, publishing, export, gallery and erasure."""
 
 import csv
 import json
@@ -86,17 +86,17 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 @pytest.fixture(scope="module")
 def warehouse(spark: SparkSession, settings: Config) -> Warehouse:
-    made = Warehouse(spark, settings)
-    made.converge([*NAMES, "silver_reviews"])
+    filled = Warehouse(spark, settings)
+    filled.converge([*NAMES, "silver_reviews"])
     for name, rows in zip(NAMES, (GENERATED_ROWS, REPLIES, SUMMARIES), strict=True):
-        made.append(name, made.rows(name, rows))
+        filled.append(name, filled.rows(name, rows))
     reviews = [
         {"record_id": f"r{n}", "review_id": f"v{n}", "product_id": "p1", "text_clean": f"评论<b>{n}</b>", "batch_id": 1}
         for n in (1, 2)
     ]
-    created = made.rows("silver_reviews", reviews).withColumn("created_at", F.to_timestamp(F.lit("2026-01-05")))
-    made.append("silver_reviews", created)
-    return made
+    created = filled.rows("silver_reviews", reviews).withColumn("created_at", F.to_timestamp(F.lit("2026-01-05")))
+    filled.append("silver_reviews", created)
+    return filled
 
 
 @contextmanager
@@ -105,7 +105,7 @@ def running(spark: SparkSession, settings: Config) -> Iterator[Run]:
         yield run
 
 
-def test_constraints_hold_for_good_rows_and_for_no_bad_one(warehouse: Warehouse) -> None:
+def test_constraints_accept_good_rows_and_reject_bad_ones(warehouse: Warehouse) -> None:
     good = {name: rows[0] for name, rows in zip(NAMES, (GENERATED_ROWS, REPLIES, SUMMARIES), strict=True)}
     wrong: list[dict[str, Any]] = [
         {"purpose": "draft_for_verified_buyer"},
@@ -127,7 +127,7 @@ def test_constraints_hold_for_good_rows_and_for_no_bad_one(warehouse: Warehouse)
         assert [row.holds for row in rows.select(every.alias("holds")).collect()] == [True] + [False] * len(wrong)
 
 
-def test_delta_refuses_an_unlabelled_row_without_telling_its_text(warehouse: Warehouse) -> None:
+def test_delta_rejects_an_unlabelled_row_without_showing_its_text(warehouse: Warehouse) -> None:
     bare = {**COPY, "aigc": '{"AIGC": {}}', "text": "秘密的文字"}
     before = warehouse.version("gold_generated_texts")
     with pytest.raises(Exception, match="DELTA_VIOLATE_CONSTRAINT_WITH_VALUES") as raised:
@@ -138,28 +138,28 @@ def test_delta_refuses_an_unlabelled_row_without_telling_its_text(warehouse: War
     assert required == set(TABLES["gold_generated_texts"].columns.names) - {"record_id", "text", "error", "meta"}
 
 
-def test_what_is_published_is_labelled_passed_and_newest(warehouse: Warehouse) -> None:
+def test_published_texts_are_labelled_checked_and_newest(warehouse: Warehouse) -> None:
     rows = {row.text_id: row for row in published_texts(*map(warehouse.read, NAMES)).collect()}
     assert set(rows) == {"c2", "c3", "r1", "r2", "s1", "s2"}
     assert rows["c2"].text == "【AI生成】新的介绍"
     assert rows["c3"].text == "[AI-generated] A light headset."
-    for row in rows.values():  # the view and the export put the same label
+    for row in rows.values():  # the view and the export add the same label
         bare = row.text.removeprefix(row.visible_label).lstrip()
         assert row.text == labelled(bare, row.lang_code)
         assert parse_aigc(row.aigc).fits(bare)
 
 
-def test_no_view_and_no_table_takes_a_generated_text_for_a_review(spark: SparkSession) -> None:
+def test_generated_texts_are_in_no_table_or_view_of_reviews(spark: SparkSession) -> None:
     for view, build in VIEWS.items():
-        asked: set[str] = set()
+        tables_read: set[str] = set()
 
-        def read(name: str, asked: set[str] = asked) -> DataFrame:
-            asked.add(name)
+        def read(name: str, tables_read: set[str] = tables_read) -> DataFrame:
+            tables_read.add(name)
             return spark.createDataFrame([], TABLES[name].columns)
 
         build(read)
-        made = asked & set(NAMES)
-        assert not made or (view == "gold_published_texts" and asked == set(NAMES)), view
+        generated = tables_read & set(NAMES)
+        assert not generated or (view == "gold_published_texts" and tables_read == set(NAMES)), view
     for name, table in TABLES.items():
         if name not in NAMES:
             assert not {"is_synthetic", "aigc", "text_id"} & set(table.columns.names), name
@@ -171,7 +171,7 @@ def exported(folder: Path, name: str = "texts.jsonl") -> dict[str, dict[str, Any
     return {row["text_id"]: row for row in map(json.loads, lines)}
 
 
-def test_export_labels_records_and_leaves_nothing_half_done(
+def test_an_export_is_labelled_recorded_and_complete(
     spark: SparkSession, settings: Config, warehouse: Warehouse, tmp_path: Path
 ) -> None:
     with running(spark, settings) as run:
@@ -187,7 +187,7 @@ def test_export_labels_records_and_leaves_nothing_half_done(
             export_texts(run, TextExport(tmp_path / "changed", ("reply",)))
         warehouse.delete("gold_review_replies", bad, ("text_id",))
     assert "抱歉" not in str(raised.value)
-    assert warehouse.read("ops_text_exports").count() == len(log) + 1  # recorded before a line was written
+    assert warehouse.read("ops_text_exports").count() == len(log) + 1  # recorded before the first line was written
     rows = exported(tmp_path / "plain")
     assert set(rows) == {"c2", "c3", "r1", "r2", "s1", "s2"}
     assert done.text_counts == {"product_copy": 2, "reply": 2, "summary": 2}
@@ -218,12 +218,12 @@ def test_stripping_needs_a_reason_and_a_folder_must_be_empty(tmp_path: Path) -> 
     with pytest.raises(ConfigError, match="never exported"):
         TextExport(tmp_path / "out", ("draft_for_verified_buyer",))
     (tmp_path / "file").touch()
-    for taken in (tmp_path, tmp_path / "file"):
+    for occupied in (tmp_path, tmp_path / "file"):
         with pytest.raises(ConfigError, match="empty or absent folder"):
-            TextExport(taken)
+            TextExport(occupied)
 
 
-def test_the_gallery_shows_every_purpose_beside_its_sources(warehouse: Warehouse) -> None:
+def test_the_gallery_shows_every_purpose_with_its_sources(warehouse: Warehouse) -> None:
     gallery = read_gallery(warehouse, 100)
     shown = {text.text_id: text for text in gallery.texts}
     assert len(shown) == len(GENERATED_ROWS) + len(REPLIES) + len(SUMMARIES)
@@ -241,20 +241,20 @@ def test_the_gallery_shows_every_purpose_beside_its_sources(warehouse: Warehouse
     }
 
 
-def test_erasure_takes_what_was_made_from_a_record(spark: SparkSession, settings: Config, warehouse: Warehouse) -> None:
+def test_erasure_deletes_texts_made_from_a_record(spark: SparkSession, settings: Config, warehouse: Warehouse) -> None:
     warehouse.converge(["bronze_reviews", "silver_review_clusters", "ops_erasures"])
     bronze = {"record_id": "r1", "review_id": "v1", "product_id": "p1", "user_id": "u", "source": "shop", "batch_id": 1}
     rows = warehouse.rows("bronze_reviews", [bronze])
     warehouse.append("bronze_reviews", rows.withColumn("created_at", F.to_timestamp(F.lit("2026-01-05"))))
     with running(spark, settings) as run:
-        # The step alone: the whole of an erasure takes a minute, and tests/spark/test_erasure.py has it.
+        # Only this step: a whole erasure takes a minute, and tests/spark/test_erasure.py tests it.
         erasing = ErasureRun(run, ErasureLog(warehouse, run.run_id), b"key", ErasureRequest())
         erasing.rows = [Row(record_id="r1", review_id="v1", user_id="u", batch_id=1)]
         erasing.tables = ["ops_text_exports", *NAMES]
         delete_derived(erasing)
-    left = {name: {row.text_id for row in warehouse.read(name).collect()} for name in NAMES}
-    assert left == {
-        "gold_generated_texts": {"a1", "a2"},  # c3 has no source, but perhaps a word of the record
+    remaining = {name: {row.text_id for row in warehouse.read(name).collect()} for name in NAMES}
+    assert remaining == {
+        "gold_generated_texts": {"a1", "a2"},  # c3 has no source, but may contain words of the record
         "gold_review_replies": {"r2"},
         "gold_product_summaries": {"s2"},
     }

@@ -1,6 +1,6 @@
-"""Every command that labels runs the same model the same way: by torch, by ONNX Runtime, or n-grams first.
+"""Tests that every command labels with the configured runtime: torch, ONNX Runtime, or n-grams first.
 
-The files beside the registered model give the opposite labels, so a command that ignores a setting is seen at once.
+The ONNX and n-gram files give the opposite labels, so a command that ignores a setting fails.
 """
 
 import json
@@ -42,13 +42,13 @@ ConfigOf = Callable[..., Config]
 
 @pytest.fixture(scope="module")
 def root(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A registry whose champion has both files beside it, and whose version 2 has none."""
+    """Returns a root folder whose registry has a champion with both files and a version 2 without them."""
     root = tmp_path_factory.mktemp("label_model")
     opposite = root / "opposite"
     shutil.copytree(model.path, opposite)
     weights = load_file(opposite / "model.safetensors")
-    turned = {name: -value if name.startswith("classifier.") else value for name, value in weights.items()}
-    save_file(turned, opposite / "model.safetensors", {"format": "pt"})
+    negated = {name: -value if name.startswith("classifier.") else value for name, value in weights.items()}
+    save_file(negated, opposite / "model.safetensors", {"format": "pt"})
     export_onnx(opposite, root / ONNX_FILE)
     rows = make_rows(160, 0)
     texts, labels = [str(row["text"]) for row in rows], 1 - np.array([row["label"] for row in rows])
@@ -56,18 +56,18 @@ def root(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     first.save(root / NGRAM_FILE)
     files = (root / ONNX_FILE, root / NGRAM_FILE)
     config = load_config("local", [f"paths.root={root}"])
-    for fingerprint, beside in (("with", files), ("without", ())):
+    for fingerprint, extra_files in (("with", files), ("without", ())):
         register(
             model.path, [Score("model", "test", "all", "f1", 0.9, 0.8, 0.95, 40)], fingerprint, {}, {},
             config.models.name, config.paths.tracking_uri, Path(config.paths.model_artifacts),
-            lambda standing: (standing is None, "a test"), files=beside,
+            lambda current: (current is None, "a test"), files=extra_files,
         )  # fmt: skip
     return root
 
 
 @pytest.fixture(params=["label.runtime=onnx", "label.cascade=true"])
 def config_of(request: pytest.FixtureRequest, root: Path) -> ConfigOf:
-    """A configuration of that registry with one of the settings, and more."""
+    """Returns a function that loads a configuration of that registry with one runtime setting."""
 
     def make(*overrides: str) -> Config:
         return load_config("local", [f"paths.root={root}", request.param, *overrides])
@@ -81,13 +81,13 @@ def accuracy(labels: list[str | None]) -> float:
     )
 
 
-def test_every_command_labels_as_the_stage_does(spark: SparkSession, config_of: ConfigOf, tmp_path: Path) -> None:
+def test_every_command_labels_like_the_stage(spark: SparkSession, config_of: ConfigOf, tmp_path: Path) -> None:
     config = config_of()
     model = champion(config).value
     reviews = spark.createDataFrame([(f"{row:03d}", 1, text) for row, text in enumerate(TEXTS)], INPUT)
     by_record = by_id(label_reviews(reviews, model, config.label))
     of_stage = [by_record[f"{row:03d}"].sentiment_label for row in range(len(TEXTS))]
-    assert accuracy(of_stage) < 0.1, "the files beside the model label"
+    assert accuracy(of_stage) < 0.1, "the configured file must label"
 
     register_functions(spark, config)
     reviews.createOrReplaceTempView("label_model_texts")
@@ -118,17 +118,17 @@ def test_every_command_labels_as_the_stage_does(spark: SparkSession, config_of: 
     )  # fmt: skip
 
 
-def test_an_estimate_times_what_the_stage_runs(spark: SparkSession, config_of: ConfigOf) -> None:
+def test_an_estimate_times_the_configured_runtime(spark: SparkSession, config_of: ConfigOf) -> None:
     config = config_of()
     reviews = spark.createDataFrame(
         [(f"{row:03d}", 1, text, 1) for row, text in enumerate(TEXTS)], f"{INPUT}, stratum int"
     )
     windows = time_labelling(reviews, champion(config).value, config.label).collect()
     tokens = sum(batch.tokens for window in windows for batch in window.batches)
-    assert (tokens == 0) == config.label.cascade, "n-grams answer every text of this test"
+    assert (tokens == 0) == config.label.cascade, "n-grams label every text of this test"
 
 
-def test_doctor_looks_for_the_files_and_writes_nothing(config_of: ConfigOf, tmp_path: Path) -> None:
+def test_doctor_checks_the_files_and_writes_nothing(config_of: ConfigOf, tmp_path: Path) -> None:
     config = config_of(f"paths.artifacts={tmp_path}/artifacts")
     assert find_champion(config).finding.level == "ok"
     assert not (tmp_path / "artifacts").exists()
@@ -140,7 +140,7 @@ def test_doctor_looks_for_the_files_and_writes_nothing(config_of: ConfigOf, tmp_
     )
 
 
-def test_a_version_without_the_files_ends_every_command_with_the_remedy(
+def test_a_version_without_the_files_fails_in_every_command(
     spark: SparkSession, config_of: ConfigOf, tmp_path: Path
 ) -> None:
     config = config_of("label.alias='2'", "generation.labeller='2'")
@@ -161,7 +161,7 @@ def _labelled(folder: Path) -> Path:
     return file
 
 
-def test_texts_are_checked_by_torch_where_another_version_checks(config_of: ConfigOf) -> None:
+def test_another_labeller_version_checks_texts_with_torch(config_of: ConfigOf) -> None:
     config = config_of("generation.labeller='2'")
     resources = writing(config, "template")
     judge = open_worker(config, resources.value).judge
@@ -173,7 +173,7 @@ def test_texts_are_checked_by_torch_where_another_version_checks(config_of: Conf
     assert not {ONNX_FILE, NGRAM_FILE} & set(resources.hashes)
 
 
-def test_a_file_that_is_gone_after_it_was_resolved_is_named(
+def test_a_file_that_is_missing_after_resolving_is_named(
     spark: SparkSession, config_of: ConfigOf, tmp_path: Path
 ) -> None:
     config = config_of()

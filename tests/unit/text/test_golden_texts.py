@@ -1,6 +1,6 @@
-"""Golden texts: a changed rule shows here first.
+"""Checks the cleaned golden texts, so that a changed rule is detected.
 
-Each line of golden_texts.jsonl was written by hand: an input, and what it must become.
+Each line of golden_texts.jsonl was written by hand: an input, and its expected output.
 """
 
 import json
@@ -21,14 +21,14 @@ def cleaner() -> Cleaner:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: ascii(case["input"][:30]))
-def test_golden_text(cleaner: Cleaner, case: dict[str, object]) -> None:
+def test_a_golden_text_is_cleaned_as_expected(cleaner: Cleaner, case: dict[str, object]) -> None:
     row = cleaner.clean(str(case["input"]))
     assert row.text_clean == case["text_clean"]
     assert row.lang_code == case["lang_code"]
     assert row.pii_counts == case["pii_counts"]
 
 
-def test_golden_file_is_large_and_covers_every_mask_and_language() -> None:
+def test_the_golden_file_has_300_cases_and_covers_every_mask_and_language() -> None:
     assert len(CASES) >= 300
     assert {case["lang_code"] for case in CASES} == {"zh-hans", "zh-hant", "en", "mixed", "other"}
     types = {name for case in CASES for name in case["pii_counts"]}

@@ -1,4 +1,4 @@
-"""Words: spans, user dictionary, stop words, the two engines; and the lexicon on top of them."""
+"""Tests the tokeniser: user dictionary, stop words, both engines; and the lexicon on its tokens."""
 
 import pickle
 from pathlib import Path
@@ -14,7 +14,7 @@ from reviewgen_spark.text.words.word_lists import read_lines, read_words
 
 DICTIONARIES = Path(__file__).parents[3] / "conf" / "dictionaries"
 
-# Own sentences, in the words of reviews: the parity of the engines is measured on them.
+# Sentences written for this test, in the style of reviews: the engines are compared on them.
 SENTENCES = [
     "物流很快，包装也很好，下次还会再来",
     "这个手机电池不耐用，充一次电只能用半天",
@@ -60,11 +60,11 @@ def lexicon() -> Lexicon:
         ("价格$5 a month!很好", ["价格", "$", "5", "a", "month", "!", "很", "好"]),
     ],
 )
-def test_tokens(tokeniser: Tokeniser, text: str, tokens: list[str]) -> None:
+def test_a_text_is_split_into_its_tokens(tokeniser: Tokeniser, text: str, tokens: list[str]) -> None:
     assert tokeniser.words(text).tokens == tokens
 
 
-def test_user_dictionary_is_honoured(tmp_path: Path) -> None:
+def test_words_of_the_user_dictionary_are_tokens(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("# a comment\n超难用神器 100 n\n3C数码城\n", encoding="utf-8")
     text = "这是超难用神器在3C数码城"
     for engine in ("rjieba", "jieba"):
@@ -76,8 +76,8 @@ def test_user_dictionary_is_honoured(tmp_path: Path) -> None:
         assert not {"超难用神器", "3C数码城"} & set(without)
 
 
-def test_engines_agree() -> None:
-    """rjieba and jieba share dictionary and model; more than 99 % of the word borders must be the same."""
+def test_both_engines_find_the_same_words() -> None:
+    """rjieba and jieba have the same dictionary and model; more than 99 % of the word borders must be equal."""
     rust = Tokeniser(TokensSection(), DICTIONARIES)
     python = Tokeniser(TokensSection(engine="jieba"), DICTIONARIES)
 
@@ -95,7 +95,7 @@ def test_engines_agree() -> None:
     assert same / total > 0.99
 
 
-def test_tokeniser_survives_a_trip_to_an_executor(tokeniser: Tokeniser) -> None:
+def test_the_tokeniser_can_be_pickled(tokeniser: Tokeniser) -> None:
     copy = pickle.loads(pickle.dumps(tokeniser))
     assert copy.words(SENTENCES[0]).tokens == tokeniser.words(SENTENCES[0]).tokens
 
@@ -105,7 +105,7 @@ def test_content_words_keep_negations_and_degrees(tokeniser: Tokeniser) -> None:
     assert words == ["手机", "屏幕", "很", "不好", "n't", "like"]
 
 
-def test_content_words_of_the_wanted_parts_of_speech() -> None:
+def test_content_words_have_the_configured_parts_of_speech() -> None:
     section = TokensSection(parts_of_speech=("n", "a", "eng"))
     words = Tokeniser(section, DICTIONARIES).words("这个手机的屏幕非常漂亮，我喜欢 iPhone")
     assert words.content_words == ["手机", "屏幕", "漂亮", "iphone"]
@@ -113,17 +113,17 @@ def test_content_words_of_the_wanted_parts_of_speech() -> None:
 
 
 @pytest.mark.parametrize("engine", ["rjieba", "jieba"])
-def test_parts_of_speech_of_both_engines(engine: Literal["rjieba", "jieba"]) -> None:
+def test_both_engines_filter_by_part_of_speech(engine: Literal["rjieba", "jieba"]) -> None:
     words = Tokeniser(TokensSection(engine=engine, parts_of_speech=("n",)), DICTIONARIES).words("手机的屏幕很大")
     assert words.content_words == ["手机", "屏幕"]
 
 
-def test_stop_words_hold_no_word_that_turns_or_weighs(tokeniser: Tokeniser, lexicon: Lexicon) -> None:
+def test_stop_words_contain_no_negation_and_no_degree_word(tokeniser: Tokeniser, lexicon: Lexicon) -> None:
     assert tokeniser.stop_words
     assert not tokeniser.stop_words & (lexicon.negations | set(lexicon.degrees))
 
 
-def test_lists_have_no_double_entries() -> None:
+def test_word_lists_have_no_duplicate_entries() -> None:
     for path in sorted(DICTIONARIES.iterdir()):
         words = [line.split("\t")[0].split(" ")[0] for line in read_lines(path)]
         assert len(words) == len(set(words)), path.name
@@ -148,7 +148,7 @@ def test_lists_have_no_double_entries() -> None:
         ("not bad", "bad"),
     ],
 )
-def test_lexicon_orders_texts(tokeniser: Tokeniser, lexicon: Lexicon, better: str, worse: str) -> None:
+def test_the_lexicon_score_orders_texts(tokeniser: Tokeniser, lexicon: Lexicon, better: str, worse: str) -> None:
     assert lexicon.score(tokeniser.words(better).tokens) > lexicon.score(tokeniser.words(worse).tokens)
 
 
@@ -169,21 +169,23 @@ def test_lexicon_orders_texts(tokeniser: Tokeniser, lexicon: Lexicon, better: st
         ("性价比高", 1),
     ],
 )
-def test_lexicon_sign(tokeniser: Tokeniser, lexicon: Lexicon, text: str, sign: int) -> None:
+def test_the_lexicon_score_has_the_sign_of_the_sentiment(
+    tokeniser: Tokeniser, lexicon: Lexicon, text: str, sign: int
+) -> None:
     assert lexicon.score(tokeniser.words(text).tokens) * sign > 0
 
 
-def test_lexicon_abstains_without_matches(tokeniser: Tokeniser, lexicon: Lexicon) -> None:
+def test_the_lexicon_abstains_without_matches(tokeniser: Tokeniser, lexicon: Lexicon) -> None:
     for text in ("", "2019年11月", "桌子", "table"):
         assert lexicon.judge(tokeniser.words(text).tokens) == (0.0, 0)
     assert lexicon.judge(tokeniser.words("很好").tokens).matches == 1
 
 
-def test_negation_ends_with_its_clause(tokeniser: Tokeniser, lexicon: Lexicon) -> None:
+def test_a_negation_ends_with_its_clause(tokeniser: Tokeniser, lexicon: Lexicon) -> None:
     assert lexicon.score(tokeniser.words("不，很好").tokens) > 0 > lexicon.score(tokeniser.words("不很好").tokens)
 
 
-def test_score_stays_in_its_range(lexicon: Lexicon) -> None:
+def test_the_score_stays_within_1(lexicon: Lexicon) -> None:
     assert 0.9 < lexicon.score(["完美"] * 1000) <= 1
     assert -1 <= lexicon.score(["垃圾"] * 1000) < -0.9
 
@@ -197,14 +199,14 @@ def test_score_stays_in_its_range(lexicon: Lexicon) -> None:
         (None, "no such dictionary"),
     ],
 )
-def test_broken_lexicon_is_a_configuration_error(tmp_path: Path, content: bytes | None, message: str) -> None:
+def test_a_broken_lexicon_is_a_configuration_error(tmp_path: Path, content: bytes | None, message: str) -> None:
     if content is not None:
         (tmp_path / "sentiment_en.tsv").write_bytes(content)
     with pytest.raises(ConfigError, match=message):
         Lexicon(tmp_path)
 
 
-def test_broken_user_dictionary_is_a_configuration_error(tmp_path: Path) -> None:
+def test_a_broken_user_dictionary_is_a_configuration_error(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("一 2 n too many\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="fields after a word"):
         Tokeniser(TokensSection(stop_words=None), tmp_path)
@@ -212,7 +214,7 @@ def test_broken_user_dictionary_is_a_configuration_error(tmp_path: Path) -> None
         read_words(tmp_path / "missing.txt")
 
 
-def test_tokens_of_bad_input_do_not_raise(tokeniser: Tokeniser) -> None:
-    """The clean stage removes these; a caller may still send them."""
+def test_tokens_of_invalid_text_do_not_raise(tokeniser: Tokeniser) -> None:
+    """The clean stage removes these characters; another caller may still pass them."""
     for text in ("\x00", "a\x00b", "[" * 1000, "'" * 1000, "1," * 1000, "\u202e好", "好\ud800"):
         assert isinstance(tokeniser.words(text).tokens, list)

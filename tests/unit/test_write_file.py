@@ -1,4 +1,4 @@
-"""`reviewgen write`: a line out for each line in, and the exit code of too many errors."""
+"""Tests `reviewgen write`: one output line for each input line, and the exit code for too many errors."""
 
 import io
 import json
@@ -27,12 +27,12 @@ LINES = [
 
 def write(make_config: ConfigFactory, *settings: str, writer: str = "template") -> list[dict[str, Any]]:
     out = io.StringIO()
-    given = ("generation.labeller=none", "generate.max_error_pct=100", "generation.window_rows=2", *settings)
-    write_file(make_config(*given), writer, LINES, out, lambda line: None)
+    arguments = ("generation.labeller=none", "generate.max_error_pct=100", "generation.window_rows=2", *settings)
+    write_file(make_config(*arguments), writer, LINES, out, lambda line: None)
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
-def test_a_line_out_for_each_line_in(make_config: ConfigFactory) -> None:
+def test_each_input_line_gives_one_output_line(make_config: ConfigFactory) -> None:
     rows = write(make_config, "provenance.content_producer=my shop")
     assert [row["line"] for row in rows] == [1, 3, 4, 5, 6, 7]
     errors = {row["line"]: row["error"]["class"] for row in rows if row["error"]}
@@ -44,22 +44,22 @@ def test_a_line_out_for_each_line_in(make_config: ConfigFactory) -> None:
     assert "屏幕碎了" not in json.dumps([row["error"] for row in rows], ensure_ascii=False)
 
 
-def test_too_many_errors_are_told_after_the_rows(make_config: ConfigFactory) -> None:
+def test_too_many_errors_are_raised_after_the_rows(make_config: ConfigFactory) -> None:
     with pytest.raises(ErrorShareError, match=r"of 6 requests ended in an error, more than 10 %"):
         write(make_config, "generate.max_error_pct=10")
 
 
-def test_without_a_generator_torch_says_what_to_do(make_config: ConfigFactory) -> None:
+def test_without_a_generator_the_error_names_the_training_pipeline(make_config: ConfigFactory) -> None:
     with pytest.raises(ModelNotFoundError, match="train_generator"):
         write(make_config, writer="torch")
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_a_file_and_returns_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in").write_text("\n".join(LINES[:1] * 3), encoding="utf-8")
-    given = ["--set", f"paths.root={tmp_path}", "--set", "generation.labeller=none", "--writer", "template"]
-    assert main(["write", "--requests", str(tmp_path / "in"), "--out", str(tmp_path / "out"), *given]) == 0
+    arguments = ["--set", f"paths.root={tmp_path}", "--set", "generation.labeller=none", "--writer", "template"]
+    assert main(["write", "--requests", str(tmp_path / "in"), "--out", str(tmp_path / "out"), *arguments]) == 0
     assert len((tmp_path / "out").read_text(encoding="utf-8").splitlines()) == 3
     assert "3 requests, 3 texts, 0 errors" in capsys.readouterr().err
     (tmp_path / "in").write_text("no", encoding="utf-8")
-    assert main(["write", "--requests", str(tmp_path / "in"), *given]) == 4
-    assert main(["write", "--requests", str(tmp_path / "absent"), *given]) == 2
+    assert main(["write", "--requests", str(tmp_path / "in"), *arguments]) == 4
+    assert main(["write", "--requests", str(tmp_path / "absent"), *arguments]) == 2

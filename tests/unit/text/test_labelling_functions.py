@@ -1,4 +1,4 @@
-"""Who votes for what."""
+"""Tests the votes of each labelling function."""
 
 import pytest
 
@@ -29,18 +29,18 @@ def voters() -> Voters:
         ),
     ],
 )
-def test_votes(voters: Voters, ballot: Ballot, votes: dict[str, str]) -> None:
+def test_each_voter_votes_or_abstains(voters: Voters, ballot: Ballot, votes: dict[str, str]) -> None:
     assert voters.votes(ballot) == votes
 
 
 def test_snownlp_votes_on_chinese_only(voters: Voters) -> None:
-    said = voters.votes(
+    votes = voters.votes(
         Ballot("东西很差，非常失望，再也不买了", ["东西", "很差", "，", "非常", "失望"], "zh-hans", None)
     )
-    assert said == {"lexicon": "negative", "snownlp": "negative"}
+    assert votes == {"lexicon": "negative", "snownlp": "negative"}
 
 
-def test_a_voter_below_its_score_abstains() -> None:
+def test_the_lexicon_abstains_below_its_minimum_score() -> None:
     strict = Voters(WeakLabelsSection(voters=("lexicon",), lexicon_min_score=1.0), driver_dictionaries())
     assert strict.votes(Ballot("很好", ["很好"], "zh-hans", None)) == {}
 

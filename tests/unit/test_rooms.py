@@ -1,4 +1,4 @@
-"""Checks which module imports which: rooms import only lower rooms, and no modules import each other in a circle."""
+"""Checks which module imports which: rooms import only lower rooms, and there are no import cycles."""
 
 import re
 import subprocess
@@ -29,12 +29,12 @@ def upward_imports(tree: SourceTree, module: Module) -> list[str]:
 
 
 @pytest.mark.parametrize("module", TREE.modules.values(), ids=lambda module: module.name)
-def test_imports_point_down(module: Module) -> None:
+def test_a_module_imports_only_lower_rooms(module: Module) -> None:
     assert module.name == PACKAGE or upward_imports(TREE, module) == []
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
-    assert TREE.circles() == []
+def test_there_are_no_import_cycles() -> None:
+    assert TREE.cycles() == []
 
 
 @pytest.mark.parametrize(
@@ -48,22 +48,22 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         ("transforms.clean", "from reviewgen_spark.warehouse.tables import Warehouse", "must not import"),
     ],
 )
-def test_a_planted_import_is_found(module: str, line: str, fault: str) -> None:
+def test_a_forbidden_import_is_reported(module: str, line: str, fault: str) -> None:
     name = f"{PACKAGE}.{module}"
     text = TREE.modules[name].path.read_text(encoding="utf-8")
     tree = SourceTree(replaced={name: f"{text}\n\ndef planted() -> None:\n    {line}\n"})
-    [found] = upward_imports(tree, tree.modules[name])
-    assert fault in found
+    [reported] = upward_imports(tree, tree.modules[name])
+    assert fault in reported
 
 
-def test_a_planted_circle_is_found() -> None:
+def test_an_import_cycle_is_reported() -> None:
     name = f"{PACKAGE}.text.cleaning.emoji"
     text = TREE.modules[name].path.read_text(encoding="utf-8")
     tree = SourceTree(replaced={name: f"{text}\nfrom reviewgen_spark.text.cleaning import normalise\n"})
-    assert tree.circles() == [[name, f"{PACKAGE}.text.cleaning.normalise"]]
+    assert tree.cycles() == [[name, f"{PACKAGE}.text.cleaning.normalise"]]
 
 
-def test_the_list_names_every_room_once() -> None:
+def test_every_room_is_in_the_list_once() -> None:
     rooms = {room_of(module) for module in TREE.modules.values() if module.name != PACKAGE}
     assert sorted(ORDER) == sorted(rooms)
 
@@ -76,7 +76,7 @@ def test_the_document_shows_the_rooms_in_the_order_of_the_list() -> None:
     assert shown == list(ORDER), "docs/architecture.md, Rooms"
 
 
-def test_the_root_has_few_entries() -> None:
+def test_the_package_has_at_most_fourteen_entries() -> None:
     entries = {path.name for path in (ROOT / PACKAGE).iterdir()} - {"__init__.py", "__pycache__", "py.typed"}
     assert len(entries) <= 14, sorted(entries)
 
@@ -103,7 +103,7 @@ def test_the_wheel_has_every_package() -> None:
     assert {str(module.path.parent.relative_to(ROOT)) for module in TREE.modules.values()} <= named
 
 
-def test_importing_the_package_is_light() -> None:
+def test_importing_the_package_loads_no_heavy_library() -> None:
     code = "import sys, reviewgen_spark, reviewgen_spark.cli; print({'pyspark', 'torch', 'mlflow'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

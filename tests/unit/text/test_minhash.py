@@ -20,14 +20,14 @@ def sentences(count: int, seed: int) -> list[str]:
 
 
 @pytest.mark.parametrize("ngram", [1, 2, 3, 5])
-def test_jaccard_is_that_of_the_sets(ngram: int) -> None:
+def test_jaccard_equals_that_of_the_ngram_sets(ngram: int) -> None:
     texts = sentences(200, 1)
     draw = random.Random(2)
     pairs = [(one, one[: draw.randrange(len(one) + 1)] + other[:5]) for one, other in pairwise(texts)]
     assert jaccard(pairs, ngram) == [true_jaccard(one, other, ngram) for one, other in pairs]
 
 
-def test_a_signature_does_not_depend_on_its_neighbours() -> None:
+def test_a_signature_does_not_depend_on_other_texts() -> None:
     texts = [*sentences(50, 3), "", "x", "😀", "a\ud800b"]
     minhash = MinHash(3, 12, 5)
     together = minhash.band_hashes(texts)
@@ -36,22 +36,22 @@ def test_a_signature_does_not_depend_on_its_neighbours() -> None:
     assert minhash.band_hashes([]).shape == (0, 12)
 
 
-def test_bands_meet_as_often_as_the_formula_says() -> None:
-    """Pairs built to a known similarity; the share that meets must lie within four standard deviations."""
+def test_texts_share_a_band_as_often_as_the_formula_predicts() -> None:
+    """The pairs have a known similarity; the share with an equal band must be within four standard deviations."""
     minhash = MinHash(1, 12, 5)
     for shared, own, expected in ((80, 10, 0.9915), (50, 25, 0.3167), (30, 35, 0.0287)):
         similarity = shared / (shared + 2 * own)
         assert 1 - (1 - similarity**5) ** 12 == pytest.approx(expected, abs=1e-3)
-        met = 0
+        matches = 0
         for trial in range(600):
             draw = random.Random(trial)
             chars = [chr(0x4E00 + point) for point in draw.sample(range(20_000), shared + 2 * own)]
             one, other = chars[: shared + own], chars[:shared] + chars[shared + own :]
             bands = minhash.band_hashes(["".join(one), "".join(other)])
-            met += bool((bands[0] == bands[1]).any())
-        assert met / 600 == pytest.approx(expected, abs=4 * (expected * (1 - expected) / 600) ** 0.5)
+            matches += bool((bands[0] == bands[1]).any())
+        assert matches / 600 == pytest.approx(expected, abs=4 * (expected * (1 - expected) / 600) ** 0.5)
 
 
-def test_no_two_grams_of_real_size_collide() -> None:
+def test_twenty_thousand_ngrams_have_different_hashes() -> None:
     grams, _ = ngram_hashes(["".join(chr(0x4E00 + i) for i in range(20_000))], 3)
     assert len(set(grams.tolist())) == 19_998
