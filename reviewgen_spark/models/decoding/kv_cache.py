@@ -113,9 +113,9 @@ def keep_rows(cache: Cache, kept: Sequence[int], device: str) -> None:
 def compact_rows(finished: Sequence[bool]) -> list[int]:
     """Returns the former row of each slot, after the last rows have moved to the slots of finished rows.
 
-    >>> fill_holes([False, True, False, False])
+    >>> compact_rows([False, True, False, False])
     [0, 3, 2]
-    >>> fill_holes([True, True])
+    >>> compact_rows([True, True])
     []
     """
     remaining = [row for row, is_finished in enumerate(finished) if not is_finished]
