@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pyspark.sql import functions as F
 
 from reviewgen_spark.transforms.views import mark_current
+from reviewgen_spark.warehouse.batch_sources import batch_sources
 from reviewgen_spark.warehouse.tables import Warehouse
 
 
@@ -79,7 +80,7 @@ def count_records(warehouse: Warehouse) -> Counts:
         refused=warehouse.read("silver_reviews_quarantine").count(),
         unique=clusters.where("duplicate_of IS NULL").count(),
         duplicates=clusters.where("duplicate_of IS NOT NULL").count(),
-        current=mark_current(reviews).where("is_current").count(),
+        current=mark_current(reviews, batch_sources(warehouse)).where("is_current").count(),
         labelled=labels[0],
         label_errors=labels[1],
     )

@@ -131,6 +131,7 @@ class Run:
             fingerprint=stage_fingerprint,
             batch_id=batch,
             report=lambda line: self.report(f"[{stage.name}] {line}"),
+            sources=self.inputs.sources(stage),
         )
         try:
             outputs = stage.run(inputs)

@@ -157,7 +157,7 @@ def test_no_view_and_no_table_takes_a_generated_text_for_a_review(spark: SparkSe
             asked.add(name)
             return spark.createDataFrame([], TABLES[name].columns)
 
-        build(read)
+        build(read, {})
         made = asked & set(NAMES)
         assert not made or (view == "gold_published_texts" and asked == set(NAMES)), view
     for name, table in TABLES.items():

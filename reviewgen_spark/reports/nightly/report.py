@@ -27,11 +27,13 @@ __all__ = ["ReportData", "collect", "render", "write_report"]
 FILE_NAME = "report.html"
 
 
-def write_report(tables: Mapping[str, "DataFrame"], section: "ReportSection", out: Path) -> Path:
-    """Writes `report.html` into the folder `out` and return its path."""
+def write_report(
+    tables: Mapping[str, "DataFrame"], section: "ReportSection", out: Path, sources: Mapping[int, str]
+) -> Path:
+    """Writes `report.html` into the folder `out` and returns its path; `sources` are those of the batches."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / FILE_NAME
-    path.write_text(render(collect(tables, section)), encoding="utf-8")
+    path.write_text(render(collect(tables, section, sources)), encoding="utf-8")
     return path
 
 

@@ -5,7 +5,7 @@ import gzip
 import io
 import os
 import posixpath
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,11 @@ class AffectedFile:
 
 
 def find_in_landing(
-    spark: SparkSession, config: Config, deliveries: Sequence[Delivery], erased: Erased
+    spark: SparkSession,
+    config: Config,
+    deliveries: Sequence[Delivery],
+    erased: Erased,
+    sources: Mapping[str, str],
 ) -> list[AffectedFile]:
     """Reads every delivered file, one task a file.
 
@@ -54,12 +58,14 @@ def find_in_landing(
         config: `paths.landing` and the section `ingest`.
         deliveries: The files.
         erased: What must stay erased.
+        sources: Source of each file by path; the others are of `ingest.source`.
     """
     if not deliveries:
         return []
-    landing, source, zone = config.paths.landing, config.ingest.source, config.timezone
+    landing, zone = config.paths.landing, config.timezone
     listed = spark.createDataFrame(
-        [(d.feed_code, d.path, d.format_code) for d in deliveries], "feed_code string, path string, format_code string"
+        [(d.feed_code, d.path, d.format_code, sources.get(d.path, config.ingest.source)) for d in deliveries],
+        "feed_code string, path string, format_code string, source string",
     )
     schema = spark.createDataFrame([], _AFFECTED).schema
     out = arrow_schema(schema)
@@ -67,7 +73,7 @@ def find_in_landing(
     def find(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for row in batch.to_pylist():
-                parse = parser_of(row["feed_code"], source, zone)
+                parse = parser_of(row["feed_code"], row["source"], zone)
                 matches = []
                 try:
                     for record in read_records(posixpath.join(landing, row["path"]), row["format_code"], ()):
