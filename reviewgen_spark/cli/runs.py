@@ -1,6 +1,7 @@
 """Adds the commands about runs of pipelines: run, status, quality."""
 
 import argparse
+import shlex
 import sys
 
 from reviewgen_spark.cli.command import RUN_EXIT_CODES, Commands, add_command, open_session, read_config
@@ -74,7 +75,8 @@ def _status(options: argparse.Namespace) -> int:
         for line in (*backfill_lines(Backlog(config, warehouse, ledger), all_stages()), *open_erasures(warehouse)):
             print(line)
         for row in undecided_files(warehouse, config):
-            print(f"refused whole: {row.path}: {row.detail}; `reviewgen ingest accept|retry {row.path}`")
+            decide = f"reviewgen ingest accept|retry {shlex.quote(row.path)}"
+            print(f"refused whole: {row.path}: {row.detail}; `{decide}`")
         if options.counts:
             counts = count_records(warehouse)
             print("\n".join(counts.lines()))

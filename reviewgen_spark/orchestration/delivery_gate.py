@@ -1,5 +1,7 @@
 """Ends a run with exit code 3 when input is late, too small or refused."""
 
+import shlex
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -8,7 +10,7 @@ from pyspark.sql import Row
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.orchestration.erasure_log import open_erasures
-from reviewgen_spark.orchestration.freshness import Arrival, check_freshness
+from reviewgen_spark.orchestration.freshness import Arrival, check_freshness, future_files
 from reviewgen_spark.transforms.ingest.batch_plan import undecided
 from reviewgen_spark.transforms.ingest.landing import list_deliveries
 from reviewgen_spark.warehouse.tables import Warehouse
@@ -31,16 +33,25 @@ def check_night(warehouse: Warehouse, config: Config) -> None:
     """
     known = warehouse.records("ops_source_files").read()
     faults = [
-        f"{row.path}: the whole file was refused ({row.detail}); correct it and run "
-        f"`reviewgen ingest retry {row.path}`, or accept its readable records with `reviewgen ingest accept {row.path}`"
+        f"{row.path}: the whole file was refused ({row.detail}); correct it and run `reviewgen ingest retry "
+        f"{shlex.quote(row.path)}`, or accept its readable records with `reviewgen ingest accept "
+        f"{shlex.quote(row.path)}`"
         for row in undecided_files(warehouse, config, known)
     ]
     arrivals = [
-        Arrival(row.modified_at.replace(tzinfo=UTC), row.last_row - row.first_row + 1)
+        Arrival(
+            row.modified_at.replace(tzinfo=UTC),
+            row.last_row - row.first_row + 1,
+            row.path,
+            row.at.replace(tzinfo=UTC),
+        )
         for row in known
         if row.state == "reserved" and row.feed_code == "reviews" and row.batch_id is not None
     ]
     faults += open_erasures(warehouse)
-    faults += check_freshness(arrivals, config.freshness, datetime.now(UTC))
+    now = datetime.now(UTC)
+    for line in future_files(arrivals, now):
+        print(f"warning: {line}", file=sys.stderr)
+    faults += check_freshness(arrivals, config.freshness, now)
     if faults:
         raise DataQualityError("\n".join(faults))

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from reviewgen_spark.config import Config, default_conf_folder
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.shipping.preload import MODULE as DAEMON_MODULE
+from reviewgen_spark.orchestration.interrupts import note_interrupts
+from reviewgen_spark.orchestration.java import launch_fault
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -58,7 +60,8 @@ def start_session(config: Config, app: str = "reviewgen") -> "SparkSession":
     """Starts a session, or joins the one of `spark-submit`.
 
     Raises:
-        ConfigError: When the Delta jars are neither in `paths.jars` nor on spark-submit's class path.
+        ConfigError: When the Delta jars are neither in `paths.jars` nor on spark-submit's class path, or there is no
+            Java that Spark can use.
     """
     # Workers must run this interpreter, not the `python3` of the machine.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -81,6 +84,7 @@ def start_session(config: Config, app: str = "reviewgen") -> "SparkSession":
         builder = builder.config(key, value)
     with nullcontext() if is_submitted else stderr_without(INCUBATOR_WARNING):
         session = builder.getOrCreate()
+    note_interrupts()  # PySpark has just replaced the handler
     session.sparkContext.setLogLevel(config.spark.log_level)
     if not _has_delta(session):
         raise ConfigError(
@@ -118,7 +122,13 @@ def stderr_without(line: str) -> Iterator[None]:
 
 
 def _local_launch(builder: "SparkSession.Builder", config: Config) -> "SparkSession.Builder":
-    """Adds the settings that must be set before the JVM starts; spark-submit has its own."""
+    """Adds the settings that must be set before the JVM starts; spark-submit has its own.
+
+    Raises:
+        ConfigError: When there are no Delta jars, or no Java that Spark can use.
+    """
+    if fault := launch_fault():
+        raise ConfigError(fault)
     jars = sorted(Path(config.paths.jars).glob("*.jar"))
     if not jars:
         raise ConfigError(f"{config.paths.jars}: no Delta jars in this folder: run `make setup` once, with a network")

@@ -5,8 +5,6 @@ from pyspark.sql import functions as F
 
 from reviewgen_spark.transforms.review_keys import Sources, has_several, source_of
 
-_NEWEST = tuple(F.col(name).desc() for name in ("batch_id", "source_file", "source_line"))
-
 
 def label_records(reviews: DataFrame, gold_labels: DataFrame, sources: Sources) -> DataFrame:
     """Returns record_id, task and the newest label of each task, for every record of a labelled review.
@@ -19,8 +17,9 @@ def label_records(reviews: DataFrame, gold_labels: DataFrame, sources: Sources) 
         gold_labels: bronze_gold_labels.
         sources: Source of each batch.
     """
+    newest_first = [F.col(name).desc() for name in ("batch_id", "source_file", "source_line")]
     keys = ("review_source",) if has_several(sources) else ()
-    newest = Window.partitionBy(*keys, "review_id", "task").orderBy(*_NEWEST)
+    newest = Window.partitionBy(*keys, "review_id", "task").orderBy(*newest_first)
     labels = gold_labels.withColumn("newest_rank", F.row_number().over(newest)).where("newest_rank = 1")
     if not keys:
         records = reviews.select("record_id", "review_id")
@@ -28,7 +27,7 @@ def label_records(reviews: DataFrame, gold_labels: DataFrame, sources: Sources) 
     records = reviews.select("record_id", "review_id", source_of("batch_id", sources).alias("record_source"))
     is_own = F.coalesce(F.col("record_source") == F.col("review_source"), F.lit(False))
     of_label = Window.partitionBy("review_source", "review_id", "task")
-    best = Window.partitionBy("record_id", "task").orderBy(F.col("is_own").desc(), *_NEWEST)
+    best = Window.partitionBy("record_id", "task").orderBy(F.col("is_own").desc(), *newest_first)
     return (
         labels.join(records, on="review_id", how="inner")
         .withColumn("is_own", is_own)

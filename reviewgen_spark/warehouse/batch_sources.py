@@ -1,5 +1,6 @@
 """Reads which source delivered each batch, from the statistics in Delta's log or by a query."""
 
+import pyarrow as pa
 from pyspark.sql import functions as F
 
 from reviewgen_spark.warehouse.tables import Warehouse
@@ -19,7 +20,7 @@ def batch_sources(warehouse: Warehouse) -> dict[int, str]:
     log = warehouse.log(_TABLE)
     if log.is_mounted:
         unknown = set()
-        for file in log.stored().get_add_actions(flatten=True).to_pylist():
+        for file in pa.table(log.stored().get_add_actions(flatten=True)).to_pylist():
             batch, low, high = int(file["partition.batch_id"]), file.get("min.source"), file.get("max.source")
             if low is not None and low == high:
                 sources[batch] = low

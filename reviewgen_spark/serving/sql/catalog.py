@@ -6,6 +6,7 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.transforms.views import VIEWS
 from reviewgen_spark.warehouse.batch_sources import batch_sources
+from reviewgen_spark.warehouse.delta_log import sql_text
 from reviewgen_spark.warehouse.tables import Warehouse
 
 
@@ -18,7 +19,7 @@ def register_tables(spark: SparkSession, config: Config) -> list[str]:
     warehouse = Warehouse(spark, config)
     names = [name for name in TABLES if warehouse.exists(name)]
     for name in names:
-        spark.sql(f"CREATE TABLE IF NOT EXISTS {name} USING DELTA LOCATION '{warehouse.path(name)}'")
+        spark.sql(f"CREATE TABLE IF NOT EXISTS {name} USING DELTA LOCATION {sql_text(warehouse.path(name))}")
     existing = frozenset(names)
     sources = batch_sources(warehouse)
     for view, build in VIEWS.items():

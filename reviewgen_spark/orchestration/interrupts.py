@@ -1,0 +1,40 @@
+"""Remembers Ctrl-C, because PySpark and libraries may turn it into another exception."""
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+_interrupted = threading.Event()
+
+
+def note_interrupts() -> None:
+    """Notes each SIGINT, then calls the handler that was set before. Call it again after a library set its own.
+
+    Other threads than the main one get no signals, and cannot set a handler.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    before = signal.getsignal(signal.SIGINT)
+    if getattr(before, "notes_interrupts", False) or not callable(before):
+        return
+
+    def handle(number: int, frame: FrameType | None) -> Any:
+        _interrupted.set()
+        try:
+            before(number, frame)
+        except Exception:  # PySpark's handler cancels jobs first, which fails while the JVM starts or ends
+            raise KeyboardInterrupt from None
+
+    handle.notes_interrupts = True  # type: ignore[attr-defined]
+    signal.signal(signal.SIGINT, handle)
+
+
+def was_interrupted(error: BaseException) -> bool:
+    """Returns whether Ctrl-C caused an exception: directly, or while another one was handled."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, KeyboardInterrupt):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return _interrupted.is_set()
