@@ -169,4 +169,6 @@ def _absolute(paths: PathsSection, conf: Path) -> PathsSection:
     for name in ("landing", "warehouse", "exports", "artifacts"):
         value = getattr(paths, name)
         update[name] = value if "://" in value else str(Path(root) / value)
+    if "`" in update["warehouse"]:
+        raise ConfigError(f"paths.warehouse: {update['warehouse']} has a backtick, which Delta cannot read; rename it")
     return paths.model_copy(update=update)

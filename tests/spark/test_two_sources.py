@@ -70,7 +70,7 @@ def shops(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> tupl
 
     Its root has the characters that SQL, URIs and file systems treat in a special way.
     """
-    root = tmp_path_factory.mktemp("shops") / "it's #1 50% `new`"
+    root = tmp_path_factory.mktemp("shops") / "it's #1 50%"
     deliver(root, "a", FIRST, "negative")
     run(spark, configure(root, "shop-a"), *STAGES)
     deliver(root, "b", SECOND, "positive")
