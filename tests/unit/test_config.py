@@ -133,11 +133,14 @@ def test_one_key_of_a_section_leaves_the_others_at_their_defaults() -> None:
     assert changed == plain.model_copy(update={"epochs": 1})
 
 
-@pytest.mark.parametrize(
-    "root", ["/tmp/it's #1 50%", "/tmp/a: b", "/tmp/[x", "/tmp/a\tb", "/tmp/# {x: 1}", "/tmp/new `x`"]
-)
+@pytest.mark.parametrize("root", ["/tmp/it's #1 50%", "/tmp/a: b", "/tmp/[x", "/tmp/a\tb", "/tmp/# {x: 1}"])
 def test_an_override_keeps_every_character_of_a_path(root: str) -> None:
     assert load_config("local", [f"paths.root={root}"]).paths.root == root
+
+
+def test_a_backtick_in_the_warehouse_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"paths.warehouse: /tmp/new `x`/warehouse has a backtick"):
+        load_config("local", ["paths.root=/tmp/new `x`"])
 
 
 def test_an_override_is_text_unless_yaml_says_otherwise() -> None:

@@ -30,7 +30,7 @@ def test_a_reader_creates_no_registry_and_names_it(
 ) -> None:
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     missing = tmp_path / "mistyped" / "it's #1"
-    with pytest.raises(ModelNotFoundError, match="there is no registry at .*mistyped.*correct the address"):
+    with pytest.raises(ModelNotFoundError, match=r"there is no registry at .*mistyped.*correct the address"):
         read(address.format(missing))
     assert list(tmp_path.iterdir()) == []
 
@@ -57,7 +57,7 @@ def test_a_dead_registry_is_said_in_words_without_its_password(
     use: Callable[[str], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(RegistryError, match="does not answer .*start it, or set paths.mlflow_uri") as raised:
+    with pytest.raises(RegistryError, match=r"does not answer .*start it, or set paths.mlflow_uri") as raised:
         use("http://admin:secret@127.0.0.1:9")
     assert "secret" not in str(raised.value)
     (tmp_path / "mlflow.db").write_bytes(b"no database at all" * 100)
