@@ -1,7 +1,6 @@
 """Adds the commands about runs of pipelines: run, status, quality."""
 
 import argparse
-import shlex
 import sys
 
 from reviewgen_spark.cli.command import RUN_EXIT_CODES, Commands, add_command, open_session, read_config
@@ -59,7 +58,7 @@ def _status(options: argparse.Namespace) -> int:
     from reviewgen_spark.operations.counts import count_records
     from reviewgen_spark.operations.status import backfill_lines, stage_lines
     from reviewgen_spark.orchestration.backlog import Backlog
-    from reviewgen_spark.orchestration.delivery_gate import undecided_files
+    from reviewgen_spark.orchestration.delivery_gate import decision_command, undecided_files
     from reviewgen_spark.orchestration.erasure_log import open_erasures
     from reviewgen_spark.orchestration.ledger import Ledger
     from reviewgen_spark.warehouse.tables import Warehouse
@@ -75,8 +74,7 @@ def _status(options: argparse.Namespace) -> int:
         for line in (*backfill_lines(Backlog(config, warehouse, ledger), all_stages()), *open_erasures(warehouse)):
             print(line)
         for row in undecided_files(warehouse, config):
-            decide = f"reviewgen ingest accept|retry {shlex.quote(row.path)}"
-            print(f"refused whole: {row.path}: {row.detail}; `{decide}`")
+            print(f"refused whole: {row.path}: {row.detail}; `{decision_command('accept|retry', row.path)}`")
         if options.counts:
             counts = count_records(warehouse)
             print("\n".join(counts.lines()))

@@ -25,6 +25,15 @@ def undecided_files(warehouse: Warehouse, config: Config, known: Sequence[Row] |
     return undecided(list_deliveries(warehouse.spark, config.paths.landing, config.ingest), known)
 
 
+def decision_command(decision: str, path: str) -> str:
+    """Returns the command that decides about a refused file, as a shell reads it.
+
+    >>> decision_command("accept|retry", "reviews/a b.csv")
+    "reviewgen ingest accept|retry 'reviews/a b.csv'"
+    """
+    return f"reviewgen ingest {decision} {shlex.quote(path)}"
+
+
 def check_night(warehouse: Warehouse, config: Config) -> None:
     """Checks the delivered files after a run whose stages all succeeded.
 
@@ -33,9 +42,9 @@ def check_night(warehouse: Warehouse, config: Config) -> None:
     """
     known = warehouse.records("ops_source_files").read()
     faults = [
-        f"{row.path}: the whole file was refused ({row.detail}); correct it and run `reviewgen ingest retry "
-        f"{shlex.quote(row.path)}`, or accept its readable records with `reviewgen ingest accept "
-        f"{shlex.quote(row.path)}`"
+        f"{row.path}: the whole file was refused ({row.detail}); correct it and run "
+        f"`{decision_command('retry', row.path)}`, or accept its readable records with "
+        f"`{decision_command('accept', row.path)}`"
         for row in undecided_files(warehouse, config, known)
     ]
     arrivals = [

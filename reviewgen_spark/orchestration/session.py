@@ -2,9 +2,10 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,7 @@ def start_session(config: Config, app: str = "reviewgen") -> "SparkSession":
         builder = _local_launch(builder, config)
     for key, value in session_settings(config).items():
         builder = builder.config(key, value)
-    with nullcontext() if is_submitted else stderr_without(INCUBATOR_WARNING):
+    with nullcontext() if is_submitted else stderr_without(INCUBATOR_WARNING), end_jvm_on_failure():
         session = builder.getOrCreate()
     note_interrupts()  # PySpark has just replaced the handler
     session.sparkContext.setLogLevel(config.spark.log_level)
@@ -119,6 +120,40 @@ def stderr_without(line: str) -> Iterator[None]:
         sys.stderr.flush()
         os.dup2(stderr_copy, 2)
         os.close(stderr_copy)
+
+
+@contextmanager
+def end_jvm_on_failure() -> Iterator[None]:
+    """Ends a JVM that was starting inside when an exception came, such as Ctrl-C.
+
+    PySpark forgets a JVM that has not answered yet. It would run on, and keep standard error open for a pipe's reader.
+    """
+    from pyspark import SparkContext
+
+    before = _descendants()
+    try:
+        yield
+    except BaseException:
+        if SparkContext._gateway is None:
+            for process in _descendants() - before:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGTERM)
+        raise
+
+
+def _descendants() -> set[int]:
+    """Returns the processes that this one or one of its children started, and that still run."""
+    parents: dict[int, int] = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it ended in the meantime
+            fields = file.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            parents[int(file.parent.name)] = int(fields[1])
+    descendants: set[int] = set()
+    generation = {os.getpid()}
+    while generation:
+        generation = {child for child, parent in parents.items() if parent in generation}
+        descendants |= generation
+    return descendants
 
 
 def _local_launch(builder: "SparkSession.Builder", config: Config) -> "SparkSession.Builder":

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -86,4 +87,21 @@ def test_a_command_that_is_interrupted_while_it_starts_prints_one_line(seconds: 
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=120)
+    assert (process.returncode, stderr) == (130, "interrupted; run the same command again to continue\n")
+
+
+def test_a_jvm_that_is_starting_ends_with_its_command(tmp_path: Path) -> None:
+    home = tmp_path / "jdk"
+    (home / "bin").mkdir(parents=True)
+    (home / "release").write_text('JAVA_VERSION="17.0.15"\n', encoding="utf-8")
+    java = home / "bin" / "java"  # never answers, as a JVM on a busy machine
+    java.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\nexec sleep 300\n", encoding="utf-8")
+    java.chmod(0o755)
+    command = [sys.executable, "-m", "reviewgen_spark.cli", "status", "--set", f"paths.root={tmp_path}"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "JAVA_HOME": str(home)})
+    while not (tmp_path / "started").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)  # returns when the last holder of standard error has ended
     assert (process.returncode, stderr) == (130, "interrupted; run the same command again to continue\n")
