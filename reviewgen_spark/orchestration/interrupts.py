@@ -1,5 +1,6 @@
 """Remembers Ctrl-C, because PySpark and libraries may turn it into another exception."""
 
+import logging
 import signal
 import threading
 from types import FrameType
@@ -13,6 +14,7 @@ def note_interrupts() -> None:
 
     Other threads than the main one get no signals, and cannot set a handler.
     """
+    logging.getLogger().addFilter(_is_worth_logging)
     if threading.current_thread() is not threading.main_thread():
         return
     before = signal.getsignal(signal.SIGINT)
@@ -28,6 +30,11 @@ def note_interrupts() -> None:
 
     handle.notes_interrupts = True  # type: ignore[attr-defined]
     signal.signal(signal.SIGINT, handle)
+
+
+def _is_worth_logging(record: logging.LogRecord) -> bool:
+    """Drops the stack trace that py4j logs by the root logger when Ctrl-C comes during a call of the JVM."""
+    return record.msg != "KeyboardInterrupt while sending command."
 
 
 def was_interrupted(error: BaseException) -> bool:

@@ -1,6 +1,7 @@
 """Ctrl-C ends a command with 130, whatever a library makes of it."""
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -45,6 +46,15 @@ def swallowed_by_a_worker() -> int:
     raise StageError("clean, batch 1: PythonException <- KeyboardInterrupt")
 
 
+def logged_by_py4j() -> int:
+    try:
+        interrupt()
+    except KeyboardInterrupt:
+        logging.exception("KeyboardInterrupt while sending command.")
+        raise
+    return 0
+
+
 def under_a_handler_that_fails() -> int:
     def cancel(number: int, frame: object) -> None:
         raise RuntimeError("no JVM answers")  # as PySpark's handler while Spark ends
@@ -55,7 +65,9 @@ def under_a_handler_that_fails() -> int:
     return 0
 
 
-@pytest.mark.parametrize("work", [replaced_in_cleanup, swallowed_by_a_worker, under_a_handler_that_fails])
+@pytest.mark.parametrize(
+    "work", [replaced_in_cleanup, swallowed_by_a_worker, logged_by_py4j, under_a_handler_that_fails]
+)
 def test_an_interrupt_is_130(work: Callable[[], int], capsys: pytest.CaptureFixture[str]) -> None:
     assert guarded(work) == 130
     assert capsys.readouterr().err == "interrupted; run the same command again to continue\n"
