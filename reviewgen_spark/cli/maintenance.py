@@ -27,7 +27,7 @@ def add_commands(commands: Commands) -> None:
         "erase",
         _erase,
         "erase all records of users or reviews for good; without ids, finish open erasures",
-        "reviewgen erase --user-file ids.txt",
+        "reviewgen erase --user-file ids.txt\nreviewgen erase --review 1047 --source shop-a",
         "0 done, 2 wrong configuration, 3 a file still holds an id or a text, 5 everything else",
     )
     for kind in ("user", "review"):
@@ -41,6 +41,11 @@ def add_commands(commands: Commands) -> None:
         erasure.add_argument(
             f"--{kind}-file", metavar="FILE", help=f"ids of {kind}s, one a line; - reads standard input"
         )
+    erasure.add_argument(
+        "--source",
+        metavar="NAME",
+        help="erase the ids only in this source (`ingest.source`); default: in all sources, which may share ids",
+    )
     erasure.add_argument("--rewrite-landing", action="store_true", help="also empty the records in delivered files")
 
     maintenance = add_command(
@@ -72,7 +77,9 @@ def _erase(options: argparse.Namespace) -> int:
     config = read_config(options)
     if options.user_file == options.review_file == "-":
         raise ConfigError("--user-file - --review-file -: only one of the two can be standard input")
-    request = ErasureRequest(_read_ids(options.user, options.user_file), _read_ids(options.review, options.review_file))
+    request = ErasureRequest(
+        _read_ids(options.user, options.user_file), _read_ids(options.review, options.review_file), options.source
+    )
     with open_session(config) as spark, open_run(spark, config) as run:
         outcome = erase(run, request, options.rewrite_landing)
     print("\n".join(outcome.lines()))

@@ -122,10 +122,13 @@ def _tune(options: argparse.Namespace) -> int:
 
 
 def _models_list(options: argparse.Namespace) -> int:
+    from reviewgen_spark.models.registry.mlflow_store import has_store
     from reviewgen_spark.models.registry.registry import list_models
 
     config = read_config(options)
-    entries = list_models(config.paths.tracking_uri, config.models.name)
+    uri = config.paths.tracking_uri
+    is_new = config.paths.mlflow_uri is None and not has_store(uri)
+    entries = [] if is_new else list_models(uri, config.models.name)
     if not entries:
         print("no model yet; train and register one with `reviewgen run train`")
     for entry in entries:

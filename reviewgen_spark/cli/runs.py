@@ -58,7 +58,7 @@ def _status(options: argparse.Namespace) -> int:
     from reviewgen_spark.operations.counts import count_records
     from reviewgen_spark.operations.status import backfill_lines, stage_lines
     from reviewgen_spark.orchestration.backlog import Backlog
-    from reviewgen_spark.orchestration.delivery_gate import undecided_files
+    from reviewgen_spark.orchestration.delivery_gate import decision_command, undecided_files
     from reviewgen_spark.orchestration.erasure_log import open_erasures
     from reviewgen_spark.orchestration.ledger import Ledger
     from reviewgen_spark.warehouse.tables import Warehouse
@@ -74,7 +74,7 @@ def _status(options: argparse.Namespace) -> int:
         for line in (*backfill_lines(Backlog(config, warehouse, ledger), all_stages()), *open_erasures(warehouse)):
             print(line)
         for row in undecided_files(warehouse, config):
-            print(f"refused whole: {row.path}: {row.detail}; `reviewgen ingest accept|retry {row.path}`")
+            print(f"refused whole: {row.path}: {row.detail}; `{decision_command('accept|retry', row.path)}`")
         if options.counts:
             counts = count_records(warehouse)
             print("\n".join(counts.lines()))

@@ -1,6 +1,7 @@
 """Adds the commands with example reviews: sample, demo."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -52,6 +53,6 @@ def _demo(options: argparse.Namespace) -> int:
 
     config = read_config(options)
     program = sys.argv[0] if Path(sys.argv[0]).name == "reviewgen" else "reviewgen"  # .venv is rarely on the PATH
-    command = f"{program} sql --env {options.env}" if options.env else f"{program} sql"
+    command = shlex.join([program, "sql", *(("--env", options.env) if options.env else ())])
     with open_session(config) as spark:
         return run_demo(spark, config, options.rows, command)

@@ -73,14 +73,30 @@ def _parse_override(override: str, faults: list[str]) -> Mapping[str, Any]:
     if not equals or len(parts) < 2 or not all(parts):
         faults.append(f"--set {override}: expected section.key=value, such as --set ingest.timezone=UTC")
         return {}
-    try:
-        tree: Any = yaml.safe_load(value) if value else None
-    except yaml.YAMLError:
-        tree = value
+    tree = _override_value(value)
     for part in reversed(parts):
         tree = {part: tree}
     result: Mapping[str, Any] = tree
     return result
+
+
+def _override_value(value: str) -> Any:
+    """Reads the value of an override as YAML, but a path or another plain text as it is.
+
+    In YAML a `#` after a blank begins a comment, and `: ` a mapping. Both may be part of a path.
+
+    >>> _override_value("3"), _override_value("[a, b]"), _override_value("/data/it's #1"), _override_value("'7'")
+    (3, ['a', 'b'], "/data/it's #1", '7')
+    """
+    text = value.strip()
+    if text.startswith(("/", "~/")):
+        return text
+    try:
+        tree = yaml.safe_load(text) if text else None
+    except yaml.YAMLError:
+        return value
+    is_plain = isinstance(tree, str) and not text.startswith(("'", '"', "|", ">", "!"))
+    return text if is_plain else tree
 
 
 def _merge(
@@ -153,4 +169,6 @@ def _absolute(paths: PathsSection, conf: Path) -> PathsSection:
     for name in ("landing", "warehouse", "exports", "artifacts"):
         value = getattr(paths, name)
         update[name] = value if "://" in value else str(Path(root) / value)
+    if "`" in update["warehouse"]:
+        raise ConfigError(f"paths.warehouse: {update['warehouse']} has a backtick, which Delta cannot read; rename it")
     return paths.model_copy(update=update)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import ConfigError, ReviewgenError
+from reviewgen_spark.orchestration.interrupts import note_interrupts, was_interrupted
 from reviewgen_spark.orchestration.stage import Stage
 
 if TYPE_CHECKING:
@@ -140,20 +141,21 @@ def _run(
 
 
 def guarded(work: Callable[[], int]) -> int:
-    """Runs `work`; a failure becomes one line on stderr and an exit code.
+    """Runs `work`; a failure becomes one line on stderr and an exit code, and Ctrl-C becomes 130.
 
     A stack trace may quote a row, so it is printed only if REVIEWGEN_TRACEBACK is set, for data that is not private.
     """
+    note_interrupts()
     try:
         return work()
-    except ReviewgenError as error:
-        print(f"error: {error}", file=sys.stderr)
-        _show_trace()
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to continue", file=sys.stderr)
-        return 130
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
+        if was_interrupted(error):
+            print("interrupted; run the same command again to continue", file=sys.stderr)
+            return 130
+        if isinstance(error, ReviewgenError):
+            print(f"error: {error}", file=sys.stderr)
+            _show_trace()
+            return error.exit_code
         from reviewgen_spark.orchestration.failures import describe_failure
 
         print(f"error: {describe_failure(error)}", file=sys.stderr)

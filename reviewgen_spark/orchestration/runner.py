@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.config.progress import add_bar, progress_bars
-from reviewgen_spark.errors import ReviewgenError, StageError
+from reviewgen_spark.errors import ConfigError, ReviewgenError, StageError
 from reviewgen_spark.orchestration.artifacts import Artifacts
 from reviewgen_spark.orchestration.backlog import Backlog, Force
 from reviewgen_spark.orchestration.failures import describe_failure
@@ -131,6 +131,7 @@ class Run:
             fingerprint=stage_fingerprint,
             batch_id=batch,
             report=lambda line: self.report(f"[{stage.name}] {line}"),
+            sources=self.inputs.sources(stage),
         )
         try:
             outputs = stage.run(inputs)
@@ -214,8 +215,10 @@ def open_run(
     """Takes the lease of the warehouse, and releases it at the end.
 
     Raises:
+        ConfigError: When this user cannot write the warehouse or the artifacts.
         LeaseError: When another run holds the lease.
     """
+    require_writable(config)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
     warehouse = Warehouse(spark, config)
     lease = Lease(warehouse, config, run_id)
@@ -240,6 +243,28 @@ def open_run(
         )
     finally:
         lease.release()
+
+
+def require_writable(config: Config) -> None:
+    """Creates the folders that a run writes, and checks that this user can write there.
+
+    Raises:
+        ConfigError: One of them cannot be created or written.
+    """
+    paths = config.paths
+    for name, path in (("root", paths.root), ("warehouse", paths.warehouse), ("artifacts", paths.artifacts)):
+        if "://" in path:
+            continue
+        try:
+            Path(path).mkdir(parents=True, exist_ok=True)
+            reason = "" if os.access(path, os.W_OK | os.X_OK) else "no write permission"
+        except OSError as error:
+            reason = str(error.strerror)
+        if reason:
+            raise ConfigError(
+                f"paths.{name}: {path} cannot be written ({reason}); give this user the right to write there, or set "
+                f"paths.{name} to another folder"
+            )
 
 
 def _print_progress(line: str) -> None:

@@ -44,6 +44,7 @@ class Inputs:
         fingerprint: The fingerprint of this run.
         batch_id: The batch; None for a table stage.
         report: Prints a line of progress.
+        sources: The source of each batch of bronze_reviews. The fingerprint of ingest covers it.
     """
 
     tables: Mapping[str, "DataFrame"]
@@ -55,6 +56,7 @@ class Inputs:
     fingerprint: str
     batch_id: int | None
     report: Callable[[str], None]
+    sources: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from delta.tables import DeltaTable
 
 from reviewgen_spark.errors import SchemaError
 from reviewgen_spark.schemas import Table
-from reviewgen_spark.warehouse.delta_log import DeltaLog, Metadata
+from reviewgen_spark.warehouse.delta_log import DeltaLog, Metadata, sql_name
 
 
 def converge(log: DeltaLog, table: Table, retention_days: int) -> None:
@@ -64,7 +64,7 @@ def _alter(log: DeltaLog, table: Table, properties: Mapping[str, str]) -> None:
             "themselves: migrate the table by hand (ALTER TABLE, or move the folder away and run the pipeline "
             f"with --force {table.stage}), then start again"
         )
-    sql, identifier = log.spark.sql, f"delta.`{log.path}`"
+    sql, identifier = log.spark.sql, sql_name(log.path)
     known = {c.name: c for c in stored.columns}
     for column in table.columns:
         comment = (column.metadata or {}).get("comment", "").replace("'", "\\'")

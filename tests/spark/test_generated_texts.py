@@ -157,7 +157,7 @@ def test_generated_texts_are_in_no_table_or_view_of_reviews(spark: SparkSession)
             tables_read.add(name)
             return spark.createDataFrame([], TABLES[name].columns)
 
-        build(read)
+        build(read, {})
         generated = tables_read & set(NAMES)
         assert not generated or (view == "gold_published_texts" and tables_read == set(NAMES)), view
     for name, table in TABLES.items():

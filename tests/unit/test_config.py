@@ -4,6 +4,7 @@ import pytest
 
 from reviewgen_spark.config import load_config
 from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.orchestration.runner import require_writable
 
 
 def write_conf(folder: Path, base: str, local: str = "paths: {root: /data}") -> Path:
@@ -130,3 +131,29 @@ def test_one_key_of_a_section_leaves_the_others_at_their_defaults() -> None:
     changed = load_config("local", ["pretrain_generator.epochs=1"]).pretrain_generator
     assert (plain.objective, plain.max_tokens) == ("clm", 192)
     assert changed == plain.model_copy(update={"epochs": 1})
+
+
+@pytest.mark.parametrize("root", ["/tmp/it's #1 50%", "/tmp/a: b", "/tmp/[x", "/tmp/a\tb", "/tmp/# {x: 1}"])
+def test_an_override_keeps_every_character_of_a_path(root: str) -> None:
+    assert load_config("local", [f"paths.root={root}"]).paths.root == root
+
+
+def test_a_backtick_in_the_warehouse_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"paths.warehouse: /tmp/new `x`/warehouse has a backtick"):
+        load_config("local", ["paths.root=/tmp/new `x`"])
+
+
+def test_an_override_is_text_unless_yaml_says_otherwise() -> None:
+    config = load_config("local", ["ingest.source=shop #2"])
+    assert config.ingest.source == "shop #2"
+    assert load_config("local", ["ingest.source='7'"]).ingest.source == "7"
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_the_next_step(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    require_writable(load_config("local", [f"paths.root={tmp_path}/root"]))
+    assert {path.name for path in (tmp_path / "root").iterdir()} == {"warehouse", "artifacts"}
+    with pytest.raises(ConfigError, match=r"paths.root: .*/file/root cannot be written \(Not a directory\); give this"):
+        require_writable(load_config("local", [f"paths.root={tmp_path}/file/root"]))
+    with pytest.raises(ConfigError, match=r"paths.warehouse: /proc/no cannot be written"):
+        require_writable(load_config("local", [f"paths.root={tmp_path}/root", "paths.warehouse=/proc/no"]))

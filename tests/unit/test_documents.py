@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reviewgen_spark.cli import build_parser
+from reviewgen_spark.cli.parser import build_parser
 from reviewgen_spark.cli.reference import arguments_of, common_options, is_group, render_commands, walk
 from reviewgen_spark.cli.settings_reference import render_reference, walk_sections
 from reviewgen_spark.schemas import TABLES

@@ -95,7 +95,8 @@ def test_no_record_raises(record: dict[str, object]) -> None:
 
 def test_gold_labels_are_parsed() -> None:
     good = parse_gold_label({"review_id": 7, "task": "sentiment", "label": "positive"})
-    assert good.values == {"review_id": "7", "task": "sentiment", "label": "positive", "source": "unknown"}
+    typed = {"review_id": "7", "task": "sentiment", "label": "positive", "source": "unknown"}
+    assert good.values == {**typed, "review_source": None}
     assert parse_gold_label({"review_id": "7", "task": "sentiment"}).reasons == ("label_missing",)
 
 

@@ -65,7 +65,7 @@ def register_generator(
     Raises:
         ModelNotFoundError: the folder is not a generator folder.
     """
-    with open_client(tracking_uri) as client:
+    with open_client(tracking_uri, creates=True) as client:
         model_version = by_fingerprint(client, name, fingerprint)
         if model_version is None:
             experiment = find_experiment(client, name, artifact_root)

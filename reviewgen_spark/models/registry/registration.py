@@ -81,7 +81,7 @@ def register(
             f"register: expected plain weights, got a model with adapters of the kind '{settings.adapter.kind}', which "
             "only this package can read; train with finetune.method=lora, whose weights are merged"
         )
-    with open_client(tracking_uri) as client:
+    with open_client(tracking_uri, creates=True) as client:
         model_version = by_fingerprint(client, name, fingerprint)
         if model_version is None:
             model_version = _log_version(

@@ -3,17 +3,16 @@
 `registration.py` adds versions, `aliases.py` sets the champion, `local_copies.py` is the fallback.
 """
 
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryError, ReviewgenError
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError, ReviewgenError
 from reviewgen_spark.models.classifier.model_folder import folder_sha256, read_settings
 from reviewgen_spark.models.registry.mlflow_model import path_inside
-from reviewgen_spark.models.registry.mlflow_store import by_reference, open_client, registered_model
+from reviewgen_spark.models.registry.mlflow_store import by_reference, no_answer, open_client, registered_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -75,10 +74,7 @@ def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
         except ReviewgenError:
             raise
         except Exception as error:  # each kind of store raises its own errors when it is down
-            raise RegistryError(
-                f"the registry at {_without_password(tracking_uri)} does not answer ({type(error).__name__}); "
-                "start it, or set paths.mlflow_uri"
-            ) from error
+            raise no_answer(tracking_uri, error) from error
         return pin(model_version)
 
 
@@ -200,7 +196,7 @@ def store_identity(tracking_uri: str, name: str) -> str:
 
     A missing name is registered here, so the value is the same before and after the first version.
     """
-    with open_client(tracking_uri) as client:
+    with open_client(tracking_uri, creates=True) as client:
         return str(registered_model(client, name).creation_timestamp)
 
 
@@ -228,12 +224,3 @@ def _find(client: "MlflowClient", name: str, alias: str, tracking_uri: str) -> "
             "train and register one with `reviewgen run train`, or promote one with `reviewgen models promote`"
         )
     return model_version
-
-
-def _without_password(uri: str) -> str:
-    """Removes user and password from the address of a store.
-
-    >>> _without_password("postgresql://me:secret@db/mlflow")
-    'postgresql://db/mlflow'
-    """
-    return re.sub(r"//[^/@]*@", "//", uri)

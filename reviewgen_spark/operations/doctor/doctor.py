@@ -6,7 +6,6 @@ A failed check becomes a finding, and the next check runs. Checks without Spark 
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from reviewgen_spark.operations.doctor import health_checks
 from reviewgen_spark.operations.doctor.finding import Finding, exit_code
 from reviewgen_spark.operations.doctor.health_checks import TableState, WorkerEnvironment
 from reviewgen_spark.operations.doctor.workers import LIBRARIES, environment_reader, existing_folder, survey_workers
+from reviewgen_spark.orchestration.java import java_version
 from reviewgen_spark.orchestration.resources.models import label_model
 from reviewgen_spark.orchestration.resources.user_key import KEY_VARIABLE
 from reviewgen_spark.orchestration.session import DELTA_PACKAGE, start_session
@@ -122,9 +122,14 @@ def find_champion(config: Config) -> Champion:
     # Limits the wait to seconds, because MLflow retries an unreachable server seven times, for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
-        return Champion(health_checks.check_champion(name, None, f"no registry at {uri} yet", False))
+    from reviewgen_spark.models.registry.mlflow_store import has_store
     from reviewgen_spark.models.registry.registry import list_models
+
+    if not has_store(uri):
+        if config.paths.mlflow_uri is None:
+            return Champion(health_checks.check_champion(name, None, f"no registry at {uri} yet", False))
+        message = f"there is no registry at {uri}"
+        return Champion(Finding("fail", "champion", message, "correct paths.mlflow_uri", is_configuration=True))
 
     try:
         pinned = label_model(config, keeps=False)
@@ -218,17 +223,6 @@ def state_of(warehouse: "Warehouse", name: str) -> TableState:
     # An executor reads one row with all columns, and nothing is printed.
     rows.limit(1).write.format("noop").mode("overwrite").save()
     return TableState(name, tuple(faults), tuple(additions))
-
-
-def java_version() -> str | None:
-    """Returns the output of `java -version` of the Java that Spark would start; None if there is no Java."""
-    home = os.environ.get("JAVA_HOME")
-    command = str(Path(home) / "bin" / "java") if home else "java"
-    try:
-        process = subprocess.run([command, "-version"], capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return process.stderr + process.stdout
 
 
 def spark_bytes(text: str) -> int:

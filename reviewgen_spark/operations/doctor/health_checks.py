@@ -5,13 +5,14 @@ fail to start.
 """
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reviewgen_spark.operations.doctor.finding import Finding
+from reviewgen_spark.orchestration.java import INSTALL_JAVA, java_fault
 
-JAVA_VERSIONS = (17, 21)  # Spark 4.1 supports these
 GIB = 2**30
 # Memory of a worker without the model: torch and transformers, measured 325 MiB, and one batch.
 WORKER_BYTES = 350 * 2**20
@@ -48,16 +49,11 @@ def check_java(version_text: str | None) -> Finding:
     >>> check_java('openjdk version "17.0.15" 2025-04-15').level, check_java('java version "1.8.0_392"').message
     ('ok', 'version 8')
     """
-    install = "install Java 17 (`apt-get install openjdk-17-jre-headless`), or point JAVA_HOME to one"
-    if version_text is None:
-        return Finding("fail", "java", "not found in JAVA_HOME or PATH", install)
-    numbers = re.search(r'version "(\d+)(?:\.(\d+))?', version_text)
-    if numbers is None:
-        return Finding("fail", "java", "its command shows no version", install)
-    major = int(numbers[2] or 0) if numbers[1] == "1" else int(numbers[1])  # 1.8 is 8
-    if major not in JAVA_VERSIONS:
-        return Finding("fail", "java", f"version {major}", install)
-    return Finding("ok", "java", f"version {major}")
+    fault = java_fault(version_text)
+    if fault is not None:
+        return Finding("fail", "java", fault, INSTALL_JAVA)
+    numbers = re.search(r'version "(\d+)', str(version_text))
+    return Finding("ok", "java", f"version {numbers[1] if numbers else 'unknown'}")
 
 
 def check_jars(folder: str, names: Sequence[str], package: str) -> Finding:
@@ -97,7 +93,9 @@ def check_user_key(value: str, key_file: Path | None, variable: str) -> Finding:
     if not key_file.is_file():
         return Finding("ok", "user key", f"{key_file} does not exist yet; the first run creates it")
     if key_file.stat().st_mode & 0o077:
-        return Finding("warn", "user key", f"{key_file} is accessible to other users", f"chmod 600 {key_file}")
+        return Finding(
+            "warn", "user key", f"{key_file} is accessible to other users", f"chmod 600 {shlex.quote(str(key_file))}"
+        )
     return Finding("ok", "user key", f"from {key_file}")
 
 

@@ -1,5 +1,6 @@
 """Finds erased records in delivered files, and lists them or replaces them by empty records."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pyspark.sql import Row
@@ -14,12 +15,13 @@ from reviewgen_spark.transforms.ingest.scan import file_hash
 from reviewgen_spark.transforms.ingest.source_record import UnreadableFileError
 
 
-def empty_landing(run: Run, erased: Erased, rewrite: bool) -> tuple[list[str], list[str]]:
+def empty_landing(run: Run, erased: Erased, sources: Mapping[int, str], rewrite: bool) -> tuple[list[str], list[str]]:
     """Searches every delivered file for erased records.
 
     Args:
         run: Run that holds the warehouse.
         erased: Hashed ids of the erased users and reviews.
+        sources: Source of each batch. A file without a batch is read as one of `ingest.source`.
         rewrite: Whether to empty the records; otherwise the files are only listed.
 
     Returns:
@@ -28,10 +30,11 @@ def empty_landing(run: Run, erased: Erased, rewrite: bool) -> tuple[list[str], l
     deliveries = list_deliveries(run.spark, run.config.paths.landing, run.config.ingest)
     known = run.warehouse.records("ops_source_files").read()
     last = {row.path: row for row in known}
+    by_path = {row.path: sources[row.batch_id] for row in known if row.batch_id in sources}
     emptied: list[str] = []
     remaining: list[str] = []
     readable = [delivery for delivery in deliveries if not delivery.fault]
-    for match in find_in_landing(run.spark, run.config, readable, erased):
+    for match in find_in_landing(run.spark, run.config, readable, erased, by_path):
         logged = last.get(match.delivery.path)
         if rewrite and match.ordinals and (obstacle := _obstacle(run.config, match, logged)) is None:
             try:

@@ -8,10 +8,17 @@ from reviewgen_spark.text.privacy.erasure_keys import Kind
 
 @dataclass(frozen=True)
 class ErasureRequest:
-    """Holds the ids of the users and reviews to erase; they are never printed."""
+    """Holds the ids of the users and reviews to erase; they are never printed.
+
+    Attributes:
+        users: Ids of users.
+        reviews: Ids of reviews.
+        source: The only source to erase them in; None means all sources.
+    """
 
     users: frozenset[str] = frozenset()
     reviews: frozenset[str] = frozenset()
+    source: str | None = None
 
     @property
     def keyed(self) -> Iterable[tuple[Kind, str]]:

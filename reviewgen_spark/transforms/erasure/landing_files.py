@@ -3,7 +3,7 @@
 import gzip
 import os
 import posixpath
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,11 @@ class AffectedFile:
 
 
 def find_in_landing(
-    spark: SparkSession, config: Config, deliveries: Sequence[Delivery], erased: Erased
+    spark: SparkSession,
+    config: Config,
+    deliveries: Sequence[Delivery],
+    erased: Erased,
+    sources: Mapping[str, str],
 ) -> list[AffectedFile]:
     """Reads every delivered file.
 
@@ -62,6 +66,7 @@ def find_in_landing(
         config: `paths.landing` and the section `ingest`.
         deliveries: The files.
         erased: What must stay erased.
+        sources: Source of each file by path; the others are of `ingest.source`.
     """
     if not deliveries:
         return []
@@ -72,7 +77,7 @@ def find_in_landing(
     def find(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for row in batch.to_pylist():
-                parse = parser_of(row["feed_code"], section.source, zone)
+                parse = parser_of(row["feed_code"], row["source"], zone)
                 matches = []
                 location = posixpath.join(landing, row["path"])
                 kind = "parquet" if row["format_code"] == "delta" else row["format_code"]
@@ -84,8 +89,11 @@ def find_in_landing(
                     matches.append({"path": row["path"], "ordinal": None, "line": None})
                 yield pa.RecordBatch.from_pylist(matches, out)
 
-    files = [(one.feed_code, one.path, one.format_code) for one in sorted(deliveries, key=lambda one: -one.size)]
-    listed = spread(spark, files, "feed_code string, path string, format_code string")
+    files = [
+        (one.feed_code, one.path, one.format_code, sources.get(one.path, section.source))
+        for one in sorted(deliveries, key=lambda one: -one.size)
+    ]
+    listed = spread(spark, files, "feed_code string, path string, format_code string, source string")
     by_path: dict[str, list[tuple[int | None, int | None]]] = {}
     for match in listed.mapInArrow(find, schema).collect():
         by_path.setdefault(match.path, []).append((match.ordinal, match.line))

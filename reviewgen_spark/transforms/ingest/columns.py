@@ -18,7 +18,7 @@ REVIEW_COLUMNS = (
     "updated_at",
 )
 REQUIRED_GOLD_COLUMNS = ("review_id", "task", "label")
-GOLD_COLUMNS = (*REQUIRED_GOLD_COLUMNS, "source")
+GOLD_COLUMNS = (*REQUIRED_GOLD_COLUMNS, "source", "review_source")
 
 
 @dataclass(frozen=True)

@@ -245,7 +245,9 @@ def is_erased(parsed: Parsed, raw: str, erased: Erased) -> bool:
     """Returns whether a record is of an erased user or review; one that was not parsed, whether it names one."""
     if parsed.reasons:
         return erased.is_named_in(raw)
-    return erased.has_user(parsed.values.get("user_id")) or erased.has_review(parsed.values["review_id"])
+    values = parsed.values
+    source = values.get("review_source") if "task" in values else values.get("source")
+    return erased.has_user(values.get("user_id"), source) or erased.has_review(values["review_id"], source)
 
 
 def _to_arrow(rows: Iterator[dict[str, Any]], schema: StructType) -> Iterator[pa.RecordBatch]:

@@ -4,7 +4,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
@@ -37,7 +37,7 @@ class JsonPart(NamedTuple):
     is_cut: bool = False
 
 
-def read_json(stream: BinaryIO, feed: Feed, encoding: str, max_bytes: int) -> Iterator[SourceRecord]:
+def read_json(stream: io.BufferedReader, feed: Feed, encoding: str, max_bytes: int) -> Iterator[SourceRecord]:
     """Yields the records of a stream that can `peek`.
 
     Raises:
@@ -56,9 +56,9 @@ def read_json(stream: BinaryIO, feed: Feed, encoding: str, max_bytes: int) -> It
             yield reader.record(ordinal, part.line, content)
 
 
-def split_json(stream: BinaryIO, max_bytes: int) -> Iterator[JsonPart]:
+def split_json(stream: io.BufferedReader, max_bytes: int) -> Iterator[JsonPart]:
     """Cuts a stream into records and what stands between them."""
-    head = cast(io.BufferedReader, stream).peek(_CHUNK)
+    head = stream.peek(_CHUNK)
     if _is_over_lines(head):
         yield from _split_objects(stream, max_bytes)
         return

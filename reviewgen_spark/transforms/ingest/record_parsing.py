@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -93,18 +94,25 @@ class ReviewParser:
 
 def parser_of(feed_code: str, source: str, timezone: ZoneInfo) -> Callable[[Mapping[str, Any]], Parsed]:
     """Returns a new parser for one file of a feed; it must be called with the records in their order."""
-    return ReviewParser(source, timezone).parse if feed_code == "reviews" else parse_gold_label
+    if feed_code == "reviews":
+        return ReviewParser(source, timezone).parse
+    return partial(parse_gold_label, review_source=source)
 
 
-def parse_gold_label(record: Mapping[str, Any]) -> Parsed:
+def parse_gold_label(record: Mapping[str, Any], review_source: str | None = None) -> Parsed:
     """Converts the values of a human label to their types; the reasons are those of a review, and two more.
 
     `aspect_missing`: a task `aspect:<aspect>` without an aspect. `polarity_unknown`: such a task with another label
     than negative, neutral or positive. Other tasks and their labels are not checked here.
+
+    Args:
+        record: the values of the record.
+        review_source: the source of the labelled review, if the record has no column review_source.
     """
     reasons: list[str] = []
     values = {name: _identifier(record, name, reasons, required=True) for name in REQUIRED_GOLD_COLUMNS}
     values["source"] = _identifier(record, "source", reasons) or "unknown"
+    values["review_source"] = _identifier(record, "review_source", reasons) or review_source
     task = values["task"] or ""
     if task.startswith(ASPECT_TASK):
         aspect = task.removeprefix(ASPECT_TASK).strip()

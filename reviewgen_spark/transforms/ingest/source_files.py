@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 from pyarrow import fs
@@ -98,16 +98,16 @@ def find_encoding(location: str, section: IngestSection) -> str:
 
 
 @contextmanager
-def open_text(location: str, encoding: str, section: IngestSection) -> Iterator[BinaryIO]:
+def open_text(location: str, encoding: str, section: IngestSection) -> Iterator[io.BufferedReader]:
     """Opens a file of lines, unpacked. One in UTF-16 or UTF-32 is read as UTF-8."""
     with open_bytes(location, section) as stream:
         if encoding in WIDE_ENCODINGS:
-            stream = cast(BinaryIO, io.BufferedReader(Transcoded(stream, encoding), _BUFFER))
+            stream = io.BufferedReader(Transcoded(stream, encoding), _BUFFER)
         yield stream
 
 
 @contextmanager
-def open_bytes(location: str, section: IngestSection) -> Iterator[BinaryIO]:
+def open_bytes(location: str, section: IngestSection) -> Iterator[io.BufferedReader]:
     """Opens a file's bytes, unpacked if its name ends in .gz.
 
     Raises:
@@ -123,7 +123,7 @@ def open_bytes(location: str, section: IngestSection) -> Iterator[BinaryIO]:
             raw: Any = _Unpacked(gzip.GzipFile(fileobj=source), limit)
         else:
             raw = source
-        yield cast(BinaryIO, stack.enter_context(io.BufferedReader(raw, _BUFFER)))
+        yield stack.enter_context(io.BufferedReader(raw, _BUFFER))
 
 
 @contextmanager
