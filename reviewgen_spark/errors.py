@@ -23,6 +23,10 @@ class SchemaError(ReviewgenError, ValueError):
     """Reports a table or a file without the expected columns."""
 
 
+class DamagedTableError(ReviewgenError, OSError):
+    """Reports a table that is gone or damaged; the message names table, file and remedy."""
+
+
 class DataQualityError(ReviewgenError, ValueError):
     """Reports data that is late, too small or refused; all other data was written."""
 

@@ -1,4 +1,4 @@
-"""Adds the commands that change a warehouse by hand: ingest, erase, maintain."""
+"""Adds the commands that change a warehouse by hand: ingest, erase, maintain, repair."""
 
 import argparse
 import sys
@@ -98,4 +98,13 @@ def _maintain(options: argparse.Namespace) -> int:
     config = read_config(options)
     with open_session(config) as spark, open_run(spark, config) as run:
         print("\n".join(maintain(run, options.dry_run).lines()))
+    return 0
+
+
+def _repair(options: argparse.Namespace) -> int:
+    from reviewgen_spark.operations.repair import repair
+
+    config = read_config(options)
+    with open_session(config) as spark:
+        print("\n".join(repair(spark, config, options.table, options.accept_loss)))
     return 0

@@ -62,6 +62,8 @@ def maintain(run: Run, is_dry: bool = False) -> Maintenance:
         is_dry: Whether to report only what would be done.
     """
     warehouse, config = run.warehouse, run.config
+    # VACUUM would delete files that a lost commit refers to.
+    warehouse.require_whole(TABLES, run.ledger.written_versions())
     expired = _expire_runs(run, is_dry)
     sizes = []
     for name, table in TABLES.items():
