@@ -37,6 +37,10 @@ class ModelNotFoundError(ReviewgenError, LookupError):
     """Reports that no model has the given name, alias or path."""
 
 
+class DamagedModelError(ModelNotFoundError):
+    """Reports a registered model whose files are missing, or are not those that were registered."""
+
+
 class RegistryError(ReviewgenError, ConnectionError):
     """Reports that the model registry does not answer."""
 

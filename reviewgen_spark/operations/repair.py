@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
-from reviewgen_spark.pipelines import all_stages
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import DamagedTableError
 from reviewgen_spark.orchestration.backlog import Backlog
 from reviewgen_spark.orchestration.ledger import Ledger
 from reviewgen_spark.orchestration.runner import Run, hold_warehouse, open_run
+from reviewgen_spark.pipelines import all_stages
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.transforms.ingest.landing import file_hash
 from reviewgen_spark.warehouse.table_damage import Damage, find_damage

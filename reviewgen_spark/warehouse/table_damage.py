@@ -140,10 +140,14 @@ def broken_log_files(folder: Path, version: int) -> list[Path]:
         if number > version or not _is_checkpoint(paths)
     ]
     hints = [folder / _HINT] if (folder / _HINT).exists() else []
-    # Delta's checksums of a version, and Hadoop's checksums of a file.
-    sums = [path for path in folder.glob("*.crc") if path.stem.isdigit() and int(path.stem) > version]
+    # Checksums are of later versions too: those of Delta, and those of Hadoop, whose file may be gone.
+    sums = [
+        path
+        for path in folder.iterdir()
+        if path.suffix == ".crc" and (match := re.match(r"\.?(\d{20})\.", path.name)) and int(match[1]) > version
+    ]
     gone = [*later, *checkpoints, *hints, *sums]
-    return [*gone, *(crc for path in gone if (crc := _crc_file(path)).exists())]
+    return sorted({*gone, *(crc for path in gone if (crc := _crc_file(path)).exists())})
 
 
 def named_file(text: str) -> tuple[str, str] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from reviewgen_spark.jobs import clean, dedup, ingest
+from reviewgen_spark.jobs import clean, ingest
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import DamagedTableError, StageError
@@ -21,9 +21,9 @@ from reviewgen_spark.orchestration.ledger import Ledger
 from reviewgen_spark.orchestration.runner import open_run
 from reviewgen_spark.warehouse.tables import Warehouse
 
-STAGES = (ingest.STAGE, clean.STAGE, dedup.STAGE)
+STAGES = (ingest.STAGE, clean.STAGE)
 RUNS, FILES, LEASES = "ops_stage_runs", "ops_source_files", "ops_leases"
-COMPARED = ("bronze_reviews", "silver_reviews", "silver_review_clusters", "silver_minhash_bands", "ops_clean_metrics")
+COMPARED = ("bronze_reviews", "silver_reviews", "ops_clean_metrics")
 
 
 def configure(root: Path) -> Config:
@@ -61,7 +61,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> P
         ]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         (folder / f"2026-01-0{day}.jsonl").write_text(text, encoding="utf-8")
-    assert len(run(spark, configure(root))) == 6
+    assert len(run(spark, configure(root))) == 4
     return root
 
 
@@ -166,13 +166,8 @@ Harm = Callable[[Warehouse], str]
         (remove_middle_commit, (1, 2)),
     ],
 )
-def test_a_lost_table_is_refused_and_comes_back(
-    spark: SparkSession,
-    config: Config,
-    warehouse: Warehouse,
-    before: dict[str, list[str]],
-    harm: Harm,
-    batches: tuple[int, ...],
+def test_a_damaged_table_is_refused_and_its_lost_batches_are_taken_back(
+    spark: SparkSession, config: Config, warehouse: Warehouse, harm: Harm, batches: tuple[int, ...]
 ) -> None:
     message = harm(warehouse)
     ledger = warehouse.version(RUNS)
@@ -181,25 +176,41 @@ def test_a_lost_table_is_refused_and_comes_back(
     assert str(error.value).startswith("silver_reviews: ") and "`reviewgen repair silver_reviews`" in str(error.value)
     assert error.value.exit_code == 5
     assert warehouse.version(RUNS) == ledger, "nothing was written"
-    lines = repair(spark, config, "silver_reviews", False)
-    assert "run `reviewgen run nightly` now" in lines[-1]
+    repair(spark, config, "silver_reviews", False)
+    assert Ledger(warehouse, "test").unfinished("clean") == list(batches)
+    assert {row.batch_id for row in warehouse.read("silver_reviews").collect()} >= {1, 2} - set(batches)
+    assert repair(spark, config, "silver_reviews", False) == ["silver_reviews: nothing to repair"]
+
+
+@pytest.mark.parametrize(
+    ("harm", "batches"), [(remove_folder, (1, 2)), (remove_file, (1,)), (remove_last_commit, (2,))]
+)
+def test_the_rows_of_a_lost_table_come_back(
+    spark: SparkSession,
+    config: Config,
+    warehouse: Warehouse,
+    before: dict[str, list[str]],
+    harm: Harm,
+    batches: tuple[int, ...],
+) -> None:
+    harm(warehouse)
+    assert "run `reviewgen run nightly` now" in repair(spark, config, "silver_reviews", False)[-1]
     assert run(spark, config) == [f"[clean] batch {batch}" for batch in batches]
     assert rows(warehouse) == before
     assert run(spark, config) == []
-    assert repair(spark, config, "silver_reviews", False) == ["silver_reviews: nothing to repair"]
 
 
 def test_a_damaged_file_of_equal_size_is_named_when_it_is_read(
     spark: SparkSession, config: Config, warehouse: Warehouse, before: dict[str, list[str]]
 ) -> None:
-    file = data_file(warehouse, "silver_reviews", 2)
+    file = data_file(warehouse, "bronze_reviews", 2)
     flip(file)
     with pytest.raises(StageError) as error:
-        run(spark, config, Force("dedup", 2, 2))
-    assert f"the file batch_id=2/{file.name} of the table silver_reviews" in str(error.value)
-    assert "`reviewgen repair silver_reviews`" in str(error.value)
-    repair(spark, config, "silver_reviews", False)
-    assert run(spark, config) == ["[clean] batch 2", "[dedup] batch 2"]
+        run(spark, config, Force("clean", 2, 2))
+    assert f"the file batch_id=2/{file.name} of the table bronze_reviews" in str(error.value)
+    assert "`reviewgen repair bronze_reviews`" in str(error.value)
+    repair(spark, config, "bronze_reviews", False)
+    assert run(spark, config) == ["[ingest] batch 2", "[clean] batch 2"]
     assert rows(warehouse) == before
 
 
@@ -242,7 +253,7 @@ def test_a_lost_log_of_runs_computes_everything_but_delivered_files_again(
         repair(spark, config, RUNS, False)
     lines = repair(spark, config, RUNS, True)
     assert "2 batches of ingest are complete" in lines[-2]
-    assert run(spark, config) == [f"[{stage}] batch {batch}" for stage in ("clean", "dedup") for batch in (1, 2)]
+    assert run(spark, config) == ["[clean] batch 1", "[clean] batch 2"]
     assert rows(warehouse) == before
 
 
@@ -281,7 +292,7 @@ def test_the_log_of_delivered_files_cannot_be_made_again(
     shutil.rmtree(warehouse.path(FILES))
     with pytest.raises(DamagedTableError, match=r"ops_source_files: its folder .* is gone"):
         run(spark, config)
-    with pytest.raises(DamagedTableError, match="cannot be made again.*from a backup"):
+    with pytest.raises(DamagedTableError, match=r"cannot be made again.*from a backup"):
         repair(spark, config, FILES, True)
 
 
@@ -306,11 +317,11 @@ def test_a_damaged_lease_is_made_again(spark: SparkSession, config: Config, ware
 def test_maintenance_and_erasure_refuse_a_damaged_table(
     spark: SparkSession, config: Config, warehouse: Warehouse
 ) -> None:
-    commits(warehouse, "silver_minhash_bands")[-1].unlink()  # VACUUM would delete the files of this commit
-    files = sorted(Path(warehouse.path("silver_minhash_bands")).rglob("*.parquet"))
+    commits(warehouse, "silver_reviews")[-1].unlink()  # VACUUM would delete the files of this commit
+    files = sorted(Path(warehouse.path("silver_reviews")).rglob("*.parquet"))
     with open_run(spark, config, report=lambda line: None) as opened:
-        with pytest.raises(DamagedTableError, match="silver_minhash_bands"):
+        with pytest.raises(DamagedTableError, match="silver_reviews"):
             maintain(opened)
-        with pytest.raises(DamagedTableError, match="silver_minhash_bands"):
+        with pytest.raises(DamagedTableError, match="silver_reviews"):
             erase(opened, ErasureRequest(frozenset({"u1"}), frozenset()))
-    assert sorted(Path(warehouse.path("silver_minhash_bands")).rglob("*.parquet")) == files
+    assert sorted(Path(warehouse.path("silver_reviews")).rglob("*.parquet")) == files
