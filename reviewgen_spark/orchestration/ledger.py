@@ -9,7 +9,7 @@ from pyspark.sql import Row
 
 from reviewgen_spark.warehouse.tables import Warehouse
 
-_TABLE = "ops_stage_runs"
+RUNS = "ops_stage_runs"
 _LOST = "TableLost"
 """The `error_class` of a row that marks a batch as not done, because a table has lost its rows."""
 # Tables that no stage writes, each with a table of the same age: it was created by the run that created the other.
@@ -41,12 +41,12 @@ class Ledger:
         self._last: dict[tuple[str, int | None], StageRun] = {}
         self._succeeded: dict[tuple[str, int | None], StageRun] = {}
         self._sequence = 0
-        is_there = warehouse.exists(_TABLE)
+        is_there = warehouse.exists(RUNS)
         # A run creates this table first. So it existed if another table has rows.
-        is_lost = not is_there and warehouse.has_rows(but=(_TABLE, "ops_leases"))
-        warehouse.require_whole([_TABLE], {_TABLE: 0} if is_lost else {})
+        is_lost = not is_there and warehouse.has_rows(but=(RUNS, "ops_leases"))
+        warehouse.require_whole([RUNS], {RUNS: 0} if is_lost else {})
         if is_there:
-            for row in warehouse.records(_TABLE).read():
+            for row in warehouse.records(RUNS).read():
                 self._sequence = row.sequence
                 self._note(row.stage, row.batch_id, row.error_class, _run_of(row))
 
@@ -133,7 +133,7 @@ class Ledger:
     def _append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Appends rows in one commit, numbered after the last one."""
         numbered = [{"sequence": self._sequence + index, **row} for index, row in enumerate(rows, start=1)]
-        self._warehouse.records(_TABLE).append(numbered)
+        self._warehouse.records(RUNS).append(numbered)
         self._sequence += len(rows)
         for row in rows:
             run = StageRun(

@@ -76,7 +76,8 @@ def test_broken_tables_and_a_held_lease_are_told(spark: SparkSession, config: Co
         lease.release()
     assert found["lease"].level == "warn" and "run a-run holds the warehouse" in found["lease"].message
     assert found["table silver_tokens"].level == "fail"
-    assert "1 of its 1 files are missing" in found["table silver_tokens"].message
+    assert f"batch_id=1/{data.name} is missing" in found["table silver_tokens"].message
+    assert "`reviewgen repair silver_tokens`" in found["table silver_tokens"].next_step
     assert found["table gold_review_labels"].level == "fail" and "mood" in found["table gold_review_labels"].message
     assert found["table ops_weak_voters"].level == "warn"
     assert found["table ops_weak_voters"].message == "lacks column estimated_accuracy"
