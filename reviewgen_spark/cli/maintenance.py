@@ -52,6 +52,19 @@ def add_commands(commands: Commands) -> None:
     )
     maintenance.add_argument("--dry-run", action="store_true", help="only print what would be removed")
 
+    repairing = add_command(
+        commands,
+        "repair",
+        _repair,
+        "repair a table that is gone or damaged; the next run computes its lost batches again",
+        """reviewgen repair silver_reviews
+reviewgen repair bronze_reviews --accept-loss    # a delivered file is gone, and so are its rows""",
+    )
+    repairing.add_argument("table", metavar="TABLE", help="name of the table, from the message of the run")
+    repairing.add_argument(
+        "--accept-loss", action="store_true", help="continue although rows of the table cannot be restored"
+    )
+
 
 def _decide(options: argparse.Namespace) -> int:
     from reviewgen_spark.operations.status import decide_file

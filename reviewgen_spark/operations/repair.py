@@ -152,7 +152,7 @@ def _accept(ledger: Ledger, key: _Key, name: str, warehouse: Warehouse) -> None:
     run = ledger.last(*key)
     if run is None or run.state != "succeeded":
         return
-    rows = warehouse.read(name).where(F.col("batch_id") == key[1]).count()
+    rows = warehouse.read(name).where(F.col("batch_id") == F.lit(key[1])).count()
     ledger.record(
         *key,
         "succeeded",

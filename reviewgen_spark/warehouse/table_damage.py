@@ -231,7 +231,7 @@ def _commit_fault(path: Path, version: int) -> str | None:
     kinds = [kind for action in actions for kind in action]
     if version == 0 and not {"protocol", "metaData"} <= set(kinds):
         return "is cut short: the columns of the table are missing"
-    info = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+    info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
     if info.get("operation") == "WRITE":
         metrics = info.get("operationMetrics") or {}
         written = int(metrics.get("numFiles", metrics.get("num_added_files", 0)) or 0)
