@@ -23,6 +23,10 @@ class SchemaError(ReviewgenError, ValueError):
     """Reports a table or a file without the expected columns."""
 
 
+class DamagedTableError(ReviewgenError, OSError):
+    """Reports a table that is gone or damaged; the message names table, file and remedy."""
+
+
 class DataQualityError(ReviewgenError, ValueError):
     """Reports data that is late, too small or refused; all other data was written."""
 
@@ -31,6 +35,10 @@ class DataQualityError(ReviewgenError, ValueError):
 
 class ModelNotFoundError(ReviewgenError, LookupError):
     """Reports that no model has the given name, alias or path."""
+
+
+class DamagedModelError(ModelNotFoundError):
+    """Reports a registered model whose files are missing, or are not those that were registered."""
 
 
 class RegistryError(ReviewgenError, ConnectionError):

@@ -1,4 +1,4 @@
-"""Adds the commands that change a warehouse by hand: ingest, erase, maintain."""
+"""Adds the commands that change a warehouse by hand: ingest, erase, maintain, repair."""
 
 import argparse
 import sys
@@ -57,6 +57,19 @@ def add_commands(commands: Commands) -> None:
     )
     maintenance.add_argument("--dry-run", action="store_true", help="only print what would be removed")
 
+    repairing = add_command(
+        commands,
+        "repair",
+        _repair,
+        "repair a table that is gone or damaged; the next run computes its lost batches again",
+        """reviewgen repair silver_reviews
+reviewgen repair bronze_reviews --accept-loss    # a delivered file is gone, and so are its rows""",
+    )
+    repairing.add_argument("table", metavar="TABLE", help="name of the table, from the message of the run")
+    repairing.add_argument(
+        "--accept-loss", action="store_true", help="continue although rows of the table cannot be restored"
+    )
+
 
 def _decide(options: argparse.Namespace) -> int:
     from reviewgen_spark.operations.status import decide_file
@@ -105,4 +118,13 @@ def _maintain(options: argparse.Namespace) -> int:
     config = read_config(options)
     with open_session(config) as spark, open_run(spark, config) as run:
         print("\n".join(maintain(run, options.dry_run).lines()))
+    return 0
+
+
+def _repair(options: argparse.Namespace) -> int:
+    from reviewgen_spark.operations.repair import repair
+
+    config = read_config(options)
+    with open_session(config) as spark:
+        print("\n".join(repair(spark, config, options.table, options.accept_loss)))
     return 0

@@ -52,10 +52,12 @@ class Run:
         """Runs stages in order, each over all batches that are not done.
 
         Raises:
+            DamagedTableError: When one of their tables is gone or damaged; nothing was written.
             StageError: When a stage fails. Finished batches stay, and the next run resumes after them.
         """
         self.warehouse.converge(
-            sorted({name for stage in stages for name in (*stage.reads, *stage.writes, *stage.history)})
+            sorted({name for stage in stages for name in (*stage.reads, *stage.writes, *stage.history)}),
+            self.ledger.written_versions(),
         )
         advance = add_bar("stages", len(stages), is_even=False)
         for stage in stages:
@@ -216,16 +218,13 @@ def open_run(
 
     Raises:
         ConfigError: When this user cannot write the warehouse or the artifacts.
+        DamagedTableError: When the log of runs or the log of delivered files is gone or damaged.
         LeaseError: When another run holds the lease.
     """
-    require_writable(config)
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-    warehouse = Warehouse(spark, config)
-    lease = Lease(warehouse, config, run_id)
-    lease.acquire()
-    try:
-        warehouse.converge(["ops_stage_runs", "ops_source_files"])
+    with hold_warehouse(spark, config) as (warehouse, lease):
+        run_id = lease.run_id
         ledger = Ledger(warehouse, run_id)
+        warehouse.converge(["ops_stage_runs", "ops_source_files"], ledger.written_versions())
         backlog = Backlog(config, warehouse, ledger, force, batches, max_batches)
         artifacts = Artifacts(config.paths.artifacts)
         yield Run(
@@ -241,6 +240,22 @@ def open_run(
             StageInputs(warehouse, ledger, artifacts, run_id),
             Publisher(config, warehouse, lease),
         )
+
+
+@contextmanager
+def hold_warehouse(spark: SparkSession, config: Config) -> Iterator[tuple[Warehouse, Lease]]:
+    """Takes the lease of the warehouse without reading its logs, and releases it at the end.
+
+    Raises:
+        ConfigError: When this user cannot write the warehouse or the artifacts.
+        LeaseError: When another run holds the lease.
+    """
+    require_writable(config)
+    warehouse = Warehouse(spark, config)
+    lease = Lease(warehouse, config, f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}")
+    lease.acquire()
+    try:
+        yield warehouse, lease
     finally:
         lease.release()
 

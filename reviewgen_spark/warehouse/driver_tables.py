@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pyspark.sql import Row
 
+from reviewgen_spark.errors import DamagedTableError
 from reviewgen_spark.schemas import Table
 from reviewgen_spark.schemas.arrow import arrow_schema
 from reviewgen_spark.warehouse.delta_log import DeltaLog, sql_name, sql_text
@@ -58,12 +59,20 @@ class DriverRecords:
 
     def read(self) -> list[Row]:
         """See `Records`."""
+        import pyarrow as pa
         from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
         # Arrow's file system is used, because threads of delta-rs's file system call Python. With it, 4 of 60 processes
         # that ended at once aborted.
         files = SubTreeFileSystem(self._log.path, LocalFileSystem())
-        values = self._stored.to_pyarrow_table(filesystem=files).to_pylist(maps_as_pydicts="strict")
+        try:
+            values = self._stored.to_pyarrow_table(filesystem=files).to_pylist(maps_as_pydicts="strict")
+        except (OSError, pa.ArrowException) as error:
+            name = self._table.name
+            raise DamagedTableError(
+                f"{name}: a data file in {self._log.path} cannot be read ({type(error).__name__}); restore it from a "
+                f"backup, or run `reviewgen repair {name}`"
+            ) from None
         return _rows(self._table, values)
 
     def append(self, values: Sequence[Mapping[str, Any]]) -> None:

@@ -78,7 +78,8 @@ def test_damaged_tables_and_a_held_lease_are_reported(spark: SparkSession, confi
         lease.release()
     assert findings["lease"].level == "warn" and "run a-run holds the warehouse" in findings["lease"].message
     assert findings["table silver_tokens"].level == "fail"
-    assert "1 of its 1 files are missing" in findings["table silver_tokens"].message
+    assert f"batch_id=1/{data.name} is missing" in findings["table silver_tokens"].message
+    assert "`reviewgen repair silver_tokens`" in findings["table silver_tokens"].next_step
     assert (
         findings["table gold_review_labels"].level == "fail" and "mood" in findings["table gold_review_labels"].message
     )

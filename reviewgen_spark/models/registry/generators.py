@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reviewgen_spark.errors import ModelNotFoundError
-from reviewgen_spark.models.classifier.model_folder import CURVE_FILE
+from reviewgen_spark.models.classifier.model_folder import CURVE_FILE, files_sha256, other_files
 from reviewgen_spark.models.evaluation.evaluation import Score
 from reviewgen_spark.models.generator.generator_folder import GENERATOR_FILES, generator_sha256, read_generator
 from reviewgen_spark.models.registry.aliases import Decision
@@ -26,7 +26,7 @@ from reviewgen_spark.models.registry.mlflow_store import (
     open_run,
 )
 from reviewgen_spark.models.registry.model_card import write_generator_card
-from reviewgen_spark.models.registry.registry import RegisteredModel
+from reviewgen_spark.models.registry.registry import OTHER_FILES_TAG, RegisteredModel
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -131,12 +131,14 @@ def _log_version(
             for file in (*GENERATOR_FILES, "tokenizer_config.json"):
                 if (folder / file).is_file():
                     (Path(staged) / file).symlink_to((folder / file).resolve())
+            others = files_sha256(Path(staged), other_files(Path(staged), GENERATOR_FILES))
             client.log_artifacts(run_id, staged, ARTIFACT)
         version_tags = {
             "fingerprint": fingerprint,
             "sha256": sha256,
             "base": settings.base,
             "corpus_fingerprint": settings.corpus_fingerprint,
+            OTHER_FILES_TAG: others,
         }
         return add_version(client, name, run_id, ARTIFACT, version_tags)
 
@@ -146,7 +148,8 @@ def _pin(model_version: "ModelVersion") -> RegisteredModel:
     label = f"'{model_version.name}' version {model_version.version}"
     try:
         path = locate(str(model_version.source))
-        settings, sha256 = read_generator(path), generator_sha256(path)
+        sha256, others = generator_sha256(path), files_sha256(path, other_files(path, GENERATOR_FILES))
+        settings = read_generator(path)
     except (OSError, ModelNotFoundError) as error:
         raise ModelNotFoundError(
             f"{label}: its files at {model_version.source} cannot be read ({type(error).__name__}); restore them, or "
@@ -156,6 +159,11 @@ def _pin(model_version: "ModelVersion") -> RegisteredModel:
         raise ModelNotFoundError(
             f"{label}: its files in {path} are not those that were registered (sha256 {sha256[:12]}, expected "
             f"{model_version.tags['sha256'][:12]}); set generation.alias to another version"
+        )
+    if model_version.tags.get(OTHER_FILES_TAG, "") not in ("", others):
+        raise ModelNotFoundError(
+            f"{label}: the files beside the generator in {path}, such as tokenizer_config.json, are not those that "
+            "were registered; set generation.alias to another version"
         )
     uri = str(model_version.source).rstrip("/")
     return RegisteredModel(

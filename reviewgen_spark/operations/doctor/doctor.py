@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from reviewgen_spark.config import Config, load_config
-from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryError, ReviewgenError
+from reviewgen_spark.errors import ConfigError, DamagedTableError, ModelNotFoundError, RegistryError, ReviewgenError
 from reviewgen_spark.inference.labelling.label import require_label_model
 from reviewgen_spark.operations.doctor import health_checks
 from reviewgen_spark.operations.doctor.finding import Finding, exit_code
@@ -26,6 +26,7 @@ from reviewgen_spark.orchestration.resources.user_key import KEY_VARIABLE
 from reviewgen_spark.orchestration.session import DELTA_PACKAGE, start_session
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.warehouse.schema_evolution import differences
+from reviewgen_spark.warehouse.table_damage import find_damage
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -201,15 +202,28 @@ def examine_warehouse(spark: "SparkSession", config: Config) -> Iterator[Finding
         yield Finding(
             "fail", "lease", f"cannot be read ({type(error).__name__})", "see the findings about tables below"
         )
+    written = _written_versions(warehouse)
     states = []
     for name in TABLES:
         try:
-            if warehouse.exists(name):
+            if damage := find_damage(warehouse.log(name), written.get(name)):
+                states.append(TableState(name, unreadable=damage.summary()))
+            elif warehouse.exists(name):
                 states.append(state_of(warehouse, name))
         except Exception as error:
             # Only the class is reported, because a message of Spark may contain values.
             states.append(TableState(name, unreadable=type(error).__name__))
     yield from health_checks.check_tables(states, len(TABLES))
+
+
+def _written_versions(warehouse: "Warehouse") -> dict[str, int]:
+    """Returns the versions that the log of runs has recorded; if it is lost or damaged, only that it must exist."""
+    from reviewgen_spark.orchestration.ledger import RUNS, Ledger
+
+    try:
+        return Ledger(warehouse, "doctor").written_versions()
+    except DamagedTableError:
+        return {RUNS: 0}
 
 
 def state_of(warehouse: "Warehouse", name: str) -> TableState:

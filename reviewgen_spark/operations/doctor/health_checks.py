@@ -262,10 +262,10 @@ def check_tables(states: Sequence[TableState], declared: int) -> list[Finding]:
     findings: list[Finding] = []
     for state in states:
         if state.unreadable is not None:
-            advice = "restore the missing files, or run `reviewgen run nightly --force` with the stage of this table"
+            advice = f"restore the files from a backup, or run `reviewgen repair {state.name}`"
             findings.append(Finding("fail", f"table {state.name}", f"cannot be read ({state.unreadable})", advice))
         elif state.faults:
-            advice = "migrate the table by hand, or move its folder away and run its stage with --force"
+            advice = f"migrate the table by hand, or move its folder away and run `reviewgen repair {state.name}`"
             findings.append(Finding("fail", f"table {state.name}", "; ".join(state.faults), advice))
         elif state.additions:
             advice = "the next run adds what is missing"

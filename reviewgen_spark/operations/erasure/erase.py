@@ -25,6 +25,7 @@ from reviewgen_spark.operations.erasure.verification import delete_history, sear
 from reviewgen_spark.orchestration.erasure_log import ErasureLog
 from reviewgen_spark.orchestration.resources.user_key import user_key
 from reviewgen_spark.orchestration.runner import Run
+from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.text.privacy.erasure_keys import Kind, erasure_key
 from reviewgen_spark.transforms.erasure.affected_rows import (
     read_erased,
@@ -42,7 +43,9 @@ def erase(run: Run, request: ErasureRequest, rewrite_landing: bool = False) -> E
         rewrite_landing: Whether to empty the records in delivered files too; otherwise these files are only listed.
     """
     key: bytes = user_key(run.config).value
-    run.warehouse.converge(["ops_erasures", "bronze_erasures", *BRONZE])
+    written = run.ledger.written_versions()
+    run.warehouse.converge(["ops_erasures", "bronze_erasures", *BRONZE], written)
+    run.warehouse.require_whole(TABLES, written)  # a lost table may be restored later, with the erased rows
     read_erased(run.warehouse.read("ops_erasures"), key)  # raises for another secret key, before anything is written
     log = ErasureLog(run.warehouse, run.run_id)
     _check_source(run, request)

@@ -32,6 +32,18 @@ def user_key(config: Config) -> Resources:
     return Resources({"user_key": key_fingerprint(key)}, key)
 
 
+def signing_key(config: Config) -> bytes:
+    """Returns the secret key if there is one already, else no bytes; creates no file.
+
+    The notes of local copies of models are signed with it. A command that only labels runs without a key too.
+    """
+    file = Path(config.paths.root) / config.clean.user_key_file if config.clean.user_key_file else None
+    if not os.environ.get(KEY_VARIABLE) and not (file and file.is_file()):
+        return b""
+    key: bytes = user_key(config).value
+    return key
+
+
 def _key_file(path: Path) -> str:
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
