@@ -5,7 +5,8 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from reviewgen_spark.cli.command import Commands, add_command, add_group, open_session, print_progress, read_config
+from reviewgen_spark.cli.command import Commands, add_command, add_group, open_session, read_config
+from reviewgen_spark.config.messages import print_line, print_message
 from reviewgen_spark.errors import ConfigError
 
 
@@ -80,7 +81,8 @@ def _export_texts(options: argparse.Namespace) -> int:
     purposes = tuple(options.purpose) or tuple(sorted(PUBLISHABLE))
     export = TextExport(options.out.resolve(), purposes, options.format, options.strip, options.reason)
     with open_session(config) as spark, open_run(spark, config) as run:
-        print("\n".join(export_texts(run, export).lines()))
+        for line in export_texts(run, export).lines():
+            print_line(line)
     return 0
 
 
@@ -94,7 +96,7 @@ def _gallery(options: argparse.Namespace) -> int:
         page = render(read_gallery(Warehouse(spark, config), options.rows), metrics)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(page, encoding="utf-8")
-    print(f"{options.out}: open it in a browser; it contains review texts, as the tables do")
+    print_line(f"{options.out}: open it in a browser; it contains review texts, as the tables do")
     return 0
 
 
@@ -114,5 +116,5 @@ def _write(options: argparse.Namespace) -> int:
         if lines.seekable() and not is_piped:
             total = sum(1 for line in lines if line.strip())
             lines.seek(0)
-        write_file(config, writer, lines, out, print_progress, total)
+        write_file(config, writer, lines, out, print_message, total)
     return 0

@@ -47,9 +47,9 @@ def load_config(env: str | None = None, overrides: Iterable[str] = (), conf: Pat
     try:
         config = Config.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError("\n".join(faults + _explain(error, origin))) from None
+        raise ConfigError(*faults, *_explain(error, origin)) from None
     if faults:
-        raise ConfigError("\n".join(faults))
+        raise ConfigError(*faults)
     return config.model_copy(update={"paths": _absolute(config.paths, folder)})
 
 

@@ -43,4 +43,4 @@ def check_night(warehouse: Warehouse, config: Config) -> None:
     faults += open_erasures(warehouse)
     faults += check_freshness(arrivals, config.freshness, datetime.now(UTC))
     if faults:
-        raise DataQualityError("\n".join(faults))
+        raise DataQualityError(*faults)

@@ -100,7 +100,7 @@ def read_examples(file: Path) -> list[Example]:
             if not isinstance(text, str) or not text.strip():
                 raise ConfigError("text: expected a text that is not empty")
         except ConfigError as error:
-            raise ConfigError(f"{file.name}: line {number}: {error}") from None
+            raise ConfigError(*(f"{file.name}: line {number}: {fault}" for fault in error.args)) from None
         except (ValueError, KeyError, TypeError):
             raise ConfigError(
                 f'{file.name}: line {number}: expected {{"request": {{...}}, "text": "..."}}, got something else'

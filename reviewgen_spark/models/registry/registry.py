@@ -3,7 +3,6 @@
 `registration.py` adds versions, `aliases.py` sets the champion, `local_copies.py` is the fallback.
 """
 
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -76,7 +75,7 @@ def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
             raise
         except Exception as error:  # each kind of store raises its own errors when it is down
             raise RegistryError(
-                f"the registry at {_without_password(tracking_uri)} does not answer ({type(error).__name__}); "
+                f"the registry at {tracking_uri} does not answer ({type(error).__name__}); "
                 "start it, or set paths.mlflow_uri"
             ) from error
         return pin(model_version)
@@ -228,12 +227,3 @@ def _find(client: "MlflowClient", name: str, alias: str, tracking_uri: str) -> "
             "train and register one with `reviewgen run train`, or promote one with `reviewgen models promote`"
         )
     return model_version
-
-
-def _without_password(uri: str) -> str:
-    """Removes user and password from the address of a store.
-
-    >>> _without_password("postgresql://me:secret@db/mlflow")
-    'postgresql://db/mlflow'
-    """
-    return re.sub(r"//[^/@]*@", "//", uri)

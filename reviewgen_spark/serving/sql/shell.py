@@ -6,6 +6,7 @@ import contextlib
 from pyspark.sql import SparkSession
 
 from reviewgen_spark.config import Config
+from reviewgen_spark.config.messages import print_error
 from reviewgen_spark.errors import ReviewgenError
 from reviewgen_spark.serving.sql.catalog import register_tables
 from reviewgen_spark.serving.sql.functions import FUNCTIONS, register_named
@@ -24,7 +25,7 @@ class Shell(code.InteractiveConsole):
         try:
             register_named(self._spark, self._config, source)
         except ReviewgenError as error:
-            self.write(f"error: {error}\n")
+            print_error(error)
             return False
         return super().runsource(source, filename, symbol)
 

@@ -82,7 +82,7 @@ class TextRequest:
 
     def __post_init__(self) -> None:
         if faults := [*self._wrong_codes(), *self._wrong_values(), *self._missing()]:
-            raise ConfigError("\n".join(f"request: {fault}" for fault in faults))
+            raise ConfigError(*(f"request: {fault}" for fault in faults))
 
     def _wrong_codes(self) -> list[str]:
         lists: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
@@ -157,7 +157,7 @@ class TextRequest:
             raise ConfigError(f"request: expected a JSON object, got {type(values).__name__}")
         known = [field.name for field in fields(cls)]
         if unknown := [name for name in values if name not in known]:
-            raise ConfigError("\n".join(f"request: {_unknown(name, known)}" for name in unknown))
+            raise ConfigError(*(f"request: {_unknown(name, known)}" for name in unknown))
         if missing := [name for name in ("purpose", "product_id", "lang_code") if name not in values]:
             raise ConfigError(f"request: expected the keys {', '.join(missing)} too")
         for name in ("aspects", "keywords"):
