@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from reviewgen_spark.reports.charts import number
 
@@ -35,7 +36,7 @@ def fill(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(number=number, share=share)
-    return environment.get_template(template).render(values, policy=content_policy(environment, template))
+    return environment.get_template(template).render(values, policy=Markup(content_policy(environment, template)))
 
 
 def content_policy(environment: Environment, template: str) -> str:
