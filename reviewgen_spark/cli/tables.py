@@ -15,7 +15,7 @@ def add_commands(commands: Commands) -> None:
         "run a query on the tables, views and functions; a terminal cuts long values, a pipe gets them whole",
         """reviewgen sql "SELECT sentiment_label, count(*) FROM gold_review_labels GROUP BY 1"
 reviewgen sql "SELECT reviewgen_sentiment('物流很快').label, reviewgen_tokens('物流很快')" --env demo
-reviewgen sql --write "DELETE FROM gold_generated_texts WHERE purpose = 'augmentation'"""",
+reviewgen sql "DELETE FROM gold_generated_texts WHERE purpose = 'augmentation'" --write""",
         "0 done, 2 wrong configuration, or a statement that is not available, 5 everything else",
     )
     sql.add_argument("query", metavar="QUERY", help="query in Spark SQL")
@@ -49,11 +49,11 @@ def _sql(options: argparse.Namespace) -> int:
     with open_session(config) as spark, ExitStack() as stack:
         try:
             check_statement(spark, options.query, options.write)
-            forbid_paths(spark)
             if options.write:
                 stack.enter_context(open_run(spark, config))
             register_tables(spark, config)
             register_named(spark, config, options.query)
+            forbid_paths(spark)
             print_result(spark.sql(options.query), options.rows)
         except AnalysisException as error:
             message = f"the query does not fit the tables ({error.getCondition()}): {error.getMessage()}"

@@ -39,7 +39,7 @@ class Shell(code.InteractiveConsole):
 
 
 def check_queries(spark: SparkSession, is_write: bool) -> None:
-    """Makes `spark.sql` refuse what `reviewgen sql` refuses. It protects from mistakes: Python itself can do anything."""
+    """Makes `spark.sql` refuse what `reviewgen sql` refuses, against mistakes: Python itself can do anything."""
     run = spark.sql
 
     def sql(sqlQuery: str, args: Any = None, **values: Any) -> DataFrame:  # noqa: N803 - pyspark's name

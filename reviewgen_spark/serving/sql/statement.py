@@ -22,94 +22,36 @@ WRITES = {
     "VacuumTableCommand": "VACUUM",
     "RestoreTableStatement": "RESTORE",
 }
-_SHOWS = frozenset(
-    [
-        "ShowTables",
-        "ShowViews",
-        "ShowColumns",
-        "ShowCreateTable",
-        "ShowTableProperties",
-        "ShowFunctions",
-        "ShowNamespaces",
-        "ShowNamespacesCommand",
-        "DescribeRelation",
-        "DescribeColumn",
-        "DescribeQueryCommand",
-        "DescribeFunction",
-        "DescribeDeltaHistory",
-        "DescribeDeltaDetailCommand",
-        "ExplainCommand",
-    ]
+_SHOW_NAMES = (
+    "ShowTables ShowViews ShowColumns ShowCreateTable ShowTableProperties ShowFunctions ShowNamespaces "
+    "ShowNamespacesCommand DescribeRelation DescribeColumn DescribeQueryCommand DescribeFunction DescribeDeltaHistory "
+    "DescribeDeltaDetailCommand ExplainCommand"
 )
-_OPERATORS = frozenset(
-    [
-        "Project",
-        "Filter",
-        "Aggregate",
-        "Sort",
-        "GlobalLimit",
-        "LocalLimit",
-        "Offset",
-        "Distinct",
-        "Deduplicate",
-        "Union",
-        "Intersect",
-        "Except",
-        "Join",
-        "AsOfJoin",
-        "LateralJoin",
-        "Generate",
-        "Window",
-        "WithWindowDefinition",
-        "Sample",
-        "Pivot",
-        "Unpivot",
-        "Expand",
-        "SubqueryAlias",
-        "Repartition",
-        "RepartitionByExpression",
-        "OneRowRelation$",
-        "OneRowRelation",
-        "LocalRelation",
-        "Range",
-        "UnresolvedWith",
-        "UnresolvedHaving",
-        "UnresolvedHint",
-        "UnresolvedInlineTable",
-        "UnresolvedSubqueryColumnAliases",
-        "UnresolvedTVFAliases",
-        "TimeTravel",
-        "RelationTimeTravel",
-        "CurrentNamespace$",
-        "UnresolvedNamespace",
-        "UnresolvedFunctionName",
-    ]
+_OPERATOR_NAMES = (
+    "Project Filter Aggregate Sort GlobalLimit LocalLimit Offset Distinct Deduplicate Union Intersect Except Join "
+    "AsOfJoin LateralJoin Generate Window WithWindowDefinition Sample Pivot Unpivot Expand SubqueryAlias Repartition "
+    "RepartitionByExpression OneRowRelation$ OneRowRelation LocalRelation Range UnresolvedWith UnresolvedHaving "
+    "UnresolvedHint UnresolvedInlineTable UnresolvedSubqueryColumnAliases UnresolvedTVFAliases TimeTravel "
+    "RelationTimeTravel PipeOperator CurrentNamespace$ UnresolvedNamespace UnresolvedFunctionName"
 )
+_TABLE_FUNCTION_NAMES = (
+    "range explode explode_outer posexplode posexplode_outer inline inline_outer stack json_tuple sql_keywords "
+    "collations variant_explode variant_explode_outer"
+)
+_READS = frozenset(f"{_SHOW_NAMES} {_OPERATOR_NAMES}".split(" "))
+_TABLE_FUNCTIONS = frozenset(_TABLE_FUNCTION_NAMES.split(" "))
 _TABLES = frozenset({"UnresolvedRelation", "UnresolvedTable", "UnresolvedTableOrView", "UnresolvedView"})
-_TABLE_FUNCTIONS = frozenset(
-    [
-        "range",
-        "explode",
-        "explode_outer",
-        "posexplode",
-        "posexplode_outer",
-        "inline",
-        "inline_outer",
-        "stack",
-        "json_tuple",
-        "sql_keywords",
-        "collations",
-        "variant_explode",
-        "variant_explode_outer",
-    ]
-)
 _NAMESPACES = ((), ("default",), ("spark_catalog", "default"))
 _JAVA_FUNCTIONS = frozenset({"reflect", "java_method", "try_reflect", "from_protobuf", "to_protobuf"})
+_PRIVILEGES = "__required_write_privileges__"  # an option that the parser itself adds to the target of a change
 _NAMED_BY_TEXT = frozenset({"PlanWithUnresolvedIdentifier", "ExpressionWithUnresolvedIdentifier"})
 
 
 def forbid_paths(spark: "SparkSession") -> None:
-    """Sets that a query of the session reads no path as a table, such as text.`/etc/passwd`."""
+    """Sets that a query of the session reads no path as a table, such as text.`/etc/passwd`.
+
+    Call it after `open_run`, because tables of the warehouse are created by their paths.
+    """
     spark.conf.set("spark.sql.runSQLOnFiles", "false")
 
 
@@ -145,7 +87,7 @@ def _check_node(node: Any, kind: str, is_write: bool) -> None:
             raise ConfigError(f"{name} is not available; functions of tables: {', '.join(sorted(_TABLE_FUNCTIONS))}")
     elif kind in _NAMED_BY_TEXT:
         raise ConfigError("IDENTIFIER(...) is not available; write the name itself")
-    elif kind not in _SHOWS | _OPERATORS:
+    elif kind not in _READS:
         raise ConfigError(
             f"this statement is not available ({kind}). `reviewgen sql` runs queries, SHOW, DESCRIBE and EXPLAIN, "
             f"and with --write {', '.join(WRITES.values())}"
@@ -159,7 +101,7 @@ def _check_table(node: Any, kind: str) -> None:
             f'{".".join(parts)} is not a table of the warehouse; `reviewgen sql "SHOW TABLES"` lists them. Files and '
             "other catalogs are not read"
         )
-    if kind == "UnresolvedRelation" and not node.options().isEmpty():
+    if kind == "UnresolvedRelation" and set(node.options().asCaseSensitiveMap().keySet()) - {_PRIVILEGES}:
         raise ConfigError(f"{parts[-1]}: options of a table are not available")
 
 
@@ -189,6 +131,8 @@ def _nodes(plan: Any) -> Iterator[Any]:
         kind = _kind(node)
         if kind == "ExplainCommand":
             waiting.append(node.logicalPlan())
+        elif kind == "InsertIntoStatement":
+            waiting.append(node.table())
         elif kind == "DescribeQueryCommand":
             waiting.append(node.plan())
         elif kind in ("RelationTimeTravel", "TimeTravel"):
