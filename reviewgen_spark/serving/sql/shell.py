@@ -52,7 +52,7 @@ def check_queries(spark: SparkSession, is_write: bool) -> None:
             formatter.clear()
 
     forbid_paths(spark)
-    spark.sql = sql  # type: ignore[method-assign, assignment]
+    spark.sql = sql  # type: ignore[method-assign]
 
 
 def open_shell(spark: SparkSession, config: Config, is_write: bool = False) -> None:
