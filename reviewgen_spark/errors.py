@@ -8,13 +8,17 @@ from typing import ClassVar
 
 
 class ReviewgenError(Exception):
-    """Is the base of every error that the project raises on purpose."""
+    """Is the base of every error that the project raises on purpose. Each argument is one line of its message."""
 
     exit_code: ClassVar[int] = 5
 
+    def __str__(self) -> str:
+        """Returns the lines of the message."""
+        return "\n".join(str(line) for line in self.args)
+
 
 class ConfigError(ReviewgenError, ValueError):
-    """Reports a wrong configuration; every fault is listed, one a line."""
+    """Reports a wrong configuration; every fault is an argument, and a line of the message."""
 
     exit_code: ClassVar[int] = 2
 

@@ -4,7 +4,6 @@ A command imports what it needs inside its function, because `reviewgen --help` 
 """
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from textwrap import indent
@@ -76,8 +75,3 @@ def open_session(config: Config) -> Iterator["SparkSession"]:
         yield spark
     finally:
         spark.stop()
-
-
-def print_progress(line: str) -> None:
-    """Prints a line to standard error, because standard output is only for the result."""
-    print(line, file=sys.stderr, flush=True)

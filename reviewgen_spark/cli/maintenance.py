@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reviewgen_spark.cli.command import Commands, add_command, add_group, open_session, read_config
+from reviewgen_spark.config.messages import print_line
 from reviewgen_spark.errors import ConfigError
 
 
@@ -78,7 +79,7 @@ def _decide(options: argparse.Namespace) -> int:
     config = read_config(options)
     with open_session(config) as spark, open_run(spark, config) as run:
         decide_file(run.warehouse, options.file, options.decision)
-    print(f"{options.file}: the next `reviewgen run nightly` will {options.decision} it")
+    print_line(f"{options.file}: the next `reviewgen run nightly` will {options.decision} it")
     return 0
 
 
@@ -95,8 +96,9 @@ def _erase(options: argparse.Namespace) -> int:
     )
     with open_session(config) as spark, open_run(spark, config) as run:
         outcome = erase(run, request, options.rewrite_landing)
-    print("\n".join(outcome.lines()))
-    print("run `reviewgen run nightly` now: it computes again what was derived from the erased records")
+    for line in outcome.lines():
+        print_line(line)
+    print_line("run `reviewgen run nightly` now: it computes again what was derived from the erased records")
     return 3 if outcome.leftovers else 0
 
 
@@ -117,7 +119,8 @@ def _maintain(options: argparse.Namespace) -> int:
 
     config = read_config(options)
     with open_session(config) as spark, open_run(spark, config) as run:
-        print("\n".join(maintain(run, options.dry_run).lines()))
+        for line in maintain(run, options.dry_run).lines():
+            print_line(line)
     return 0
 
 

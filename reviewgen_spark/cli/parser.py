@@ -8,11 +8,12 @@ import argparse
 from reviewgen_spark import __version__
 from reviewgen_spark.cli import machine, maintenance, models, runs, samples, tables, texts
 from reviewgen_spark.cli.command import RUN_EXIT_CODES
+from reviewgen_spark.config.messages import ArgumentParser
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of every command; docs/commands.md is generated from it."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="reviewgen",
         description="Nightly Spark jobs for e-commerce reviews: clean, de-duplicate, tokenise, train, label, report.",
         epilog=f"exit codes: {RUN_EXIT_CODES}",

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from reviewgen_spark.cli.command import RUN_EXIT_CODES, Commands, add_command, open_session, read_config
+from reviewgen_spark.config.messages import print_line
 from reviewgen_spark.errors import ConfigError
 
 
@@ -44,7 +45,8 @@ def _sample(options: argparse.Namespace) -> int:
     if out.is_dir() and any(out.iterdir()):
         raise ConfigError(f"--out {out}: the folder is not empty; choose another folder, or empty it")
     summary = write_sample(out, options.rows, options.seed)
-    print(f"{summary.describe()}\ndirty records by kind: {summary.describe_dirt()}")
+    print_line(summary.describe())
+    print_line(f"dirty records by kind: {summary.describe_dirt()}")
     return 0
 
 

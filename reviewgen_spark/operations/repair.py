@@ -22,7 +22,8 @@ from reviewgen_spark.orchestration.ledger import Ledger
 from reviewgen_spark.orchestration.runner import Run, hold_warehouse, open_run
 from reviewgen_spark.pipelines import all_stages
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.transforms.ingest.landing import file_hash
+from reviewgen_spark.transforms.ingest.batch_plan import active_slices
+from reviewgen_spark.transforms.ingest.scan import file_hash
 from reviewgen_spark.warehouse.table_damage import Damage, find_damage
 from reviewgen_spark.warehouse.table_repair import (
     drop_damaged_files,
@@ -126,9 +127,8 @@ def _lost_batches(ledger: Ledger, name: str, damage: Damage) -> list[_Key]:
 def _not_delivered(run: Run, lost: Sequence[_Key]) -> dict[int, list[str]]:
     """Returns for each batch that cannot be read again the delivered files that are gone or have other bytes."""
     slices: dict[int, list[Row]] = defaultdict(list)
-    for row in run.warehouse.records(FILES).read():
-        if row.state == "reserved" and row.batch_id is not None:
-            slices[row.batch_id].append(row)
+    for row in active_slices(run.warehouse.records(FILES).read()):
+        slices[row.batch_id].append(row)
     hashes: dict[str, str] = {}
     missing: dict[int, list[str]] = {}
     for _, batch in lost:

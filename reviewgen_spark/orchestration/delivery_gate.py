@@ -63,4 +63,4 @@ def check_night(warehouse: Warehouse, config: Config) -> None:
         print(f"warning: {line}", file=sys.stderr)
     faults += check_freshness(arrivals, config.freshness, now)
     if faults:
-        raise DataQualityError("\n".join(faults))
+        raise DataQualityError(*faults)

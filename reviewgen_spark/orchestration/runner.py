@@ -5,7 +5,6 @@
 
 import os
 import shutil
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession
 
 from reviewgen_spark.config import Config
+from reviewgen_spark.config.messages import print_message
 from reviewgen_spark.config.progress import add_bar, progress_bars
 from reviewgen_spark.errors import ConfigError, ReviewgenError, StageError
 from reviewgen_spark.orchestration.artifacts import Artifacts
@@ -283,4 +283,4 @@ def require_writable(config: Config) -> None:
 
 
 def _print_progress(line: str) -> None:
-    print(f"{datetime.now(UTC):%H:%M:%S} {line}", file=sys.stderr, flush=True)
+    print_message(f"{datetime.now(UTC):%H:%M:%S} {line}")

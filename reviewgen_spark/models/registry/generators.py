@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reviewgen_spark.config.messages import hide_secrets
 from reviewgen_spark.errors import ModelNotFoundError
 from reviewgen_spark.models.classifier.model_folder import CURVE_FILE, files_sha256, other_files
 from reviewgen_spark.models.evaluation.evaluation import Score
@@ -116,9 +117,9 @@ def _log_version(
             **{f"finetune_generator.{key}": value for key, value in settings.training.items()},
         }
         for key, value in facts.items():
-            client.log_param(run_id, key, str(value))
+            client.log_param(run_id, key, hide_secrets(str(value)))
         for key, value in tags.items():
-            client.set_tag(run_id, key, value)
+            client.set_tag(run_id, key, hide_secrets(value))
         for score in scores:
             client.log_metric(run_id, f"{score.split}/{score.model}/{score.metric}", score.value)
         curve = folder / CURVE_FILE
@@ -136,7 +137,7 @@ def _log_version(
         version_tags = {
             "fingerprint": fingerprint,
             "sha256": sha256,
-            "base": settings.base,
+            "base": hide_secrets(settings.base),
             "corpus_fingerprint": settings.corpus_fingerprint,
             OTHER_FILES_TAG: others,
         }

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reviewgen_spark.config.messages import hide_secrets
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError
 from reviewgen_spark.models.classifier.model_folder import (
     CURVE_FILE,
@@ -161,7 +162,7 @@ def _log_version(
         version_tags = {
             "fingerprint": fingerprint,
             "sha256": sha256,
-            "base": settings.base,
+            "base": hide_secrets(settings.base),
             "corpus_fingerprint": settings.corpus_fingerprint,
             "test_f1": repr(find_score(list(scores), "f1")),
             OTHER_FILES_TAG: others,
@@ -204,8 +205,8 @@ def _log_facts(
     ]
     client.log_batch(
         run_id,
-        params=[Param(name, str(value)) for name, value in facts.items()],
-        tags=[RunTag(name, value) for name, value in tags.items()],
+        params=[Param(name, hide_secrets(str(value))) for name, value in facts.items()],
+        tags=[RunTag(name, hide_secrets(value)) for name, value in tags.items()],
     )
     for start in range(0, len(metrics), 1000):  # MLflow's limit of one batch
         client.log_batch(run_id, metrics=metrics[start : start + 1000])

@@ -66,7 +66,7 @@ def _findings(env: str | None, overrides: Sequence[str]) -> Iterator[Finding]:
     try:
         config = load_config(env, overrides)
     except ConfigError as error:
-        for fault in str(error).splitlines():
+        for fault in error.args:
             yield Finding("fail", "configuration", fault, is_configuration=True)
         yield Finding("warn", "other checks", "not run, because they need the configuration", _RUN_AGAIN)
         return
