@@ -96,6 +96,11 @@ def check_user_key(value: str, key_file: Path | None, variable: str) -> Finding:
         return Finding("fail", "user key", f"{variable} is not set, and clean.user_key_file sets no file", advice, True)
     if not key_file.is_file():
         return Finding("ok", "user key", f"{key_file} does not exist yet; the first run creates it")
+    if key_file.stat().st_size < _MIN_KEY:
+        message = f"{key_file} is empty or cut short"
+        return Finding(
+            "fail", "user key", message, "restore it from a backup; another key computes every row again", True
+        )
     if key_file.stat().st_mode & 0o077:
         return Finding("warn", "user key", f"{key_file} is accessible to other users", f"chmod 600 {key_file}")
     return Finding("ok", "user key", f"from {key_file}")
