@@ -24,6 +24,7 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_doctor.py::test_without_java_the_rest_is_looked_at": "jars",
         "test_doctor.py::test_a_registry_that_does_not_answer": "mlflow_uri",
         "test_settings.py::test_where_stages_write_their_files": "artifacts",
+        "test_file_modes.py::test_who_may_read_the_files_of_a_night": "permissions",
     },
     config.SparkSection: {
         "test_settings.py::test_settings_of_a_session": "shuffle_partitions arrow_max_rows arrow_max_bytes extra",

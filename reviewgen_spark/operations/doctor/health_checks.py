@@ -5,6 +5,7 @@ fail to start.
 """
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,17 @@ def check_user_key(value: str, key_file: Path | None, variable: str) -> Finding:
     if key_file.stat().st_mode & 0o077:
         return Finding("warn", "user key", f"{key_file} is accessible to other users", f"chmod 600 {key_file}")
     return Finding("ok", "user key", f"from {key_file}")
+
+
+def report_open_folders(open_folders: Sequence[Path], permissions: str) -> Finding:
+    """Reports folders that more users can enter than `paths.permissions` allows.
+
+    New files are restricted, but a run does not change the mode of existing ones.
+    """
+    names = " ".join(shlex.quote(str(folder)) for folder in open_folders)
+    others = "go=" if permissions == "private" else "g-w,o="
+    message = f"other users may read existing files, although paths.permissions is {permissions}"
+    return Finding("warn", "permissions", message, f"chmod -R {others} {names}, or set paths.permissions")
 
 
 def check_arrow(max_rows: int, max_bytes: int, workers: int, available_bytes: int) -> Finding:
