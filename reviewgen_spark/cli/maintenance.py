@@ -28,7 +28,7 @@ def add_commands(commands: Commands) -> None:
         _erase,
         "erase all records of users or reviews for good; without ids, finish open erasures",
         "reviewgen erase --user-file ids.txt",
-        "0 done, 2 wrong configuration, 3 a file still holds an id or a text, 5 everything else",
+        "0 done, 2 wrong configuration, 3 a file still holds an id or a text, or was not searched, 5 everything else",
     )
     for kind in ("user", "review"):
         erasure.add_argument(
@@ -77,7 +77,7 @@ def _erase(options: argparse.Namespace) -> int:
         outcome = erase(run, request, options.rewrite_landing)
     print("\n".join(outcome.lines()))
     print("run `reviewgen run nightly` now: it computes again what was derived from the erased records")
-    return 3 if outcome.leftovers else 0
+    return 3 if outcome.leftovers or outcome.unsearched else 0
 
 
 def _read_ids(ids: Sequence[str], file: str | None) -> frozenset[str]:
