@@ -1,7 +1,10 @@
 """Fixtures shared by all tests: one lazy Spark session a test run, a configuration with a folder of its own."""
 
+import atexit
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +21,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("REVIEWGEN_USER_KEY", "a key for tests, not a secret")
 # A session of tests ends before optimised machine code pays for itself: compiling it took more of two cores than Spark.
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+# Local folders of its own, because an erasure also searches those that other sessions of Spark have left behind.
+LOCAL_FOLDERS = tempfile.mkdtemp(prefix="reviewgen-tests-")
+atexit.register(shutil.rmtree, LOCAL_FOLDERS, ignore_errors=True)
+os.environ["SPARK_LOCAL_DIRS"] = LOCAL_FOLDERS
+os.environ["SPARK_SUBMIT_OPTS"] += f" -Djava.io.tmpdir={LOCAL_FOLDERS}"
 # Spark writes Java for each query and compiles it: most of the work, for a few hundred rows. The processes that
 # test_kill, test_privacy and test_cluster start compile as a night does, and must write what the session here writes.
 INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
