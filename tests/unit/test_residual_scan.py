@@ -298,6 +298,14 @@ def test_nested_and_binary_columns(tmp_path: Path) -> None:
     assert {path.stem for path in search_files([tmp_path], VALUES)} == set(columns)
 
 
+def test_an_escaped_text_among_weights_is_found(tmp_path: Path) -> None:
+    weights = os.urandom(4 * 2**20)
+    (tmp_path / "a").write_bytes(weights + json.dumps([TEXT] * 2000).encode() + weights)
+    (tmp_path / "b").write_bytes(weights + TEXT.encode() + weights)
+    (tmp_path / "c").write_bytes(weights * 2)
+    assert search_files([tmp_path], VALUES) == [tmp_path / "a", tmp_path / "b"]
+
+
 def test_many_needles_are_found_in_one_pass() -> None:
     needles = [f"review-{n:06d}-text".encode() for n in range(5000)]
     index = ByteNeedles(needles)

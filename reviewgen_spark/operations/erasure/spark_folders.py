@@ -39,7 +39,7 @@ def local_folders(spark: "SparkSession") -> LocalFolders:
     own = {Path(jvm.org.apache.spark.util.Utils.getLocalDir(settings))}
     manager = jvm.org.apache.spark.SparkEnv.get().blockManager().diskBlockManager()
     own |= {Path(folder.getPath()) for folder in manager.localDirs()}
-    is_local = context.master.split("[")[0] == "local"
+    is_local = str(context.master).split("[")[0] == "local"
     unreachable = () if is_local else ("local folders of Spark on the executors' machines (spark.local.dir)",)
     others = {*left_behind(places, _SPARK), *left_behind({Path(tempfile.gettempdir())}, _PYTHON)} - own
     return LocalFolders(tuple(sorted(others)), tuple(sorted(own)), unreachable)
