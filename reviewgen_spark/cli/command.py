@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.orchestration.job import add_config_options
+from reviewgen_spark.orchestration.permissions import restrict_permissions
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -61,8 +62,10 @@ def add_group(commands: Commands, name: str, purpose: str, metavar: str) -> Comm
 
 
 def read_config(options: argparse.Namespace) -> Config:
-    """Returns the configuration that the options select."""
-    return load_config(options.env, options.set)
+    """Returns the configuration that the options select, and restricts the permissions of new files by it."""
+    config = load_config(options.env, options.set)
+    restrict_permissions(config.paths.permissions)
+    return config
 
 
 @contextmanager

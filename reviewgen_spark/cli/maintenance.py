@@ -29,7 +29,7 @@ def add_commands(commands: Commands) -> None:
         _erase,
         "erase all records of users or reviews for good; without ids, finish open erasures",
         "reviewgen erase --user-file ids.txt\nreviewgen erase --review 1047 --source shop-a",
-        "0 done, 2 wrong configuration, 3 a file still holds an id or a text, 5 everything else",
+        "0 done, 2 wrong configuration, 3 a file still holds an id or a text, or was not searched, 5 everything else",
     )
     for kind in ("user", "review"):
         erasure.add_argument(
@@ -99,7 +99,7 @@ def _erase(options: argparse.Namespace) -> int:
     for line in outcome.lines():
         print_line(line)
     print_line("run `reviewgen run nightly` now: it computes again what was derived from the erased records")
-    return 3 if outcome.leftovers else 0
+    return 3 if outcome.leftovers or outcome.unsearched else 0
 
 
 def _read_ids(ids: Sequence[str], file: str | None) -> frozenset[str]:

@@ -14,6 +14,7 @@ from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.shipping.preload import MODULE as DAEMON_MODULE
 from reviewgen_spark.orchestration.interrupts import note_interrupts
 from reviewgen_spark.orchestration.java import launch_fault
+from reviewgen_spark.orchestration.permissions import restrict_permissions, umask_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -51,6 +52,8 @@ def session_settings(config: Config) -> dict[str, str]:
         # than zstd (a table of reviews and tokens: 61 MB, against 68 MB with Spark's defaults).
         "spark.hadoop.parquet.enable.dictionary": "false",
         "spark.sql.parquet.compression.codec": "zstd",
+        # Hadoop sets the mode of each file and folder, and ignores the umask of its process.
+        "spark.hadoop.fs.permissions.umask-mode": f"{umask_of(config.paths.permissions):03o}",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         **spark.extra,
@@ -58,12 +61,13 @@ def session_settings(config: Config) -> dict[str, str]:
 
 
 def start_session(config: Config, app: str = "reviewgen") -> "SparkSession":
-    """Starts a session, or joins the one of `spark-submit`.
+    """Starts a session, or joins the one of `spark-submit`. From now on new files of this process are restricted.
 
     Raises:
         ConfigError: When the Delta jars are neither in `paths.jars` nor on spark-submit's class path, or there is no
             Java that Spark can use.
     """
+    restrict_permissions(config.paths.permissions)
     # Workers must run this interpreter, not the `python3` of the machine.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)

@@ -24,6 +24,7 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_doctor.py::test_without_java_the_other_checks_run": "jars",
         "test_doctor.py::test_an_unreachable_registry_fails": "mlflow_uri",
         "test_settings.py::test_artifacts_are_written_to_the_configured_folder": "artifacts",
+        "test_file_modes.py::test_who_may_read_the_files_of_a_night": "permissions",
     },
     config.SparkSection: {
         "test_settings.py::test_a_session_gets_its_settings": "shuffle_partitions arrow_max_rows arrow_max_bytes extra",

@@ -21,6 +21,7 @@ from reviewgen_spark.operations.doctor.finding import Finding, exit_code
 from reviewgen_spark.operations.doctor.health_checks import TableState, WorkerEnvironment
 from reviewgen_spark.operations.doctor.workers import LIBRARIES, environment_reader, existing_folder, survey_workers
 from reviewgen_spark.orchestration.java import java_version
+from reviewgen_spark.orchestration.permissions import open_folders
 from reviewgen_spark.orchestration.resources.models import label_model
 from reviewgen_spark.orchestration.resources.user_key import KEY_VARIABLE
 from reviewgen_spark.orchestration.session import DELTA_PACKAGE, start_session
@@ -107,6 +108,7 @@ def examine_machine(config: Config) -> Iterator[Finding]:
         yield health_checks.check_landing(config.paths.landing, Path(config.paths.landing).is_dir())
     exports = config.paths.exports if config.tables.parquet_exports else ""
     paths = (config.paths.warehouse, config.paths.artifacts, exports, config.spark.extra.get("spark.local.dir", ""))
+    yield from check_permissions(config)
     devices = set()
     for path in (*paths, tempfile.gettempdir()):
         if path and "://" not in path:
@@ -115,6 +117,15 @@ def examine_machine(config: Config) -> Iterator[Finding]:
                 devices.add(folder.stat().st_dev)
                 usage = shutil.disk_usage(folder)
                 yield health_checks.check_disk(str(folder), usage.free, usage.total)
+
+
+def check_permissions(config: Config) -> Iterator[Finding]:
+    """Yields a finding if more users can enter the folders of a run than `paths.permissions` allows."""
+    paths = config.paths
+    folders = (paths.warehouse, paths.artifacts, paths.exports, paths.model_artifacts)
+    local = [Path(folder) for folder in folders if "://" not in folder]
+    if opened := open_folders(Path(paths.root), local, paths.permissions):
+        yield health_checks.report_open_folders(opened, paths.permissions)
 
 
 def find_champion(config: Config) -> Champion:

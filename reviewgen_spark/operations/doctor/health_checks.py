@@ -92,11 +92,27 @@ def check_user_key(value: str, key_file: Path | None, variable: str) -> Finding:
         return Finding("fail", "user key", f"{variable} is not set, and clean.user_key_file sets no file", advice, True)
     if not key_file.is_file():
         return Finding("ok", "user key", f"{key_file} does not exist yet; the first run creates it")
+    if key_file.stat().st_size < _MIN_KEY:
+        message = f"{key_file} is empty or cut short"
+        return Finding(
+            "fail", "user key", message, "restore it from a backup; another key computes every row again", True
+        )
     if key_file.stat().st_mode & 0o077:
         return Finding(
             "warn", "user key", f"{key_file} is accessible to other users", f"chmod 600 {shlex.quote(str(key_file))}"
         )
     return Finding("ok", "user key", f"from {key_file}")
+
+
+def report_open_folders(open_folders: Sequence[Path], permissions: str) -> Finding:
+    """Reports folders that more users can enter than `paths.permissions` allows.
+
+    New files are restricted, but a run does not change the mode of existing ones.
+    """
+    names = " ".join(shlex.quote(str(folder)) for folder in open_folders)
+    others = "go=" if permissions == "private" else "g-w,o="
+    message = f"other users may read existing files, although paths.permissions is {permissions}"
+    return Finding("warn", "permissions", message, f"chmod -R {others} {names}, or set paths.permissions")
 
 
 def check_arrow(max_rows: int, max_bytes: int, workers: int, available_bytes: int) -> Finding:

@@ -119,10 +119,11 @@ def find_records(erasure: ErasureRun) -> None:
     erasure.outcome.record_count = len(erasure.rows)
     batches = sorted({row.batch_id for row in erasure.rows})
     erased_rows = F.broadcast(erasure.erased_rows().select("record_id"))
-    erasure.values |= {row.record_id for row in erasure.rows} | {row.review_id for row in erasure.rows}
-    erasure.values |= {
+    erasure.ids |= {row.record_id for row in erasure.rows} | {row.review_id for row in erasure.rows}
+    erasure.ids |= {
         row.user_id for row in erasure.rows if row.user_id and erasure.erased.has_user(row.user_id, row.source)
     }
+    erasure.values |= erasure.ids
     for name, columns in (
         ("bronze_reviews", ("title", "text_raw")),
         ("silver_reviews", ("title_clean", "text_clean")),

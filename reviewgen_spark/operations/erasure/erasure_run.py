@@ -27,6 +27,7 @@ class ErasureRun:
         key: Secret key of the hashed ids.
         outcome: What was done so far.
         values: Ids and texts that no file may contain afterwards.
+        ids: The ids of these values, which no name of a file may contain either.
         rows: Rows of bronze_reviews to erase.
         tables: Names of the existing tables.
         sources: Source of each batch.
@@ -36,6 +37,7 @@ class ErasureRun:
         self.run, self.log, self.key = run, log, key
         self.outcome = ErasureOutcome()
         self.values: set[str] = set(request.users | request.reviews)
+        self.ids: set[str] = set(self.values)
         self.rows: list[Row] = []
         self.sources = batch_sources(run.warehouse)
         self.tables = [name for name in TABLES if run.warehouse.exists(name)]

@@ -38,7 +38,8 @@ class ErasureOutcome:
         rewritten: Delivered files whose records were emptied.
         models: Models and model folders that were, or may have been, trained on the records.
         exports: Folders with exported texts, if a deleted text was made from the records.
-        leftovers: Files outside the landing folder that still contain an id or a text.
+        leftovers: Files outside the landing folder that still contain an id or a text, or have an id in their name.
+        unsearched: Files and places that were not searched to their end, with the reason.
     """
 
     record_count: int = 0
@@ -48,6 +49,7 @@ class ErasureOutcome:
     models: list[str] = field(default_factory=list)
     exports: list[str] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
+    unsearched: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """Returns the lines that `reviewgen erase` prints."""
@@ -57,4 +59,5 @@ class ErasureOutcome:
         lines += [f"trained on the records: {model}" for model in self.models]
         lines += [f"texts were exported, perhaps made from the records: {export}" for export in self.exports]
         lines += [f"still contains an id or a text: {file}" for file in self.leftovers]
+        lines += [f"not searched: {place}" for place in self.unsearched]
         return lines
