@@ -129,5 +129,6 @@ def _repair(options: argparse.Namespace) -> int:
 
     config = read_config(options)
     with open_session(config) as spark:
-        print("\n".join(repair(spark, config, options.table, options.accept_loss)))
+        for line in repair(spark, config, options.table, options.accept_loss):
+            print_line(line)
     return 0

@@ -1,13 +1,13 @@
 """Ends a run with exit code 3 when input is late, too small or refused."""
 
 import shlex
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pyspark.sql import Row
 
 from reviewgen_spark.config import Config
+from reviewgen_spark.config.messages import print_message
 from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.orchestration.erasure_log import open_erasures
 from reviewgen_spark.orchestration.freshness import Arrival, check_freshness, future_files
@@ -60,7 +60,7 @@ def check_night(warehouse: Warehouse, config: Config) -> None:
     faults += open_erasures(warehouse)
     now = datetime.now(UTC)
     for line in future_files(arrivals, now):
-        print(f"warning: {line}", file=sys.stderr)
+        print_message(f"warning: {line}")
     faults += check_freshness(arrivals, config.freshness, now)
     if faults:
         raise DataQualityError(*faults)
