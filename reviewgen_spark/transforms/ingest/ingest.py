@@ -130,6 +130,8 @@ def _part_deliveries(reviews: DataFrame, earlier_reviews: DataFrame, batch: Colu
     """
     order = ("source_file", "source_line")
     corrected = ("product_id", "category", "updated_at")
+    values = F.struct("record_id", "product_id", "category", F.unix_micros("updated_at").alias("updated_at"))
+    reviews = reviews.withColumn("correction_id", F.md5(F.to_json(values, {"ignoreNullFields": "false"})))
     earlier = rows_that_share(
         earlier_reviews.select("record_id", *corrected),
         reviews.select("record_id").unionByName(reviews.select(F.col("correction_id").alias("record_id"))),
@@ -165,8 +167,6 @@ def _parse_feed(
     table = {"reviews": "bronze_reviews", "gold_labels": "bronze_gold_labels"}[feed_code]
     fields = [field for field in TABLES[table].columns if field.name != "batch_id"]
     schema = StructType.fromJson(StructType(fields).jsonValue())
-    if feed_code == "reviews":
-        schema = schema.add("correction_id", StringType())
     for field in schema.fields:
         field.nullable = True  # a refused record has no values
     schema = schema.add("raw_record", StringType()).add("reasons", ArrayType(StringType())).add("kind", StringType())

@@ -157,6 +157,7 @@ class JsonObjects:
         """Takes the columns of the feed and the file's encoding."""
         self._names = ColumnNames(feed)
         self._encoding = encoding
+        self._is_utf8 = encoding == "utf-8"
         self._keys = tuple(f'"{name}"'.encode() for name in feed.known)
 
     def record(self, ordinal: int, line: int, content: bytes) -> SourceRecord:
@@ -164,7 +165,7 @@ class JsonObjects:
         raw, is_damaged = decode(content, self._encoding)
         if is_damaged:
             return SourceRecord(ordinal, line, raw, None, "not_decodable")
-        if self._encoding != "utf-8":
+        if not self._is_utf8:
             content = raw.encode("utf-8", errors="replace")
         try:
             values = orjson.loads(content)
@@ -172,7 +173,9 @@ class JsonObjects:
             return SourceRecord(ordinal, line, raw, None, "malformed_json")
         if not isinstance(values, dict):
             return SourceRecord(ordinal, line, raw, None, "not_an_object")
-        if any(content.count(key) > 1 for key in self._keys) or _may_be_inexact(values):
+        # Each key of a flat object ends in `":`. Another number of them is a nested object, a blank, or a key twice.
+        is_flat = content.count(b'":') == len(values)
+        if (not is_flat and any(content.count(key) > 1 for key in self._keys)) or _may_be_inexact(values):
             renamed, reason = self._reread(content, values)
         else:
             renamed, reason = self._names.rename(values)
@@ -200,4 +203,5 @@ def _plain(value: Any) -> Any:
 
 
 def _may_be_inexact(values: Mapping[str, Any]) -> bool:
-    return any(isinstance(value, float) and abs(value) >= _EXACT for value in values.values())
+    kinds = set(map(type, values.values()))
+    return float in kinds and any(isinstance(value, float) and abs(value) >= _EXACT for value in values.values())

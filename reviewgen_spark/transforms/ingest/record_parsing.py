@@ -76,7 +76,6 @@ class ReviewParser:
         record_id = _hash(self._source, review_id, text, title, rating, _instant(created_at))
         values = {
             "record_id": record_id,
-            "correction_id": _hash(record_id, product_id, category, updated_at and _instant(updated_at)),
             "review_id": review_id,
             "product_id": product_id,
             "user_id": user_id,
@@ -150,6 +149,10 @@ def _extra(record: Mapping[str, Any], reasons: list[str]) -> dict[str, str]:
 def _identifier(record: Mapping[str, Any], name: str, reasons: list[str], required: bool = False) -> str | None:
     """Returns a string, also for a whole number; an empty string counts as absent."""
     value = record.get(name)
+    if isinstance(value, str):  # nearly always
+        if value == "" and required:
+            reasons.append(f"{name}_missing")
+        return value or None
     if isinstance(value, float) and value.is_integer():
         if abs(value) >= _EXACT:
             reasons.append(f"{name}_not_exact")
@@ -174,6 +177,8 @@ def _identifier(record: Mapping[str, Any], name: str, reasons: list[str], requir
 def _string(record: Mapping[str, Any], name: str, reasons: list[str], required: bool = False) -> str | None:
     """Returns a string, also for a number, because writers take a category or a text of digits for one."""
     value = record.get(name)
+    if isinstance(value, str):
+        return value
     if value is None:
         if required:
             reasons.append(f"{name}_missing")

@@ -16,7 +16,7 @@ class UnreadableFileError(Exception):
     """
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class SourceRecord:
     """Holds a record as it stands in its file.
 
@@ -45,14 +45,15 @@ class Line(NamedTuple):
 
 def bounded_lines(stream: BinaryIO, max_bytes: int) -> Iterator[Line]:
     """Yields the lines of a stream; no more than `max_bytes` of a line are ever in memory."""
-    number = 0
-    while content := stream.readline(max_bytes + 1):
+    number, readline = 0, stream.readline
+    while content := readline(max_bytes + 1):
         number += 1
-        is_cut = len(content) > max_bytes and not content.endswith(b"\n")
-        if is_cut:
-            while (rest := stream.readline(2**20)) and not rest.endswith(b"\n"):
-                pass
-        yield Line(number, content[:KEPT_BYTES] if is_cut else content, is_cut)
+        if len(content) <= max_bytes or content.endswith(b"\n"):
+            yield Line(number, content, False)
+            continue
+        while (rest := readline(2**20)) and not rest.endswith(b"\n"):
+            pass
+        yield Line(number, content[:KEPT_BYTES], True)
 
 
 def too_long(ordinal: int, line: int, content: bytes, encoding: str) -> SourceRecord:
