@@ -23,7 +23,7 @@ _SECRET = (
     r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|(?:api|access|account|secret|private|user)[._-]?key|credentials?"
     r"|sig|signature)"
 )
-_VALUE = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s&"'\])}]+)"""
+_VALUE = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s&"'\])}]*[^\s&"'\])};,])"""
 _NAMED = re.compile(
     rf"""((?:\b|[._-]|(?<=[a-z])(?=[A-Z])){_SECRET}(?:["']?\s*=\s*|["']\s*:\s*|:\s*got\s+)[\[(]*){_VALUE}""",
     re.IGNORECASE,

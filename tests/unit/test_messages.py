@@ -78,6 +78,10 @@ def test_other_text_stays(text: str) -> None:
     assert hide_secrets(text) == text
 
 
+def test_the_rest_of_a_message_stays() -> None:
+    assert hide_secrets("in sqlite:///x?password=hunter2; train one") == "in sqlite:///x?password=***; train one"
+
+
 def test_values_of_secret_variables_are_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "correct horse battery")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "/wJalrXUtnFEMI")
