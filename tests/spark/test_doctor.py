@@ -31,7 +31,7 @@ def test_a_whole_one_is_well_and_left_alone(spark: SparkSession, registry_root: 
     champion = find_champion(load_config("local", [f"paths.root={registry_root}"]))
     assert champion.finding.level == "ok" and "version 1" in champion.finding.message
     warehouse = Warehouse(spark, config)
-    warehouse.converge(["silver_tokens", "gold_review_labels"])
+    warehouse.converge(["silver_tokens", "gold_review_labels", "ops_stage_runs"])  # a run creates its log first
     warehouse.append("silver_tokens", warehouse.rows("silver_tokens", [WORDS]))
     Path(config.paths.artifacts).mkdir()
     before = files(Path(config.paths.root))
@@ -40,7 +40,7 @@ def test_a_whole_one_is_well_and_left_alone(spark: SparkSession, registry_root: 
     assert {finding.level for finding in found} == {"ok"} and exit_code(found) == 0
     assert {"worker python", "pyarrow", "torch", "reviewgen_spark", "gpu", "artifact root", "arrow", "memory", "lease",
             "tables"} == set(by_what(found))  # fmt: skip
-    assert by_what(found)["tables"].message.startswith("2 of ")
+    assert by_what(found)["tables"].message.startswith("3 of ")
 
 
 def test_too_little_memory_is_told(spark: SparkSession, config: Config) -> None:
@@ -58,7 +58,7 @@ def test_every_slot_is_asked(spark: SparkSession, config: Config) -> None:
 
 def test_broken_tables_and_a_held_lease_are_told(spark: SparkSession, config: Config) -> None:
     warehouse = Warehouse(spark, config)
-    warehouse.converge(["silver_tokens", "gold_review_labels", "ops_weak_voters", "ops_model_promotions"])
+    warehouse.converge(["silver_tokens", "gold_review_labels", "ops_weak_voters", "ops_model_promotions", "ops_stage_runs"])
     warehouse.append("silver_tokens", warehouse.rows("silver_tokens", [WORDS]))
     [data] = Path(warehouse.path("silver_tokens")).glob("batch_id=1/*.parquet")
     data.unlink()
@@ -81,7 +81,7 @@ def test_broken_tables_and_a_held_lease_are_told(spark: SparkSession, config: Co
     assert found["table gold_review_labels"].level == "fail" and "mood" in found["table gold_review_labels"].message
     assert found["table ops_weak_voters"].level == "warn"
     assert found["table ops_weak_voters"].message == "lacks column estimated_accuracy"
-    assert found["tables"].message.startswith("1 of ")  # the lease's own
+    assert found["tables"].message.startswith("2 of ")  # those of the lease and of the runs
     assert by_what(list(examine_warehouse(spark, config)))["lease"].level == "ok"
 
 
