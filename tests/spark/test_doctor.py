@@ -58,7 +58,9 @@ def test_every_slot_is_asked(spark: SparkSession, config: Config) -> None:
 
 def test_broken_tables_and_a_held_lease_are_told(spark: SparkSession, config: Config) -> None:
     warehouse = Warehouse(spark, config)
-    warehouse.converge(["silver_tokens", "gold_review_labels", "ops_weak_voters", "ops_model_promotions", "ops_stage_runs"])
+    warehouse.converge(
+        ["silver_tokens", "gold_review_labels", "ops_weak_voters", "ops_model_promotions", "ops_stage_runs"]
+    )
     warehouse.append("silver_tokens", warehouse.rows("silver_tokens", [WORDS]))
     [data] = Path(warehouse.path("silver_tokens")).glob("batch_id=1/*.parquet")
     data.unlink()

@@ -13,7 +13,8 @@ DELTA_RS = {"operation": "WRITE", "operationMetrics": {"num_added_files": 1, "nu
 
 def commit(folder: Path, info: dict[str, object], *rows: int | None) -> Path:
     """Write a commit of a write: one data file for each number of rows; None is a file without statistics."""
-    adds = [{"add": {"path": "p"} if n is None else {"path": "p", "stats": json.dumps({"numRecords": n})}} for n in rows]
+    stats = [{} if count is None else {"stats": json.dumps({"numRecords": count})} for count in rows]
+    adds = [{"add": {"path": "p", **stat}} for stat in stats]
     file = folder / f"{7:020}.json"
     file.write_text("\n".join(map(json.dumps, [{"commitInfo": info}, *adds])), encoding="utf-8")
     return file
