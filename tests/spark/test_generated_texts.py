@@ -87,7 +87,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Config:
 @pytest.fixture(scope="module")
 def warehouse(spark: SparkSession, settings: Config) -> Warehouse:
     filled = Warehouse(spark, settings)
-    filled.converge([*NAMES, "silver_reviews"])
+    filled.converge(["ops_stage_runs", *NAMES, "silver_reviews"])
     for name, rows in zip(NAMES, (GENERATED_ROWS, REPLIES, SUMMARIES), strict=True):
         filled.append(name, filled.rows(name, rows))
     reviews = [

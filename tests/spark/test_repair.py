@@ -135,7 +135,7 @@ def cut_commit_at_a_line(warehouse: Warehouse) -> str:
     file = commits(warehouse, "silver_reviews")[-1]
     file.with_name(f".{file.name}.crc").unlink()
     file.write_bytes(file.read_bytes().splitlines(keepends=True)[0])
-    return rf"{file.name} is cut short: it names 0 of"
+    return rf"{file.name} is cut short: its data files have 0 of"
 
 
 def remove_last_commit(warehouse: Warehouse) -> str:

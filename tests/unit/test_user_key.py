@@ -103,7 +103,9 @@ def test_what_is_no_file_is_named(tmp_path: Path, make: Callable[[Path], object]
 @pytest.mark.parametrize("table", ["silver_reviews", "ops_erasures"])
 def test_a_lost_file_is_not_replaced_if_tables_have_its_hashes(tmp_path: Path, table: str) -> None:
     key = key_below(str(tmp_path))
-    (tmp_path / "warehouse" / table).mkdir(parents=True)
+    data = tmp_path / "warehouse" / table / "batch_id=1" / "part-0.parquet"
+    data.parent.mkdir(parents=True)
+    data.touch()
     assert key_below(str(tmp_path)) == key
     (tmp_path / "user_key").rename(tmp_path / "backup")
     with pytest.raises(ConfigError, match=f"missing, and {table} has hashes"):
@@ -111,6 +113,12 @@ def test_a_lost_file_is_not_replaced_if_tables_have_its_hashes(tmp_path: Path, t
     assert not (tmp_path / "user_key").exists()
     (tmp_path / "backup").rename(tmp_path / "user_key")
     assert key_below(str(tmp_path)) == key
+
+
+def test_a_file_is_created_beside_tables_without_rows(tmp_path: Path) -> None:
+    (tmp_path / "warehouse" / "ops_erasures" / "_delta_log").mkdir(parents=True)
+    (tmp_path / "warehouse" / "ops_erasures" / "_delta_log" / "00000000000000000010.checkpoint.parquet").touch()
+    assert key_below(str(tmp_path)) == key_below(str(tmp_path))
 
 
 def test_a_key_of_ones_own_may_be_any_line(tmp_path: Path) -> None:

@@ -117,9 +117,14 @@ def _checked(path: Path, content: bytes) -> str:
 
 def _refuse_another_key(path: Path, warehouse: str) -> None:
     """Raises a ConfigError if a table has keyed hashes, because a new key would replace the lost one in silence."""
-    keyed = [name for name in _KEYED_TABLES if "://" not in warehouse and (Path(warehouse) / name).is_dir()]
+    keyed = [name for name in _KEYED_TABLES if "://" not in warehouse and _has_rows(Path(warehouse) / name)]
     if keyed:
         raise ConfigError(
             f"{path}: the file of the user key is missing, and {keyed[0]} has hashes made with a key. Restore the "
             f"file, or set {KEY_VARIABLE} to the same key. For a new key: openssl rand -hex 32 > {path}"
         )
+
+
+def _has_rows(table: Path) -> bool:
+    """Returns whether a table has a data file. A run creates empty tables before it reads the key."""
+    return any("_delta_log" not in file.parts for file in table.rglob("*.parquet"))
