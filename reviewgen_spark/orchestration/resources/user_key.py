@@ -79,7 +79,7 @@ def _write_in_place(path: Path) -> None:
     try:
         _write(path)
     except FileExistsError:
-        for _ in range(40):
+        for _ in range(200):
             if path.stat().st_size:
                 break
             time.sleep(0.05)
