@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from reviewgen_spark.orchestration.artifacts import PINNED, Artifacts
 from reviewgen_spark.orchestration.runner import Run
 from reviewgen_spark.schemas import TABLES, Table
-from reviewgen_spark.warehouse.table_files import Size, compact, size, vacuum
+from reviewgen_spark.warehouse.table_maintenance import Size, compact, size, vacuum
 
 _RUNS = "ops_stage_runs"
 

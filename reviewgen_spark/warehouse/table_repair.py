@@ -12,7 +12,8 @@ from reviewgen_spark.errors import DamagedTableError
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.schemas.arrow import arrow_schema
 from reviewgen_spark.warehouse.delta_log import hadoop_files
-from reviewgen_spark.warehouse.table_damage import LOG, DamagedFile, broken_log_files, damaged_files
+from reviewgen_spark.warehouse.log_files import LOG, broken_log_files
+from reviewgen_spark.warehouse.table_damage import DamagedFile, damaged_files
 from reviewgen_spark.warehouse.tables import Warehouse
 
 DAMAGED = "_damaged"

@@ -11,7 +11,7 @@ from reviewgen_spark.operations.erasure.residual_scan import Values, scan_files
 from reviewgen_spark.operations.erasure.spark_folders import local_folders
 from reviewgen_spark.transforms.ingest.listing import list_deliveries
 from reviewgen_spark.transforms.review_keys import has_several
-from reviewgen_spark.warehouse.table_files import forget_history
+from reviewgen_spark.warehouse.table_maintenance import forget_history
 
 
 def delete_history(erasure: ErasureRun) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reviewgen_spark.warehouse.table_damage import _commit_fault
+from reviewgen_spark.warehouse.log_files import commit_fault
 
 SPARK = {"operation": "WRITE", "operationMetrics": {"numFiles": "3", "numOutputRows": "4"}}
 DELTA_RS = {"operation": "WRITE", "operationMetrics": {"num_added_files": 1, "num_added_rows": 4}}
@@ -23,13 +23,13 @@ def commit(folder: Path, info: dict[str, object], *rows: int | None) -> Path:
 @pytest.mark.parametrize("info", [SPARK, DELTA_RS])
 def test_a_whole_commit_is_accepted(tmp_path: Path, info: dict[str, object]) -> None:
     for rows in ((1, 3), (4,), (4, 2), (1, None)):  # the writer counted a third file without rows; copied rows are more
-        assert _commit_fault(commit(tmp_path, info, *rows), 7) is None
+        assert commit_fault(commit(tmp_path, info, *rows), 7) is None
 
 
 @pytest.mark.parametrize("info", [SPARK, DELTA_RS])
 def test_a_commit_without_some_of_its_files_is_cut_short(tmp_path: Path, info: dict[str, object]) -> None:
     for rows in ((), (1,)):
-        assert "is cut short: its data files have" in str(_commit_fault(commit(tmp_path, info, *rows), 7))
+        assert "is cut short: its data files have" in str(commit_fault(commit(tmp_path, info, *rows), 7))
 
 
 def test_an_empty_or_torn_commit_is_damaged(tmp_path: Path) -> None:
@@ -37,6 +37,6 @@ def test_an_empty_or_torn_commit_is_damaged(tmp_path: Path) -> None:
     content = file.read_bytes()
     for torn in (content[:-5], b"[]", b"\x00" * 40, b"\n"):
         file.write_bytes(torn)
-        assert _commit_fault(file, 7) == "is damaged or cut short"
+        assert commit_fault(file, 7) == "is damaged or cut short"
     file.write_bytes(b"")
-    assert _commit_fault(file, 7) == "is empty (0 bytes)"
+    assert commit_fault(file, 7) == "is empty (0 bytes)"
