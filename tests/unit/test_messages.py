@@ -180,7 +180,8 @@ def test_control_characters_of_arguments_are_escaped(capsys: pytest.CaptureFixtu
 
 
 def test_only_one_module_prints_messages() -> None:
-    allowed = {"reviewgen_spark.config.messages", "reviewgen_spark.serving.sql.query_result"}
+    # The command itself prints a fixed line, if it is interrupted before anything is imported.
+    allowed = {"reviewgen_spark.config.messages", "reviewgen_spark.serving.sql.query_result", "reviewgen_spark.cli"}
     printing = set()
     for name, module in SourceTree().modules.items():
         for node in ast.walk(ast.parse(module.path.read_text(encoding="utf-8"))):
