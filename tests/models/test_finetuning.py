@@ -154,7 +154,7 @@ def test_a_diverging_loss_is_an_error_and_writes_no_model(corpus: Path, tmp_path
     ("base", "error", "message"),
     [
         ("scratch:huge", ConfigError, "choose one of scratch:tiny"),
-        ("./nowhere", ModelNotFoundError, r"no folder with a config\.json"),
+        ("./nowhere", ModelNotFoundError, r"is not a folder with a config\.json"),
         ("nobody/no-such-model", ModelNotFoundError, "use 'embedded' or 'scratch:tiny'"),
         ("embedded:13", ConfigError, "expected embedded:1 to embedded:12"),
     ],
