@@ -255,14 +255,17 @@ def test_a_compressed_model_labels_under_its_own_alias(
         run(spark, other, compress.register_compressed.STAGE)
 
 
-def test_a_damaged_model_labels_nothing(spark: SparkSession, config: Config, warehouse: Warehouse) -> None:
+def test_a_damaged_model_labels_nothing(
+    spark: SparkSession, root: Path, config: Config, warehouse: Warehouse
+) -> None:
     before = warehouse.version("gold_review_labels")
     weights = resolve(config.models.name, "champion", config.paths.tracking_uri).path / "model.safetensors"
     original = weights.read_bytes()
     weights.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
     try:
-        with pytest.raises(ModelNotFoundError, match=r"sha256 .* promote another version"):
-            run(spark, config, nightly.label.STAGE, force=Force("label"))
+        without_copies = configure(root, "label.without_registry=refuse")
+        with pytest.raises(ModelNotFoundError, match=r"version 1: "):
+            run(spark, without_copies, nightly.label.STAGE, force=Force("label"))
     finally:
         weights.write_bytes(original)
     assert warehouse.version("gold_review_labels") == before
