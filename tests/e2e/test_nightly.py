@@ -255,16 +255,14 @@ def test_a_compressed_model_labels_under_its_own_alias(
         run(spark, other, compress.register_compressed.STAGE)
 
 
-def test_a_damaged_model_labels_nothing(
-    spark: SparkSession, root: Path, config: Config, warehouse: Warehouse
-) -> None:
+def test_a_damaged_model_labels_nothing(spark: SparkSession, root: Path, config: Config, warehouse: Warehouse) -> None:
     before = warehouse.version("gold_review_labels")
     weights = resolve(config.models.name, "champion", config.paths.tracking_uri).path / "model.safetensors"
     original = weights.read_bytes()
     weights.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
     try:
         without_copies = configure(root, "label.without_registry=refuse")
-        with pytest.raises(ModelNotFoundError, match=r"version 1: "):
+        with pytest.raises(ModelNotFoundError, match=r"version \d+: "):
             run(spark, without_copies, nightly.label.STAGE, force=Force("label"))
     finally:
         weights.write_bytes(original)

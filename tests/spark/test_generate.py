@@ -21,7 +21,12 @@ from reviewgen_spark.models.generator.generator_folder import generator_sha256
 from reviewgen_spark.orchestration.resources.writers import writing
 from reviewgen_spark.orchestration.stage import Inputs
 from reviewgen_spark.text.requests.provenance import parse_aigc
-from reviewgen_spark.transforms.text_requests import REQUEST_COLUMNS, augmentation_requests, copy_requests, reply_requests
+from reviewgen_spark.transforms.text_requests import (
+    REQUEST_COLUMNS,
+    augmentation_requests,
+    copy_requests,
+    reply_requests,
+)
 from reviewgen_spark.warehouse.tables import Warehouse
 from tests.conftest import ConfigFactory
 from tests.models.generators import make_generator
