@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from reviewgen_spark.config import GenerateSection, ReplySection
 
-REQUEST_COLUMNS = ("request", "purpose", "product_id", "record_id", "source_record_ids", "batch_id")
+TEXT_REQUEST_COLUMNS = ("request", "purpose", "product_id", "record_id", "source_record_ids", "batch_id")
 """Columns of every row of requests."""
 _SOURCE_CHARS = 2_000  # no prompt holds more of a review
 
@@ -145,7 +145,7 @@ def copy_requests(
 
 
 def _requests(rows: DataFrame, purpose: str, values: Mapping[str, Column], key: Column, seed: int) -> DataFrame:
-    """Returns REQUEST_COLUMNS. A null value is left out of the JSON, so that its default applies."""
+    """Returns TEXT_REQUEST_COLUMNS. A null value is left out of the JSON, so that its default applies."""
     drawn = F.pmod(F.xxhash64(key, F.lit(f"{purpose} {seed}")), F.lit(2**48))
     parts = {
         "purpose": F.lit(purpose),

@@ -118,7 +118,7 @@ def test_a_corpus_of_another_task_is_refused(aspects: Path, corpus: Path, tmp_pa
         read_aspects(bad, "train")
     with pytest.raises(SchemaError, match=r"polarity must be .*, got \['good'\]"):
         read_aspects(bad, "validation")
-    with pytest.raises(DataQualityError, match="holds 0 rows"):
+    with pytest.raises(DataQualityError, match="has 0 rows"):
         read_aspects(bad, "test")
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from reviewgen_spark.config import PretrainSection
 from reviewgen_spark.errors import ConfigError, DataQualityError, ModelNotFoundError, SchemaError, StageError
 from reviewgen_spark.models.bases.language_model import load_language_model
-from reviewgen_spark.models.training import pretraining, trainer
+from reviewgen_spark.models.training import language_model_task, trainer
 from reviewgen_spark.models.training.finetuning import finetune
 from reviewgen_spark.models.training.language_model_data import encode, make_batch
 from reviewgen_spark.models.training.pretraining import FACTS_FILE, pretrain
@@ -92,7 +92,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(
     pretrained: Path, texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trainer, "CHECKPOINT_EVERY_S", -1.0)
-    steps, whole = 0, pretraining.losses
+    steps, whole = 0, language_model_task.losses
 
     def fail(model: object, batch: dict[str, torch.Tensor]) -> object:
         nonlocal steps
@@ -102,7 +102,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(
         return whole(model, batch)
 
     with monkeypatch.context() as patch, pytest.raises(PowerCutError):
-        patch.setattr(pretraining, "losses", fail)
+        patch.setattr(language_model_task, "losses", fail)
         pretrain(texts, "scratch:tiny", SECTION, tmp_path / "m", quiet, tmp_path / "c.pt")
     lines: list[str] = []
     resumed = pretrain(texts, "scratch:tiny", SECTION, tmp_path / "m", lines.append, tmp_path / "c.pt").folder
@@ -126,9 +126,9 @@ def test_half_of_the_sentence_pairs_are_swapped_and_labelled() -> None:
 @pytest.mark.parametrize(
     ("change", "base", "error", "message"),
     [
-        ({}, "./nowhere", ModelNotFoundError, r"no folder with a config\.json"),
+        ({}, "./nowhere", ModelNotFoundError, r"is not a folder with a config\.json"),
         ({}, "scratch:huge", ConfigError, "choose one of scratch:tiny"),
-        ({"objective": "clm"}, "./nowhere", ModelNotFoundError, r"no folder with a config\.json"),
+        ({"objective": "clm"}, "./nowhere", ModelNotFoundError, r"is not a folder with a config\.json"),
         ({"learning_rate": 1e38, "max_grad_norm": 1e38}, "scratch:tiny", StageError, r"lower pretrain\.learning_rate"),
     ],
 )

@@ -22,7 +22,7 @@ from reviewgen_spark.orchestration.resources.writers import writing
 from reviewgen_spark.orchestration.stage import Inputs
 from reviewgen_spark.text.requests.provenance import parse_aigc
 from reviewgen_spark.transforms.text_requests import (
-    REQUEST_COLUMNS,
+    TEXT_REQUEST_COLUMNS,
     augmentation_requests,
     copy_requests,
     reply_requests,
@@ -234,7 +234,7 @@ def tables(table: Table) -> Iterator[dict[str, DataFrame]]:
 
 
 def requests_of(rows: DataFrame) -> dict[str, dict[str, Any]]:
-    assert tuple(rows.columns) == REQUEST_COLUMNS
+    assert tuple(rows.columns) == TEXT_REQUEST_COLUMNS
     return {row.record_id or row.product_id: json.loads(row.request) for row in rows.collect()}
 
 

@@ -210,7 +210,7 @@ def _require_store(tracking_uri: str, creates: bool) -> None:
     elif not path.exists():
         raise ModelNotFoundError(
             f"paths.mlflow_uri: there is no registry at {tracking_uri}, because {path} does not exist; correct the "
-            "address, or train and register a model with `reviewgen run train`"
+            "address, or register a model first with `reviewgen run train` (to label) or `train_generator` (to write)"
         )
 
 

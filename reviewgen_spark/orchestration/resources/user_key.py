@@ -13,6 +13,7 @@ from reviewgen_spark.text.privacy.erasure_keys import key_fingerprint
 
 KEY_VARIABLE = "REVIEWGEN_USER_KEY"
 MIN_KEY = 16
+_WRITING_S = 5.0  # the time that writing a key file may take
 _KEYED_TABLES = ("ops_erasures", "silver_reviews")
 
 
@@ -53,6 +54,7 @@ def _read_or_create(path: Path, warehouse: str) -> str:
         if not os.path.lexists(path):
             _refuse_another_key(path, warehouse)
             _create(path)
+        _wait_until_written(path)
         return _checked(path, path.read_bytes())
     except OSError as error:
         raise ConfigError(f"{path}: the file of the user key cannot be read ({type(error).__name__})") from None
@@ -75,14 +77,17 @@ def _create(path: Path) -> None:
 
 
 def _write_in_place(path: Path) -> None:
-    """Writes a key file under its own name, or waits for the process that is writing it."""
+    """Writes a key file under its own name, unless another process was faster."""
     try:
         _write(path)
     except FileExistsError:
-        for _ in range(200):
-            if path.stat().st_size:
-                break
-            time.sleep(0.05)
+        return
+
+
+def _wait_until_written(path: Path) -> None:
+    """Waits while a new file is empty, because another process may just be writing it in place."""
+    while (status := path.stat()).st_size == 0 and abs(time.time() - status.st_mtime) < _WRITING_S:
+        time.sleep(0.05)
 
 
 def _write(path: Path) -> None:
