@@ -249,7 +249,7 @@ def test_erasure_deletes_texts_made_from_a_record(spark: SparkSession, settings:
     with running(spark, settings) as run:
         # Only this step: a whole erasure takes a minute, and tests/spark/test_erasure.py tests it.
         erasing = ErasureRun(run, ErasureLog(warehouse, run.run_id), b"key", ErasureRequest())
-        erasing.rows = [Row(record_id="r1", review_id="v1", user_id="u", batch_id=1)]
+        erasing.rows = [Row(record_id="r1", review_id="v1", user_id="u", batch_id=1, source="shop")]
         erasing.tables = ["ops_text_exports", *NAMES]
         delete_derived(erasing)
     remaining = {name: {row.text_id for row in warehouse.read(name).collect()} for name in NAMES}
