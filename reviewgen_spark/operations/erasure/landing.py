@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pyspark.sql import Row
 
@@ -10,6 +11,7 @@ from reviewgen_spark.orchestration.runner import Run
 from reviewgen_spark.orchestration.source_file_log import record_source_files
 from reviewgen_spark.text.privacy.erasure_keys import Erased
 from reviewgen_spark.transforms.erasure.landing_files import AffectedFile, empty_records, find_in_landing
+from reviewgen_spark.transforms.ingest.batch_plan import active_slices
 from reviewgen_spark.transforms.ingest.listing import list_deliveries
 from reviewgen_spark.transforms.ingest.scan import file_hash
 from reviewgen_spark.transforms.ingest.source_record import UnreadableFileError
@@ -77,22 +79,19 @@ def _rewrite(run: Run, match: AffectedFile, known: list[Row]) -> None:
     delivery = match.delivery
     file = Path(run.config.paths.landing) / delivery.path
     copy = empty_records(file, delivery.format_code, set(match.ordinals), delivery.feed_code, run.config.ingest)
-    row = {
-        "feed_code": delivery.feed_code,
-        "path": delivery.path,
-        "format_code": delivery.format_code,
+    changes = {
         "size": copy.stat().st_size,
         "modified_at": delivery.modified_at,
         "sha256": file_hash(str(copy)),
-        # The range of rows is empty and has no batch, because rows reserved earlier keep their batch.
-        "first_row": 1,
-        "last_row": 0,
-        "state": "reserved",
         "detail": "rewritten by reviewgen erase",
     }
     run.lease.check()
     known[:] = run.warehouse.records("ops_source_files").read()
-    record_source_files(run.warehouse, known, [row])
+    rows: list[dict[str, Any]] = []
+    for row in active_slices(known):
+        if row.path == delivery.path:  # the slice stays in its batch, with the bytes that the file has now
+            rows += [row.asDict() | {"state": "retry"}, row.asDict() | changes]
+    record_source_files(run.warehouse, known, rows)
     copy.replace(file)
 
 

@@ -26,7 +26,7 @@ from reviewgen_spark.transforms.ingest.scan import file_hash, spread
 from reviewgen_spark.transforms.ingest.source_files import read_records
 from reviewgen_spark.transforms.ingest.source_record import SourceRecord, UnreadableFileError
 
-_SLICE = "path string, format_code string, sha256 string, first_row bigint, last_row bigint"
+_SLICE = "path string, format_code string, hashes array<string>, first_row bigint, last_row bigint"
 _ROWS = 4096  # a chunk of output; bounds a worker's memory
 
 
@@ -50,8 +50,11 @@ def ingest_batch(
     spark = slices.sparkSession
     files = sorted(slices.collect(), key=lambda row: row.sequence)
     reserved = [file for file in active_slices(files) if file.last_row]
+    hashes: dict[str, set[str]] = {}  # an erasure rewrites files: both contents are known
+    for file in files:
+        hashes.setdefault(file.path, set()).add(file.sha256)
     feeds = {
-        code: _parse_feed(spark, [file for file in reserved if file.feed_code == code], code, erased, config)
+        code: _parse_feed(spark, [file for file in reserved if file.feed_code == code], hashes, code, erased, config)
         for code in sorted({file.feed_code for file in reserved})
     }
     counts = _count_kinds(feeds)
@@ -158,7 +161,12 @@ def _part_deliveries(reviews: DataFrame, earlier_reviews: DataFrame, batch: Colu
 
 
 def _parse_feed(
-    spark: SparkSession, slices: Sequence[Row], feed_code: str, erased: Erased, config: Config
+    spark: SparkSession,
+    slices: Sequence[Row],
+    hashes: Mapping[str, set[str]],
+    feed_code: str,
+    erased: Erased,
+    config: Config,
 ) -> DataFrame:
     """Returns the records of a feed's slices: columns of its bronze table, raw_record, reasons and kind.
 
@@ -180,7 +188,7 @@ def _parse_feed(
                 yield from _to_arrow(_parse_all(records, parse, part, erased), schema)
 
     files = [
-        (one.path, one.format_code, one.sha256, one.first_row, one.last_row)
+        (one.path, one.format_code, sorted(hashes[one.path]), one.first_row, one.last_row)
         for one in sorted(slices, key=lambda one: -one.size)
         if one.format_code != "delta"
     ]
@@ -200,7 +208,7 @@ def _slice(
     records that its scan counted: the caller compares.
     """
     try:
-        if file_hash(location) != part["sha256"]:
+        if file_hash(location) not in part["hashes"]:
             yield None
             return
         for record in read_records(location, part["format_code"], feed_code, section):
