@@ -25,12 +25,19 @@ def _corpus(inputs: Inputs) -> dict[str, "DataFrame"]:
     )
     if section.tasks == ("aspect",):
         label = "polarity"
-        rows = labelled_aspects(reviews, clusters, splits, gold_labels)
+        rows = labelled_aspects(reviews, clusters, splits, gold_labels, inputs.sources)
     else:
         label = "label"
         weak_labels = inputs.tables["silver_weak_labels"]
         rows = labelled_reviews(
-            reviews, clusters, splits, gold_labels, weak_labels, labels=section.labels, tasks=section.tasks
+            reviews,
+            clusters,
+            splits,
+            gold_labels,
+            weak_labels,
+            labels=section.labels,
+            tasks=section.tasks,
+            sources=inputs.sources,
         )
     rows = rows.persist()
     counts: dict[str, dict[str, int]] = {split: {} for split in SPLITS}

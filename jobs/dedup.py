@@ -17,7 +17,8 @@ from reviewgen_spark.transforms.dedup import cluster_reviews
 def _dedup(inputs: Inputs) -> Mapping[str, DataFrame]:
     assert inputs.batch_id is not None
     names = ("silver_reviews", "silver_review_clusters", "silver_minhash_bands")
-    return cluster_reviews(*(inputs.tables[name] for name in names), inputs.config.dedup, inputs.batch_id)
+    tables = (inputs.tables[name] for name in names)
+    return cluster_reviews(*tables, inputs.config.dedup, inputs.batch_id, inputs.sources)
 
 
 STAGE = Stage(

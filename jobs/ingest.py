@@ -32,7 +32,12 @@ STAGE = Stage(
     run=lambda inputs: ingest_batch(
         inputs.tables["ops_source_files"],
         inputs.tables["bronze_reviews"],
-        read_erased(inputs.tables["ops_erasures"], inputs.resources, inputs.tables["bronze_erasures"]),
+        read_erased(
+            inputs.tables["ops_erasures"],
+            inputs.resources,
+            inputs.tables["bronze_erasures"],
+            (*inputs.sources.values(), inputs.config.ingest.source),
+        ),
         inputs.config,
         inputs.batch_id,
     ),

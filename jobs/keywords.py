@@ -14,8 +14,9 @@ from reviewgen_spark.transforms.views import current_unique_reviews
 
 
 def _keywords(inputs: Inputs) -> dict[str, DataFrame]:
-    current = current_unique_reviews(inputs.tables["silver_reviews"], inputs.tables["silver_review_clusters"])
-    words = inputs.tables["silver_tokens"].select("record_id", "content_words")
+    tables = inputs.tables
+    current = current_unique_reviews(tables["silver_reviews"], tables["silver_review_clusters"], inputs.sources)
+    words = tables["silver_tokens"].select("record_id", "content_words")
     review_words = current.select("product_id", "record_id").join(words, "record_id")
     return {"gold_product_keywords": keywords_by_product(review_words, inputs.config.keywords)}
 

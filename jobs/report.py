@@ -13,7 +13,7 @@ from reviewgen_spark.reports.nightly.report import write_report
 
 
 def _report(inputs: Inputs) -> dict[str, DataFrame]:
-    write_report(inputs.tables, inputs.config.report, inputs.out)
+    write_report(inputs.tables, inputs.config.report, inputs.out, inputs.sources)
     return {}
 
 

@@ -19,7 +19,7 @@ STAGE = Stage(
     sections=("satisfaction",),
     run=lambda inputs: {
         "gold_product_satisfaction": satisfaction_by_product(
-            VIEWS["gold_labelled_reviews"](inputs.tables.__getitem__), inputs.config.satisfaction
+            VIEWS["gold_labelled_reviews"](inputs.tables.__getitem__, inputs.sources), inputs.config.satisfaction
         )
     },
 )

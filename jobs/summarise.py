@@ -17,7 +17,7 @@ from reviewgen_spark.transforms.views import current_unique_reviews
 def _summarise(inputs: Inputs) -> dict[str, DataFrame]:
     tables, config = inputs.tables, inputs.config
     summaries = summaries_by_product(
-        current_unique_reviews(tables["silver_reviews"], tables["silver_review_clusters"]),
+        current_unique_reviews(tables["silver_reviews"], tables["silver_review_clusters"], inputs.sources),
         tables["gold_product_keywords"],
         config,
         inputs.resources,

@@ -8,19 +8,27 @@ from typing import ClassVar
 
 
 class ReviewgenError(Exception):
-    """Is the base of every error that the project raises on purpose."""
+    """Is the base of every error that the project raises on purpose. Each argument is one line of its message."""
 
     exit_code: ClassVar[int] = 5
 
+    def __str__(self) -> str:
+        """Returns the lines of the message."""
+        return "\n".join(str(line) for line in self.args)
+
 
 class ConfigError(ReviewgenError, ValueError):
-    """Reports a wrong configuration; every fault is listed, one a line."""
+    """Reports a wrong configuration; every fault is an argument, and a line of the message."""
 
     exit_code: ClassVar[int] = 2
 
 
 class SchemaError(ReviewgenError, ValueError):
     """Reports a table or a file without the expected columns."""
+
+
+class DamagedTableError(ReviewgenError, OSError):
+    """Reports a table that is gone or damaged; the message names table, file and remedy."""
 
 
 class DataQualityError(ReviewgenError, ValueError):
@@ -31,6 +39,10 @@ class DataQualityError(ReviewgenError, ValueError):
 
 class ModelNotFoundError(ReviewgenError, LookupError):
     """Reports that no model has the given name, alias or path."""
+
+
+class DamagedModelError(ModelNotFoundError):
+    """Reports a registered model whose files are missing, or are not those that were registered."""
 
 
 class RegistryError(ReviewgenError, ConnectionError):

@@ -1,7 +1,10 @@
 """Shares fixtures with all tests: one lazy Spark session for a test run, and a configuration in a temporary folder."""
 
+import atexit
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +21,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("REVIEWGEN_USER_KEY", "a key for tests, not a secret")
 # A test run is too short for optimised machine code: its compilation used more of the two cores than Spark.
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+# Local folders of its own, because an erasure also searches those that other sessions of Spark have left behind.
+LOCAL_FOLDERS = tempfile.mkdtemp(prefix="reviewgen-tests-")
+atexit.register(shutil.rmtree, LOCAL_FOLDERS, ignore_errors=True)
+os.environ["SPARK_LOCAL_DIRS"] = LOCAL_FOLDERS
+os.environ["SPARK_SUBMIT_OPTS"] += f" -Djava.io.tmpdir={LOCAL_FOLDERS}"
 # Spark generates Java for each query and compiles it. For a few hundred rows this is most of the work. The processes
 # of test_kill, test_privacy and test_cluster compile as in production, and must write the same rows as this session.
 INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}

@@ -1,32 +1,23 @@
 """The `reviewgen` command: parses arguments and calls the module that does the work.
 
-Each module adds the commands about one subject, with their options and the functions that they call.
+It imports everything else inside `main`, so that Ctrl-C has its exit code from the first moment on.
 """
 
-import argparse
+import sys
 from collections.abc import Sequence
-
-from reviewgen_spark import __version__
-from reviewgen_spark.cli import machine, maintenance, models, runs, samples, tables, texts
-from reviewgen_spark.cli.command import RUN_EXIT_CODES
-from reviewgen_spark.orchestration.job import guarded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code."""
-    options = build_parser().parse_args(arguments)
-    return guarded(lambda: int(options.run(options)))
+    try:
+        from reviewgen_spark.cli.parser import build_parser
+        from reviewgen_spark.orchestration.job import guarded
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to continue", file=sys.stderr)
+        return 130
 
+    def run() -> int:
+        options = build_parser().parse_args(arguments)
+        return int(options.run(options))
 
-def build_parser() -> argparse.ArgumentParser:
-    """Returns the parser of every command; docs/commands.md is generated from it."""
-    parser = argparse.ArgumentParser(
-        prog="reviewgen",
-        description="Nightly Spark jobs for e-commerce reviews: clean, de-duplicate, tokenise, train, label, report.",
-        epilog=f"exit codes: {RUN_EXIT_CODES}",
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", prog=parser.prog)
-    for module in (samples, runs, tables, machine, maintenance, texts, models):
-        module.add_commands(commands)
-    return parser
+    return guarded(run)

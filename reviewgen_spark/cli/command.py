@@ -4,7 +4,6 @@ A command imports what it needs inside its function, because `reviewgen --help` 
 """
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from textwrap import indent
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.orchestration.job import add_config_options
+from reviewgen_spark.orchestration.permissions import restrict_permissions
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -62,8 +62,10 @@ def add_group(commands: Commands, name: str, purpose: str, metavar: str) -> Comm
 
 
 def read_config(options: argparse.Namespace) -> Config:
-    """Returns the configuration that the options select."""
-    return load_config(options.env, options.set)
+    """Returns the configuration that the options select, and restricts the permissions of new files by it."""
+    config = load_config(options.env, options.set)
+    restrict_permissions(config.paths.permissions)
+    return config
 
 
 @contextmanager
@@ -76,8 +78,3 @@ def open_session(config: Config) -> Iterator["SparkSession"]:
         yield spark
     finally:
         spark.stop()
-
-
-def print_progress(line: str) -> None:
-    """Prints a line to standard error, because standard output is only for the result."""
-    print(line, file=sys.stderr, flush=True)

@@ -2,7 +2,8 @@
 
 import argparse
 
-from reviewgen_spark.cli.command import Commands, add_command, open_session, print_progress, read_config
+from reviewgen_spark.cli.command import Commands, add_command, open_session, read_config
+from reviewgen_spark.config.messages import print_line, print_message
 
 
 def add_commands(commands: Commands) -> None:
@@ -34,7 +35,7 @@ def add_commands(commands: Commands) -> None:
 def _doctor(options: argparse.Namespace) -> int:
     from reviewgen_spark.operations.doctor.doctor import examine
 
-    return examine(options.env, options.set, lambda line: print(line, flush=True))
+    return examine(options.env, options.set, print_line)
 
 
 def _estimate(options: argparse.Namespace) -> int:
@@ -42,8 +43,9 @@ def _estimate(options: argparse.Namespace) -> int:
 
     config = read_config(options)
     with open_session(config) as spark:
-        estimate = estimate_labelling(spark, config, options.sample, options.all, options.cost_per_hour, print_progress)
-    print("\n".join(estimate.lines()))
+        estimate = estimate_labelling(spark, config, options.sample, options.all, options.cost_per_hour, print_message)
+    for line in estimate.lines():
+        print_line(line)
     if not estimate.batches:
-        print("nothing to label; --all estimates every review again")
+        print_line("nothing to label; --all estimates every review again")
     return 0

@@ -1,4 +1,4 @@
-"""Adds the commands that change a warehouse by hand: ingest, erase, maintain."""
+"""Adds the commands that change a warehouse by hand: ingest, erase, maintain, repair."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reviewgen_spark.cli.command import Commands, add_command, add_group, open_session, read_config
+from reviewgen_spark.config.messages import print_line
 from reviewgen_spark.errors import ConfigError
 
 
@@ -27,8 +28,8 @@ def add_commands(commands: Commands) -> None:
         "erase",
         _erase,
         "erase all records of users or reviews for good; without ids, finish open erasures",
-        "reviewgen erase --user-file ids.txt",
-        "0 done, 2 wrong configuration, 3 a file still holds an id or a text, 5 everything else",
+        "reviewgen erase --user-file ids.txt\nreviewgen erase --review 1047 --source shop-a",
+        "0 done, 2 wrong configuration, 3 a file still holds an id or a text, or was not searched, 5 everything else",
     )
     for kind in ("user", "review"):
         erasure.add_argument(
@@ -41,6 +42,11 @@ def add_commands(commands: Commands) -> None:
         erasure.add_argument(
             f"--{kind}-file", metavar="FILE", help=f"ids of {kind}s, one a line; - reads standard input"
         )
+    erasure.add_argument(
+        "--source",
+        metavar="NAME",
+        help="erase the ids only in this source (`ingest.source`); default: in all sources, which may share ids",
+    )
     erasure.add_argument("--rewrite-landing", action="store_true", help="also empty the records in delivered files")
 
     maintenance = add_command(
@@ -52,6 +58,19 @@ def add_commands(commands: Commands) -> None:
     )
     maintenance.add_argument("--dry-run", action="store_true", help="only print what would be removed")
 
+    repairing = add_command(
+        commands,
+        "repair",
+        _repair,
+        "repair a table that is gone or damaged; the next run computes its lost batches again",
+        """reviewgen repair silver_reviews
+reviewgen repair bronze_reviews --accept-loss    # a delivered file is gone, and so are its rows""",
+    )
+    repairing.add_argument("table", metavar="TABLE", help="name of the table, from the message of the run")
+    repairing.add_argument(
+        "--accept-loss", action="store_true", help="continue although rows of the table cannot be restored"
+    )
+
 
 def _decide(options: argparse.Namespace) -> int:
     from reviewgen_spark.operations.status import decide_file
@@ -60,7 +79,7 @@ def _decide(options: argparse.Namespace) -> int:
     config = read_config(options)
     with open_session(config) as spark, open_run(spark, config) as run:
         decide_file(run.warehouse, options.file, options.decision)
-    print(f"{options.file}: the next `reviewgen run nightly` will {options.decision} it")
+    print_line(f"{options.file}: the next `reviewgen run nightly` will {options.decision} it")
     return 0
 
 
@@ -72,12 +91,15 @@ def _erase(options: argparse.Namespace) -> int:
     config = read_config(options)
     if options.user_file == options.review_file == "-":
         raise ConfigError("--user-file - --review-file -: only one of the two can be standard input")
-    request = ErasureRequest(_read_ids(options.user, options.user_file), _read_ids(options.review, options.review_file))
+    request = ErasureRequest(
+        _read_ids(options.user, options.user_file), _read_ids(options.review, options.review_file), options.source
+    )
     with open_session(config) as spark, open_run(spark, config) as run:
         outcome = erase(run, request, options.rewrite_landing)
-    print("\n".join(outcome.lines()))
-    print("run `reviewgen run nightly` now: it computes again what was derived from the erased records")
-    return 3 if outcome.leftovers else 0
+    for line in outcome.lines():
+        print_line(line)
+    print_line("run `reviewgen run nightly` now: it computes again what was derived from the erased records")
+    return 3 if outcome.leftovers or outcome.unsearched else 0
 
 
 def _read_ids(ids: Sequence[str], file: str | None) -> frozenset[str]:
@@ -97,5 +119,16 @@ def _maintain(options: argparse.Namespace) -> int:
 
     config = read_config(options)
     with open_session(config) as spark, open_run(spark, config) as run:
-        print("\n".join(maintain(run, options.dry_run).lines()))
+        for line in maintain(run, options.dry_run).lines():
+            print_line(line)
+    return 0
+
+
+def _repair(options: argparse.Namespace) -> int:
+    from reviewgen_spark.operations.repair import repair
+
+    config = read_config(options)
+    with open_session(config) as spark:
+        for line in repair(spark, config, options.table, options.accept_loss):
+            print_line(line)
     return 0

@@ -4,7 +4,8 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reviewgen_spark.cli.command import Commands, add_command, add_group, open_session, print_progress, read_config
+from reviewgen_spark.cli.command import Commands, add_command, add_group, open_session, read_config
+from reviewgen_spark.config.messages import print_line, print_message
 
 
 def add_commands(commands: Commands) -> None:
@@ -103,8 +104,9 @@ def _evaluate(options: argparse.Namespace) -> int:
         options.delimiter,
         not options.no_header,
     )
-    evaluation = evaluate_file(config, options.model, options.data, data, options.raw, print_progress)
-    print("\n".join(evaluation.lines()))
+    evaluation = evaluate_file(config, options.model, options.data, data, options.raw, print_message)
+    for line in evaluation.lines():
+        print_line(line)
     if options.json:
         write_json(evaluation, options.json)
     return 0
@@ -113,27 +115,32 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _tune(options: argparse.Namespace) -> int:
     from reviewgen_spark.operations.tune import search_settings
 
-    search = search_settings(read_config(options), lambda line: print(line, flush=True))
-    print(f"{search.finished} trials finished, {search.pruned} were pruned, {search.failed} failed")
-    print(f"best validation F1 {search.value:.4f} with")
+    search = search_settings(read_config(options), print_line)
+    print_line(f"{search.finished} trials finished, {search.pruned} were pruned, {search.failed} failed")
+    print_line(f"best validation F1 {search.value:.4f} with")
     for name, value in search.best.items():
-        print(f"  --set finetune.{name}={value:g}")
+        print_line(f"  --set finetune.{name}={value:g}")
     return 0
 
 
 def _models_list(options: argparse.Namespace) -> int:
+    from reviewgen_spark.models.registry.mlflow_store import has_store
     from reviewgen_spark.models.registry.registry import list_models
 
     config = read_config(options)
-    entries = list_models(config.paths.tracking_uri, config.models.name)
+    uri = config.paths.tracking_uri
+    is_new = config.paths.mlflow_uri is None and not has_store(uri)
+    entries = [] if is_new else list_models(uri, config.models.name)
     if not entries:
-        print("no model yet; train and register one with `reviewgen run train`")
+        print_line("no model yet; train and register one with `reviewgen run train`")
     for entry in entries:
         f1 = "unknown" if entry.test_f1 is None else f"{entry.test_f1:.4f}"
         created = datetime.fromtimestamp(entry.created_ms / 1000, UTC)
         aliases = ", ".join(entry.aliases) or "-"
         base = f"{entry.base}, distilled from {entry.teacher}" if entry.teacher else entry.base
-        print(f"{entry.name} version {entry.version}  {aliases}  {base}  test F1 {f1}  {created:%Y-%m-%d %H:%M} UTC")
+        print_line(
+            f"{entry.name} version {entry.version}  {aliases}  {base}  test F1 {f1}  {created:%Y-%m-%d %H:%M} UTC"
+        )
     return 0
 
 
@@ -145,8 +152,9 @@ def _compare(options: argparse.Namespace) -> int:
     from reviewgen_spark.operations.model_comparison import compare_models
 
     config = read_config(options)
-    lines = compare_models(config, options.new, options.current, print_progress)
-    print("\n".join(lines))
+    lines = compare_models(config, options.new, options.current, print_message)
+    for line in lines:
+        print_line(line)
     return 0
 
 
@@ -159,7 +167,7 @@ def _model_page(options: argparse.Namespace) -> int:
     page = read_file(name, alias, FILE_NAME, config.paths.tracking_uri)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(page, encoding="utf-8")
-    print(f"{options.out}: open it in a browser")
+    print_line(f"{options.out}: open it in a browser")
     return 0
 
 
@@ -174,7 +182,7 @@ def _set_champion(options: argparse.Namespace, version: int | None, command: str
     config = read_config(options)
     with open_session(config) as spark, open_run(spark, config) as run:
         decision = set_champion(run.warehouse, config, version, options.reason, command, is_forced)
-    print(
+    print_line(
         f"{decision.model.name} version {decision.model.version} is champion (before: {decision.previous_version}); "
         "`reviewgen run nightly` re-labels with it"
     )

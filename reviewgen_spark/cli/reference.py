@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from reviewgen_spark.cli import build_parser
 from reviewgen_spark.cli.command import RUN_EXIT_CODES
+from reviewgen_spark.cli.parser import build_parser
 from reviewgen_spark.orchestration.job import add_config_options
 from reviewgen_spark.pipelines import PIPELINES, purpose_of, stages_of
 

@@ -1,9 +1,9 @@
 """Adds the commands about runs of pipelines: run, status, quality."""
 
 import argparse
-import sys
 
 from reviewgen_spark.cli.command import RUN_EXIT_CODES, Commands, add_command, open_session, read_config
+from reviewgen_spark.config.messages import print_line, print_message
 from reviewgen_spark.orchestration.job import add_pipeline_options, batch_range, run_stages
 from reviewgen_spark.pipelines import PIPELINES, all_stages, check_of, stages_of
 
@@ -58,7 +58,7 @@ def _status(options: argparse.Namespace) -> int:
     from reviewgen_spark.operations.counts import count_records
     from reviewgen_spark.operations.status import backfill_lines, stage_lines
     from reviewgen_spark.orchestration.backlog import Backlog
-    from reviewgen_spark.orchestration.delivery_gate import undecided_files
+    from reviewgen_spark.orchestration.delivery_gate import decision_command, undecided_files
     from reviewgen_spark.orchestration.erasure_log import open_erasures
     from reviewgen_spark.orchestration.ledger import Ledger
     from reviewgen_spark.warehouse.tables import Warehouse
@@ -67,19 +67,23 @@ def _status(options: argparse.Namespace) -> int:
     with open_session(config) as spark:
         warehouse = Warehouse(spark, config)
         if not warehouse.exists("ops_stage_runs"):
-            print(f"{config.paths.warehouse}: no run yet; start with `reviewgen run nightly`")
+            print_line(f"{config.paths.warehouse}: no run yet; start with `reviewgen run nightly`")
             return 0
         ledger = Ledger(warehouse, "status")
-        print("\n".join(stage_lines(ledger, all_stages())))
-        for line in (*backfill_lines(Backlog(config, warehouse, ledger), all_stages()), *open_erasures(warehouse)):
-            print(line)
+        for line in (
+            *stage_lines(ledger, all_stages()),
+            *backfill_lines(Backlog(config, warehouse, ledger), all_stages()),
+            *open_erasures(warehouse),
+        ):
+            print_line(line)
         for row in undecided_files(warehouse, config):
-            print(f"refused whole: {row.path}: {row.detail}; `reviewgen ingest accept|retry {row.path}`")
+            print_line(f"refused whole: {row.path}: {row.detail}; `{decision_command('accept|retry', row.path)}`")
         if options.counts:
             counts = count_records(warehouse)
-            print("\n".join(counts.lines()))
+            for line in counts.lines():
+                print_line(line)
             for fault in counts.faults:
-                print(f"does not add up: {fault}", file=sys.stderr)
+                print_message(f"does not add up: {fault}")
             return 3 if counts.faults else 0
     return 0
 
@@ -91,5 +95,6 @@ def _quality(options: argparse.Namespace) -> int:
     config, batches = read_config(options), batch_range(options.batches)
     with open_session(config) as spark:
         warehouse = Warehouse(spark, config)
-        print("\n".join(quality_lines(warehouse, config.quality.rules, batches)))
+        for line in quality_lines(warehouse, config.quality.rules, batches):
+            print_line(line)
     return 0

@@ -1,10 +1,12 @@
 """Adds the commands with example reviews: sample, demo."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
 from reviewgen_spark.cli.command import RUN_EXIT_CODES, Commands, add_command, open_session, read_config
+from reviewgen_spark.config.messages import print_line
 from reviewgen_spark.errors import ConfigError
 
 
@@ -43,7 +45,8 @@ def _sample(options: argparse.Namespace) -> int:
     if out.is_dir() and any(out.iterdir()):
         raise ConfigError(f"--out {out}: the folder is not empty; choose another folder, or empty it")
     summary = write_sample(out, options.rows, options.seed)
-    print(f"{summary.describe()}\ndirty records by kind: {summary.describe_dirt()}")
+    print_line(summary.describe())
+    print_line(f"dirty records by kind: {summary.describe_dirt()}")
     return 0
 
 
@@ -52,6 +55,6 @@ def _demo(options: argparse.Namespace) -> int:
 
     config = read_config(options)
     program = sys.argv[0] if Path(sys.argv[0]).name == "reviewgen" else "reviewgen"  # .venv is rarely on the PATH
-    command = f"{program} sql --env {options.env}" if options.env else f"{program} sql"
+    command = shlex.join([program, "sql", *(("--env", options.env) if options.env else ())])
     with open_session(config) as spark:
         return run_demo(spark, config, options.rows, command)

@@ -3,9 +3,13 @@
 import argparse
 import sys
 from contextlib import ExitStack
+from io import TextIOWrapper
 from pathlib import Path
+from typing import TextIO
 
-from reviewgen_spark.cli.command import Commands, add_command, add_group, open_session, print_progress, read_config
+from reviewgen_spark.cli.command import Commands, add_command, add_group, open_session, read_config
+from reviewgen_spark.config.messages import print_line, print_message
+from reviewgen_spark.config.untrusted_json import read_lines
 from reviewgen_spark.errors import ConfigError
 
 
@@ -80,7 +84,8 @@ def _export_texts(options: argparse.Namespace) -> int:
     purposes = tuple(options.purpose) or tuple(sorted(PUBLISHABLE))
     export = TextExport(options.out.resolve(), purposes, options.format, options.strip, options.reason)
     with open_session(config) as spark, open_run(spark, config) as run:
-        print("\n".join(export_texts(run, export).lines()))
+        for line in export_texts(run, export).lines():
+            print_line(line)
     return 0
 
 
@@ -94,8 +99,19 @@ def _gallery(options: argparse.Namespace) -> int:
         page = render(read_gallery(Warehouse(spark, config), options.rows), metrics)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(page, encoding="utf-8")
-    print(f"{options.out}: open it in a browser; it contains review texts, as the tables do")
+    print_line(f"{options.out}: open it in a browser; it contains review texts, as the tables do")
     return 0
+
+
+def _open_text(path: Path) -> TextIO:
+    """Opens a text file; bytes that are not UTF-8 become the error of their line."""
+    return path.open(encoding="utf-8-sig", errors="surrogateescape")
+
+
+def _standard_input() -> TextIO:
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="surrogateescape")
+    return sys.stdin
 
 
 def _write(options: argparse.Namespace) -> int:
@@ -106,13 +122,13 @@ def _write(options: argparse.Namespace) -> int:
     with ExitStack() as files:
         try:
             is_piped = options.requests == "-"
-            lines = sys.stdin if is_piped else files.enter_context(Path(options.requests).open(encoding="utf-8-sig"))
+            lines = _standard_input() if is_piped else files.enter_context(_open_text(Path(options.requests)))
             out = files.enter_context(options.out.open("w", encoding="utf-8")) if options.out else sys.stdout
         except OSError as error:
             raise ConfigError(f"{error.filename}: cannot be opened ({type(error).__name__})") from None
         total = None
         if lines.seekable() and not is_piped:
-            total = sum(1 for line in lines if line.strip())
+            total = sum(1 for line in read_lines(lines) if line.strip())
             lines.seek(0)
-        write_file(config, writer, lines, out, print_progress, total)
+        write_file(config, writer, read_lines(lines), out, print_message, total)
     return 0

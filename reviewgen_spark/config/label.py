@@ -35,7 +35,8 @@ class LabelSection(Section):
     )
     broadcast_max_mb: int = execution(512, ge=1, description="a larger model is shipped by localcache")
     without_registry: Literal["pinned", "refuse"] = execution(
-        "pinned", description="if the registry does not answer: label with the version pinned last, or stop"
+        "pinned",
+        description="if the registry does not answer or is damaged: label with the version pinned last, or stop",
     )
     compile: bool = execution(
         False, description="compile the model by torch.compile; needs a C++ compiler on the executors"

@@ -1,8 +1,10 @@
 """Configures the batch stages before the model, from delivered files to tokens and weak labels."""
 
+import codecs
 from typing import Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from reviewgen_spark.config.section import Section
 
@@ -40,6 +42,38 @@ class IngestSection(Section):
     max_quarantine_pct: float = Field(
         20, ge=0, le=100, description="a file with more bad records, in percent, is refused whole"
     )
+    encoding: str = Field(
+        "auto",
+        description="encoding of JSON and CSV files, as Python names it; auto detects UTF-8, UTF-16, GB18030 (also "
+        "GBK) and Big5 for each file",
+    )
+    csv_separator: Literal["auto", ",", "tab", ";", "|"] = Field(
+        "auto", description="separator of CSV fields; auto takes the one that gives most of the known columns"
+    )
+    max_record_bytes: int = Field(
+        8 * 2**20, ge=1_000, description="bytes of a record; a longer one is quarantined, and its beginning is kept"
+    )
+    max_unpacked_bytes: int = Field(
+        20 * 2**30, ge=1_000, description="bytes that a packed file may unpack to; a larger one is refused whole"
+    )
+    max_unpacked_ratio: float = Field(
+        100, ge=1, description="times its size that a packed file may unpack to, if that is more than 64 MiB"
+    )
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_encoding(cls, name: str) -> str:
+        if name == "auto":
+            return name
+        try:
+            return codecs.lookup(name).name
+        except LookupError:
+            raise ValueError(f"got {name!r}, expected auto or the name of an encoding such as gb18030") from None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Returns the time zone of source timestamps that name none."""
+        return ZoneInfo(self.timezone)
 
 
 class CleanSection(Section):

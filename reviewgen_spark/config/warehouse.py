@@ -25,6 +25,11 @@ class PathsSection(Section):
     )
     jars: str = Field(".jars", description="folder of the Delta jars, from the folder that holds `conf`")
     mlflow_uri: str | None = Field(None, description="MLflow tracking URI; default: sqlite below root")
+    permissions: Literal["private", "group"] = Field(
+        "private",
+        description="who may read new files: `private` only their owner (0600, folders 0700), `group` also the group "
+        "of the file (0640, 0750)",
+    )
 
     @property
     def tracking_uri(self) -> str:

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from reviewgen_spark.orchestration.artifacts import PINNED, Artifacts
 from reviewgen_spark.orchestration.runner import Run
 from reviewgen_spark.schemas import TABLES, Table
-from reviewgen_spark.warehouse.table_files import Size, compact, size, vacuum
+from reviewgen_spark.warehouse.table_maintenance import Size, compact, size, vacuum
 
 _RUNS = "ops_stage_runs"
 
@@ -60,8 +60,13 @@ def maintain(run: Run, is_dry: bool = False) -> Maintenance:
     Args:
         run: Run that holds the warehouse.
         is_dry: Whether to report only what would be done.
+
+    Raises:
+        DamagedTableError: When a table is gone or damaged; nothing was changed.
     """
     warehouse, config = run.warehouse, run.config
+    # VACUUM would delete files that a lost commit refers to.
+    warehouse.require_whole(TABLES, run.ledger.written_versions())
     expired = _expire_runs(run, is_dry)
     sizes = []
     for name, table in TABLES.items():

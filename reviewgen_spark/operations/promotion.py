@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from reviewgen_spark.config import Config
+from reviewgen_spark.config.messages import hide_secrets
 from reviewgen_spark.errors import DataQualityError, ModelNotFoundError
+from reviewgen_spark.orchestration.ledger import Ledger
 from reviewgen_spark.warehouse.tables import Warehouse
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ def set_champion(
     """
     from reviewgen_spark.models.registry import aliases
 
-    warehouse.converge(["ops_model_promotions"])
+    reason = hide_secrets(reason)
+    warehouse.converge(["ops_model_promotions"], Ledger(warehouse, "promotion").written_versions())
     if version is None:
         decisions = warehouse.records("ops_model_promotions").read()
         promotions = [row for row in decisions if row.is_promoted and row.alias is None]  # of champions

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pyspark.sql import functions as F
 
 from reviewgen_spark.config import QualityRule
-from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryError
+from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryError, SchemaError
 from reviewgen_spark.orchestration.backlog import Backlog
 from reviewgen_spark.orchestration.ledger import Ledger
 from reviewgen_spark.orchestration.source_file_log import record_source_files
@@ -93,6 +93,11 @@ def quality_lines(
     warehouse: Warehouse, rules: Mapping[str, QualityRule], batches: tuple[int, int] | None = None
 ) -> list[str]:
     """Returns one line for each rule, with its number of matched reviews and its reason, for `reviewgen quality`."""
+    for name in ("ops_clean_metrics", "ops_stage_runs"):
+        if not warehouse.exists(name):
+            raise SchemaError(
+                f"{name}: no such table yet, because no batch was cleaned; start with `reviewgen run nightly`"
+            )
     metrics = warehouse.read("ops_clean_metrics").where("kind_code IN ('error', 'warning')")
     runs = warehouse.records("ops_stage_runs").read()
     if batches:
@@ -120,13 +125,18 @@ def decide_file(warehouse: Warehouse, path: str, decision: str) -> None:
         decision: `accept` or `retry`.
 
     Raises:
-        ConfigError: No such file was refused.
+        ConfigError: No such file was refused, or nothing of it can be read.
     """
     known = warehouse.records("ops_source_files").read()
     last = {row.path: row for row in known}
     if path not in last or last[path].state != "rejected":
         refused = sorted(name for name, row in last.items() if row.state == "rejected")
         raise ConfigError(f"{path}: no such file was refused; the refused files are: {', '.join(refused) or 'none'}")
+    if decision == "accept" and not last[path].row_count:
+        raise ConfigError(
+            f"{path}: nothing of it can be read ({last[path].detail}), so it cannot be accepted. Correct it and run "
+            "`reviewgen ingest retry`, or remove it from the landing folder"
+        )
     state = {"accept": "accepted", "retry": "retry"}[decision]
     row = last[path].asDict() | {"state": state, "batch_id": None, "first_row": None, "last_row": None}
     record_source_files(warehouse, known, [row])

@@ -8,6 +8,7 @@ written. The folder is created atomically.
 import csv
 import getpass
 import json
+import re
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from typing import Any, Literal, TextIO, get_args
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
+from reviewgen_spark.config.messages import hide_secrets
 from reviewgen_spark.errors import ConfigError, DataQualityError, SchemaError
 from reviewgen_spark.orchestration.runner import Run
 from reviewgen_spark.text.requests.provenance import labelled, parse_aigc
@@ -31,6 +33,8 @@ FORMATS: tuple[FormatCode, ...] = get_args(FormatCode)
 EXPORTABLE: tuple[Purpose, ...] = (*sorted(PUBLISHABLE), "augmentation")
 TABLES = ("gold_generated_texts", "gold_review_replies", "gold_product_summaries")
 _LOG = "ops_text_exports"
+_FORMULA = re.compile(r"[\s\ufeff\u200b]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")  # full-width ones too
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _TEXTS, _TRAINING = "texts", "training"
 
 
@@ -135,9 +139,9 @@ def _record(run: Run, export: TextExport, counts: Mapping[str, int], versions: M
         "at": datetime.now(UTC),
         "purposes": sorted(export.purposes),
         "is_stripped": export.is_stripped,
-        "reason": (export.reason or "").strip() or None,
+        "reason": hide_secrets((export.reason or "").strip()) or None,
         "format_code": export.format_code,
-        "folder": str(export.out),
+        "folder": hide_secrets(str(export.out)),
         "text_counts": dict(counts),
         "table_versions": dict(versions),
     }
@@ -179,15 +183,26 @@ def _lines(run: Run, export: TextExport, rows: DataFrame, file: TextIO) -> Itera
         if export.format_code == "jsonl":
             file.write(json.dumps(values, ensure_ascii=False) + "\n")
         else:
-            flat = {
-                name: value if isinstance(value, str | int | None) else json.dumps(value, ensure_ascii=False)
-                for name, value in values.items()
-            }
+            flat = {name: csv_cell(value) for name, value in values.items()}
             if writer is None:
                 writer = csv.DictWriter(file, list(flat))
                 writer.writeheader()
             writer.writerow(flat)
         yield values
+
+
+def csv_cell(value: Any) -> str | int | float | None:
+    """Returns a value as a cell of CSV. A text that a spreadsheet would compute as a formula gets an apostrophe.
+
+    Such a text begins with `= + - @`, a tab or a line break, also after blanks. A number stays as it is.
+
+    >>> csv_cell("=1+2"), csv_cell("-2.5"), csv_cell("- good")
+    ("'=1+2", '-2.5', "'- good")
+    """
+    if value is None or isinstance(value, int | float):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
 def exported_row(row: Row | Mapping[str, Any], is_stripped: bool, propagator: str, export_id: str) -> dict[str, Any]:

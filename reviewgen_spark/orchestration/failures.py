@@ -2,6 +2,10 @@
 
 import re
 
+from reviewgen_spark.warehouse.table_damage import named_file
+
+_UNREADABLE = r"FAILED_READ_FILE|ChecksumException|FileNotFound|not found|Parquet|DELTA_"
+
 
 def describe_failure(error: BaseException) -> str:
     """Returns the error classes, Spark's error condition and code lines of a failure, but no message.
@@ -20,4 +24,7 @@ def describe_failure(error: BaseException) -> str:
     positions = re.findall(r'File "[^"]*?([^/"]+/[^/"]+\.py)", line (\d+)', text)[-2:]
     classes = " <- ".join(dict.fromkeys(names))
     at = ", ".join(f"{file}:{line}" for file, line in positions)
-    return classes + (f" at {at}" if at else "") + "; see docs/runbook.md"
+    remedy = "see docs/runbook.md"
+    if (file := named_file(text)) and re.search(_UNREADABLE, text, re.IGNORECASE):
+        remedy = f"the file {file[1]} of the table {file[0]} cannot be read: run `reviewgen repair {file[0]}`"
+    return classes + (f" at {at}" if at else "") + f"; {remedy}"

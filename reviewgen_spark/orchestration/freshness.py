@@ -8,14 +8,28 @@ from statistics import median
 from reviewgen_spark.config import FreshnessSection
 
 USUAL_DAYS = 14
+_CLOCK_TOLERANCE = timedelta(minutes=5)  # clocks of two machines differ by seconds
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """Counts the records reserved from one delivered file, with the time the file was written."""
+    """Counts the records reserved from one delivered file, with the time the file was written.
+
+    Attributes:
+        modified_at: Time of the file, which may be wrong.
+        record_count: Number of records.
+        path: Path of the file below the landing folder.
+        arrived_at: Time when a run first saw the file, by the clock of this machine; None means now.
+    """
 
     modified_at: datetime
     record_count: int
+    path: str = ""
+    arrived_at: datetime | None = None
+
+    def written_at(self, now: datetime) -> datetime:
+        """Returns the time of the file, or its arrival if that was earlier: a time in the future is not believed."""
+        return min(self.modified_at, self.arrived_at or now, now)
 
 
 def check_freshness(arrivals: Iterable[Arrival], section: FreshnessSection, now: datetime) -> list[str]:
@@ -32,9 +46,10 @@ def check_freshness(arrivals: Iterable[Arrival], section: FreshnessSection, now:
     by_day: dict[date, int] = {}
     newest: datetime | None = None
     for arrival in arrivals:
-        day = arrival.modified_at.date()
+        written_at = arrival.written_at(now)
+        day = written_at.date()
         by_day[day] = by_day.get(day, 0) + arrival.record_count
-        newest = max(newest, arrival.modified_at) if newest else arrival.modified_at
+        newest = max(newest, written_at) if newest else written_at
     if newest is None:
         has_limits = any(value is not None for value in section.model_dump().values())
         return ["freshness: nothing has ever been delivered"] if has_limits else []
@@ -46,6 +61,20 @@ def check_freshness(arrivals: Iterable[Arrival], section: FreshnessSection, now:
             f"the limit is {section.max_age_hours:g}"
         )
     return faults + _volume_faults(by_day, newest.date(), section)
+
+
+def future_files(arrivals: Iterable[Arrival], now: datetime) -> list[str]:
+    """Returns a line for each file of the last 14 days whose time was in the future when it arrived."""
+    lines = {}
+    for arrival in arrivals:
+        arrived_at = arrival.arrived_at or now
+        is_recent = arrived_at > now - timedelta(days=USUAL_DAYS)
+        if is_recent and arrival.modified_at > arrived_at + _CLOCK_TOLERANCE:
+            lines[arrival.path] = (
+                f"{arrival.path}: its time {arrival.modified_at:%Y-%m-%d %H:%M} UTC is in the future; it counts as "
+                f"delivered at {arrived_at:%Y-%m-%d %H:%M} UTC. Check the clock of the machine that wrote it"
+            )
+    return list(lines.values())
 
 
 def _volume_faults(by_day: Mapping[date, int], newest: date, section: FreshnessSection) -> list[str]:

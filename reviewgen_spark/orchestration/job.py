@@ -2,13 +2,14 @@
 
 import argparse
 import os
-import sys
 import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.config.messages import ArgumentParser, print_error, print_message
 from reviewgen_spark.errors import ConfigError, ReviewgenError
+from reviewgen_spark.orchestration.interrupts import note_interrupts, was_interrupted
 from reviewgen_spark.orchestration.stage import Stage
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def positive(text: str) -> int:
 
 def run_job(stage: Stage, arguments: Sequence[str] | None = None) -> int:
     """Runs one stage over all batches that are not done, as `spark-submit jobs/<stage>.py` does."""
-    parser = argparse.ArgumentParser(prog=f"jobs/{stage.name}.py", description=f"Run the stage {stage.name}.")
+    parser = ArgumentParser(prog=f"jobs/{stage.name}.py", description=f"Run the stage {stage.name}.")
     add_config_options(parser)
     add_run_options(parser)
     options = parser.parse_args(arguments)
@@ -90,7 +91,7 @@ def run_pipeline(
         check: Called after the last stage; it raises errors that a scheduler must see.
         arguments: The arguments of the command line.
     """
-    parser = argparse.ArgumentParser(prog=f"pipelines/{name}.py", description=f"Run the pipeline {name}.")
+    parser = ArgumentParser(prog=f"pipelines/{name}.py", description=f"Run the pipeline {name}.")
     add_config_options(parser)
     add_pipeline_options(parser)
     options = parser.parse_args(arguments)
@@ -140,27 +141,29 @@ def _run(
 
 
 def guarded(work: Callable[[], int]) -> int:
-    """Runs `work`; a failure becomes one line on stderr and an exit code.
+    """Runs `work`; a failure becomes one line on stderr and an exit code, and Ctrl-C becomes 130.
 
     A stack trace may quote a row, so it is printed only if REVIEWGEN_TRACEBACK is set, for data that is not private.
     """
+    note_interrupts()
     try:
         return work()
-    except ReviewgenError as error:
-        print(f"error: {error}", file=sys.stderr)
-        _show_trace()
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to continue", file=sys.stderr)
-        return 130
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
+        if was_interrupted(error):
+            print_message("interrupted; run the same command again to continue")
+            return 130
+        if isinstance(error, ReviewgenError):
+            print_error(error)
+            _show_trace()
+            return error.exit_code
         from reviewgen_spark.orchestration.failures import describe_failure
 
-        print(f"error: {describe_failure(error)}", file=sys.stderr)
+        print_message(f"error: {describe_failure(error)}")
         _show_trace()
         return 5
 
 
 def _show_trace() -> None:
     if os.environ.get("REVIEWGEN_TRACEBACK"):
-        traceback.print_exc()
+        for line in traceback.format_exc().splitlines():
+            print_message(line)

@@ -5,7 +5,6 @@
 
 import os
 import shutil
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +16,9 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession
 
 from reviewgen_spark.config import Config
+from reviewgen_spark.config.messages import print_message
 from reviewgen_spark.config.progress import add_bar, progress_bars
-from reviewgen_spark.errors import ReviewgenError, StageError
+from reviewgen_spark.errors import ConfigError, ReviewgenError, StageError
 from reviewgen_spark.orchestration.artifacts import Artifacts
 from reviewgen_spark.orchestration.backlog import Backlog, Force
 from reviewgen_spark.orchestration.failures import describe_failure
@@ -52,10 +52,12 @@ class Run:
         """Runs stages in order, each over all batches that are not done.
 
         Raises:
+            DamagedTableError: When one of their tables is gone or damaged; nothing was written.
             StageError: When a stage fails. Finished batches stay, and the next run resumes after them.
         """
         self.warehouse.converge(
-            sorted({name for stage in stages for name in (*stage.reads, *stage.writes, *stage.history)})
+            sorted({name for stage in stages for name in (*stage.reads, *stage.writes, *stage.history)}),
+            self.ledger.written_versions(),
         )
         advance = add_bar("stages", len(stages), is_even=False)
         for stage in stages:
@@ -131,6 +133,7 @@ class Run:
             fingerprint=stage_fingerprint,
             batch_id=batch,
             report=lambda line: self.report(f"[{stage.name}] {line}"),
+            sources=self.inputs.sources(stage),
         )
         try:
             outputs = stage.run(inputs)
@@ -188,13 +191,15 @@ class Run:
         """Reserves new files and their batch ids in one commit, before any of their rows is written."""
         assert stage.plan is not None
         known = self.warehouse.records("ops_source_files").read()
-        rows = stage.plan(self.spark, self.config, known)
+        rows, warnings = stage.plan(self.spark, self.config, known, self.ledger.done(stage.name).keys())
+        for warning in warnings:
+            self.report(f"[{stage.name}] warning: {warning}")
         if rows:
             self.lease.check()
             record_source_files(self.warehouse, known, rows)
-            batches = {row["batch_id"] for row in rows} - {None}
+            batches = {row["batch_id"] for row in rows if row["state"] != "retry"} - {None}
             rejected = [row["path"] for row in rows if row["state"] == "rejected"]
-            count = len({row["path"] for row in rows if row["batch_id"] is not None})
+            count = len({row["path"] for row in rows if row["batch_id"] in batches})
             self.report(f"[{stage.name}] {count:,} new files in {len(batches):,} batches")
             for path in rejected:
                 self.report(f"[{stage.name}] {path} was refused whole; see `reviewgen status`")
@@ -212,15 +217,14 @@ def open_run(
     """Takes the lease of the warehouse, and releases it at the end.
 
     Raises:
+        ConfigError: When this user cannot write the warehouse or the artifacts.
+        DamagedTableError: When the log of runs or the log of delivered files is gone or damaged.
         LeaseError: When another run holds the lease.
     """
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-    warehouse = Warehouse(spark, config)
-    lease = Lease(warehouse, config, run_id)
-    lease.acquire()
-    try:
-        warehouse.converge(["ops_stage_runs", "ops_source_files"])
+    with hold_warehouse(spark, config) as (warehouse, lease):
+        run_id = lease.run_id
         ledger = Ledger(warehouse, run_id)
+        warehouse.converge(["ops_stage_runs", "ops_source_files"], ledger.written_versions())
         backlog = Backlog(config, warehouse, ledger, force, batches, max_batches)
         artifacts = Artifacts(config.paths.artifacts)
         yield Run(
@@ -236,9 +240,47 @@ def open_run(
             StageInputs(warehouse, ledger, artifacts, run_id),
             Publisher(config, warehouse, lease),
         )
+
+
+@contextmanager
+def hold_warehouse(spark: SparkSession, config: Config) -> Iterator[tuple[Warehouse, Lease]]:
+    """Takes the lease of the warehouse without reading its logs, and releases it at the end.
+
+    Raises:
+        ConfigError: When this user cannot write the warehouse or the artifacts.
+        LeaseError: When another run holds the lease.
+    """
+    require_writable(config)
+    warehouse = Warehouse(spark, config)
+    lease = Lease(warehouse, config, f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}")
+    lease.acquire()
+    try:
+        yield warehouse, lease
     finally:
         lease.release()
 
 
+def require_writable(config: Config) -> None:
+    """Creates the folders that a run writes, and checks that this user can write there.
+
+    Raises:
+        ConfigError: One of them cannot be created or written.
+    """
+    paths = config.paths
+    for name, path in (("root", paths.root), ("warehouse", paths.warehouse), ("artifacts", paths.artifacts)):
+        if "://" in path:
+            continue
+        try:
+            Path(path).mkdir(parents=True, exist_ok=True)
+            reason = "" if os.access(path, os.W_OK | os.X_OK) else "no write permission"
+        except OSError as error:
+            reason = str(error.strerror)
+        if reason:
+            raise ConfigError(
+                f"paths.{name}: {path} cannot be written ({reason}); give this user the right to write there, or set "
+                f"paths.{name} to another folder"
+            )
+
+
 def _print_progress(line: str) -> None:
-    print(f"{datetime.now(UTC):%H:%M:%S} {line}", file=sys.stderr, flush=True)
+    print_message(f"{datetime.now(UTC):%H:%M:%S} {line}")

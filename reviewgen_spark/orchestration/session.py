@@ -2,15 +2,19 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reviewgen_spark.config import Config, default_conf_folder
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.shipping.preload import MODULE as DAEMON_MODULE
+from reviewgen_spark.orchestration.interrupts import note_interrupts
+from reviewgen_spark.orchestration.java import launch_fault
+from reviewgen_spark.orchestration.permissions import restrict_permissions, umask_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -48,6 +52,8 @@ def session_settings(config: Config) -> dict[str, str]:
         # than zstd (a table of reviews and tokens: 61 MB, against 68 MB with Spark's defaults).
         "spark.hadoop.parquet.enable.dictionary": "false",
         "spark.sql.parquet.compression.codec": "zstd",
+        # Hadoop sets the mode of each file and folder, and ignores the umask of its process.
+        "spark.hadoop.fs.permissions.umask-mode": f"{umask_of(config.paths.permissions):03o}",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         **spark.extra,
@@ -55,11 +61,13 @@ def session_settings(config: Config) -> dict[str, str]:
 
 
 def start_session(config: Config, app: str = "reviewgen") -> "SparkSession":
-    """Starts a session, or joins the one of `spark-submit`.
+    """Starts a session, or joins the one of `spark-submit`. From now on new files of this process are restricted.
 
     Raises:
-        ConfigError: When the Delta jars are neither in `paths.jars` nor on spark-submit's class path.
+        ConfigError: When the Delta jars are neither in `paths.jars` nor on spark-submit's class path, or there is no
+            Java that Spark can use.
     """
+    restrict_permissions(config.paths.permissions)
     # Workers must run this interpreter, not the `python3` of the machine.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
@@ -79,8 +87,9 @@ def start_session(config: Config, app: str = "reviewgen") -> "SparkSession":
         builder = _local_launch(builder, config)
     for key, value in session_settings(config).items():
         builder = builder.config(key, value)
-    with nullcontext() if is_submitted else stderr_without(INCUBATOR_WARNING):
+    with nullcontext() if is_submitted else stderr_without(INCUBATOR_WARNING), end_jvm_on_failure():
         session = builder.getOrCreate()
+    note_interrupts()  # PySpark has just replaced the handler
     session.sparkContext.setLogLevel(config.spark.log_level)
     if not _has_delta(session):
         raise ConfigError(
@@ -117,8 +126,48 @@ def stderr_without(line: str) -> Iterator[None]:
         os.close(stderr_copy)
 
 
+@contextmanager
+def end_jvm_on_failure() -> Iterator[None]:
+    """Ends a JVM that was starting inside when an exception came, such as Ctrl-C.
+
+    PySpark forgets a JVM that has not answered yet. It would run on, and keep standard error open for a pipe's reader.
+    """
+    from pyspark import SparkContext
+
+    before = _descendants()
+    try:
+        yield
+    except BaseException:
+        if SparkContext._gateway is None:
+            for process in _descendants() - before:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGTERM)
+        raise
+
+
+def _descendants() -> set[int]:
+    """Returns the processes that this one or one of its children started, and that still run."""
+    parents: dict[int, int] = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it ended in the meantime
+            fields = file.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            parents[int(file.parent.name)] = int(fields[1])
+    descendants: set[int] = set()
+    generation = {os.getpid()}
+    while generation:
+        generation = {child for child, parent in parents.items() if parent in generation}
+        descendants |= generation
+    return descendants
+
+
 def _local_launch(builder: "SparkSession.Builder", config: Config) -> "SparkSession.Builder":
-    """Adds the settings that must be set before the JVM starts; spark-submit has its own."""
+    """Adds the settings that must be set before the JVM starts; spark-submit has its own.
+
+    Raises:
+        ConfigError: When there are no Delta jars, or no Java that Spark can use.
+    """
+    if fault := launch_fault():
+        raise ConfigError(fault)
     jars = sorted(Path(config.paths.jars).glob("*.jar"))
     if not jars:
         raise ConfigError(f"{config.paths.jars}: no Delta jars in this folder: run `make setup` once, with a network")

@@ -2,16 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from reviewgen_spark.config import Config
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
+
+Plan: TypeAlias = tuple[list[dict[str, Any]], list[str]]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Inputs:
         fingerprint: The fingerprint of this run.
         batch_id: The batch; None for a table stage.
         report: Prints a line of progress.
+        sources: The source of each batch of bronze_reviews. The fingerprint of ingest covers it.
     """
 
     tables: Mapping[str, "DataFrame"]
@@ -53,6 +56,7 @@ class Inputs:
     fingerprint: str
     batch_id: int | None
     report: Callable[[str], None]
+    sources: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ class Stage:
             all recomputed when the model changes. Not for a stage with its own tables in `history`.
         require: Raises MissingExtraError when the driver lacks a library that the configuration needs. It is called
             before Spark starts.
-        plan: Finds new input and returns the rows of ops_source_files that reserve it; for ingest.
+        plan: Finds new input, given the batches that are done. Returns the rows of ops_source_files that reserve it,
+            and warnings; for ingest.
     """
 
     name: str
@@ -106,7 +111,7 @@ class Stage:
     keeps_done: bool = False
     newest_first: bool = False
     require: Callable[[Config], None] = lambda config: None
-    plan: "Callable[[SparkSession, Config, Sequence[Row]], list[dict[str, Any]]] | None" = None
+    plan: "Callable[[SparkSession, Config, Sequence[Row], Collection[int]], Plan] | None" = None
 
 
 def fingerprint(stage: Stage, config: Config, resources: Resources, inputs: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 """Reads the inputs of a stage: its input tables, the folders of earlier stages, and the fingerprints of both."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from reviewgen_spark.orchestration.erasure_log import ErasureLog
 from reviewgen_spark.orchestration.ledger import Ledger
 from reviewgen_spark.orchestration.stage import Stage
 from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.warehouse.batch_sources import batch_sources
 from reviewgen_spark.warehouse.tables import Warehouse
 
 
@@ -26,6 +27,8 @@ class StageInputs:
     ledger: Ledger
     artifacts: Artifacts
     run_id: str
+    _ingested: Mapping[int, str] | None = None
+    _sources: Mapping[int, str] = field(default_factory=dict)
 
     def batch_tables(self, stage: Stage, batch: int) -> dict[str, DataFrame]:
         """Returns one batch of each input table, and the earlier batches of the tables in `history`."""
@@ -71,6 +74,16 @@ class StageInputs:
             # An erasure removes rows, and the fingerprints of their batches stay the same.
             inputs["erasures"] = self._erasures
         return inputs
+
+    def sources(self, stage: Stage) -> Mapping[int, str]:
+        """Returns the source of each batch, for a stage.
+
+        Only ingest changes it, so it is read once before ingest and once after. Ingest itself gets the earlier batches.
+        """
+        ingested = self.ledger.done("ingest")
+        if self._ingested is None or (stage.plan is None and ingested != self._ingested):
+            self._ingested, self._sources = ingested, batch_sources(self.warehouse)
+        return self._sources
 
     @cached_property
     def _erasures(self) -> str:

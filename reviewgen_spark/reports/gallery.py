@@ -4,7 +4,6 @@ Like the tables it contains review texts, so it must not be published. Each purp
 and failed ones alike. A hash of the text's id chooses the rows, so the same tables give the same page.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 from pyspark.sql import DataFrame, Row, Window
 from pyspark.sql import functions as F
 
+from reviewgen_spark.config.untrusted_json import parse_json
 from reviewgen_spark.errors import ConfigError, SchemaError
 from reviewgen_spark.reports.html import fill
 from reviewgen_spark.text.checks.checks import TextCheck
@@ -176,7 +176,7 @@ def read_metrics(path: Path) -> tuple[ModelMetrics, ...]:
         ConfigError: The file cannot be read, or has another form.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"--metrics {path}: cannot be read as JSON ({type(error).__name__})") from None
     if not isinstance(values, dict) or not all(isinstance(metrics, dict) for metrics in values.values()):

@@ -96,6 +96,7 @@ TABLES = (
             SOURCE_FILE,
             SOURCE_LINE,
             BATCH_ID,
+            column("review_source", STRING, "source of the labelled review; null in rows from before this column"),
         ),
     ),
 )

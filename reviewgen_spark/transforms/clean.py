@@ -44,12 +44,12 @@ def clean_batch(
 
     Args:
         reviews: bronze_reviews of the batch.
-        source_files: ops_source_files of the batch; its newest `at` is the time of delivery.
+        source_files: ops_source_files of the batch; its first `at` is the time of delivery.
         clean: Settings of the text engine.
         quality: The rules.
         user_key: Secret key of the hash that replaces a user id.
     """
-    delivered_at = source_files.agg(F.max("at")).collect()[0][0]
+    delivered_at = source_files.agg(F.min("at")).collect()[0][0]
     cleaned = clean_reviews(reviews, clean, user_key).persist()
     judged = judge_reviews(cleaned, quality.rules, delivered_at).persist()
     is_bad = F.size("quality_errors") > 0

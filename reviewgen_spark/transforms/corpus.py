@@ -1,11 +1,14 @@
 """Selects the reviews that a model learns from, with or without labels."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from reviewgen_spark.schemas.tasks import ASPECT_TASK
+from reviewgen_spark.transforms.gold_labels import label_records
+from reviewgen_spark.transforms.review_keys import Sources
 from reviewgen_spark.transforms.tokens import unique_reviews
 
 
@@ -17,6 +20,7 @@ def labelled_reviews(
     weak_labels: DataFrame,
     labels: str,
     tasks: Sequence[str] = ("sentiment",),
+    sources: Sources = MappingProxyType({}),
 ) -> DataFrame:
     """Returns unique reviews with text, split and labels.
 
@@ -33,9 +37,12 @@ def labelled_reviews(
         weak_labels: silver_weak_labels.
         labels: the source of the sentiment: `gold`, `rating` (1-2 stars negative, 3 neutral, 4-5 positive) or `weak`.
         tasks: those of `finetune.tasks`.
+        sources: the source of each batch.
     """
-    with_sentiment = _sentiment(reviews, gold_labels, weak_labels, labels)
-    toxicity = newest_label(gold_labels, "toxicity").select("review_id", F.col("label").alias("toxicity"))
+    with_sentiment = _sentiment(reviews, gold_labels, weak_labels, labels, sources)
+    toxicity = label_records(reviews, gold_labels.where("task = 'toxicity'"), sources).select(
+        "record_id", F.col("label").alias("toxicity")
+    )
     is_positive = F.when(F.col("sentiment") == "positive", 1).when(F.col("sentiment") == "negative", 0)
     has_label = F.col("label").isNotNull()
     if "sentiment3" in tasks:
@@ -43,7 +50,7 @@ def labelled_reviews(
     if "toxicity" in tasks:
         has_label = has_label | F.col("toxicity").isNotNull()
     marked = (
-        with_sentiment.join(toxicity, on="review_id", how="left")
+        with_sentiment.join(toxicity, on="record_id", how="left")
         .withColumn("label", is_positive)
         .where(has_label)
         .join(clusters.select("record_id", "cluster_id"), on="record_id", how="inner")
@@ -69,7 +76,13 @@ def labelled_reviews(
     )
 
 
-def labelled_aspects(reviews: DataFrame, clusters: DataFrame, splits: DataFrame, gold_labels: DataFrame) -> DataFrame:
+def labelled_aspects(
+    reviews: DataFrame,
+    clusters: DataFrame,
+    splits: DataFrame,
+    gold_labels: DataFrame,
+    sources: Sources = MappingProxyType({}),
+) -> DataFrame:
     """Returns unique reviews with text and split, one row for each review and aspect that people labelled.
 
     The columns: record_id, text, aspect, polarity (negative, neutral, positive), category, rating, lang_code, split.
@@ -80,12 +93,13 @@ def labelled_aspects(reviews: DataFrame, clusters: DataFrame, splits: DataFrame,
         clusters: silver_review_clusters.
         splits: silver_review_splits.
         gold_labels: bronze_gold_labels; of each review and task `aspect:<aspect>` the newest label is used.
+        sources: the source of each batch.
     """
-    aspect_labels = newest_labels(gold_labels.where(F.col("task").startswith(ASPECT_TASK))).select(
-        "review_id", F.substring(F.col("task"), len(ASPECT_TASK) + 1, 2**31 - 1).alias("aspect"), "label"
+    aspect_labels = label_records(reviews, gold_labels.where(F.col("task").startswith(ASPECT_TASK)), sources).select(
+        "record_id", F.substring(F.col("task"), len(ASPECT_TASK) + 1, 2**31 - 1).alias("aspect"), "label"
     )
     marked = (
-        reviews.join(aspect_labels, on="review_id", how="inner")
+        reviews.join(aspect_labels, on="record_id", how="inner")
         .withColumnRenamed("label", "polarity")
         .join(clusters.select("record_id", "cluster_id"), on="record_id", how="inner")
     )
@@ -128,7 +142,9 @@ def unlabelled_reviews(reviews: DataFrame, clusters: DataFrame, splits: DataFram
     )
 
 
-def _sentiment(reviews: DataFrame, gold_labels: DataFrame, weak_labels: DataFrame, labels: str) -> DataFrame:
+def _sentiment(
+    reviews: DataFrame, gold_labels: DataFrame, weak_labels: DataFrame, labels: str, sources: Sources
+) -> DataFrame:
     """Adds `sentiment` from the source `labels`; it is null if there is none."""
     if labels == "rating":
         stars = F.col("rating")
@@ -137,25 +153,7 @@ def _sentiment(reviews: DataFrame, gold_labels: DataFrame, weak_labels: DataFram
     if labels == "weak":
         votes = weak_labels.select("record_id", F.col("weak_label").alias("sentiment"))
         return reviews.join(votes, on="record_id", how="left")
-    gold = newest_label(gold_labels, "sentiment").select("review_id", F.col("label").alias("sentiment"))
-    return reviews.join(gold, on="review_id", how="left")
-
-
-def newest_label(gold_labels: DataFrame, task: str) -> DataFrame:
-    """Returns review_id and the newest label of each review for a task.
-
-    Args:
-        gold_labels: bronze_gold_labels.
-        task: a task such as `sentiment`.
-    """
-    return newest_labels(gold_labels.where(F.col("task") == task)).select("review_id", "label")
-
-
-def newest_labels(gold_labels: DataFrame) -> DataFrame:
-    """Returns the newest row of bronze_gold_labels for each review and task."""
-    newest = Window.partitionBy("review_id", "task").orderBy(
-        F.col("batch_id").desc(), F.col("source_file").desc(), F.col("source_line").desc()
+    gold = label_records(reviews, gold_labels.where("task = 'sentiment'"), sources).select(
+        "record_id", F.col("label").alias("sentiment")
     )
-    return (
-        gold_labels.withColumn("newest_rank", F.row_number().over(newest)).where("newest_rank = 1").drop("newest_rank")
-    )
+    return reviews.join(gold, on="record_id", how="left")

@@ -1,6 +1,7 @@
 """Finds copies among clean reviews and assigns each review to a cluster, which never changes later."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -12,13 +13,19 @@ from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.schemas.arrow import arrow_schema, to_batch
 from reviewgen_spark.transforms.components import connect
 from reviewgen_spark.transforms.dataframes import materialise, rows_that_share
+from reviewgen_spark.transforms.review_keys import Sources, is_same_review
 
 _SEEN = ("batch_id", "created_at", "record_id")  # first seen first
 _ENDS = ("one_seen", "other_seen")
 
 
 def cluster_reviews(
-    reviews: DataFrame, clusters: DataFrame, bands: DataFrame, section: DedupSection, batch_id: int
+    reviews: DataFrame,
+    clusters: DataFrame,
+    bands: DataFrame,
+    section: DedupSection,
+    batch_id: int,
+    sources: Sources = MappingProxyType({}),
 ) -> dict[str, DataFrame]:
     """Finds the copies of a batch's reviews, in the batch and in earlier batches; returns the tables of the stage.
 
@@ -40,6 +47,7 @@ def cluster_reviews(
         bands: silver_minhash_bands of the earlier batches.
         section: Which copies to find, and the limits.
         batch_id: The batch.
+        sources: Source of each batch. A record with the review_id of another source is no edit.
     """
     new = reviews.where(F.col("batch_id") == batch_id)
     columns = ("record_id", "review_id", "text_hash", "created_at", "batch_id")
@@ -66,10 +74,10 @@ def cluster_reviews(
         )
     )
     own = assigned.where("record_id = cluster_id").select(
-        "cluster_id", F.struct("record_id", "review_id").alias("first")
+        "cluster_id", F.struct("record_id", "review_id", "batch_id").alias("first")
     )
-    earlier = _first(rows_that_share(clusters, assigned, "cluster_id"), "record_id", "review_id")
-    is_duplicate = (F.col("first.record_id") != F.col("record_id")) & (F.col("first.review_id") != F.col("review_id"))
+    earlier = _first(rows_that_share(clusters, assigned, "cluster_id"), "record_id", "review_id", "batch_id")
+    is_duplicate = (F.col("first.record_id") != F.col("record_id")) & ~is_same_review("first", sources)
     kind = F.when(F.col("is_first_of_text"), "near").otherwise("exact")
     resolved = assigned.join(own.unionByName(earlier), "cluster_id", "left").select(
         *(F.col(name) for name in columns),

@@ -1,19 +1,26 @@
 """Defines views that join the tables; `reviewgen sql` and `reviewgen shell` register them."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from reviewgen_spark.text.requests.purposes import PUBLISHABLE
+from reviewgen_spark.transforms.review_keys import Sources, review_key
 from reviewgen_spark.transforms.tokens import unique_reviews
 
 Read = Callable[[str], DataFrame]
 
 
-def mark_current(reviews: DataFrame) -> DataFrame:
-    """Adds `is_current`, true for the newest record of each review_id, by time, then batch, file and line."""
-    newest = Window.partitionBy("review_id").orderBy(
+def mark_current(reviews: DataFrame, sources: Sources = MappingProxyType({})) -> DataFrame:
+    """Adds `is_current`, true for the newest record of each review, by time, then batch, file and line.
+
+    Args:
+        reviews: silver_reviews.
+        sources: Source of each batch; reviews of two sources are two reviews, also if their review_id is equal.
+    """
+    newest = Window.partitionBy(*review_key(sources)).orderBy(
         F.coalesce("updated_at", "created_at").desc(),
         F.col("batch_id").desc(),
         F.col("source_file").desc(),
@@ -22,9 +29,11 @@ def mark_current(reviews: DataFrame) -> DataFrame:
     return reviews.withColumn("is_current", F.row_number().over(newest) == 1)
 
 
-def current_unique_reviews(reviews: DataFrame, clusters: DataFrame) -> DataFrame:
+def current_unique_reviews(
+    reviews: DataFrame, clusters: DataFrame, sources: Sources = MappingProxyType({})
+) -> DataFrame:
     """Returns clean reviews that are current and not a copy of another review."""
-    return unique_reviews(mark_current(reviews).where("is_current").drop("is_current"), clusters)
+    return unique_reviews(mark_current(reviews, sources).where("is_current").drop("is_current"), clusters)
 
 
 def publishable_texts(generated: DataFrame, replies: DataFrame, summaries: DataFrame) -> DataFrame:
@@ -75,14 +84,14 @@ TEXT_COLUMNS = (
     "source_record_ids",
 )
 
-VIEWS: Mapping[str, Callable[[Read], DataFrame]] = {
-    "silver_unique_reviews": lambda read: current_unique_reviews(
-        read("silver_reviews"), read("silver_review_clusters")
+VIEWS: Mapping[str, Callable[[Read, Sources], DataFrame]] = {
+    "silver_unique_reviews": lambda read, sources: current_unique_reviews(
+        read("silver_reviews"), read("silver_review_clusters"), sources
     ),
-    "gold_labelled_reviews": lambda read: current_unique_reviews(
-        read("silver_reviews"), read("silver_review_clusters")
+    "gold_labelled_reviews": lambda read, sources: current_unique_reviews(
+        read("silver_reviews"), read("silver_review_clusters"), sources
     ).join(read("gold_review_labels").drop("batch_id"), on="record_id", how="inner"),
-    "gold_published_texts": lambda read: published_texts(
+    "gold_published_texts": lambda read, _: published_texts(
         read("gold_generated_texts"), read("gold_review_replies"), read("gold_product_summaries")
     ),
 }

@@ -94,6 +94,24 @@ class DeltaLog:
         return log.update(False, none, none)
 
 
+def sql_name(path: str) -> str:
+    """Returns the name of the table at a path in Spark SQL.
+
+    >>> sql_name("/data/it's `new`")
+    "delta.`/data/it's ``new```"
+    """
+    return "delta.`" + path.replace("`", "``") + "`"
+
+
+def sql_text(text: str) -> str:
+    r"""Returns a string as a literal of Spark SQL.
+
+    >>> print(sql_text("it's"))
+    'it\'s'
+    """
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 def hadoop_files(spark: SparkSession, folder: str) -> tuple[Any, Any]:
     """Returns Hadoop's file system of a folder or URI, and its path."""
     jvm: Any = spark._jvm

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pyspark.sql import Row
 
+from reviewgen_spark.errors import DamagedTableError
 from reviewgen_spark.schemas import Table
 from reviewgen_spark.schemas.arrow import arrow_schema
-from reviewgen_spark.warehouse.delta_log import DeltaLog
+from reviewgen_spark.warehouse.delta_log import DeltaLog, sql_name, sql_text
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -58,12 +59,20 @@ class DriverRecords:
 
     def read(self) -> list[Row]:
         """See `Records`."""
+        import pyarrow as pa
         from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
         # Arrow's file system is used, because threads of delta-rs's file system call Python. With it, 4 of 60 processes
         # that ended at once aborted.
         files = SubTreeFileSystem(self._log.path, LocalFileSystem())
-        values = self._stored.to_pyarrow_table(filesystem=files).to_pylist(maps_as_pydicts="strict")
+        try:
+            values = self._stored.to_pyarrow_table(filesystem=files).to_pylist(maps_as_pydicts="strict")
+        except (OSError, pa.ArrowException) as error:
+            name = self._table.name
+            raise DamagedTableError(
+                f"{name}: a data file in {self._log.path} cannot be read ({type(error).__name__}); restore it from a "
+                f"backup, or run `reviewgen repair {name}`"
+            ) from None
         return _rows(self._table, values)
 
     def append(self, values: Sequence[Mapping[str, Any]]) -> None:
@@ -104,9 +113,9 @@ class SparkRecords:
     def update(self, values: Mapping[str, Any], where: Mapping[str, Any]) -> int:
         """See `Records`."""
         # SQL returns the number of changed rows. Delta accepts no parameters there.
-        pairs = ", ".join(f"{name} = {_literal(value, _spark_text)}" for name, value in values.items())
-        rows = f"WHERE {_equals(where, _spark_text)}"
-        (changed,) = self._log.spark.sql(f"UPDATE delta.`{self._log.path}` SET {pairs} {rows}").collect()
+        pairs = ", ".join(f"{name} = {_literal(value, sql_text)}" for name, value in values.items())
+        rows = f"WHERE {_equals(where, sql_text)}"
+        (changed,) = self._log.spark.sql(f"UPDATE {sql_name(self._log.path)} SET {pairs} {rows}").collect()
         return int(changed["num_affected_rows"])
 
     def version(self) -> int:
@@ -134,19 +143,10 @@ def _standard_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _spark_text(text: str) -> str:
-    r"""Returns a string as a literal of Spark SQL.
-
-    >>> print(_spark_text("it's"))
-    'it\'s'
-    """
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
 def _literal(value: object, text: Callable[[str], str]) -> str:
     """Returns a value as a SQL literal.
 
-    >>> _literal(7, _spark_text), _literal(None, _spark_text), _literal(datetime(2026, 1, 2, tzinfo=UTC), _spark_text)
+    >>> _literal(7, sql_text), _literal(None, sql_text), _literal(datetime(2026, 1, 2, tzinfo=UTC), sql_text)
     ('7', 'NULL', "TIMESTAMP '2026-01-02T00:00:00+00:00'")
     """
     if value is None or isinstance(value, int):

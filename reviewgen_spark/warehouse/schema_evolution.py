@@ -7,20 +7,24 @@ from delta.tables import DeltaTable
 
 from reviewgen_spark.errors import SchemaError
 from reviewgen_spark.schemas import Table
-from reviewgen_spark.warehouse.delta_log import DeltaLog, Metadata
+from reviewgen_spark.warehouse.delta_log import DeltaLog, Metadata, sql_name
+from reviewgen_spark.warehouse.table_damage import require_whole
 
 
-def converge(log: DeltaLog, table: Table, retention_days: int) -> None:
-    """Creates a table, or adds new columns, comments and checks to it.
+def converge(log: DeltaLog, table: Table, retention_days: int, written_version: int | None = None) -> None:
+    """Creates a table, or adds new columns, comments and checks to it. A table that was lost is not created.
 
     Args:
         log: The log of the table on disk.
         table: The table as declared.
         retention_days: How long Delta keeps its history.
+        written_version: The newest version that the log of runs has recorded; None if it has recorded none.
 
     Raises:
+        DamagedTableError: When the table is gone or damaged.
         SchemaError: When a difference needs a migration by hand.
     """
+    require_whole(log, table.name, written_version)
     if log.exists():
         _alter(log, table, _properties(table, retention_days))
     else:
@@ -61,10 +65,10 @@ def _alter(log: DeltaLog, table: Table, properties: Mapping[str, str]) -> None:
     if faults := _faults(table, stored):
         raise SchemaError(
             f"{log.path}: {'; '.join(faults)}. Only new nullable columns and new checks are added by "
-            "themselves: migrate the table by hand (ALTER TABLE, or move the folder away and run the pipeline "
-            f"with --force {table.stage}), then start again"
+            "themselves: migrate the table by hand (ALTER TABLE, or move the folder away and run "
+            f"`reviewgen repair {table.name}`), then start again"
         )
-    sql, identifier = log.spark.sql, f"delta.`{log.path}`"
+    sql, identifier = log.spark.sql, sql_name(log.path)
     known = {c.name: c for c in stored.columns}
     for column in table.columns:
         comment = (column.metadata or {}).get("comment", "").replace("'", "\\'")

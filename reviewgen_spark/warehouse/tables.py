@@ -1,8 +1,9 @@
 """Reads and writes the Delta tables by name; no other module does."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from types import MappingProxyType
 from typing import Any
 
 from delta.tables import DeltaTable
@@ -15,6 +16,7 @@ from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.warehouse.delta_log import DeltaLog, hadoop_files
 from reviewgen_spark.warehouse.driver_tables import Records, records_of
 from reviewgen_spark.warehouse.schema_evolution import converge, same_type
+from reviewgen_spark.warehouse.table_damage import require_whole
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,38 @@ class Warehouse:
         """Returns the Delta log of a table."""
         return DeltaLog(self.spark, self.path(name))
 
-    def converge(self, names: Iterable[str] = tuple(TABLES)) -> None:
+    def converge(
+        self, names: Iterable[str] = tuple(TABLES), written_versions: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
         """Creates missing tables and adds new columns, comments and checks; refuses any other difference.
 
+        Args:
+            names: The tables.
+            written_versions: The newest version of each table that the log of runs has recorded. These tables are not
+                created, because a missing one was lost.
+
         Raises:
+            DamagedTableError: When a table is gone or damaged.
             SchemaError: When a difference needs a migration by hand.
         """
         for name in names:
-            converge(self.log(name), TABLES[name], self._retention_days)
+            converge(self.log(name), TABLES[name], self._retention_days, written_versions.get(name))
+
+    def require_whole(self, names: Iterable[str], written_versions: Mapping[str, int]) -> None:
+        """Checks that tables can be read and have everything that was written to them; creates none.
+
+        Raises:
+            DamagedTableError: When a table is gone or damaged.
+        """
+        for name in names:
+            require_whole(self.log(name), name, written_versions.get(name))
+
+    def has_rows(self, but: Collection[str]) -> bool:
+        """Returns whether anything was written to a table besides those of `but`."""
+        files, folder = hadoop_files(self.spark, self._root)
+        names = [status.getPath().getName() for status in files.listStatus(folder)] if files.exists(folder) else []
+        tables = (self.log(name) for name in names if name in TABLES and name not in but)
+        return any(log.exists() and log.version() > 0 for log in tables)
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
         """Reads a table at its newest version, or at `version`."""

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 from reviewgen_spark.pipelines import compress, nightly, train, train_generator
 
-from reviewgen_spark.config import Config, load_config
+from reviewgen_spark.config import Config, IngestSection, load_config
 from reviewgen_spark.errors import DataQualityError, ErrorShareError, ModelNotFoundError, StageError
 from reviewgen_spark.models.registry.generators import resolve_generator
 from reviewgen_spark.models.registry.registry import read_file, resolve
@@ -23,7 +23,8 @@ from reviewgen_spark.orchestration.delivery_gate import check_night, undecided_f
 from reviewgen_spark.orchestration.ledger import Ledger
 from reviewgen_spark.orchestration.runner import open_run
 from reviewgen_spark.transforms.ingest.batch_plan import plan_batches
-from reviewgen_spark.transforms.ingest.source_files import UnreadableFileError, read_records
+from reviewgen_spark.transforms.ingest.source_files import read_records
+from reviewgen_spark.transforms.ingest.source_record import UnreadableFileError
 from reviewgen_spark.warehouse.tables import Warehouse
 
 pytestmark = pytest.mark.e2e
@@ -118,7 +119,8 @@ def test_a_file_with_a_new_time_but_old_content_is_read_once_more(
         os.utime(file, (file.stat().st_atime, file.stat().st_mtime + 60))
 
     def plan() -> list[dict[str, Any]]:
-        return plan_batches(spark, config, warehouse.records("ops_source_files").read())
+        done = Ledger(warehouse, "test").done("ingest").keys()
+        return plan_batches(spark, config, warehouse.records("ops_source_files").read(), done)[0]
 
     planned = plan()
     assert len(planned) == len(files) > 1
@@ -253,14 +255,15 @@ def test_a_compressed_model_labels_under_its_own_alias(
         run(spark, other, compress.register_compressed.STAGE)
 
 
-def test_a_damaged_model_labels_nothing(spark: SparkSession, config: Config, warehouse: Warehouse) -> None:
+def test_a_damaged_model_labels_nothing(spark: SparkSession, root: Path, config: Config, warehouse: Warehouse) -> None:
     before = warehouse.version("gold_review_labels")
     weights = resolve(config.models.name, "champion", config.paths.tracking_uri).path / "model.safetensors"
     original = weights.read_bytes()
     weights.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
     try:
-        with pytest.raises(ModelNotFoundError, match=r"sha256 .* promote another version"):
-            run(spark, config, nightly.label.STAGE, force=Force("label"))
+        without_copies = configure(root, "label.without_registry=refuse")
+        with pytest.raises(ModelNotFoundError, match=r"version \d+: "):
+            run(spark, without_copies, nightly.label.STAGE, force=Force("label"))
     finally:
         weights.write_bytes(original)
     assert warehouse.version("gold_review_labels") == before
@@ -300,7 +303,7 @@ def readable(path: Path) -> int:
     """Returns the number of complete records in a truncated file."""
     records = []
     with pytest.raises(UnreadableFileError):
-        records.extend(read_records(str(path), "jsonl", ()))
+        records.extend(read_records(str(path), "jsonl", "reviews", IngestSection()))
     return len(records)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from reviewgen_spark.cli import main
 from reviewgen_spark.config import CleanSection
+from reviewgen_spark.config.untrusted_json import MAX_LINE_CHARS
 from reviewgen_spark.errors import DataQualityError, SchemaError
 from reviewgen_spark.models.data.labelled_file import read_labelled_file
 from reviewgen_spark.models.evaluation.evaluation import Score
@@ -112,6 +113,31 @@ def test_an_invalid_file_names_its_fault(
     path = tmp_path / "data.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(error, match=message):
+        read_labelled_file(path, "text", "label")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000,
+        '{"text":' * 100_000,
+        '{"text": "a", "label": ' + "[" * 900 + "]" * 900 + "}",
+        '{"text": "\\ud800", "label": 1}',
+        '{"text": "a", "label": ' + "9" * 5_000 + "}",
+        '{"text": "' + "x" * MAX_LINE_CHARS + '", "label": 1}',
+    ],
+)
+def test_a_hostile_line_is_named_by_its_position(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"text": "a", "label": 1}\n{"text": "b", "label": 0}\n' + line + "\n")
+    with pytest.raises(SchemaError, match=r"data\.jsonl: cannot be read after row 2 \(ValueError\)"):
+        read_labelled_file(path, "text", "label")
+
+
+def test_a_csv_field_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text('text,label\na,1\n"' + "x" * (MAX_LINE_CHARS + 1))
+    with pytest.raises(SchemaError, match=r"cannot be read after row 1 \(Error\)"):
         read_labelled_file(path, "text", "label")
 
 

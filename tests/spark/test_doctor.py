@@ -33,7 +33,7 @@ def test_a_healthy_warehouse_passes_and_is_not_changed(
     champion = find_champion(load_config("local", [f"paths.root={registry_root}"]))
     assert champion.finding.level == "ok" and "version 1" in champion.finding.message
     warehouse = Warehouse(spark, config)
-    warehouse.converge(["silver_tokens", "gold_review_labels"])
+    warehouse.converge(["silver_tokens", "gold_review_labels", "ops_stage_runs"])  # a run creates its log first
     warehouse.append("silver_tokens", warehouse.rows("silver_tokens", [WORDS]))
     Path(config.paths.artifacts).mkdir()
     before = files(Path(config.paths.root))
@@ -42,7 +42,7 @@ def test_a_healthy_warehouse_passes_and_is_not_changed(
     assert {finding.level for finding in findings} == {"ok"} and exit_code(findings) == 0
     assert {"worker python", "pyarrow", "torch", "reviewgen_spark", "gpu", "artifact root", "arrow", "memory", "lease",
             "tables"} == set(by_subject(findings))  # fmt: skip
-    assert by_subject(findings)["tables"].message.startswith("2 of ")
+    assert by_subject(findings)["tables"].message.startswith("3 of ")
 
 
 def test_too_little_memory_is_a_warning(spark: SparkSession, config: Config) -> None:
@@ -60,7 +60,9 @@ def test_every_slot_is_checked(spark: SparkSession, config: Config) -> None:
 
 def test_damaged_tables_and_a_held_lease_are_reported(spark: SparkSession, config: Config) -> None:
     warehouse = Warehouse(spark, config)
-    warehouse.converge(["silver_tokens", "gold_review_labels", "ops_weak_voters", "ops_model_promotions"])
+    warehouse.converge(
+        ["silver_tokens", "gold_review_labels", "ops_weak_voters", "ops_model_promotions", "ops_stage_runs"]
+    )
     warehouse.append("silver_tokens", warehouse.rows("silver_tokens", [WORDS]))
     [data] = Path(warehouse.path("silver_tokens")).glob("batch_id=1/*.parquet")
     data.unlink()
@@ -78,13 +80,14 @@ def test_damaged_tables_and_a_held_lease_are_reported(spark: SparkSession, confi
         lease.release()
     assert findings["lease"].level == "warn" and "run a-run holds the warehouse" in findings["lease"].message
     assert findings["table silver_tokens"].level == "fail"
-    assert "1 of its 1 files are missing" in findings["table silver_tokens"].message
+    assert f"batch_id=1/{data.name} is missing" in findings["table silver_tokens"].message
+    assert "`reviewgen repair silver_tokens`" in findings["table silver_tokens"].next_step
     assert (
         findings["table gold_review_labels"].level == "fail" and "mood" in findings["table gold_review_labels"].message
     )
     assert findings["table ops_weak_voters"].level == "warn"
     assert findings["table ops_weak_voters"].message == "lacks column estimated_accuracy"
-    assert findings["tables"].message.startswith("1 of ")  # the table of leases
+    assert findings["tables"].message.startswith("2 of ")  # those of the lease and of the runs
     assert by_subject(list(examine_warehouse(spark, config)))["lease"].level == "ok"
 
 
@@ -94,7 +97,9 @@ def test_a_damaged_champion_fails(registry_root: Path, tmp_path: Path) -> None:
     content = weights.read_bytes()
     weights.write_bytes(content[:-1] + b"\x01")
     try:
-        finding = find_champion(config).finding
+        # Other tests may have kept a copy of this model, which would be used with a warning.
+        without_copies = load_config("local", [f"paths.root={registry_root}", "label.without_registry=refuse"])
+        finding = find_champion(without_copies).finding
     finally:
         weights.write_bytes(content)
     assert finding.level == "fail" and "not those that were registered" in finding.message

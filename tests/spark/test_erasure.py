@@ -336,7 +336,7 @@ def reviewed(spark: SparkSession, tmp_path: Path) -> Config:
                "fingerprint": "f"}  # fmt: skip
         for table in ("bronze_reviews", *generate.STAGE.reads):
             made.setdefault(table, []).append(row)
-    warehouse.converge([*made, "silver_minhash_bands"])
+    warehouse.converge(["ops_stage_runs", *made, "silver_minhash_bands"])
     for table, rows in made.items():
         warehouse.append(table, warehouse.rows(table, rows))
     with open_run(spark, config, report=lambda line: None) as opened:

@@ -87,7 +87,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Config:
 @pytest.fixture(scope="module")
 def warehouse(spark: SparkSession, settings: Config) -> Warehouse:
     filled = Warehouse(spark, settings)
-    filled.converge([*NAMES, "silver_reviews"])
+    filled.converge(["ops_stage_runs", *NAMES, "silver_reviews"])
     for name, rows in zip(NAMES, (GENERATED_ROWS, REPLIES, SUMMARIES), strict=True):
         filled.append(name, filled.rows(name, rows))
     reviews = [
@@ -157,7 +157,7 @@ def test_generated_texts_are_in_no_table_or_view_of_reviews(spark: SparkSession)
             tables_read.add(name)
             return spark.createDataFrame([], TABLES[name].columns)
 
-        build(read)
+        build(read, {})
         generated = tables_read & set(NAMES)
         assert not generated or (view == "gold_published_texts" and tables_read == set(NAMES)), view
     for name, table in TABLES.items():
@@ -249,7 +249,7 @@ def test_erasure_deletes_texts_made_from_a_record(spark: SparkSession, settings:
     with running(spark, settings) as run:
         # Only this step: a whole erasure takes a minute, and tests/spark/test_erasure.py tests it.
         erasing = ErasureRun(run, ErasureLog(warehouse, run.run_id), b"key", ErasureRequest())
-        erasing.rows = [Row(record_id="r1", review_id="v1", user_id="u", batch_id=1)]
+        erasing.rows = [Row(record_id="r1", review_id="v1", user_id="u", batch_id=1, source="shop")]
         erasing.tables = ["ops_text_exports", *NAMES]
         delete_derived(erasing)
     remaining = {name: {row.text_id for row in warehouse.read(name).collect()} for name in NAMES}

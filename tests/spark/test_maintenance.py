@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from reviewgen_spark.config import Config
 from reviewgen_spark.operations.maintenance import maintain
 from reviewgen_spark.orchestration.runner import open_run
-from reviewgen_spark.warehouse.table_files import forget_history
+from reviewgen_spark.warehouse.table_maintenance import forget_history
 from reviewgen_spark.warehouse.tables import Warehouse
 
 SPLITS, WORDS, RUNS = "silver_review_splits", "gold_product_keywords", "ops_stage_runs"

@@ -27,7 +27,7 @@ from reviewgen_spark.orchestration.stage import Inputs, Stage
 from reviewgen_spark.products.satisfaction import satisfaction_by_product
 from reviewgen_spark.reports.nightly.report import collect
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
-from reviewgen_spark.transforms.ingest.landing import list_deliveries
+from reviewgen_spark.transforms.ingest.listing import list_deliveries
 from reviewgen_spark.transforms.weak_labels import label_weakly
 from reviewgen_spark.warehouse.tables import Warehouse
 from tests.conftest import ConfigFactory

@@ -1,9 +1,11 @@
+import itertools
 from pathlib import Path
 
 import pytest
 
 from reviewgen_spark.config import load_config
 from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.orchestration.runner import require_writable
 
 
 def write_conf(folder: Path, base: str, local: str = "paths: {root: /data}") -> Path:
@@ -130,3 +132,82 @@ def test_one_key_of_a_section_leaves_the_others_at_their_defaults() -> None:
     changed = load_config("local", ["pretrain_generator.epochs=1"]).pretrain_generator
     assert (plain.objective, plain.max_tokens) == ("clm", 192)
     assert changed == plain.model_copy(update={"epochs": 1})
+
+
+@pytest.mark.parametrize("root", ["/tmp/it's #1 50%", "/tmp/a: b", "/tmp/[x", "/tmp/a\tb", "/tmp/# {x: 1}"])
+def test_an_override_keeps_every_character_of_a_path(root: str) -> None:
+    assert load_config("local", [f"paths.root={root}"]).paths.root == root
+
+
+def test_a_backtick_in_the_warehouse_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"paths.warehouse: /tmp/new `x`/warehouse has a backtick"):
+        load_config("local", ["paths.root=/tmp/new `x`"])
+
+
+def test_an_override_is_text_unless_yaml_says_otherwise() -> None:
+    config = load_config("local", ["ingest.source=shop #2"])
+    assert config.ingest.source == "shop #2"
+    assert load_config("local", ["ingest.source='7'"]).ingest.source == "7"
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_the_next_step(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    require_writable(load_config("local", [f"paths.root={tmp_path}/root"]))
+    assert {path.name for path in (tmp_path / "root").iterdir()} == {"warehouse", "artifacts"}
+    with pytest.raises(ConfigError, match=r"paths.root: .*/file/root cannot be written \(Not a directory\); give this"):
+        require_writable(load_config("local", [f"paths.root={tmp_path}/file/root"]))
+    with pytest.raises(ConfigError, match=r"paths.warehouse: /proc/no cannot be written"):
+        require_writable(load_config("local", [f"paths.root={tmp_path}/root", "paths.warehouse=/proc/no"]))
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "\n".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]" for before, name in itertools.pairwise("abcdefghi")
+)
+MERGE_BOMB = "a: &a {x: 1}\n" + "\n".join(
+    f"{name}: &{name} {{<<: [{', '.join([f'*{before}'] * 10)}]}}" for before, name in itertools.pairwise("abcdefghi")
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (BOMB, "has more than 100,000 values"),
+        (MERGE_BOMB, "has more than 100,000 values"),
+        ("clean: &a {b: *a}", "has more than 100,000 values"),
+        ("clean: " + "[" * 50_000, "is nested too deeply"),
+        ("clean: " + "{a: " * 5_000 + "}" * 5_000, "is nested too deeply"),
+        ("clean: {max_chars: 2020-13-45}", "expected YAML in UTF-8, with valid dates"),
+        ("clean: {max_chars: " + "9" * 5_000 + "}", "expected YAML in UTF-8"),
+        ("clean: \x00", "not valid YAML"),
+        ("clean: !!python/object/apply:os.system [id]", "not valid YAML"),
+        ("clean: {? [a] : b}", "not valid YAML"),
+        ("clean: !!binary hunter2", "not valid YAML"),
+    ],
+)
+def test_a_hostile_file_is_a_fault_of_that_file(content: str, fault: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=fault) as error:
+        load_config("local", [], write_conf(tmp_path, content))
+    assert f"{tmp_path}/base.yaml" in str(error.value) and len(str(error.value)) < 2_000
+
+
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    conf = write_conf(tmp_path, "")
+    (conf / "base.yaml").write_bytes("ingest: {source: 评}".encode("gb18030"))
+    with pytest.raises(ConfigError, match=r"base\.yaml: cannot be read \(UnicodeDecodeError\)"):
+        load_config("local", [], conf)
+
+
+def test_hostile_overrides_are_faults() -> None:
+    for override in ("clean.max_chars=" + "[" * 100_000, "spark.extra=&a [*a]", "clean.max_chars=" + "9" * 5_000):
+        with pytest.raises(ConfigError, match=r"--set (clean\.max_chars|spark\.extra)") as error:
+            load_config("local", [override])
+        assert len(str(error.value)) < 2_000
+
+
+def test_aliases_and_merge_keys_stay_usable(tmp_path: Path) -> None:
+    conf = write_conf(tmp_path, "ingest: &a {source: a}", "paths: {root: /data}\ningest: &b {timezone: UTC}\nclean: {}")
+    assert load_config("local", [], conf).ingest.source == "a"
+    (conf / "base.yaml").write_text("x: &x {source: a}\ningest: {<<: *x}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="x: unknown key") as error:
+        load_config("local", [], conf)
+    assert len(error.value.args) == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reviewgen_spark.cli import build_parser
+from reviewgen_spark.cli.parser import build_parser
 from reviewgen_spark.cli.reference import arguments_of, common_options, is_group, render_commands, walk
 from reviewgen_spark.cli.settings_reference import render_reference, walk_sections
 from reviewgen_spark.schemas import TABLES
@@ -120,3 +120,9 @@ def test_the_reference_says_which_settings_change_results() -> None:
     assert any(row.startswith("| `precision` |") and "| yes | precision of " in row for row in rows)
     assert any(row.startswith("| `window_rows` |") and "| no |" in row for row in rows)
     assert not any(row.startswith("| `retention_days` |") and "| yes |" in row for row in rows)
+
+
+def test_the_tests_that_the_page_on_input_names_exist() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "input.md").read_text(encoding="utf-8")))
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    assert named and [name for name in sorted(named) if not any(f"def {name}(" in source for source in sources)] == []

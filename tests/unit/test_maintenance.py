@@ -4,7 +4,7 @@ from pathlib import Path
 
 from reviewgen_spark.operations.maintenance import Maintenance, TableBeforeAfter, ordering, stale_folders
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.warehouse.table_files import Size
+from reviewgen_spark.warehouse.table_maintenance import Size
 
 OLD, LIMIT = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 

@@ -23,6 +23,7 @@ from reviewgen_spark.config import (
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError
 from reviewgen_spark.inference.generation.endpoint import endpoint_spec
 from reviewgen_spark.models.compression.variants import VariantFigures
+from reviewgen_spark.models.registry.mlflow_store import open_client
 from reviewgen_spark.models.registry.promotion_gate import judge_compressed
 from reviewgen_spark.operations.demo import demo
 from reviewgen_spark.operations.demo.sample import write_sample
@@ -45,8 +46,9 @@ from reviewgen_spark.text.summaries.summary import summarise
 from reviewgen_spark.text.words.tokeniser import Tokeniser
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries, driver_safety_lists
 from reviewgen_spark.transforms.ingest.batch_plan import reserve
-from reviewgen_spark.transforms.ingest.landing import Delivery, Scan
+from reviewgen_spark.transforms.ingest.listing import Delivery
 from reviewgen_spark.transforms.ingest.record_parsing import ReviewParser
+from reviewgen_spark.transforms.ingest.scan import Scan
 from tests.conftest import ConfigFactory
 from tests.unit.test_session import Builder
 
@@ -281,9 +283,15 @@ def test_the_window_changes_the_ranked_words() -> None:
     assert ranked(2) != ranked(5)
 
 
+def create_registry(config: Config) -> None:
+    with open_client(config.paths.tracking_uri, creates=True) as client:
+        client.search_registered_models()
+
+
 def test_base_and_name_select_the_model(make_config: ConfigFactory, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     assert base_model(make_config(f"models.base={tmp_path}")).hashes and not base_model(make_config()).hashes
+    create_registry(make_config())
     with pytest.raises(ModelNotFoundError, match="other_name"):
         teacher(make_config("models.name=other_name"))
 
@@ -311,6 +319,7 @@ def test_a_compressed_model_may_lose_the_configured_f1() -> None:
 
 
 def test_name_and_alias_select_the_generator(make_config: ConfigFactory) -> None:
+    create_registry(make_config())
     for override in ("generation.name=other_generator", "generation.alias=elsewhere"):
         with pytest.raises(ModelNotFoundError, match=override.partition("=")[2]):
             writing(make_config(override), "torch")

@@ -24,6 +24,7 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_doctor.py::test_without_java_the_other_checks_run": "jars",
         "test_doctor.py::test_an_unreachable_registry_fails": "mlflow_uri",
         "test_settings.py::test_artifacts_are_written_to_the_configured_folder": "artifacts",
+        "test_file_modes.py::test_who_may_read_the_files_of_a_night": "permissions",
     },
     config.SparkSection: {
         "test_settings.py::test_a_session_gets_its_settings": "shuffle_partitions arrow_max_rows arrow_max_bytes extra",
@@ -45,6 +46,10 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
         "test_settings.py::test_source_and_time_zone_change_a_record": "source timezone",
         "test_settings.py::test_deliveries_are_read_from_the_configured_folders": "reviews gold_labels",
         "test_settings.py::test_batch_limits_change_the_batches": "max_rows_per_batch max_quarantine_pct",
+        "test_source_files.py::test_the_configured_encoding_counts": "encoding",
+        "test_source_files.py::test_the_configured_separator_counts": "csv_separator",
+        "test_source_files.py::test_a_line_that_is_too_long_costs_its_record_alone": "max_record_bytes",
+        "test_source_files.py::test_the_limits_of_packed_files_are_settings": "max_unpacked_bytes max_unpacked_ratio",
     },
     config.CleanSection: {
         "test_cleaner.py::test_a_long_text_is_truncated_first": "max_chars",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from reviewgen_spark.cli import main
+from reviewgen_spark.config.untrusted_json import MAX_LINE_CHARS, read_lines
 from reviewgen_spark.errors import ErrorShareError, ModelNotFoundError
 from reviewgen_spark.operations.write_file import write_file
 from reviewgen_spark.text.requests.provenance import parse_aigc
@@ -63,3 +64,64 @@ def test_the_command_writes_a_file_and_returns_exit_codes(tmp_path: Path, capsys
     (tmp_path / "in").write_text("no", encoding="utf-8")
     assert main(["write", "--requests", str(tmp_path / "in"), *arguments]) == 4
     assert main(["write", "--requests", str(tmp_path / "absent"), *arguments]) == 2
+
+
+DEEP = "[" * 100_000
+SURROGATE = json.dumps({**REPLY, "product_id": "\ud800"})
+BAD_LINES = [
+    DEEP,
+    '{"a":' * 100_000,
+    '{"purpose":"reply","product_id":"p","lang_code":"zh","sources":' + "[" * 900 + "]" * 900 + "}",
+    '{"purpose":"reply","product_id":"p","lang_code":"zh","seed":' + "9" * 10_000 + "}",
+    json.dumps({**REPLY, "seed": float("inf")}),
+    json.dumps({**REPLY, "sentiment": ["positive"]}),
+    json.dumps({**REPLY, "sources": [{"record_id": ["r"], "text": {"a": 1}}]}),
+    json.dumps({**REPLY, "sources": [{"record_id": "r", "text": 1}, {"record_id": "r", "text": None}]}),
+    json.dumps({**REPLY, "attributes": {"a": [[["b"]]]}}),
+    json.dumps({**REPLY, "keywords": {"a": 1}}),
+    json.dumps({**REPLY, "keywords": [["a"], None]}),
+    json.dumps({**REPLY, "stars": {}}),
+    json.dumps({**REPLY, "purpose": ["reply"], "lang_code": {}}),
+    json.dumps({**REPLY, "length": [], "category": [], "record_id": {}}),
+    SURROGATE,
+    json.dumps({**REPLY, "\ud800": 1}),
+    "\x00",
+    "null",
+    '"' + "x" * (MAX_LINE_CHARS + 1) + '"',
+]
+
+
+def test_a_bad_line_is_the_error_of_its_row(make_config: ConfigFactory) -> None:
+    out = io.StringIO()
+    config = make_config("generation.labeller=none", "generate.max_error_pct=100")
+    good = json.dumps(REPLY)
+    lines = [line for bad in BAD_LINES for line in (good, bad)]
+    outcome = write_file(config, "template", lines, out, lambda line: None)
+    rows = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [row["line"] for row in rows] == list(range(1, len(lines) + 1)) and outcome.errors == len(BAD_LINES)
+    assert [row["error"] is None for row in rows] == [True, False] * len(BAD_LINES)
+    assert all(row["error"]["class"] == "BadRequest" and len(row["error"]["message"]) < 400 for row in rows[1::2])
+    out.getvalue().encode()
+
+
+@pytest.mark.parametrize(
+    "bad", [DEEP.encode(), b'{"purpose": "\xff"}', SURROGATE.encode(), b"x" * (MAX_LINE_CHARS * 2)]
+)
+def test_the_command_writes_every_other_row(bad: bytes, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(b"\n".join([json.dumps(REPLY).encode(), bad, json.dumps(REPLY).encode()]))
+    given = ["--set", f"paths.root={tmp_path}", "--set", "generation.labeller=none", "--writer", "template"]
+    arguments = ["write", "--requests", str(tmp_path / "in"), "--out", str(tmp_path / "out"), *given]
+    assert main(arguments) == 4  # one of three is more than generate.max_error_pct
+    rows = [json.loads(line) for line in (tmp_path / "out").read_text(encoding="utf-8").splitlines()]
+    assert [(row["line"], row["error"] is None) for row in rows] == [(1, True), (2, False), (3, True)]
+
+
+def test_lines_are_read_in_bounded_memory() -> None:
+    class Endless(io.StringIO):
+        def readline(self, size: int | None = -1, /) -> str:
+            assert size is not None and 0 < size <= MAX_LINE_CHARS + 1
+            return super().readline(size)
+
+    long = "x" * MAX_LINE_CHARS
+    lines = list(read_lines(Endless(f"a\n{long}\n{long}yz\nb\n\n{long}{long}{long}")))
+    assert [line.rstrip("\n") for line in lines] == ["a", long, f"{long}y", "b", "", f"{long}x"]

@@ -21,6 +21,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from reviewgen_spark.config import EndpointSection, GenerationSection
+from reviewgen_spark.config.untrusted_json import parse_json
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.generation.writers import WriterOutput
 from reviewgen_spark.inference.labelling.batching import RowError
@@ -238,7 +239,7 @@ def _read_answer(content: bytes) -> "WriterOutput | _TemporaryFailure":
     if len(content) > ANSWER_BYTES:
         return WriterOutput(error=RowError("BadAnswer", f"the endpoint's answer has more than {ANSWER_BYTES:,} bytes"))
     try:
-        answer = json.loads(content)
+        answer = parse_json(content)
         choice = answer["choices"][0]
         text = choice["message"]["content"]
         reason = choice.get("finish_reason")

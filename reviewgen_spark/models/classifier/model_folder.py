@@ -84,7 +84,7 @@ def read_settings_file(
         pipeline: the pipeline that makes such a folder, for the message.
 
     Raises:
-        ModelNotFoundError: the folder lacks a file, or has another format.
+        ModelNotFoundError: the folder lacks a file, the settings are damaged, or have another format.
     """
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
@@ -92,7 +92,12 @@ def read_settings_file(
             f"{folder}: is not a {kind}, because it lacks {', '.join(missing)}; train one with "
             f"`reviewgen run {pipeline}`"
         )
-    content: dict[str, Any] = json.loads((folder / file).read_text(encoding="utf-8"))
+    try:
+        content = json.loads((folder / file).read_text(encoding="utf-8"))
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise damaged_settings(folder / file, pipeline)
     if content.get("format") != expected:
         raise ModelNotFoundError(
             f"{folder / file}: format {content.get('format')!r}, this version reads {expected}; use the version that "
@@ -101,22 +106,35 @@ def read_settings_file(
     return content
 
 
+def damaged_settings(file: Path, pipeline: str) -> ModelNotFoundError:
+    """Returns the error for a settings file whose content is damaged; `pipeline` makes it again."""
+    return ModelNotFoundError(
+        f"{file}: is damaged; restore it from a backup, or remove its folder and run `reviewgen run {pipeline}`"
+    )
+
+
 def read_settings(folder: Path) -> ModelSettings:
     """Reads the settings of a model folder.
 
     Raises:
-        ModelNotFoundError: the folder lacks a file, or has another format.
+        ModelNotFoundError: the folder lacks a file, the settings are damaged, or have another format.
     """
     content = read_settings_file(folder, SETTINGS_FILE, MODEL_FILES, ModelSettings.format, "model folder", "train")
-    heads = tuple(Head(**{**head, "labels": tuple(head["labels"])}) for head in content["heads"])
-    adapter = AdapterSettings(**content["adapter"]) if content.get("adapter") else None
-    return ModelSettings(**{**content, "heads": heads, "adapter": adapter})
+    try:
+        heads = tuple(Head(**{**head, "labels": tuple(head["labels"])}) for head in content["heads"])
+        adapter = AdapterSettings(**content["adapter"]) if content.get("adapter") else None
+        return ModelSettings(**{**content, "heads": heads, "adapter": adapter})
+    except (KeyError, TypeError):  # JSON, but with another name or type
+        raise damaged_settings(folder / SETTINGS_FILE, "train") from None
 
 
 def has_adapter(folder: Path) -> bool:
     """Returns whether a folder is a model with adapters that are not in `config.json`; any folder may be passed."""
     settings = folder / SETTINGS_FILE
-    return settings.is_file() and bool(json.loads(settings.read_text(encoding="utf-8")).get("adapter"))
+    try:
+        return settings.is_file() and bool(json.loads(settings.read_text(encoding="utf-8")).get("adapter"))
+    except (AttributeError, ValueError):
+        raise damaged_settings(settings, "train") from None
 
 
 def require_sentiment(settings: ModelSettings, reader: str) -> None:
@@ -139,6 +157,12 @@ def require_sentiment(settings: ModelSettings, reader: str) -> None:
 def folder_sha256(folder: Path) -> str:
     """Computes the sha256 of a model over the names and hashes of the files that determine its predictions."""
     return files_sha256(folder, MODEL_FILES)
+
+
+def other_files(folder: Path, names: Sequence[str]) -> list[str]:
+    """Returns the paths of all files below a folder except `names`, sorted, for `files_sha256`."""
+    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(set(paths) - set(names))
 
 
 def files_sha256(folder: Path, names: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 import csv
 import gzip
 import io
-import json
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reviewgen_spark.config.untrusted_json import MAX_LINE_CHARS, parse_json, read_lines
 from reviewgen_spark.errors import DataQualityError, SchemaError
 
 POSITIVE = frozenset({"1", "positive", "pos", "正面", "积极", "好评", "true", "good"})
@@ -84,7 +85,9 @@ def read_labelled_file(
                 texts.append(content)
                 labels.append(number)
                 slices.append(values.get("slice"))
-    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError, OSError, EOFError) as error:
+    except (SchemaError, DataQualityError):
+        raise
+    except (ValueError, csv.Error, OSError, EOFError, zlib.error) as error:
         raise SchemaError(
             f"--data {path}: cannot be read after row {rows:,} ({type(error).__name__}); expected UTF-8, and "
             "CSV, TSV or JSON lines by its suffix"
@@ -126,10 +129,10 @@ def _records(
 
 
 def _json_lines(stream: io.TextIOWrapper, path: Path, columns: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    for line in stream:
+    for line in read_lines(stream):
         if not line.strip():
             continue
-        record = json.loads(line)
+        record = parse_json(line)
         if not isinstance(record, dict):
             raise SchemaError(f"--data {path}: expected one JSON object a line, got a {type(record).__name__}")
         _require_columns(path, columns, list(record))
@@ -139,7 +142,7 @@ def _json_lines(stream: io.TextIOWrapper, path: Path, columns: Mapping[str, str]
 def _delimited(
     stream: io.TextIOWrapper, path: Path, columns: Mapping[str, str], delimiter: str, has_header: bool
 ) -> Iterator[dict[str, Any]]:
-    csv.field_size_limit(2**31 - 1)  # the default refuses a field of 131,072 characters
+    csv.field_size_limit(MAX_LINE_CHARS)  # the default refuses a field of 131,072 characters
     # Files with other delimiters do not quote fields, and their texts may contain quotation marks.
     is_quoted = delimiter in (",", ";", "\t")
     reader = csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE)

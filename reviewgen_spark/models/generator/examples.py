@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from reviewgen_spark.config.untrusted_json import parse_json
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.models.data.corpus import Examples
 from reviewgen_spark.text.requests.request import TextRequest, length_of
@@ -95,12 +96,12 @@ def read_examples(file: Path) -> list[Example]:
     examples: list[Example] = []
     for number, line in enumerate(lines, start=1):
         try:
-            row = json.loads(line)
+            row = parse_json(line)
             request, text = TextRequest.from_json(json.dumps(row["request"])), row["text"]
             if not isinstance(text, str) or not text.strip():
                 raise ConfigError("text: expected a text that is not empty")
         except ConfigError as error:
-            raise ConfigError(f"{file.name}: line {number}: {error}") from None
+            raise ConfigError(*(f"{file.name}: line {number}: {fault}" for fault in error.args)) from None
         except (ValueError, KeyError, TypeError):
             raise ConfigError(
                 f'{file.name}: line {number}: expected {{"request": {{...}}, "text": "..."}}, got something else'

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reviewgen_spark.errors import ModelNotFoundError
-from reviewgen_spark.models.classifier.model_folder import files_sha256, read_settings_file
+from reviewgen_spark.models.classifier.model_folder import damaged_settings, files_sha256, read_settings_file
 from reviewgen_spark.models.generator.control_codes import PromptTokenizer, read_tokenizer
 from reviewgen_spark.text.similarity.copied_runs import CopyIndex
 from reviewgen_spark.text.words.languages import LANG_CODES, LangCode
@@ -63,12 +63,15 @@ def read_generator(folder: Path) -> GeneratorSettings:
     """Reads the settings of a generator folder.
 
     Raises:
-        ModelNotFoundError: the folder lacks a file, or was written by a later format.
+        ModelNotFoundError: the folder lacks a file, is damaged, or was written by a later format.
     """
     content = read_settings_file(
         folder, SETTINGS_FILE, GENERATOR_FILES, GeneratorSettings.format, "generator", "train_generator"
     )
-    return GeneratorSettings(**{**content, "purposes": tuple(content["purposes"])})
+    try:
+        return GeneratorSettings(**{**content, "purposes": tuple(content["purposes"])})
+    except (KeyError, TypeError):  # JSON, but with another name or type
+        raise damaged_settings(folder / SETTINGS_FILE, "train_generator") from None
 
 
 def generator_sha256(folder: Path) -> str:

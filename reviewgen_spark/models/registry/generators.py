@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reviewgen_spark.config.messages import hide_secrets
 from reviewgen_spark.errors import ModelNotFoundError
-from reviewgen_spark.models.classifier.model_folder import CURVE_FILE
+from reviewgen_spark.models.classifier.model_folder import CURVE_FILE, files_sha256, other_files
 from reviewgen_spark.models.evaluation.evaluation import Score
 from reviewgen_spark.models.generator.generator_folder import GENERATOR_FILES, generator_sha256, read_generator
 from reviewgen_spark.models.registry.aliases import Decision
@@ -26,7 +27,7 @@ from reviewgen_spark.models.registry.mlflow_store import (
     open_run,
 )
 from reviewgen_spark.models.registry.model_card import write_generator_card
-from reviewgen_spark.models.registry.registry import RegisteredModel
+from reviewgen_spark.models.registry.registry import OTHER_FILES_TAG, RegisteredModel
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -65,7 +66,7 @@ def register_generator(
     Raises:
         ModelNotFoundError: the folder is not a generator folder.
     """
-    with open_client(tracking_uri) as client:
+    with open_client(tracking_uri, creates=True) as client:
         model_version = by_fingerprint(client, name, fingerprint)
         if model_version is None:
             experiment = find_experiment(client, name, artifact_root)
@@ -116,9 +117,9 @@ def _log_version(
             **{f"finetune_generator.{key}": value for key, value in settings.training.items()},
         }
         for key, value in facts.items():
-            client.log_param(run_id, key, str(value))
+            client.log_param(run_id, key, hide_secrets(str(value)))
         for key, value in tags.items():
-            client.set_tag(run_id, key, value)
+            client.set_tag(run_id, key, hide_secrets(value))
         for score in scores:
             client.log_metric(run_id, f"{score.split}/{score.model}/{score.metric}", score.value)
         curve = folder / CURVE_FILE
@@ -131,12 +132,14 @@ def _log_version(
             for file in (*GENERATOR_FILES, "tokenizer_config.json"):
                 if (folder / file).is_file():
                     (Path(staged) / file).symlink_to((folder / file).resolve())
+            others = files_sha256(Path(staged), other_files(Path(staged), GENERATOR_FILES))
             client.log_artifacts(run_id, staged, ARTIFACT)
         version_tags = {
             "fingerprint": fingerprint,
             "sha256": sha256,
-            "base": settings.base,
+            "base": hide_secrets(settings.base),
             "corpus_fingerprint": settings.corpus_fingerprint,
+            OTHER_FILES_TAG: others,
         }
         return add_version(client, name, run_id, ARTIFACT, version_tags)
 
@@ -146,7 +149,8 @@ def _pin(model_version: "ModelVersion") -> RegisteredModel:
     label = f"'{model_version.name}' version {model_version.version}"
     try:
         path = locate(str(model_version.source))
-        settings, sha256 = read_generator(path), generator_sha256(path)
+        sha256, others = generator_sha256(path), files_sha256(path, other_files(path, GENERATOR_FILES))
+        settings = read_generator(path)
     except (OSError, ModelNotFoundError) as error:
         raise ModelNotFoundError(
             f"{label}: its files at {model_version.source} cannot be read ({type(error).__name__}); restore them, or "
@@ -156,6 +160,11 @@ def _pin(model_version: "ModelVersion") -> RegisteredModel:
         raise ModelNotFoundError(
             f"{label}: its files in {path} are not those that were registered (sha256 {sha256[:12]}, expected "
             f"{model_version.tags['sha256'][:12]}); set generation.alias to another version"
+        )
+    if model_version.tags.get(OTHER_FILES_TAG, "") not in ("", others):
+        raise ModelNotFoundError(
+            f"{label}: the files beside the generator in {path}, such as tokenizer_config.json, are not those that "
+            "were registered; set generation.alias to another version"
         )
     uri = str(model_version.source).rstrip("/")
     return RegisteredModel(

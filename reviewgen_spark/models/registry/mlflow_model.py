@@ -25,14 +25,16 @@ def save_pyfunc(model_dir: Path, out: Path) -> None:
             ]
         ),
     )
+    code = Path(__file__).with_name("pyfunc.py")
     mlflow.pyfunc.save_model(
         path=str(out),
-        python_model=str(Path(__file__).with_name("pyfunc.py")),  # a path: models-from-code, nothing is pickled
+        python_model=str(code),  # a path: models-from-code, nothing is pickled
         artifacts={MODEL_ARTIFACT: str(model_dir)},
         signature=signature,
         input_example=pd.DataFrame({"text": [EXAMPLE_TEXT]}),
         pip_requirements=[f"{name}=={installed_version(name)}" for name in REQUIREMENTS],
     )
+    (out / code.name).chmod((out / "MLmodel").stat().st_mode & 0o777)  # MLflow copies the mode of an installed file
 
 
 def path_inside(packed: Path) -> str:

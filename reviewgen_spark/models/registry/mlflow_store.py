@@ -2,14 +2,16 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
-from reviewgen_spark.errors import MissingExtraError
+from reviewgen_spark.errors import ConfigError, MissingExtraError, ModelNotFoundError, RegistryError, ReviewgenError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -128,8 +130,19 @@ def installed_version(name: str) -> str:
 
 
 @contextmanager
-def open_client(tracking_uri: str) -> "Iterator[MlflowClient]":
-    """Opens the store without telemetry, progress bars or log lines about migrations of a new sqlite file."""
+def open_client(tracking_uri: str, creates: bool = False) -> "Iterator[MlflowClient]":
+    """Opens the store without telemetry, progress bars or log lines about migrations of a new sqlite file.
+
+    Args:
+        tracking_uri: the MLflow store.
+        creates: whether to create a missing local store; only for callers that write to it.
+
+    Raises:
+        ConfigError: the address is of no kind that MLflow can open, or the store cannot be created there.
+        ModelNotFoundError: the store is a local file or folder that does not exist.
+        RegistryError: the store does not answer.
+    """
+    _require_store(tracking_uri, creates)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
@@ -144,9 +157,84 @@ def open_client(tracking_uri: str) -> "Iterator[MlflowClient]":
     for logger in noisy:
         logger.setLevel(logging.ERROR)
     try:
-        if tracking_uri.startswith("sqlite:///"):
-            Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         yield MlflowClient(tracking_uri, tracking_uri)
+    except ReviewgenError:
+        raise
+    except Exception as error:
+        if _is_failure_of_store(error):
+            raise no_answer(tracking_uri, error) from error
+        raise
     finally:
         for logger, level in zip(noisy, levels, strict=True):
             logger.setLevel(level)
+
+
+def local_store(tracking_uri: str) -> Path | None:
+    """Returns the file or folder of a local store; None for a server or a database elsewhere.
+
+    >>> local_store("sqlite:////data/mlflow.db"), local_store("https://mlflow.example:5000")
+    (PosixPath('/data/mlflow.db'), None)
+    """
+    if tracking_uri.startswith("sqlite:///"):
+        return Path(tracking_uri.removeprefix("sqlite:///").partition("?")[0])
+    if tracking_uri.startswith("file:"):
+        return Path(unquote(urlsplit(tracking_uri).path))
+    return None if ":" in tracking_uri.partition("/")[0] or tracking_uri == "databricks" else Path(tracking_uri)
+
+
+def has_store(tracking_uri: str) -> bool:
+    """Returns whether a local store exists; a remote one is not called."""
+    path = local_store(tracking_uri)
+    return path is None or path.exists()
+
+
+def _require_store(tracking_uri: str, creates: bool) -> None:
+    """Checks that a local store exists, or creates its folder."""
+    path = local_store(tracking_uri)
+    if path is None:
+        return
+    is_folder = not tracking_uri.startswith("sqlite:///")
+    if is_folder and os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() != "true":
+        raise ConfigError(
+            f"paths.mlflow_uri: {without_password(tracking_uri)} is a folder, which MLflow does not open any more; "
+            f"give a database, such as sqlite:///{path.absolute()}/mlflow.db, or the address of a server"
+        )
+    if creates:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"paths.mlflow_uri: {path.parent} cannot be created ({error.strerror}); give this user the right to "
+                "write there, or set another address"
+            ) from None
+    elif not path.exists():
+        raise ModelNotFoundError(
+            f"paths.mlflow_uri: there is no registry at {tracking_uri}, because {path} does not exist; correct the "
+            "address, or register a model first with `reviewgen run train` (to label) or `train_generator` (to write)"
+        )
+
+
+def no_answer(tracking_uri: str, error: Exception) -> RegistryError:
+    """Returns the error that reports a store that does not answer."""
+    return RegistryError(
+        f"the registry at {without_password(tracking_uri)} does not answer ({type(error).__name__}); start it, or set "
+        "paths.mlflow_uri"
+    )
+
+
+def _is_failure_of_store(error: Exception) -> bool:
+    """Returns whether the store did not answer; another error is about what was asked for."""
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, MlflowException):
+        return error.error_code in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE")
+    return type(error).__module__.partition(".")[0] in ("sqlalchemy", "sqlite3", "requests", "urllib3")
+
+
+def without_password(uri: str) -> str:
+    """Removes user and password from the address of a store.
+
+    >>> without_password("postgresql://me:secret@db/mlflow")
+    'postgresql://db/mlflow'
+    """
+    return re.sub(r"//[^/@]*@", "//", uri)

@@ -7,17 +7,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reviewgen_spark.config.messages import hide_secrets
 from reviewgen_spark.errors import ConfigError, ModelNotFoundError
 from reviewgen_spark.models.classifier.model_folder import (
     CURVE_FILE,
+    MODEL_FILES,
     ModelSettings,
+    file_sha256,
+    files_sha256,
     folder_sha256,
+    other_files,
     read_settings,
     require_sentiment,
 )
 from reviewgen_spark.models.evaluation.evaluation import Score, find_score
 from reviewgen_spark.models.registry.aliases import CANDIDATE, CHAMPION, Decision
-from reviewgen_spark.models.registry.mlflow_model import MODEL_ARTIFACT, save_pyfunc
+from reviewgen_spark.models.registry.mlflow_model import MODEL_ARTIFACT, path_inside, save_pyfunc
 from reviewgen_spark.models.registry.mlflow_store import (
     add_version,
     by_alias,
@@ -28,7 +33,7 @@ from reviewgen_spark.models.registry.mlflow_store import (
     open_run,
 )
 from reviewgen_spark.models.registry.model_card import write_card
-from reviewgen_spark.models.registry.registry import RegisteredModel, pin
+from reviewgen_spark.models.registry.registry import FILE_TAG, OTHER_FILES_TAG, RegisteredModel, pin
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -81,7 +86,7 @@ def register(
             f"register: expected plain weights, got a model with adapters of the kind '{settings.adapter.kind}', which "
             "only this package can read; train with finetune.method=lora, whose weights are merged"
         )
-    with open_client(tracking_uri) as client:
+    with open_client(tracking_uri, creates=True) as client:
         model_version = by_fingerprint(client, name, fingerprint)
         if model_version is None:
             model_version = _log_version(
@@ -147,16 +152,21 @@ def _log_version(
     with open_run(client, experiment_id, settings.base) as run_id:
         _log_facts(client, run_id, model_dir, settings, scores, params, tags, sha256)
         with tempfile.TemporaryDirectory() as folder:
-            save_pyfunc(model_dir, Path(folder) / MODEL_ARTIFACT)
-            client.log_artifacts(run_id, str(Path(folder) / MODEL_ARTIFACT), MODEL_ARTIFACT)
+            packed = Path(folder) / MODEL_ARTIFACT
+            save_pyfunc(model_dir, packed)
+            inside = path_inside(packed)
+            others = files_sha256(packed, other_files(packed, [f"{inside}/{name}" for name in MODEL_FILES]))
+            client.log_artifacts(run_id, str(packed), MODEL_ARTIFACT)
         for file in files:
             client.log_artifact(run_id, str(file))
         version_tags = {
             "fingerprint": fingerprint,
             "sha256": sha256,
-            "base": settings.base,
+            "base": hide_secrets(settings.base),
             "corpus_fingerprint": settings.corpus_fingerprint,
             "test_f1": repr(find_score(list(scores), "f1")),
+            OTHER_FILES_TAG: others,
+            **{FILE_TAG + file.name: file_sha256(file) for file in files},
             **teacher_tags,
         }
         return add_version(client, name, run_id, MODEL_ARTIFACT, version_tags)
@@ -195,8 +205,8 @@ def _log_facts(
     ]
     client.log_batch(
         run_id,
-        params=[Param(name, str(value)) for name, value in facts.items()],
-        tags=[RunTag(name, value) for name, value in tags.items()],
+        params=[Param(name, hide_secrets(str(value))) for name, value in facts.items()],
+        tags=[RunTag(name, hide_secrets(value)) for name, value in tags.items()],
     )
     for start in range(0, len(metrics), 1000):  # MLflow's limit of one batch
         client.log_batch(run_id, metrics=metrics[start : start + 1000])

@@ -3,17 +3,22 @@
 `registration.py` adds versions, `aliases.py` sets the champion, `local_copies.py` is the fallback.
 """
 
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryError, ReviewgenError
-from reviewgen_spark.models.classifier.model_folder import folder_sha256, read_settings
+from reviewgen_spark.errors import ConfigError, DamagedModelError, ModelNotFoundError, ReviewgenError
+from reviewgen_spark.models.classifier.model_folder import (
+    MODEL_FILES,
+    files_sha256,
+    folder_sha256,
+    other_files,
+    read_settings,
+)
 from reviewgen_spark.models.registry.mlflow_model import path_inside
-from reviewgen_spark.models.registry.mlflow_store import by_reference, open_client, registered_model
+from reviewgen_spark.models.registry.mlflow_store import by_reference, no_answer, open_client, registered_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -75,38 +80,69 @@ def resolve(name: str, alias: str, tracking_uri: str) -> RegisteredModel:
         except ReviewgenError:
             raise
         except Exception as error:  # each kind of store raises its own errors when it is down
-            raise RegistryError(
-                f"the registry at {_without_password(tracking_uri)} does not answer ({type(error).__name__}); "
-                "start it, or set paths.mlflow_uri"
-            ) from error
+            raise no_answer(tracking_uri, error) from error
         return pin(model_version)
 
 
+# Tags of a version. Versions that were registered earlier do not have these two.
+OTHER_FILES_TAG = "other_files_sha256"
+FILE_TAG = "sha256."
+"""The tag of a file that was logged with a version: this prefix and the name of the file."""
+
+
+class DamagedVersionError(DamagedModelError):
+    """Reports a version whose files are damaged; `version` has what the registry itself recorded about it."""
+
+    def __init__(self, message: str, version: RegisteredModel) -> None:
+        """Sets the message and the version. Its path does not exist."""
+        super().__init__(message)
+        self.version = version
+
+
 def pin(model_version: "ModelVersion") -> RegisteredModel:
-    """Finds the plain files of a version and checks them against the registered hash.
+    """Finds the plain files of a version and checks all its files against the registered hashes.
 
     Raises:
-        ModelNotFoundError: the files are missing or damaged.
+        DamagedVersionError: the files are missing or damaged.
     """
     import mlflow.artifacts
     from mlflow.exceptions import MlflowException
 
-    label = f"'{model_version.name}' version {model_version.version}"
+    label, tags = f"'{model_version.name}' version {model_version.version}", model_version.tags
+    expected = RegisteredModel(
+        model_version.name,
+        int(model_version.version),
+        tags["sha256"],
+        Path(),
+        tags.get("corpus_fingerprint", ""),
+        str(model_version.source),
+    )
+    advice = "restore them, or promote another version with `reviewgen models promote`"
     try:
         local = Path(mlflow.artifacts.download_artifacts(artifact_uri=model_version.source))
         inside = path_inside(local)
         path = local / inside
-        settings, sha256 = read_settings(path), folder_sha256(path)
-    except (OSError, MlflowException, ModelNotFoundError) as error:
-        raise ModelNotFoundError(
-            f"{label}: its files at {model_version.source} cannot be read ({type(error).__name__}); restore them, or "
-            "promote another version with `reviewgen models promote`"
+        sha256 = folder_sha256(path)
+        if sha256 != tags["sha256"]:
+            raise DamagedVersionError(
+                f"{label}: its files in {path} are not those that were registered (sha256 {sha256[:12]}, expected "
+                f"{tags['sha256'][:12]}); {advice}",
+                expected,
+            )
+        settings = read_settings(path)
+        others = other_files(local, [f"{inside}/{name}" for name in MODEL_FILES])
+        if tags.get(OTHER_FILES_TAG, "") not in ("", files_sha256(local, others)):
+            raise DamagedVersionError(
+                f"{label}: the files beside the model in {local}, such as pyfunc.py, are not those that were "
+                f"registered; {advice}",
+                expected,
+            )
+    except DamagedVersionError:
+        raise
+    except (OSError, MlflowException, ModelNotFoundError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise DamagedVersionError(
+            f"{label}: its files at {model_version.source} cannot be read ({type(error).__name__}); {advice}", expected
         ) from error
-    if sha256 != model_version.tags["sha256"]:
-        raise ModelNotFoundError(
-            f"{label}: its files in {path} are not those that were registered (sha256 {sha256[:12]}, expected "
-            f"{model_version.tags['sha256'][:12]}); promote another version with `reviewgen models promote`"
-        )
     uri = f"{str(model_version.source).rstrip('/')}/{inside}"
     return RegisteredModel(
         model_version.name, int(model_version.version), sha256, path, settings.corpus_fingerprint, uri
@@ -127,6 +163,15 @@ def download_file(model: RegisteredModel, file: str, folder: Path, tracking_uri:
             return Path(client.download_artifacts(run_id, file, str(folder)))
         except (OSError, MlflowException) as error:
             raise ModelNotFoundError(_missing_file(model, file, f" ({type(error).__name__})")) from error
+
+
+def recorded_hashes(model: RegisteredModel, files: Sequence[str], tracking_uri: str) -> dict[str, str]:
+    """Returns the sha256 that the registry recorded for files beside a version; earlier versions have none."""
+    if not files:
+        return {}
+    with open_client(tracking_uri) as client:
+        tags = client.get_model_version(model.name, str(model.version)).tags
+    return {file: tags[FILE_TAG + file] for file in files if FILE_TAG + file in tags}
 
 
 def require_files(model: RegisteredModel, files: Sequence[str], tracking_uri: str) -> None:
@@ -200,7 +245,7 @@ def store_identity(tracking_uri: str, name: str) -> str:
 
     A missing name is registered here, so the value is the same before and after the first version.
     """
-    with open_client(tracking_uri) as client:
+    with open_client(tracking_uri, creates=True) as client:
         return str(registered_model(client, name).creation_timestamp)
 
 
@@ -228,12 +273,3 @@ def _find(client: "MlflowClient", name: str, alias: str, tracking_uri: str) -> "
             "train and register one with `reviewgen run train`, or promote one with `reviewgen models promote`"
         )
     return model_version
-
-
-def _without_password(uri: str) -> str:
-    """Removes user and password from the address of a store.
-
-    >>> _without_password("postgresql://me:secret@db/mlflow")
-    'postgresql://db/mlflow'
-    """
-    return re.sub(r"//[^/@]*@", "//", uri)

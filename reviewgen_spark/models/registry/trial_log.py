@@ -16,7 +16,7 @@ class TrialLog:
 
     def __enter__(self) -> "TrialLog":
         """Creates the run of the search."""
-        with open_client(self._uri) as client:
+        with open_client(self._uri, creates=True) as client:
             self._id = find_experiment(client, self._experiment, self._root)
             self._run = client.create_run(self._id, run_name=self._name).info.run_id
         return self

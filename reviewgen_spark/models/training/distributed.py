@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from reviewgen_spark.config import FinetuneSection
+from reviewgen_spark.config.messages import print_line
 
 
 def finetune_in_group(
@@ -33,7 +34,7 @@ def finetune_in_group(
             base,
             parsed,
             Path(out),
-            progress=lambda line: print(line, flush=True),
+            progress=print_line,
             checkpoint=Path(checkpoint),
             base_name=base_name,
         )

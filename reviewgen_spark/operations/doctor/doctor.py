@@ -6,7 +6,6 @@ A failed check becomes a finding, and the next check runs. Checks without Spark 
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,17 +14,20 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from reviewgen_spark.config import Config, load_config
-from reviewgen_spark.errors import ConfigError, ModelNotFoundError, RegistryError, ReviewgenError
+from reviewgen_spark.errors import ConfigError, DamagedTableError, ModelNotFoundError, RegistryError, ReviewgenError
 from reviewgen_spark.inference.labelling.label import require_label_model
 from reviewgen_spark.operations.doctor import health_checks
 from reviewgen_spark.operations.doctor.finding import Finding, exit_code
 from reviewgen_spark.operations.doctor.health_checks import TableState, WorkerEnvironment
 from reviewgen_spark.operations.doctor.workers import LIBRARIES, environment_reader, existing_folder, survey_workers
+from reviewgen_spark.orchestration.java import java_version
+from reviewgen_spark.orchestration.permissions import open_folders
 from reviewgen_spark.orchestration.resources.models import label_model
 from reviewgen_spark.orchestration.resources.user_key import KEY_VARIABLE
 from reviewgen_spark.orchestration.session import DELTA_PACKAGE, start_session
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.warehouse.schema_evolution import differences
+from reviewgen_spark.warehouse.table_damage import find_damage
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -65,7 +67,7 @@ def _findings(env: str | None, overrides: Sequence[str]) -> Iterator[Finding]:
     try:
         config = load_config(env, overrides)
     except ConfigError as error:
-        for fault in str(error).splitlines():
+        for fault in error.args:
             yield Finding("fail", "configuration", fault, is_configuration=True)
         yield Finding("warn", "other checks", "not run, because they need the configuration", _RUN_AGAIN)
         return
@@ -106,6 +108,7 @@ def examine_machine(config: Config) -> Iterator[Finding]:
         yield health_checks.check_landing(config.paths.landing, Path(config.paths.landing).is_dir())
     exports = config.paths.exports if config.tables.parquet_exports else ""
     paths = (config.paths.warehouse, config.paths.artifacts, exports, config.spark.extra.get("spark.local.dir", ""))
+    yield from check_permissions(config)
     devices = set()
     for path in (*paths, tempfile.gettempdir()):
         if path and "://" not in path:
@@ -116,15 +119,29 @@ def examine_machine(config: Config) -> Iterator[Finding]:
                 yield health_checks.check_disk(str(folder), usage.free, usage.total)
 
 
+def check_permissions(config: Config) -> Iterator[Finding]:
+    """Yields a finding if more users can enter the folders of a run than `paths.permissions` allows."""
+    paths = config.paths
+    folders = (paths.warehouse, paths.artifacts, paths.exports, paths.model_artifacts)
+    local = [Path(folder) for folder in folders if "://" not in folder]
+    if opened := open_folders(Path(paths.root), local, paths.permissions):
+        yield health_checks.report_open_folders(opened, paths.permissions)
+
+
 def find_champion(config: Config) -> Champion:
     """Finds the model that labels, and checks its files. A missing registry is not created."""
     name, alias, uri = config.models.name, config.label.alias, config.paths.tracking_uri
     # Limits the wait to seconds, because MLflow retries an unreachable server seven times, for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
-        return Champion(health_checks.check_champion(name, None, f"no registry at {uri} yet", False))
+    from reviewgen_spark.models.registry.mlflow_store import has_store
     from reviewgen_spark.models.registry.registry import list_models
+
+    if not has_store(uri):
+        if config.paths.mlflow_uri is None:
+            return Champion(health_checks.check_champion(name, None, f"no registry at {uri} yet", False))
+        message = f"there is no registry at {uri}"
+        return Champion(Finding("fail", "champion", message, "correct paths.mlflow_uri", is_configuration=True))
 
     try:
         pinned = label_model(config, keeps=False)
@@ -196,15 +213,28 @@ def examine_warehouse(spark: "SparkSession", config: Config) -> Iterator[Finding
         yield Finding(
             "fail", "lease", f"cannot be read ({type(error).__name__})", "see the findings about tables below"
         )
+    written = _written_versions(warehouse)
     states = []
     for name in TABLES:
         try:
-            if warehouse.exists(name):
+            if damage := find_damage(warehouse.log(name), written.get(name)):
+                states.append(TableState(name, unreadable=damage.summary()))
+            elif warehouse.exists(name):
                 states.append(state_of(warehouse, name))
         except Exception as error:
             # Only the class is reported, because a message of Spark may contain values.
             states.append(TableState(name, unreadable=type(error).__name__))
     yield from health_checks.check_tables(states, len(TABLES))
+
+
+def _written_versions(warehouse: "Warehouse") -> dict[str, int]:
+    """Returns the versions that the log of runs has recorded; if it is lost or damaged, only that it must exist."""
+    from reviewgen_spark.orchestration.ledger import RUNS, Ledger
+
+    try:
+        return Ledger(warehouse, "doctor").written_versions()
+    except DamagedTableError:
+        return {RUNS: 0}
 
 
 def state_of(warehouse: "Warehouse", name: str) -> TableState:
@@ -218,17 +248,6 @@ def state_of(warehouse: "Warehouse", name: str) -> TableState:
     # An executor reads one row with all columns, and nothing is printed.
     rows.limit(1).write.format("noop").mode("overwrite").save()
     return TableState(name, tuple(faults), tuple(additions))
-
-
-def java_version() -> str | None:
-    """Returns the output of `java -version` of the Java that Spark would start; None if there is no Java."""
-    home = os.environ.get("JAVA_HOME")
-    command = str(Path(home) / "bin" / "java") if home else "java"
-    try:
-        process = subprocess.run([command, "-version"], capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return process.stderr + process.stdout
 
 
 def spark_bytes(text: str) -> int:

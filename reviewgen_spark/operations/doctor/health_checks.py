@@ -5,13 +5,14 @@ fail to start.
 """
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reviewgen_spark.operations.doctor.finding import Finding
+from reviewgen_spark.orchestration.java import INSTALL_JAVA, java_fault
 
-JAVA_VERSIONS = (17, 21)  # Spark 4.1 supports these
 GIB = 2**30
 # Memory of a worker without the model: torch and transformers, measured 325 MiB, and one batch.
 WORKER_BYTES = 350 * 2**20
@@ -48,16 +49,11 @@ def check_java(version_text: str | None) -> Finding:
     >>> check_java('openjdk version "17.0.15" 2025-04-15').level, check_java('java version "1.8.0_392"').message
     ('ok', 'version 8')
     """
-    install = "install Java 17 (`apt-get install openjdk-17-jre-headless`), or point JAVA_HOME to one"
-    if version_text is None:
-        return Finding("fail", "java", "not found in JAVA_HOME or PATH", install)
-    numbers = re.search(r'version "(\d+)(?:\.(\d+))?', version_text)
-    if numbers is None:
-        return Finding("fail", "java", "its command shows no version", install)
-    major = int(numbers[2] or 0) if numbers[1] == "1" else int(numbers[1])  # 1.8 is 8
-    if major not in JAVA_VERSIONS:
-        return Finding("fail", "java", f"version {major}", install)
-    return Finding("ok", "java", f"version {major}")
+    fault = java_fault(version_text)
+    if fault is not None:
+        return Finding("fail", "java", fault, INSTALL_JAVA)
+    numbers = re.search(r'version "(\d+)', str(version_text))
+    return Finding("ok", "java", f"version {numbers[1] if numbers else 'unknown'}")
 
 
 def check_jars(folder: str, names: Sequence[str], package: str) -> Finding:
@@ -96,9 +92,27 @@ def check_user_key(value: str, key_file: Path | None, variable: str) -> Finding:
         return Finding("fail", "user key", f"{variable} is not set, and clean.user_key_file sets no file", advice, True)
     if not key_file.is_file():
         return Finding("ok", "user key", f"{key_file} does not exist yet; the first run creates it")
+    if key_file.stat().st_size < _MIN_KEY:
+        message = f"{key_file} is empty or cut short"
+        return Finding(
+            "fail", "user key", message, "restore it from a backup; another key computes every row again", True
+        )
     if key_file.stat().st_mode & 0o077:
-        return Finding("warn", "user key", f"{key_file} is accessible to other users", f"chmod 600 {key_file}")
+        return Finding(
+            "warn", "user key", f"{key_file} is accessible to other users", f"chmod 600 {shlex.quote(str(key_file))}"
+        )
     return Finding("ok", "user key", f"from {key_file}")
+
+
+def report_open_folders(open_folders: Sequence[Path], permissions: str) -> Finding:
+    """Reports folders that more users can enter than `paths.permissions` allows.
+
+    New files are restricted, but a run does not change the mode of existing ones.
+    """
+    names = " ".join(shlex.quote(str(folder)) for folder in open_folders)
+    others = "go=" if permissions == "private" else "g-w,o="
+    message = f"other users may read existing files, although paths.permissions is {permissions}"
+    return Finding("warn", "permissions", message, f"chmod -R {others} {names}, or set paths.permissions")
 
 
 def check_arrow(max_rows: int, max_bytes: int, workers: int, available_bytes: int) -> Finding:
@@ -264,10 +278,10 @@ def check_tables(states: Sequence[TableState], declared: int) -> list[Finding]:
     findings: list[Finding] = []
     for state in states:
         if state.unreadable is not None:
-            advice = "restore the missing files, or run `reviewgen run nightly --force` with the stage of this table"
+            advice = f"restore the files from a backup, or run `reviewgen repair {state.name}`"
             findings.append(Finding("fail", f"table {state.name}", f"cannot be read ({state.unreadable})", advice))
         elif state.faults:
-            advice = "migrate the table by hand, or move its folder away and run its stage with --force"
+            advice = f"migrate the table by hand, or move its folder away and run `reviewgen repair {state.name}`"
             findings.append(Finding("fail", f"table {state.name}", "; ".join(state.faults), advice))
         elif state.additions:
             advice = "the next run adds what is missing"

@@ -38,8 +38,8 @@ def record_places(erasure: ErasureRun) -> None:
         erasure.run.warehouse.read(name).join(erased_rows, "record_id", "left_semi").select(reviews, *PLACE[1:])
         for name in ("bronze_reviews", "bronze_redeliveries")
     ]
-    refused = refused_of(erasure.run.warehouse.read("bronze_reviews_quarantine"), erasure.erased)
-    labels = labels_of(erasure.run.warehouse.read("bronze_gold_labels"), erasure.erased)
+    refused = refused_of(erasure.run.warehouse.read("bronze_reviews_quarantine"), erasure.erased, erasure.sources)
+    labels = _labels(erasure)
     places = parts[0].unionByName(parts[1]).unionByName(refused).unionByName(labels)
     places = materialise(places.distinct().withColumn("is_gone", F.lit(False)))
     erasure.run.warehouse.edit("bronze_erasures", places, PLACE)
@@ -47,8 +47,8 @@ def record_places(erasure: ErasureRun) -> None:
 
 def delete_delivered(erasure: ErasureRun) -> None:
     """Deletes refused records, repeated deliveries and gold labels."""
-    quarantine = refused_of(erasure.run.warehouse.read("bronze_reviews_quarantine"), erasure.erased)
-    labels = labels_of(erasure.run.warehouse.read("bronze_gold_labels"), erasure.erased)
+    quarantine = refused_of(erasure.run.warehouse.read("bronze_reviews_quarantine"), erasure.erased, erasure.sources)
+    labels = _labels(erasure)
     erasure.delete(
         [
             Deletion("bronze_reviews_quarantine", materialise(quarantine), PLACE),
@@ -56,6 +56,11 @@ def delete_delivered(erasure: ErasureRun) -> None:
             Deletion("bronze_redeliveries", erasure.erased_rows(), ("record_id",)),
         ]
     )
+
+
+def _labels(erasure: ErasureRun) -> DataFrame:
+    read = erasure.run.warehouse.read
+    return labels_of(read("bronze_gold_labels"), read("bronze_reviews"), erasure.erased)
 
 
 def promote_duplicates(erasure: ErasureRun) -> None:
@@ -68,7 +73,7 @@ def promote_duplicates(erasure: ErasureRun) -> None:
         return
     clusters, bands = erasure.run.warehouse.read(CLUSTERS), erasure.run.warehouse.read(_BANDS)
     erased_rows = erasure.erased_rows().select("record_id").distinct()
-    promoted_rows = materialise(promote_rows(clusters, erased_rows))
+    promoted_rows = materialise(promote_rows(clusters, erased_rows, erasure.sources))
     promoted_bands = materialise(inherited_bands(bands, clusters, erased_rows, promoted_rows)).withColumn(
         "is_gone", F.lit(False)
     )
@@ -116,7 +121,9 @@ def delete_derived(erasure: ErasureRun) -> None:
         F.broadcast(erased_rows.select("record_id")), "record_id", "left_semi"
     )
     products = materialise(products.groupBy("product_id").agg(F.min("batch_id").alias("first_batch")))
-    users = {pseudonym(row.user_id, erasure.key) for row in erasure.rows if erasure.erased.has_user(row.user_id)}
+    users = {
+        pseudonym(row.user_id, erasure.key) for row in erasure.rows if erasure.erased.has_user(row.user_id, row.source)
+    }
     user_keys = erasure.run.spark.createDataFrame([(user,) for user in sorted(users)], "user_key string")
     deletions: list[Deletion] = []
     for name in erasure.tables:

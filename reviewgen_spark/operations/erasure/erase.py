@@ -7,6 +7,7 @@ after the search of every file. A repeated step changes nothing, so the same com
 
 from pyspark.sql import functions as F
 
+from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.operations.erasure.deletion import (
     delete_bronze,
     delete_delivered,
@@ -24,11 +25,13 @@ from reviewgen_spark.operations.erasure.verification import delete_history, sear
 from reviewgen_spark.orchestration.erasure_log import ErasureLog
 from reviewgen_spark.orchestration.resources.user_key import user_key
 from reviewgen_spark.orchestration.runner import Run
+from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.text.privacy.erasure_keys import Kind, erasure_key
 from reviewgen_spark.transforms.erasure.affected_rows import (
     read_erased,
     records_of,
 )
+from reviewgen_spark.warehouse.batch_sources import batch_sources
 
 
 def erase(run: Run, request: ErasureRequest, rewrite_landing: bool = False) -> ErasureOutcome:
@@ -36,14 +39,17 @@ def erase(run: Run, request: ErasureRequest, rewrite_landing: bool = False) -> E
 
     Args:
         run: Run that holds the warehouse.
-        request: Ids to erase; if it is empty, only open erasures are finished.
+        request: Ids to erase, in all sources or in one; if it is empty, only open erasures are finished.
         rewrite_landing: Whether to empty the records in delivered files too; otherwise these files are only listed.
     """
     key: bytes = user_key(run.config).value
-    run.warehouse.converge(["ops_erasures", "bronze_erasures", *BRONZE])
+    written = run.ledger.written_versions()
+    run.warehouse.converge(["ops_erasures", "bronze_erasures", *BRONZE], written)
+    run.warehouse.require_whole(TABLES, written)  # a lost table may be restored later, with the erased rows
     read_erased(run.warehouse.read("ops_erasures"), key)  # raises for another secret key, before anything is written
     log = ErasureLog(run.warehouse, run.run_id)
-    requested = {erasure_key(kind, name, key): kind for kind, name in request.keyed}
+    _check_source(run, request)
+    requested = {erasure_key(kind, name, key, request.source): kind for kind, name in request.keyed}
     run.lease.check()
     log.append({hashed: kind for hashed, kind in requested.items() if hashed not in log.open}, "recorded", key)
     if not log.open:
@@ -51,11 +57,25 @@ def erase(run: Run, request: ErasureRequest, rewrite_landing: bool = False) -> E
     return _finish(ErasureRun(run, log, key, request), rewrite_landing)
 
 
+def _check_source(run: Run, request: ErasureRequest) -> None:
+    """Checks that the source of a request has delivered something, because a mistyped one would erase nothing.
+
+    Raises:
+        ConfigError: No batch is of this source, and it is not `ingest.source`.
+    """
+    known = {*batch_sources(run.warehouse).values(), run.config.ingest.source}
+    if request.source is not None and request.source not in known:
+        raise ConfigError(
+            f"--source {request.source}: no review came from this source; known: {', '.join(sorted(known))}. Without "
+            "--source, the ids are erased in all sources"
+        )
+
+
 def _finish(erasure: ErasureRun, rewrite_landing: bool) -> ErasureOutcome:
     """Runs all steps; `rewrite_landing` also empties the erased records of delivered files."""
 
     def landing(erasure: ErasureRun) -> None:
-        rewritten, remaining = empty_landing(erasure.run, erasure.erased, rewrite_landing)
+        rewritten, remaining = empty_landing(erasure.run, erasure.erased, erasure.sources, rewrite_landing)
         erasure.outcome.rewritten, erasure.outcome.landing = rewritten, remaining
 
     for name, step in (
@@ -85,19 +105,25 @@ def _finish(erasure: ErasureRun, rewrite_landing: bool) -> ErasureOutcome:
 def find_records(erasure: ErasureRun) -> None:
     """Finds the records of the users and reviews, and the values to search for later.
 
-    The reviews of a user are recorded too, because edits and labels may arrive later.
+    The reviews of a user are recorded too, because edits and labels may arrive later. They are recorded with their
+    source, because another source may have a review of another user with the same id.
     """
     reviews = erasure.run.warehouse.read("bronze_reviews")
     erasure.rows = records_of(reviews, erasure.erased).collect()
-    keys: dict[str, Kind] = {erasure_key("review", row.review_id, erasure.key): "review" for row in erasure.rows}
+    keys: dict[str, Kind] = {
+        erasure_key("review", row.review_id, erasure.key, row.source): "review" for row in erasure.rows
+    }
     if new := {hashed: kind for hashed, kind in keys.items() if hashed not in erasure.log.open}:
         erasure.log.append(new, "recorded", erasure.key)
         erasure.rows = records_of(reviews, erasure.erased).collect()  # also edits without a user id
     erasure.outcome.record_count = len(erasure.rows)
     batches = sorted({row.batch_id for row in erasure.rows})
     erased_rows = F.broadcast(erasure.erased_rows().select("record_id"))
-    erasure.values |= {row.record_id for row in erasure.rows} | {row.review_id for row in erasure.rows}
-    erasure.values |= {row.user_id for row in erasure.rows if row.user_id and erasure.erased.has_user(row.user_id)}
+    erasure.ids |= {row.record_id for row in erasure.rows} | {row.review_id for row in erasure.rows}
+    erasure.ids |= {
+        row.user_id for row in erasure.rows if row.user_id and erasure.erased.has_user(row.user_id, row.source)
+    }
+    erasure.values |= erasure.ids
     for name, columns in (
         ("bronze_reviews", ("title", "text_raw")),
         ("silver_reviews", ("title_clean", "text_clean")),

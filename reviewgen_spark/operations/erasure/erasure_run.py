@@ -11,6 +11,7 @@ from reviewgen_spark.orchestration.erasure_log import ErasureLog
 from reviewgen_spark.orchestration.runner import Run
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.text.privacy.erasure_keys import Erased
+from reviewgen_spark.warehouse.batch_sources import batch_sources
 from reviewgen_spark.warehouse.tables import Deletion
 
 BRONZE = ("bronze_reviews", "bronze_reviews_quarantine", "bronze_redeliveries", "bronze_gold_labels")
@@ -26,26 +27,32 @@ class ErasureRun:
         key: Secret key of the hashed ids.
         outcome: What was done so far.
         values: Ids and texts that no file may contain afterwards.
+        ids: The ids of these values, which no name of a file may contain either.
         rows: Rows of bronze_reviews to erase.
         tables: Names of the existing tables.
+        sources: Source of each batch.
     """
 
     def __init__(self, run: Run, log: ErasureLog, key: bytes, request: ErasureRequest) -> None:
         self.run, self.log, self.key = run, log, key
         self.outcome = ErasureOutcome()
         self.values: set[str] = set(request.users | request.reviews)
+        self.ids: set[str] = set(self.values)
         self.rows: list[Row] = []
+        self.sources = batch_sources(run.warehouse)
         self.tables = [name for name in TABLES if run.warehouse.exists(name)]
 
     @property
     def erased(self) -> Erased:
         """Returns the hashed ids of all open erasures."""
-        return Erased(frozenset(self.log.open), self.key)
+        names = {*self.sources.values(), self.run.config.ingest.source}
+        return Erased(frozenset(self.log.open), self.key, sources=tuple(sorted(names)))
 
     def erased_rows(self) -> DataFrame:
         """Returns the keys of the rows to erase as a DataFrame."""
         return self.run.spark.createDataFrame(
-            [tuple(row) for row in self.rows], "record_id string, review_id string, user_id string, batch_id bigint"
+            [tuple(row) for row in self.rows],
+            "record_id string, review_id string, user_id string, batch_id bigint, source string",
         )
 
     def corpora(self) -> list[Path]:

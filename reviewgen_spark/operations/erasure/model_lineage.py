@@ -73,9 +73,10 @@ def _corpora_named_in(folder: Path) -> set[str]:
 
 def _registered(config: Config) -> "list[ModelEntry]":
     """Returns the registered versions of the classifier and the generator."""
+    from reviewgen_spark.models.registry.mlflow_store import has_store
     from reviewgen_spark.models.registry.registry import list_models
 
     uri = config.paths.tracking_uri
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
-        return []  # because listing would create the store
+    if config.paths.mlflow_uri is None and not has_store(uri):
+        return []  # nothing was trained yet; a missing store that the configuration names is a mistake
     return [entry for name in (config.models.name, config.generation.name) for entry in list_models(uri, name)]

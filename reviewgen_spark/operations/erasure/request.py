@@ -8,10 +8,17 @@ from reviewgen_spark.text.privacy.erasure_keys import Kind
 
 @dataclass(frozen=True)
 class ErasureRequest:
-    """Holds the ids of the users and reviews to erase; they are never printed."""
+    """Holds the ids of the users and reviews to erase; they are never printed.
+
+    Attributes:
+        users: Ids of users.
+        reviews: Ids of reviews.
+        source: The only source to erase them in; None means all sources.
+    """
 
     users: frozenset[str] = frozenset()
     reviews: frozenset[str] = frozenset()
+    source: str | None = None
 
     @property
     def keyed(self) -> Iterable[tuple[Kind, str]]:
@@ -31,7 +38,8 @@ class ErasureOutcome:
         rewritten: Delivered files whose records were emptied.
         models: Models and model folders that were, or may have been, trained on the records.
         exports: Folders with exported texts, if a deleted text was made from the records.
-        leftovers: Files outside the landing folder that still contain an id or a text.
+        leftovers: Files outside the landing folder that still contain an id or a text, or have an id in their name.
+        unsearched: Files and places that were not searched to their end, with the reason.
     """
 
     record_count: int = 0
@@ -41,6 +49,7 @@ class ErasureOutcome:
     models: list[str] = field(default_factory=list)
     exports: list[str] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
+    unsearched: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """Returns the lines that `reviewgen erase` prints."""
@@ -50,4 +59,5 @@ class ErasureOutcome:
         lines += [f"trained on the records: {model}" for model in self.models]
         lines += [f"texts were exported, perhaps made from the records: {export}" for export in self.exports]
         lines += [f"still contains an id or a text: {file}" for file in self.leftovers]
+        lines += [f"not searched: {place}" for place in self.unsearched]
         return lines

@@ -68,6 +68,7 @@ def main(arguments: list[str]) -> int:
     from pyspark.errors import PySparkRuntimeError
 
     from reviewgen_spark.config import default_conf_folder
+    from reviewgen_spark.config.messages import print_line, print_message
 
     folder = Path(arguments[0]).resolve()
     try:
@@ -75,13 +76,10 @@ def main(arguments: list[str]) -> int:
     except PySparkRuntimeError:  # the JVM has already printed the reason and ended
         jars = []
     if not jars:
-        print(
-            f"{folder}: {DELTA_PACKAGE} could not be resolved; check the network and run this again",
-            file=sys.stderr,
-        )
+        print_message(f"{folder}: {DELTA_PACKAGE} could not be resolved; check the network and run this again")
         return 5
     write_spark_defaults(jars, default_conf_folder() / "log4j2.properties")
-    print(f"{len(jars)} Delta jars in {folder}")
+    print_line(f"{len(jars)} Delta jars in {folder}")
     return 0
 
 

@@ -14,7 +14,6 @@ These libraries are left out:
 - triton (1 GB), because torch loads it only for torch.compile.
 """
 
-import argparse
 import gzip
 import re
 import sys
@@ -23,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
 
+from reviewgen_spark.config.messages import ArgumentParser, print_line
 from reviewgen_spark.errors import MissingExtraError
 from reviewgen_spark.orchestration.job import guarded
 
@@ -106,7 +106,7 @@ def write_archive(target: Path, distributions: Sequence[Distribution]) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Packs the libraries; returns exit code 5 if one is not installed."""
-    parser = argparse.ArgumentParser(prog="executor_archive", description=__doc__.split("\n")[0])
+    parser = ArgumentParser(prog="executor_archive", description=__doc__.split("\n")[0])
     parser.add_argument("target", type=Path, metavar="FILE", help="archive to write, such as dist/environment.tar.gz")
     parser.add_argument(
         "--extras", default="weak", help="extras of this project, separated by commas (default weak; serve adds torch)"
@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         distributions = required_distributions(extras)
         size = write_archive(options.target, distributions)
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        print(
+        print_line(
             f"{options.target}: {len(distributions)} libraries for Python {version}, "
             f"{options.target.stat().st_size / 1e6:,.0f} MB, {size / 1e6:,.0f} MB unpacked"
         )

@@ -8,6 +8,7 @@ from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.shipping.ship import files_beside
 from reviewgen_spark.orchestration.artifacts import Artifacts
+from reviewgen_spark.orchestration.resources.user_key import signing_key
 from reviewgen_spark.orchestration.stage import Resources, hash_files
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 
@@ -82,6 +83,7 @@ def label_model(config: Config, alias: str | None = None, name: str | None = Non
         also=files_beside(section),
         serves=section.without_registry == "pinned",
         keeps=keeps,
+        key=signing_key(config),
     )
 
 

@@ -19,7 +19,7 @@ def svg(width: float, height: float, title: str, parts: Sequence[str]) -> Markup
     """Joins the parts of a chart, with a title for readers who cannot see it."""
     body = "".join(parts)
     return Markup(
-        f'<svg class="chart" role="img" viewBox="0 0 {width:.0f} {height:.0f}" style="max-width:{width:.0f}px" '
+        f'<svg class="chart" role="img" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
         f'xmlns="http://www.w3.org/2000/svg"><title>{escape(title)}</title>{body}</svg>'
     )
 

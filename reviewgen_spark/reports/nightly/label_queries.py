@@ -9,7 +9,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from reviewgen_spark.reports.nightly.figures import Sentiment, SplitBalance, VoterScore
-from reviewgen_spark.transforms.corpus import newest_label
+from reviewgen_spark.transforms.gold_labels import label_records
+from reviewgen_spark.transforms.review_keys import Sources
 
 MAX_DAYS, MAX_CATEGORIES = 60, 12
 _SCORE_BINS = 20
@@ -130,7 +131,9 @@ def cramers_v(counts: Mapping[tuple[str, str | None], int]) -> float:
     return sqrt(squares / (total * least))
 
 
-def voters(weak_labels: DataFrame, estimates: DataFrame, reviews: DataFrame, gold_labels: DataFrame) -> dict[str, Any]:
+def voters(
+    weak_labels: DataFrame, estimates: DataFrame, reviews: DataFrame, gold_labels: DataFrame, sources: Sources
+) -> dict[str, Any]:
     """Counts votes and conflicts of each voter, and measures its accuracy: estimated, and against gold labels."""
     all_votes = F.map_concat(
         F.coalesce("votes", F.create_map().cast("map<string, string>")),
@@ -140,8 +143,9 @@ def voters(weak_labels: DataFrame, estimates: DataFrame, reviews: DataFrame, gol
         ),
     )
     # The few gold labels are joined with reviews first, then with votes. So not every vote is joined with its review.
-    gold = newest_label(gold_labels, "sentiment").select("review_id", F.col("label").alias("gold"))
-    gold = gold.join(reviews.select("review_id", "record_id"), "review_id").select("record_id", "gold")
+    gold = label_records(reviews, gold_labels.where("task = 'sentiment'"), sources).select(
+        "record_id", F.col("label").alias("gold")
+    )
     disputed = F.size(F.array_distinct(F.map_values("votes"))) > 1
     rows = (
         weak_labels.join(gold, "record_id", "left")

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import reduce
+from types import MappingProxyType
 from typing import Any
 
 from pyspark import StorageLevel
@@ -24,13 +25,17 @@ from reviewgen_spark.reports.nightly.figures import (
 )
 from reviewgen_spark.reports.nightly.label_queries import MAX_DAYS
 from reviewgen_spark.reports.nightly.review_facts import day_of, gather
+from reviewgen_spark.transforms.ingest.batch_plan import active_slices
+from reviewgen_spark.transforms.review_keys import Sources
 
 # Sizes of a group of equal texts: lower bound and name, largest first.
 _GROUP_SIZES = ((10, "10 times or more"), (4, "4 to 9 times"), (3, "3 times"), (2, "twice"), (1, "once"))
 MAX_FILES, MAX_PROMOTIONS = 20, 5
 
 
-def collect(tables: Mapping[str, DataFrame], section: ReportSection) -> ReportData:
+def collect(
+    tables: Mapping[str, DataFrame], section: ReportSection, sources: Sources = MappingProxyType({})
+) -> ReportData:
     """Aggregates the tables. Each query returns few rows, however large its table is.
 
     Figures of one table come from one query if possible, because on small tables a query costs its planning. The
@@ -39,8 +44,9 @@ def collect(tables: Mapping[str, DataFrame], section: ReportSection) -> ReportDa
     Args:
         tables: The tables that jobs/report.py names; any may be empty.
         section: Time zone of the days, and the numbers of words and products.
+        sources: Source of each batch.
     """
-    reviews = gather(tables, section.timezone).persist(StorageLevel.MEMORY_AND_DISK)  # most queries read it
+    reviews = gather(tables, sources, section.timezone).persist(StorageLevel.MEMORY_AND_DISK)  # most queries read it
     try:
         parts = (
             _volume(tables, section.timezone),
@@ -53,7 +59,7 @@ def collect(tables: Mapping[str, DataFrame], section: ReportSection) -> ReportDa
             label_queries.sentiment(reviews),
             label_queries.split_balance(reviews),
             label_queries.voters(
-                tables["silver_weak_labels"], tables["ops_weak_voters"], reviews, tables["bronze_gold_labels"]
+                tables["silver_weak_labels"], tables["ops_weak_voters"], reviews, tables["bronze_gold_labels"], sources
             ),
             _products(tables["gold_product_satisfaction"], section.top_products),
             _stages(tables["ops_stage_runs"]),
@@ -102,7 +108,7 @@ def _volume(tables: Mapping[str, DataFrame], timezone: str) -> dict[str, Any]:
         for path in sorted({*by_file, *states}, reverse=True)
     ]
     return {
-        "delivered": sum(row.last_row - row.first_row + 1 for row in decided if row.state == "reserved"),
+        "delivered": sum(row.last_row - row.first_row + 1 for row in active_slices(decided)),
         "bronze": sum(file.bronze for file in files),
         "quarantined": sum(file.quarantined for file in files),
         "redelivered": sum(file.redelivered for file in files),

@@ -6,6 +6,7 @@ page contains no current time, so the same tables give the same bytes.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -27,11 +28,16 @@ __all__ = ["ReportData", "collect", "render", "write_report"]
 FILE_NAME = "report.html"
 
 
-def write_report(tables: Mapping[str, "DataFrame"], section: "ReportSection", out: Path) -> Path:
-    """Writes `report.html` into the folder `out` and return its path."""
+def write_report(
+    tables: Mapping[str, "DataFrame"],
+    section: "ReportSection",
+    out: Path,
+    sources: Mapping[int, str] = MappingProxyType({}),
+) -> Path:
+    """Writes `report.html` into the folder `out` and returns its path; `sources` are those of the batches."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / FILE_NAME
-    path.write_text(render(collect(tables, section)), encoding="utf-8")
+    path.write_text(render(collect(tables, section, sources)), encoding="utf-8")
     return path
 
 

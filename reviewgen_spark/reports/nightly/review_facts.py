@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from reviewgen_spark.transforms.review_keys import Sources
 from reviewgen_spark.transforms.views import mark_current
 
 
@@ -13,19 +14,20 @@ def day_of(column: str, timezone: str) -> Column:
     return F.date_format(F.from_utc_timestamp(F.col(column), timezone), "yyyy-MM-dd")
 
 
-def gather(tables: Mapping[str, DataFrame], timezone: str) -> DataFrame:
+def gather(tables: Mapping[str, DataFrame], sources: Sources, timezone: str) -> DataFrame:
     """Joins reviews, clusters, splits, labels and weak labels by record_id, one row a clean review.
 
     Every figure that combines two of these tables reads the result. Separate joins would shuffle and sort a table
     several times. The result contains no text.
 
-    The columns: record_id, review_id, category, rating, lang_code; day, of writing in `timezone`; is_current;
+    The columns: record_id, review_id, batch_id, category, rating, lang_code; day, of writing in `timezone`; is_current;
     cluster_id, duplicate_of, near_clusters, all null before `dedup`; is_unique; split; has_weak (true or null),
     weak_label; sentiment_label. A column is null if its table has no row of the review.
     """
-    reviews = mark_current(tables["silver_reviews"]).select(
+    reviews = mark_current(tables["silver_reviews"], sources).select(
         "record_id",
         "review_id",
+        "batch_id",
         "category",
         "rating",
         "lang_code",

@@ -6,7 +6,6 @@ functions: a worker gets batches of texts and loads a dictionary or a model once
 """
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.functions import arrow_udf  # type: ignore[attr-defined]  # not in pyspark's list of names
 
 from reviewgen_spark.config import CleanSection, Config, LabelSection, TokensSection
+from reviewgen_spark.config.messages import print_message
 from reviewgen_spark.errors import ModelNotFoundError
 from reviewgen_spark.inference.labelling.label import label_window, ship_labeller
 from reviewgen_spark.inference.labelling.metering import Meter
@@ -99,7 +99,7 @@ def register_sentiment(spark: SparkSession, config: Config, version: int | None 
     """
     pinned = label_model(config, None if version is None else str(version))
     if pinned.warning:
-        print(pinned.warning, file=sys.stderr)
+        print_message(pinned.warning)
     _register(spark, SENTIMENT, SENTIMENT_TYPE, _sentiment_function(spark, pinned.model, config.clean, config.label))
 
 

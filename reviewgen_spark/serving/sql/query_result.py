@@ -13,9 +13,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType, NumericType, StructField
 
+from reviewgen_spark.config.messages import escape_controls
+
 MIN_WIDTH = 8  # a narrower column shows nothing of a text; rows then wrap
 CUT = "..."  # as Spark shows it; a single "…" is one or two columns wide, depending on the terminal
-_ZERO_WIDTH_JOINER = "\u200d"  # joins emoji
 
 
 def print_result(frame: DataFrame, rows: int) -> None:
@@ -66,23 +67,6 @@ def format_grid(
 
     rule = f"+{'+'.join('-' * size for size in widths)}+"
     return "\n".join([rule, line(header, numbers), rule, *(line(row, numbers) for row in cells), rule])
-
-
-def escape_controls(text: str) -> str:
-    r"""Replaces characters that a terminal executes or does not show by their escapes.
-
-    These are controls such as ESC and newline, direction marks, zero-width characters and separators of lines.
-
-    >>> escape_controls("好\x1b[31m\n\u202e")
-    '好\\x1b[31m\\n\\u202e'
-    """
-    if text.isprintable():
-        return text
-    return "".join(char if _is_shown(char) else char.encode("unicode_escape").decode() for char in text)
-
-
-def _is_shown(char: str) -> bool:
-    return char == _ZERO_WIDTH_JOINER or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def display_width(text: str) -> int:

@@ -12,18 +12,20 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _BARE = re.compile(r'[^\s,:;{}\[\]"]+')
 
 
-def erasure_key(kind: Kind, identifier: str, key: bytes) -> str:
+def erasure_key(kind: Kind, identifier: str, key: bytes, source: str | None = None) -> str:
     """Returns the keyed hash of an erased user or review. It differs from every other hash of the project.
 
     Args:
         kind: `user` or `review`. A user and a review with the same id have different hashes.
         identifier: The id as the source delivers it.
         key: The secret key of user_key.
+        source: The only source of the user or review; None means all sources.
 
     >>> erasure_key("user", "u1", b"k") == erasure_key("review", "u1", b"k")
     False
     """
-    content = f"{kind}:{identifier}".encode("utf-8", "surrogatepass")
+    scope = kind if source is None else f"{kind}@{len(source)}:{source}"
+    content = f"{scope}:{identifier}".encode("utf-8", "surrogatepass")
     return blake2b(content, key=key, digest_size=16, person=b"erasure").hexdigest()
 
 
@@ -40,26 +42,35 @@ class Erased:
         keys: `erasure_key` of each user and review.
         key: The secret key of these hashes.
         places: source_file and source_line of erased records. These stay erased, whatever their content is now.
+        sources: Every known source. A record whose source is not known is compared with the ids of all of them.
     """
 
     keys: frozenset[str]
     key: bytes
     places: frozenset[tuple[str, int]] = frozenset()
+    sources: tuple[str, ...] = ()
 
-    def has_user(self, user_id: str | None) -> bool:
-        """Checks whether the user is erased."""
-        return bool(self.keys) and user_id is not None and erasure_key("user", user_id, self.key) in self.keys
+    def has_user(self, user_id: str | None, source: str | None = None) -> bool:
+        """Checks whether the user of a source is erased; without a source, whether one of any source is."""
+        return self._has("user", user_id, source)
 
-    def has_review(self, review_id: str | None) -> bool:
-        """Checks whether the review is erased."""
-        return bool(self.keys) and review_id is not None and erasure_key("review", review_id, self.key) in self.keys
+    def has_review(self, review_id: str | None, source: str | None = None) -> bool:
+        """Checks whether the review of a source is erased; without a source, whether one of any source is."""
+        return self._has("review", review_id, source)
 
-    def is_named_in(self, raw_record: str | None) -> bool:
+    def _has(self, kind: Kind, identifier: str | None, source: str | None) -> bool:
+        if not self.keys or identifier is None:
+            return False
+        sources = self.sources if source is None else (source,)
+        return any(erasure_key(kind, identifier, self.key, scope) in self.keys for scope in (None, *sources))
+
+    def is_named_in(self, raw_record: str | None, source: str | None = None) -> bool:
         """Checks whether a malformed record contains the id of an erased user or review."""
         if not self.keys or not raw_record:
             return False
         return any(
-            self.has_user(identifier) or self.has_review(identifier) for identifier in set(candidate_ids(raw_record))
+            self.has_user(identifier, source) or self.has_review(identifier, source)
+            for identifier in set(candidate_ids(raw_record))
         )
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
 
+from reviewgen_spark.config.untrusted_json import parse_json
 from reviewgen_spark.errors import DataQualityError
 from reviewgen_spark.text.words.languages import LangCode
 
@@ -79,7 +80,7 @@ def parse_aigc(metadata: str) -> Aigc:
         DataQualityError: It is not JSON, or one of the seven fields is missing or not a string.
     """
     try:
-        parsed: Any = json.loads(metadata)
+        parsed: Any = parse_json(metadata)
     except ValueError:
         raise DataQualityError("AIGC metadata: expected JSON, got something else") from None
     values = parsed.get("AIGC") if isinstance(parsed, dict) else None

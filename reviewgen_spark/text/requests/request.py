@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from hashlib import blake2b
 from typing import Any, Literal, get_args
 
+from reviewgen_spark.config.untrusted_json import parse_json
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.text.requests.purposes import PURPOSES, Purpose
 from reviewgen_spark.text.words.languages import LANG_CODES, LangCode
@@ -82,7 +83,7 @@ class TextRequest:
 
     def __post_init__(self) -> None:
         if faults := [*self._wrong_codes(), *self._wrong_values(), *self._missing()]:
-            raise ConfigError("\n".join(f"request: {fault}" for fault in faults))
+            raise ConfigError(*(f"request: {fault}" for fault in faults))
 
     def _wrong_codes(self) -> list[str]:
         lists: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
@@ -107,7 +108,7 @@ class TextRequest:
                 faults.append(f"{name}: expected a text that is not empty, or null")
         if self.stars is not None and (not _is_whole(self.stars) or not 1 <= self.stars <= 5):
             faults.append(f"stars: got {_shown(self.stars)}; expected 1 to 5, or null")
-        elif (self.stars, self.sentiment) in _CONTRADICTIONS:
+        elif (self.stars, str(self.sentiment)) in _CONTRADICTIONS:
             faults.append(f"stars: got {self.stars} with the sentiment {self.sentiment}; they contradict each other")
         for name in ("aspects", "keywords"):
             if not all(isinstance(word, str) and word.strip() for word in getattr(self, name)):
@@ -116,7 +117,7 @@ class TextRequest:
             faults.append("attributes: expected pairs of a name and a value, both texts")
         if not all(_are_texts(source.record_id, source.text) and source.record_id for source in self.sources):
             faults.append("sources: expected pairs of a record_id and a text")
-        ids = [source.record_id for source in self.sources]
+        ids = [str(source.record_id) for source in self.sources]
         if len(set(ids)) != len(ids):
             faults.append("sources: expected each record_id once")
         if not _is_whole(self.seed) or not 0 <= self.seed < 2**63:
@@ -150,14 +151,14 @@ class TextRequest:
             ConfigError: The line is not a JSON object, has an unknown key or a value of the wrong type.
         """
         try:
-            values = json.loads(line)
-        except ValueError:
-            raise ConfigError("request: expected a line of JSON, got something else") from None
+            values = parse_json(line)
+        except ValueError as error:
+            raise ConfigError(f"request: expected a line of JSON, got something else ({error})") from None
         if not isinstance(values, dict):
             raise ConfigError(f"request: expected a JSON object, got {type(values).__name__}")
         known = [field.name for field in fields(cls)]
         if unknown := [name for name in values if name not in known]:
-            raise ConfigError("\n".join(f"request: {_unknown(name, known)}" for name in unknown))
+            raise ConfigError(*(f"request: {_unknown(name, known)}" for name in unknown))
         if missing := [name for name in ("purpose", "product_id", "lang_code") if name not in values]:
             raise ConfigError(f"request: expected the keys {', '.join(missing)} too")
         for name in ("aspects", "keywords"):

@@ -1,6 +1,8 @@
 """Finds the rows of erased users and reviews by keyed hashes, and computes how related rows change."""
 
 from collections.abc import Callable, Iterable, Iterator
+from types import MappingProxyType
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, Window
@@ -9,18 +11,22 @@ from pyspark.sql import functions as F
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.schemas.arrow import arrow_schema
 from reviewgen_spark.text.privacy.erasure_keys import Erased, key_fingerprint
+from reviewgen_spark.transforms.review_keys import Sources, is_same_review
 
 PLACE = ("feed_code", "source_file", "source_line", "batch_id")
 _SEEN = ("batch_id", "created_at", "record_id")  # first seen first, as in dedup
 
 
-def read_erased(erasures: DataFrame, key: bytes, places: DataFrame | None = None) -> Erased:
+def read_erased(
+    erasures: DataFrame, key: bytes, places: DataFrame | None = None, sources: Iterable[str] = ()
+) -> Erased:
     """Reads what must stay erased to the driver: a hash of 16 bytes for each user and review.
 
     Args:
         erasures: ops_erasures.
         key: the secret of user_key.
         places: rows of bronze_erasures; their places stay erased, whatever record is there now.
+        sources: every known source.
 
     Raises:
         ConfigError: The hashes were made with another secret. Nothing would be recognised, and erased records would
@@ -37,38 +43,58 @@ def read_erased(erasures: DataFrame, key: bytes, places: DataFrame | None = None
         frozenset(row.erasure_key for row in rows),
         key,
         frozenset((row.source_file, row.source_line) for row in known if row.source_file is not None),
+        tuple(sorted(set(sources))),
     )
 
 
 def records_of(reviews: DataFrame, erased: Erased) -> DataFrame:
-    """Returns record_id, review_id, user_id and batch_id of bronze_reviews for erased users and erased reviews."""
+    """Returns record_id, review_id, user_id, batch_id and source of bronze_reviews for erased users and reviews."""
     return _filter(
-        reviews.select("record_id", "review_id", "user_id", "batch_id"),
-        lambda row: erased.has_user(row["user_id"]) or erased.has_review(row["review_id"]),
-        ("user_id", "review_id"),
+        reviews.select("record_id", "review_id", "user_id", "batch_id", "source"),
+        lambda row: (
+            erased.has_user(row["user_id"], row["source"]) or erased.has_review(row["review_id"], row["source"])
+        ),
+        ("user_id", "review_id", "source"),
     )
 
 
-def refused_of(quarantine: DataFrame, erased: Erased) -> DataFrame:
-    """Returns the places of records in bronze_reviews_quarantine that name an erased user or review."""
+def refused_of(quarantine: DataFrame, erased: Erased, sources: Sources) -> DataFrame:
+    """Returns the places of records in bronze_reviews_quarantine that name an erased user or review.
+
+    `sources` are those of the batches. A record of a batch without one may be of any source.
+    """
+    by_batch = dict(sources)
     named = _filter(
         quarantine.where("source_line IS NOT NULL").select(*PLACE, "raw_record"),
-        lambda row: erased.is_named_in(row["raw_record"]),
-        ("raw_record",),
+        lambda row: erased.is_named_in(row["raw_record"], by_batch.get(row["batch_id"])),
+        ("raw_record", "batch_id"),
     )
     return named.select(*PLACE)
 
 
-def labels_of(gold_labels: DataFrame, erased: Erased) -> DataFrame:
-    """Returns the places of labels of erased reviews in bronze_gold_labels."""
+def labels_of(gold_labels: DataFrame, reviews: DataFrame, erased: Erased) -> DataFrame:
+    """Returns the places of labels of erased reviews in bronze_gold_labels.
+
+    A label whose source has no review of its id may be of any source, as for `label_records`.
+
+    Args:
+        gold_labels: bronze_gold_labels.
+        reviews: bronze_reviews, the erased rows included.
+        erased: What must stay erased.
+    """
+    own = reviews.select("review_id", F.col("source").alias("own_source")).distinct()
+    is_own = (F.col("label.review_id") == F.col("own.review_id")) & (
+        F.col("label.review_source") == F.col("own.own_source")
+    )
+    labels = gold_labels.alias("label").join(own.alias("own"), is_own, "left")
     return _filter(
-        gold_labels.select(F.lit("gold_labels").alias("feed_code"), *PLACE[1:], "review_id"),
-        lambda row: erased.has_review(row["review_id"]),
-        ("review_id",),
+        labels.select(F.lit("gold_labels").alias("feed_code"), *PLACE[1:], "label.review_id", "own_source"),
+        lambda row: erased.has_review(row["review_id"], row["own_source"]),
+        ("review_id", "own_source"),
     ).select(*PLACE)
 
 
-def _filter(rows: DataFrame, is_erased: Callable[[dict[str, str | None]], bool], names: tuple[str, ...]) -> DataFrame:
+def _filter(rows: DataFrame, is_erased: Callable[[dict[str, Any]], bool], names: tuple[str, ...]) -> DataFrame:
     schema = rows.schema
     out = arrow_schema(schema)
 
@@ -81,7 +107,7 @@ def _filter(rows: DataFrame, is_erased: Callable[[dict[str, str | None]], bool],
     return rows.mapInArrow(filter_batches, schema)
 
 
-def promote_rows(clusters: DataFrame, erased_rows: DataFrame) -> DataFrame:
+def promote_rows(clusters: DataFrame, erased_rows: DataFrame, sources: Sources = MappingProxyType({})) -> DataFrame:
     """Returns the changed rows of records that shared a cluster with an erased record.
 
     The first remaining record of a cluster becomes its canonical record. The copies point to it, and its own edits are
@@ -91,6 +117,7 @@ def promote_rows(clusters: DataFrame, erased_rows: DataFrame) -> DataFrame:
     Args:
         clusters: silver_review_clusters, the erased records included.
         erased_rows: record_id of the erased records.
+        sources: Source of each batch.
 
     Returns:
         Only rows that change: record_id, batch_id, created_at, text_hash; the new values of duplicate_of,
@@ -102,10 +129,10 @@ def promote_rows(clusters: DataFrame, erased_rows: DataFrame) -> DataFrame:
     left = clusters.join(F.broadcast(touched), "cluster_id", "left_semi").join(erased_ids, "record_id", "left_anti")
     in_cluster = Window.partitionBy("cluster_id").orderBy(*_SEEN)
     of_text = Window.partitionBy(F.coalesce("text_hash", "record_id")).orderBy(*_SEEN)
-    ranked = left.withColumn("first", F.first(F.struct("record_id", "review_id")).over(in_cluster)).withColumn(
-        "is_first", F.row_number().over(of_text) == 1
-    )
-    is_copy = (F.col("first.record_id") != F.col("record_id")) & (F.col("first.review_id") != F.col("review_id"))
+    ranked = left.withColumn(
+        "first", F.first(F.struct("record_id", "review_id", "batch_id")).over(in_cluster)
+    ).withColumn("is_first", F.row_number().over(of_text) == 1)
+    is_copy = (F.col("first.record_id") != F.col("record_id")) & ~is_same_review("first", sources)
     copy_of = F.when(is_copy, F.col("first.record_id"))
     kind = F.when(is_copy, F.when(F.col("is_first"), "near").otherwise("exact"))
     resolved = ranked.select(

@@ -6,23 +6,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
-import orjson
 import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, BooleanType, StringType, StructType
+from pyspark.sql.types import ArrayType, StringType, StructType
 
-from reviewgen_spark.config import Config
+from reviewgen_spark.config import Config, IngestSection
+from reviewgen_spark.errors import StageError
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.schemas.arrow import arrow_schema
 from reviewgen_spark.text.privacy.erasure_keys import Erased
 from reviewgen_spark.transforms.dataframes import rows_that_share
-from reviewgen_spark.transforms.ingest.landing import REQUIRED_COLUMNS, delta_folders, relative_path
+from reviewgen_spark.transforms.ingest.batch_plan import SHOWN, active_slices
+from reviewgen_spark.transforms.ingest.columns import FEEDS
+from reviewgen_spark.transforms.ingest.delta_records import delta_records, folders_of, read_delta
 from reviewgen_spark.transforms.ingest.record_parsing import Parsed, parser_of
-from reviewgen_spark.transforms.ingest.source_files import SourceRecord, UnreadableFileError, read_records
+from reviewgen_spark.transforms.ingest.scan import file_hash, spread
+from reviewgen_spark.transforms.ingest.source_files import read_records
+from reviewgen_spark.transforms.ingest.source_record import SourceRecord, UnreadableFileError
 
-_SLICE = "path string, format_code string, first_row bigint, last_row bigint"
+_SLICE = "path string, format_code string, hashes array<string>, first_row bigint, last_row bigint"
 _ROWS = 4096  # a chunk of output; bounds a worker's memory
 
 
@@ -32,7 +36,7 @@ def ingest_batch(
     """Reads a batch's slices and distributes the records to the bronze tables.
 
     Args:
-        slices: Rows of ops_source_files of this batch, reserved and rejected.
+        slices: Rows of ops_source_files of this batch, with all their states.
         earlier_reviews: bronze_reviews of the earlier batches. A record that is there already is a redelivery.
         erased: What must stay erased. Of such a record only its file and line are kept.
         config: `paths.landing` and the section `ingest`.
@@ -44,13 +48,18 @@ def ingest_batch(
         of the quarantine.
     """
     spark = slices.sparkSession
-    files = slices.collect()  # a batch has a few files
-    reserved = [file for file in files if file.state == "reserved" and file.last_row]
+    files = sorted(slices.collect(), key=lambda row: row.sequence)
+    reserved = [file for file in active_slices(files) if file.last_row]
+    hashes: dict[str, set[str]] = {}  # an erasure rewrites files: both contents are known
+    for file in files:
+        hashes.setdefault(file.path, set()).add(file.sha256)
     feeds = {
-        code: _parse_feed(spark, [file for file in reserved if file.feed_code == code], code, erased, config)
+        code: _parse_feed(spark, [file for file in reserved if file.feed_code == code], hashes, code, erased, config)
         for code in sorted({file.feed_code for file in reserved})
     }
-    kinds = _kinds(feeds)
+    counts = _count_kinds(feeds)
+    _require_unchanged(reserved, counts, config, batch_id)
+    kinds = sorted({(code, kind) for code, kind, _ in counts})
     batch = F.lit(batch_id).cast("long").alias("batch_id")
     refused = [
         feeds[code]
@@ -84,110 +93,169 @@ def ingest_batch(
     return out
 
 
-def _kinds(feeds: Mapping[str, DataFrame]) -> list[tuple[str, str]]:
-    """Returns which kinds of records each feed has, by one query."""
+def _count_kinds(feeds: Mapping[str, DataFrame]) -> dict[tuple[str, str, str], int]:
+    """Counts the records by feed, kind and file, in one query."""
     if not feeds:
-        return []
-    kinds = [feed.select(F.lit(code).alias("feed_code"), "kind") for code, feed in feeds.items()]
-    return sorted((row.feed_code, row.kind) for row in reduce(DataFrame.unionByName, kinds).distinct().collect())
+        return {}
+    parts = [feed.select(F.lit(code).alias("feed_code"), "kind", "source_file") for code, feed in feeds.items()]
+    counts = reduce(DataFrame.unionByName, parts).groupBy("feed_code", "kind", "source_file").count().collect()
+    return {(row.feed_code, row.kind, row.source_file): int(row["count"]) for row in counts}
+
+
+def _require_unchanged(
+    reserved: Sequence[Row], counts: Mapping[tuple[str, str, str], int], config: Config, batch_id: int
+) -> None:
+    """Compares what was read with what was reserved.
+
+    Raises:
+        StageError: a file was removed, replaced or cut since it was scanned.
+    """
+    expected: Counter[str] = Counter()
+    for file in reserved:
+        expected[file.path] += file.last_row - file.first_row + 1
+    read: Counter[str] = Counter()
+    for (_, kind, path), count in counts.items():
+        read[path] += 0 if kind == "changed" else count
+    changed = sorted(path for path in expected if read[path] != expected[path])
+    if changed:
+        names = ", ".join(posixpath.join(config.paths.landing, path) for path in changed[:SHOWN])
+        raise StageError(
+            f"ingest, batch {batch_id}: {len(changed):,} files were removed or changed between their scan and their "
+            f"reading: {names}. Nothing of the batch was written. Run again: files that are still there are read anew"
+        )
 
 
 def _part_deliveries(reviews: DataFrame, earlier_reviews: DataFrame, batch: Column) -> dict[str, DataFrame]:
-    """Separates first deliveries from redeliveries of a record of this batch or an earlier one."""
-    first_delivery = Window.partitionBy("record_id").orderBy("source_file", "source_line")
-    known = rows_that_share(earlier_reviews.select("record_id"), reviews, "record_id").withColumn(
-        "is_known", F.lit(True)
+    """Splits reviews into first deliveries, and redeliveries of records of this or an earlier batch.
+
+    A record whose text, rating and title are known, but whose product, category or updated_at is new, is a correction:
+    it gets an id of its own, and views show it as the newest record of its review.
+    """
+    order = ("source_file", "source_line")
+    corrected = ("product_id", "category", "updated_at")
+    values = F.struct("record_id", "product_id", "category", F.unix_micros("updated_at").alias("updated_at"))
+    reviews = reviews.withColumn("correction_id", F.md5(F.to_json(values, {"ignoreNullFields": "false"})))
+    earlier = rows_that_share(
+        earlier_reviews.select("record_id", *corrected),
+        reviews.select("record_id").unionByName(reviews.select(F.col("correction_id").alias("record_id"))),
+        "record_id",
     )
+    same_record = Window.partitionBy("record_id").orderBy(*order)
+    first = earlier.select("record_id", F.struct(*corrected).alias("first"))
+    own = F.struct(*corrected)
     typed = (
-        reviews.withColumn("delivery", F.row_number().over(first_delivery))
-        .join(known, on="record_id", how="left")
+        reviews.join(first, on="record_id", how="left")
+        .withColumn("first", F.coalesce("first", F.first(own).over(same_record)))
+        .withColumn(
+            "record_id", F.when(F.col("first").eqNullSafe(own), F.col("record_id")).otherwise(F.col("correction_id"))
+        )
+        .withColumn("delivery", F.row_number().over(same_record))
+        .join(earlier.select("record_id", F.lit(True).alias("is_known")), on="record_id", how="left")
         .withColumn("is_redelivered", F.col("is_known").isNotNull() | (F.col("delivery") > 1))
         .withColumn("batch_id", batch)
-        .persist(StorageLevel.DISK_ONLY)  # earlier batches are read once
+        .persist(StorageLevel.DISK_ONLY)  # earlier batches are asked once
     )
     out = {"bronze_reviews": typed.where("NOT is_redelivered").select(*TABLES["bronze_reviews"].columns.names)}
-    redelivered = typed.where("is_redelivered").select(*TABLES["bronze_redeliveries"].columns.names)
-    return out if redelivered.isEmpty() else {**out, "bronze_redeliveries": redelivered}
+    again = typed.where("is_redelivered").select(*TABLES["bronze_redeliveries"].columns.names)
+    return out if again.isEmpty() else {**out, "bronze_redeliveries": again}
 
 
 def _parse_feed(
-    spark: SparkSession, slices: Sequence[Row], feed_code: str, erased: Erased, config: Config
+    spark: SparkSession,
+    slices: Sequence[Row],
+    hashes: Mapping[str, set[str]],
+    feed_code: str,
+    erased: Erased,
+    config: Config,
 ) -> DataFrame:
-    """Parses all records of a feed's slices.
+    """Returns the records of a feed's slices: columns of its bronze table, raw_record, reasons and kind.
 
-    The columns: those of its bronze table, raw_record, reasons (empty for a good record) and kind.
+    Kinds: good, refused (it has reasons), erased, and changed for a file whose bytes are not those that were scanned.
     """
     table = {"reviews": "bronze_reviews", "gold_labels": "bronze_gold_labels"}[feed_code]
     fields = [field for field in TABLES[table].columns if field.name != "batch_id"]
     schema = StructType.fromJson(StructType(fields).jsonValue())
     for field in schema.fields:
         field.nullable = True  # a refused record has no values
-    schema = (
-        schema.add("raw_record", StringType()).add("reasons", ArrayType(StringType())).add("is_erased", BooleanType())
-    )
-    landing, source, zone = config.paths.landing, config.ingest.source, config.timezone
+    schema = schema.add("raw_record", StringType()).add("reasons", ArrayType(StringType())).add("kind", StringType())
+    landing, section, zone = config.paths.landing, config.ingest, config.timezone
 
     def read_files(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for part in batch.to_pylist():
-                parse = parser_of(feed_code, source, zone)
-                location = posixpath.join(landing, part["path"])
-                records = _slice(location, part, feed_code)
+                parse = parser_of(feed_code, section.source, zone)
+                records = _slice(posixpath.join(landing, part["path"]), part, feed_code, section)
                 yield from _to_arrow(_parse_all(records, parse, part, erased), schema)
 
     files = [
-        (part.path, part.format_code, part.first_row, part.last_row) for part in slices if part.format_code != "delta"
+        (one.path, one.format_code, sorted(hashes[one.path]), one.first_row, one.last_row)
+        for one in sorted(slices, key=lambda one: -one.size)
+        if one.format_code != "delta"
     ]
-    tasks = spark.createDataFrame(files, _SLICE).coalesce(1).repartition(max(1, len(files)))  # one task a file
-    parsed = tasks.mapInArrow(read_files, schema)
-    delta_paths = [part.path for part in slices if part.format_code == "delta"]
-    for folder in delta_folders(landing, delta_paths):
-        parsed = parsed.unionByName(
-            _parse_delta(spark.read.format("delta").load(folder), delta_paths, feed_code, erased, config, schema)
-        )
-    kind = F.when(F.col("is_erased"), "erased").when(F.size("reasons") > 0, "refused").otherwise("good")
-    return parsed.withColumn("kind", kind).drop("is_erased").persist(StorageLevel.DISK_ONLY)
+    parsed = spread(spark, files, _SLICE).mapInArrow(read_files, schema)
+    delta_paths = [one.path for one in slices if one.format_code == "delta"]
+    for folder, paths in folders_of(delta_paths, spark, landing).items():
+        parsed = parsed.unionByName(_parse_delta(spark, folder, paths, feed_code, erased, config, schema))
+    return parsed.persist(StorageLevel.DISK_ONLY)
 
 
-def _slice(location: str, part: Mapping[str, Any], feed_code: str) -> Iterator[SourceRecord]:
-    """Yields the file's records from its first, for their occurrence numbers, to the last one of the slice."""
+def _slice(
+    location: str, part: Mapping[str, Any], feed_code: str, section: IngestSection
+) -> Iterator[SourceRecord | None]:
+    """Yields the file's records up to the slice's last; those before its first are read for their occurrence numbers.
+
+    None stands for a file whose bytes are not those that were scanned. A damaged file that somebody accepted has the
+    records that its scan counted: the caller compares.
+    """
     try:
-        for record in read_records(location, part["format_code"], REQUIRED_COLUMNS[feed_code]):
+        if file_hash(location) not in part["hashes"]:
+            yield None
+            return
+        for record in read_records(location, part["format_code"], feed_code, section):
             if record.ordinal > part["last_row"]:
                 return
             yield record
-    except UnreadableFileError:
-        # Only an accepted file can be damaged here. The slice is what could be read.
+    except (UnreadableFileError, OSError):
         return
 
 
 def _parse_all(
-    records: Iterator[SourceRecord], parse: Any, part: Mapping[str, Any], erased: Erased
+    records: Iterator[SourceRecord | None], parse: Any, part: Mapping[str, Any], erased: Erased
 ) -> Iterator[dict[str, Any]]:
     for record in records:
-        parsed = parse(record.values) if record.values is not None else Parsed({}, (record.reason or "malformed",))
+        if record is None:
+            yield {"source_file": part["path"], "source_line": 0, "kind": "changed"}
+            continue
+        parsed = parse_record(record, parse)
         if record.ordinal >= part["first_row"]:
             yield _row(parsed, record.raw, part["path"], record.line, erased)
 
 
+def parse_record(record: SourceRecord, parse: Any) -> Parsed:
+    """Returns the typed values of a record, or the reasons against it."""
+    return Parsed({}, (record.reason or "malformed",)) if record.values is None else parse(record.values)
+
+
 def _row(parsed: Parsed, raw: str, path: str, line: int, erased: Erased) -> dict[str, Any]:
-    position = {"source_file": path, "source_line": line}
+    place = {"source_file": path, "source_line": line}
     if is_erased(parsed, raw, erased) or (path, line) in erased.places:
-        return {**position, "is_erased": True}
+        return {**place, "kind": "erased"}
     return {
         **parsed.values,
-        **position,
+        **place,
         "raw_record": raw if parsed.reasons else None,
         "reasons": list(parsed.reasons),
-        "is_erased": False,
+        "kind": "refused" if parsed.reasons else "good",
     }
 
 
 def is_erased(parsed: Parsed, raw: str, erased: Erased) -> bool:
-    """Checks whether a record is of an erased user or review; a malformed record is if it names one."""
+    """Returns whether a record is of an erased user or review; one that was not parsed, whether it names one."""
     if parsed.reasons:
         return erased.is_named_in(raw)
-    return erased.has_user(parsed.values.get("user_id")) or erased.has_review(parsed.values["review_id"])
+    values = parsed.values
+    source = values.get("review_source") if "task" in values else values.get("source")
+    return erased.has_user(values.get("user_id"), source) or erased.has_review(values["review_id"], source)
 
 
 def _to_arrow(rows: Iterator[dict[str, Any]], schema: StructType) -> Iterator[pa.RecordBatch]:
@@ -205,37 +273,24 @@ def _to_arrow(rows: Iterator[dict[str, Any]], schema: StructType) -> Iterator[pa
 
 
 def _parse_delta(
-    table: DataFrame, paths: list[str], feed_code: str, erased: Erased, config: Config, schema: StructType
+    spark: SparkSession,
+    folder: str,
+    paths: Sequence[str],
+    feed_code: str,
+    erased: Erased,
+    config: Config,
+    schema: StructType,
 ) -> DataFrame:
-    """Reads records of a Delta table's files by Spark, so that deletion vectors and column mapping apply."""
+    """Returns the records of a Delta table's files."""
     landing, source, zone = config.paths.landing, config.ingest.source, config.timezone
-    by_uri = {uri: relative_path(uri, landing) for uri in table.inputFiles()}
-    uris = [uri for uri, path in by_uri.items() if path in paths]
-    rows = (
-        table.select(
-            F.col("_metadata.file_path").alias("file"),
-            # Delta has no row index. One task reads a block in order, so these two columns order a file's records.
-            F.col("_metadata.file_block_start").alias("block"),
-            F.monotonically_increasing_id().alias("row_order"),
-            F.to_json(F.struct(*[F.col(name) for name in table.columns])).alias("raw"),
-        )
-        .where(F.col("file").isin(uris))
-        # a file's records are in one task and in order, because occurrence numbers are counted
-        .repartition("file")
-        .sortWithinPartitions("file", "block", "row_order")
-    )
 
     def parse_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         parsers: dict[str, Any] = {}
-        lines: Counter[str] = Counter()
-        for batch in batches:
-            parsed_rows = []
-            for row in batch.to_pylist():
-                file = row["file"]
-                lines[file] += 1
-                parse = parsers.setdefault(file, parser_of(feed_code, source, zone))
-                parsed = parse(orjson.loads(row["raw"]))
-                parsed_rows.append(_row(parsed, row["raw"], relative_path(file, landing), lines[file], erased))
-            yield from _to_arrow(iter(parsed_rows), schema)
+        for records in delta_records(batches, landing, FEEDS[feed_code]):
+            rows = []
+            for path, record in records:
+                parse = parsers.setdefault(path, parser_of(feed_code, source, zone))
+                rows.append(_row(parse_record(record, parse), record.raw, path, record.line, erased))
+            yield from _to_arrow(iter(rows), schema)
 
-    return rows.mapInArrow(parse_rows, schema)
+    return read_delta(spark, posixpath.join(landing, folder), landing, paths).mapInArrow(parse_rows, schema)

@@ -5,30 +5,26 @@ Pure Python, one pass a record. A bad value gives a reason, never an exception, 
 
 import hashlib
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
 
 from reviewgen_spark.schemas.tasks import ASPECT_TASK
+from reviewgen_spark.transforms.ingest.columns import REQUIRED_GOLD_COLUMNS, REVIEW_COLUMNS, Feed
+from reviewgen_spark.transforms.ingest.json_text import write_json
 
-REQUIRED_REVIEW_COLUMNS = ("product_id", "text", "created_at")
-REVIEW_COLUMNS = (
-    "review_id",
-    "product_id",
-    "user_id",
-    "category",
-    "rating",
-    "title",
-    "text",
-    "created_at",
-    "updated_at",
-)
-REQUIRED_GOLD_COLUMNS = ("review_id", "task", "label")
+_EXACT = 2**53  # a float from here on may stand for several integers
+_MILLISECONDS = 10**11  # a number of seconds from here on is after the year 5138
+_FIRST_SECOND = 10**8  # 1973; a smaller number is rather a date without separators
+_LOCAL_TIME = re.compile(r"(\d{4})[/.-](\d{1,2})[/.-](\d{1,2})(?:[ T]+(\d{1,2}):(\d{1,2})(?::(\d{1,2}))?)?")
 ASPECT_LABELS = ("negative", "neutral", "positive")
 
 
@@ -55,19 +51,21 @@ class ReviewParser:
     def parse(self, record: Mapping[str, Any]) -> Parsed:
         """Converts the values of a record to their types.
 
-        Reasons: `<column>_missing` for a required value that is absent, `<column>_wrong_type`, `rating_out_of_range`.
-        An empty text is accepted here; the quality rules judge it.
+        Reasons: `<column>_missing` for a required value that is absent, `<column>_wrong_type`, `<column>_not_exact` for
+        an id that was delivered as a float of 2**53 or more, `rating_out_of_range`, `extra_too_deep`. A text that is
+        empty or null is accepted here; the quality rules judge it. One that is absent is missing.
         """
         reasons: list[str] = []
         product_id = _identifier(record, "product_id", reasons, required=True)
         user_id = _identifier(record, "user_id", reasons)
         review_id = _identifier(record, "review_id", reasons)
-        text = _string(record, "text", reasons, required=True)
+        text = "" if record.get("text", "") is None else _string(record, "text", reasons, required=True)
         title = _string(record, "title", reasons)
         category = _string(record, "category", reasons)
         rating = _rating(record.get("rating"), reasons)
         created_at = _timestamp(record, "created_at", self._timezone, reasons, required=True)
         updated_at = _timestamp(record, "updated_at", self._timezone, reasons)
+        extra = _extra(record, reasons)
         if reasons:
             return Parsed({}, tuple(reasons))
         assert created_at is not None
@@ -75,8 +73,9 @@ class ReviewParser:
             anonymous = _hash(self._source, product_id, user_id, _instant(created_at), text)
             self._occurrences[anonymous] += 1
             review_id = _hash(anonymous, self._occurrences[anonymous])
+        record_id = _hash(self._source, review_id, text, title, rating, _instant(created_at))
         values = {
-            "record_id": _hash(self._source, review_id, text, title, rating, _instant(created_at)),
+            "record_id": record_id,
             "review_id": review_id,
             "product_id": product_id,
             "user_id": user_id,
@@ -87,29 +86,32 @@ class ReviewParser:
             "created_at": created_at,
             "updated_at": updated_at,
             "source": self._source,
-            "extra": {
-                str(key): _json(value)
-                for key, value in record.items()
-                if key not in REVIEW_COLUMNS and value is not None
-            },
+            "extra": extra,
         }
         return Parsed(values, ())
 
 
 def parser_of(feed_code: str, source: str, timezone: ZoneInfo) -> Callable[[Mapping[str, Any]], Parsed]:
     """Returns a new parser for one file of a feed; it must be called with the records in their order."""
-    return ReviewParser(source, timezone).parse if feed_code == "reviews" else parse_gold_label
+    if feed_code == "reviews":
+        return ReviewParser(source, timezone).parse
+    return partial(parse_gold_label, review_source=source)
 
 
-def parse_gold_label(record: Mapping[str, Any]) -> Parsed:
+def parse_gold_label(record: Mapping[str, Any], review_source: str | None = None) -> Parsed:
     """Converts the values of a human label to their types; the reasons are those of a review, and two more.
 
     `aspect_missing`: a task `aspect:<aspect>` without an aspect. `polarity_unknown`: such a task with another label
     than negative, neutral or positive. Other tasks and their labels are not checked here.
+
+    Args:
+        record: the values of the record.
+        review_source: the source of the labelled review, if the record has no column review_source.
     """
     reasons: list[str] = []
     values = {name: _identifier(record, name, reasons, required=True) for name in REQUIRED_GOLD_COLUMNS}
     values["source"] = _identifier(record, "source", reasons) or "unknown"
+    values["review_source"] = _identifier(record, "review_source", reasons) or review_source
     task = values["task"] or ""
     if task.startswith(ASPECT_TASK):
         aspect = task.removeprefix(ASPECT_TASK).strip()
@@ -131,15 +133,35 @@ def _instant(at: datetime) -> str:
     return at.astimezone(UTC).isoformat()
 
 
-def _json(value: Any) -> str:
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+def _extra(record: Mapping[str, Any], reasons: list[str]) -> dict[str, str]:
+    """Returns the columns that are not known, as JSON texts."""
+    try:
+        return {
+            str(name): write_json(value)
+            for name, value in record.items()
+            if name not in REVIEW_COLUMNS and value is not None
+        }
+    except ValueError:
+        reasons.append("extra_too_deep")
+        return {}
 
 
 def _identifier(record: Mapping[str, Any], name: str, reasons: list[str], required: bool = False) -> str | None:
     """Returns a string, also for a whole number; an empty string counts as absent."""
     value = record.get(name)
+    if isinstance(value, str):  # nearly always
+        if value == "" and required:
+            reasons.append(f"{name}_missing")
+        return value or None
     if isinstance(value, float) and value.is_integer():
+        if abs(value) >= _EXACT:
+            reasons.append(f"{name}_not_exact")
+            return None
         value = int(value)  # pandas writes integers as floats if one value is missing
+    if isinstance(value, float) and math.isnan(value):
+        value = None  # pandas' missing value
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if value is None or value == "":
@@ -153,11 +175,16 @@ def _identifier(record: Mapping[str, Any], name: str, reasons: list[str], requir
 
 
 def _string(record: Mapping[str, Any], name: str, reasons: list[str], required: bool = False) -> str | None:
+    """Returns a string, also for a number, because writers take a category or a text of digits for one."""
     value = record.get(name)
+    if isinstance(value, str):
+        return value
     if value is None:
         if required:
             reasons.append(f"{name}_missing")
         return None
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value):
+        value = f"{value:g}" if isinstance(value, float) and abs(value) < _EXACT else str(value)
     if not isinstance(value, str):
         reasons.append(f"{name}_wrong_type")
         return None
@@ -165,15 +192,15 @@ def _string(record: Mapping[str, Any], name: str, reasons: list[str], required: 
 
 
 def _rating(value: Any, reasons: list[str]) -> int | None:
-    if value is None or value == "":
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return None
     try:
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
+        if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
             raise ValueError
         number = float(value)
         if not math.isfinite(number) or not number.is_integer():
             raise ValueError
-    except ValueError:
+    except (ValueError, OverflowError):
         reasons.append("rating_wrong_type")
         return None
     if not 1 <= number <= 5:
@@ -185,24 +212,65 @@ def _rating(value: Any, reasons: list[str]) -> int | None:
 def _timestamp(
     record: Mapping[str, Any], name: str, timezone: ZoneInfo, reasons: list[str], required: bool = False
 ) -> datetime | None:
-    """Returns an ISO 8601 string or a datetime as UTC; a value without a zone is in `timezone`."""
+    """Returns a time as UTC; one without a zone is in `timezone`. See `parse_time` for what is read."""
     value = record.get(name)
-    if value is None or value == "":
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         if required:
             reasons.append(f"{name}_missing")
         return None
     try:
-        if isinstance(value, str):
-            value = datetime.fromisoformat(value.strip())
-        elif isinstance(value, date) and not isinstance(value, datetime):
-            value = datetime(value.year, value.month, value.day)
-        if not isinstance(value, datetime):
-            raise ValueError
-        at = value if value.tzinfo else value.replace(tzinfo=timezone)
-        at = at.astimezone(UTC)
-        if not 1970 <= at.year <= 9998:
-            raise ValueError
+        return parse_time(value, timezone)
     except (ValueError, OverflowError):
         reasons.append(f"{name}_wrong_type")
         return None
+
+
+def parse_time(value: Any, timezone: ZoneInfo) -> datetime:
+    """Returns a time as UTC.
+
+    Reads ISO 8601 (`2026-01-05T10:00:00+08:00`, `2026-01-05 10:00`, `20260105`), dates with slashes or dots as year,
+    month, day (`2026/1/5 10:00`), seconds and milliseconds since 1970 as numbers, dates and datetimes.
+
+    Raises:
+        ValueError: it is none of these, or outside of the years 1970 to 9998.
+        OverflowError: likewise.
+    """
+    if isinstance(value, str):
+        value = _time_of_text(value.strip())
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = value / 1000 if abs(value) >= _MILLISECONDS else value
+        if seconds < _FIRST_SECOND:
+            raise ValueError
+        value = datetime.fromtimestamp(seconds, UTC)
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    if not isinstance(value, datetime):
+        raise ValueError
+    at = (value if value.tzinfo else value.replace(tzinfo=timezone)).astimezone(UTC)
+    if not 1970 <= at.year <= 9998:
+        raise ValueError
     return at
+
+
+def _time_of_text(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        parts = _LOCAL_TIME.fullmatch(text)
+        if parts is None:
+            raise
+        year, month, day, hour, minute, second = (int(part or 0) for part in parts.groups())
+        return datetime(year, month, day, hour, minute, second)
+
+
+def is_whole_record(values: Mapping[str, Any], feed: Feed, timezone: ZoneInfo) -> bool:
+    """Returns whether no required column is blank and the time can be read, as of a whole record."""
+    if any(not str(values.get(name, "")).strip() for name in feed.required):
+        return False
+    if "created_at" not in feed.required:
+        return True
+    try:
+        parse_time(values["created_at"], timezone)
+    except (ValueError, OverflowError):
+        return False
+    return True

@@ -1,46 +1,35 @@
-"""Reads the records of one delivered file in order, on executors: JSON lines, CSV or Parquet, plain or gzipped."""
+"""Reads the records of one delivered file, in order: JSON, CSV or Parquet, plain or gzipped. Runs on executors."""
 
 import csv
 import gzip
 import io
+import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any, BinaryIO
 
-import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyarrow import fs
 
-FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet"}
-_CHUNK = 4096
+from reviewgen_spark.config import IngestSection
+from reviewgen_spark.transforms.ingest.columns import FEEDS
+from reviewgen_spark.transforms.ingest.csv_records import CsvFile, read_csv
+from reviewgen_spark.transforms.ingest.encodings import Transcoded, detect_encoding
+from reviewgen_spark.transforms.ingest.json_records import read_json
+from reviewgen_spark.transforms.ingest.parquet_records import read_parquet
+from reviewgen_spark.transforms.ingest.record_parsing import is_whole_record
+from reviewgen_spark.transforms.ingest.source_record import SourceRecord, UnreadableFileError
 
-
-class UnreadableFileError(Exception):
-    """Reports a file that is cut off or damaged, or lacks a required column. The message holds no value of a row."""
-
-
-@dataclass(frozen=True)
-class SourceRecord:
-    """Holds one record of a file, as delivered.
-
-    Attributes:
-        ordinal: Its number among the file's records, from 1.
-        line: Its physical line in a JSON lines file, else the ordinal.
-        raw: The record as delivered, for the quarantine.
-        values: Its values by column. None if it cannot be parsed; `reason` says why.
-    """
-
-    ordinal: int
-    line: int
-    raw: str
-    values: Mapping[str, Any] | None
-    reason: str | None = None
+FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
+_BUFFER = 2**20
+_SMALL = 64 * 2**20  # bytes that any packed file may unpack to
+WIDE_ENCODINGS = ("utf-16", "utf-32")  # a newline is not one byte
 
 
 def format_of(path: str) -> str | None:
-    """Returns `jsonl`, `csv` or `parquet` by the file's name; None for any other file.
+    """Returns `jsonl`, `csv` or `parquet` by the file's name; None for another file.
 
     >>> format_of("2026-01-05.jsonl.gz"), format_of("a.parquet"), format_of("_SUCCESS")
     ('jsonl', 'parquet', None)
@@ -52,117 +41,124 @@ def format_of(path: str) -> str | None:
 
 
 def open_filesystem(location: str) -> tuple[fs.FileSystem, str]:
-    """Returns Arrow's file system for a folder or URI, and the path inside it."""
+    """Returns Arrow's file system of a folder or URI, and the path inside it."""
     if "://" in location:
         filesystem, path = fs.FileSystem.from_uri(location)
         return filesystem, path
     return fs.LocalFileSystem(), location
 
 
-def read_records(location: str, format_code: str, required: tuple[str, ...]) -> Iterator[SourceRecord]:
+def read_records(
+    location: str, format_code: str, feed_code: str, section: IngestSection, is_strict: bool = True
+) -> Iterator[SourceRecord]:
     """Yields a file's records.
 
     Args:
-        location: Absolute path or URI.
-        format_code: `jsonl`, `csv`, `parquet` or `delta`.
-        required: Columns that the header of a CSV or Parquet file must have.
+        location: absolute path or URI.
+        format_code: `jsonl`, `csv` or `parquet`.
+        feed_code: `reviews` or `gold_labels`.
+        section: the section `ingest`: encoding, separator, limits.
+        is_strict: whether a file without the required columns is refused.
 
     Raises:
-        UnreadableFileError: At the point where reading cannot continue.
+        UnreadableFileError: at the point where the file cannot be read on.
     """
-    filesystem, path = open_filesystem(location)
+    feed = FEEDS[feed_code] if is_strict else replace(FEEDS[feed_code], required=())
     try:
-        if format_code in ("parquet", "delta"):  # a file of a Delta table is a Parquet file
-            yield from _parquet(filesystem, path, required)
+        if format_code == "parquet":
+            with open_seekable(location, section) as source:
+                yield from read_parquet(source, feed, section.max_record_bytes)
             return
-        with filesystem.open_input_stream(path, compression=None, buffer_size=2**20) as source:
-            # Python's own gzip reader returns everything that a truncated file holds. Arrow's drops the last megabyte.
-            is_gzipped = path.lower().endswith(".gz")
-            stream = gzip.GzipFile(fileobj=source) if is_gzipped else io.BufferedReader(source, 2**20)
+        encoding = find_encoding(location, section)
+        with open_text(location, encoding, section) as stream:
+            encoding = "utf-8" if encoding in WIDE_ENCODINGS else encoding
             if format_code == "csv":
-                yield from _csv(stream, required)
+                yield from read_csv(open_csv(stream, feed_code, encoding, section), feed)
             else:
-                yield from _json_lines(stream)
-    except (OSError, EOFError, zlib.error, pa.ArrowException, csv.Error) as error:
+                yield from read_json(stream, feed, encoding, section.max_record_bytes)
+    except (OSError, EOFError, zlib.error, pa.ArrowException, csv.Error, UnicodeError) as error:
         # The library's own message may quote bytes of the file.
         raise UnreadableFileError(f"damaged or cut off ({type(error).__name__})") from None
 
 
-def _json_lines(stream: Iterable[bytes]) -> Iterator[SourceRecord]:
-    ordinal = 0
-    for line, content in enumerate(stream, start=1):
-        content = content.strip(b"\r\n \t")
-        if line == 1:
-            content = content.removeprefix(b"\xef\xbb\xbf")
-        if not content:
-            continue
-        ordinal += 1
-        raw = content.decode("utf-8", errors="replace")
-        try:
-            values = orjson.loads(content)
-        except orjson.JSONDecodeError:
-            yield SourceRecord(ordinal, line, raw, None, "malformed_json")
-            continue
-        if isinstance(values, dict):
-            yield SourceRecord(ordinal, line, raw, values)
+def open_csv(stream: BinaryIO, feed_code: str, encoding: str, section: IngestSection) -> CsvFile:
+    """Opens a CSV stream by the settings of the section."""
+    feed = FEEDS[feed_code]
+    separator = {"tab": "\t"}.get(section.csv_separator, section.csv_separator)
+    is_record: Callable[[Any], bool] = lambda values: is_whole_record(values, feed, section.zone)  # noqa: E731
+    return CsvFile(stream, feed, encoding, separator, section.max_record_bytes, is_record)
+
+
+def find_encoding(location: str, section: IngestSection) -> str:
+    """Returns the configured encoding, or the one that the file seems to have."""
+    if section.encoding != "auto":
+        return section.encoding
+    with open_bytes(location, section) as stream:
+        return detect_encoding(stream)
+
+
+@contextmanager
+def open_text(location: str, encoding: str, section: IngestSection) -> Iterator[io.BufferedReader]:
+    """Opens a file of lines, unpacked. One in UTF-16 or UTF-32 is read as UTF-8."""
+    with open_bytes(location, section) as stream:
+        if encoding in WIDE_ENCODINGS:
+            stream = io.BufferedReader(Transcoded(stream, encoding), _BUFFER)
+        yield stream
+
+
+@contextmanager
+def open_bytes(location: str, section: IngestSection) -> Iterator[io.BufferedReader]:
+    """Opens a file's bytes, unpacked if its name ends in .gz.
+
+    Raises:
+        UnreadableFileError: while reading, when it unpacks to more than the section allows.
+    """
+    filesystem, path = open_filesystem(location)
+    with ExitStack() as stack:
+        source = stack.enter_context(filesystem.open_input_stream(path, compression=None, buffer_size=_BUFFER))
+        if path.lower().endswith(".gz"):
+            size = filesystem.get_file_info(path).size or 0
+            limit = min(section.max_unpacked_bytes, max(_SMALL, int(size * section.max_unpacked_ratio)))
+            # Python's own gzip reader gives all that a cut file still holds; Arrow's drops the last megabyte.
+            raw: Any = _Unpacked(gzip.GzipFile(fileobj=source), limit)
         else:
-            yield SourceRecord(ordinal, line, raw, None, "not_an_object")
+            raw = source
+        yield stack.enter_context(io.BufferedReader(raw, _BUFFER))
 
 
-def _csv(stream: Any, required: tuple[str, ...]) -> Iterator[SourceRecord]:
-    csv.field_size_limit(2**31 - 1)  # the default limit is 131,072 characters a field
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
-    rows = csv.reader(text)
-    header = next(rows, None)
-    if header is None:
+@contextmanager
+def open_seekable(location: str, section: IngestSection) -> Iterator[Any]:
+    """Opens a file for random access; a packed one is unpacked into a temporary file."""
+    filesystem, path = open_filesystem(location)
+    if not path.lower().endswith(".gz"):
+        with filesystem.open_input_file(path) as source:
+            yield source
         return
-    _require(header, required)
-    for ordinal, row in enumerate(rows, start=1):
-        if len(row) == len(header):
-            values = {name: value for name, value in zip(header, row, strict=True) if value != "" or name == "text"}
-            yield SourceRecord(ordinal, ordinal, _csv_line(row), values)
-        else:
-            yield SourceRecord(ordinal, ordinal, _csv_line(row), None, "wrong_field_count")
+    with open_bytes(location, section) as packed, tempfile.TemporaryFile() as unpacked:
+        while chunk := packed.read(_BUFFER):
+            unpacked.write(chunk)
+        unpacked.seek(0)
+        yield unpacked
 
 
-def _csv_line(row: list[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(row)
-    return line.getvalue()
+class _Unpacked(io.RawIOBase):
+    """Reads an unpacked stream up to a limit."""
 
+    def __init__(self, stream: gzip.GzipFile, limit: int) -> None:
+        self._stream, self._left, self._limit = stream, limit, limit
 
-def _parquet(filesystem: fs.FileSystem, path: str, required: tuple[str, ...]) -> Iterator[SourceRecord]:
-    with filesystem.open_input_file(path) as source:
-        table = pq.ParquetFile(source)
-        _require(table.schema_arrow.names, required)
-        ordinal = 0
-        for batch in table.iter_batches(batch_size=_CHUNK):
-            for values in _parquet_rows(batch):
-                ordinal += 1
-                raw = orjson.dumps(values, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-                yield SourceRecord(ordinal, ordinal, raw, values)
+    def readable(self) -> bool:
+        return True
 
-
-def _parquet_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Returns a batch's rows. Parquet does not check strings, so invalid UTF-8 becomes U+FFFD, as in other formats."""
-    columns = [_readable(column) for column in batch.columns]
-    return [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _readable(column: pa.Array) -> list[Any]:
-    try:
-        values: list[Any] = column.to_pylist()
-        return values
-    except UnicodeDecodeError:
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-            raise pa.ArrowInvalid("a nested column holds text that is not UTF-8") from None
-        encoded = column.cast(pa.large_binary()).to_pylist()
-        return [value if value is None else value.decode("utf-8", errors="replace") for value in encoded]
-
-
-def _require(columns: list[str], required: tuple[str, ...]) -> None:
-    missing = [name for name in required if name not in columns]
-    if missing:
-        raise UnreadableFileError(f"required columns missing: {', '.join(missing)}; found: {', '.join(columns)[:300]}")
+    def readinto(self, buffer: Any) -> int:
+        # read1 returns what is left of a file that was cut; readinto raises before
+        content = self._stream.read1(len(buffer))
+        count = len(content)
+        buffer[:count] = content
+        self._left -= count
+        if self._left < 0:
+            raise UnreadableFileError(
+                f"it unpacks to more than {self._limit:,} bytes, see ingest.max_unpacked_bytes and "
+                "ingest.max_unpacked_ratio"
+            )
+        return count

@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.warehouse.delta_log import hadoop_files
+from reviewgen_spark.warehouse.delta_log import hadoop_files, sql_name
 from reviewgen_spark.warehouse.tables import Warehouse
 
 
@@ -39,7 +39,7 @@ def compact(warehouse: Warehouse, name: str, order_by: Sequence[str]) -> None:
     A partitioned table is ordered inside its batches by Z-order. Other tables use Delta's clustering, which is stored
     with the table. Files that are already compact and in order are not written again.
     """
-    identifier, table = f"delta.`{warehouse.path(name)}`", TABLES[name]
+    identifier, table = sql_name(warehouse.path(name)), TABLES[name]
     if order_by and not table.partition_by:
         warehouse.spark.sql(f"ALTER TABLE {identifier} CLUSTER BY ({', '.join(order_by)})")
     is_ordered = order_by and table.partition_by
@@ -48,7 +48,7 @@ def compact(warehouse: Warehouse, name: str, order_by: Sequence[str]) -> None:
 
 def vacuum(warehouse: Warehouse, name: str) -> None:
     """Removes files that no version within `tables.retention_days` needs."""
-    warehouse.spark.sql(f"VACUUM delta.`{warehouse.path(name)}`")
+    warehouse.spark.sql(f"VACUUM {sql_name(warehouse.path(name))}")
 
 
 def forget_history(warehouse: Warehouse, name: str) -> bool:
@@ -62,7 +62,7 @@ def forget_history(warehouse: Warehouse, name: str) -> bool:
     jvm: Any = spark._jvm
     if not _log_files(spark, folder, below=log.version()):
         return False
-    identifier = f"delta.`{warehouse.path(name)}`"
+    identifier = sql_name(warehouse.path(name))
     if log.metadata().properties.get("delta.enableDeletionVectors") == "true":
         spark.sql(f"REORG TABLE {identifier} APPLY (PURGE)")
     with _retention_unchecked(spark):

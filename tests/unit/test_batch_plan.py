@@ -4,7 +4,8 @@ from pyspark.sql import Row
 
 from reviewgen_spark.config import IngestSection
 from reviewgen_spark.transforms.ingest.batch_plan import reserve, undecided
-from reviewgen_spark.transforms.ingest.landing import Delivery, Scan
+from reviewgen_spark.transforms.ingest.listing import Delivery
+from reviewgen_spark.transforms.ingest.scan import Scan
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
 
