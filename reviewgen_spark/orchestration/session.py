@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from reviewgen_spark.config import Config, default_conf_folder
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.inference.shipping.preload import MODULE as DAEMON_MODULE
+from reviewgen_spark.orchestration.class_archive import archive_options, without_configuration_folder
 from reviewgen_spark.orchestration.interrupts import note_interrupts
 from reviewgen_spark.orchestration.java import launch_fault
 from reviewgen_spark.orchestration.permissions import restrict_permissions, umask_of
@@ -87,7 +88,7 @@ def start_session(config: Config, app: str = "reviewgen") -> "SparkSession":
         builder = _local_launch(builder, config)
     for key, value in session_settings(config).items():
         builder = builder.config(key, value)
-    with nullcontext() if is_submitted else stderr_without(INCUBATOR_WARNING), end_jvm_on_failure():
+    with nullcontext() if is_submitted else _launching_jvm(), end_jvm_on_failure():
         session = builder.getOrCreate()
     note_interrupts()  # PySpark has just replaced the handler
     session.sparkContext.setLogLevel(config.spark.log_level)
@@ -96,6 +97,12 @@ def start_session(config: Config, app: str = "reviewgen") -> "SparkSession":
             f"Delta's jars are not on the class path: run `make setup`, or give spark-submit --packages {DELTA_PACKAGE}"
         )
     return session
+
+
+@contextmanager
+def _launching_jvm() -> Iterator[None]:
+    with stderr_without(INCUBATOR_WARNING), without_configuration_folder():
+        yield
 
 
 @contextmanager
@@ -186,6 +193,7 @@ def _local_launch(builder: "SparkSession.Builder", config: Config) -> "SparkSess
     if not any("GC" in value for value in java_options):  # with two collectors the JVM does not start
         # A run uses every core, and the background work of G1 would slow it down (docs/experiments.md).
         options += " -XX:+UseParallelGC"
+    options += archive_options(Path(config.paths.jars))
     return (
         builder.master(config.spark.master)
         .config("spark.driver.memory", config.spark.driver_memory)

@@ -326,6 +326,7 @@ def reviewed(spark: SparkSession, tmp_path: Path) -> Config:
         "generate.purposes=[product_copy]",
         "tables.parquet_exports=[gold_generated_texts]",
     )
+    (Path(config.paths.landing) / "reviews").mkdir(parents=True)
     warehouse = Warehouse(spark, config)
     made: dict[str, list[dict[str, Any]]] = {}
     for name, product, batch, sentiment, word in REVIEWED:

@@ -1,5 +1,6 @@
 """Tests the options of a local JVM; no JVM is started here."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from reviewgen_spark.config import load_config
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.orchestration import session
+from reviewgen_spark.orchestration.class_archive import ARCHIVE, archive_options, without_configuration_folder
 
 
 class Builder:
@@ -70,3 +72,20 @@ def test_only_the_incubator_warning_is_dropped_from_stderr() -> None:
     # The last one was written after the block, so it is not filtered.
     assert sorted(done.stderr.splitlines()) == sorted([b"before", b"# " + warning, b"no text: \xff", warning])
     assert done.stdout == b""
+
+
+def test_the_archive_of_classes_is_used_unless_another_configuration_of_spark_is_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SPARK_HOME", "SPARK_CONF_DIR", "HADOOP_CONF_DIR", "YARN_CONF_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    assert archive_options(tmp_path) == ""
+    (tmp_path / ARCHIVE).touch()
+    assert f"-XX:SharedArchiveFile={tmp_path / ARCHIVE} " in archive_options(tmp_path)
+    with without_configuration_folder():
+        assert not Path(os.environ["SPARK_CONF_DIR"]).exists()
+    assert "SPARK_CONF_DIR" not in os.environ
+    monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
+    assert archive_options(tmp_path) == ""
+    with without_configuration_folder():
+        assert os.environ["SPARK_CONF_DIR"] == str(tmp_path)
