@@ -326,7 +326,7 @@ def test_a_run_with_a_rejected_file_exits_with_3_until_it_is_accepted(
     after = count_records(warehouse)
     assert after.faults == []
     assert undecided_files(warehouse, config) == []
-    assert after.delivered - before.delivered == readable(Path(config.paths.landing) / rejected.path)
+    assert after.delivered - before.delivered == readable(Path(config.paths.landing) / rejected.path) > 0
 
 
 def test_only_new_files_of_a_delta_source_are_read(spark: SparkSession, config: Config, warehouse: Warehouse) -> None:

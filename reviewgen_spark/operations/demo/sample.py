@@ -257,7 +257,7 @@ def _files(
         SampleFile(f"{(first_day + timedelta(days=day)).isoformat()}.{kind}", kind, day, has_channel=False)
         for day, kind in ((day, FORMATS[day % len(FORMATS)]) for day in range(last))
     ]
-    quota = max(1, round(BROKEN_FILE_SHARE * len(reviews))) if len(reviews) > 20 else 0
+    quota = max(4, round(BROKEN_FILE_SHARE * len(reviews))) if len(reviews) > 20 else 0
     for review in reviews:
         if review.day < last:
             files[review.day].reviews.append(review)
