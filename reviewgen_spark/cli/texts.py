@@ -1,16 +1,21 @@
-"""Adds the commands about generated texts: export, gallery, write."""
+"""Adds the commands about texts: export, gallery, write, text."""
 
 import argparse
+import json
 import sys
 from contextlib import ExitStack
+from functools import cache
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from reviewgen_spark.cli.command import Commands, add_command, add_group, open_session, read_config
-from reviewgen_spark.config.messages import print_line, print_message
+from reviewgen_spark.config.messages import escape_controls, print_line, print_message
 from reviewgen_spark.config.untrusted_json import read_lines
-from reviewgen_spark.errors import ConfigError
+from reviewgen_spark.errors import ConfigError, DataQualityError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def add_commands(commands: Commands) -> None:
@@ -74,6 +79,24 @@ echo '{"purpose": "reply", "product_id": "p1", "lang_code": "zh", "sources": [{"
         help="the kind of writer (default: the setting generate.writer)",
     )
 
+    text = add_command(
+        commands,
+        "text",
+        _text,
+        "show what is read of texts: clean text, masks, words, sentences, sentiment, aspects; without Spark",
+        """\
+echo '屏幕很好，电池太差' | reviewgen text --pretty
+reviewgen text reviews.jsonl --jsonl""",
+        "0 done, 2 wrong configuration, 3 a line could not be read and has an `error`, 5 everything else",
+    )
+    text.add_argument(
+        "file", nargs="?", default="-", metavar="FILE", help="one text a line; - (the default) reads standard input"
+    )
+    text.add_argument("--jsonl", action="store_true", help="the lines are JSON objects with `text`")
+    text.add_argument(
+        "--pretty", action="store_true", help="print for people, in colour on a terminal, instead of JSON"
+    )
+
 
 def _export_texts(options: argparse.Namespace) -> int:
     from reviewgen_spark.operations.text_export import TextExport, export_texts
@@ -112,6 +135,42 @@ def _standard_input() -> TextIO:
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8-sig", errors="surrogateescape")
     return sys.stdin
+
+
+def _text(options: argparse.Namespace) -> int:
+    from reviewgen_spark.cli.reading_view import draw_reading
+    from reviewgen_spark.operations.text_reading import TextReader, texts_of
+
+    reader = TextReader(read_config(options))
+    failures = 0
+    with ExitStack() as files:
+        try:
+            lines = _standard_input() if options.file == "-" else files.enter_context(_open_text(Path(options.file)))
+        except OSError as error:
+            raise ConfigError(f"{error.filename}: cannot be opened ({type(error).__name__})") from None
+        for number, text in enumerate(texts_of(read_lines(lines), options.jsonl), start=1):
+            if isinstance(text, ValueError):
+                failures += 1
+                _print_reading(json.dumps({"line": number, "error": str(text)}))
+            elif options.pretty:
+                _console().print(draw_reading(number, reader.read(text)))
+            else:
+                _print_reading(reader.read(text).to_json())
+    if failures:
+        raise DataQualityError(f"{failures:,} lines could not be read; each has an `error` in the output")
+    return 0
+
+
+def _print_reading(line: str) -> None:
+    """Prints a JSON line exactly; on a terminal its control characters are escaped."""
+    print(escape_controls(line) if sys.stdout.isatty() else line)
+
+
+@cache
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def _write(options: argparse.Namespace) -> int:
