@@ -72,7 +72,7 @@ _EMOJI_CLASS = (
     "\u203c\u2049\u3030\u303d\u3297\u3299\u2934\u2935"
 )
 # ★☆ are rating marks in reviews (服务★★★), never emoji. ☎ and ✆ come before phone numbers.
-_KEPT = "★☆☎✆①-⑳"
+_KEPT = "★☆☎✆①-⑳❶-➓"
 _EMOJI = re.compile(f"[{_EMOJI_CLASS}](?<![{_KEPT}])")  # the class comes first, because a search for it is fast
 _MODIFIER = re.compile("[\U0001f3fb-\U0001f3ff\U0001f1e6-\U0001f1ff]{1,2}")
 _KAOMOJI_HINT = re.compile(r"[\^_:;=∩≧◕●⌒︶╥┬╯⊙→¬¯>`]" "(?:(?<![:;=])|(?<=[:;=])[-'()DPp])")

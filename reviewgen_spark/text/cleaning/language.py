@@ -10,19 +10,20 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from reviewgen_spark.text.cleaning import characters, english_words
+from reviewgen_spark.text.cleaning import characters, english_words, traditional
 
 _MARKER = re.compile(r"\[(?:[A-Z_]{2,9}|[\u4e00-\u9fff]{1,4})\]")
-_LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]+(?:['’&+.\-][A-Za-z]+)*")
+_LATIN = "A-Za-z\u00c0-\u024f\u1e00-\u1eff\u0300-\u036f"  # with Vietnamese, also as separate accents
+_LATIN_WORD = re.compile(rf"[{_LATIN}]+(?:['’&+.\-][A-Za-z]+)*")
 _KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d]")
 _HAN = re.compile(f"[{characters.HAN}\U00020000-\U0003ffff]+")
 _FOREIGN = re.compile(r"[^\W\d_]")  # any other letter, after Latin, Han and kana are removed
 _LATIN_KANA_OR_HAN = re.compile(
-    f"[A-Za-z\u00c0-\u024f\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d{characters.HAN}\U00020000-\U0003ffff]+"
+    f"[{_LATIN}\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d{characters.HAN}\U00020000-\U0003ffff]+"
 )
 # Matches anything but ASCII, common marks, accented Latin letters and Han. Without a match there are no other scripts.
-_OTHER_SCRIPT = re.compile(f"[^\x00-\x7f\u00b7\u00c0-\u024f\u2010-\u2027\u3000-\u3020\uff01-\uff20{characters.HAN}]")
-_ACCENT = re.compile(r"[\u00c0-\u024f]")
+_OTHER_SCRIPT = re.compile(f"[^\x00-\x7f\u00b7\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff\u2010-\u2027\u3000-\u3020\uff01-\uff20{characters.HAN}]")
+_ACCENT = re.compile(r"[\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]")
 
 _CHINESE_SHARE = 0.6  # least share of Han in a Chinese text; below it the text may be mixed
 _CHINESE_SHARE_OF_NAMES = 0.2  # the same if no Latin word is an English word: iPhone 11 很好
@@ -58,8 +59,7 @@ def detect(text: str) -> Language:
     total = han + len(words) + kana + foreign
     if not total:
         return _NOTHING
-    # A single の is decoration in Chinese. Japanese has about as much kana as Han.
-    if kana * 4 > han + kana and (kana > 1 or han < 2):
+    if (kana or han) and traditional.is_japanese(text):
         return Language("other", round((kana + han) / total, 4))
     if foreign * 2 > total:
         return Language("other", round(foreign / total, 4))
@@ -85,7 +85,7 @@ _NOTHING = Language("other", 0.0)
 def _beyond_simplified() -> re.Pattern[str]:
     """Matches anything but simplified or common Han, Chinese marks, digits and ASCII marks without brackets."""
     han = characters.character_class(characters.plain_han())
-    return re.compile(f"[^ -@\\\\-`{{-~\u00b7—…‘’“”、。《》〈〉「」【】！（），：；？～{han}]")
+    return re.compile(f"[^\n -@\\\\-`{{-~\u00b7—…‘’“”、。《》〈〉「」【】！（），：；？～{han}]")
 
 
 @lru_cache(maxsize=2)
@@ -95,12 +95,12 @@ def _only(script: str) -> re.Pattern[str]:
 
 
 def _chinese(text: str, share: float) -> Language:
-    traditional = len(_only("zh-hant").findall(text))
-    if not traditional:
+    evidence = len(_only("zh-hant").findall(text)) + traditional.shared_traditional(text)
+    if not evidence:
         return Language("zh-hans", round(share, 4))
     simplified = len(_only("zh-hans").findall(text))
-    code = "zh-hant" if traditional > simplified else "zh-hans"
-    return Language(code, round(share * max(traditional, simplified) / (traditional + simplified), 4))
+    code = "zh-hant" if evidence > simplified else "zh-hans"
+    return Language(code, round(share * max(evidence, simplified) / (evidence + simplified), 4))
 
 
 def _latin(words: list[str], text: str, share: float) -> Language:

@@ -1,7 +1,9 @@
 """Repairs mojibake: text that was decoded with the wrong character set.
 
-Two kinds occur in practice. UTF-8 read as Windows-1252 or Latin-1 (å¾ˆå¥½) is repaired by `ftfy`. UTF-8 read as GBK
-(寰堝ソ) is not, so it is repaired here. Both repairs are slow, so a cheap check comes before each.
+UTF-8 read as Windows-1252 or Latin-1 (å¾ˆå¥½) is repaired by `ftfy`. UTF-8 read as GBK (寰堝ソ) and GBK read as
+Latin-1 (ºÜºÃ) are not, so they are repaired here. The repairs are slow, so a cheap check comes before each.
+
+A text that lost bytes in its middle cannot be repaired. `is_garbled` detects it, and no other rule changes it.
 """
 
 import re
@@ -18,7 +20,20 @@ _LATIN_HINT = re.compile(
 # below decides whether a text is mojibake.
 GBK_LEADS = "锛銆鐨涓浜鏄寰鍙濂鎴杩娌鍦鏈閿璐鍟鍝浠澶鎵缁瀹鐢鍚骞鍒"
 _GBK_HINT = re.compile(f"[{GBK_LEADS}]")
-_GBK_RUN = re.compile("[^\x00-\x7f]{3,}[?\ufffd]?")
+_GBK_RUN = re.compile("[^\x00-\x7f]{3,}[?\ufffd]?(?P<more>[^\x00-\x7f])?")
+_NOT_ASCII = re.compile("[^\x00-\x7f\ufffd]{2,}")
+# The bytes of Chinese characters and marks in UTF-8.
+_UTF8_CHINESE = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}|\xef\xbc[\x80-\xbf]")
+
+# GBK read as Latin-1. Both bytes of a character of GB 2312 are 0xA1-0xFE.
+_LATIN1_PAIR = re.compile("[\u00b0-\u00d7][\u00a1-\u00fe]")
+_LATIN1_RUN = re.compile("[\u00a1-\u00ff]+")
+# No language writes a symbol among letters, or a capital letter after a small one.
+_LATIN1_ODD = re.compile("[\u00c0-\u00ff][\u00a1-\u00bf\u00d7]|[\u00a1-\u00bf\u00d7][\u00c0-\u00ff]|[\u00df-\u00ff][\u00c0-\u00de]")
+_LEVEL_1 = range(0xB0, 0xD8)  # first bytes of the 3,755 frequent characters of GB 2312
+
+# The replacement character in UTF-8, read as GBK. A text may also speak of it (全是锟斤拷); there it is kept.
+_LOST = re.compile("(?<![是示成现叫出“\"‘'「『《【锟斤拷])(?:锟斤拷)+(?:锟斤?)?")
 
 
 def repair(text: str) -> str:
@@ -31,13 +46,51 @@ def repair(text: str) -> str:
         import ftfy
 
         text = ftfy.fix_encoding(text)
+    if _LATIN1_PAIR.search(text):
+        text = _undo_latin1(text)
     if _GBK_HINT.search(text):
         text = _GBK_RUN.sub(_undo_gbk, text)
+        if "锟斤拷" in text:
+            text = _LOST.sub("", text)
     return text
+
+
+def is_garbled(text: str) -> bool:
+    """Checks whether a text is still mojibake after `repair`: most of it is UTF-8 read as GBK, or it has 锟斤拷.
+
+    >>> is_garbled("鐢ㄤ簡涓�涓�鏈堝氨鍧忎簡"), is_garbled("全是锟斤拷"), is_garbled("涓鐨美")
+    (True, True, False)
+    """
+    if not _GBK_HINT.search(text):
+        return False
+    if "锟斤拷" in text:
+        return True
+    raw = "".join(_NOT_ASCII.findall(text)).encode("gb18030", "ignore")
+    chinese = _UTF8_CHINESE.findall(raw)
+    return len(chinese) >= 3 and sum(map(len, chinese)) >= 0.6 * len(raw)
+
+
+def _undo_latin1(text: str) -> str:
+    runs = _LATIN1_RUN.findall(text)
+    joined = "".join(runs)
+    odd = [run for run in runs if len(run) % 2]
+    if len(joined) < 4 or len(set(joined)) < 4 or len(odd) > 1 or (odd and not text.endswith(odd[0])):
+        return text
+    characters = joined.encode("latin-1")
+    leads = characters[: len(characters) // 2 * 2 : 2]
+    frequent = sum(lead in _LEVEL_1 for lead in leads)
+    if frequent < 2 or frequent < 0.75 * len(leads) or not _LATIN1_ODD.search(joined):
+        return text
+    try:
+        return _LATIN1_RUN.sub(lambda run: run[0][: len(run[0]) // 2 * 2].encode("latin-1").decode("gb2312"), text)
+    except UnicodeDecodeError:
+        return text
 
 
 def _undo_gbk(run: re.Match[str]) -> str:
     original = run.group()
+    if run["more"]:
+        return original  # bytes in the middle are lost
     wrong = original.rstrip("?\ufffd")
     try:
         raw = wrong.encode("gb18030")
