@@ -18,9 +18,9 @@ _LATIN_HINT = re.compile(
 # The first two UTF-8 bytes of frequent characters, read as GBK: 锛=，！？ 銆=。、 鐨=的 涓=不上中 浜=了人 鏄=是 寰=很
 # 鍙=可只 濂=好 鎴=我 杩=这还 娌=没 閿=锟 and so on. They are rare in real text. The strict decoding
 # below decides whether a text is mojibake.
-GBK_LEADS = "锛銆鐨涓浜鏄寰鍙濂鎴杩娌鍦鏈閿璐鍟鍝浠澶鎵缁瀹鐢鍚骞鍒"
+GBK_LEADS = "锛銆鐨涓浜鏄寰鍙濂鎴杩娌鍦鏈閿璐鍟鍝浠澶鎵缁瀹鐢鍚骞鍒锟"
 _GBK_HINT = re.compile(f"[{GBK_LEADS}]")
-_GBK_RUN = re.compile("[^\x00-\x7f]{3,}[?\ufffd]?(?P<more>[^\x00-\x7f])?")
+_GBK_RUN = re.compile("[^\x00-\x7f]{3,}[?]?(?=(?P<more>[^\x00-\x7f])?)")
 _NOT_ASCII = re.compile("[^\x00-\x7f\ufffd]{2,}")
 # The bytes of Chinese characters and marks in UTF-8.
 _UTF8_CHINESE = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}|\xef\xbc[\x80-\xbf]")
@@ -42,14 +42,14 @@ def repair(text: str) -> str:
     >>> repair("å¾ˆå¥½ç”¨"), repair("寰堝ソ鐢"), repair("café crème")
     ('很好用', '很好', 'café crème')
     """
+    if _LATIN1_PAIR.search(text):
+        text = _undo_latin1(text)  # before ftfy, which would repair a part of it to Greek letters
     if _LATIN_HINT.search(text):
         import ftfy
 
         text = ftfy.fix_encoding(text)
-    if _LATIN1_PAIR.search(text):
-        text = _undo_latin1(text)
     if _GBK_HINT.search(text):
-        text = _GBK_RUN.sub(_undo_gbk, text)
+        text = _undo_gbk(text)
         if "锟斤拷" in text:
             text = _LOST.sub("", text)
     return text
@@ -65,9 +65,7 @@ def is_garbled(text: str) -> bool:
         return False
     if "锟斤拷" in text:
         return True
-    raw = "".join(_NOT_ASCII.findall(text)).encode("gb18030", "ignore")
-    chinese = _UTF8_CHINESE.findall(raw)
-    return len(chinese) >= 3 and sum(map(len, chinese)) >= 0.6 * len(raw)
+    return _is_mostly_utf8(text, 3)
 
 
 def _undo_latin1(text: str) -> str:
@@ -87,22 +85,44 @@ def _undo_latin1(text: str) -> str:
         return text
 
 
-def _undo_gbk(run: re.Match[str]) -> str:
-    original = run.group()
-    if run["more"]:
-        return original  # bytes in the middle are lost
-    wrong = original.rstrip("?\ufffd")
+def _undo_gbk(text: str) -> str:
+    """Repairs every run of a text, or none: a half repaired text would hide that bytes are lost."""
+    is_lost = False
+
+    def repaired(run: re.Match[str]) -> str:
+        nonlocal is_lost
+        decoded = _decoded_gbk(run[0], at_end=not run["more"])
+        if decoded is None:
+            is_lost = is_lost or _is_mostly_utf8(run[0], 2)
+            return run[0]
+        return decoded
+
+    result = _GBK_RUN.sub(repaired, text)
+    return text if is_lost else result
+
+
+def _decoded_gbk(run: str, at_end: bool) -> str | None:
+    mark = run[-1] if run[-1] in "?\ufffd" else ""
+    wrong = run[: len(run) - len(mark)]
     try:
         raw = wrong.encode("gb18030")
     except UnicodeEncodeError:
-        return original
+        return None
     # GBK loses the last byte of an odd number of bytes. So the end may have up to two bytes of an incomplete character.
     # Anything else that is not UTF-8 means that the text is not mojibake.
-    for cut in range(3):
+    for cut in range(3 if at_end else 1):
         try:
-            repaired = raw[: len(raw) - cut].decode("utf-8")
+            decoded = raw[: len(raw) - cut].decode("utf-8")
         except UnicodeDecodeError:
             continue
         # The GBK bytes of real Chinese can be valid UTF-8 by chance, but only in a very short text.
-        return repaired if len(repaired) >= 2 and "\ufffd" not in repaired else original
-    return original
+        if len(decoded) < 2 or "\ufffd" in decoded:
+            return None
+        return decoded if at_end else decoded + mark
+    return None
+
+
+def _is_mostly_utf8(text: str, least: int) -> bool:
+    raw = "".join(_NOT_ASCII.findall(text)).encode("gb18030", "ignore")
+    chinese = _UTF8_CHINESE.findall(raw)
+    return len(chinese) >= least and sum(map(len, chinese)) >= 0.6 * len(raw)
