@@ -66,7 +66,9 @@ def japanese_only() -> frozenset[str]:
     (True, False, False)
     """
     forms = _converted("jp2t")
-    return frozenset(c for c in forms if not _in_charset(c, "gb2312") and not _in_charset(c, "big5")) - traditional_only()
+    return (
+        frozenset(c for c in forms if not _in_charset(c, "gb2312") and not _in_charset(c, "big5")) - traditional_only()
+    )
 
 
 def character_class(characters: frozenset[str]) -> str:

@@ -85,6 +85,8 @@ class Cleaner:
         if section.simplify_chinese and detected is not language.SIMPLIFIED and traditional.has_traditional(text):
             text, more_rules = self._normaliser.normalise(text)
             rules = {name: rules.get(name, 0) + more_rules.get(name, 0) for name in rules | more_rules}
+            if "garbled" in rules:
+                rules["garbled"] = 1  # a flag, not a number of changes
         if truncated:
             rules = {**rules, "truncated": 1}
         if not text:

@@ -22,7 +22,9 @@ _LATIN_KANA_OR_HAN = re.compile(
     f"[{_LATIN}\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d{characters.HAN}\U00020000-\U0003ffff]+"
 )
 # Matches anything but ASCII, common marks, accented Latin letters and Han. Without a match there are no other scripts.
-_OTHER_SCRIPT = re.compile(f"[^\x00-\x7f\u00b7\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff\u2010-\u2027\u3000-\u3020\uff01-\uff20{characters.HAN}]")
+_OTHER_SCRIPT = re.compile(
+    f"[^\x00-\x7f\u00b7\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff\u2010-\u2027\u3000-\u3020\uff01-\uff20{characters.HAN}]"
+)
 _ACCENT = re.compile(r"[\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]")
 
 _CHINESE_SHARE = 0.6  # least share of Han in a Chinese text; below it the text may be mixed

@@ -29,7 +29,9 @@ _UTF8_CHINESE = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}|\xef\xbc[\x80-\xbf]")
 _LATIN1_PAIR = re.compile("[\u00b0-\u00d7][\u00a1-\u00fe]")
 _LATIN1_RUN = re.compile("[\u00a1-\u00ff]+")
 # No language writes a symbol among letters, or a capital letter after a small one.
-_LATIN1_ODD = re.compile("[\u00c0-\u00ff][\u00a1-\u00bf\u00d7]|[\u00a1-\u00bf\u00d7][\u00c0-\u00ff]|[\u00df-\u00ff][\u00c0-\u00de]")
+_LATIN1_ODD = re.compile(
+    "[\u00c0-\u00ff][\u00a1-\u00bf\u00d7]|[\u00a1-\u00bf\u00d7][\u00c0-\u00ff]|[\u00df-\u00ff][\u00c0-\u00de]"
+)
 _LEVEL_1 = range(0xB0, 0xD8)  # first bytes of the 3,755 frequent characters of GB 2312
 
 # The replacement character in UTF-8, read as GBK. A text may also speak of it (全是锟斤拷); there it is kept.

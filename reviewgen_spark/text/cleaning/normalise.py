@@ -39,19 +39,23 @@ _CONTROL = re.compile(
 # --- accents that are piled up (Zalgo), strike a text out or underline it. NFC joins the accents of languages first.
 _ACCENTS = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20e2\u20e4-\u20f0]+")
 _PILE = re.compile("[^\\W_][\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20e2\u20e4-\u20f0]+")
-_STRAY_ACCENTS = re.compile("(?<![^\\W_\u0300-\u036f])[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20e2\u20e4-\u20f0]+")
-_LETTER_ACCENTS = frozenset("\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u031b\u0323\u0324\u0325\u0327\u0328\u032d\u032e\u0331")
+_STRAY_ACCENTS = re.compile(
+    "(?<![^\\W_\u0300-\u036f])[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20e2\u20e4-\u20f0]+"
+)
+_LETTER_ACCENTS = frozenset(
+    "\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u031b\u0323\u0324\u0325\u0327\u0328\u032d\u032e\u0331"
+)
 # A joiner between two emoji is part of the emoji. It is kept if emoji are kept.
 _JOINER_KEPT = re.compile("(?<=[\u2600-\u27bf\U0001f000-\U0001faff])\u200d(?=[\u2600-\u27bf\U0001f000-\U0001faff])")
 
 # --- width
 _CHINESE_MARKS = "！（），：；？…"
 # Fractions, powers, indices, circled and compatibility letters of kaomoji, marks that NFKC splits in a space and an accent.
-_OTHER_MEANING = (
-    "¼-¾⅐-⅟↉²³¹⁰ⁱ⁴-ⁿ₀-₎①-⑳⓪㉑-㉟㊱-㊿™″‴´¨¯¸˘-˝゛゜ﾞﾟㄱ-ㆎ︰-﹏"
-)
+_OTHER_MEANING = "¼-¾⅐-⅟↉²³¹⁰ⁱ⁴-ⁿ₀-₎①-⑳⓪㉑-㉟㊱-㊿™″‴´¨¯¸˘-˝゛゜ﾞﾟㄱ-ㆎ︰-﹏"
 _NFKC_PART = re.compile(f"[^{_CHINESE_MARKS}{_OTHER_MEANING}]+")
-_BEFORE_NFKC = str.maketrans({"￣": "¯", "º": "°", "㎡": "m²", "㎥": "m³", "㎠": "cm²", "㎤": "cm³", "㎢": "km²", "㎟": "mm²", "︰": "："})
+_BEFORE_NFKC = str.maketrans(
+    {"￣": "¯", "º": "°", "㎡": "m²", "㎥": "m³", "㎠": "cm²", "㎤": "cm³", "㎢": "km²", "㎟": "mm²", "︰": "："}
+)
 _BEFORE_NFKC_HINT = re.compile("[￣º㎟-㎥︰]")
 _HALF_KANA = re.compile("[\uff66-\uff9d][\uff9e\uff9f]")  # ﾊﾟ is one character, ﾟ of a kaomoji is not
 _ACUTE = re.compile("(?<=[A-Za-z])´(?=[A-Za-z])")

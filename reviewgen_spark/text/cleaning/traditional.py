@@ -15,7 +15,9 @@ _KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d]")
 _PARTICLE_KANA = re.compile("[がはをにでともへいくたすなまけるれしらりて]")
 _HAN = re.compile(f"[{characters.HAN}]")
 # Frequent Chinese words that Japanese does not write with these characters.
-_CHINESE_WORD = re.compile("[我你您妳他她它们們这這那哪很吗嗎呢吧啊呀哦啦嘛没沒给給说說个個买買还還就也跟把被让讓]|不錯|喜歡|東西")
+_CHINESE_WORD = re.compile(
+    "[我你您妳他她它们們这這那哪很吗嗎呢吧啊呀哦啦嘛没沒给給说說个個买買还還就也跟把被让讓]|不錯|喜歡|東西"
+)
 
 _SHARED_SEARCH = re.compile(f"[{characters.SHARED}]")
 
@@ -27,7 +29,7 @@ _ZHU = re.compile(
     rf"[（(【\[]{_NAME}{{2,8}}(?<![{_VERBS}])著(?=[)）】\]])"
     rf"|》[ ，,]?{_NAME}{{2,8}}(?<![{_VERBS}])著(?=$|[\s，。；、,.;])"
     rf"|(?<![^\s）)\]】])著(?=$|[\s，。；、,.;：:《])"
-    rf"|(?<=[^{_VERBS}\W])著(?=《)"
+    rf"|(?<=[^{_VERBS}\W])著(?=的?《)"
     # A word that is written with 著
     r"|著[名作称书者述录有]"
     r"|(?<![配结混迎闭契贴符组整愈])合著|(?<![讨谈议争评辩])论著|(?<!翻)译著|(?<![放睁瞪张])大著"
@@ -107,7 +109,12 @@ def _opencc() -> Callable[[str], str]:
 
 @lru_cache(maxsize=1)
 def _traditional() -> re.Pattern[str]:
-    return re.compile(f"[{characters.character_class(characters.traditional_only())}{characters.SHARED}]")
+    # 乾 is in simplified names (乾隆, 孙乾承), so only its frequent words count.
+    shared = characters.SHARED.replace("乾", "")
+    return re.compile(
+        f"[{characters.character_class(characters.traditional_only())}{shared}]"
+        "|乾[净淨脆燥爽枯洗货貨粮糧杯硬瘪癟果巴嘛吗嗎什等]|[饼餅烘晾晒曬擦吹风風肉萄豆]乾"
+    )
 
 
 @lru_cache(maxsize=1)
