@@ -60,22 +60,27 @@ def _faces(eyes_and_mouths: str) -> str:
     return rf"(?:[ヽヾ٩]|(?<![A-Za-z])o)?{_OPEN} ?{_DECOR}(?:{eyes_and_mouths}){_DECOR};? ?{_CLOSE}{_ARM}"
 
 
-_HAPPY = _faces(
-    r"\^[▽∇oOωεv∀_\-.]\^|≧[▽∇◡ωoᴗ]≦|¯y?[▽∇︶ω‿ε3]¯|´ ?[▽∀ω・ε] ?`|•[ㅂωᴗ◡‿]•|[゜ﾟ°][▽∀ω][゜ﾟ°]|・[ω∀▽]・|[⌒︶][▽∇︶‿ω_][⌒︶]|'[▽ω]'|◕[‿◡ω︶]{1,2}◕|ᵔ[ᴗ◡‿]ᵔ|˘[▽◡ᴗ‿]˘"
+# A face has brackets and eyes or a mouth of these. Other texts skip the patterns, which are slow.
+_FACE_HINT = re.compile(r"[▽∇ωεᴗ‿Дಥ﹏︵︶︿◡∀ㅂ﹏]|\^[oOv_\-.]\^|´ ?ε|'▽|T[_^]|[TQ][oO][TQ]|[;；]_|[╥┬]|¯y?3")
+_HAPPY = re.compile(
+    _faces(
+        r"\^[▽∇oOωεv∀_\-.]\^|≧[▽∇◡ωoᴗ]≦|¯y?[▽∇︶ω‿ε3]¯|´ ?[▽∀ω・ε] ?`|•[ㅂωᴗ◡‿]•|[゜ﾟ°][▽∀ω][゜ﾟ°]|・[ω∀▽]・|[⌒︶][▽∇︶‿ω_][⌒︶]|'[▽ω]'|◕[‿◡ω︶]{1,2}◕|ᵔ[ᴗ◡‿]ᵔ|˘[▽◡ᴗ‿]˘"
+    )
 )
-_SAD = _faces(
-    r"[╥┬ಥ][_﹏╭ωДo益︵]{1,2}[╥┬ಥ]|T[_^▽oO﹏︵ω]T|>﹏<|[;；][ω_][;；]|´;ω;`|╯[︵﹏]╰|•︿•|[⌒︶¯]︿[⌒︶¯]|;´[д︵]`"
+_SAD = re.compile(
+    _faces(
+        r"[╥┬ಥ][_﹏╭ωДo益︵]{1,2}[╥┬ಥ]|T[_^▽oO﹏︵ω]T|>﹏<|[;；][ω_][;；]|´;ω;`|╯[︵﹏]╰|•︿•|[⌒︶¯]︿[⌒︶¯]|;´[д︵]`"
+    )
 )
 _KAOMOJI_BY_NAME = {
     "[开心]": (
-        rf"{_HAPPY}|"
         rf"\(?[*oO]?\^[_\-.oO ]?\^[*oO]?\)?|\(?\*\^[_\-]\^\*\)?|\(?≧[▽∇◡ω]≦\)?|\(?[◕●][‿ω◡︶][◕●]\)?"
         rf"|\(?o?\(?∩[_.]∩\)?o?\)?"
         rf"|\(?n_n\)|\(?\*?¯[︶‿]¯\*?\)?|\(?[⌒︶][‿▽_ω.][⌒︶]\)?|{_ALONE}[:=]-?(?P<smile>\)+){_END}|{_ALONE}{_MOOD}:-?D(?!\w)"
     ),
     "[调皮]": rf"{_ALONE};-?(?P<wink>\)+){_END}|{_ALONE}{_MOOD}[:;]-?[Pp](?!\w)|\( ?° ?ʖ ?°\)",
     "[难过]": (
-        rf"{_SAD}|{_ALONE}:-?(?P<frown>\(+){_END}|{_ALONE}:'\(|\(?[╥┬][_﹏╭][╥┬]\)?|{_ALONE}\(?[TQ]_+[TQ]\)?{_END}|{_ALONE};_;{_END}"
+        rf"{_ALONE}:-?(?P<frown>\(+){_END}|{_ALONE}:'\(|\(?[╥┬][_﹏╭][╥┬]\)?|{_ALONE}\(?[TQ]_+[TQ]\)?{_END}|{_ALONE};_;{_END}"
     ),
     "[生气]": r"\(?╯[°﹏□‵]\s?[□﹏′]?[°)）]{0,2}╯\)?(?:︵?\s?┻━┻)?|\(?>[_.]<\)?#?|\(?`へ´\)?|\(?¬_¬\)?",
     "[无语]": r"\(?=_=\)?[|b!]*|\(?-_-\)?[|b!]*|\(?⊙[_.﹏]⊙\)?|╮\(╯[_▽]╰\)╭|\(?→_→\)?|¯\\_\([ツシ]\)_/¯",
@@ -95,16 +100,16 @@ _EMOJI_CLASS = (
 _KEPT = "★☆☎✆①-⑳❶-➓"
 _EMOJI = re.compile(f"[{_EMOJI_CLASS}](?<![{_KEPT}])")  # the class comes first, because a search for it is fast
 _MODIFIER = re.compile("[\U0001f3fb-\U0001f3ff\U0001f1e6-\U0001f1ff]{1,2}")
-_HINTS = r"\^_:;=∩≧◕●⌒︶╥┬╯⊙→¬¯>`▽∇﹏ω´ᴗ‿Дಥʖ•◡∀"
-_KAOMOJI_HINT = re.compile(rf"[{_HINTS}]" "(?:(?<![:;=])|(?<=[:;=])[-'()DPpω_])")
-HINT = re.compile(rf"[{_EMOJI_CLASS}{_HINTS}\u20e3]")
+_HINTS = r"\^_:;=∩≧◕●⌒︶╥┬╯⊙→¬¯>`ʖ"
+_KAOMOJI_HINT = re.compile(rf"[{_HINTS}]" "(?:(?<![:;=])|(?<=[:;=])[-'()DPp_])")
+HINT = re.compile(rf"[{_EMOJI_CLASS}{_HINTS}\u20e3▽∇ωᴗ‿Дಥ﹏◡∀•]")
+"""Matches characters of emoji and kaomoji. A text without a match needs no replacement."""
 # Keycaps are digits in a number. A single one numbers a list, like ①, but not before a measure word: 5️⃣星.
 _KEYCAPS = re.compile("(?:[0-9#*]\u20e3)+")
 _MEASURES = "星分个件天元次块年月日号折只条双套盒瓶斤度万千百%.0123456789"
 _CIRCLED = "⓪①②③④⑤⑥⑦⑧⑨"
 # Stars in a rating with empty ones are marks: ⭐⭐⭐☆☆ becomes ★★★☆☆.
 _RATING = re.compile("[⭐🌟]+(?=☆)")
-"""Matches characters of emoji and kaomoji. A text without a match needs no replacement."""
 
 
 def replace(text: str, mode: str) -> tuple[str, int]:
@@ -123,8 +128,13 @@ def replace(text: str, mode: str) -> tuple[str, int]:
     (('物流[表情]快', 1), ('物流 快', 1))
     """
     count = 0
+    if ("(" in text or "（" in text) and _FACE_HINT.search(text):
+        text, happy = _HAPPY.subn("[开心]" if mode == "name" else " ", text)
+        text, sad = _SAD.subn("[难过]" if mode == "name" else " ", text)
+        count = happy + sad
     if _KAOMOJI_HINT.search(text):
-        text, count = _without_kaomoji(text, mode)
+        text, others = _without_kaomoji(text, mode)
+        count += others
     if not text.isascii():
         if "\u20e3" in text:
             text, keycaps = _KEYCAPS.subn(_digits, text)

@@ -52,16 +52,17 @@ def detect(text: str) -> Language:
         return SIMPLIFIED if _HAN.search(text) else _NOTHING
     if "[" in text:
         text = _MARKER.sub(" ", text)
-    han = 0 if text.isascii() else sum(map(len, _HAN.findall(text)))
+    is_ascii = text.isascii()
+    han = 0 if is_ascii else sum(map(len, _HAN.findall(text)))
     words = _LATIN_WORD.findall(text)
     kana = foreign = 0
-    if _OTHER_SCRIPT.search(text):
+    if not is_ascii and _OTHER_SCRIPT.search(text):
         kana = len(_KANA.findall(text))
         foreign = len(_FOREIGN.findall(_LATIN_KANA_OR_HAN.sub("", text)))
     total = han + len(words) + kana + foreign
     if not total:
         return _NOTHING
-    if (kana or han) and traditional.is_japanese(text):
+    if (kana or (han and traditional.has_japanese_form(text))) and traditional.is_japanese(text):
         return Language("other", round((kana + han) / total, 4))
     if foreign * 2 > total:
         return Language("other", round(foreign / total, 4))
@@ -108,10 +109,10 @@ def _chinese(text: str, share: float) -> Language:
 def _latin(words: list[str], text: str, share: float) -> Language:
     """Detects English or another language in Latin letters, by words, then by letter pairs."""
     lowered = [word.lower().replace("’", "'") for word in words]
-    english = sum(word in english_words.ENGLISH for word in lowered)
-    others = sum(word in english_words.OTHER_LATIN for word in lowered)
-    accents = sum(_ACCENT.search(word) is not None for word in words)
-    others += accents
+    english = sum(map(english_words.ENGLISH.__contains__, lowered))
+    others = sum(map(english_words.OTHER_LATIN.__contains__, lowered))
+    if not text.isascii():
+        others += sum(_ACCENT.search(word) is not None for word in words)
     if english > others:
         return Language("en", round(share * english / (english + others), 4))
     if others:

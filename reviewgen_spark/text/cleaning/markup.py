@@ -27,10 +27,10 @@ _COMMENT = re.compile(r"<!--(?:[^<]|<(?!!--))*?-->|<!--|<!doctype[^<>]*>|<!\[CDA
 _HIDDEN = re.compile(r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 # A tag never contains another "<", so time is linear and an unclosed tag does not delete the text after it.
 _TAG = re.compile(rf"<\s?(/?)\s?({_NAMES})(?=[\s/>])([^<>]*)>", re.IGNORECASE)
+# <b> without its closing tag is bold type of a cut text.
 # Sizes, cups and choices: <S>, <M/L>, <Small>. They are tags only with attributes, or with their closing tag.
-_SIZES = frozenset("a b i q s u small big".split())
-_CLOSING = re.compile(r"<\s?/\s?(a|b|i|q|s|u|small|big)\s?>", re.IGNORECASE)
-_OLD_TAGS = frozenset("biu")  # small letters and cut texts: <b>好
+_SIZES = frozenset("a b s small big".split())
+_CLOSING = re.compile(r"<\s?/\s?(a|b|s|small|big)\s?>", re.IGNORECASE)
 _CHOICES = re.compile(r"<[A-Za-z]{1,3}(?:[/ ][A-Za-z]{1,3})+\Z")
 # A text that was cut at a fixed length often ends inside a tag. Only a tag with a space or slash is certainly one.
 _CUT_TAG = re.compile(rf"<(?:/|(?:{_NAMES})[\s/])[a-z0-9\s=\"':/._#;%?&-]*", re.IGNORECASE)
@@ -94,7 +94,7 @@ def _without_tags(text: str) -> tuple[str, int]:
             and not slash
             and lowered not in closed
             and "=" not in rest
-            and (name not in _OLD_TAGS or rest.strip(" /"))
+            and (name != "b" or rest.strip(" /"))
         ):
             return tag[0]
         removed += 1

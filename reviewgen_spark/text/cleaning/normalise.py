@@ -57,6 +57,7 @@ _BEFORE_NFKC = str.maketrans(
     {"￣": "¯", "º": "°", "㎡": "m²", "㎥": "m³", "㎠": "cm²", "㎤": "cm³", "㎢": "km²", "㎟": "mm²", "︰": "："}
 )
 _BEFORE_NFKC_HINT = re.compile("[￣º㎟-㎥︰]")
+_NARROW_LETTERS = {wide: wide - 0xFEE0 for wide in (*range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))}
 _HALF_KANA = re.compile("[\uff66-\uff9d][\uff9e\uff9f]")  # ﾊﾟ is one character, ﾟ of a kaomoji is not
 _ACUTE = re.compile("(?<=[A-Za-z])´(?=[A-Za-z])")
 
@@ -78,7 +79,7 @@ _KEPT_RUN = re.compile(
     r"|(?:(?<=信用)|(?<=评级)|(?<=等级)|(?<=罩杯)|(?<=尺码)|(?<=级[:：]))([A-Z])\2{3,5}(?![A-Za-z])"
     r"|(?<![★☆])[★☆]{4,10}(?![★☆])|(?<=[0-9])([*xX×])\3{3,11}(?=[0-9])|#[0-9A-Fa-f]{6}(?![0-9A-Za-z])"
 )
-_KEPT_RUN_HINT = re.compile("[A-Z★☆*x×#]")
+_MEANINGFUL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefx★☆*×")
 
 # --- whitespace
 _LINE_BREAK = re.compile("[\r\v\f\x85\u2028\u2029]+")
@@ -99,7 +100,7 @@ class Normaliser:
 
     >>> text, counts = Normaliser(CleanSection()).normalise("很好！！！！！<br/>１００％滿意&nbsp;www.a.com")
     >>> text, counts
-    ('很好！！！ 100%满意 [URL]', {'width': 4, 'html': 2, 'simplified': 1, 'urls': 1, 'repeats': 1, 'whitespace': 1})
+    ('很好！！！\\n100%满意 [URL]', {'width': 4, 'html': 2, 'simplified': 1, 'urls': 1, 'repeats': 1, 'whitespace': 1})
     """
 
     def __init__(self, section: CleanSection) -> None:
@@ -166,7 +167,8 @@ class Normaliser:
             if mojibake.is_garbled(text):
                 counts["garbled"] = 1
                 lost = text.split("\ufffd")
-                return "\ufffd".join(_OTHER_BLANK.sub(" ", self._without_control(part, counts)) for part in lost)
+                text = "\ufffd".join(self._without_control(_LINE_BREAK.sub("\n", part), counts) for part in lost)
+                return _OTHER_BLANK.sub(" ", text).translate(_NARROW_LETTERS)
         if _ACCENTS.search(text):
             text = _counted(counts, "control", *_without_piled_accents(text))
         text = self._without_control(text, counts)
@@ -193,17 +195,26 @@ class Normaliser:
         return _counted(counts, "control", "\u200d".join(part for part, _ in cleaned), sum(n for _, n in cleaned))
 
     def _without_repeats(self, text: str, counts: dict[str, int]) -> str:
-        if not _KEPT_RUN_HINT.search(text):
-            return _counted(counts, "repeats", *self._repeats.subn(self._shortened, text))
-        parts, start = [], 0
-        for kept in _KEPT_RUN.finditer(text):
-            parts += [self._repeats.subn(self._shortened, text[start : kept.start()]), (kept[0], 0)]
-            start = kept.end()
-        parts.append(self._repeats.subn(self._shortened, text[start:]))
-        return _counted(counts, "repeats", "".join(part for part, _ in parts), sum(times for _, times in parts))
+        kept_runs = 0
+
+        def shortened(run: re.Match[str]) -> str:
+            nonlocal kept_runs
+            if run[1] in _MEANINGFUL and _is_kept(run):
+                kept_runs += 1
+                return run[0]
+            return run[1] * self._max_repeats
+
+        result, runs = self._repeats.subn(shortened, text)
+        return _counted(counts, "repeats", result, runs - kept_runs)
 
     def _shortened(self, run: re.Match[str]) -> str:
         return run[1] * self._max_repeats
+
+
+def _is_kept(run: re.Match[str]) -> bool:
+    # The window holds every kept run that this run can be a part of.
+    window = _KEPT_RUN.finditer(run.string, max(0, run.start() - 12), run.end() + 16)
+    return any(kept.start() <= run.start() and run.end() <= kept.end() for kept in window)
 
 
 @lru_cache(maxsize=1)

@@ -47,6 +47,15 @@ def has_traditional(text: str) -> bool:
     return _traditional().search(text) is not None
 
 
+def has_japanese_form(text: str) -> bool:
+    """Checks whether a text has a form that only Japanese has since 1946.
+
+    >>> has_japanese_form("満足"), has_japanese_form("滿足")
+    (True, False)
+    """
+    return _japanese_form().search(text) is not None
+
+
 def shared_traditional(text: str) -> int:
     """Counts the characters that both scripts have and that are traditional in this text.
 
@@ -55,6 +64,7 @@ def shared_traditional(text: str) -> int:
     """
     if not _SHARED_SEARCH.search(text):
         return 0
+    text = text.encode("utf-8", "replace").decode()  # OpenCC refuses surrogates
     simplified = simplify_chinese(text)
     return sum(a != b and a in characters.SHARED for a, b in zip(text, simplified, strict=False))
 
@@ -69,7 +79,7 @@ def is_japanese(text: str) -> bool:
     (True, True, False)
     """
     kana = len(_KANA.findall(text))
-    if not kana and not _japanese_form().search(text):
+    if not kana and not has_japanese_form(text):
         return False
     han = len(_HAN.findall(text))
     if kana * 4 > han + kana and (kana > 1 or han < 2):
