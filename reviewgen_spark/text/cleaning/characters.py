@@ -12,7 +12,7 @@ _BLOCKS = ((0x3400, 0x4DC0), (0x4E00, 0xA000))  # CJK extension A; CJK unified i
 HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3007"
 """Han characters of the basic plane, for use inside a character class of a regular expression."""
 
-SHARED = "後於乾夥徵摺菸麽瞭藉著"
+SHARED = "後於乾夥徵摺菸麽瞭藉覆著"
 """Traditional characters that GB 2312 has too, for a name or a rare word. Their words decide on the script."""
 
 
@@ -55,7 +55,7 @@ def simplified_only() -> frozenset[str]:
     >>> "这" in simplified_only(), "后" in simplified_only()
     (True, False)
     """
-    return frozenset(c for c in _converted("s2t") if not _in_charset(c, "big5")) - traditional_only()
+    return frozenset(c for c in _converted("s2t") if not _in_charset(c, "big5")) - traditional_only() - set(SHARED)
 
 
 @lru_cache(maxsize=1)

@@ -15,15 +15,21 @@ _LATIN_HINT = re.compile(
     "[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u2026\u2030\u2039\u203a\u20ac\u2122]"
 )
 
-# The first two UTF-8 bytes of frequent characters, read as GBK: 锛=，！？ 銆=。、 鐨=的 涓=不上中 浜=了人 鏄=是 寰=很
+# The first two UTF-8 bytes of Chinese characters and marks, read as GBK: 锛=，！？ 銆=。、 鐨=的 涓=不上中 浜=了人 鏄=是 寰=很
 # 鍙=可只 濂=好 鎴=我 杩=这还 娌=没 閿=锟 and so on. They are rare in real text. The strict decoding
 # below decides whether a text is mojibake.
-GBK_LEADS = "锛銆鐨涓浜鏄寰鍙濂鎴杩娌鍦鏈閿璐鍟鍝浠澶鎵缁瀹鐢鍚骞鍒锟"
+GBK_LEADS = "锛銆锟" + "".join(
+    character
+    for lead in range(0xE4, 0xEA)
+    for trail in range(0x80, 0xC0)
+    if (character := bytes([lead, trail]).decode("gbk", "ignore"))
+    not in "瑕浏榻瑜娓瑾宕榄楂姊浒妞"  # frequent in reviews
+)
 _GBK_HINT = re.compile(f"[{GBK_LEADS}]")
-_GBK_RUN = re.compile("[^\x00-\x7f]{3,}[?]?(?=(?P<more>[^\x00-\x7f])?)")
+_GBK_RUN = re.compile("[^\x00-\x7f]{3,}[?]{0,2}(?=(?P<more>[^\x00-\x7f])?)")
 _NOT_ASCII = re.compile("[^\x00-\x7f\ufffd]{2,}")
-# The bytes of Chinese characters and marks in UTF-8.
-_UTF8_CHINESE = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}|\xef\xbc[\x80-\xbf]")
+# The bytes of Chinese characters and marks in UTF-8. The last byte may be lost.
+_UTF8_CHINESE = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{1,2}|\xef\xbc[\x80-\xbf]?")
 
 # GBK read as Latin-1. Both bytes of a character of GB 2312 are 0xA1-0xFE.
 _LATIN1_PAIR = re.compile("[\u00b0-\u00d7][\u00a1-\u00fe]")
@@ -32,6 +38,7 @@ _LATIN1_RUN = re.compile("[\u00a1-\u00ff]+")
 _LATIN1_ODD = re.compile(
     "[\u00c0-\u00ff][\u00a1-\u00bf\u00d7]|[\u00a1-\u00bf\u00d7][\u00c0-\u00ff]|[\u00df-\u00ff][\u00c0-\u00de]"
 )
+_BIG5_LEVEL_1 = range(0xA4, 0xC7)
 _LEVEL_1 = range(0xB0, 0xD8)  # first bytes of the 3,755 frequent characters of GB 2312
 
 # The replacement character in UTF-8, read as GBK. A text may also speak of it (全是锟斤拷); there it is kept.
@@ -74,10 +81,10 @@ def _undo_latin1(text: str) -> str:
     runs = _LATIN1_RUN.findall(text)
     joined = "".join(runs)
     odd = [run for run in runs if len(run) % 2]
-    if len(joined) < 4 or len(set(joined)) < 4 or len(odd) > 1 or (odd and not text.endswith(odd[0])):
+    if len(joined) < 4 or len(set(joined)) < 3 or len(odd) > 1 or (odd and not text.endswith(odd[0])):
         return text
     characters = joined.encode("latin-1")
-    leads = characters[: len(characters) // 2 * 2 : 2]
+    leads = [lead for lead in characters[: len(characters) // 2 * 2 : 2] if lead > 0xA3]  # without marks
     frequent = sum(lead in _LEVEL_1 for lead in leads)
     if frequent < 2 or frequent < 0.75 * len(leads) or not _LATIN1_ODD.search(joined):
         return text
@@ -90,13 +97,18 @@ def _undo_latin1(text: str) -> str:
 def _undo_gbk(text: str) -> str:
     """Repairs every run of a text, or none: a half repaired text would hide that bytes are lost."""
     is_lost = False
+    end = 0  # of the last repaired run
 
     def repaired(run: re.Match[str]) -> str:
-        nonlocal is_lost
+        nonlocal is_lost, end
+        before = run.string[max(0, run.start() - 2) : run.start()]
+        if len(before) == 2 and before[1] == "?" and not before[0].isascii() and run.start() != end:
+            is_lost = True  # a byte before this run is lost
         decoded = _decoded_gbk(run[0], at_end=not run["more"])
         if decoded is None:
             is_lost = is_lost or _is_mostly_utf8(run[0], 2)
             return run[0]
+        end = run.end()
         return decoded
 
     result = _GBK_RUN.sub(repaired, text)
@@ -104,8 +116,8 @@ def _undo_gbk(text: str) -> str:
 
 
 def _decoded_gbk(run: str, at_end: bool) -> str | None:
-    mark = run[-1] if run[-1] in "?\ufffd" else ""
-    wrong = run[: len(run) - len(mark)]
+    wrong = run.rstrip("?\ufffd")
+    mark = run[len(wrong) :]
     try:
         raw = wrong.encode("gb18030")
     except UnicodeEncodeError:
@@ -117,14 +129,25 @@ def _decoded_gbk(run: str, at_end: bool) -> str | None:
             decoded = raw[: len(raw) - cut].decode("utf-8")
         except UnicodeDecodeError:
             continue
-        # The GBK bytes of real Chinese can be valid UTF-8 by chance, but only in a very short text.
-        if len(decoded) < 2 or "\ufffd" in decoded:
+        # The GBK bytes of real Chinese can be valid UTF-8 by chance, but then its characters are rare.
+        if len(decoded) < 2 or "\ufffd" in decoded or not _is_usual(decoded):
             return None
         return decoded if at_end else decoded + mark
     return None
 
 
+def _is_usual(text: str) -> bool:
+    """Checks that most Han characters of a text are frequent and that no letters of other scripts are among them."""
+    han = [character for character in text if "\u4e00" <= character <= "\u9fff"]
+    frequent = 0
+    for character in han:
+        simplified, big5 = character.encode("gb2312", "ignore"), character.encode("big5", "ignore")
+        frequent += (simplified[:1] and simplified[0] in _LEVEL_1) or (big5[:1] and big5[0] in _BIG5_LEVEL_1)
+    others = sum(character.isalpha() for character in text) - len(han)
+    return frequent >= 0.7 * len(han) and others <= 0.2 * len(han)
+
+
 def _is_mostly_utf8(text: str, least: int) -> bool:
     raw = "".join(_NOT_ASCII.findall(text)).encode("gb18030", "ignore")
     chinese = _UTF8_CHINESE.findall(raw)
-    return len(chinese) >= least and sum(map(len, chinese)) >= 0.6 * len(raw)
+    return len(chinese) >= least and sum(map(len, chinese)) >= 0.8 * len(raw)

@@ -51,14 +51,14 @@ _JOINER_KEPT = re.compile("(?<=[\u2600-\u27bf\U0001f000-\U0001faff])\u200d(?=[\u
 # --- width
 _CHINESE_MARKS = "！（），：；？…"
 # Fractions, powers, indices, circled and compatibility letters of kaomoji, marks that NFKC splits in a space and an accent.
-_OTHER_MEANING = "¼-¾⅐-⅟↉²³¹⁰ⁱ⁴-ⁿ₀-₎①-⑳⓪㉑-㉟㊱-㊿™″‴´¨¯¸˘-˝゛゜ﾞﾟㄱ-ㆎ︰-﹏"
+_OTHER_MEANING = "¼-¾⅐-⅟↉²³¹⁰ⁱ⁴-ⁿ₀-₎①-⑳⓪㉑-㉟㊱-㊿™ªº″‴´¨¯¸˘-˝゛゜ﾞﾟㄱ-ㆎ︰-﹏"
 _NFKC_PART = re.compile(f"[^{_CHINESE_MARKS}{_OTHER_MEANING}]+")
 _BEFORE_NFKC = str.maketrans(
-    {"￣": "¯", "º": "°", "㎡": "m²", "㎥": "m³", "㎠": "cm²", "㎤": "cm³", "㎢": "km²", "㎟": "mm²", "︰": "："}
+    {"￣": "¯", "㎡": "m²", "㎥": "m³", "㎠": "cm²", "㎤": "cm³", "㎢": "km²", "㎟": "mm²", "︰": "："}
 )
-_BEFORE_NFKC_HINT = re.compile("[￣º㎟-㎥︰]")
-_NARROW_LETTERS = {wide: wide - 0xFEE0 for wide in (*range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))}
+_BEFORE_NFKC_HINT = re.compile("[￣㎟-㎥︰]")
 _HALF_KANA = re.compile("[\uff66-\uff9d][\uff9e\uff9f]")  # ﾊﾟ is one character, ﾟ of a kaomoji is not
+_DEGREE = re.compile("(?<=[0-9])º")
 _ACUTE = re.compile("(?<=[A-Za-z])´(?=[A-Za-z])")
 
 # --- urls: only ASCII characters, so that the URL in 看http://a.cn/b很好 ends before the Chinese characters.
@@ -168,7 +168,7 @@ class Normaliser:
                 counts["garbled"] = 1
                 lost = text.split("\ufffd")
                 text = "\ufffd".join(self._without_control(_LINE_BREAK.sub("\n", part), counts) for part in lost)
-                return _OTHER_BLANK.sub(" ", text).translate(_NARROW_LETTERS)
+                return _OTHER_BLANK.sub(" ", text)
         if _ACCENTS.search(text):
             text = _counted(counts, "control", *_without_piled_accents(text))
         text = self._without_control(text, counts)
@@ -263,6 +263,8 @@ def _with_normal_width(text: str) -> tuple[str, int]:
         narrow = narrow.translate(_BEFORE_NFKC)
     if _HALF_KANA.search(text):
         narrow = _HALF_KANA.sub(lambda kana: unicodedata.normalize("NFKC", kana[0]), narrow)
+    if "º" in text:
+        narrow = _DEGREE.sub("°", narrow)
     if "´" in text:
         narrow = _ACUTE.sub("'", narrow)
     narrow = _NFKC_PART.sub(lambda part: unicodedata.normalize("NFKC", part[0]), narrow)

@@ -19,20 +19,28 @@ _CHINESE_WORD = re.compile(
     "[我你您妳他她它们們这這那哪很吗嗎呢吧啊呀哦啦嘛没沒给給说說个個买買还還就也跟把被让讓]|不錯|喜歡|東西"
 )
 
-_SHARED_SEARCH = re.compile(f"[{characters.SHARED}]")
+# 乾 is in simplified names (乾隆, 孙乾承), so only its frequent words count.
+_SHARED_WORDS = (
+    f"[{characters.SHARED.translate({ord('乾'): None, ord('覆'): None})}]"
+    "|[回答重]覆|乾[净淨脆燥爽枯洗货貨粮糧杯硬瘪癟果巴嘛吗嗎什等]|[饼餅烘晾晒曬擦吹风風肉萄豆]乾"
+)
+_SHARED_SEARCH = re.compile(_SHARED_WORDS)
+
+_KEPT_BY_OPENCC = (("甚么", "什么"), ("回覆", "回复"), ("答覆", "答复"), ("复盖", "覆盖"))
 
 # A verb before 著 makes it a particle, also before a book title and at the end of brackets.
-_VERBS = "看读念听抱拿翻捧写想等用穿戴放带跟吃站坐睡开关挂留试玩盯守陪抢催急忙"
+_VERBS = "看读念听抱拿翻捧写想等用穿戴放带跟吃站坐睡开关挂留试玩盯守陪抢催急忙躺蹲跑走忍受伴存住撑熬绕爱求趁顺沿随冲对"
 _NAME = r"[\u4e00-\u9fff·]"
 _ZHU = re.compile(
     # An author: （金庸著）, 《母亲》高尔基著, 高尔基 著, 鲁迅著《呐喊》
     rf"[（(【\[]{_NAME}{{2,8}}(?<![{_VERBS}])著(?=[)）】\]])"
-    rf"|》[ ，,]?{_NAME}{{2,8}}(?<![{_VERBS}])著(?=$|[\s，。；、,.;])"
+    rf"|[》)）\]】：:][ ，,]?{_NAME}{{2,8}}(?<![{_VERBS}])著(?=$|[\s，。；、,.;])"
+    rf"|[是由]{_NAME}{{2,3}}(?<![{_VERBS}])著(?=$|[\s，。；、,.;])"
     rf"|(?<![^\s）)\]】])著(?=$|[\s，。；、,.;：:《])"
     rf"|(?<=[^{_VERBS}\W])著(?=的?《)"
     # A word that is written with 著
     r"|著[名作称书者述录有]"
-    r"|(?<![配结混迎闭契贴符组整愈])合著|(?<![讨谈议争评辩])论著|(?<!翻)译著|(?<![放睁瞪张])大著"
+    r"|(?<![配结混迎闭契贴符组整愈])合著|(?<![讨谈议争评辩])论著|(?<!翻)译著|(?<![放睁瞪张])大著(?![胆肚眼嗓声嘴])"
     r"|[显专名土原编遗巨拙新旧昭卓]著"
     r"|(?P<particle>著)"
 )
@@ -100,8 +108,9 @@ def simplify_chinese(text: str) -> str:
     ('台湾著名的头发，后来看着干净', '这本书 高尔基 著')
     """
     converted: str = _opencc()(text)
-    if "甚么" in converted:
-        converted = converted.replace("甚么", "什么")
+    for kept, usual in _KEPT_BY_OPENCC:
+        if kept in converted:
+            converted = converted.replace(kept, usual)
     return _ZHU.sub(_zhe, converted) if "著" in converted else converted
 
 
@@ -119,12 +128,7 @@ def _opencc() -> Callable[[str], str]:
 
 @lru_cache(maxsize=1)
 def _traditional() -> re.Pattern[str]:
-    # 乾 is in simplified names (乾隆, 孙乾承), so only its frequent words count.
-    shared = characters.SHARED.replace("乾", "")
-    return re.compile(
-        f"[{characters.character_class(characters.traditional_only())}{shared}]"
-        "|乾[净淨脆燥爽枯洗货貨粮糧杯硬瘪癟果巴嘛吗嗎什等]|[饼餅烘晾晒曬擦吹风風肉萄豆]乾"
-    )
+    return re.compile(f"[{characters.character_class(characters.traditional_only())}]|{_SHARED_WORDS}")
 
 
 @lru_cache(maxsize=1)
