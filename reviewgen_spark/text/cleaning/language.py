@@ -62,7 +62,7 @@ def detect(text: str) -> Language:
     total = han + len(words) + kana + foreign
     if not total:
         return _NOTHING
-    if (kana or (han and traditional.has_japanese_form(text))) and traditional.is_japanese(text):
+    if kana and traditional.is_japanese(text):
         return Language("other", round((kana + han) / total, 4))
     if foreign * 2 > total:
         return Language("other", round(foreign / total, 4))
@@ -91,17 +91,21 @@ def _beyond_simplified() -> re.Pattern[str]:
     return re.compile(f"[^\n -@\\\\-`{{-~\u00b7—…‘’“”、。《》〈〉「」【】！（），：；？～{han}]")
 
 
-@lru_cache(maxsize=2)
-def _only(script: str) -> re.Pattern[str]:
-    script_characters = characters.traditional_only() if script == "zh-hant" else characters.simplified_only()
-    return re.compile(f"[{characters.character_class(script_characters)}]")
+@lru_cache(maxsize=1)
+def _simplified_only() -> re.Pattern[str]:
+    return re.compile(f"[{characters.character_class(characters.simplified_only())}]")
 
 
 def _chinese(text: str, share: float) -> Language:
-    evidence = len(_only("zh-hant").findall(text)) + traditional.shared_traditional(text)
+    marks = traditional.script_marks(text)
+    if not marks:
+        return Language("zh-hans", round(share, 4))
+    if traditional.is_japanese(text):
+        return Language("other", round(share, 4))
+    evidence = sum(mark in characters.traditional_only() for mark in marks) + traditional.shared_traditional(text)
     if not evidence:
         return Language("zh-hans", round(share, 4))
-    simplified = len(_only("zh-hans").findall(text))
+    simplified = len(_simplified_only().findall(text))
     code = "zh-hant" if evidence > simplified else "zh-hans"
     return Language(code, round(share * max(evidence, simplified) / (evidence + simplified), 4))
 

@@ -18,7 +18,7 @@ _LATIN_HINT = re.compile(
 # The first two UTF-8 bytes of Chinese characters and marks, read as GBK: 锛=，！？ 銆=。、 鐨=的 涓=不上中 浜=了人 鏄=是 寰=很
 # 鍙=可只 濂=好 鎴=我 杩=这还 娌=没 閿=锟 and so on. They are rare in real text. The strict decoding
 # below decides whether a text is mojibake.
-GBK_LEADS = "锛銆锟" + "".join(
+GBK_LEADS = "锛銆锟鈥" + "".join(
     character
     for lead in range(0xE4, 0xEA)
     for trail in range(0x80, 0xC0)
@@ -29,7 +29,7 @@ _GBK_HINT = re.compile(f"[{GBK_LEADS}]")
 _GBK_RUN = re.compile("[^\x00-\x7f]{3,}[?]{0,2}(?=(?P<more>[^\x00-\x7f])?)")
 _NOT_ASCII = re.compile("[^\x00-\x7f\ufffd]{2,}")
 # The bytes of Chinese characters and marks in UTF-8. The last byte may be lost.
-_UTF8_CHINESE = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{1,2}|\xef\xbc[\x80-\xbf]?")
+_UTF8_CHINESE = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{1,2}|\xef\xbc[\x80-\xbf]?|\xe2\x80[\x80-\xbf]?")
 
 # GBK read as Latin-1. Both bytes of a character of GB 2312 are 0xA1-0xFE.
 _LATIN1_PAIR = re.compile("[\u00b0-\u00d7][\u00a1-\u00fe]")
@@ -98,9 +98,10 @@ def _undo_gbk(text: str) -> str:
     """Repairs every run of a text, or none: a half repaired text would hide that bytes are lost."""
     is_lost = False
     end = 0  # of the last repaired run
+    rest = ""
 
     def repaired(run: re.Match[str]) -> str:
-        nonlocal is_lost, end
+        nonlocal is_lost, end, rest
         before = run.string[max(0, run.start() - 2) : run.start()]
         if len(before) == 2 and before[1] == "?" and not before[0].isascii() and run.start() != end:
             is_lost = True  # a byte before this run is lost
@@ -108,11 +109,13 @@ def _undo_gbk(text: str) -> str:
         if decoded is None:
             is_lost = is_lost or _is_mostly_utf8(run[0], 2)
             return run[0]
+        rest += run.string[end : run.start()]
         end = run.end()
         return decoded
 
     result = _GBK_RUN.sub(repaired, text)
-    return text if is_lost else result
+    # A run of two characters is too short to decode, but it belongs to the others.
+    return text if is_lost or _GBK_HINT.search(rest + text[end:]) else result
 
 
 def _decoded_gbk(run: str, at_end: bool) -> str | None:

@@ -52,7 +52,16 @@ def has_traditional(text: str) -> bool:
     >>> has_traditional("這個"), has_traditional("之後"), has_traditional("后来")
     (True, True, False)
     """
-    return _traditional().search(text) is not None
+    return not text.isascii() and _any_mark().search(text) is not None and _traditional().search(text) is not None
+
+
+def script_marks(text: str) -> list[str]:
+    """Returns the characters that may show traditional Chinese or Japanese. One fast search finds both.
+
+    >>> script_marks("這個の満足")
+    ['這', '個', '満']
+    """
+    return _any_mark().findall(text)
 
 
 def has_japanese_form(text: str) -> bool:
@@ -124,6 +133,12 @@ def _opencc() -> Callable[[str], str]:
 
     convert: Callable[[str], str] = opencc.OpenCC("t2s").convert
     return convert
+
+
+@lru_cache(maxsize=1)
+def _any_mark() -> re.Pattern[str]:
+    marks = characters.traditional_only() | characters.japanese_only() | set(characters.SHARED)
+    return re.compile(f"[{characters.character_class(marks)}]")
 
 
 @lru_cache(maxsize=1)
