@@ -61,7 +61,7 @@ def _faces(eyes_and_mouths: str) -> str:
 
 
 # A face has brackets and eyes or a mouth of these. Other texts skip the patterns, which are slow.
-_FACE_HINT = re.compile(r"[▽∇ωεᴗ‿Дಥ﹏︵︶︿◡∀ㅂ﹏]|\^[oOv_\-.]\^|´ ?ε|'▽|T[_^]|[TQ][oO][TQ]|[;；]_|[╥┬]|¯y?3")
+_FACE_HINT = re.compile(r"[▽∇ωεᴗ‿Дಥ﹏︵︶︿◡∀ㅂ\^╥┬¯•]")
 _HAPPY = re.compile(
     _faces(
         r"\^[▽∇oOωεv∀_\-.]\^|≧[▽∇◡ωoᴗ]≦|¯y?[▽∇︶ω‿ε3]¯|´ ?[▽∀ω・ε] ?`|•[ㅂωᴗ◡‿]•|[゜ﾟ°][▽∀ω][゜ﾟ°]|・[ω∀▽]・|[⌒︶][▽∇︶‿ω_][⌒︶]|'[▽ω]'|◕[‿◡ω︶]{1,2}◕|ᵔ[ᴗ◡‿]ᵔ|˘[▽◡ᴗ‿]˘"
@@ -128,7 +128,7 @@ def replace(text: str, mode: str) -> tuple[str, int]:
     (('物流[表情]快', 1), ('物流 快', 1))
     """
     count = 0
-    if ("(" in text or "（" in text) and _FACE_HINT.search(text):
+    if ("(" in text or "（" in text) and (_FACE_HINT.search(text) or "ToT" in text):
         text, happy = _HAPPY.subn("[开心]" if mode == "name" else " ", text)
         text, sad = _SAD.subn("[难过]" if mode == "name" else " ", text)
         count = happy + sad

@@ -172,8 +172,9 @@ class Normaliser:
         if _ACCENTS.search(text):
             text = _counted(counts, "control", *_without_piled_accents(text))
         text = self._without_control(text, counts)
-        text = _counted(counts, "whitespace", *_LINE_BREAK.subn("\n", text))
-        text = _counted(counts, "whitespace", *_OTHER_BLANK.subn(" ", text))
+        if _OTHER_BLANK.search(text):
+            text = _counted(counts, "whitespace", *_LINE_BREAK.subn("\n", text))
+            text = _counted(counts, "whitespace", *_OTHER_BLANK.subn(" ", text))
         text = _counted(counts, "width", *_with_normal_width(text))
         if section.strip_html and ("<" in text or "&" in text):
             text = _counted(counts, "html", *markup.strip(text))
