@@ -18,12 +18,16 @@ _DEFAULTS = """
 thebuyerdidnotleaveacomment thisuserdidnotleaveareview thisuserhasnotwrittenareview defaultpositivereview
 automaticpositivereview defaultgoodreview nocommentprovided nocommentsprovided nocommentleft
 nowrittenreview thecustomerdidnotleaveacomment thecustomerdidnotleaveareview customerleftnocomment
-thisuserleftnocomment theuserleftnoreview thereviewerdidnotleaveacomment theuserdidnotwriteareview nocontent noreviewcontent
+thisuserleftnocomment theuserleftnoreview thereviewerdidnotleaveacomment theuserdidnotwriteareview
+nocontent noreviewcontent
 """
 _TEXTS = frozenset(_DEFAULTS.split())
 _WHO = "(?:[该此本这]?(?:个|位|名)?(?:用户|买家|客户|顾客|评价方|评论方|对方|会员|消费者|购买者)|您|你)"
 _STARS = "(?:全|[5五]颗?)?星?"
-_RATED = rf"(?:系统|平台|商城|淘宝|天猫|京东)?(?:已|将)?(?:自动|默认)?(?:为|给予?出?|做出|作出)?(?:您|你)?{_STARS}(?:好评|评价)?{_STARS}"
+_RATED = (
+    rf"(?:系统|平台|商城|淘宝|天猫|京东)?(?:已|将)?(?:自动|默认)?(?:为|给予?出?|做出|作出)?(?:您|你)?"
+    rf"{_STARS}(?:好评|评价)?{_STARS}"
+)
 _PATTERN = re.compile(
     rf"(?:{_WHO}){{0,2}}(?<=.)(?:在?(?:\d{{1,3}}|十五|三十)天内|超时|暂时?|还|尚|并)?(?:没有|没|未)(?:能|有)?(?:及时)?"
     r"(?:填写|做出|作出|留下|发表|输入|提交|给出|进行|写下?)?(?:任何|文字|其他|商品|具体|相关)*(?:评价|评论|评语|内容)(?:的?内容)?"

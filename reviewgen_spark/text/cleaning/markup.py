@@ -18,10 +18,11 @@ _INLINE = (
 )
 _NAMES = "|".join(sorted((re.escape(name) for name in f"{_BLOCK} {_INLINE}".split()), key=len, reverse=True))
 _BLOCK_NAMES = frozenset(_BLOCK.split())
-_LINE_NAMES = frozenset(
+_LINE = (
     "address article aside blockquote body br center dd div dl dt fieldset figcaption footer form h1 h2 h3 h4 h5 h6 "
-    "header hr html legend li main nav ol p pre section table tbody tfoot thead title tr ul".split()
+    "header hr html legend li main nav ol p pre section table tbody tfoot thead title tr ul"
 )
+_LINE_NAMES = frozenset(_LINE.split())
 
 _COMMENT = re.compile(r"<!--(?:[^<]|<(?!!--))*?-->|<!--|<!doctype[^<>]*>|<!\[CDATA\[|\]\]>", re.IGNORECASE | re.DOTALL)
 _HIDDEN = re.compile(r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
@@ -29,7 +30,7 @@ _HIDDEN = re.compile(r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|\Z)", re.IGNORECAS
 _TAG = re.compile(rf"<\s?(/?)\s?({_NAMES})(?=[\s/>])([^<>]*)>", re.IGNORECASE)
 # <b> without its closing tag is bold type of a cut text.
 # Sizes, cups and choices: <S>, <M/L>, <Small>. They are tags only with attributes, or with their closing tag.
-_SIZES = frozenset("a b s small big".split())
+_SIZES = frozenset({"a", "b", "s", "small", "big"})
 _CLOSING = re.compile(r"<\s?/\s?(a|b|s|small|big)\s?>", re.IGNORECASE)
 _CHOICES = re.compile(r"<[A-Za-z]{1,3}(?:[/ ][A-Za-z]{1,3})+\Z")
 # A text that was cut at a fixed length often ends inside a tag. Only a tag with a space or slash is certainly one.
@@ -45,7 +46,7 @@ _C1 = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0x
 
 
 def strip(text: str) -> tuple[str, int]:
-    """Removes known tags, scripts, styles and comments, and decodes entities, until nothing changes.
+    r"""Removes known tags, scripts, styles and comments, and decodes entities, until nothing changes.
 
     A tag that starts a line becomes a line break, any other block tag a space. An inline tag is removed without one.
     Sizes in angle brackets are kept. Call it only for texts with `<` or `&`.
@@ -54,7 +55,7 @@ def strip(text: str) -> tuple[str, int]:
         The text, and the number of tags and entities that were replaced.
 
     >>> strip("很好&amp;lt;br/&amp;gt;<b>推荐</b>")
-    ('很好\\n推荐', 7)
+    ('很好\n推荐', 7)
     >>> strip("尺码<S>或<M>都行")
     ('尺码<S>或<M>都行', 0)
     >>> strip("<Java核心技术> 价格<50 AT&T")

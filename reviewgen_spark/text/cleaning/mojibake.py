@@ -18,6 +18,7 @@ _LATIN_HINT = re.compile(
 # The first two UTF-8 bytes of Chinese characters and marks, read as GBK: 锛=，！？ 銆=。、 鐨=的 涓=不上中 浜=了人 鏄=是 寰=很
 # 鍙=可只 濂=好 鎴=我 杩=这还 娌=没 閿=锟 and so on. They are rare in real text. The strict decoding
 # below decides whether a text is mojibake.
+_FREQUENT = "瑕浏榻瑜娓瑾宕榄楂姊浒妞"  # in real reviews, so they are no hint
 GBK_LEADS = "锛銆锟鈥" + "".join(
     character
     for lead in range(0xE4, 0xEA)

@@ -50,7 +50,7 @@ _JOINER_KEPT = re.compile("(?<=[\u2600-\u27bf\U0001f000-\U0001faff])\u200d(?=[\u
 
 # --- width
 _CHINESE_MARKS = "！（），：；？…"
-# Fractions, powers, indices, circled and compatibility letters of kaomoji, marks that NFKC splits in a space and an accent.
+# Fractions, powers, indices, circled digits, letters of kaomoji. NFKC splits some marks into a space and an accent.
 _OTHER_MEANING = "¼-¾⅐-⅟↉²³¹⁰ⁱ⁴-ⁿ₀-₎①-⑳⓪㉑-㉟㊱-㊿™ªº″‴´¨¯¸˘-˝゛゜ﾞﾟㄱ-ㆎ︰-﹏"
 _NFKC_PART = re.compile(f"[^{_CHINESE_MARKS}{_OTHER_MEANING}]+")
 _BEFORE_NFKC = str.maketrans(
@@ -75,7 +75,8 @@ _MAY_REPEAT = "0-9０-９〇零一二三四五六七八九十百千万亿"
 _MARKER_RUN_GATE = "]["
 # Runs that mean something: sizes XXXXL, LLLL码; grades AAAAA级; stars ★★★★☆; a masked number 138****5678; #FFFFFF.
 _KEPT_RUN = re.compile(
-    r"(?<![A-Za-z])(?:[Xx]{1,9}[LlSs](?![A-Za-z])|([A-Z])\1{3,5}(?= ?-?(?:[级景罩杯码号档等]|电池|batter|cell|size|grade|rated)))"
+    r"(?<![A-Za-z])(?:[Xx]{1,9}[LlSs](?![A-Za-z])|([A-Z])\1{3,5}"
+    r"(?= ?-?(?:[级景罩杯码号档等]|电池|batter|cell|size|grade|rated)))"
     r"|(?:(?<=信用)|(?<=评级)|(?<=等级)|(?<=罩杯)|(?<=尺码)|(?<=级[:：]))([A-Z])\2{3,5}(?![A-Za-z])"
     r"|(?<![★☆])[★☆]{4,10}(?![★☆])|(?<=[0-9])([*xX×])\3{3,11}(?=[0-9])|#[0-9A-Fa-f]{6}(?![0-9A-Za-z])"
 )
@@ -96,11 +97,11 @@ class Normalised(NamedTuple):
 
 
 class Normaliser:
-    """Normalises texts by the rules of a `clean` section. A worker compiles them once.
+    r"""Normalises texts by the rules of a `clean` section. A worker compiles them once.
 
     >>> text, counts = Normaliser(CleanSection()).normalise("很好！！！！！<br/>１００％滿意&nbsp;www.a.com")
     >>> text, counts
-    ('很好！！！\\n100%满意 [URL]', {'width': 4, 'html': 2, 'simplified': 1, 'urls': 1, 'repeats': 1, 'whitespace': 1})
+    ('很好！！！\n100%满意 [URL]', {'width': 4, 'html': 2, 'simplified': 1, 'urls': 1, 'repeats': 1, 'whitespace': 1})
     """
 
     def __init__(self, section: CleanSection) -> None:
