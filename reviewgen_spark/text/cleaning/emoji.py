@@ -50,7 +50,7 @@ OTHER = "[表情]"
 _ALONE = r"(?<![A-Za-z0-9:;=_])"
 _END = r"(?![A-Za-z0-9_])"
 # 罩杯:D and 选项:P are choices. Only a blank, a mark or a word of mood comes before a laughing face.
-_MOOD = r"(?<![^\W了啊呢哦呀啦吧哈嘻呵嘿噢嗯哒滴的棒赞好爱欢心意快美谢])"
+_MOOD = r"(?<![^\W了啊呢哦呀啦吧哈嘻呵嘿噢嗯哒滴的棒赞好爱欢心意快美谢笑乐])"
 _OPEN, _CLOSE = "[(（]", "[)）]"
 # Cheeks, sweat and arms around a face.
 _DECOR, _ARM = "[*〃✿｡。๑=・･|゜oO]{0,2}", "[ノﾉ✧و۶]{0,3}(?:(?<=[)）])o(?![A-Za-z]))?"
@@ -77,9 +77,9 @@ _KAOMOJI_BY_NAME = {
     "[开心]": (
         rf"\(?[*oO]?\^[_\-.oO ]?\^[*oO]?\)?|\(?\*\^[_\-]\^\*\)?|\(?≧[▽∇◡ω]≦\)?|\(?[◕●][‿ω◡︶][◕●]\)?"
         rf"|\(?o?\(?∩[_.]∩\)?o?\)?"
-        rf"|\(?n_n\)|\(?\*?¯[︶‿]¯\*?\)?|\(?[⌒︶][‿▽_ω.][⌒︶]\)?|{_ALONE}[:=]-?(?P<smile>\)+){_END}|{_ALONE}{_MOOD}:-?D(?!\w)"
+        rf"|\(?n_n\)|\(?\*?¯[︶‿]¯\*?\)?|\(?[⌒︶][‿▽_ω.][⌒︶]\)?|{_ALONE}[:=]-?(?P<smile>\)+){_END}|{_ALONE}(?::-|{_MOOD}:)D(?!\w)"
     ),
-    "[调皮]": rf"{_ALONE};-?(?P<wink>\)+){_END}|{_ALONE}{_MOOD}[:;]-?[Pp](?!\w)|\( ?° ?ʖ ?°\)",
+    "[调皮]": rf"{_ALONE};-?(?P<wink>\)+){_END}|{_ALONE}(?:[:;]-|{_MOOD}[:;])[Pp](?!\w)|\( ?° ?ʖ ?°\)",
     "[难过]": (
         rf"{_ALONE}:-?(?P<frown>\(+){_END}|{_ALONE}:'\(|\(?[╥┬][_﹏╭][╥┬]\)?|{_ALONE}\(?[TQ]_+[TQ]\)?{_END}|{_ALONE};_;{_END}"
     ),

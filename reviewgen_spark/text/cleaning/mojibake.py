@@ -15,9 +15,8 @@ _LATIN_HINT = re.compile(
     "[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u2026\u2030\u2039\u203a\u20ac\u2122]"
 )
 
-# The first two UTF-8 bytes of Chinese characters and marks, read as GBK: 锛=，！？ 銆=。、 鐨=的 涓=不上中 浜=了人 鏄=是 寰=很
-# 鍙=可只 濂=好 鎴=我 杩=这还 娌=没 閿=锟 and so on. They are rare in real text. The strict decoding
-# below decides whether a text is mojibake.
+# The first two UTF-8 bytes of Chinese characters and marks, read as GBK: 锛=，！？ 銆=。、 鐨=的 涓=不上中 浜=了人 鏄=是
+# and so on. They are rare in real text. The strict decoding below decides whether a text is mojibake.
 _FREQUENT = "瑕浏榻瑜娓瑾宕榄楂姊浒妞"  # in real reviews, so they are no hint
 GBK_LEADS = "锛銆锟鈥" + "".join(
     character
@@ -146,7 +145,7 @@ def _is_usual(text: str) -> bool:
     frequent = 0
     for character in han:
         simplified, big5 = character.encode("gb2312", "ignore"), character.encode("big5", "ignore")
-        frequent += (simplified[:1] and simplified[0] in _LEVEL_1) or (big5[:1] and big5[0] in _BIG5_LEVEL_1)
+        frequent += (simplified != b"" and simplified[0] in _LEVEL_1) or (big5 != b"" and big5[0] in _BIG5_LEVEL_1)
     others = sum(character.isalpha() for character in text) - len(han)
     return frequent >= 0.7 * len(han) and others <= 0.2 * len(han)
 
