@@ -15,7 +15,7 @@ _LATIN_HINT = re.compile(
     "[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u2026\u2030\u2039\u203a\u20ac\u2122]"
 )
 
-# The first two UTF-8 bytes of Chinese characters and marks, read as GBK: 锛=，！？ 銆=。、 鐨=的 涓=不上中 浜=了人 鏄=是
+# The first two UTF-8 bytes of Chinese characters and marks, read as GBK: 锛=，！？ 銆=。、 鐨=的 涓=不上中
 # and so on. They are rare in real text. The strict decoding below decides whether a text is mojibake.
 _FREQUENT = "瑕浏榻瑜娓瑾宕榄楂姊浒妞"  # in real reviews, so they are no hint
 GBK_LEADS = "锛銆锟鈥" + "".join(
