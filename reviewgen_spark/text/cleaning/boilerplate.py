@@ -16,12 +16,24 @@ _DEFAULTS = """
 没有评价内容 无评价内容 无内容 这个用户很懒什么都没有留下 这个用户很懒什么也没留下 该用户很懒什么都没留下
 此用户很懒什么都没留下 本次评价为系统默认好评 noreview nocomment nocomments noreviewtext theuserdidnotleaveacomment
 thebuyerdidnotleaveacomment thisuserdidnotleaveareview thisuserhasnotwrittenareview defaultpositivereview
-automaticpositivereview defaultgoodreview
+automaticpositivereview defaultgoodreview nocommentprovided nocommentsprovided nocommentleft
+nowrittenreview thecustomerdidnotleaveacomment thecustomerdidnotleaveareview customerleftnocomment
+thisuserleftnocomment theuserleftnoreview thereviewerdidnotleaveacomment theuserdidnotwriteareview
+nocontent noreviewcontent
 """
 _TEXTS = frozenset(_DEFAULTS.split())
+_WHO = "(?:[该此本这]?(?:个|位|名)?(?:用户|买家|客户|顾客|评价方|评论方|对方|会员|消费者|购买者)|您|你)"
+_STARS = "(?:全|[5五]颗?)?星?"
+_RATED = (
+    rf"(?:系统|平台|商城|淘宝|天猫|京东)?(?:已|将)?(?:自动|默认)?(?:为|给予?出?|做出|作出)?(?:您|你)?"
+    rf"{_STARS}(?:好评|评价)?{_STARS}"
+)
 _PATTERN = re.compile(
-    r"(?:[该此本]?(?:用户|买家|客户|评价方|会员)){1,2}(?:在?\d{1,3}天内)?(?:没有|没|未)(?:及时)?(?:填写|做出|作出|留下|发表|写)?(?:任何)?(?:文字)?(?:评价|评论)(?:内容)?"
-    r"(?:系统|平台)?(?:自动|默认)?(?:给出?|为)?(?:[5五]星)?(?:好评|评价)?(?:[5五]星)?"
+    rf"(?:{_WHO}){{0,2}}(?<=.)(?:在?(?:\d{{1,3}}|十五|三十)天内|超时|暂时?|还|尚|并)?(?:没有|没|未)(?:能|有)?(?:及时)?"
+    r"(?:填写|做出|作出|留下|发表|输入|提交|给出|进行|写下?)?(?:任何|文字|其他|商品|具体|相关)*(?:评价|评论|评语|内容)(?:的?内容)?"
+    rf"(?:超时)?{_RATED}"
+    rf"|(?:{_WHO})?(?:超时|逾期|过期)未(?:做出|作出|填写)?(?:评价|评论)?{_RATED}"
+    rf"|(?:此|本|该)?(?:条|次)?(?:评价|评论)(?:内容)?(?:为空|未填写|由系统(?:自动|默认)(?:生成|给出|评价))"
 )
 _MAX_CHARS = 40  # longer texts are not checked, because no default review is longer
 

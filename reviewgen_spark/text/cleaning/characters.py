@@ -12,6 +12,9 @@ _BLOCKS = ((0x3400, 0x4DC0), (0x4E00, 0xA000))  # CJK extension A; CJK unified i
 HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3007"
 """Han characters of the basic plane, for use inside a character class of a regular expression."""
 
+SHARED = "後於乾夥徵摺菸麽瞭藉覆著"
+"""Traditional characters that GB 2312 has too, for a name or a rare word. Their words decide on the script."""
+
 
 def _unified() -> list[str]:
     return [chr(code) for low, high in _BLOCKS for code in range(low, high)]
@@ -52,7 +55,20 @@ def simplified_only() -> frozenset[str]:
     >>> "这" in simplified_only(), "后" in simplified_only()
     (True, False)
     """
-    return frozenset(c for c in _converted("s2t") if not _in_charset(c, "big5")) - traditional_only()
+    return frozenset(c for c in _converted("s2t") if not _in_charset(c, "big5")) - traditional_only() - set(SHARED)
+
+
+@lru_cache(maxsize=1)
+def japanese_only() -> frozenset[str]:
+    """Returns the new Japanese forms that neither Chinese character set has.
+
+    >>> "満" in japanese_only(), "国" in japanese_only(), "質" in japanese_only()
+    (True, False, False)
+    """
+    forms = _converted("jp2t")
+    return (
+        frozenset(c for c in forms if not _in_charset(c, "gb2312") and not _in_charset(c, "big5")) - traditional_only()
+    )
 
 
 def character_class(characters: frozenset[str]) -> str:
@@ -72,5 +88,10 @@ def character_class(characters: frozenset[str]) -> str:
 
 @lru_cache(maxsize=1)
 def plain_han() -> frozenset[str]:
-    """Returns unified characters that are not traditional-only. No rule of `normalise` changes them."""
-    return frozenset(chr(code) for code in range(0x4E00, 0x9FFF)) - traditional_only()
+    """Returns unified characters that are never traditional or only Japanese. No rule of `normalise` changes them."""
+    return (
+        frozenset(chr(code) for code in range(0x4E00, 0x9FFF))
+        - traditional_only()
+        - japanese_only()
+        - frozenset(SHARED)
+    )

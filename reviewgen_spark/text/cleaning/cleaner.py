@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from reviewgen_spark.config import CleanSection
-from reviewgen_spark.text.cleaning import boilerplate, language, normalise
+from reviewgen_spark.text.cleaning import boilerplate, language, normalise, traditional
 from reviewgen_spark.text.privacy import pii
 
 _KEY_PARTS = re.compile(r"\w+")  # twice as fast as [^\W_]+
@@ -42,7 +42,7 @@ def key_of(text: str) -> str:
     ('很好推荐iphone', '!!!')
     """
     key = "".join(_KEY_PARTS.findall(text)).casefold()
-    return (key.replace("_", "") if "_" in key else key) or text
+    return (key.replace("_", "") if "_" in key else key) or text.replace("\n", " ")
 
 
 def hash_of(key: str) -> str:
@@ -82,9 +82,11 @@ class Cleaner:
         text, rules = self._normaliser.surface(text)
         surface = text
         detected = language.detect(surface)
-        if section.simplify_chinese and detected is not language.SIMPLIFIED and normalise.has_traditional(text):
+        if section.simplify_chinese and detected is not language.SIMPLIFIED and traditional.has_traditional(text):
             text, more_rules = self._normaliser.normalise(text)
             rules = {name: rules.get(name, 0) + more_rules.get(name, 0) for name in rules | more_rules}
+            if "garbled" in rules:
+                rules["garbled"] = 1  # a flag, not a number of changes
         if truncated:
             rules = {**rules, "truncated": 1}
         if not text:

@@ -47,7 +47,8 @@ em por para com muito bom mas mais como isso este tudo produto qualidade gostei 
 na no eu foi de het een en niet ik voor met zeer goed maar ook als zijn deze dit heel mooi snel en och det att som är
 på inte jag med för mycket bra og det ikke jeg er som meget god ja nie się na z że jest to bardzo dobry ale polecam
 produkt jak ve bir bu çok iyi için değil ama güzel ürün yang dan tidak ini itu di dengan untuk saya bagus sangat
-barang sesuai cepat terima kasih produk và là của không có cho rất tốt hàng này được giao ang ng sa mga ko siya
+barang sesuai cepat terima kasih produk và là của không có cho rất tốt hàng này được giao pham khong duoc nhanh đẹp lắm
+ang ng sa mga ko siya
 maganda salamat po hen hao bu cuo zhen xihuan tai le wo shi zhe ge dongxi piaoliang manyi kuai desu arigatou totemo
 """
 

@@ -10,19 +10,22 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from reviewgen_spark.text.cleaning import characters, english_words
+from reviewgen_spark.text.cleaning import characters, english_words, traditional
 
 _MARKER = re.compile(r"\[(?:[A-Z_]{2,9}|[\u4e00-\u9fff]{1,4})\]")
-_LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]+(?:['’&+.\-][A-Za-z]+)*")
+_LATIN = "A-Za-z\u00c0-\u024f\u1e00-\u1eff\u0300-\u036f"  # with Vietnamese, also as separate accents
+_LATIN_WORD = re.compile(rf"[{_LATIN}]+(?:['’&+.\-][A-Za-z]+)*")
 _KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d]")
 _HAN = re.compile(f"[{characters.HAN}\U00020000-\U0003ffff]+")
 _FOREIGN = re.compile(r"[^\W\d_]")  # any other letter, after Latin, Han and kana are removed
 _LATIN_KANA_OR_HAN = re.compile(
-    f"[A-Za-z\u00c0-\u024f\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d{characters.HAN}\U00020000-\U0003ffff]+"
+    f"[{_LATIN}\u3041-\u3096\u30a1-\u30fa\uff66-\uff9d{characters.HAN}\U00020000-\U0003ffff]+"
 )
 # Matches anything but ASCII, common marks, accented Latin letters and Han. Without a match there are no other scripts.
-_OTHER_SCRIPT = re.compile(f"[^\x00-\x7f\u00b7\u00c0-\u024f\u2010-\u2027\u3000-\u3020\uff01-\uff20{characters.HAN}]")
-_ACCENT = re.compile(r"[\u00c0-\u024f]")
+_OTHER_SCRIPT = re.compile(
+    f"[^\x00-\x7f\u00b7\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff\u2010-\u2027\u3000-\u3020\uff01-\uff20{characters.HAN}]"
+)
+_ACCENT = re.compile(r"[\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]")
 
 _CHINESE_SHARE = 0.6  # least share of Han in a Chinese text; below it the text may be mixed
 _CHINESE_SHARE_OF_NAMES = 0.2  # the same if no Latin word is an English word: iPhone 11 很好
@@ -49,17 +52,17 @@ def detect(text: str) -> Language:
         return SIMPLIFIED if _HAN.search(text) else _NOTHING
     if "[" in text:
         text = _MARKER.sub(" ", text)
-    han = 0 if text.isascii() else sum(map(len, _HAN.findall(text)))
+    is_ascii = text.isascii()
+    han = 0 if is_ascii else sum(map(len, _HAN.findall(text)))
     words = _LATIN_WORD.findall(text)
     kana = foreign = 0
-    if _OTHER_SCRIPT.search(text):
+    if not is_ascii and _OTHER_SCRIPT.search(text):
         kana = len(_KANA.findall(text))
         foreign = len(_FOREIGN.findall(_LATIN_KANA_OR_HAN.sub("", text)))
     total = han + len(words) + kana + foreign
     if not total:
         return _NOTHING
-    # A single の is decoration in Chinese. Japanese has about as much kana as Han.
-    if kana * 4 > han + kana and (kana > 1 or han < 2):
+    if kana and traditional.is_japanese(text):
         return Language("other", round((kana + han) / total, 4))
     if foreign * 2 > total:
         return Language("other", round(foreign / total, 4))
@@ -85,31 +88,35 @@ _NOTHING = Language("other", 0.0)
 def _beyond_simplified() -> re.Pattern[str]:
     """Matches anything but simplified or common Han, Chinese marks, digits and ASCII marks without brackets."""
     han = characters.character_class(characters.plain_han())
-    return re.compile(f"[^ -@\\\\-`{{-~\u00b7—…‘’“”、。《》〈〉「」【】！（），：；？～{han}]")
+    return re.compile(f"[^\n -@\\\\-`{{-~\u00b7—…‘’“”、。《》〈〉「」【】！（），：；？～{han}]")
 
 
-@lru_cache(maxsize=2)
-def _only(script: str) -> re.Pattern[str]:
-    script_characters = characters.traditional_only() if script == "zh-hant" else characters.simplified_only()
-    return re.compile(f"[{characters.character_class(script_characters)}]")
+@lru_cache(maxsize=1)
+def _simplified_only() -> re.Pattern[str]:
+    return re.compile(f"[{characters.character_class(characters.simplified_only())}]")
 
 
 def _chinese(text: str, share: float) -> Language:
-    traditional = len(_only("zh-hant").findall(text))
-    if not traditional:
+    marks = traditional.script_marks(text)
+    if not marks:
         return Language("zh-hans", round(share, 4))
-    simplified = len(_only("zh-hans").findall(text))
-    code = "zh-hant" if traditional > simplified else "zh-hans"
-    return Language(code, round(share * max(traditional, simplified) / (traditional + simplified), 4))
+    if traditional.is_japanese(text):
+        return Language("other", round(share, 4))
+    evidence = sum(mark in characters.traditional_only() for mark in marks) + traditional.shared_traditional(text)
+    if not evidence:
+        return Language("zh-hans", round(share, 4))
+    simplified = len(_simplified_only().findall(text))
+    code = "zh-hant" if evidence > simplified else "zh-hans"
+    return Language(code, round(share * max(evidence, simplified) / (evidence + simplified), 4))
 
 
 def _latin(words: list[str], text: str, share: float) -> Language:
     """Detects English or another language in Latin letters, by words, then by letter pairs."""
     lowered = [word.lower().replace("’", "'") for word in words]
-    english = sum(word in english_words.ENGLISH for word in lowered)
-    others = sum(word in english_words.OTHER_LATIN for word in lowered)
-    accents = sum(_ACCENT.search(word) is not None for word in words)
-    others += accents
+    english = sum(map(english_words.ENGLISH.__contains__, lowered))
+    others = sum(map(english_words.OTHER_LATIN.__contains__, lowered))
+    if not text.isascii():
+        others += sum(_ACCENT.search(word) is not None for word in words)
     if english > others:
         return Language("en", round(share * english / (english + others), 4))
     if others:

@@ -5,7 +5,6 @@ An HTML parser is not used, because it would delete `<Java核心技术>`. In `�
 """
 
 import re
-from collections.abc import Callable
 from html.entities import html5
 
 _BLOCK = (
@@ -19,11 +18,21 @@ _INLINE = (
 )
 _NAMES = "|".join(sorted((re.escape(name) for name in f"{_BLOCK} {_INLINE}".split()), key=len, reverse=True))
 _BLOCK_NAMES = frozenset(_BLOCK.split())
+_LINE = (
+    "address article aside blockquote body br center dd div dl dt fieldset figcaption footer form h1 h2 h3 h4 h5 h6 "
+    "header hr html legend li main nav ol p pre section table tbody tfoot thead title tr ul"
+)
+_LINE_NAMES = frozenset(_LINE.split())
 
 _COMMENT = re.compile(r"<!--(?:[^<]|<(?!!--))*?-->|<!--|<!doctype[^<>]*>|<!\[CDATA\[|\]\]>", re.IGNORECASE | re.DOTALL)
 _HIDDEN = re.compile(r"<(script|style)\b[^<>]*>.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 # A tag never contains another "<", so time is linear and an unclosed tag does not delete the text after it.
-_TAG = re.compile(rf"<\s?/?\s?({_NAMES})(?=[\s/>])[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(rf"<\s?(/?)\s?({_NAMES})(?=[\s/>])([^<>]*)>", re.IGNORECASE)
+# <b> without its closing tag is bold type of a cut text.
+# Sizes, cups and choices: <S>, <M/L>, <Small>. They are tags only with attributes, or with their closing tag.
+_SIZES = frozenset({"a", "b", "s", "small", "big"})
+_CLOSING = re.compile(r"<\s?/\s?(a|b|s|small|big)\s?>", re.IGNORECASE)
+_CHOICES = re.compile(r"<[A-Za-z]{1,3}(?:[/ ][A-Za-z]{1,3})+\Z")
 # A text that was cut at a fixed length often ends inside a tag. Only a tag with a space or slash is certainly one.
 _CUT_TAG = re.compile(rf"<(?:/|(?:{_NAMES})[\s/])[a-z0-9\s=\"':/._#;%?&-]*", re.IGNORECASE)
 
@@ -37,15 +46,18 @@ _C1 = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0x
 
 
 def strip(text: str) -> tuple[str, int]:
-    """Removes known tags, scripts, styles and comments, and decodes entities, until nothing changes.
+    r"""Removes known tags, scripts, styles and comments, and decodes entities, until nothing changes.
 
-    A block tag becomes a space, an inline tag is removed without one. Call it only for texts with `<` or `&`.
+    A tag that starts a line becomes a line break, any other block tag a space. An inline tag is removed without one.
+    Sizes in angle brackets are kept. Call it only for texts with `<` or `&`.
 
     Returns:
         The text, and the number of tags and entities that were replaced.
 
     >>> strip("很好&amp;lt;br/&amp;gt;<b>推荐</b>")
-    ('很好 推荐', 7)
+    ('很好\n推荐', 7)
+    >>> strip("尺码<S>或<M>都行")
+    ('尺码<S>或<M>都行', 0)
     >>> strip("<Java核心技术> 价格<50 AT&T")
     ('<Java核心技术> 价格<50 AT&T', 0)
     """
@@ -55,9 +67,10 @@ def strip(text: str) -> tuple[str, int]:
     for _ in range(12):
         count = 0
         if "<" in text:
-            for pattern, replacement in _REMOVED:
-                text, removed = pattern.subn(replacement, text)
-                count += removed
+            text, hidden = _HIDDEN.subn(" ", text)
+            text, comments = _COMMENT.subn(" ", text)
+            text, tags = _without_tags(text)
+            count += hidden + comments + tags
             text, cut = _without_cut_tags(text)
             count += cut
         if "&" in text:
@@ -69,21 +82,34 @@ def strip(text: str) -> tuple[str, int]:
     return text, total
 
 
-def _space_for_block(tag: re.Match[str]) -> str:
-    return " " if tag[1].lower() in _BLOCK_NAMES else ""
+def _without_tags(text: str) -> tuple[str, int]:
+    closed = {name.lower() for name in _CLOSING.findall(text)} if "/" in text else set()
+    removed = 0
 
+    def replacement(tag: re.Match[str]) -> str:
+        nonlocal removed
+        slash, name, rest = tag.groups()
+        lowered = name.lower()
+        if (
+            lowered in _SIZES
+            and not slash
+            and lowered not in closed
+            and "=" not in rest
+            and (name != "b" or rest.strip(" /"))
+        ):
+            return tag[0]
+        removed += 1
+        return "\n" if lowered in _LINE_NAMES else " " if lowered in _BLOCK_NAMES else ""
 
-_REMOVED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
-    (_HIDDEN, " "),
-    (_COMMENT, " "),
-    (_TAG, _space_for_block),
-)
+    return _TAG.sub(replacement, text), removed
 
 
 def _without_cut_tags(text: str) -> tuple[str, int]:
     """Removes tags that are cut off at the end of the text, from the last one backwards."""
     end, cut = len(text), 0
     while (start := text.rfind("<", 0, end)) >= 0 and _CUT_TAG.fullmatch(text, start, end):
+        if _CHOICES.match(text[start:end]):
+            break
         end, cut = start, cut + 1
     return text[:end], cut
 
