@@ -1,4 +1,4 @@
-"""Checks the check digits of ID cards and bank cards, to distinguish them from other long numbers."""
+"""Checks the check digits of ID cards, bank cards and bank accounts, to distinguish them from other long numbers."""
 
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _ID_CHECKS = "10X98765432"
@@ -33,3 +33,17 @@ def passes_luhn(digits: str) -> bool:
             value = value * 2 - 9 * (value > 4)
         total += value
     return total % 10 == 0
+
+
+def is_iban(text: str) -> bool:
+    """Checks the two check digits of an international bank account number (modulus 97). Blanks and dashes may be in it.
+
+    Source: ISO 13616-1.
+
+    >>> is_iban("DE89 3704 0044 0532 0130 00"), is_iban("DE88 3704 0044 0532 0130 00")
+    (True, False)
+    """
+    number = "".join(c for c in text.upper() if c not in " -")
+    if not 15 <= len(number) <= 34:
+        return False
+    return int("".join(str(int(c, 36)) for c in number[4:] + number[:4])) % 97 == 1
