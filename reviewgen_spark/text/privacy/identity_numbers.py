@@ -6,7 +6,7 @@ from reviewgen_spark.text.privacy.check_digits import is_iban, is_id_card, passe
 from reviewgen_spark.text.privacy.pattern import DIGIT_BEFORE, IS, NO_UNIT, Pattern, digits_of, is_after_measure
 
 _SEP = r"[ \-]"
-_GROUP_SEP = r"[ \-._/]{1,2}"
+_GROUP_SEP = r"[ \-._]{1,2}"
 _ID_CARD = (
     rf"{DIGIT_BEFORE}[1-9]\d{{5}}{_SEP}?(?:18|19|20)\d\d{_SEP}?(?:0[1-9]|1[0-2]){_SEP}?(?:0[1-9]|[12]\d"
     rf"|3[01]){_SEP}?\d{{3}}[\dXx](?![0-9A-Za-z])"
@@ -28,7 +28,7 @@ _SOCIAL_SECURITY_WORD = (
     r"(?:(?<![A-Za-z])(?:[Ss][Ss][Nn]|[Ss]ocial [Ss]ecurity)|社会安全)(?: ?(?:号码|号|[Nn]o\.?|[Nn]umber|#))?(?: is )?"
     rf"{IS}(?P<id>\d{{3}}[ \-.]?\d\d[ \-.]?\d{{4}})(?![0-9A-Za-z])"
 )
-_IBAN = r"(?<![A-Za-z0-9])[A-Za-z]{2}\d\d(?:[ \-]?[A-Za-z0-9]{4}){2,7}(?:[ \-]?[A-Za-z0-9]{1,3})?(?![A-Za-z0-9])"
+_IBAN = r"(?<![A-Za-z0-9\-])[A-Z]{2}\d\d(?:[ \-]?[A-Z0-9]{4}){2,7}(?:[ \-]?[A-Z0-9]{1,3})?(?![A-Za-z0-9])"
 _IBAN_WORD = (
     rf"(?<![A-Za-z])(?:IBAN|iban)(?: ?(?:[Nn]o\.?|[Nn]umber|号))?(?: is )?{IS}"
     r"(?P<id>[A-Za-z]{2}\d\d(?:[ \-]?[A-Z0-9]{4}){2,7}(?:[ \-]?[A-Z0-9]{1,3})?)(?![A-Za-z0-9])"
@@ -54,16 +54,20 @@ _ORDER = (
     r"(?:(?:订单|定单|交易|流水|商户单|(?<![A-Za-z])[Oo]rder|下单)(?: ?(?:编号|号码|单号|号|ID|id|[Nn]o\.?|number))?)"
     rf"{IS}(?P<id>[A-Za-z0-9][A-Za-z0-9\-]{{7,31}})(?![A-Za-z0-9])"
 )
-_LONG_NUMBER = r"(?<![0-9A-Za-z.\-])\d{15,32}(?![0-9A-Za-z])"
+_LONG_NUMBER = r"(?<![0-9A-Za-z.\-/])\d{15,32}(?![0-9A-Za-z])"
 
 _MONTH = r"(?:0?[1-9]|1[0-2])"
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
-_YEAR = r"(?:19|20)\d\d"
+_YEAR = r"(?:19[89]\d|20[0-4]\d)"
 _DATE = (
-    rf"(?:{_YEAR}-?{_MONTH}-?{_DAY}|{_MONTH}-{_DAY}-(?:{_YEAR}|\d\d)|{_DAY}-{_MONTH}-(?:{_YEAR}|\d\d)"
-    rf"|{_DAY}-(?:[A-Z][a-z]{{2}})-{_YEAR}|{_YEAR}-{_MONTH})"
+    rf"(?:{_YEAR}-{_MONTH}-{_DAY}|{_MONTH}-{_DAY}-(?:{_YEAR}|\d\d)|{_DAY}-{_MONTH}-(?:{_YEAR}|\d\d)"
+    rf"|{_DAY}-(?:[A-Z][a-z]{{2}})-{_YEAR})"
 )
-_DATES = re.compile(rf"{_DATE}(?:-{_DATE})?(?:-?[T]?\d\d(?:-\d\d){{0,2}})?|{_YEAR}-{_YEAR}|[1-9]\d{{0,4}}-[1-9]\d{{0,4}}")
+_DATE_OR_RANGE = re.compile(
+    rf"{_DATE}(?:-{_DATE})?(?:[T-]\d\d(?:-?\d\d){{0,2}})?|{_YEAR}-{_YEAR}|[1-9]\d{{0,4}}-[1-9]\d{{0,4}}"
+)
+_COMPACT_DATE = re.compile(rf"{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_ORDER_NUMBER_WORD = re.compile(r"号|ID|id|[Nn]o\.?|number")
 
 
 def _is_identifier(match: re.Match[str]) -> bool:
@@ -95,15 +99,13 @@ def _is_social_security(match: re.Match[str]) -> bool:
 def _is_order(match: re.Match[str]) -> bool:
     """Checks that an order number has six digits or more, and is neither a date nor a range of numbers.
 
-    A range or a date without dashes behind 号 or an English "no." is an order number.
+    Eight digits such as 20240115 are an order number only behind 号 or an English "no.".
     """
     number = match["id"]
-    if len(digits_of(number)) < 6:
+    if len(digits_of(number)) < 6 or _DATE_OR_RANGE.fullmatch(number):
         return False
-    if not _DATES.fullmatch(number):
-        return True
-    is_named = re.search(r"号码?|ID|id|[Nn]o\.?|number", match[0][: match.start("id") - match.start()]) is not None
-    return is_named and re.fullmatch(rf"{_DATE}", number.replace("-", "~")) is None and "-" not in number
+    is_named = _ORDER_NUMBER_WORD.search(match.string, match.start(), match.start("id")) is not None
+    return is_named or not _COMPACT_DATE.fullmatch(number)
 
 
 NUMBERS = (

@@ -9,6 +9,7 @@ import re
 from reviewgen_spark.text.privacy.pattern import DIGIT_BEFORE, IS, JOINER, NO_UNIT, Pattern, are_sizes, is_after_measure
 
 _J = JOINER
+_PLAIN_J = r"(?: ?[\-.] ?| )"  # other joiners would match prices: 1799(1999-200), and rates: 1333/1066/800
 _SEP = r"[ \-]"
 _CHINA = rf"(?:[(\[]?(?:\+|00)? ?86[)\]]?(?:{_J})?)?"
 _MOBILE = rf"{DIGIT_BEFORE}{_CHINA}1[3-9]\d{{9}}(?![0-9])(?!\.[0-9])"
@@ -16,9 +17,9 @@ _EACH_DIGIT = (
     rf"{DIGIT_BEFORE}{_CHINA}1(?P<joint>[ \-._/~,，、*|+]|\ufe0f?\u20e3 ?)[3-9](?:(?P=joint)[0-9]){{9}}(?![0-9])[\ufe0f\u20e3]*"
 )
 _MOBILE_GROUPS = (
-    rf"{DIGIT_BEFORE}{_CHINA}[(\[]?1(?:[3-9]\d{_J}\d{{4}}{_J}\d{{4}}|[3-9]\d{_J}\d{{3}}{_J}\d{{5}}"
+    rf"{DIGIT_BEFORE}{_CHINA}[(\[]?1(?:[3-9]\d{_J}\d{{4}}{_J}\d{{4}}|[3-9]\d{_PLAIN_J}\d{{3}}{_PLAIN_J}\d{{5}}"
     rf"|[3-9]\d(?!\.[0-9]){_J}\d{{8}}|[3-9]\d{{5}}(?!\.[0-9]){_J}\d{{4}}"
-    rf"|[3-9]\d{{2}}{_J}\d{{3}}{_J}\d{{4}}|[3-9]\d{{2}}{_J}\d{{4}}{_J}\d{{3}}"
+    rf"|[3-9]\d{{2}}{_PLAIN_J}\d{{3}}{_PLAIN_J}\d{{4}}|[3-9]\d{{2}}{_PLAIN_J}\d{{4}}{_PLAIN_J}\d{{3}}"
     rf"|[3-9]\d(?P<joint>[,，、|:+=\\])\d{{4}}(?P=joint)\d{{4}})(?![0-9])(?!\.[0-9]){NO_UNIT}[\ufe0f\u20e3\])]*"
 )
 _CALL = (
@@ -60,7 +61,7 @@ _ABROAD = (
 _NO_PLUS = (
     rf"{DIGIT_BEFORE}(?<![0-9A-Za-z\-])(?:"
     rf"09\d{{2}}(?:{_J})?\d{{3}}(?:{_J})?\d{{3}}"  # a mobile number of Taiwan
-    rf"|\(?0[2-8]\)?{_J}[2-9]\d{{2,3}}{_J}\d{{4}}|\(0[2-8]\) ?[2-9]\d{{2,3}}[ \-]?\d{{4}}"  # a landline of Taiwan
+    rf"|\(?0[2-8]\)?[ \-]{{1,3}}[2-9]\d{{2,3}}[ \-]{{1,3}}\d{{4}}|\(0[2-8]\) ?[2-9]\d{{2,3}}[ \-]?\d{{4}}"  # a landline of Taiwan
     rf"|07\d{{3}}(?:{_J})?\d{{3}}(?:{_J})?\d{{3}}"  # a mobile number of Britain
     rf"|\(?01\d{{2}}{_J}\d{{3}}{_J}\d{{4}}|\(?01\d{{3}}{_J}\d{{5,6}}|\(?01\d{{3}}{_J}\d{{3}}{_J}\d{{3}}|\(?02\d{_J}\d{{4}}{_J}\d{{4}}"  # Britain
     rf"|\([2-9]\d{{2}}\) ?[\-.]?\d{{3}}[ .\-]?\d{{4}}|[2-9]\d{{2}}(?:-\d{{3}}[\- .]|\.\d{{3}}\.)\d{{4}}"  # North America

@@ -82,7 +82,7 @@ GATE = re.compile(
     r"|[0-9A-Za-z一二三四五六七八九十百零〇\-]{0,5} ?[号弄栋幢座楼室组])"
     r"|(?<=[0-9]) (?=[A-Za-z])(?:[A-Za-z0-9'.]{1,16} ){1,4}(?i:st|street|ave|avenue|rd|road|dr|drive|ln|lane|blvd|boulevard|ct|court|pl|place|way)\b"
     rf"|(?<=[{NUMERALS}])[ .·—\-]?[{NUMERALS}0-9 .·—\-]{{5}}|(?<=[{NUMERALS}十])[一二三四五六七八九十]{{0,3}}[号栋幢单]"
-    rf"|(?<=[{PROVINCES}新])[A-Za-z]|(?<=[件货系])人|(?<=[件货])[者名]|(?<=姓)名)"
+    rf"|(?<=[{PROVINCES}新])[A-Za-z]|(?<=[件货系])人|(?<=件)者|(?<=姓)名)"
 )
 _SPOKEN_HOST = re.compile(r"(?:[#$&*★☆●◎^￥@a)\]}>]|艾特|鼠| at) ?\[URL\]|[.点。丶·,，t)\]] ?(?:com|cn|net|org)", re.IGNORECASE)
 _LONG_RUN = re.compile(rf"[0-9](?:[{_JOINED}]{{0,3}}[0-9]){{4}}")
