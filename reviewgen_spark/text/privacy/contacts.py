@@ -11,9 +11,7 @@ from reviewgen_spark.text.privacy.pattern import Pattern
 # --- e-mail -----------------------------------------------------------------------------------------------------------
 _LOCAL = r"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{1,64}"
 _EMAIL = rf"{_LOCAL}@[A-Za-z0-9\-]{{1,63}}(?:\.[A-Za-z0-9\-]{{1,63}}){{1,4}}(?![A-Za-z0-9@])"
-_PROVIDER = (
-    r"(?:qq|163|126|139|189|sina|sohu|gmail|googlemail|outlook|hotmail|yahoo|icloud|foxmail|aliyun|live|msn|yeah|proton(?:mail)?|me|vip\.\w{2,4})"
-)
+_PROVIDER = r"(?:qq|163|126|139|189|sina|sohu|gmail|googlemail|outlook|hotmail|yahoo|icloud|foxmail|aliyun|live|msn|yeah|proton(?:mail)?|me|vip\.\w{2,4})"
 _TLD = r"(?:com|cn|net|org|edu|hk|tw|co\.uk|de|jp)"
 _SPOKEN_DOT = r" ?(?:[(\[{] ?(?:dot|点) ?[)\]}]|点|丶|。|(?<= )dot(?= )) ?"
 _DOT = rf"(?: ?\. ?|{_SPOKEN_DOT}| ?[·,，] ?)"
@@ -35,7 +33,9 @@ def _is_hidden_email(match: re.Match[str]) -> bool:
     start = match.start()
     is_announced = _MAIL_BEFORE.search(match.string[max(0, start - 28) : start]) is not None
     if sign == " at ":
-        return is_announced or (match["url"] is None and (is_named or match["provider"] is not None))
+        if match["url"] is not None:
+            return is_announced or (sum(map(str.isdigit, local)) > 2 and not _DEVICE.fullmatch(local))
+        return is_announced or is_named or match["provider"] is not None
     if sign.strip() in set("#$&*★☆●◎^￥"):
         return is_announced or (len(sign) == 1 and is_named) or (match["provider"] is not None and len(local) > 2)
     if match["provider"] is not None or sign.strip() != "@":
@@ -54,8 +54,8 @@ _ADD = r"(?:加|联系|搜|➕|佳|嘉)(?:我|个|下|一下|俺|咱)?的?"
 WECHAT_SIGNS = "微威薇维徽溦嶶葳唯魏"
 _WECHAT_WORD = (
     rf"(?:[{WECHAT_SIGNS}]{_SPLIT}(?:信|芯|xin|x(?![A-Za-z]))"
-    rf"|{_ADD} ?(?:卫星|伟信|喂信|位信|绿泡泡|绿色软件|小?[v√✔∨]|[微薇威徽溦](?!信)|\[(?:爱心|表情)\](?!v))"
-    r"|(?<![A-Za-z0-9])\+ ?v|(?<![A-Za-z])家v|\[表情\] ?v"
+    rf"|{_ADD} ?(?:卫星|伟信|喂信|位信|绿泡泡|绿色软件|小?[v√✔∨]|[微薇威徽溦](?!信)(?:\[爱心\])?|\[(?:爱心|表情)\](?!v))"
+    r"|(?<![A-Za-z0-9])\+ ?[我个下]? ?v|(?<![A-Za-z])家v|\[表情\] ?v"
     r"|(?<![A-Za-z0-9])v(?:\[爱心\]|❤|💚)信?"
     r"|(?<![A-Za-z0-9])(?:w[ .\-·]{1,2}x|v[ .\-·]{1,2}x|v ?(?=[:：]))"
     r"|(?<![A-Za-z])(?:we ?chat|wei ?xin|wx|vx|v ?信|wei信|加v|➕v))(?:(?=[^A-Za-z])|(?=[A-Za-z0-9_\-]{6}))"
@@ -108,4 +108,3 @@ def _is_no_car(match: re.Match[str]) -> bool:
 
 
 QQS = (Pattern("QQ", re.compile(_QQ), _is_no_car),)
-

@@ -6,14 +6,14 @@ from reviewgen_spark.text.privacy.check_digits import is_iban, is_id_card, passe
 from reviewgen_spark.text.privacy.pattern import DIGIT_BEFORE, IS, NO_UNIT, Pattern, digits_of, is_after_measure
 
 _SEP = r"[ \-]"
-_GROUP_SEP = r"[ \-._]{1,2}"
+_GROUP_SEP = r"[ \-._]{1,3}"
 _ID_CARD = (
     rf"{DIGIT_BEFORE}[1-9]\d{{5}}{_SEP}?(?:18|19|20)\d\d{_SEP}?(?:0[1-9]|1[0-2]){_SEP}?(?:0[1-9]|[12]\d"
     rf"|3[01]){_SEP}?\d{{3}}[\dXx](?![0-9A-Za-z])"
 )
 # Behind the word the check digit may be wrong, because people mistype it. Papers of Hong Kong and Taiwan have letters.
 _ID_CARD_WORD = (
-    r"(?:身份证|身分证|公民身份|证件|社保|社会保障|(?<![A-Za-z])[Ii][Dd] [Cc]ard)(?: ?(?:号码|证号|卡号|号|[Nn]o\.?|[Nn]umber))?(?: is )?"
+    r"(?:身份证|身分证|公民身份|证件|驾驶证|驾照|社保|社会保障|(?<![A-Za-z])[Ii][Dd] [Cc]ard)(?: ?(?:号码|证号|卡号|号|[Nn]o\.?|[Nn]umber))?(?: is )?"
     rf"{IS}(?P<id>[1-9](?:[ \-./]?\d){{16}}[ \-./]?[\dXx]|[1-9]\d{{14}}|[A-Z]{{1,2}}\d{{6}} ?(?:\([0-9A]\)|[0-9A])?|[A-Z][12]\d{{8}})"
     r"(?![0-9A-Za-z])"
 )
@@ -30,13 +30,11 @@ _SOCIAL_SECURITY_WORD = (
 )
 _IBAN = r"(?<![A-Za-z0-9\-])[A-Z]{2}\d\d(?:[ \-]?[A-Z0-9]{4}){2,7}(?:[ \-]?[A-Z0-9]{1,3})?(?![A-Za-z0-9])"
 _IBAN_WORD = (
-    rf"(?<![A-Za-z])(?:IBAN|iban)(?: ?(?:[Nn]o\.?|[Nn]umber|号))?(?: is )?{IS}"
+    rf"(?i)(?<![A-Za-z])(?:IBAN)(?: ?(?:[Nn]o\.?|[Nn]umber|号))?(?: is )?{IS}"
     r"(?P<id>[A-Za-z]{2}\d\d(?:[ \-]?[A-Z0-9]{4}){2,7}(?:[ \-]?[A-Z0-9]{1,3})?)(?![A-Za-z0-9])"
 )
 _BANK_CARD = rf"{DIGIT_BEFORE}[3-6]\d{{3}}(?:\d{{12,15}}|(?:{_GROUP_SEP}\d{{4}}){{3}}{_GROUP_SEP}\d{{3}})(?![0-9])"
-_BANK_CARD_16 = (
-    rf"{DIGIT_BEFORE}(?:[3-6]\d{{3}}(?:{_GROUP_SEP}\d{{4}}){{3}}|3[47]\d\d{_GROUP_SEP}\d{{6}}{_GROUP_SEP}\d{{5}})(?![0-9])"
-)
+_BANK_CARD_16 = rf"{DIGIT_BEFORE}(?:[3-6]\d{{3}}(?:{_GROUP_SEP}\d{{4}}){{3}}|3[47]\d\d{_GROUP_SEP}\d{{6}}{_GROUP_SEP}\d{{5}})(?![0-9])"
 _BANK_CARD_WORD = (
     r"(?:(?:银行|信用|储蓄|借记|工行|建行|农行|招行|中行)卡(?:卡?号码?)?|(?<![订单])卡号|银行账[号户]|银行帐[号户]|(?<![A-Za-z])[Cc]ard(?: ?(?:[Nn]o\.?|[Nn]umber))?(?: is )?)"
     rf"{IS}(?P<id>[3-6]\d{{3}}(?:(?:{_GROUP_SEP})?\d{{4}}){{2}}(?:{_GROUP_SEP})?\d{{3,4}}(?:(?:{_GROUP_SEP})?\d{{1,3}})?)(?![0-9A-Za-z])"
@@ -84,6 +82,11 @@ def _is_card(match: re.Match[str]) -> bool:
     return passes_luhn(digits) and len(set(digits)) > 1
 
 
+def _has_digits(match: re.Match[str]) -> bool:
+    """Checks a card number behind a word: its check digit may be wrong, but its digits are not all the same."""
+    return len(set(digits_of(match["id"]))) > 1
+
+
 def _is_iban(match: re.Match[str]) -> bool:
     return is_iban(match[0])
 
@@ -121,7 +124,7 @@ NUMBERS = (
     Pattern("ORDER", re.compile(_ORDER), _is_order),
     Pattern("BANK_CARD", re.compile(_BANK_CARD), _is_card),
     Pattern("BANK_CARD", re.compile(_BANK_CARD_16), _is_card),
-    Pattern("BANK_CARD", re.compile(_BANK_CARD_WORD), _is_identifier),
+    Pattern("BANK_CARD", re.compile(_BANK_CARD_WORD), _has_digits),
     Pattern("ORDER", re.compile(_LONG_NUMBER), _is_identifier),
 )
 """The patterns of long numbers, in the order in which they are searched."""
@@ -138,7 +141,9 @@ _WORD_PROVINCES = "新黑贵青云藏使川吉"
 _NEW_ENERGY = re.compile(r"[A-HJK][A-HJ-NP-Z0-9]\d{4}|\d{5}[A-HJK]")
 # R9000P, Y7000, E5800H, RX6600: a letter, two to four digits the last of which is a zero, and a suffix.
 _MODEL = re.compile(r"[A-Z]{0,2}\d{1,3}0[A-Z]{0,2}|\d{3,4}[KFGHUSTX]{1,2}|[1-9]0{4}|\d{2}[A-Z]{3}")
-_PLATE_BEFORE = re.compile("(?:车牌|牌照|牌号|车号|号牌|尾号|司机|车主|车辆|轿车|出租车|的车|辆车)[号码是为的:： (]{0,3}$")
+_PLATE_BEFORE = re.compile(
+    "(?:车牌|牌照|牌号|车号|号牌|尾号|司机|车主|车辆|轿车|出租车|的车|辆车)[号码是为的:： (]{0,3}$"
+)
 _PLATE_AFTER = re.compile("[)）]? ?的?(?:车|司机|师傅|出租|网约|轿车)")
 
 

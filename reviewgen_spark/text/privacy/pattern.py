@@ -18,9 +18,7 @@ class Pattern(NamedTuple):
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Returns the start and end of the accepted matches."""
         group = "id" if "id" in self.regex.groupindex else 0
-        return [
-            match.span(group) for match in self.regex.finditer(text) if self.accepts is None or self.accepts(match)
-        ]
+        return [match.span(group) for match in self.regex.finditer(text) if self.accepts is None or self.accepts(match)]
 
 
 DIGIT_BEFORE = r"(?<![0-9])(?<![0-9][.\-*/])"
@@ -53,18 +51,18 @@ def is_after_measure(match: re.Match[str]) -> bool:
     return _MEASURE_BEFORE.search(match.string[max(0, start - 8) : start]) is not None
 
 
-def are_sizes(text: str) -> bool:
+def are_sizes(text: str, step: int = 10) -> bool:
     """Checks whether the groups of a joined number are round numbers, as in 400 600 1000.
 
-    Each is a multiple of five without a leading zero, at least two of them are multiples of ten. One of 250 telephone
-    numbers in three groups is so.
+    Each is a multiple of half a step without a leading zero, and at least two of them are multiples of the step. With
+    a step of ten, one of 250 telephone numbers in three groups is so.
 
-    >>> are_sizes("400 600 1000"), are_sizes("138 0000 0000"), are_sizes("4000000000")
+    >>> are_sizes("400 600 1000"), are_sizes("138 0000 0000"), are_sizes("400 820 8820", 50)
     (True, False, False)
     """
     groups = re.findall("[0-9]+", text)
     return (
         len(groups) > 2
-        and all(group[0] != "0" and group[-1] in "05" for group in groups)
-        and sum(group[-1] == "0" for group in groups) > 1
+        and all(group[0] != "0" and int(group) % (step // 2) == 0 for group in groups)
+        and sum(int(group) % step == 0 for group in groups) > 1
     )

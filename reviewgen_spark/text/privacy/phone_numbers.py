@@ -13,9 +13,7 @@ _PLAIN_J = r"(?: ?[\-.] ?| )"  # other joiners would match prices: 1799(1999-200
 _SEP = r"[ \-]"
 _CHINA = rf"(?:[(\[]?(?:\+|00)? ?86[)\]]?(?:{_J})?)?"
 _MOBILE = rf"{DIGIT_BEFORE}{_CHINA}1[3-9]\d{{9}}(?![0-9])(?!\.[0-9])"
-_EACH_DIGIT = (
-    rf"{DIGIT_BEFORE}{_CHINA}1(?P<joint>[ \-._/~,，、*|+]|\ufe0f?\u20e3 ?)[3-9](?:(?P=joint)[0-9]){{9}}(?![0-9])[\ufe0f\u20e3]*"
-)
+_EACH_DIGIT = rf"{DIGIT_BEFORE}{_CHINA}1(?P<joint>[ \-._/~,，、*|+]|\ufe0f?\u20e3 ?)[3-9](?:(?P=joint)[0-9]){{9}}(?![0-9])[\ufe0f\u20e3]*"
 _MOBILE_GROUPS = (
     rf"{DIGIT_BEFORE}{_CHINA}[(\[]?1(?:[3-9]\d{_J}\d{{4}}{_J}\d{{4}}|[3-9]\d{_PLAIN_J}\d{{3}}{_PLAIN_J}\d{{5}}"
     rf"|[3-9]\d(?!\.[0-9]){_J}\d{{8}}|[3-9]\d{{5}}(?!\.[0-9]){_J}\d{{4}}"
@@ -38,16 +36,12 @@ _LANDLINE = (
 )
 _HOTLINE = (
     rf"{DIGIT_BEFORE}\(?[48]00(?:{_J})?\d{{3}}(?:{_J})?\d{{4}}(?![0-9]){NO_UNIT}"
-    rf"|{DIGIT_BEFORE}[48]00(?:-\d{{4}}-\d{{3}}|{_SEP}\d{{3}}-?\d{{2}}-?\d{{2}})(?![0-9]){NO_UNIT}"
+    rf"|{DIGIT_BEFORE}[48]00(?:{_J}\d{{4}}{_J}\d{{3}}|{_SEP}\d{{3}}{_SEP}\d{{2}}{_SEP}\d{{2}})(?![0-9]){NO_UNIT}"
 )
-_LOCAL_CALLED = (
-    rf"(?:{_CALL}{IS})(?P<id>[2-9]\d{{2,3}}[ \-.]{{0,3}}\d{{4}})(?![0-9])(?![ ]?[\-~][0-9]){NO_UNIT}(?![个次分人名台件部颗粒只条年天])"
-)
+_LOCAL_CALLED = rf"(?:{_CALL}{IS})(?P<id>[2-9]\d{{2,3}}[ \-.]{{0,3}}\d{{4}})(?![0-9])(?![ ]?[\-~][0-9]){NO_UNIT}(?![个次分人名台件部颗粒只条年天])"
 
 # Country codes of one to three digits, by ITU-T E.164. China and the four below have patterns of their own.
-_COUNTRY = (
-    r"(?:7|20|2[1-9]\d|3[0-69]|3[578]\d|4[0135-9]|42\d|5[1-8]|5[09]\d|6[0-6]|6[789]\d|8[1246]|85[0456]|880|9[0-58]|9[679]\d)"
-)
+_COUNTRY = r"(?:7|20|2[1-9]\d|3[0-69]|3[578]\d|4[0135-9]|42\d|5[1-8]|5[09]\d|6[0-6]|6[789]\d|8[124]|85[0456]|880|9[0-58]|9[679]\d)"
 _ABROAD = (
     r"(?<![0-9A-Za-z])(?:"
     rf"\(?(?:(?:\+ ?|00)85[23]\)?(?:{_J})?|85[23]{_J})[2-9]\d{{3}}(?:{_J})?\d{{4}}"
@@ -67,7 +61,7 @@ _NO_PLUS = (
     rf"|\([2-9]\d{{2}}\) ?[\-.]?\d{{3}}[ .\-]?\d{{4}}|[2-9]\d{{2}}(?:-\d{{3}}[\- .]|\.\d{{3}}\.)\d{{4}}"  # North America
     rf")(?![0-9])(?![.\-][0-9]){NO_UNIT}"
 )
-_NORTH_AMERICA_CALLED = rf"{_CALL}{IS}(?P<id>\(?[2-9]\d{{2}}(?:{_J})?\d{{3}}(?:{_J})?\d{{4}}|[2-9]\d{{2}}-\d{{4}})(?![0-9]){NO_UNIT}"
+_NORTH_AMERICA_CALLED = rf"{_CALL}{IS}(?P<id>\(?[2-9]\d{{2}}(?:{_J})?\d{{3}}(?:{_J})?\d{{4}})(?![0-9]){NO_UNIT}"
 
 
 def _are_no_measures(match: re.Match[str]) -> bool:
@@ -78,7 +72,7 @@ def _is_hotline(match: re.Match[str]) -> bool:
     """Checks a number 400 or 800: in groups between blanks it must not be round, because 400 600 1000 are sizes."""
     if is_after_measure(match):
         return False
-    return " " not in match[0] or not are_sizes(match[0])
+    return " " not in match[0] or not are_sizes(match[0], 50)
 
 
 def _is_no_measure(match: re.Match[str]) -> bool:
@@ -86,13 +80,13 @@ def _is_no_measure(match: re.Match[str]) -> bool:
 
 
 PHONES = (
+    Pattern("PHONE", re.compile(_ABROAD), _are_no_measures),
     Pattern("PHONE", re.compile(_MOBILE)),
     Pattern("PHONE", re.compile(_EACH_DIGIT)),
     Pattern("PHONE", re.compile(_MOBILE_GROUPS), _are_no_measures),
     Pattern("LANDLINE", re.compile(_LANDLINE), _is_no_measure),
     Pattern("LANDLINE", re.compile(_HOTLINE), _is_hotline),
     Pattern("PHONE", re.compile(_MOBILE_CALLED)),
-    Pattern("PHONE", re.compile(_ABROAD), _are_no_measures),
     Pattern("PHONE", re.compile(_NO_PLUS), _are_no_measures),
     Pattern("PHONE", re.compile(_NORTH_AMERICA_CALLED)),
     Pattern("LANDLINE", re.compile(_LOCAL_CALLED)),

@@ -84,7 +84,9 @@ GATE = re.compile(
     rf"|(?<=[{NUMERALS}])[ .·—\-]?[{NUMERALS}0-9 .·—\-]{{5}}|(?<=[{NUMERALS}十])[一二三四五六七八九十]{{0,3}}[号栋幢单]"
     rf"|(?<=[{PROVINCES}新])[A-Za-z]|(?<=[件货系])人|(?<=件)者|(?<=姓)名)"
 )
-_SPOKEN_HOST = re.compile(r"(?:[#$&*★☆●◎^￥@a)\]}>]|艾特|鼠| at) ?\[URL\]|[.点。丶·,，t)\]] ?(?:com|cn|net|org)", re.IGNORECASE)
+_SPOKEN_HOST = re.compile(
+    r"(?:[#$&*★☆●◎^￥@a)\]}>]|艾特|鼠| at) ?\[URL\]|[.点。丶·,，t)\]] ?(?:com|cn|net|org)", re.IGNORECASE
+)
 _LONG_RUN = re.compile(rf"[0-9](?:[{_JOINED}]{{0,3}}[0-9]){{4}}")
 _CHAT_GATE = re.compile(rf"[{WECHAT_SIGNS}星wWvV√✔∨\]]")
 _PLATE_GATE = re.compile(rf"[{PROVINCES}新][A-Za-z]")

@@ -20,9 +20,7 @@ _NUMERAL_DIGITS = str.maketrans(
     )
 )
 # Seven or more numerals, also mixed with digits and single joiners. An ordinary number in words is shorter.
-_NUMERAL_RUN = re.compile(
-    rf"(?<![{NUMERALS}0-9])(?:[{NUMERALS}0-9][ \-.·—]?){{6,}}[{NUMERALS}0-9](?![{NUMERALS}])"
-)
+_NUMERAL_RUN = re.compile(rf"(?<![{NUMERALS}0-9])(?:[{NUMERALS}0-9][ \-.·—]?){{6,}}[{NUMERALS}0-9](?![{NUMERALS}])")
 _NUMERAL_GATE = re.compile(f"[{NUMERALS}](?:[{NUMERALS}0-9]|[ .·—-][{NUMERALS}0-9])(?:[ .·—-]?[{NUMERALS}0-9]){{3}}")
 _MARKS = str.maketrans(
     dict.fromkeys("‐‑‒–—―−﹣－─", "-")
