@@ -36,16 +36,16 @@ _IBAN_WORD = (
 _BANK_CARD = rf"{DIGIT_BEFORE}[3-6]\d{{3}}(?:\d{{12,15}}|(?:{_GROUP_SEP}\d{{4}}){{3}}{_GROUP_SEP}\d{{3}})(?![0-9])"
 _BANK_CARD_16 = rf"{DIGIT_BEFORE}(?:[3-6]\d{{3}}(?:{_GROUP_SEP}\d{{4}}){{3}}|3[47]\d\d{_GROUP_SEP}\d{{6}}{_GROUP_SEP}\d{{5}})(?![0-9])"
 _BANK_CARD_WORD = (
-    r"(?:(?:银行|信用|储蓄|借记|工行|建行|农行|招行|中行)卡(?:卡?号码?)?|(?<![订单])卡号|银行账[号户]|银行帐[号户]|(?<![A-Za-z])[Cc]ard(?: ?(?:[Nn]o\.?|[Nn]umber))?(?: is )?)"
+    r"(?=[银信储借工建农招中卡Cc])(?:(?:银行|信用|储蓄|借记|工行|建行|农行|招行|中行)卡(?:卡?号码?)?|(?<![订单])卡号|银行账[号户]|银行帐[号户]|(?<![A-Za-z])[Cc]ard(?: ?(?:[Nn]o\.?|[Nn]umber))?(?: is )?)"
     rf"{IS}(?P<id>[3-6]\d{{3}}(?:(?:{_GROUP_SEP})?\d{{4}}){{2}}(?:{_GROUP_SEP})?\d{{3,4}}(?:(?:{_GROUP_SEP})?\d{{1,3}})?)(?![0-9A-Za-z])"
 )
 _COURIER = r"(?:顺丰|圆通|中通|申通|韵达|极兔|百世|天天|德邦|京东物流|邮政|EMS|ems)"
 _TRACKING = (
-    r"(?<![A-Za-z0-9])(?:SF|YT|JT|JD[A-Z]{0,3}|ZTO|STO|YD|DPK|sf|yt)\d{11,15}(?![0-9A-Za-z])|"
+    r"(?=[A-Zsy])(?<![A-Za-z0-9])(?:SF|YT|JT|JD[A-Z]{0,3}|ZTO|STO|YD|DPK|sf|yt)\d{11,15}(?![0-9A-Za-z])|"
     r"(?<![A-Za-z0-9])[A-Z]{2}\d{9}CN(?![A-Za-z0-9])"
 )
 _TRACKING_WORD = (
-    rf"(?:(?:快递|运单|物流|货运|包裹|面单|{_COURIER})(?:快递|快运|速运|物流)?(?:单号|编号|号码|号|单)|运单|(?<![订定下易])单号|{_COURIER}(?:快递|速运)?)"
+    rf"(?=[快运物货包面顺圆中申韵极百天德京邮Ee单])(?:(?:快递|运单|物流|货运|包裹|面单|{_COURIER})(?:快递|快运|速运|物流)?(?:单号|编号|号码|号|单)|运单|(?<![订定下易])单号|{_COURIER}(?:快递|速运)?)"
     rf"{IS}(?P<id>[A-Za-z]{{0,4}}\d{{9,20}})(?![0-9A-Za-z])"
 )
 _ORDER = (
@@ -128,6 +128,8 @@ NUMBERS = (
     Pattern("ORDER", re.compile(_LONG_NUMBER), _is_identifier),
 )
 """The patterns of long numbers, in the order in which they are searched."""
+ORDERS = tuple(pattern for pattern in NUMBERS if pattern.regex.pattern == _ORDER)
+"""The patterns of numbers that may have letters between their digits."""
 
 # --- plates -----------------------------------------------------------------------------------------------------------
 PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使"

@@ -21,7 +21,7 @@ class Pattern(NamedTuple):
         return [match.span(group) for match in self.regex.finditer(text) if self.accepts is None or self.accepts(match)]
 
 
-DIGIT_BEFORE = r"(?<![0-9])(?<![0-9][.\-*/])"
+DIGIT_BEFORE = r"(?=[0-9(\[（+])(?<![0-9])(?<![0-9][.\-*/])"
 IS = r"[是为:： =(（#【\[,，]{0,3}"
 # One to three characters that join the groups of a number: 139 - 1234 - 5678, (139)12345678. U+20E3 is a keycap.
 JOINER = r"[ \-._/~()\[\]\ufe0f\u20e3]{1,3}"

@@ -25,11 +25,11 @@ _NAME = (
     rf"(?:{_TITLE})?{_END}"
 )
 _ANNOUNCED = (
-    r"(?:(?:[收寄]件人|[收发]货人|联系人|收件者)的?(?:姓名|名字)?(?:(?:写的)?是|为|叫做?| ?[:：=] ?| )?"
+    r"(?:(?:[收寄]件人|[收发]货人|联系人)的?(?:姓名|名字)?(?:(?:写的)?是|为|叫做?| ?[:：=] ?| )?"
     rf"|(?:收件|收货|(?<![{_HAN}]))姓名(?:是|为| ?[:：=] ?| ))"
     rf"(?P<id>{_NAME})"
 )
 
 NAMES = (Pattern("NAME", re.compile(_ANNOUNCED)),)
-HINT = re.compile("[件货系]人|件者|姓名")
+HINT = re.compile("[人名](?:(?<=[件货系]人)|(?<=姓名))")
 """Matches a word that announces a name, as a fast check."""

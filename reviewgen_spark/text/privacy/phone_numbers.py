@@ -21,7 +21,7 @@ _MOBILE_GROUPS = (
     rf"|[3-9]\d(?P<joint>[,，、|:+=\\])\d{{4}}(?P=joint)\d{{4}})(?![0-9])(?!\.[0-9]){NO_UNIT}[\ufe0f\u20e3\])]*"
 )
 _CALL = (
-    r"(?:电话|手机|座机|热线|固话|致电|联系方式|打|拨|(?<![A-Za-z])(?:[Tt][Ee][Ll]|[Cc]all|[Cc]ell|[Mm]obile|[Pp]hone"
+    r"(?=[电手座热固致联打拨TtCcMmPpWw])(?:电话|手机|座机|热线|固话|致电|联系方式|打|拨|(?<![A-Za-z])(?:[Tt][Ee][Ll]|[Cc]all|[Cc]ell|[Mm]obile|[Pp]hone"
     r"|[Ww]hats[Aa]pp)(?: ?me)?(?: ?at| ?on)?)(?: ?number)?号?码?(?: is)?"
 )
 # Any grouping of a mobile number behind a word: 电话 139 12 34 56 78.
@@ -43,7 +43,7 @@ _LOCAL_CALLED = rf"(?:{_CALL}{IS})(?P<id>[2-9]\d{{2,3}}[ \-.]{{0,3}}\d{{4}})(?![
 # Country codes of one to three digits, by ITU-T E.164. China and the four below have patterns of their own.
 _COUNTRY = r"(?:7|20|2[1-9]\d|3[0-69]|3[578]\d|4[0135-9]|42\d|5[1-8]|5[09]\d|6[0-6]|6[789]\d|8[124]|85[0456]|880|9[0-58]|9[679]\d)"
 _ABROAD = (
-    r"(?<![0-9A-Za-z])(?:"
+    r"(?=[(+018])(?<![0-9A-Za-z])(?:"
     rf"\(?(?:(?:\+ ?|00)85[23]\)?(?:{_J})?|85[23]{_J})[2-9]\d{{3}}(?:{_J})?\d{{4}}"
     rf"|\(?(?:(?:\+ ?|00)886\)?(?:{_J})?|886{_J})(?:\(?0\)?)?[2-9](?:(?:{_J})?\d){{7,8}}"
     rf"|\(?(?:\+ ?|00)1\)?(?:{_J})?\(?[2-9]\d{{2}}(?:{_J})?\d{{3}}(?:{_J})?\d{{4}}"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from reviewgen_spark.text.privacy import person_names, postal_address
 from reviewgen_spark.text.privacy.contacts import EMAILS, QQS, WECHAT_SIGNS, WECHATS
-from reviewgen_spark.text.privacy.identity_numbers import NUMBERS, PLATES, PROVINCES
+from reviewgen_spark.text.privacy.identity_numbers import NUMBERS, ORDERS, PLATES, PROVINCES
 from reviewgen_spark.text.privacy.pattern import Pattern
 from reviewgen_spark.text.privacy.phone_numbers import PHONES
 from reviewgen_spark.text.privacy.searched_copy import MARKS, NUMERALS, searched_copy
@@ -70,25 +70,28 @@ def pseudonym(user_id: str, key: bytes) -> str:
 # - an at sign, the start of a chat word, or a province before a letter
 # - five digits or several numerals in a row
 # - a number before a word for a building, or before English words that end like a street
-# - a word that announces a name
 # A single digit does not match, because one review of three has one.
 _JOINED = rf" \-.()_/~,\[\]|+:=*、，\u20e3\ufe0f{MARKS}"
+_STREET = "st|street|ave|avenue|rd|road|dr|drive|ln|lane|blvd|boulevard|ct|court|pl|place|way|terrace|square"
 GATE = re.compile(
-    f"[0-9@\uff10-\uff19\uff20{WECHAT_SIGNS}星WwVv√加➕{NUMERALS}十{PROVINCES}新件货系姓]"
-    rf"(?:(?<=[@\uff10-\uff19\uff20])|(?<=[{WECHAT_SIGNS}])[^0-9\u4e00-\u9fff，。！？]{{0,5}}(?:[信芯xX])|(?<=[Ww])(?:[Xx]|[Ee] ?[CcIi信]|[ .·-]{{1,2}}[xX])"
-    r"|(?<=[Vv])(?:[XxEe信]|\[爱|[❤💚]| ?[:：=]| [A-Za-z0-9信]|[ .·-]{1,2}[xX]|号)|(?<=√)[ :：A-Za-z0-9]"
-    rf"|(?<=[加➕])[我个下一俺咱的]{{0,3}} ?[小]?(?:[vV√✔∨\[➕]|[{WECHAT_SIGNS}][ :：A-Za-z0-9])|(?<=卫星)[ :：号A-Za-z]"
-    rf"|(?<=[0-9])(?:(?:[{_JOINED}]{{0,3}}[0-9\uff10-\uff19{NUMERALS}]){{4}}"
-    r"|[0-9A-Za-z一二三四五六七八九十百零〇\-]{0,5} ?[号弄栋幢座楼室组])"
-    r"|(?<=[0-9]) (?=[A-Za-z])(?:[A-Za-z0-9'.]{1,16} ){1,4}(?i:st|street|ave|avenue|rd|road|dr|drive|ln|lane|blvd|boulevard|ct|court|pl|place|way)\b"
-    rf"|(?<=[{NUMERALS}])[ .·—\-]?[{NUMERALS}0-9 .·—\-]{{5}}|(?<=[{NUMERALS}十])[一二三四五六七八九十]{{0,3}}[号栋幢单]"
-    rf"|(?<=[{PROVINCES}新])[A-Za-z]|(?<=[件货系])人|(?<=件)者|(?<=姓)名)"
+    f"[0-9@\uff10-\uff19\uff20{WECHAT_SIGNS}卫WwVv√加➕{NUMERALS}十{PROVINCES}新]"
+    rf"(?:(?<=[0-9])(?:(?:[{_JOINED}]{{0,3}}[0-9\uff10-\uff19{NUMERALS}]){{4}}"
+    r"|[0-9A-Za-z一二三四五六七八九十百零〇\-]{0,5} ?[号弄栋幢座楼室组]"
+    rf"| (?=[A-Za-z])(?:[A-Za-z0-9'.]{{1,16}} ){{1,4}}(?i:{_STREET})\b)"
+    rf"|(?<=[{NUMERALS}十])(?:[{NUMERALS}0-9 .·—\-]{{6}}|[一二三四五六七八九十]{{0,3}}[号栋幢单])"
+    rf"|(?<=[{PROVINCES}新])[A-Za-z]"
+    rf"|(?<=[加➕])[我个下一俺咱的]{{0,3}} ?[小]?(?:[vV√✔∨\[➕]|[{WECHAT_SIGNS}][ :：A-Za-z0-9\[])"
+    rf"|(?<=[{WECHAT_SIGNS}])[^0-9\u4e00-\u9fff，。！？]{{0,5}}[信芯xX]"
+    r"|(?<=[Ww])(?:[Xx]|[Ee](?: ?[Cc][Hh][Aa][Tt]|[Ii] ?[Xx信])|[ .·-]{1,2}[xX])"
+    r"|(?<=[Vv])(?:[Xx信]|\[爱|[❤💚]| ?[:：=]| [A-Za-z0-9信]|[ .·-]{1,2}[xX]|号)"
+    r"|(?<=[@\uff10-\uff19\uff20])|(?<=√)[ :：A-Za-z0-9]|(?<=卫)星[ :：号A-Za-z])"
 )
 _SPOKEN_HOST = re.compile(
     r"(?:[#$&*★☆●◎^￥@a)\]}>]|艾特|鼠| at) ?\[URL\]|[.点。丶·,，t)\]] ?(?:com|cn|net|org)", re.IGNORECASE
 )
 _LONG_RUN = re.compile(rf"[0-9](?:[{_JOINED}]{{0,3}}[0-9]){{4}}")
-_CHAT_GATE = re.compile(rf"[{WECHAT_SIGNS}星wWvV√✔∨\]]")
+_LONGER_RUN = re.compile(rf"[0-9](?:[{_JOINED}]{{0,3}}[0-9]){{6}}")
+_CHAT_GATE = re.compile(rf"[{WECHAT_SIGNS}卫伟喂位绿vV√✔∨\]]|[wW][xXeE .·-]")
 _PLATE_GATE = re.compile(rf"[{PROVINCES}新][A-Za-z]")
 
 
@@ -100,7 +103,11 @@ def mask(text: str) -> Masked:
     >>> mask("2019年买的iPhone 11,5999元")
     Masked(text='2019年买的iPhone 11,5999元', counts={})
     """
-    if not GATE.search(text) and not _has_spoken_host(text):
+    if (
+        not GATE.search(text)
+        and not (("人" in text or "姓名" in text) and person_names.HINT.search(text))
+        and not (("com" in text or "[URL]" in text) and _SPOKEN_HOST.search(text))
+    ):
         return Masked(text, {})
     counts: dict[str, int] = {}
     while True:
@@ -110,22 +117,20 @@ def mask(text: str) -> Masked:
             return Masked(text, counts)
 
 
-def _has_spoken_host(text: str) -> bool:
-    return ("com" in text or "[URL]" in text or "点c" in text) and _SPOKEN_HOST.search(text) is not None
-
-
 def _round(text: str, counts: dict[str, int]) -> str:
     searched = searched_copy(text)
     patterns: list[Pattern] = []
-    if "@" in searched or _has_spoken_host(searched):
+    if "@" in searched or _SPOKEN_HOST.search(searched):
         patterns.extend(EMAILS)
     has_long_run = _LONG_RUN.search(searched) is not None
+    has_longer_run = has_long_run and _LONGER_RUN.search(searched) is not None
     if has_long_run:
-        patterns.extend(NUMBERS)
-    if has_long_run or _CHAT_GATE.search(searched):
+        patterns.extend(NUMBERS if has_longer_run else ORDERS)
+    if _CHAT_GATE.search(searched):
         patterns.extend(WECHATS)
     if has_long_run:
         patterns.extend(QQS)
+    if has_longer_run:
         patterns.extend(PHONES)
     if _PLATE_GATE.search(searched):
         patterns.extend(PLATES)
