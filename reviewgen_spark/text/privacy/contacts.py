@@ -69,10 +69,10 @@ _WECHAT_SURE = (
 _WECHAT_ASKED = rf"(?:加|搜|联系|➕)(?:我|个|下|一下)?的?{_WECHAT_WORD}{_LABEL}[: ]?(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}})(?![A-Za-z0-9_\-])"
 _WECHAT_NEAR = rf"{_WECHAT_WORD}{_LABEL} ?(?:(?:is |[(（\[【“\"'→>,，-]|\[表情\]|[:：] ?\[表情\]) ?)?{_HANDLE}"
 _DEVICE = re.compile(
-    r"(?:i?phone|ipad|ipod|imac|ios|mac(?:os|book)?|android|windows|win|huawei|honor|xiaomi|redmi|mi|oppo|vivo|oneplus|realme|iqoo"
-    r"|samsung|galaxy|nokia|meizu|mate|nova|reno|find|note|pixel|harmony(?:os)?|linux|ubuntu|version|ver|watch|nubia|zte|lenovo|moto"
-    r"|pro|max|app|pc|web|v)"
-    r"[_\-]?[a-z]{0,4}[_\-]?\d{0,4}[a-z]{0,2}(?:[_\-]?(?:pro|max|plus|ultra|mini|air|lite|promax|gb|tb|g|版|[0-9]{1,3}))*",
+    r"(?:(?:i?phone|ipad|ipod|imac|ios|mac(?:os|book)?|android|windows|win|huawei|honor|xiaomi|redmi|mi|oppo|vivo|oneplus"
+    r"|realme|iqoo|samsung|galaxy|nokia|meizu|mate|nova|reno|find|note|pixel|harmony(?:os)?|linux|ubuntu|version|ver|watch"
+    r"|nubia|zte|lenovo|moto|pro|max|app|pc|web)[_\-]?(?:[a-z]{0,2}\d{1,4}[a-z]{0,2}|air|pro|mini|xp)?|v\d{1,5})"
+    r"(?:[_\-]?(?:pro|max|plus|ultra|mini|air|lite|gb|tb|g|[0-9]{1,3}))*",
     re.IGNORECASE,
 )
 
@@ -97,7 +97,7 @@ WECHATS = (
 _QQ = (
     rf"(?:(?<![A-Za-z])[Qq](?:{_SPLIT}[Qq])?(?![A-Za-z])|扣扣|抠抠|叩叩|蔻蔻|秋秋|企鹅号|球球|口口|{_ADD}(?:企鹅|\[表情\]|🐧))(?:交流)?(?:群|号|邮箱)?(?:号|码)?"
     r"(?:[是为:： =(（#【\[,，]{0,3}| is )"
-    r"(?P<id>[1-9]\d{4,11})(?![0-9A-Za-z])(?! ?(?:多|余|来)?(?:[元块万步分币级人个里以]|公里|千米|km|KM))"
+    r"(?P<id>[1-9]\d{4,11})(?![0-9A-Za-z])(?![多余来]?[元块万步分币级人个里以])(?! ?多?(?:公里|千米|km|KM|元|块))"
 )
 _CAR_BEFORE = re.compile(r"(?:奇瑞|[辆台开买款]|汽车|轿车|二手|新车|小车)(?:了|的|个|着)?(?:小)? ?$")
 
