@@ -11,13 +11,17 @@ from reviewgen_spark.text.privacy.pattern import Pattern
 # --- e-mail -----------------------------------------------------------------------------------------------------------
 _LOCAL = r"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{1,64}"
 _EMAIL = rf"{_LOCAL}@[A-Za-z0-9\-]{{1,63}}(?:\.[A-Za-z0-9\-]{{1,63}}){{1,4}}(?![A-Za-z0-9@])"
-_PROVIDER = r"(?:qq|163|126|139|189|sina|sohu|gmail|googlemail|outlook|hotmail|yahoo|icloud|foxmail|aliyun|live|msn|yeah|proton(?:mail)?|me|vip\.\w{2,4})"
+_PROVIDER = (
+    r"(?:qq|163|126|139|189|sina|sohu|gmail|googlemail|outlook|hotmail|yahoo|icloud|foxmail|aliyun|live|msn|yeah"
+    r"|proton(?:mail)?|me|vip\.\w{2,4})"
+)
 _TLD = r"(?:com|cn|net|org|edu|hk|tw|co\.uk|de|jp)"
 _SPOKEN_DOT = r" ?(?:[(\[{] ?(?:dot|点) ?[)\]}]|点|丶|。|(?<= )dot(?= )) ?"
 _DOT = rf"(?: ?\. ?|{_SPOKEN_DOT}| ?[·,，] ?)"
 _SIGN = r"(?: ?@ ?| ?[(\[{<] ?(?:at|a|@|艾特) ?[)\]}>] ?| ?(?:艾特|圈a|圈A|小老鼠|ⓐ|Ⓐ|㉿) ?| at | ?[#$&*★☆●◎^￥] ?)"
 _HIDDEN_EMAIL = (
-    rf"(?P<local>{_LOCAL})(?P<sign>{_SIGN})(?:(?P<provider>{_PROVIDER}){_DOT}(?i:{_TLD})|[A-Za-z0-9\-]{{2,63}}{_SPOKEN_DOT}(?i:{_TLD})"
+    rf"(?P<local>{_LOCAL})(?P<sign>{_SIGN})(?:(?P<provider>{_PROVIDER}){_DOT}(?i:{_TLD})"
+    rf"|[A-Za-z0-9\-]{{2,63}}{_SPOKEN_DOT}(?i:{_TLD})"
     rf"|[A-Za-z0-9\-]{{2,63}} ?\. ?(?i:{_TLD})|(?P<url>\[URL\]))(?![A-Za-z0-9@])"
 )
 _MAIL_BEFORE = re.compile(r"(?:[Mm]ail|邮箱|邮件|contact|reach|write)[^@]{0,20}$")
@@ -66,11 +70,16 @@ _WECHAT_SURE = (
     rf"{_WECHAT_WORD}{_LABEL}(?: ?[:：=∶﹕]|是|为|加|搜|(?<=号) ?) ?"
     r"(?P<id>[A-Za-z][A-Za-z0-9_\-]{5,19}|\d{5,11})(?![A-Za-z0-9_\-])"
 )
-_WECHAT_ASKED = rf"(?:加|搜|联系|➕)(?:我|个|下|一下)?的?{_WECHAT_WORD}{_LABEL}[: ]?(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}})(?![A-Za-z0-9_\-])"
+_WECHAT_ASKED = (
+    rf"(?:加|搜|联系|➕)(?:我|个|下|一下)?的?{_WECHAT_WORD}{_LABEL}[: ]?(?P<id>[A-Za-z][A-Za-z0-9_\-]{{5,19}})"
+    rf"(?![A-Za-z0-9_\-])"
+)
 _WECHAT_NEAR = rf"{_WECHAT_WORD}{_LABEL} ?(?:(?:is |[(（\[【“\"'→>,，-]|\[表情\]|[:：] ?\[表情\]) ?)?{_HANDLE}"
 _DEVICE = re.compile(
-    r"(?:(?:i?phone|ipad|ipod|imac|ios|mac(?:os|book)?|android|windows|win|huawei|honor|xiaomi|redmi|mi|oppo|vivo|oneplus"
-    r"|realme|iqoo|samsung|galaxy|nokia|meizu|mate|nova|reno|find|note|pixel|harmony(?:os)?|linux|ubuntu|version|ver|watch"
+    r"(?:(?:i?phone|ipad|ipod|imac|ios|mac(?:os|book)?|android|windows|win|huawei|honor|xiaomi|redmi|mi|oppo|vivo"
+    r"|oneplus"
+    r"|realme|iqoo|samsung|galaxy|nokia|meizu|mate|nova|reno|find|note|pixel|harmony(?:os)?|linux|ubuntu|version|ver"
+    r"|watch"
     r"|nubia|zte|lenovo|moto|pro|max|app|pc|web)[_\-]?(?:[a-z]{0,2}\d{1,4}[a-z]{0,2}|air|pro|mini|xp)?|v\d{1,5})"
     r"(?:[_\-]?(?:pro|max|plus|ultra|mini|air|lite|gb|tb|g|[0-9]{1,3}))*",
     re.IGNORECASE,
@@ -95,7 +104,8 @@ WECHATS = (
 
 # --- QQ ---------------------------------------------------------------------------------------------------------------
 _QQ = (
-    rf"(?:(?<![A-Za-z])[Qq](?:{_SPLIT}[Qq])?(?![A-Za-z])|扣扣|抠抠|叩叩|蔻蔻|秋秋|企鹅号|球球|口口|{_ADD}(?:企鹅|\[表情\]|🐧))(?:交流)?(?:群|号|邮箱)?(?:号|码)?"
+    rf"(?:(?<![A-Za-z])[Qq](?:{_SPLIT}[Qq])?(?![A-Za-z])|扣扣|抠抠|叩叩|蔻蔻|秋秋|企鹅号|球球|口口|{_ADD}(?:企鹅|\[表情\]|🐧))(?:交流)?(?:群|号"
+    rf"|邮箱)?(?:号|码)?"
     r"(?:[是为:： =(（#【\[,，]{0,3}| is )"
     r"(?P<id>[1-9]\d{4,11})(?![0-9A-Za-z])(?![多余来]?[元块万步分币级人个里以])(?! ?多?(?:公里|千米|km|KM|元|块))"
 )

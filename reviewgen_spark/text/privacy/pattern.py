@@ -26,7 +26,8 @@ IS = r"[是为:： =(（#【\[,，]{0,3}"
 # One to three characters that join the groups of a number: 139 - 1234 - 5678, (139)12345678. U+20E3 is a keycap.
 JOINER = r"[ \-._/~()\[\]\ufe0f\u20e3]{1,3}"
 _LATIN_UNIT = (
-    r"[mM][lLmM]|mAh|mah|[cC][mM]|[kK]?[gG](?![A-Za-z])|[kK][mM]|[kK]?[wW](?![A-Za-z])|[KMGT]B|dpi|rpm|[mMG]?[hH]z|pcs|pages?"
+    r"[mM][lLmM]|mAh|mah|[cC][mM]|[kK]?[gG](?![A-Za-z])|[kK][mM]|[kK]?[wW](?![A-Za-z])|[KMGT]B|dpi|rpm|[mMG]?[hH]z|pcs"
+    r"|pages?"
     r"|[pP](?![A-Za-z])|[xX*×][0-9]|[%％℃]|毫[升米克安]|厘米|公[里斤分]|千[米克]|[两三四五几多各]种"
 )
 NO_UNIT = rf"(?! ?(?:{_LATIN_UNIT}))(?![多左]?右?万?(?:[元块页章集克升米款种瓦步折]|字))"

@@ -21,7 +21,8 @@ _TITLE = "先生|女士|小姐|太太|老师|阿姨|大哥"
 _HAN = "\u4e00-\u9fff"
 _END = rf"(?=[^{_HAN}·.]|$|电话|手机|联系|收|地址|住|{_TITLE}|号码|的电|的手|签)"
 _NAME = (
-    rf"(?!{_WORDS})(?:(?:{_COMPOUND})[{_HAN}]{{1,2}}?|[{_SURNAMES}](?:{_TITLE}|[{_HAN}]{{1,2}}?)|[{_HAN}]{{2,5}}[·.][{_HAN}]{{2,6}})"
+    rf"(?!{_WORDS})(?:(?:{_COMPOUND})[{_HAN}]{{1,2}}?|[{_SURNAMES}](?:{_TITLE}|[{_HAN}]{{1,2}}?)"
+    rf"|[{_HAN}]{{2,5}}[·.][{_HAN}]{{2,6}})"
     rf"(?:{_TITLE})?{_END}"
 )
 _ANNOUNCED = (

@@ -21,12 +21,14 @@ _NUMBER = r"[0-9A-Za-z一二三四五六七八九十百零〇甲乙丙丁东西�
 # 上 and 都 are function words too, so the two cities that contain them are listed.
 _LISTED_CITY = r"(?>(?:(?:四川省?)?(?:上海|成都)市? ?)?)"
 _REGION = (
-    rf"{_LISTED_CITY}(?>(?:(?:中国)?{_NAME}{{2,7}}(?:省|自治区) ?)?)(?>(?:{_NAME}{{2,6}}(?:市|自治州|盟) ?)?)(?>(?:{_NAME}{{1,6}}(?:(?<![小社])区|县|旗"
+    rf"{_LISTED_CITY}(?>(?:(?:中国)?{_NAME}{{2,7}}(?:省|自治区) ?)?)(?>(?:{_NAME}{{2,6}}(?:市|自治州"
+    rf"|盟) ?)?)(?>(?:{_NAME}{{1,6}}(?:(?<![小社])区|县|旗"
     rf"|市) ?)?)"
     rf"(?>(?:{_NAME}{{1,6}}(?:镇|乡|街道|开发区|新区) ?)?)"
 )
 _REGION_NEEDED = (
-    rf"{_LISTED_CITY}(?>(?:{_NAME}{{2,7}}(?:省|自治区) ?)?)(?>{_NAME}{{1,6}}(?:市|(?<![小社])区|县|镇|乡|街道) ?)(?>(?:{_NAME}{{1,6}}(?:(?<![小社])区|县|镇|乡"
+    rf"{_LISTED_CITY}(?>(?:{_NAME}{{2,7}}(?:省|自治区) ?)?)(?>{_NAME}{{1,6}}(?:市|(?<![小社])区|县|镇|乡"
+    rf"|街道) ?)(?>(?:{_NAME}{{1,6}}(?:(?<![小社])区|县|镇|乡"
     rf"|街道) ?){{0,2}})"
 )
 _ROAD = (
@@ -59,14 +61,16 @@ _PATTERNS = (
     ),
     # an estate with a building, a unit and a room by their numbers only: 3-2-501
     re.compile(
-        rf"{_REGION}(?:{_ROAD}(?:{_HOUSE})?)?(?:{_ESTATE}[0-9]{{1,3}} ?(?:号楼|栋|幢|座|号)?-[0-9]{{1,2}}-|{_SURE_ESTATE}[0-9]{{1,3}} ?(?:号楼|栋|幢|座|号)?-)"
+        rf"{_REGION}(?:{_ROAD}(?:{_HOUSE})?)?(?:{_ESTATE}[0-9]{{1,3}} ?(?:号楼|栋|幢|座|号)?-[0-9]{{1,2}}-"
+        rf"|{_SURE_ESTATE}[0-9]{{1,3}} ?(?:号楼|栋|幢|座|号)?-)"
         rf"{_DOOR}(?!-)"
     ),
     # a district, a road or a village, a number
     re.compile(rf"{_REGION_NEEDED}{_ROAD}{_TEAM}?[0-9]{{1,5}} ?号(?:{_BLOCK})?(?:{_ROOM})?"),
     # a city with a district, a building and a room, without a road
     re.compile(
-        rf"{_NAME}{{1,6}}(?:市|省|自治区|区) ?{_NAME}{{1,6}}(?:市|区|县|镇|街道) ?{_NAME}{{0,12}} ?{_BLOCK}[ ,，\-]?(?:{_NUMBER} ?(?:单元|层|楼) ?)?{_DOOR}"
+        rf"{_NAME}{{1,6}}(?:市|省|自治区|区) ?{_NAME}{{1,6}}(?:市|区|县|镇"
+        rf"|街道) ?{_NAME}{{0,12}} ?{_BLOCK}[ ,，\-]?(?:{_NUMBER} ?(?:单元|层|楼) ?)?{_DOOR}"
     ),
     # an address after a word that announces it
     re.compile(
@@ -78,6 +82,9 @@ _PATTERNS = (
         rf"(?:{_NAME}{{1,12}} ?)?(?:{_NUMBER} ?(?:号楼|号院|号|弄|栋|幢|座|组|单元|室) ?){{1,4}}(?:{_DOOR})?)"
     ),
 )
+
+# One of these characters is in every match of the pattern, as a fast check.
+_NEEDED = ("号弄", "室房户", "号栋幢座楼", "-", "号", "号栋幢座楼", "址住到往家收", "址住到往去家")
 
 # The last characters of the roads and estates above, of sections of a road (二段) and of phases of an estate (三期).
 _PLACE_ENDS = "路街道巷弄同里村段区园苑寓庭府城湾居厦舍场心院社期市县镇乡"
@@ -91,12 +98,21 @@ _LOOSE_HINT = re.compile(rf"[市区县镇乡][^\x00-\x7f{_NEVER_IN_NAMES}]{{1,13
 _BEFORE, _AFTER = 40, 60  # characters of an address before its first number, and behind it
 
 # --- English ----------------------------------------------------------------------------------------------------------
-_SUFFIX = "Street|St|Avenue|Ave|Road|Rd|Drive|Dr|Lane|Ln|Boulevard|Blvd|Court|Ct|Place|Pl|Terrace|Way|Circle|Cir|Parkway|Pkwy|Highway|Hwy|Square|Sq"
+_SUFFIX = (
+    "Street|St|Avenue|Ave|Road|Rd|Drive|Dr|Lane|Ln|Boulevard|Blvd|Court|Ct|Place|Pl|Terrace|Way|Circle|Cir|Parkway"
+    "|Pkwy|Highway|Hwy|Square|Sq"
+)
 _NO_STREET = (
     r"(?!(?:the|a|an|on|in|of|my|down|this|that|our|same|different|other|and|to|is|was|for|per|all|people|stars?)\b)"
 )
-_STREET = rf"[0-9]{{1,5}}[A-Za-z]? (?:[NSEW]\.? )?(?:(?:[A-Z][A-Za-z'.]{{0,15}}|[0-9]{{1,3}}(?:st|nd|rd|th)) ){{1,3}}(?:{_SUFFIX})\b\.?"
-_ANY_STREET = rf"[0-9]{{1,5}}[A-Za-z]? (?:[nsewNSEW]\.? )?(?:{_NO_STREET}[A-Za-z0-9'.]{{1,16}} ){{1,3}}(?:{_SUFFIX}|st|street|ave|avenue|rd|road|blvd|lane|ln|dr)\b\.?"
+_STREET = (
+    rf"[0-9]{{1,5}}[A-Za-z]? (?:[NSEW]\.? )?(?:(?:[A-Z][A-Za-z'.]{{0,15}}|[0-9]{{1,3}}(?:st|nd|rd"
+    rf"|th)) ){{1,3}}(?:{_SUFFIX})\b\.?"
+)
+_ANY_STREET = (
+    rf"[0-9]{{1,5}}[A-Za-z]? (?:[nsewNSEW]\.? )?(?:{_NO_STREET}[A-Za-z0-9'.]{{1,16}} ){{1,3}}(?:{_SUFFIX}|st|street"
+    rf"|ave|avenue|rd|road|blvd|lane|ln|dr)\b\.?"
+)
 _FLAT = (
     r"(?:,? ?(?:#|\b(?:[Aa]pt|[Aa]partment|[Uu]nit|[Ss]uite|[Ss]te|[Ff]lat|[Rr]oom|[Rr]m)\b\.? ?#?)[0-9A-Za-z\-]{1,6})"
 )
@@ -107,7 +123,8 @@ _ENGLISH = (
     re.compile(rf"(?<![0-9A-Za-z.$]){_STREET}{_FLAT}{_CITY}?(?:{_ZIP}|{_STATE})?"),
     re.compile(rf"(?<![0-9A-Za-z.$]){_STREET}{_FLAT}?{_CITY}?{_ZIP}"),
     re.compile(
-        r"\b(?:[Aa]ddress(?: is)?|[Ll]iv(?:e|es|ing) (?:at|on)|[Rr]eside at|(?:[Ss]hip|[Ss]hipped|[Ss]en[dt]|[Dd]eliver|[Dd]elivered|[Mm]ail|[Mm]ailed)(?: it| them| this)? to)[:,]? ?"
+        r"\b(?:[Aa]ddress(?: is)?|[Ll]iv(?:e|es|ing) (?:at|on)|[Rr]eside at|(?:[Ss]hip|[Ss]hipped|[Ss]en[dt]"
+        r"|[Dd]eliver|[Dd]elivered|[Mm]ail|[Mm]ailed)(?: it| them| this)? to)[:,]? ?"
         rf"(?P<id>{_ANY_STREET}{_FLAT}?{_CITY}?(?:{_ZIP}|{_STATE})?)"
     ),
 )
@@ -151,8 +168,10 @@ def _windows(text: str) -> list[tuple[int, int]]:
 
 
 def _in_window(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    part = text[start:end]
     return [
         match.span("id" if "id" in pattern.groupindex else 0)
-        for pattern in _PATTERNS
+        for pattern, needed in zip(_PATTERNS, _NEEDED, strict=True)
+        if any(character in part for character in needed)
         for match in pattern.finditer(text, start, end)
     ]
