@@ -13,13 +13,15 @@ _ID_CARD = (
 )
 # Behind the word the check digit may be wrong, because people mistype it. Papers of Hong Kong and Taiwan have letters.
 _ID_CARD_WORD = (
-    r"(?:身份证|身分证|公民身份|证件|驾驶证|驾照|社保|社会保障|(?<![A-Za-z])[Ii][Dd] [Cc]ard)(?: ?(?:号码|证号|卡号|号|[Nn]o\.?|[Nn]umber))?(?: is )?"
+    r"(?:身份证|身分证|公民身份|证件|驾驶证|驾照|社保|社会保障|(?<![A-Za-z])[Ii][Dd] [Cc]ard)"
+    r"(?: ?(?:号码|证号|卡号|号|[Nn]o\.?|[Nn]umber))?(?: is )?"
     rf"{IS}(?P<id>[1-9](?:[ \-./]?\d){{16}}[ \-./]?[\dXx]|[1-9]\d{{14}}|[A-Z]{{1,2}}\d{{6}} ?(?:\([0-9A]\)|[0-9A])?"
     rf"|[A-Z][12]\d{{8}})"
     r"(?![0-9A-Za-z])"
 )
 _PASSPORT = (
-    r"(?:护照|通行证|台胞证|回乡证|驾驶证|驾照|(?<![A-Za-z])[Pp]assport)(?: ?(?:号码|证号|号|[Nn]o\.?|[Nn]umber|#))?(?: is )?"
+    r"(?:护照|通行证|台胞证|回乡证|驾驶证|驾照|(?<![A-Za-z])[Pp]assport)"
+    r"(?: ?(?:号码|证号|号|[Nn]o\.?|[Nn]umber|#))?(?: is )?"
     rf"{IS}(?P<id>[A-Za-z]{{1,2}} ?\d{{6,9}}|\d{{8,12}}|[A-Z]\d{{4}} ?\d{{4}})(?![0-9A-Za-z])"
 )
 _SOCIAL_SECURITY = (
@@ -81,7 +83,8 @@ def _is_identifier(match: re.Match[str]) -> bool:
 
 
 def _is_id(match: re.Match[str]) -> bool:
-    return is_id_card(re.sub(r"[ \-]", "", match[0]))
+    """Checks the check digit. A number with X at its end and a date in its middle is accepted without."""
+    return match[0][-1] in "Xx" or is_id_card(re.sub(r"[ \-]", "", match[0]))
 
 
 def _is_card(match: re.Match[str]) -> bool:

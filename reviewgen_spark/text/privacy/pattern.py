@@ -34,7 +34,8 @@ NO_UNIT = rf"(?! ?(?:{_LATIN_UNIT}))(?![多左]?右?万?(?:[元块页章集克�
 """Rejects a number before a unit or a measure word. Numbers in one run of digits are not checked."""
 
 _MEASURE_BEFORE = re.compile(
-    r"(?:第|(?<![A-Za-z])[Pp]{1,2}\.?|[Pp]ages?|页码?|尺寸|规格|长宽高|容量|型号|货号|[Ss]izes?|[Mm]odel|ISBN|EAN|UPC) ?[:：]? ?$"
+    r"(?:第|(?<![A-Za-z])[Pp]{1,2}\.?|[Pp]ages?|页码?|尺寸|规格|长宽高|容量|型号|货号"
+    r"|[Ss]izes?|[Mm]odel|ISBN|EAN|UPC) ?[:：]? ?$"
 )
 
 

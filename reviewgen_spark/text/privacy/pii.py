@@ -76,22 +76,22 @@ _STREET = "st|street|ave|avenue|rd|road|dr|drive|ln|lane|blvd|boulevard|ct|court
 GATE = re.compile(
     f"[0-9@\uff10-\uff19\uff20{WECHAT_SIGNS}卫WwVv√加➕{NUMERALS}十{PROVINCES}新]"
     rf"(?:(?<=[0-9])(?:(?:[{_JOINED}]{{0,3}}[0-9\uff10-\uff19{NUMERALS}]){{4}}"
-    r"|[0-9A-Za-z一二三四五六七八九十百零〇\-]{0,5} ?[号弄栋幢座楼室组]"
-    rf"| (?=[A-Za-z0-9])(?:[A-Za-z0-9'.]{{1,16}} ){{1,4}}(?i:{_STREET})\b)"
+    r"|[0-9A-Za-z一二三四五六七八九十百零〇\-]{0,5} ?[号弄栋幢座楼室组]|(?<=[栋幢座][0-9])[0-9]{2}"
+    rf"|[A-Za-z]? (?=[A-Za-z0-9])(?:[A-Za-z0-9'.]{{1,16}} ){{1,4}}(?i:{_STREET})\b)"
     rf"|(?<=[{NUMERALS}十])(?:[{NUMERALS}0-9 .·—\-]{{6}}|[一二三四五六七八九十]{{0,3}}[号栋幢单])"
     rf"|(?<=[{PROVINCES}新])[A-Za-z]"
     rf"|(?<=[加➕])[我个下一俺咱的]{{0,3}} ?[小]?(?:[vV√✔∨\[➕]|[{WECHAT_SIGNS}][ :：A-Za-z0-9\[])"
     rf"|(?<=[{WECHAT_SIGNS}])(?:\[[\u4e00-\u9fff]{{2}}\])?[^0-9\u4e00-\u9fff，。！？]{{0,5}}[信芯xX]"
-    r"|(?<=[Ww])(?:[Xx]|[Ee](?: ?[Cc][Hh][Aa][Tt]|[Ii] ?[Xx信])|[ .·-]{1,2}[xX])"
+    r"|(?<=[Ww])(?:[Xx]|[Ee](?: ?[Cc][Hh][Aa][Tt]|[Ii] ?[Xx信])|[ .·-]{1,2}[xX]|\[爱心\][Xx])"
     r"|(?<=[Vv])(?:[Xx信]|\[爱|[❤💚]| ?[:：=]| [A-Za-z0-9信]|[ .·-]{1,2}[xX]|号)"
-    r"|(?<=[@\uff10-\uff19\uff20])|(?<=√)[ :：A-Za-z0-9]|(?<=卫)星[ :：号A-Za-z])"
+    r"|(?<=[@\uff10-\uff19\uff20])|(?<=√)[ :：A-Za-z0-9]|(?<=[微薇威徽])(?:[:：A-Za-z]| [:：]|\[爱)|(?<=卫)星[ :：号A-Za-z])"
 )
 _SPOKEN_HOST = re.compile(
     r"(?:[#$&*★☆●◎^￥@a)\]}>]|艾特|鼠| at) ?\[URL\]|[.点。丶·,，t)\]] ?(?:com|cn|net|org)", re.IGNORECASE
 )
 _LONG_RUN = re.compile(rf"[0-9](?:[{_JOINED}]{{0,3}}[0-9]){{4}}")
 _LONGER_RUN = re.compile(rf"[0-9](?:[{_JOINED}]{{0,3}}[0-9]){{6}}")
-_CHAT_GATE = re.compile(rf"[{WECHAT_SIGNS}卫伟喂位绿vV√✔∨\]]|[wW][xXeE .·-]")
+_CHAT_GATE = re.compile(rf"[{WECHAT_SIGNS}卫伟喂位绿vV√✔∨\]]|[wW][xXeE .·\[-]")
 _PLATE_GATE = re.compile(rf"[{PROVINCES}新][A-Za-z]")
 
 

@@ -65,8 +65,9 @@ _PATTERNS = (
         rf"|{_SURE_ESTATE}[0-9]{{1,3}} ?(?:号楼|栋|幢|座|号)?-)"
         rf"{_DOOR}(?!-)"
     ),
+    re.compile(rf"{_REGION}{_ROAD}{_HOUSE}[0-9]{{1,3}}-(?:[0-9]{{1,2}}-)?{_DOOR}(?!-)"),
     # a district, a road or a village, a number
-    re.compile(rf"{_REGION_NEEDED}{_ROAD}{_TEAM}?[0-9]{{1,5}} ?号(?:{_BLOCK})?(?:{_ROOM})?"),
+    re.compile(rf"{_REGION_NEEDED}{_ROAD}{_TEAM}?[0-9]{{1,5}} ?号院?(?:{_BLOCK})?(?:{_ROOM})?"),
     # a city with a district, a building and a room, without a road
     re.compile(
         rf"{_NAME}{{1,6}}(?:市|省|自治区|区) ?{_NAME}{{1,6}}(?:市|区|县|镇"
@@ -78,13 +79,14 @@ _PATTERNS = (
         rf"|{_ESTATE}){_HOUSE}(?:{_ESTATE})?(?:{_BLOCK})?(?:{_ROOM})?)"
     ),
     re.compile(
-        rf"(?:地址|住址|家住|住在|寄到|送到|寄往|发到|寄去|我家在|家在)[是为在:： ]{{0,2}}(?P<id>(?:{_REGION_NEEDED}|(?={_SURE_ESTATE}))"
+        rf"(?:地址|住址|家住|住在|寄到|送到|寄往|发到|寄去|我家在|家在)[是为在:： ]{{0,2}}"
+        rf"(?P<id>(?:{_REGION_NEEDED}|(?={_SURE_ESTATE}))"
         rf"(?:{_NAME}{{1,12}} ?)?(?:{_NUMBER} ?(?:号楼|号院|号|弄|栋|幢|座|组|单元|室) ?){{1,4}}(?:{_DOOR})?)"
     ),
 )
 
 # One of these characters is in every match of the pattern, as a fast check.
-_NEEDED = ("号弄", "室房户", "号栋幢座楼", "-", "号", "号栋幢座楼", "址住到往家收", "址住到往去家")
+_NEEDED = ("号弄", "室房户", "号栋幢座楼", "-", "-", "号", "号栋幢座楼", "址住到往家收", "址住到往去家")
 
 # The last characters of the roads and estates above, of sections of a road (二段) and of phases of an estate (三期).
 _PLACE_ENDS = "路街道巷弄同里村段区园苑寓庭府城湾居厦舍场心院社期市县镇乡"
