@@ -53,7 +53,7 @@ _MUCH_SCORE, _LITTLE_SCORE, _NOT_MUCH, _NOT_LITTLE = -0.6, 0.6, 0.5, -0.5
 
 # What one looks for: 挑不出, or 闻 and 不到.
 _UNFOUND_VERBS = frozenset("闻 挑 看 找 听 尝 摸 查 嗅 挑剔 感觉 察觉 发现 感受 体会".split())
-_UNFOUND_ENDS = frozenset("不到 不出 不出来 不见 不着".split())
+_UNFOUND_ENDS = frozenset("不到 不出 不出来 不见 不着 不了".split())
 _UNFOUND = frozenset(verb + end for verb in _UNFOUND_VERBS for end in _UNFOUND_ENDS)
 _UNFOUND_FILLERS = frozenset("任何 一点 一丝 丝毫 什么 啥 的 有 有任何 有什么 半点 明显 太大 多少 哪里 一点点 一个 点".split())
 _UNFOUND_SCORE = 0.6
@@ -140,9 +140,10 @@ class Lexicon:
         if word in _BAD_THINGS:
             return self._direction(words, index)
         if word in _NOTHING:
-            following = words[index + 1 : index + 2]
-            is_known = not following or following[0] in self._first_words or following[0] in _CLAUSE_ENDS
-            return None if is_known else (-_UNFOUND_SCORE, 2)
+            if index + 1 == len(words) or words[index + 1] in _CLAUSE_ENDS or self._longest(words, index)[1] > 1:
+                return None
+            value, width = self._longest(words, index + 1)
+            return (_UNFOUND_SCORE if value < 0 else -_UNFOUND_SCORE), 1 + (width or 1)  # 毫无新意
         width = 1
         if word in _UNFOUND_VERBS:
             if words[index + 1 : index + 2] and words[index + 1] in _UNFOUND_ENDS:
@@ -166,6 +167,8 @@ class Lexicon:
         degree, is_negated, end = 1.0, False, index + 1
         while end < len(words) and end < index + 5:
             word = words[end]
+            if word[0] == "不" and len(word) == 2 and (word[1] in _MUCH or word[1] in _LITTLE):  # 不高 is one word
+                is_negated, word = not is_negated, word[1]
             if word in _MUCH or word in _LITTLE:
                 if is_negated:
                     return (_NOT_MUCH if word in _MUCH else _NOT_LITTLE), end - index + 1
