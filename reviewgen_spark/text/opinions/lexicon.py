@@ -33,6 +33,7 @@ _SO = frozenset(["这么", "如此", "这样", "那么", "so", "such"])
 _NOT_FORMS = {"n’t": "n't", "nt": "n't"}  # spaCy splits dont into do and nt
 _NOTHING = frozenset(["毫无", "全无"])
 _ZERO = frozenset(["零", "0", "zero"])  # a negation directly before a word: 零差评
+_BUT = frozenset(["but", "however", "although", "though", "但", "但是", "不过", "可是", "而且"])
 _THEN = frozenset(["就", "便"])
 _SOON = re.compile("[一二两三四五六七八九十半几0-9]+(?:个|多)?(?:天|次|周|月|年|回|小时|分钟|下|星期|礼拜)|多久|多长时间|一会儿?")
 _CAN = frozenset(["could", "can", "ca"])
@@ -62,7 +63,9 @@ _PHRASE = 6  # tokens that an entry of the list may have
 _WINDOW = 4  # tokens before a sentiment word in which negations and degrees apply
 
 # Tuned for accuracy on the train half of online_shopping_10_cats. docs/experiments.md lists what was tried.
-_NEGATED = -0.5  # a negated word is weaker than its opposite
+_NEGATED_PRAISE = -0.7  # a negated word is weaker than its opposite
+_NEGATED_BLAME = -0.5
+_ABSENT = 0.32  # the least score of a negated bad word (没有异味), so that it is praise on its own
 _WEAKENED_NEGATION = -0.3  # 不太好, 不是很好
 _SQUASH = 4.0  # a larger value keeps scores nearer to 0
 
@@ -115,9 +118,9 @@ class Lexicon:
                 continue
             value, width = self._longest(words, index) if word in self._first_words else (0.0, 0)
             if value:
-                total += value * self._context(words[max(start, index - _WINDOW) : index], word)
+                total += value * self._context(words[max(start, index - _WINDOW) : index], word, value)
                 matches += 1
-            if word in _CLAUSE_ENDS or width > 1:  # the negation of an entry (没有问题) does not apply after it
+            if word in _CLAUSE_ENDS or word in _BUT or width > 1:  # the negation of an entry (没有问题) does not apply after it
                 start = index + (width or 1)
             index += width or 1
         return LexiconScore(total / sqrt(total * total + _SQUASH), matches)
@@ -182,7 +185,7 @@ class Lexicon:
             end += 1
         return None
 
-    def _context(self, before: list[str], word: str) -> float:
+    def _context(self, before: list[str], word: str, value: float) -> float:
         """Returns the factor of the negations and degrees before a sentiment word."""
         degree, negations, degree_after_negation = 1.0, 0, False
         for index, token in enumerate(before):
@@ -205,7 +208,11 @@ class Lexicon:
         if not _CAN.isdisjoint(before) and _is_limit(before, word):
             return 1.6
         if negations % 2:
-            return _WEAKENED_NEGATION if degree_after_negation else _NEGATED * degree
+            if degree_after_negation:
+                return _WEAKENED_NEGATION
+            if value > 0:
+                return _NEGATED_PRAISE * degree
+            return min(_NEGATED_BLAME * degree, _ABSENT / value if value <= -_ABSENT else 0.0)
         return min(degree, 3.0)
 
 

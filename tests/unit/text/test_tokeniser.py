@@ -125,7 +125,9 @@ def test_stop_words_contain_no_negation_and_no_degree_word(tokeniser: Tokeniser,
 
 def test_word_lists_have_no_duplicate_entries() -> None:
     for path in sorted(DICTIONARIES.iterdir()):
-        words = [line.split("\t")[0].split(" ")[0] for line in read_lines(path)]
+        words = [
+            "".join(line.split("\t")[0].split()) if "\t" in line else line.split(" ")[0] for line in read_lines(path)
+        ]
         assert len(words) == len(set(words)), path.name
 
 
