@@ -98,9 +98,10 @@ def _sentence_ends(text: str) -> list[int]:
 def _ends_after_bracket(text: str, match: re.Match[str]) -> bool:
     """Checks that a run of closing marks ends a sentence: 很好（红……），不错 continues after the bracket."""
     marks = match[0]
+    is_ellipsis, is_bracket = not marks.rstrip("）)").strip("….~"), marks[-1] in "）)"
     if text[match.end()] in "，,、；;：:":
-        return False
-    return marks[-1] not in "）)" or marks[0] not in "….." or "。" in marks or "!" in marks or "！" in marks
+        return not (is_ellipsis or is_bracket)
+    return not (is_ellipsis and is_bracket)
 
 
 def _continues(text: str, match: re.Match[str]) -> bool:
