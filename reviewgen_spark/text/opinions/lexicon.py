@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.text.words.word_lists import read_lines, read_words
+from reviewgen_spark.text.words.word_lists import read_lines, read_words, word_set
 
 _CLAUSE_ENDS = frozenset("，。！？；：、…,.!?;:~～ \n")
 _NEVER = frozenset(["从来", "从", "从来没有", "从没", "从未", "never"])
@@ -35,32 +35,41 @@ _NOTHING = frozenset(["毫无", "全无"])
 _ZERO = frozenset(["零", "0", "zero"])  # a negation directly before a word: 零差评
 _BUT = frozenset(["but", "however", "although", "though", "但", "但是", "不过", "可是", "而且"])
 _THEN = frozenset(["就", "便"])
-_SOON = re.compile("[一二两三四五六七八九十半几0-9]+(?:个|多)?(?:天|次|周|月|年|回|小时|分钟|下|星期|礼拜)|多久|多长时间|一会儿?")
+_SOON = re.compile(
+    "[一二两三四五六七八九十半几0-9]+(?:个|多)?(?:天|次|周|月|年|回|小时|分钟|下|星期|礼拜)|多久|多长时间|一会儿?"
+)
 _CAN = frozenset(["could", "can", "ca"])
 _BE = frozenset(["be", "been", "get", "have"])
 _MORE = frozenset(["more", "any"])
 
 # Things that are bad if there is much of them. Their direction decides, not their own score.
-_BAD_THINGS = frozenset(
-    "噪音 噪声 杂音 异味 气味 怪味 臭味 甲醛味 霉味 烟味 塑料味 色差 误差 偏差 差价 瑕疵 故障 故障率 返修率 差评率 阻力 压力 油烟 油耗 能耗 功耗 耗电 "
-    "耗电量 用电量 费用 价格 价钱 价位 售价 房价 票价 单价 运费 邮费 成本 发热 发热量 辐射 震动 振动 震感 抖动 延迟 延时 时延 损耗 磨损 划痕 "
-    "刺激 刺激性 副作用 伤害 毛刺 线头 灰尘 浮毛 掉毛 静电 异响 风噪 胎噪 底噪 电流声 缝隙 风险 难度 干扰 污染 漏光 压迫感 磨脚 "
-    "price prices pricing cost costs noise".split()
+_BAD_THINGS = word_set(
+    "噪音 噪声 杂音 异味 气味 怪味 臭味 甲醛味 霉味 烟味 塑料味 色差 误差 偏差 差价 瑕疵 故障 故障率 返修率 "
+    "差评率 阻力 压力 油烟 油耗 能耗 功耗 耗电 耗电量 用电量 费用 价格 价钱 价位 售价 房价 票价 单价 运费 "
+    "邮费 成本 发热 发热量 辐射 震动 振动 震感 抖动 延迟 延时 时延 损耗 磨损 划痕 刺激 刺激性 副作用 伤害 "
+    "毛刺 线头 灰尘 浮毛 掉毛 静电 异响 风噪 胎噪 底噪 电流声 缝隙 风险 难度 干扰 污染 漏光 压迫感 磨脚 "
+    "price prices pricing cost costs noise"
 )
-_MUCH = frozenset("大 高 重 多 浓 强 严重 明显 偏高 偏大 偏重 偏贵 太大 太高 太重 太多 过高 过大 过重 很大 很高 很重 很多 很浓 超大 high loud".split())
-_LITTLE = frozenset("小 低 轻 少 弱 淡 轻微 偏低 偏小 很小 很低 很少 很轻 很淡 超低 超小 较低 较小 极低 极小 low little minimal".split())
-_FILLERS = frozenset("是 也 有 会 的 得 相对 偏 略 还 就 都 又 真 is are was were a an the 确实 真的 控制 算 比 要".split())
+_MUCH = word_set(
+    "大 高 重 多 浓 强 严重 明显 偏高 偏大 偏重 偏贵 太大 太高 太重 太多 过高 过大 过重 很大 很高 很重 很多 "
+    "很浓 超大 high loud"
+)
+_LITTLE = word_set(
+    "小 低 轻 少 弱 淡 轻微 偏低 偏小 很小 很低 很少 很轻 很淡 超低 超小 较低 较小 极低 极小 low little minimal"
+)
+_FILLERS = word_set("是 也 有 会 的 得 相对 偏 略 还 就 都 又 真 is are was were a an the 确实 真的 控制 算 比 要")
 _MUCH_SCORE, _LITTLE_SCORE, _NOT_MUCH, _NOT_LITTLE = -0.6, 0.6, 0.5, -0.5
 
 # What one looks for: 挑不出, or 闻 and 不到.
-_UNFOUND_VERBS = frozenset("闻 挑 看 找 听 尝 摸 查 嗅 挑剔 感觉 察觉 发现 感受 体会".split())
-_UNFOUND_ENDS = frozenset("不到 不出 不出来 不见 不着 不了".split())
+_UNFOUND_VERBS = word_set("闻 挑 看 找 听 尝 摸 查 嗅 挑剔 感觉 察觉 发现 感受 体会")
+_UNFOUND_ENDS = word_set("不到 不出 不出来 不见 不着 不了")
 _UNFOUND = frozenset(verb + end for verb in _UNFOUND_VERBS for end in _UNFOUND_ENDS)
-_UNFOUND_FILLERS = frozenset("任何 一点 一丝 丝毫 什么 啥 的 有 有任何 有什么 半点 明显 太大 多少 哪里 一点点 一个 点".split())
+_UNFOUND_FILLERS = word_set("任何 一点 一丝 丝毫 什么 啥 的 有 有任何 有什么 半点 明显 太大 多少 哪里 一点点 一个 点")
 _UNFOUND_SCORE = 0.6
 
 _PHRASE = 6  # tokens that an entry of the list may have
 _WINDOW = 4  # tokens before a sentiment word in which negations and degrees apply
+_LIMIT_WINDOW = 6  # the same for couldn't be any more pleased
 
 # Tuned for accuracy on the train half of online_shopping_10_cats. docs/experiments.md lists what was tried.
 _NEGATED_PRAISE = -0.7  # a negated word is weaker than its opposite
@@ -118,9 +127,11 @@ class Lexicon:
                 continue
             value, width = self._longest(words, index) if word in self._first_words else (0.0, 0)
             if value:
-                total += value * self._context(words[max(start, index - _WINDOW) : index], word, value)
+                total += value * self._context(words[max(start, index - _LIMIT_WINDOW) : index], word, value)
                 matches += 1
-            if word in _CLAUSE_ENDS or word in _BUT or width > 1:  # the negation of an entry (没有问题) does not apply after it
+            if (
+                word in _CLAUSE_ENDS or word in _BUT or width > 1
+            ):  # the negation of an entry (没有问题) does not apply after it
                 start = index + (width or 1)
             index += width or 1
         return LexiconScore(total / sqrt(total * total + _SQUASH), matches)
@@ -159,7 +170,7 @@ class Lexicon:
         while end < min(index + width + 3, len(words)) and words[end] in _UNFOUND_FILLERS:
             end += 1
         value, entry_width = self._longest(words, end) if end < len(words) else (0.0, 0)
-        if not value:
+        if abs(value) < _ABSENT:  # 找不到客服
             return None
         return (_UNFOUND_SCORE if value < 0 else -_UNFOUND_SCORE), end - index + entry_width
 
@@ -185,8 +196,9 @@ class Lexicon:
             end += 1
         return None
 
-    def _context(self, before: list[str], word: str, value: float) -> float:
-        """Returns the factor of the negations and degrees before a sentiment word."""
+    def _context(self, clause: list[str], word: str, value: float) -> float:
+        """Returns the factor of the negations and degrees in a clause before a sentiment word."""
+        before = clause[-_WINDOW:]
         degree, negations, degree_after_negation = 1.0, 0, False
         for index, token in enumerate(before):
             if token in _THEN:
@@ -205,7 +217,7 @@ class Lexicon:
             return min(degree, 3.0)
         if not _NEVER.isdisjoint(before) and not _SO.isdisjoint(before):
             return degree  # 从来没有这么好: "never so good" means very good
-        if not _CAN.isdisjoint(before) and _is_limit(before, word):
+        if not _CAN.isdisjoint(clause) and _is_limit(before, word):
             return 1.6
         if negations % 2:
             if degree_after_negation:

@@ -5,6 +5,8 @@ The time of each function is proportional to the length of the text, also for ru
 
 import re
 
+from reviewgen_spark.text.words.word_lists import word_set
+
 # Matches the end of a sentence: a run of closing marks, with the quotes and brackets after it. An English full stop
 # ends a sentence before a space. Reviews often omit the space. So it also ends one after Chinese, or between a small
 # letter and a capital letter (on her.I love it).
@@ -29,13 +31,13 @@ _WORD = re.compile(r"\w")
 _COMMA = re.compile(r"[，,；;]+\s*")
 
 # Abbreviations whose full stop ends no sentence: always, before a number, or before a number or a small letter.
-_TITLES = frozenset("mr mrs ms messrs dr prof vs mt hon capt sgt lt gen rev gov sen rep mme mlle dept".split())
-_BEFORE_NUMBER = frozenset(
-    "no nos nr vol fig figs pp ch chap ver art approx ca jan feb mar apr jun jul aug sep sept oct nov dec rs tel".split()
+_TITLES = word_set("mr mrs ms messrs dr prof vs mt hon capt sgt lt gen rev gov sen rep mme mlle dept")
+_BEFORE_NUMBER = word_set(
+    "no nos nr vol fig figs pp ch chap ver art approx ca jan feb mar apr jun jul aug sep sept oct nov dec rs tel"
 )
-_BEFORE_SMALL = frozenset(
-    "st jr sr inc ltd co corp bros etc approx est min max avg oz lb lbs ft hr hrs sec qty incl excl orig misc cont viz "
-    "gal tbsp tsp mins pcs pkg wt temp govt univ assoc dist intl mfg mfr".split()
+_BEFORE_SMALL = word_set(
+    "st jr sr inc ltd co corp bros etc approx est min max avg oz lb lbs ft hr hrs sec qty incl excl orig "
+    "misc cont viz gal tbsp tsp mins pcs pkg wt temp govt univ assoc dist intl mfg mfr"
 )
 _ABBREVIATION = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,6}$")
 _PREVIOUS_WORD = re.compile(r"([A-Za-z]+) $")
@@ -106,6 +108,8 @@ def _ends_after_bracket(text: str, match: re.Match[str]) -> bool:
 
 def _continues(text: str, match: re.Match[str]) -> bool:
     """Checks that full stops end no sentence: they abbreviate a word, or are in a bracket: (soft...) and cheap."""
+    if match.end() < len(text) and text[match.end()] in "）)":
+        return True
     if match[0].rstrip().endswith("..)"):
         return match.end() < len(text) and (text[match.end()].islower() or text[match.end()] in ",;:")
     return _is_abbreviation(text, match)
@@ -148,7 +152,9 @@ def _list_items(text: str) -> dict[int, int]:
             if len(run) > 1:
                 items.update(run)
             is_start = start == 0 or text[start - 1] in _ITEM_START or _HAN.match(text, start - 1)
-            is_after_word = start > 1 and text[start - 1] == " " and (text[start - 2].isascii() and text[start - 2].isalnum())
+            is_after_word = (
+                start > 1 and text[start - 1] == " " and (text[start - 2].isascii() and text[start - 2].isalnum())
+            )
             run, run_mark = [(start, mark_position)] if is_start and not is_after_word else [], mark
     if len(run) > 1:
         items.update(run)

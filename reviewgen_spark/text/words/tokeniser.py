@@ -89,9 +89,7 @@ class Tokeniser:
         ]
         patterns = [_MARKER, *word_patterns, _PROSE, _NUMBER, _DECIMAL, _MEASURE]
         first_characters = "".join({re.escape(word[0]) for word in mixed_words})
-        self._spans = re.compile(
-            rf"([{_LATIN}\[0-9{_DIGITS}十{_MEASURES}{first_characters}](?:{'|'.join(patterns)}))"
-        )
+        self._spans = re.compile(rf"([{_LATIN}\[0-9{_DIGITS}十{_MEASURES}{first_characters}](?:{'|'.join(patterns)}))")
         self._english = _English()
 
     def __reduce__(self) -> tuple[type["Tokeniser"], tuple[TokensSection, Path]]:
