@@ -74,6 +74,7 @@ _LIMIT_WINDOW = 6  # the same for couldn't be any more pleased
 # Tuned for accuracy on the train half of online_shopping_10_cats. docs/experiments.md lists what was tried.
 _NEGATED_PRAISE = -0.7  # a negated word is weaker than its opposite
 _NEGATED_BLAME = -0.5
+_ONLY_FREQUENT = 0.3  # the largest score of a word that is no opinion by itself
 _ABSENT = 0.32  # the least score of a negated bad word (没有异味), so that it is praise on its own
 _WEAKENED_NEGATION = -0.3  # 不太好, 不是很好
 _SQUASH = 4.0  # a larger value keeps scores nearer to 0
@@ -170,7 +171,7 @@ class Lexicon:
         while end < min(index + width + 3, len(words)) and words[end] in _UNFOUND_FILLERS:
             end += 1
         value, entry_width = self._longest(words, end) if end < len(words) else (0.0, 0)
-        if abs(value) < _ABSENT:  # 找不到客服
+        if abs(value) <= _ONLY_FREQUENT:  # 找不到客服
             return None
         return (_UNFOUND_SCORE if value < 0 else -_UNFOUND_SCORE), end - index + entry_width
 
@@ -224,7 +225,7 @@ class Lexicon:
                 return _WEAKENED_NEGATION
             if value > 0:
                 return _NEGATED_PRAISE * degree
-            return min(_NEGATED_BLAME * degree, _ABSENT / value if value <= -_ABSENT else 0.0)
+            return min(_NEGATED_BLAME * degree, _ABSENT / value if value < -_ONLY_FREQUENT else 0.0)
         return min(degree, 3.0)
 
 

@@ -228,7 +228,16 @@ def test_the_lexicon_score_orders_texts(tokeniser: Tokeniser, lexicon: Lexicon, 
         # what cannot be found
         *(
             (text, 1)
-            for text in ("闻不到异味", "挑不出毛病", "挑不出任何毛病", "看不到瑕疵", "听不见噪音", "找不到缺点")
+            for text in (
+                "闻不到异味",
+                "挑不出毛病",
+                "挑不出任何毛病",
+                "看不到瑕疵",
+                "听不见噪音",
+                "找不到缺点",
+                "发现不了问题",
+                "没有问题",
+            )
         ),
         *((text, -1) for text in ("看不到优点", "找不到客服")),
         *((text, 1) for text in ("零差评", "0差评", "零瑕疵", "没有异味", "毫无压力")),
