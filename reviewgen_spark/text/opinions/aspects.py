@@ -68,19 +68,25 @@ class OpinionReader:
         """Reads the opinion of a sentence. Each of `keywords` is an aspect too.
 
         An aspect in a clause without an opinion (屏幕嘛，很清楚) has the opinion of the next clause. This does not
-        apply if the next clause has an aspect itself.
+        apply if the next clause has an aspect itself, unless the first one is a label (外观：颜色漂亮).
         """
         tokens: list[str] = []
         content: list[str] = []
         aspects: dict[str, float] = {}
-        without_opinion: list[str] = []
+        pending: list[str] = []
+        is_label = False
         for clause in cut_clauses(sentence):
             words = self.tokeniser.words(clause)
             lowered = [token.lower() for token in words.tokens]
             clause_aspects, score = self._aspects_in(lowered, keywords), self.lexicon.score(words.tokens)
-            for code in clause_aspects or without_opinion:
+            ends_as_label = clause[-1] in ":："
+            own = clause_aspects
+            if pending and (not own or (is_label and not ends_as_label)):
+                own = list(dict.fromkeys(pending + own))
+            for code in own:
                 aspects[code] = aspects.get(code, 0.0) + score
-            without_opinion = clause_aspects if not score else []
+            is_label = ends_as_label
+            pending = clause_aspects if is_label or abs(score) < LEAST_SCORE else []
             tokens += lowered
             content += words.content_words
         personal = sum(token in self.personal for token in tokens)

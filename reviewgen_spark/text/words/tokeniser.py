@@ -19,12 +19,26 @@ from reviewgen_spark.text.words.word_lists import UserWord, read_user_words, rea
 # decimal point. Each pattern lacks the first character. One class matches it for all, because alternatives are slow.
 _LATIN = r"A-Za-z\u00c0-\u024f"
 _MARKER = r"(?<=\[)(?:[A-Z_]{2,9}|[\u4e00-\u9fff]{1,4})\]"
-_WORD = rf"[{_LATIN}0-9]*(?:['’][A-Za-z]+)*(?:\+\+|#(?![A-Za-z0-9]))?"
+# A model with a dash (X-900) and a version (USB3.0) are one word. A range of sizes (S-2XL) is not.
+_MODEL = r"(?:-(?![0-9]X+L)[A-Za-z]*[0-9][A-Za-z0-9]*|(?<=[0-9])\.[0-9]+)*"
+_WORD = rf"[{_LATIN}0-9]*{_MODEL}(?:['’][A-Za-z]+)*(?:\+\+|#(?![A-Za-z0-9]))?"
 _PROSE = rf"(?<=[{_LATIN}]){_WORD}(?:(?:[!-@]* [ -@]*[{_LATIN}]{_WORD})+[.!?]*)?"
-_NUMBER = r"(?<=[0-9])[0-9]*(?:[.,:][0-9]+)*%?[A-Za-z]*"
+# A resolution (1920x1080) and a size (120*60*75) are one number.
+_NUMBER = r"(?<=[0-9])[0-9]*(?:[.,:xX*×][0-9]+)*%?[A-Za-z]*"
+# A measure word after a number is one word: jieba joins it with the noun behind it (部手机 in 3部手机).
+_MEASURED = "间房|张[床卡膜碟盘]|颗[星心]|部手机|本书|首歌|层楼|辆车|瓶水|道题|套书|件产品|份文件|颗卫星|架飞机"
+_MEASURES = "".join(sorted({noun[0] for noun in _MEASURED.split("|")}))
+_MEASURE = rf"(?<=[0-9].)(?<=(?=(?:{_MEASURED})).)"
+# A decimal number in Chinese (二点三五万亿, 六点五寸). It needs a unit, because 一点 also means a little.
+_DIGITS = "零一二两三四五六七八九"
+_DECIMAL = rf"(?<=[{_DIGITS}十])[{_DIGITS}十百千]*点[{_DIGITS}]+(?:[万亿]+|(?=[倍升寸米厘公斤克元块度折吨毫英尺兆平]))"
 # One class, then a lookbehind, because two alternatives take twice the time. Greek and Cyrillic are in the class,
 # because they have capitals too.
-_NEEDS_SPANS = re.compile(rf"[{_LATIN}\[0-9\u0370-\u052f](?:(?<![0-9])|(?<=[0-9])[,:][0-9])")
+_NEEDS_SPANS = re.compile(
+    rf"[{_LATIN}\[0-9\u0370-\u052f点](?:(?<![0-9点])|(?<=[0-9])(?:[,:*×][0-9]|{_MEASURED})|(?<=[{_DIGITS}十百千]点)[{_DIGITS}])"
+)
+# English signs that writers use for an apostrophe (isn`t, isn´t).
+_APOSTROPHE = re.compile(rf"(?<=[{_LATIN}])[`\u00b4\u02b9\u02bc\u2018\u2032\uff07](?=[A-Za-z]{{1,2}}(?![{_LATIN}]))")
 # White space is listed, because a category such as \s takes twice the time.
 _SPACE = re.compile("[ \t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
 _WORDLESS = re.compile(r"[\W_]+")
@@ -73,10 +87,9 @@ class Tokeniser:
         word_patterns = [
             f"(?<={re.escape(word[0])}){re.escape(word[1:])}" for word in sorted(mixed_words, key=len, reverse=True)
         ]
+        patterns = [_MARKER, *word_patterns, _PROSE, _NUMBER, _DECIMAL, _MEASURE]
         first_characters = "".join({re.escape(word[0]) for word in mixed_words})
-        self._spans = re.compile(
-            rf"([{_LATIN}\[0-9{first_characters}](?:{'|'.join([_MARKER, *word_patterns, _PROSE, _NUMBER])}))"
-        )
+        self._spans = re.compile(rf"([{_LATIN}\[0-9{_DIGITS}十{_MEASURES}{first_characters}](?:{'|'.join(patterns)}))")
         self._english = _English()
 
     def __reduce__(self) -> tuple[type["Tokeniser"], tuple[TokensSection, Path]]:
@@ -108,6 +121,7 @@ class Tokeniser:
 
     def _split_by_spans(self, text: str) -> list[str]:
         tokens: list[str] = []
+        text = _APOSTROPHE.sub("'", text)
         # The result of re.split with one group: spans have odd indices, the text between them even ones.
         for index, part in enumerate(self._spans.split(text)):
             if index % 2:

@@ -8,6 +8,15 @@ UserWord = tuple[str, int | None, str | None]
 """A word with its frequency and part of speech. They are None if the dictionary lacks them."""
 
 
+def word_set(words: str) -> frozenset[str]:
+    """Returns the words of a short list in the code, which are separated by blanks.
+
+    >>> sorted(word_set("high low"))
+    ['high', 'low']
+    """
+    return frozenset(words.split())
+
+
 def read_words(path: Path) -> frozenset[str]:
     """Reads a word list with one word a line. `#` starts a comment line.
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reviewgen_spark.config import SummariseSection, TokensSection
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.text.opinions.aspects import OpinionReader, read_aspects
+from reviewgen_spark.text.opinions.aspects import OpinionReader, is_negative, is_positive, read_aspects
 from reviewgen_spark.text.summaries.selection import choose_sentences
 from reviewgen_spark.text.summaries.sentences import ReviewText, main_language, read_sentences
 from reviewgen_spark.text.summaries.summary import summarise
@@ -158,6 +158,34 @@ def test_an_opinion_belongs_to_the_aspect_of_its_clause(reader: OpinionReader) -
     reading = reader.read("the battery life is great but screens are terrible")
     assert reading.aspects["battery"] > 0 > reading.aspects["screen"]
     assert set(reader.read("性价比高，客服态度不好").aspects) == {"price", "service"}
+
+
+@pytest.mark.parametrize(
+    ("text", "signs"),
+    [
+        (
+            "外形外观：漂亮\n屏幕音效：清晰\n拍照效果：清楚\n待机时间：太差",
+            {"design": 1, "screen": 1, "sound": 1, "camera": 1, "effect": 1, "battery": -1},
+        ),
+        ("屏幕:太差 电池:很好 物流:很慢", {"screen": -1, "battery": 1, "delivery": -1}),
+        ("Screen: great\nBattery: terrible\nSound: good", {"screen": 1, "battery": -1, "sound": 1}),
+        ("屏幕很好\n电池很差\n物流快", {"screen": 1, "battery": -1, "delivery": 1}),
+        ("屏幕很好 电池很差", {"screen": 1, "battery": -1}),
+        ("包装：颜色漂亮", {"packaging": 1, "colour": 1}),
+        ("噪音很小，价格高", {"noise": 1, "price": -1}),
+        ("噪音很大，价格低", {"noise": -1, "price": 1}),
+        ("屏幕，电池太差", {"screen": 0, "battery": -1}),
+    ],
+)
+def test_each_aspect_has_the_opinion_of_its_line(reader: OpinionReader, text: str, signs: dict[str, int]) -> None:
+    aspects = reader.read(text).aspects
+    assert {code: is_positive(score) - is_negative(score) for code, score in aspects.items()} == signs
+
+
+def test_little_noise_is_counted_as_praise(reader: OpinionReader) -> None:
+    texts = ("噪音很小", "噪音小，好用", "噪音特别小，制冷快")
+    summary = summarise(reviews_of(texts, "zh-hans"), 3, reader, SECTION)
+    assert summary is not None and "噪音（100%肯定，0%否定）" in summary.text
 
 
 @given(st.text(alphabet="房间很好。！，.!? aB3\n…”)", max_size=60))

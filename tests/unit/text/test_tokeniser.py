@@ -58,6 +58,35 @@ def lexicon() -> Lexicon:
         ("café très", ["café", "très"]),
         ("手机is not bad，don't buy", ["手机", "is", "not", "bad", "，", "do", "n't", "buy"]),
         ("价格$5 a month!很好", ["价格", "$", "5", "a", "month", "!", "很", "好"]),
+        # models with a dash, versions, resolutions and sizes are one token
+        ("X-900型号", ["X-900", "型号"]),
+        ("WH-1000XM4耳机", ["WH-1000XM4", "耳机"]),
+        ("i7-8550U处理器", ["i7-8550U", "处理器"]),
+        ("支持USB3.0", ["支持", "USB3.0"]),
+        ("Android4.4.2系统", ["Android4.4.2", "系统"]),
+        ("1920x1080的屏", ["1920x1080", "的", "屏"]),
+        ("尺寸120*60*75", ["尺寸", "120*60*75"]),
+        ("160×120的图", ["160×120", "的", "图"]),
+        ("S-2XL码", ["S", "-", "2XL", "码"]),
+        ("A-B很好", ["A", "-", "B", "很", "好"]),
+        ("MP3.很好", ["MP3", ".", "很", "好"]),
+        ("3*很好", ["3", "*", "很", "好"]),
+        # a measure word is one token, its noun another
+        ("买了3部手机", ["买", "了", "3", "部", "手机"]),
+        ("订了2间房", ["订", "了", "2", "间", "房"]),
+        ("3本书，5颗星", ["3", "本", "书", "，", "5", "颗", "星"]),
+        ("5部分很好", ["5", "部分", "很", "好"]),
+        ("本书很好", ["本书", "很", "好"]),
+        # decimal numbers in Chinese, but not times or 一点
+        ("二点三五万亿像素", ["二点三五万亿", "像素"]),
+        ("零点五升", ["零点五", "升"]),
+        ("三十六点五度", ["三十六点五", "度"]),
+        ("两点五十到", ["两点", "五十", "到"]),
+        ("有一点一般", ["有", "一点", "一般"]),
+        # other signs for an apostrophe
+        ("It isn`t good", ["It", "is", "n't", "good"]),
+        ("don´t buy, don‘t", ["do", "n't", "buy", ",", "do", "n't"]),
+        ("`code` is good", ["`", "code", "`", "is", "good"]),
     ],
 )
 def test_a_text_is_split_into_its_tokens(tokeniser: Tokeniser, text: str, tokens: list[str]) -> None:
@@ -125,7 +154,9 @@ def test_stop_words_contain_no_negation_and_no_degree_word(tokeniser: Tokeniser,
 
 def test_word_lists_have_no_duplicate_entries() -> None:
     for path in sorted(DICTIONARIES.iterdir()):
-        words = [line.split("\t")[0].split(" ")[0] for line in read_lines(path)]
+        words = [
+            "".join(line.split("\t")[0].split()) if "\t" in line else line.split(" ")[0] for line in read_lines(path)
+        ]
         assert len(words) == len(set(words)), path.name
 
 
@@ -167,6 +198,50 @@ def test_the_lexicon_score_orders_texts(tokeniser: Tokeniser, lexicon: Lexicon, 
         ("I love this phone", 1),
         ("doesn't work, waste of money", -1),
         ("性价比高", 1),
+        # negations without an apostrophe, or with another sign
+        *(
+            (text, -1)
+            for text in ("I dont like it", "doesnt work well", "It isn`t good", "It isnt good", "wont buy it")
+        ),
+        # idioms
+        ("Without a doubt a great buy", 1),
+        ("no doubt a great phone", 1),
+        *((text, 1) for text in ("couldn't be better", "couldnt be happier", "couldn't be any more pleased")),
+        *((text, -1) for text in ("couldn't be worse", "could be better", "couldn't be more disappointed")),
+        *((text, 1) for text in ("not only good but cheap", "not just good but great", "can't go wrong with this")),
+        *((text, -1) for text in ("not good", "This is not just bad, it's terrible", "not a great buy")),
+        # 没…就
+        *(
+            (text, -1)
+            for text in ("没过一周就掉色了", "没穿几次就破了", "没用多久就坏了", "没几天坏了", "没洗两次就起球")
+        ),
+        *((text, 1) for text in ("不用洗就很干净", "没有破损", "从来没有掉色")),
+        # little and much of something bad
+        *(
+            (text, 1)
+            for text in ("色差小", "色差不大", "噪音特别小", "油耗低", "异味不重", "价格不高", "价格低", "low noise")
+        ),
+        *(
+            (text, -1)
+            for text in ("色差大", "噪音有点大", "噪音不小", "油耗高", "异味很重", "价格太高", "价格偏高", "high price")
+        ),
+        # what cannot be found
+        *(
+            (text, 1)
+            for text in (
+                "闻不到异味",
+                "挑不出毛病",
+                "挑不出任何毛病",
+                "看不到瑕疵",
+                "听不见噪音",
+                "找不到缺点",
+                "发现不了问题",
+                "没有问题",
+            )
+        ),
+        *((text, -1) for text in ("看不到优点", "找不到客服")),
+        *((text, 1) for text in ("零差评", "0差评", "零瑕疵", "没有异味", "毫无压力")),
+        *((text, -1) for text in ("剧情单调，毫无吸引力", "毫无新意", "有异味")),
     ],
 )
 def test_the_lexicon_score_has_the_sign_of_the_sentiment(
@@ -176,7 +251,7 @@ def test_the_lexicon_score_has_the_sign_of_the_sentiment(
 
 
 def test_the_lexicon_abstains_without_matches(tokeniser: Tokeniser, lexicon: Lexicon) -> None:
-    for text in ("", "2019年11月", "桌子", "table"):
+    for text in ("", "2019年11月", "桌子", "table", "尺寸120*60*75", "120 * 60 * 75"):
         assert lexicon.judge(tokeniser.words(text).tokens) == (0.0, 0)
     assert lexicon.judge(tokeniser.words("很好").tokens).matches == 1
 
