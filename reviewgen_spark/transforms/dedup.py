@@ -30,9 +30,9 @@ def cluster_reviews(
     """Finds the copies of a batch's reviews, in the batch and in earlier batches; returns the tables of the stage.
 
     Exact copies share a text_hash. Near copies share a band of their MinHash signatures and have a true Jaccard
-    similarity of at least `section.min_jaccard`. Texts whose difference turns the verdict (很好, 不好) are not near copies.
-    Clusters are the connected components. The first-seen record of a cluster (lowest batch, then created_at, then record_id) is the canonical record. Its record_id is the cluster_id of
-    every later record.
+    similarity of at least `section.min_jaccard`. Texts whose difference turns the verdict (很好, 不好) are not near
+    copies. Clusters are the connected components. The first-seen record of a cluster (lowest batch, then created_at,
+    then record_id) is the canonical record. Its record_id is the cluster_id of every later record.
 
     Rows of earlier batches never change. A review near several earlier clusters joins the cluster that was seen first.
     `near_clusters` names the others, so that the split can keep the review out of train and test.

@@ -1,18 +1,17 @@
 """Tells a copy with typing errors from a text that is nearly equal but says the opposite, such as 很好 and 不好.
 
 Only texts that are near copies already are compared, and only where they differ. The short lists below belong to this
-rule. It does not read the lists of `conf/dictionaries`, because a new word there would change clusters, which are
+rule. The rule does not read the lists of `conf/dictionaries`, because a new word there would change clusters, which are
 frozen.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from difflib import SequenceMatcher
 from functools import lru_cache
-from typing import NamedTuple
 
 Signals = tuple[str, ...]
+_Range = tuple[int, int, int, int]  # start and end in the one text, start and end in the other
 
 _CONTEXT = 8  # characters around a difference that are read too, so that 不 + 好 and 不错 are read as words
 _SCOPE = 6  # characters after a negation in which it reverses a polar word
@@ -123,40 +122,41 @@ def turns_verdict(one: str, other: str) -> bool:
     >>> turns_verdict("质量很好，物流很快", "质量非常好，物流很块"), turns_verdict("It works well", "It works  wel")
     (False, False)
     """
-    own, others = _own_clauses(one.lower(), other.lower())
+    clauses, other_clauses = _own_clauses(one.lower(), other.lower())
+    own, others = "，".join(clauses), "，".join(other_clauses)
     if _CHARACTERS.findall(own) == _CHARACTERS.findall(others):
         return False
-    own, others = _DOUBLED.sub(r"\1", own), _DOUBLED.sub(r"\1", others)
-    mine, theirs = _signals(own), _signals(others)
-    if mine == theirs or not _may_oppose(Counter(mine), Counter(theirs), len(own) - len(others)):
+    # Clause by clause first, because that is cheap. Then the whole, because a lost comma shifts the clauses.
+    if len(clauses) == len(other_clauses) and not any(
+        _is_turned([_changed(*pair)], *pair, one, other) for pair in zip(clauses, other_clauses, strict=True)
+    ):
         return False
-    return any(_is_opposed(difference, one, other) for difference in _differences(own, others))
+    own, others = _DOUBLED.sub(r"\1", own), _DOUBLED.sub(r"\1", others)
+    is_short = max(len(own), len(others)) <= _MAX_ALIGNED
+    return _is_turned(_aligned(own, others) if is_short else [_changed(own, others)], own, others, one, other)
 
 
-def _may_oppose(mine: Counter[str], theirs: Counter[str], longer: int) -> bool:
-    """Checks whether the signals of all clauses differ as those of a turned verdict. It saves most alignments."""
-    more, less = mine - theirs, theirs - mine
-    return (
-        mine == theirs
-        or any((more | less)[kind] for kind in "nt")
-        or bool((more["s"] and less["w"]) or (more["w"] and less["s"]))
-        or (_has_number(more) and _has_number(less))
-        or (more["+"] - more["-"]) * (less["+"] - less["-"]) < 0
-        or abs(longer) >= _INSERTED
-    )
+def _is_turned(ranges: list[_Range], own: str, others: str, one: str, other: str) -> bool:
+    for i1, i2, j1, j2 in ranges:
+        words = f"{_window(own, i1, i2, 0)} {_window(others, j1, j2, 0)}"
+        if _TURNING.search(words):
+            parts = _window(own, i1, i2, _CONTEXT), _window(others, j1, j2, _CONTEXT)
+            if _is_opposed(*parts, words, one, other):
+                return True
+    return False
 
 
 def _has_number(signals: Counter[str]) -> bool:
     return any(signal[0] == "#" for signal in signals)
 
 
-def _own_clauses(one: str, other: str) -> tuple[str, str]:
+def _own_clauses(one: str, other: str) -> tuple[list[str], list[str]]:
     """Returns the clauses that only the one text has, and those that only the other one has."""
     clauses, other_clauses = _CLAUSE_END.split(one), _CLAUSE_END.split(other)
     shared = set(clauses) & set(other_clauses)
     return (
-        "，".join(clause for clause in clauses if clause not in shared),
-        "，".join(clause for clause in other_clauses if clause not in shared),
+        [clause for clause in clauses if clause not in shared],
+        [clause for clause in other_clauses if clause not in shared],
     )
 
 
@@ -215,32 +215,23 @@ def _number(number: str) -> str:
     return re.sub(r",(?=[0-9]{3}(?![0-9]))", "", digits)
 
 
-class _Difference(NamedTuple):
-    """Holds a part in which two texts differ, with the characters around it, and the differing words alone."""
-
-    part: str
-    other_part: str
-    words: str
-
-
-def _differences(one: str, other: str) -> Iterator[_Difference]:
-    if max(len(one), len(other)) > _MAX_ALIGNED:
-        yield _Difference(one, other, f"{one} {other}")
-        return
-    for i1, i2, j1, j2 in _ranges(one, other):
-        words = f"{_window(one, i1, i2, 0)} {_window(other, j1, j2, 0)}"
-        yield _Difference(_window(one, i1, i2, _CONTEXT), _window(other, j1, j2, _CONTEXT), words)
+def _changed(one: str, other: str) -> _Range:
+    """Returns the range between the common beginning and the common end of two texts, in each of them."""
+    shortest = min(len(one), len(other))
+    start = next((index for index in range(shortest) if one[index] != other[index]), shortest)
+    left = shortest - start
+    end = next((index for index in range(left) if one[-1 - index] != other[-1 - index]), left)
+    return start, len(one) - end, start, len(other) - end
 
 
-def _ranges(one: str, other: str) -> list[tuple[int, int, int, int]]:
+def _aligned(one: str, other: str) -> list[_Range]:
     """Returns the differing ranges. Ranges with less than two equal characters between them are joined."""
-    ranges: list[tuple[int, int, int, int]] = []
+    ranges: list[_Range] = []
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
         if tag == "equal":
             continue
         if ranges and i1 - ranges[-1][1] < _JOINED:
-            start, _, other_start, _ = ranges.pop()
-            i1, j1 = start, other_start
+            i1, _, j1, _ = ranges.pop()
         ranges.append((i1, i2, j1, j2))
     return ranges
 
@@ -255,14 +246,12 @@ def _window(text: str, start: int, end: int, context: int) -> str:
     return text[start:end]
 
 
-def _is_opposed(difference: _Difference, one: str, other: str) -> bool:
-    part, other_part, words = difference
-    if not _TURNING.search(words):
+def _is_opposed(part: str, other_part: str, words: str, one: str, other: str) -> bool:
+    mine, theirs = _signals(part), _signals(other_part)
+    if mine == theirs:
         return False
-    mine, theirs = Counter(_signals(part)), Counter(_signals(other_part))
-    more, less = mine - theirs, theirs - mine
-    if not more and not less:
-        return False
+    more, less = Counter(mine), Counter(theirs)
+    more, less = more - less, less - more
     if (more["n"] + less["n"]) % 2 and _NEGATION.search(words):
         return True
     if (more["t"] or less["t"]) and _TOO_MUCH.search(words):
