@@ -73,6 +73,7 @@ _UNITS = (
     "cm mm km m inch inches ft feet kg g mg lb lbs oz ml l gb tb mb g mah wh w v hz fps k mp stars star days day hours "
     "hour minutes minute weeks week months month years year times dollars bucks percent pages pieces pcs pack"
 )
+_NUMERALS = "零一二两三四五六七八九十百千万半"
 _DIGIT = dict(zip("零一二三四五六七八九两", "01234567892", strict=True)) | {"十": "10"}
 
 
@@ -93,7 +94,7 @@ _FIRST = "".join(sorted({word[0] for word in _KINDS if not word.isascii()}))
 _LATIN = "|".join(sorted((word for word in _KINDS if " " in word), key=len, reverse=True))
 _UNIT = "|".join(sorted(_UNITS.split(), key=len, reverse=True))
 _SIGNAL = re.compile(
-    rf"(?P<date>[0-9]{{4}}年)|(?P<number>[0-9]+(?:[.,:/-][0-9]+)*|[零一二两三四五六七八九十百千万半]+)\s?(?P<unit>(?:{_UNIT})(?![a-z])|%)"
+    rf"(?P<date>[0-9]{{4}}年)|(?P<number>(?<![0-9])[0-9]{{1,12}}(?:[.,:/-][0-9]{{1,12}}){{0,3}}|(?<![{_NUMERALS}])[{_NUMERALS}]{{1,8}})\s?(?P<unit>(?:{_UNIT})(?![a-z])|%)"
     rf"|(?P<asked>[是能会要好行有可对])[不没](?P=asked)|(?P<word>[{_FIRST}])|(?P<latin>(?:{_LATIN})\b|[a-z]+(?:['’][a-z]+)?)"
     "|(?P<end>[，。！？；,.!?;\n])"
 )
@@ -102,8 +103,10 @@ _CLAUSE_END = re.compile(r"[，。！？；!?;\n]|[.,](?![0-9])")
 _DEGREES = set(_STRONG + _WEAK) - set("有的可以还行")
 _POLAR = set(_POSITIVE + _NEGATIVE) - set("有的用一看人上")
 _WEIGHTY = "".join(sorted(char for char in _DEGREES | _POLAR if not char.isascii())) + "不没无未别非"
-_CHARACTERS = re.compile(rf"[a-z0-9%零一二三四五六七八九十百千万半两天年月时周分秒{_WEIGHTY}]|[.,:/-](?=[0-9])")
-_TURNING = re.compile(rf"[a-z0-9%零一二三四五六七八九十百千万半两天年月时周分秒{_WEIGHTY}]")
+_CHARACTERS = re.compile(rf"[a-z0-9%{_NUMERALS}天年月时周分秒{_WEIGHTY}]|[.,:/-](?=[0-9])")
+_NUMERAL = re.compile(f"[0-9%{_NUMERALS}天年月时周分秒]|(?:day|week|month|year|hour|minute)s?")
+_OPINION = re.compile(f"[a-z{_WEIGHTY}]")
+_TURNING = re.compile(f"{_NUMERAL.pattern}|{_OPINION.pattern}")
 _NEGATION = re.compile(
     r"[不没无未别非]|\b(?:" + "|".join(word for word in _NEGATIONS.split() if word.isascii()) + r")\b|n['’]t\b"
 )
@@ -237,8 +240,10 @@ def _aligned(one: str, other: str) -> list[_Range]:
 
 
 def _window(text: str, start: int, end: int, context: int) -> str:
-    """Returns a range of a text with the characters around it. Latin words and numbers are not cut."""
-    start, end = max(0, start - context), end + context
+    """Returns a range of a text with characters of its clause around it. Latin words and numbers are not cut."""
+    if context:
+        start -= len(text[max(0, start - context) : start].rpartition("，")[2])
+        end += len(text[end : end + context].partition("，")[0])
     while start and text[start - 1] in _LATIN_OR_DIGITS:
         start -= 1
     while end < len(text) and text[end] in _LATIN_OR_DIGITS:
@@ -258,10 +263,10 @@ def _is_opposed(part: str, other_part: str, words: str, one: str, other: str) ->
         return True
     if (more["s"] and less["w"]) or (more["w"] and less["s"]):
         return True
-    if _has_number(more) and _has_number(less):
+    if _has_number(more) and _has_number(less) and _NUMERAL.search(words):
         return True
     polarity, opposite = more["+"] - more["-"], less["+"] - less["-"]
-    if polarity * opposite < 0:
+    if polarity * opposite < 0 and _OPINION.search(words):
         return True
     # A polar word on one side only: an added clause turns the verdict, a lost character does not.
     if polarity and not opposite and len(part) - len(other_part) >= _INSERTED:
