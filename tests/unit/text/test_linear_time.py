@@ -10,6 +10,7 @@ import inspect
 import pkgutil
 import typing
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -32,72 +33,33 @@ from reviewgen_spark.text.words.tokeniser import Tokeniser
 CONF = Path(__file__).parents[3] / "conf"
 LENGTH = 100_000
 MAX_SECONDS = 1.0
-MAX_GROWTH = 3.0  # the time of twice the text; 4 is quadratic
+SHORT_SECONDS = 0.06  # of a quarter of the length: a quadratic function then takes 16 times as long, under a second
 PIECES = (
     *(
         " ",
         "\n",
-        "\t",
         "\u3000",
-        ".",
-        "。",
         ". ",
-        "。 ",
+        "。",
         "...",
-        "!",
-        "？",
-        ",",
-        "，",
-        "(",
-        "（",
-        "[",
-        "{",
-        "<",
         ")",
-        "【",
-    ),
-    *(
+        "(",
+        "[",
+        "<",
         "1",
         "1.",
         "1 ",
         "１",
-        "9-",
         '"',
-        "'",
         "“",
-        "「",
         "@",
         "a@",
-        "@a.",
         "#",
-        "# ",
-        "*",
         "-",
         "_",
-        "/",
-        ":",
-        "：",
-        "&",
     ),
-    *(
-        "a",
-        "A",
-        "ab ",
-        "http://",
-        "www.",
-        "好",
-        "不",
-        "很好",
-        "好。",
-        "区",
-        "路1号",
-        "微信",
-        "é",
-        "\u0301",
-        "😀",
-        "\u200b",
-    ),
-    *("ignore all ", "system: ", "忽略所有", "作为一个", "<data", "\\u", "%20", "0x41 ", "as an ai "),
+    *(":", "&", "a", "ab ", "http://", "好", "不", "很好", "好。", "区", "路1号", "微信", "\u0301", "😀"),
+    *("ignore all ", "system: ", "忽略所有", "作为一个", "<data", "\\u", "0x41 "),
 )
 """The runs: blanks, stops, brackets, digits, quotes, at signs, letters, Chinese, and pieces of patterns."""
 
@@ -188,10 +150,8 @@ FUNCTIONS = _functions()
 
 def _seconds(function: Callable[[str], object], text: str) -> float:
     started = process_time()
-    try:
+    with suppress(ValueError, LookupError, OSError):  # a wrong value must be refused in linear time too
         function(text)
-    except (ValueError, LookupError, OSError):
-        pass  # a wrong value must be refused in linear time too
     return process_time() - started
 
 
@@ -204,15 +164,14 @@ def test_the_functions_are_found() -> None:
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_a_function_takes_linear_time(name: str) -> None:
-    """A text of 100,000 characters takes a second at most. Short texts show a quadratic function early."""
+    """A text of 100,000 characters takes a second at most. A quarter of it shows most functions to be fast."""
     function, slow = FUNCTIONS[name], []
     for piece in PIECES:
-        seconds = 0.0
-        for length in (LENGTH // 16, LENGTH // 4, LENGTH // 2, LENGTH):
-            before, seconds = seconds, _seconds(function, (piece * length)[:length])
-            if seconds > MAX_SECONDS or (
-                before > MAX_SECONDS / 16 and length > LENGTH // 4 and seconds > MAX_GROWTH * before
-            ):
-                slow.append(f"{piece!r} x {length}: {before:.2f} s, then {seconds:.2f} s")
+        for length in (LENGTH // 8, LENGTH // 4, LENGTH // 2, LENGTH):
+            seconds = _seconds(function, (piece * length)[:length])
+            if seconds > MAX_SECONDS:
+                slow.append(f"{piece!r} x {length}: {seconds:.2f} s")
+                break
+            if length == LENGTH // 4 and seconds <= SHORT_SECONDS:
                 break
     assert not slow, "; ".join(slow)
