@@ -40,8 +40,9 @@ _MODEL = re.compile(
 # Parts of control codes, chat templates, tokenisers and the prompt. Masks such as [PHONE] do not match.
 _CODES = re.compile(
     r"</?\|?[A-Za-z_][A-Za-z_0-9:=./ \u4e00-\u9fff-]{0,30}\|?>|\[/?(?:INST|UNK|PAD|CLS|SEP|MASK|BOS|EOS)\]|<</?SYS>>"
-    r"|\\u[0-9a-f]{4}|\"(?:reviews|wanted|attributes|category|number|text)\"\s*:|^\s*(?:system|user|assistant)\s*[:：]"
-    r"|[\ue000-\uf8ff]|[#]{3,}\s*\w",
+    r"|\\u[0-9a-f]{4}|\"(?:reviews|wanted|attributes|category|number|text)\"\s{0,9}:"
+    r"|^[ \t]{0,9}(?:system|user|assistant)\s{0,9}[:：]"
+    r"|[\ue000-\uf8ff]|###\s{0,9}\w",
     re.MULTILINE,
 )
 _LEAKED_RUN: dict[LangCode, int] = {"zh": 12, "en": 8}

@@ -3,8 +3,10 @@
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
+
+import numpy as np
 
 from reviewgen_spark.text.words.languages import LangCode
 
@@ -38,15 +40,47 @@ def longest_common_run(text: str, others: Iterable[str], lang_code: LangCode) ->
     longest = 0
     for other in others:
         other_units = units(other, lang_code)
+        shared = _shares_long_run if min(len(text_units), len(other_units)) > _LONG else _shares_run
+        has_run = shared(text_units, other_units)
         low, high = longest, min(len(text_units), len(other_units))
         while low < high:
             middle = (low + high + 1) // 2
-            if _grams(text_units, middle).isdisjoint(_grams(other_units, middle)):
-                high = middle - 1
-            else:
+            if has_run(middle):
                 low = middle
+            else:
+                high = middle - 1
         longest = low
     return longest
+
+
+_LONG = 1_000  # units above which runs are numbered, because runs of a long text take quadratic memory
+
+
+def _shares_run(one: Sequence[str], other: Sequence[str]) -> Callable[[int], bool]:
+    return lambda size: not _grams(one, size).isdisjoint(_grams(other, size))
+
+
+def _shares_long_run(one: Sequence[str], other: Sequence[str]) -> Callable[[int], bool]:
+    """Returns whether two texts share a run of a length, by numbers of all runs of 1, 2, 4, ... units.
+
+    A run of n units is the pair of its first and its last 2^k units, for the largest 2^k up to n. Equal runs have equal
+    numbers, so the answer is exact.
+    """
+    numbers: dict[str, int] = {}
+    codes = np.array([numbers.setdefault(unit, len(numbers)) for unit in (*one, *other)], np.int64)
+    levels = [codes]
+    while 2 ** len(levels) <= min(len(one), len(other)):
+        half, width = levels[-1], 2 ** (len(levels) - 1)
+        pairs = half[:-width] * (len(codes) + 1) + half[width:]
+        levels.append(np.unique(pairs, return_inverse=True)[1])
+
+    def has_run(size: int) -> bool:
+        level = levels[size.bit_length() - 1]
+        width = 2 ** (size.bit_length() - 1)
+        pairs = level[: len(codes) - size + 1] * (len(codes) + 1) + level[size - width : len(codes) - width + 1]
+        return bool(np.intersect1d(pairs[: len(one) - size + 1], pairs[len(one) :]).size)
+
+    return has_run
 
 
 def _grams(sequence: Sequence[str], size: int) -> set[Sequence[str]]:

@@ -63,12 +63,28 @@ def test_a_long_text_is_truncated_first() -> None:
         ("电话13800000000", "电话13900000000", True),
         ("很好！！！！", "很好！", True),
         ("5星", "4星", False),
+        ("用了1.5米长的", "用了15米长的", False),
+        ("1,5米", "15米", False),
+        ("3-5天到", "35天到", False),
+        ("3~5天到", "35天到", False),
+        ("充了1/2", "充了12", False),
+        ("10:30到", "1030到", False),
+        ("版本1.2.3", "版本123", False),
+        ("2*3米", "23米", False),
+        ("1,000元", "1000元", True),
+        ("1,000,000次", "1000000次", True),
+        ("1. 很好", "1.很好", True),
+        ("A.5", "A5", True),
+        ("很好.5星", "很好5星", True),
+        ("很好,推荐", "很好推荐", True),
         ("很好", "很不好", False),
         ("！！！", "？？？", False),
         ("很好[开心]", "很好", False),
     ],
 )
-def test_the_hash_ignores_case_spaces_and_punctuation_only(cleaner: Cleaner, one: str, other: str, same: bool) -> None:
+def test_the_hash_ignores_case_spaces_and_punctuation_outside_numbers(
+    cleaner: Cleaner, one: str, other: str, same: bool
+) -> None:
     assert (cleaner.clean(one).text_hash == cleaner.clean(other).text_hash) is same
 
 
