@@ -104,10 +104,11 @@ def mask(text: str) -> Masked:
     >>> mask("2019年买的iPhone 11,5999元")
     Masked(text='2019年买的iPhone 11,5999元', counts={})
     """
+    line = text.replace("\n", " ") if "\n" in text else text
     if (
-        not GATE.search(text)
-        and not (("人" in text or "姓名" in text) and person_names.HINT.search(text))
-        and not (("com" in text or "[URL]" in text) and _SPOKEN_HOST.search(text))
+        not GATE.search(line)
+        and not (("人" in line or "姓名" in line) and person_names.HINT.search(line))
+        and not (("com" in line or "[URL]" in line) and _SPOKEN_HOST.search(line))
     ):
         return Masked(text, {})
     counts: dict[str, int] = {}

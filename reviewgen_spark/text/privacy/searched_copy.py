@@ -39,6 +39,8 @@ def searched_copy(text: str) -> str:
     >>> searched_copy("电话１３９—1234·5678"), searched_copy("一三九零零零零零零零零"), searched_copy("一五一十——好")
     ('电话139-1234.5678', '13900000000', '一五一十——好')
     """
+    if "\n" in text:
+        text = text.replace("\n", " ")  # a number or name may go on in the next line
     if _FULL_WIDTH_GATE.search(text):
         text = text.translate(_FULL_WIDTH)
     if _NUMERAL_GATE.search(text):
