@@ -13,7 +13,7 @@ from reviewgen_spark.transforms.clean import clean_batch
 
 STAGE = Stage(
     name="clean",
-    version=3,
+    version=4,
     scope="batch",
     reads=("bronze_reviews", "ops_source_files"),
     writes=("silver_reviews", "silver_reviews_quarantine", "ops_clean_metrics"),

@@ -23,7 +23,7 @@ def _dedup(inputs: Inputs) -> Mapping[str, DataFrame]:
 
 STAGE = Stage(
     name="dedup",
-    version=4,
+    version=5,
     scope="batch",
     reads=("silver_reviews",),
     history=("silver_reviews", "silver_review_clusters", "silver_minhash_bands"),

@@ -41,7 +41,7 @@ def evaluate_generator(inputs: Inputs) -> dict[str, "DataFrame"]:
 
 STAGE = Stage(
     name="evaluate_generator",
-    version=2,
+    version=3,
     scope="table",
     reads=(),
     uses=("corpus", "finetune_generator"),

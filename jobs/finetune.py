@@ -45,7 +45,7 @@ def finetune_in_processes(
 
 STAGE = Stage(
     name="finetune",
-    version=3,
+    version=4,
     scope="table",
     reads=(),
     uses=("corpus",),

@@ -38,7 +38,7 @@ def finetune_generator(inputs: Inputs) -> dict[str, "DataFrame"]:
 
 STAGE = Stage(
     name="finetune_generator",
-    version=1,
+    version=2,
     scope="table",
     reads=(),
     uses=("corpus", "pretrain_generator"),

@@ -41,7 +41,7 @@ def _generate(inputs: Inputs) -> dict[str, DataFrame]:
 
 STAGE = Stage(
     name="generate",
-    version=2,
+    version=3,
     scope="batch",
     reads=(
         "silver_reviews",

@@ -29,7 +29,7 @@ def _reply(inputs: Inputs) -> dict[str, DataFrame]:
 
 STAGE = Stage(
     name="reply",
-    version=2,
+    version=3,
     scope="batch",
     reads=("silver_reviews", "silver_review_clusters", "gold_review_labels"),
     writes=("gold_review_replies",),

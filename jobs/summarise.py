@@ -28,7 +28,7 @@ def _summarise(inputs: Inputs) -> dict[str, DataFrame]:
 
 STAGE = Stage(
     name="summarise",
-    version=1,
+    version=2,
     scope="table",
     reads=("silver_reviews", "silver_review_clusters", "gold_product_keywords"),
     writes=("gold_product_summaries",),

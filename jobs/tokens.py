@@ -12,7 +12,7 @@ from reviewgen_spark.transforms.tokens import tokenise_reviews
 
 STAGE = Stage(
     name="tokens",
-    version=2,
+    version=3,
     scope="batch",
     reads=("silver_reviews", "silver_review_clusters"),
     writes=("silver_tokens",),

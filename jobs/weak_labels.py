@@ -13,7 +13,7 @@ from reviewgen_spark.transforms.weak_labels import label_weakly
 
 STAGE = Stage(
     name="weak_labels",
-    version=2,
+    version=3,
     scope="batch",
     reads=("silver_tokens", "silver_reviews"),
     history=("silver_weak_labels",),

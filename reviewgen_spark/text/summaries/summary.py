@@ -20,7 +20,7 @@ from reviewgen_spark.text.summaries.selection import choose_sentences
 from reviewgen_spark.text.summaries.sentences import ReviewText, language_family, main_language, read_sentences
 from reviewgen_spark.text.words.languages import LangCode
 
-METHOD_VERSION = 1
+METHOD_VERSION = 2
 """Version of the method. It must increase if the choice or the templates give other summaries."""
 
 

@@ -157,7 +157,7 @@ def _seconds(function: Callable[[str], object], text: str) -> float:
 
 def test_the_functions_are_found() -> None:
     names = {"prompt_injection.is_injection", "checks.check_leakage", "sentences.cut_sentences", "pii.mask"}
-    names |= {"readings.squeeze", "verdicts.turns_verdict", "cleaner.key_of", "minhash.jaccard", "language.detect"}
+    names |= {"readings.squeeze", "cleaner.key_of", "minhash.jaccard", "language.detect"}
     assert names <= set(FUNCTIONS)
     assert len(FUNCTIONS) > 50
 
