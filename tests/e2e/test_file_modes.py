@@ -50,8 +50,9 @@ def modes(root: Path) -> Counter[tuple[str, str]]:
 def test_who_may_read_the_files_of_a_night(
     tmp_path: Path, setting: str, folder: str, file: str, until: list[str], last: tuple[str, ...]
 ) -> None:
-    (tmp_path / "warehouse").mkdir(mode=0o755)  # of an earlier version
-    (tmp_path / "warehouse" / "silver_reviews").mkdir(mode=0o755)
+    for folder_of_before in (tmp_path / "warehouse", tmp_path / "warehouse" / "silver_reviews"):
+        folder_of_before.mkdir()
+        folder_of_before.chmod(0o755)  # the mode of an earlier version; mkdir alone follows the umask of this process
     environment = {**os.environ, "REVIEWGEN_USER_KEY": "a key for tests, not a secret"}
     command = [sys.executable, "-c", NIGHT, str(tmp_path), setting, *until]  # setting: paths.permissions
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
