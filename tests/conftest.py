@@ -29,6 +29,13 @@ os.environ["SPARK_SUBMIT_OPTS"] += f" -Djava.io.tmpdir={LOCAL_FOLDERS}"
 # Spark generates Java for each query and compiles it. For a few hundred rows this is most of the work. The processes
 # of test_kill, test_privacy and test_cluster compile as in production, and must write the same rows as this session.
 INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+# One partition and one plan for a query: with tables this small, splitting and re-planning take a third of the time.
+ONE_TASK = {
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.lightweightPlanChangeValidation": "false",
+    "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "1",
+}
 
 # Deadlines measure the machine, which may be busy; the cases are the same.
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -60,8 +67,8 @@ def spark() -> Iterator["SparkSession"]:
     settings = (
         "spark.master=local[2,2]",
         "spark.driver_memory=2g",
-        "spark.shuffle_partitions=2",  # a few hundred rows: more partitions are only more tasks
-        f"spark.extra={json.dumps(INTERPRETED)}",
+        "spark.shuffle_partitions=1",
+        f"spark.extra={json.dumps(INTERPRETED | ONE_TASK)}",
     )
     session = start_session(load_config("local", settings), "reviewgen-tests")
     yield session

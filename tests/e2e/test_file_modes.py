@@ -16,7 +16,7 @@ NIGHT = """
 import os, sys
 from pathlib import Path
 os.umask(0o022)
-root, setting = sys.argv[1:]
+root, setting, *until = sys.argv[1:]
 from reviewgen_spark.cli import main
 from reviewgen_spark.orchestration.permissions import restrict_permissions
 from tests.e2e.test_privacy import deliver
@@ -26,7 +26,7 @@ from tests.spark.conftest import register_champion
 register_champion(Path(root))
 options = [f"paths.root={root}", f"paths.permissions={setting}", "tables.parquet_exports=[silver_reviews]",
            "label.max_error_pct=100", 'spark.extra={"spark.local.dir": "' + root + '/spark"}']
-sys.exit(main(["run", "nightly", *(part for option in options for part in ("--set", option))]))
+sys.exit(main(["run", "nightly", *until, *(part for option in options for part in ("--set", option))]))
 """
 
 
@@ -40,15 +40,24 @@ def modes(root: Path) -> Counter[tuple[str, str]]:
     return counted
 
 
-@pytest.mark.parametrize(("setting", "folder", "file"), [("private", "0700", "0600"), ("group", "0750", "0640")])
-def test_who_may_read_the_files_of_a_night(tmp_path: Path, setting: str, folder: str, file: str) -> None:
-    (tmp_path / "warehouse").mkdir(mode=0o755)  # of an earlier version
-    (tmp_path / "warehouse" / "silver_reviews").mkdir(mode=0o755)
+@pytest.mark.parametrize(
+    ("setting", "folder", "file", "until", "last"),
+    [
+        ("private", "0700", "0600", [], ("warehouse/gold_review_labels", "artifacts/report")),
+        ("group", "0750", "0640", ["--until", "clean"], ("warehouse/silver_reviews/_delta_log",)),
+    ],
+)
+def test_who_may_read_the_files_of_a_night(
+    tmp_path: Path, setting: str, folder: str, file: str, until: list[str], last: tuple[str, ...]
+) -> None:
+    for folder_of_before in (tmp_path / "warehouse", tmp_path / "warehouse" / "silver_reviews"):
+        folder_of_before.mkdir()
+        folder_of_before.chmod(0o755)  # the mode of an earlier version; mkdir alone follows the umask of this process
     environment = {**os.environ, "REVIEWGEN_USER_KEY": "a key for tests, not a secret"}
-    command = [sys.executable, "-c", NIGHT, str(tmp_path), setting]  # setting: paths.permissions
+    command = [sys.executable, "-c", NIGHT, str(tmp_path), setting, *until]  # setting: paths.permissions
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
     assert done.returncode == 3, done.stderr  # a delivered file is refused
-    for name in ("warehouse/gold_review_labels", "exports", "mlflow/mlflow.db", "mlflow/artifacts", "artifacts/report"):
+    for name in ("exports", "mlflow/mlflow.db", "mlflow/artifacts", *last):
         assert (tmp_path / name).exists(), name
     counted = modes(tmp_path)
     # the mode of a folder that was there is not changed
