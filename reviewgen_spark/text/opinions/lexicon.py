@@ -171,6 +171,8 @@ class Lexicon:
         while end < min(index + width + 3, len(words)) and words[end] in _UNFOUND_FILLERS:
             end += 1
         value, entry_width = self._longest(words, end) if end < len(words) else (0.0, 0)
+        if words[end : end + 1] and words[end] in _BAD_THINGS and value <= 0:  # 感觉不到震动
+            return _UNFOUND_SCORE, end - index + max(entry_width, 1)
         if abs(value) <= _ONLY_FREQUENT:  # 找不到客服
             return None
         return (_UNFOUND_SCORE if value < 0 else -_UNFOUND_SCORE), end - index + entry_width
