@@ -48,7 +48,10 @@ def _is_hidden_email(match: re.Match[str]) -> bool:
 
 
 # A provider without its end behind @ is an address too: johnsmith@gmail.
-_SHORT_EMAIL = rf"{_LOCAL}(?<=[^@]{{4}})@(?:gmail|hotmail|outlook|yahoo|icloud|foxmail|qq|163|126)(?![A-Za-z0-9@.\-])"
+_SHORT_EMAIL = (
+    r"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{4,64}@(?:gmail|hotmail|outlook|yahoo|icloud|foxmail|qq|163|126)"
+    r"(?![A-Za-z0-9@.\-])"
+)
 
 EMAILS = (
     Pattern("EMAIL", re.compile(_EMAIL)),
