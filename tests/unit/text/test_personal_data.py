@@ -15,6 +15,7 @@ from reviewgen_spark.text.privacy.check_digits import is_iban
 
 PERSONAL: dict[str, tuple[str, ...]] = {
     "PHONE": (
+        "phone no. 4155552671",
         "text me 415 555 2671",
         "my number is 4155552671",
         "ring me 0161 496 0123",
@@ -289,6 +290,8 @@ PERSONAL: dict[str, tuple[str, ...]] = {
         "微 信:13912345678",
     ),
     "QQ": (
+        "🐧123456789",
+        "QQ:1 2 3 4 5 6 7 8 9",
         "企鹅123456789",
         "🐧：123456789",
         "加群123456789",
@@ -344,6 +347,8 @@ PERSONAL: dict[str, tuple[str, ...]] = {
         "abc12345 艾特 163.com",
     ),
     "ADDRESS": (
+        "寄到88号院3号楼5层502室",
+        "我家3栋1单元902",
         "朝阳区建国路88号院",
         "寄到深圳市南山区科技园A栋1203",
         "人民路12号院3-2-501",
@@ -406,6 +411,10 @@ PERSONAL: dict[str, tuple[str, ...]] = {
     ),
 }
 PRODUCT_TALK = (
+    "砂纸400/600/1000",
+    "寄到3号楼",
+    "送到2号院3号楼",
+    "酒店住3号楼501",
     "📱iphone15",
     "🎧：WH1000XM4",
     "📷sony6400",

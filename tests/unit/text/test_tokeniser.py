@@ -257,6 +257,21 @@ def test_the_lexicon_score_orders_texts(tokeniser: Tokeniser, lexicon: Lexicon, 
                 "the battery doesnt last",
             )
         ),
+        *(
+            (text, 1)
+            for text in (
+                "异味几乎没有",
+                "没有一点异味",
+                "never lets me down",
+                "it doesnt disappoint",
+                "nothing to complain about",
+                "没有比这更好的了",
+            )
+        ),
+        *(
+            (text, -1)
+            for text in ("It doesnt fit", "not what I expected", "it's anything but good", "声音刺耳", "it let me down")
+        ),
         # what cannot be found
         *(
             (text, 1)
