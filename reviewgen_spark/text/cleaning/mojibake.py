@@ -38,6 +38,7 @@ _LATIN1_RUN = re.compile("[\u00a1-\u00ff]+")
 _LATIN1_ODD = re.compile(
     "[\u00c0-\u00ff][\u00a1-\u00bf\u00d7]|[\u00a1-\u00bf\u00d7][\u00c0-\u00ff]|[\u00df-\u00ff][\u00c0-\u00de]"
 )
+_UTF8_LETTERS = re.compile(rb"(?:[\xc2\xc3][\x80-\xbf])+")
 _BIG5_LEVEL_1 = range(0xA4, 0xC7)
 _LEVEL_1 = range(0xB0, 0xD8)  # first bytes of the 3,755 frequent characters of GB 2312
 
@@ -84,6 +85,8 @@ def _undo_latin1(text: str) -> str:
     if len(joined) < 4 or len(set(joined)) < 3 or len(odd) > 1 or (odd and not text.endswith(odd[0])):
         return text
     characters = joined.encode("latin-1")
+    if _UTF8_LETTERS.fullmatch(characters):
+        return text  # UTF-8 of Latin letters, read as Latin-1: naÃ¯ve cafÃ©
     leads = [lead for lead in characters[: len(characters) // 2 * 2 : 2] if lead > 0xA3]  # without marks
     frequent = sum(lead in _LEVEL_1 for lead in leads)
     if frequent < 2 or frequent < 0.75 * len(leads) or not _LATIN1_ODD.search(joined):

@@ -57,7 +57,10 @@ _MUCH = word_set(
 _LITTLE = word_set(
     "小 低 轻 少 弱 淡 轻微 偏低 偏小 很小 很低 很少 很轻 很淡 超低 超小 较低 较小 极低 极小 low little minimal"
 )
-_FILLERS = word_set("是 也 有 会 的 得 相对 偏 略 还 就 都 又 真 is are was were a an the 确实 真的 控制 算 比 要")
+_FILLERS = word_set(
+    "是 也 有 会 的 得 相对 偏 略 还 就 都 又 真 is are was were a an the 确实 真的 控制 算 比 要 几乎 基本"
+)
+_NONE = frozenset(["没有", "没"])
 _MUCH_SCORE, _LITTLE_SCORE, _NOT_MUCH, _NOT_LITTLE = -0.6, 0.6, 0.5, -0.5
 
 # What one looks for: 挑不出, or 闻 and 不到.
@@ -171,6 +174,8 @@ class Lexicon:
         while end < min(index + width + 3, len(words)) and words[end] in _UNFOUND_FILLERS:
             end += 1
         value, entry_width = self._longest(words, end) if end < len(words) else (0.0, 0)
+        if words[end : end + 1] and words[end] in _BAD_THINGS and value <= 0:  # 感觉不到震动
+            return _UNFOUND_SCORE, end - index + max(entry_width, 1)
         if abs(value) <= _ONLY_FREQUENT:  # 找不到客服
             return None
         return (_UNFOUND_SCORE if value < 0 else -_UNFOUND_SCORE), end - index + entry_width
@@ -188,6 +193,8 @@ class Lexicon:
                 if is_negated:
                     return (_NOT_MUCH if word in _MUCH else _NOT_LITTLE), end - index + 1
                 return (_MUCH_SCORE if word in _MUCH else _LITTLE_SCORE) * min(degree, 2.0), end - index + 1
+            if word in _NONE and (end + 1 == len(words) or words[end + 1] in _CLAUSE_ENDS):  # 异味几乎没有
+                return _NOT_MUCH, end - index + 1
             if word in self.negations:
                 is_negated = True
             elif word in self.degrees:

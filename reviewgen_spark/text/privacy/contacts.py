@@ -6,7 +6,7 @@ these: 微❤信 is 微[爱心]信, and user#qq.com is user#[URL].
 
 import re
 
-from reviewgen_spark.text.privacy.pattern import Pattern
+from reviewgen_spark.text.privacy.pattern import Pattern, are_sizes, digits_of
 
 # --- e-mail -----------------------------------------------------------------------------------------------------------
 _LOCAL = r"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{1,64}"
@@ -47,9 +47,16 @@ def _is_hidden_email(match: re.Match[str]) -> bool:
     return is_named or is_announced
 
 
+# A provider without its end behind @ is an address too: johnsmith@gmail.
+_SHORT_EMAIL = (
+    r"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{4,64}@(?:gmail|hotmail|outlook|yahoo|icloud|foxmail|qq|163|126)"
+    r"(?![A-Za-z0-9@.\-])"
+)
+
 EMAILS = (
     Pattern("EMAIL", re.compile(_EMAIL)),
     Pattern("EMAIL", re.compile(_HIDDEN_EMAIL, re.IGNORECASE), _is_hidden_email),
+    Pattern("EMAIL", re.compile(_SHORT_EMAIL, re.IGNORECASE)),
 )
 
 # --- WeChat -----------------------------------------------------------------------------------------------------------
@@ -57,17 +64,17 @@ _SPLIT = r"(?:\[[\u4e00-\u9fff]{2}\]|[ .·\-_*+❤♥💚~|/、]){0,2}"
 _ADD = r"(?:加|联系|搜|➕|佳|嘉)(?:我|个|下|一下|俺|咱)?的?"
 WECHAT_SIGNS = "微威薇维徽溦嶶葳唯魏"
 _WECHAT_WORD = (
-    rf"(?=[{WECHAT_SIGNS}加联搜➕佳嘉家+\[vw])(?:[{WECHAT_SIGNS}]{_SPLIT}(?:信|芯|心|xin|x(?![A-Za-z]))"
+    rf"(?=[{WECHAT_SIGNS}卫加联搜➕佳嘉家+\[vw])(?:[{WECHAT_SIGNS}]{_SPLIT}(?:信|芯|心|xin|x(?![A-Za-z]))"
     rf"|{_ADD} ?(?:卫星|伟信|喂信|位信|绿泡泡|绿色软件"
     r"|小?[v√✔∨]|[微薇威徽溦](?!信)(?:\[爱心\])?|\[(?:爱心|表情)\](?!v))"
     r"|(?:(?<![A-Za-z0-9])\+|\[表情\])[微薇威徽](?![信\u4e00-\u9fff])|[微薇威徽]\[爱心\]"
     r"|(?<![\u4e00-\u9fff])[微薇威徽] ?(?=[:：])"
     r"|(?<![A-Za-z0-9])\+ ?[我个下]? ?v|(?<![A-Za-z])家v|\[表情\] ?v"
-    r"|(?<![A-Za-z0-9])v(?:\[爱心\]|❤|💚)信?"
+    r"|(?<![A-Za-z0-9])v(?:\[爱心\]|❤|💚)信?|卫星(?=号| ?[:：])"
     r"|(?<![A-Za-z0-9])(?:w(?:[ .\-·]{1,2}|\[爱心\])x|v[ .\-·]{1,2}x|v ?(?=[:：]))"
-    r"|(?<![A-Za-z])(?:we ?chat|wei ?xin|wx|vx|v ?信|wei信|加v|➕v))(?:(?=[^A-Za-z])|(?=[A-Za-z0-9_\-]{6}))"
+    r"|(?<![A-Za-z])(?:we ?chat|wei ?xin|wx|vx|v ?信|wei信|加v|➕v))(?:(?=[^A-Za-z])|(?=[A-Za-z0-9_\-]{6}|id ?[:：=]))"
 )
-_LABEL = r"(?: ?(?:账号|帐号|号码|同号|号|id(?![A-Za-z])|number|account|name))?"
+_LABEL = r"(?:[ .·\-_]?(?:账号|帐号|号码|同号|号|id(?![A-Za-z])|number|account|name))?"
 _HANDLE = r"(?P<id>[A-Za-z][A-Za-z0-9_\-]{5,19}|[1-9]\d{5,11})(?![A-Za-z0-9_\-])"
 _WECHAT_SURE = (
     rf"{_WECHAT_WORD}{_LABEL}(?: ?[:：=∶﹕；;]|是|为|加|搜|(?<=号) ?) ?"
@@ -88,6 +95,20 @@ _DEVICE = re.compile(
     re.IGNORECASE,
 )
 
+_WECHAT_SPACED = (
+    rf"{_WECHAT_WORD}{_LABEL}[ :：=是]{{0,2}}(?P<id>[A-Za-z](?P<gap>[ .\-_])[A-Za-z0-9](?:(?P=gap)[A-Za-z0-9]){{4,18}})"
+    r"(?![A-Za-z0-9])"
+)
+# A chat name behind an emoji that has no name of its own: 💬：abc12345.
+_EMOJI_CHAT = (
+    r"\[表情\](?:\[爱心\])?(?P<mark> ?[:：])? ?(?P<id>[a-z]{2,12}[_\-]?[0-9][a-z0-9_\-]{2,12})(?![A-Za-z0-9_\-])"
+)
+_OTHER_CHAT = (
+    r"(?<![A-Za-z])(?:telegram|tg|纸飞机|电报群?|line ?id|skype|instagram|ins|snapchat)(?:号| ?id| ?name| ?account)?"
+    r"(?:(?: is|[:：=])? ?@| ?[:：=] ?| is |(?<=[机群号d]) ?)(?P<id>[A-Za-z][A-Za-z0-9_.\-]{4,28}[A-Za-z0-9])"
+    r"(?![A-Za-z0-9_\-@])"
+)
+
 
 def _is_no_device(match: re.Match[str]) -> bool:
     """Checks that a chat name is not a device or a version, such as iphone15 or v8032."""
@@ -99,10 +120,23 @@ def _looks_like_handle(match: re.Match[str]) -> bool:
     return any(c.isdigit() or c in "_-" for c in match["id"]) and _is_no_device(match)
 
 
+def _is_spaced_handle(match: re.Match[str]) -> bool:
+    """Checks a chat name whose characters are set apart: it has two digits, as a b c 1 2 3."""
+    return sum(map(str.isdigit, match["id"])) > 1
+
+
+def _is_chat_behind_emoji(match: re.Match[str]) -> bool:
+    """Checks a chat name behind an emoji: three digits, no capital letter as in a model, and no device."""
+    return sum(map(str.isdigit, match["id"])) > 2 and _is_no_device(match)
+
+
 WECHATS = (
     Pattern("WECHAT", re.compile(_WECHAT_SURE, re.IGNORECASE), _is_no_device),
     Pattern("WECHAT", re.compile(_WECHAT_ASKED, re.IGNORECASE), _is_no_device),
     Pattern("WECHAT", re.compile(_WECHAT_NEAR, re.IGNORECASE), _looks_like_handle),
+    Pattern("WECHAT", re.compile(_WECHAT_SPACED, re.IGNORECASE), _is_spaced_handle),
+    Pattern("WECHAT", re.compile(_OTHER_CHAT, re.IGNORECASE), _looks_like_handle),
+    Pattern("WECHAT", re.compile(_EMOJI_CHAT), _is_chat_behind_emoji),
 )
 
 # --- QQ ---------------------------------------------------------------------------------------------------------------
@@ -120,4 +154,29 @@ def _is_no_car(match: re.Match[str]) -> bool:
     return _CAR_BEFORE.search(match.string[max(0, match.start() - 6) : match.start()]) is None
 
 
-QQS = (Pattern("QQ", re.compile(_QQ), _is_no_car),)
+# Digits in groups, and words that are no names of QQ alone: 企鹅, 加群, an emoji. These need a longer number.
+_QQ_GROUPS = (
+    r"(?:(?<![A-Za-z])[Qq][Qq]|扣扣|抠抠|叩叩|蔻蔻|球球|企鹅)(?:交流)?[群号]?码? ?[:：是] ?"
+    r"(?P<id>[1-9]\d{2,4}(?P<gap>[ \-.])\d{3,5}(?:(?P=gap)\d{3,4})?|[1-9](?: \d){6,10})(?![0-9A-Za-z\-])(?! ?[元块万])"
+)
+_QQ_LONG = (
+    r"(?:企鹅|(?:加|进)(?:我们?的?|粉丝|福利|交流)?[群裙]|[群裙]号码?|\[表情\](?=[:： ]|\d{9,10}(?!\d)))"
+    r"[:：= ]{0,2}(?:是|为)?"
+    r"(?P<id>[1-9]\d{6,10})(?![0-9A-Za-z.])(?! ?[元块万])"
+)
+
+
+def _is_grouped(match: re.Match[str]) -> bool:
+    """Checks a number in groups: seven digits or more that are not round sizes."""
+    return 7 <= len(digits_of(match["id"])) <= 11 and not are_sizes(match["id"]) and len(set(match["id"])) > 3
+
+
+def _is_varied(match: re.Match[str]) -> bool:
+    return len(set(match["id"])) > 3
+
+
+QQS = (
+    Pattern("QQ", re.compile(_QQ), _is_no_car),
+    Pattern("QQ", re.compile(_QQ_GROUPS), _is_grouped),
+    Pattern("QQ", re.compile(_QQ_LONG), _is_varied),
+)

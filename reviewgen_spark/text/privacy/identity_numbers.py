@@ -13,14 +13,14 @@ _ID_CARD = (
 )
 # Behind the word the check digit may be wrong, because people mistype it. Papers of Hong Kong and Taiwan have letters.
 _ID_CARD_WORD = (
-    r"(?:身份证|身分证|公民身份|证件|驾驶证|驾照|社保|社会保障|(?<![A-Za-z])[Ii][Dd] [Cc]ard)"
+    r"(?:身份证|身分证|公民身份|证件|驾驶证|驾照|社保|社会保障|(?<![A-Za-z])(?:[Ii][Dd] [Cc]ard|(?i:sfz)))"
     r"(?: ?(?:号码|证号|卡号|号|[Nn]o\.?|[Nn]umber))?(?: is )?"
     rf"{IS}(?P<id>[1-9](?:[ \-./]?\d){{16}}[ \-./]?[\dXx]|[1-9]\d{{14}}|[A-Z]{{1,2}}\d{{6}} ?(?:\([0-9A]\)|[0-9A])?"
     rf"|[A-Z][12]\d{{8}})"
     r"(?![0-9A-Za-z])"
 )
 _PASSPORT = (
-    r"(?:护照|通行证|台胞证|回乡证|驾驶证|驾照|(?<![A-Za-z])[Pp]assport)"
+    r"(?:护照|通行证|台胞证|回乡证|驾驶证|驾照|(?<![A-Za-z])(?:[Pp]assport|[Dd]river'?s?'? [Ll]icen[cs]e))"
     r"(?: ?(?:号码|证号|号|[Nn]o\.?|[Nn]umber|#))?(?: is )?"
     rf"{IS}(?P<id>[A-Za-z]{{1,2}} ?\d{{6,9}}|\d{{8,12}}|[A-Z]\d{{4}} ?\d{{4}})(?![0-9A-Za-z])"
 )
@@ -57,11 +57,15 @@ _TRACKING_WORD = (
     rf"|{_COURIER}(?:快递|速运)?)"
     rf"{IS}(?P<id>[A-Za-z]{{0,4}}\d{{9,20}})(?![0-9A-Za-z])"
 )
+_TRACKING_ENGLISH = (
+    r"(?<![A-Za-z])[Tt]racking(?: ?(?:[Nn]umber|[Nn]o\.?|[Cc]ode|[Ii][Dd]|#))?(?: is )?"
+    rf"{IS}(?P<id>(?=[A-Z]{{0,4}}[0-9])[A-Z0-9]{{10,30}}|\d{{4}}(?: \d{{4}}){{2,5}}(?: \d{{2}})?)(?![0-9A-Za-z])"
+)
 _ORDER = (
     r"(?:(?:订单|定单|交易|流水|商户单|(?<![A-Za-z])[Oo]rder|下单)(?: ?(?:编号|号码|单号|号|ID|id|[Nn]o\.?|number))?)"
     rf"{IS}(?P<id>[A-Za-z0-9][A-Za-z0-9\-]{{7,31}})(?![A-Za-z0-9])"
 )
-_LONG_NUMBER = r"(?<![0-9A-Za-z.\-/])\d{15,32}(?![0-9A-Za-z])"
+_LONG_NUMBER = r"(?<![0-9A-Za-z.\-/])(?<!认证)(?<!证书)(?<!条码)(?<!形码)\d{15,32}(?![0-9A-Za-z])"
 
 _MONTH = r"(?:0?[1-9]|1[0-2])"
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
@@ -80,6 +84,11 @@ _ORDER_NUMBER_WORD = re.compile(r"号|ID|id|[Nn]o\.?|number")
 def _is_identifier(match: re.Match[str]) -> bool:
     """Checks that a long number has more than three different digits. 666666… and 100000000000000 have fewer."""
     return len(set(digits_of(match["id"] if "id" in match.re.groupindex else match[0]))) > 3
+
+
+def _is_tracking(match: re.Match[str]) -> bool:
+    """Checks that a number behind "tracking" has eight digits or more, so that it is no model."""
+    return len(digits_of(match["id"])) >= 8 and _is_identifier(match)
 
 
 def _is_id(match: re.Match[str]) -> bool:
@@ -131,6 +140,7 @@ NUMBERS = (
     Pattern("BANK_CARD", re.compile(_IBAN), _is_iban),
     Pattern("TRACKING", re.compile(_TRACKING_WORD), _is_identifier),
     Pattern("TRACKING", re.compile(_TRACKING)),
+    Pattern("TRACKING", re.compile(_TRACKING_ENGLISH), _is_tracking),
     Pattern("ORDER", re.compile(_ORDER), _is_order),
     Pattern("BANK_CARD", re.compile(_BANK_CARD), _is_card),
     Pattern("BANK_CARD", re.compile(_BANK_CARD_16), _is_card),

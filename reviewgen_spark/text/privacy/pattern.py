@@ -28,7 +28,7 @@ JOINER = r"[ \-._/~()\[\]\ufe0f\u20e3]{1,3}"
 _LATIN_UNIT = (
     r"[mM][lLmM]|mAh|mah|[cC][mM]|[kK]?[gG](?![A-Za-z])|[kK][mM]|[kK]?[wW](?![A-Za-z])|[KMGT]B|dpi|rpm|[mMG]?[hH]z|pcs"
     r"|pages?"
-    r"|[pP](?![A-Za-z])|[xX*×][0-9]|[%％℃]|毫[升米克安]|厘米|公[里斤分]|千[米克]|[两三四五几多各]种"
+    r"|[pP](?![A-Za-z])|[xX*×][0-9]|[%％℃]|毫[升米克安]|厘米|公[里斤分]|千[米克]|[两三四五几多各](?:[种款档]|个(?:规格|尺寸|型号|版本|档|尺码|高度|长度))"
 )
 NO_UNIT = rf"(?! ?(?:{_LATIN_UNIT}))(?![多左]?右?万?(?:[元块页章集克升米款种瓦步折]|字))"
 """Rejects a number before a unit or a measure word. Numbers in one run of digits are not checked."""

@@ -24,9 +24,9 @@ _MOBILE_GROUPS = (
     rf"|[3-9]\d(?P<joint>[,，、|:+=\\])\d{{4}}(?P=joint)\d{{4}})(?![0-9])(?!\.[0-9]){NO_UNIT}[\ufe0f\u20e3\])]*"
 )
 _CALL = (
-    r"(?=[电手座热固致联打拨TtCcMmPpWw])(?:电话|手机|座机|热线|固话|致电|联系方式|打|拨|(?<![A-Za-z])(?:[Tt][Ee][Ll]|[Cc]all|[Cc]ell|[Mm]obile"
-    r"|[Pp]hone"
-    r"|[Ww]hats[Aa]pp)(?: ?me)?(?: ?at| ?on)?)(?: ?number)?号?码?(?: is)?"
+    r"(?=[电手座热固致联打拨TtCcMmPpWwDdRrFf])(?:电话|手机|座机|热线|固话|致电|联系方式|打|拨|(?<![A-Za-z])(?:[Tt][Ee][Ll]|[Cc]all|[Cc]ell|[Mm]obile"
+    r"|[Pp]hone|[Tt]ext(?= me)|[Rr]ing(?= me)|[Dd]ial|[Ff]ax|[Mm]y(?= number is)"
+    r"|[Ww]hats[Aa]pp)(?: ?me)?(?: ?at| ?on)?)(?: ?number| ?[Nn]o\.?)?号?码?(?: is)?"
 )
 # Any grouping of a mobile number behind a word: 电话 139 12 34 56 78.
 _MOBILE_CALLED = rf"{_CALL}{IS}(?P<id>1[3-9](?:(?:{_J})?\d){{9}})(?![0-9]){NO_UNIT}"
@@ -86,7 +86,7 @@ def _is_hotline(match: re.Match[str]) -> bool:
     """Checks a number 400 or 800: in groups between blanks it must not be round, because 400 600 1000 are sizes."""
     if is_after_measure(match):
         return False
-    return " " not in match[0] or not are_sizes(match[0], 50)
+    return not {" ", "/"} & set(match[0]) or not are_sizes(match[0], 50)
 
 
 def _is_no_measure(match: re.Match[str]) -> bool:

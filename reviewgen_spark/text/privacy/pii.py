@@ -92,7 +92,9 @@ _SPOKEN_HOST = re.compile(
 )
 _LONG_RUN = re.compile(rf"[0-9](?:[{_JOINED}]{{0,3}}[0-9]){{4}}")
 _LONGER_RUN = re.compile(rf"[0-9](?:[{_JOINED}]{{0,3}}[0-9]){{6}}")
-_CHAT_GATE = re.compile(rf"[{WECHAT_SIGNS}卫伟喂位绿vV√✔∨\]]|[wW][xXeE .·\[-]")
+_CHAT_GATE = re.compile(
+    rf"[{WECHAT_SIGNS}卫伟喂位绿vV√✔∨\]]|[wW][xXeE .·\[-]|纸飞|电报|(?i:telegram|tg|line ?id|skype|ins)"
+)
 _PLATE_GATE = re.compile(rf"[{PROVINCES}新][A-Za-z]")
 
 
@@ -108,7 +110,7 @@ def mask(text: str) -> Masked:
     if (
         not GATE.search(line)
         and not (("人" in line or "姓名" in line) and person_names.HINT.search(line))
-        and not (("com" in line or "[URL]" in line) and _SPOKEN_HOST.search(line))
+        and not (("com" in line or "[URL]" in line or "org" in line) and _SPOKEN_HOST.search(line))
     ):
         return Masked(text, {})
     counts: dict[str, int] = {}

@@ -83,10 +83,16 @@ _PATTERNS = (
         rf"(?P<id>(?:{_REGION_NEEDED}|(?={_SURE_ESTATE}))"
         rf"(?:{_NAME}{{1,12}} ?)?(?:{_NUMBER} ?(?:号楼|号院|号|弄|栋|幢|座|组|单元|室) ?){{1,4}}(?:{_DOOR})?)"
     ),
+    # a house, a building and a room without a name, after such a word: 寄到88号院3号楼5层502室
+    re.compile(
+        r"(?:地址|住址|家住|寄到|送到|寄往|发到|我家在?)[是为:： ]{0,2}"
+        rf"(?P<id>(?:{_NUMBER} ?号院 ?)?{_NUMBER} ?(?:号楼|栋|幢|座) ?(?:{_NUMBER} ?(?:单元|层|楼) ?)?"
+        r"[0-9]{3,4}(?![0-9元块个年天次]) ?(?:室|号房|房|户|号)?)"
+    ),
 )
 
 # One of these characters is in every match of the pattern, as a fast check.
-_NEEDED = ("号弄", "室房户", "号栋幢座楼", "-", "-", "号", "号栋幢座楼", "址住到往家收", "址住到往去家")
+_NEEDED = ("号弄", "室房户", "号栋幢座楼", "-", "-", "号", "号栋幢座楼", "址住到往家收", "址住到往去家", "址住到往家")
 
 # The last characters of the roads and estates above, of sections of a road (二段) and of phases of an estate (三期).
 _PLACE_ENDS = "路街道巷弄同里村段区园苑寓庭府城湾居厦舍场心院社期市县镇乡"
@@ -96,7 +102,10 @@ HINT = re.compile(
 """Matches the end of a place name, a number and a word for a building. A text without them is not searched.
 
 Every pattern needs all three. The check saves time, because a search for all patterns takes 0.1 ms a text."""
-_LOOSE_HINT = re.compile(rf"[市区县镇乡][^\x00-\x7f{_NEVER_IN_NAMES}]{{1,13}} ?{_NUMBER} ?[号弄栋幢座楼组]")
+_LOOSE_HINT = re.compile(
+    rf"[市区县镇乡][^\x00-\x7f{_NEVER_IN_NAMES}]{{1,13}} ?{_NUMBER} ?[号弄栋幢座楼组]"
+    r"|[址住到往家在][是为:： ]{0,2}[0-9]{1,4} ?[号栋幢座]"
+)
 _BEFORE, _AFTER = 40, 60  # characters of an address before its first number, and behind it
 
 # --- English ----------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ _VOID_EN = (
 )
 _BEFORE_ZH = (
     "(?:以上|之前|前面|上面|上述|前述|此前|先前|刚才|刚刚|早先|上文|前文|给你的|你收到的|你得到的|"
-    "你的(?:系统|初始|原始)?)"
+    "你(?:之前|先前|此前|原来|原先)|你的(?:系统|初始|原始)?)"
 )
 _GIVEN_ZH = f"(?:{_BEFORE_ZH}|{_ANY_ZH})"
 _BEFORE_EN = "(?:previous|prior|earlier|above|preceding|foregoing)"
@@ -145,6 +145,10 @@ _REWORDED_PATTERNS: tuple[_Group, ...] = (
             ".{0,12}(?:助手|语言模型|大模型|(?<![a-z])ai|开发者|管理员)(?!的|吗|[?？])",
         ),
     ),
+    (
+        ("总结",),
+        ('(?:不要|别|停止|不用)总结.{0,12}[,，。;；](?:而是|请|要|你|只能?|直接)*(?:回[复答]|输出|写|说)[:：“"好]',),
+    ),
     (("任务",), ("(?:你的(?:新|真正的?|唯一的?|实际的?)|现在你的|你现在的)任务(?:是|变成|改为|变为)",)),
     (
         ("从现在",),
@@ -192,6 +196,7 @@ _REWORDED_PATTERNS: tuple[_Group, ...] = (
         ("you are now",),
         (
             r"\byou are now\s+(?:an?|the)\b.{0,40}\b(?:assistant|language model|ai|bot|dan)\b"
+            r"|\byou are now dan\b"
             r"|\byou are now\s+in\s+(?:\w+\s+)?(?:developer|dan|jailbreak|god|debug|unrestricted)\s+mode\b",
         ),
     ),
@@ -207,6 +212,18 @@ _REWORDED_PATTERNS: tuple[_Group, ...] = (
             r"\bwhen (?:you )?(?:summari[sz](?:e|ing)|generating|generate) (?:this|the|these|a|your) "
             r"(?:reviews?|summary|summaries|text|output|reply)\b.{0,20}\b(?:say|write|mention|include|state|claim|output)\b",
         ),
+    ),
+    (
+        ("when summari",),
+        (
+            r"\bwhen summari[sz]ing,? (?:please |only |always |just ){0,2}"
+            r"(?:say|write|state|claim|praise|mention only|do not|don't|never mention)\b",
+        ),
+    ),
+    # The answer of a model, so that a reader takes it for its own.
+    (
+        ("assistant",),
+        (r"(?:^|\n)[ \t]{0,9}assistant ?: ?(?:sure|certainly|of course|here(?: is|'s)|absolutely)[,!. ]",),
     ),
     (
         ("summary", "output", "generated"),
@@ -256,6 +273,17 @@ _OPENING_PATTERNS: tuple[_Group, ...] = (
         ),
     ),
     (
+        ("内容", "文字", "文本", "对话", "信息"),
+        (rf"{_DROP_ZH}{_ANY_ZH}{{0,2}}{_BEFORE_ZH}{_GIVEN_ZH}{{0,2}}的?(?:评论)?(?:内容|文字|文本|对话|信息)",),
+    ),
+    (
+        ("above", "previous", "preceding", "foregoing"),
+        (
+            rf"\b{_DROP_EN}\s+(?:all |everything |of |the ){{0,3}}{_BEFORE_EN}"
+            r"(?: (?:text|content|reviews?|messages?|conversation|input))?",
+        ),
+    ),
+    (
         ("told", "taught", "instructed", "given", "asked", "ordered"),
         (
             rf"\b{_DROP_EN}\s+(?:all |any |the )*(?:of )?(?:everything|anything|whatever|what|all|that|things?)\s+"
@@ -277,18 +305,18 @@ _OPENING_PATTERNS: tuple[_Group, ...] = (
 )
 _OBJECT_EN = (
     r"(?:\s+(?:it|this|that|these|those|the|an?|all|only|your|my|everything|nothing|every|with|in|as|to|like|positive\w*|"
-    r"good|great|praise|yes|five|5|me|us|how|something|nice\w*|how|in)\b|\s*[:\"'“])"
+    r"it's|good|great|praise|yes|five|5|me|us|how|something|nice\w*|how|in)\b|\s*[:\"'“])"
 )
 _ORDER = re.compile(
     r"[\s,，。.;；:：!！、\"'“”)\]>-]{0,20}(?:"
     r"(?:(?:and|then|now|please|instead|just|only|always|never|simply|to|must|do not|don't|"
     r"you (?:must|should|will|shall|are to|have to|can only|only|may only))[\s,:]+){0,6}"
     rf"(?:praise\b|endorse\b|promote\b|(?:say|write|output|print|respond|reply|answer|state|claim|mention|"
-    rf"summari[sz]e|generate|reveal|tell|describe|act|pretend|obey|repeat|return|recommend|ignore|disregard|forget)\b{_OBJECT_EN}"
+    rf"summari[sz]e|generate|reveal|tell|describe|act|pretend|obey|repeat|return|report|recommend|ignore|disregard|forget)\b{_OBJECT_EN}"
     r"|(?:give|rate|award|mark)\s+(?:it|this|the|them|every\w*|all|us|me)?\s*(?:\w+\s+){0,2}(?:five|5|full|top|high\w*|best|positive|good)\b"
     r"|you are (?:now )?(?:an?|the|no longer|free)\b)"
     r"|(?:(?:然后|并且?|现在|接着|请|你|您|必须|只能|只|务必|直接|立刻|马上|一律|全部|统统|都|给我|要|会|再|把|在|不要|仅)[,，]?\s*){0,6}"
-    r"(?:写(?!得|的|法|作|手|真|字|着)|说(?=[这好它产商质该我真:：“\"])|输出(?=[:：“\"好五5满正一只])|回[复答](?=[:：“\"好五5满正一只用])|"
+    r"(?:写(?!得|的|法|作|手|真|字|着|错)|说(?=[这好它产商质该我真:：“\"])|输出(?=[:：“\"好五5满正一只])|回[复答](?=[:：“\"好五5满正一只用])|"
     r"告诉(?=我)|给(?=出?[五5满好]|个好评)|生成(?=[好五5满正一“\"])|总结(?=[为成:：“\"])|打印|夸|赞美|扮演|打(?=[五5满])|听我的|服从|"
     r"返回[:：“\"好五5]|忽略|无视|忘记|忘掉|你是|按照?我))"
 )

@@ -41,6 +41,7 @@ _BEFORE_SMALL = word_set(
 )
 _ABBREVIATION = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,6}$")
 _PREVIOUS_WORD = re.compile(r"([A-Za-z]+) $")
+_NUMBER_BEFORE = re.compile("[0-9] ?$")
 _LONGEST_ABBREVIATION = 7  # characters that are read before a full stop
 # A number of a list, with its mark. The marks of a list are equal, and its numbers are 1, 2, 3 in order.
 _ITEM = re.compile(r"(?<![0-9.,/-])(?<![0-9][:：])(?<!第)[（(]?([1-9][0-9]?)([.．、)）])(?![0-9])|([①-⑳])(?![①-⑳])")
@@ -129,6 +130,8 @@ def _is_abbreviation(text: str, match: re.Match[str]) -> bool:
         return before is None or before[1].islower()
     if name == "no" and text[max(0, word.start() - 2) : word.start()].strip()[-1:] in ("?", "!", ","):
         return False  # Good? No. 5 of them broke.
+    if name == "in" and after.islower():  # 5.5 in. long
+        return _NUMBER_BEFORE.search(text, max(0, word.start() - 4), word.start()) is not None
     if name in _BEFORE_NUMBER and (after.isdigit() or after == "#"):
         return True
     return name in _BEFORE_SMALL and (after.isdigit() or after.islower())

@@ -26,7 +26,9 @@ _PROSE = rf"(?<=[{_LATIN}]){_WORD}(?:(?:[!-@]* [ -@]*[{_LATIN}]{_WORD})+[.!?]*)?
 # A resolution (1920x1080) and a size (120*60*75) are one number.
 _NUMBER = r"(?<=[0-9])[0-9]*(?:[.,:xX*×][0-9]+)*%?[A-Za-z]*"
 # A measure word after a number is one word: jieba joins it with the noun behind it (部手机 in 3部手机).
-_MEASURED = "间房|张[床卡膜碟盘]|颗[星心]|部手机|本书|首歌|层楼|辆车|瓶水|道题|套书|件产品|份文件|颗卫星|架飞机"
+_MEASURED = (
+    "间房|张[床卡膜碟盘]|颗[星心]|部手机|本书|首歌|层楼|辆车|瓶水|道题|套书|套餐具|双[鞋袜]|件产品|份文件|颗卫星|架飞机"
+)
 _MEASURES = "".join(sorted({noun[0] for noun in _MEASURED.split("|")}))
 _MEASURE = rf"(?<=[0-9].)(?<=(?=(?:{_MEASURED})).)"
 # A decimal number in Chinese (二点三五万亿, 六点五寸). It needs a unit, because 一点 also means a little.

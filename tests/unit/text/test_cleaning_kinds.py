@@ -151,6 +151,7 @@ def test_a_text_that_is_right_is_kept(cleaner: Cleaner, text: str) -> None:
         ],
         # wrong encodings
         *[("¶«Î÷ºÜºÃÓÃ", "东西很好用"), ("²»´í", "不错"), ("ºÜºÃ", "很好"), ("ÊÖ»ú iPhone ºÜºÃ", "手机 iPhone 很好")],
+        *[("naÃ¯ve cafÃ©", "naïve café"), ("crÃ¨me brÃ»lÃ©e", "crème brûlée"), ("好看(●'◡'●)", "好看[开心]")],
         *[
             ("àÅ£¬»¹¿ÉÒÔ", "嗯，还可以"),
             ("婊℃剰", "满意"),

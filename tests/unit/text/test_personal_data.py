@@ -15,6 +15,11 @@ from reviewgen_spark.text.privacy.check_digits import is_iban
 
 PERSONAL: dict[str, tuple[str, ...]] = {
     "PHONE": (
+        "phone no. 4155552671",
+        "text me 415 555 2671",
+        "my number is 4155552671",
+        "ring me 0161 496 0123",
+        "dial 415 555 2671",
         "打1️⃣3️⃣9️⃣1️⃣2️⃣3️⃣4️⃣5️⃣6️⃣7️⃣8️⃣",
         "my cell +1 415-555-2671",
         "香港電話+852 9123 4567",
@@ -164,6 +169,8 @@ PERSONAL: dict[str, tuple[str, ...]] = {
         "3782 822463 10005",
     ),
     "ID_CARD": (
+        "driver's license D1234567",
+        "SFZ 110105199003071234",
         "ID: 11010519900307123X",
         "my ssn is 078-05-1120",
         "身份证号110105199003071234",
@@ -196,6 +203,18 @@ PERSONAL: dict[str, tuple[str, ...]] = {
         "驾驶证号110105199003071234",
     ),
     "WECHAT": (
+        "卫星号abc12345",
+        "🛰️：abc12345",
+        "➕💚abc12345",
+        "💬abc12345",
+        "微-信-号：abc12345",
+        "wechatID=abc12345",
+        "加微信 a b c 1 2 3 4 5",
+        "telegram @abc12345",
+        "TG：@abc12345",
+        "LINE ID: abc12345",
+        "Skype: live.abc12345",
+        "纸飞机：abc12345",
         "加我微心abc12345",
         "加W❤️X abc12345",
         "微❤abc12345",
@@ -271,6 +290,14 @@ PERSONAL: dict[str, tuple[str, ...]] = {
         "微 信:13912345678",
     ),
     "QQ": (
+        "🐧123456789",
+        "QQ:1 2 3 4 5 6 7 8 9",
+        "企鹅123456789",
+        "🐧：123456789",
+        "加群123456789",
+        "群号：123456789",
+        "QQ:123-456-789",
+        "扣扣号：1234 56789",
         "加扣扣：12345678",
         "抠抠12345678",
         "叩叩 12345678",
@@ -288,6 +315,8 @@ PERSONAL: dict[str, tuple[str, ...]] = {
         "QQ邮箱12345678",
     ),
     "EMAIL": (
+        "my email is johnsmith@gmail",
+        "john.smith AT example DOT org",
         "邮箱123456789 @qq.com",
         "123456789#qq.com",
         "邮箱123456789@ qq.com",
@@ -318,6 +347,8 @@ PERSONAL: dict[str, tuple[str, ...]] = {
         "abc12345 艾特 163.com",
     ),
     "ADDRESS": (
+        "寄到88号院3号楼5层502室",
+        "我家3栋1单元902",
         "朝阳区建国路88号院",
         "寄到深圳市南山区科技园A栋1203",
         "人民路12号院3-2-501",
@@ -380,6 +411,28 @@ PERSONAL: dict[str, tuple[str, ...]] = {
     ),
 }
 PRODUCT_TALK = (
+    "砂纸400/600/1000",
+    "寄到3号楼",
+    "送到2号院3号楼",
+    "酒店住3号楼501",
+    "📱iphone15",
+    "🎧：WH1000XM4",
+    "📷sony6400",
+    "💰：10000000",
+    "企鹅5000块",
+    "加群100人",
+    "QQ：100-200-300",
+    "卫星电视1000台",
+    "Instagram: beautiful photos",
+    "ins风",
+    "LINE FRIENDS 2000片",
+    "tracking is slow",
+    "Tracking WH1000XM4",
+    "ring me up",
+    "3C认证2020010801234567",
+    "买了138 1200 1500三个规格",
+    "5@gmail",
+    "fax machine 2000",
     "显微: android2020",
     "看blog.163.com/blog/static/1234567890123456789/",
     "显示1799(1999-200)",
@@ -562,6 +615,14 @@ def test_a_mask_is_found_again_in_no_masked_text(text: str) -> None:
 
 def test_every_type_has_cases_here_or_in_the_golden_texts() -> None:
     assert set(pii.TYPES) - set(PERSONAL) == {"TRACKING"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["tracking 1Z999AA10123456784", "tracking number: 9400 1000 0000 1234 0000 00", "Tracking # 9400100000001234"],
+)
+def test_an_english_parcel_number_is_masked(cleaner: Cleaner, text: str) -> None:
+    assert cleaner.clean(text).pii_counts == {"TRACKING": 1}
 
 
 def test_the_check_digits_of_an_iban() -> None:

@@ -40,6 +40,8 @@ from reviewgen_spark.text.words.sentences import cut_clauses, cut_sentences
         ),
         ("A 5 oz. bottle, approx. 3 ft. long. Nice.", ["A 5 oz. bottle, approx. 3 ft. long.", "Nice."]),
         ("We stay in St. Louis. On Main St. The shop.", ["We stay in St. Louis.", "On Main St.", "The shop."]),
+        ("It is 5.5 in. long. Good.", ["It is 5.5 in. long.", "Good."]),
+        ("I moved in. it is fine", ["I moved in.", "it is fine"]),
         ("Soap, towels, etc. The rest is fine.", ["Soap, towels, etc.", "The rest is fine."]),
         ("Is it good? No. 5 of them broke.", ["Is it good?", "No.", "5 of them broke."]),
         ("I said no. It broke.", ["I said no.", "It broke."]),

@@ -225,6 +225,53 @@ def test_the_lexicon_score_orders_texts(tokeniser: Tokeniser, lexicon: Lexicon, 
             (text, -1)
             for text in ("色差大", "噪音有点大", "噪音不小", "油耗高", "异味很重", "价格太高", "价格偏高", "high price")
         ),
+        # sayings whose words mean the opposite, or nothing
+        *(
+            (text, 1)
+            for text in (
+                "不是一般的好",
+                "没想到这么好",
+                "不能更满意了",
+                "不会让人失望",
+                "can't fault it",
+                "nothing wrong with it",
+                "I can't recommend it enough",
+                "what's not to love",
+                "nothing but praise",
+                "does not break easily",
+            )
+        ),
+        *(
+            (text, -1)
+            for text in (
+                "不是一般的差",
+                "没想到这么差",
+                "没有想象中好",
+                "好用个屁",
+                "耗电太快",
+                "谈不上好",
+                "I can't recommend it",
+                "far from perfect",
+                "neither good nor cheap",
+                "fell apart",
+                "the battery doesnt last",
+            )
+        ),
+        *(
+            (text, 1)
+            for text in (
+                "异味几乎没有",
+                "没有一点异味",
+                "never lets me down",
+                "it doesnt disappoint",
+                "nothing to complain about",
+                "没有比这更好的了",
+            )
+        ),
+        *(
+            (text, -1)
+            for text in ("It doesnt fit", "not what I expected", "it's anything but good", "声音刺耳", "it let me down")
+        ),
         # what cannot be found
         *(
             (text, 1)
@@ -236,10 +283,11 @@ def test_the_lexicon_score_orders_texts(tokeniser: Tokeniser, lexicon: Lexicon, 
                 "听不见噪音",
                 "找不到缺点",
                 "发现不了问题",
+                "感觉不到震动",
                 "没有问题",
             )
         ),
-        *((text, -1) for text in ("看不到优点", "找不到客服")),
+        *((text, -1) for text in ("看不到优点", "找不到客服", "感觉不到效果")),
         *((text, 1) for text in ("零差评", "0差评", "零瑕疵", "没有异味", "毫无压力")),
         *((text, -1) for text in ("剧情单调，毫无吸引力", "毫无新意", "有异味")),
     ],
