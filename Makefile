@@ -20,9 +20,10 @@ $(VENV)/.complete: pyproject.toml constraints.txt setup.sh
 demo: setup ## run the whole pipeline on 20,000 real reviews and print a few answers
 	@$(BIN)/reviewgen demo --env demo
 
-# Two files at a time: a test of Spark mostly waits for one thread of its driver.
+# Two files at a time: a test of Spark mostly waits for one thread of its driver. In the order of folders, because the
+# longest tests are in tests/e2e.
 test: setup ## run every test
-	@$(BIN)/pytest -n 2 --dist loadfile --durations=10 $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10 $(PYTEST_ARGS)
 
 lint: setup ## ruff: lint and format check
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

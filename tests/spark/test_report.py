@@ -132,7 +132,7 @@ def shop(spark: SparkSession):
         | {"satisfaction_pct": 100 * k / n, "satisfaction_score": k / n, "rating_mean": None}
         for p, n, k, enough in [("p1", 10, 9, True), ("p2", 10, 1, True), ("p3", 10, 5, True), ("p4", 1, 0, False)]
     ]
-    file = {"feed_code": "reviews", "at": at(5)}
+    file = {"feed_code": "reviews", "batch_id": 1, "at": at(5)}
     run = {"stage": "clean", "batch_id": 1, "at": at(5)}
     refused = {"feed_code": "reviews", "source_file": "a.jsonl", "raw_record": SECRET}
     return tables(
@@ -172,7 +172,7 @@ def shop(spark: SparkSession):
         ops_source_files=[
             {**file, "sequence": 1, "path": "a.jsonl", "state": "reserved", "first_row": 1, "last_row": 5},
             {**file, "sequence": 2, "path": "a.jsonl", "state": "reserved", "first_row": 6, "last_row": 8},
-            {**file, "sequence": 3, "path": "b.gz", "state": "rejected"},
+            {**file, "sequence": 3, "path": "b.gz", "state": "rejected", "batch_id": None},
             {**file, "sequence": 4, "path": "g.csv", "feed_code": "gold_labels", "state": "reserved"}
             | {"first_row": 1, "last_row": 100},
         ],

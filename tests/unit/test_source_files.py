@@ -252,6 +252,36 @@ def test_a_text_over_several_lines_stays_one_record(tmp_path: Path) -> None:
     assert texts(path, "csv") == [text, "好"]
 
 
+@pytest.mark.parametrize(
+    ("header", "record"),
+    [
+        ("review_id,product_id,text,created_at", 'r,P,"{}",2026-01-05'),
+        (HEADER, 'r,P,u,5,"{}",2026-01-05'),
+        ("text,review_id,product_id,created_at", '"{}",r,P,2026-01-05'),
+    ],
+)
+@pytest.mark.parametrize(
+    "text",
+    ["第一行\n第二行,很好,不错", "one\ntwo, a, b, 5, c", "标题:\n于山宾馆,差,慢,凶,臭,冷,吧", "一\n二\n三,四,五"],
+)
+def test_the_last_line_of_a_text_may_have_as_many_separators_as_a_record(
+    tmp_path: Path, header: str, record: str, text: str
+) -> None:
+    content = "\n".join([header, record.format(text), record.format("好"), record.format(text), ""])
+    assert texts(write(tmp_path, "a.csv", content), "csv") == [text, "好", text]
+
+
+def test_a_line_with_another_rating_than_a_number_is_no_record(tmp_path: Path) -> None:
+    lines = [
+        "review_id,product_id,rating,text,created_at",
+        'r,P,5,"第一行',
+        'a,b,c,d",2026-01-05',
+        "r2,P,5,好,2026-01-05",
+        "",
+    ]
+    assert texts(write(tmp_path, "a.csv", "\n".join(lines)), "csv") == ["第一行\na,b,c,d", "好"]
+
+
 def test_a_csv_field_of_a_million_characters(tmp_path: Path) -> None:
     path = write(tmp_path, "a.csv", "text\n" + "字" * 1_000_000 + "\n")
     assert len(records(path, "csv")[0].values["text"]) == 1_000_000  # type: ignore[index]

@@ -36,8 +36,8 @@ class CsvFile:
     """Cuts a CSV stream into its header and the rows of its records.
 
     A record goes over several lines if a quoted field has a newline. If a further line of such a field is a whole
-    record by itself, the quote was never closed: the first line is refused as `unclosed_quote`, and reading continues
-    with the second. A blank line is no record.
+    record by itself, and does not close the quote of one, the quote was never closed: the first line is refused as
+    `unclosed_quote`, and reading continues with the second. A blank line is no record.
     """
 
     def __init__(
@@ -105,7 +105,8 @@ class CsvFile:
                 raise _UnclosedQuoteError
             text, is_damaged = decode(line.content, self.encoding)
             self._is_damaged = self._is_damaged or is_damaged
-            if len(self._taken) > 1 and (self._size > self._max_bytes or self._is_whole(text)):
+            is_further = len(self._taken) > 1
+            if is_further and (self._size > self._max_bytes or (self._is_whole(text) and not self._closes(text))):
                 raise _UnclosedQuoteError
             yield text
 
@@ -122,11 +123,20 @@ class CsvFile:
             return CsvRow(fields, "not_decodable" if is_damaged else None, [first])
         return CsvRow(fields, "unclosed_quote", [first])
 
+    def _closes(self, text: str) -> bool:
+        """Returns whether a line closes the open quote, so that all lines taken make one whole record.
+
+        The last line of a text over several lines can look like a record, if it has as many separators.
+        """
+        if text.count('"') % 2 == 0:
+            return False
+        return self._is_whole("".join(decode(line.content, self.encoding)[0] for line in self._taken))
+
     def _is_whole(self, text: str) -> bool:
         if text.count(self.separator) < len(self.columns) - 1:
             return False
         try:
-            fields = next(csv.reader([text], delimiter=self.separator, strict=True), [])
+            fields = next(csv.reader(io.StringIO(text, newline=""), delimiter=self.separator, strict=True), [])
         except csv.Error:
             return False
         return len(fields) == len(self.columns) and self._is_record(dict(zip(self.columns, fields, strict=True)))

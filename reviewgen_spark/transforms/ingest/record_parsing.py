@@ -264,13 +264,18 @@ def _time_of_text(text: str) -> datetime:
 
 
 def is_whole_record(values: Mapping[str, Any], feed: Feed, timezone: ZoneInfo) -> bool:
-    """Returns whether no required column is blank and the time can be read, as of a whole record."""
+    """Returns whether no required column is blank, and times and rating can be read, as of a whole record.
+
+    The rating counts, because the last line of a long text can have as many separators as a record, and ends with the
+    time of its own record.
+    """
     if any(not str(values.get(name, "")).strip() for name in feed.required):
         return False
-    if "created_at" not in feed.required:
-        return True
-    try:
-        parse_time(values["created_at"], timezone)
-    except (ValueError, OverflowError):
-        return False
-    return True
+    reasons: list[str] = []
+    present = {name: value for name, value in values.items() if value != ""}
+    for name in ("created_at", "updated_at"):
+        if name in feed.known:
+            _timestamp(present, name, timezone, reasons)
+    if "rating" in feed.known:
+        _rating(present.get("rating"), reasons)
+    return not reasons
