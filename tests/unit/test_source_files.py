@@ -94,6 +94,25 @@ def test_a_malformed_object_of_an_array_is_one_record(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("value", ['"a text"', "5", "null", "[]", '"a, b"', "true, 7"])
+def test_a_value_of_an_array_that_is_no_object_is_malformed(tmp_path: Path, value: str) -> None:
+    record = '{"review_id": "r", "product_id": "P", "text": "好", "created_at": "2026-01-05"}'
+    found = texts(write(tmp_path, "a.json", f"[{record}, {value},\n{record}]\n"), "jsonl")
+    expected = ["好", "好"] if value == "[]" else ["好", ("malformed_json",), "好"]
+    assert found == expected
+
+
+def test_text_after_an_array_is_malformed(tmp_path: Path) -> None:
+    record = '{"review_id": "r", "product_id": "P", "text": "好", "created_at": "2026-01-05"}'
+    assert texts(write(tmp_path, "a.json", f"[{record}]\nand more"), "jsonl") == ["好", ("malformed_json",)]
+
+
+def test_lines_that_end_with_carriage_returns_alone_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", f"{HEADER}\rr,P,u,5,好,2026-01-05\r")
+    with pytest.raises(UnreadableFileError, match="carriage returns alone"):
+        records(path, "csv")
+
+
 @pytest.mark.parametrize("cut", [30, 45, 58])
 def test_an_array_that_ends_in_the_middle_is_unreadable(tmp_path: Path, cut: int) -> None:
     content = json.dumps([{"a": "x" * 20}, {"a": "y" * 20}])[:cut]

@@ -72,7 +72,7 @@ class CsvFile:
                 break
         self.separator = find_separator(text, feed) if separator == "auto" else separator
         if text.strip():
-            self.header = next(csv.reader([text], delimiter=self.separator), [])
+            self.header = _header_fields(text, self.separator)
         self.columns = [feed.canonical(name) for name in self.header]
 
     def __iter__(self) -> Iterator[CsvRow]:
@@ -178,11 +178,14 @@ def read_csv(file: CsvFile, feed: Feed) -> Iterator[SourceRecord]:
 def find_separator(header: str, feed: Feed) -> str:
     """Returns the separator with which a header has most of the known columns; a comma if none has more.
 
+    Raises:
+        UnreadableFileError: lines end with carriage returns alone.
+
     >>> from reviewgen_spark.transforms.ingest.columns import FEEDS
     >>> find_separator("review_id;product_id;text", FEEDS["reviews"])
     ';'
     """
-    return max(SEPARATORS, key=lambda separator: len(feed.present(next(csv.reader([header], delimiter=separator), []))))
+    return max(SEPARATORS, key=lambda separator: len(feed.present(_header_fields(header, separator))))
 
 
 def require_columns(names: Sequence[str], feed: Feed) -> None:
@@ -199,6 +202,15 @@ def require_columns(names: Sequence[str], feed: Feed) -> None:
             "all. Check that the file has a header, its separator (ingest.csv_separator) and its encoding "
             "(ingest.encoding)"
         )
+
+
+def _header_fields(text: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([text], delimiter=separator), [])
+    except csv.Error:
+        raise UnreadableFileError(
+            "its lines end with carriage returns alone; convert them to line feeds, and deliver the file again"
+        ) from None
 
 
 def _csv_line(fields: Sequence[str], separator: str) -> str:

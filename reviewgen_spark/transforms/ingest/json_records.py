@@ -20,6 +20,7 @@ from reviewgen_spark.transforms.ingest.source_record import (
 
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
+_BETWEEN = b" \t\r\n,[]\xef\xbb\xbf"  # what stands between the objects of an array
 _CHUNK = 2**16
 _EXACT = 2**53  # a float from here on may stand for several integers
 _TOKEN = re.compile(rb'["\\{}\n]')
@@ -87,6 +88,8 @@ def _is_over_lines(head: bytes) -> bool:
 def _split_objects(stream: BinaryIO, max_bytes: int) -> Iterator[JsonPart]:
     """Cuts a stream at the braces of its outermost objects, so that one malformed object is one record.
 
+    Values between them that are no objects are malformed records too, so nothing is lost without a reason.
+
     Raises:
         UnreadableFileError: the stream ends inside an object or an array.
     """
@@ -96,7 +99,8 @@ def _split_objects(stream: BinaryIO, max_bytes: int) -> Iterator[JsonPart]:
             is_inside, line = part.content[-1:] != b"}" and not part.is_cut, part.line
         else:
             brackets += part.content.count(b"[") - part.content.count(b"]")
-        yield part
+        # A value that is no object, such as a text in the array, is a malformed record.
+        yield part if part.is_record or not part.content.strip(_BETWEEN) else part._replace(is_record=True)
     if is_inside or brackets:
         raise UnreadableFileError(f"the JSON ends inside an array or object; the last record begins on line {line:,}")
 
