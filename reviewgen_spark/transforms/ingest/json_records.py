@@ -20,14 +20,14 @@ from reviewgen_spark.transforms.ingest.source_record import (
 
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
-_BETWEEN = b" \t\r\n,[]\xef\xbb\xbf"  # what stands between the objects of an array
+_BETWEEN = b" \t\r\n,[]\xef\xbb\xbf"  # bytes between the objects of an array
 _CHUNK = 2**16
 _EXACT = 2**53  # a float from here on may stand for several integers
 _TOKEN = re.compile(rb'["\\{}\n]')
 
 
 class JsonPart(NamedTuple):
-    """A part of a file: a record, or what stands between two. The parts together are the file.
+    """A part of a file: a record, or the bytes between two. The parts together are the file.
 
     Of a record with `is_cut`, which is too long, only the beginning is held.
     """
@@ -58,7 +58,7 @@ def read_json(stream: io.BufferedReader, feed: Feed, encoding: str, max_bytes: i
 
 
 def split_json(stream: io.BufferedReader, max_bytes: int) -> Iterator[JsonPart]:
-    """Cuts a stream into records and what stands between them."""
+    """Cuts a stream into records and the bytes between them."""
     head = stream.peek(_CHUNK)
     if _is_over_lines(head):
         yield from _split_objects(stream, max_bytes)
@@ -106,7 +106,7 @@ def _split_objects(stream: BinaryIO, max_bytes: int) -> Iterator[JsonPart]:
 
 
 def _cut(chunks: Iterator[bytes], max_bytes: int) -> Iterator[JsonPart]:
-    """Yields each outermost object, and what stands between two. One that is not closed is the last part."""
+    """Yields each outermost object, and the bytes between two. One that is not closed is the last part."""
     depth, line, start = 0, 1, 1
     in_string = is_escaped = False
     held: list[bytes] = []
