@@ -20,7 +20,7 @@ from reviewgen_spark.transforms.ingest.source_record import (
 
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
-_BETWEEN = b" \t\r\n,[]\xef\xbb\xbf"  # bytes between the objects of an array
+_BETWEEN = b" \t\r\n,[]"  # bytes between the objects of an array
 _CHUNK = 2**16
 _EXACT = 2**53  # a float from here on may stand for several integers
 _TOKEN = re.compile(rb'["\\{}\n]')
@@ -99,10 +99,24 @@ def _split_objects(stream: BinaryIO, max_bytes: int) -> Iterator[JsonPart]:
             is_inside, line = part.content[-1:] != b"}" and not part.is_cut, part.line
         else:
             brackets += part.content.count(b"[") - part.content.count(b"]")
-        # A value that is no object, such as a text in the array, is a malformed record.
-        yield part if part.is_record or not part.content.strip(_BETWEEN) else part._replace(is_record=True)
+        yield from [part] if part.is_record or part.is_cut else _split_between(part)
     if is_inside or brackets:
         raise UnreadableFileError(f"the JSON ends inside an array or object; the last record begins on line {line:,}")
+
+
+def _split_between(part: JsonPart) -> Iterator[JsonPart]:
+    """Cuts the bytes between two objects, so that a value that is no object is a malformed record without brackets."""
+    content = part.content
+    value = content.removeprefix(_BOM).strip(_BETWEEN)
+    if not value:
+        yield part
+        return
+    start = content.index(value)
+    end = start + len(value)
+    line = part.line + content.count(b"\n", 0, start)
+    yield JsonPart(content[:start], part.line, is_record=False)
+    yield JsonPart(value, line, is_record=True)
+    yield JsonPart(content[end:], line + value.count(b"\n"), is_record=False)
 
 
 def _cut(chunks: Iterator[bytes], max_bytes: int) -> Iterator[JsonPart]:
