@@ -78,7 +78,7 @@ def _read_yaml(path: Path, faults: list[str]) -> Mapping[str, Any]:
 
 
 def _parse_yaml(text: str) -> Any:
-    """Parses YAML. An alias counts as all values that it stands for, because a few lines can stand for billions.
+    """Parses YAML. An alias counts as all values that it refers to, because a few lines can refer to billions.
 
     Raises:
         yaml.YAMLError: It is not valid YAML.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ARCHIVE = "spark-classes.jsa"
 # Java prints these warnings to standard output, where the answer of a command is.
-_SILENT = "-Xlog:cds=off -Xlog:cds+dynamic=off"
+SILENT = "-Xlog:cds=off -Xlog:cds+dynamic=off"
 # Variables that choose a configuration of Spark or Hadoop other than that of this environment's pyspark.
 _FOREIGN = ("SPARK_HOME", "SPARK_CONF_DIR", "HADOOP_CONF_DIR", "YARN_CONF_DIR")
 
@@ -27,7 +27,7 @@ def archive_options(jars: Path) -> str:
     archive = class_archive(jars).resolve()
     if not archive.is_file() or " " in str(archive) or not _has_own_configuration():
         return ""
-    return f" -XX:SharedArchiveFile={archive} {_SILENT}"
+    return f" -XX:SharedArchiveFile={archive} {SILENT}"
 
 
 @contextmanager

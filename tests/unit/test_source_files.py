@@ -14,6 +14,7 @@ import pytest
 
 from reviewgen_spark.config import IngestSection
 from reviewgen_spark.transforms.ingest.columns import FEEDS
+from reviewgen_spark.transforms.ingest.json_records import split_json
 from reviewgen_spark.transforms.ingest.record_parsing import parser_of
 from reviewgen_spark.transforms.ingest.source_files import read_records
 from reviewgen_spark.transforms.ingest.source_record import SourceRecord, UnreadableFileError
@@ -94,12 +95,29 @@ def test_a_malformed_object_of_an_array_is_one_record(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("value", ['"a text"', "5", "null", "[]", '"a, b"', "true, 7"])
-def test_a_value_of_an_array_that_is_no_object_is_malformed(tmp_path: Path, value: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ('"a text"', "not_an_object"),
+        ("5", "not_an_object"),
+        ("null", "not_an_object"),
+        ('"a, b"', "not_an_object"),
+        ("true, 7", "malformed_json"),
+        ("[]", None),
+    ],
+)
+def test_a_value_of_an_array_that_is_no_object_is_refused(tmp_path: Path, value: str, reason: str | None) -> None:
     record = '{"review_id": "r", "product_id": "P", "text": "好", "created_at": "2026-01-05"}'
     found = texts(write(tmp_path, "a.json", f"[{record}, {value},\n{record}]\n"), "jsonl")
-    expected = ["好", "好"] if value == "[]" else ["好", ("malformed_json",), "好"]
-    assert found == expected
+    assert found == (["好", (reason,), "好"] if reason else ["好", "好"])
+
+
+def test_the_parts_of_an_array_are_the_file_and_values_hold_no_brackets_of_it() -> None:
+    content = b'\xef\xbb\xbf[{"a": 1},\n"one", {"a": 2}]\nand more'
+    parts = list(split_json(io.BufferedReader(io.BytesIO(content)), 1_000))  # type: ignore[arg-type]
+    assert b"".join(part.content for part in parts) == content
+    records = [(part.line, part.content) for part in parts if part.is_record]
+    assert records == [(1, b'{"a": 1}'), (2, b'"one"'), (2, b'{"a": 2}'), (3, b"and more")]
 
 
 def test_text_after_an_array_is_malformed(tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ def no_answer(tracking_uri: str, error: Exception) -> RegistryError:
 
 
 def _is_failure_of_store(error: Exception) -> bool:
-    """Returns whether the store did not answer; another error is about what was asked for."""
+    """Returns whether the store did not answer. Other errors concern the request itself."""
     from mlflow.exceptions import MlflowException
 
     if isinstance(error, MlflowException):

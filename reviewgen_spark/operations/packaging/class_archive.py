@@ -16,7 +16,7 @@ from typing import Any
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.config.messages import print_line, print_message
-from reviewgen_spark.orchestration.class_archive import class_archive
+from reviewgen_spark.orchestration.class_archive import SILENT, class_archive
 from reviewgen_spark.orchestration.session import start_session
 from reviewgen_spark.warehouse.tables import Warehouse
 
@@ -30,7 +30,7 @@ def write_class_archive(jars: Path) -> Path | None:
     part = target.with_name(target.name + ".part")
     for old in (target, part):
         old.unlink(missing_ok=True)
-    options = f"-XX:ArchiveClassesAtExit={part.resolve()} -Xlog:cds=off -Xlog:cds+dynamic=off"
+    options = f"-XX:ArchiveClassesAtExit={part.resolve()} {SILENT}"
     os.environ["SPARK_SUBMIT_OPTS"] = f"{os.environ.get('SPARK_SUBMIT_OPTS', '')} {options}".strip()
     with tempfile.TemporaryDirectory() as root:
         _run_queries(load_config("local", [f"paths.root={root}", f"paths.jars={jars}", "spark.shuffle_partitions=2"]))

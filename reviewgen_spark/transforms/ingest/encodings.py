@@ -71,7 +71,7 @@ def encoding_of(sample: bytes) -> str:
 def damage(text: str, encoded: bytes) -> float:
     r"""Returns the share of the characters beyond ASCII that did not decode.
 
-    `encoded` is the source in UTF-8. A U+FFFD that stands in it was delivered, and is no damage of ours.
+    `encoded` is the source in UTF-8. A U+FFFD in it was delivered, so it is no damage by the reader.
 
     >>> damage("好\ufffd", "好".encode() + b"\xff"), damage("好\ufffd", "好\ufffd".encode())
     (0.5, 0.0)

@@ -204,7 +204,7 @@ def _slice(
 ) -> Iterator[SourceRecord | None]:
     """Yields the file's records up to the slice's last; those before its first are read for their occurrence numbers.
 
-    None stands for a file whose bytes are not those that were scanned. A damaged file that somebody accepted has the
+    It yields None for a file that has changed since it was scanned. A damaged file that somebody accepted has the
     records that its scan counted: the caller compares.
     """
     try:

@@ -20,14 +20,14 @@ from reviewgen_spark.transforms.ingest.source_record import (
 
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
-_BETWEEN = b" \t\r\n,[]\xef\xbb\xbf"  # what stands between the objects of an array
+_BETWEEN = b" \t\r\n,[]"  # bytes between the objects of an array
 _CHUNK = 2**16
 _EXACT = 2**53  # a float from here on may stand for several integers
 _TOKEN = re.compile(rb'["\\{}\n]')
 
 
 class JsonPart(NamedTuple):
-    """A part of a file: a record, or what stands between two. The parts together are the file.
+    """A part of a file: a record, or the bytes between two. The parts together are the file.
 
     Of a record with `is_cut`, which is too long, only the beginning is held.
     """
@@ -58,7 +58,7 @@ def read_json(stream: io.BufferedReader, feed: Feed, encoding: str, max_bytes: i
 
 
 def split_json(stream: io.BufferedReader, max_bytes: int) -> Iterator[JsonPart]:
-    """Cuts a stream into records and what stands between them."""
+    """Cuts a stream into records and the bytes between them."""
     head = stream.peek(_CHUNK)
     if _is_over_lines(head):
         yield from _split_objects(stream, max_bytes)
@@ -99,14 +99,28 @@ def _split_objects(stream: BinaryIO, max_bytes: int) -> Iterator[JsonPart]:
             is_inside, line = part.content[-1:] != b"}" and not part.is_cut, part.line
         else:
             brackets += part.content.count(b"[") - part.content.count(b"]")
-        # A value that is no object, such as a text in the array, is a malformed record.
-        yield part if part.is_record or not part.content.strip(_BETWEEN) else part._replace(is_record=True)
+        yield from [part] if part.is_record or part.is_cut else _split_between(part)
     if is_inside or brackets:
         raise UnreadableFileError(f"the JSON ends inside an array or object; the last record begins on line {line:,}")
 
 
+def _split_between(part: JsonPart) -> Iterator[JsonPart]:
+    """Cuts the bytes between two objects, so that a value that is no object is a malformed record without brackets."""
+    content = part.content
+    value = content.removeprefix(_BOM).strip(_BETWEEN)
+    if not value:
+        yield part
+        return
+    start = content.index(value)
+    end = start + len(value)
+    line = part.line + content.count(b"\n", 0, start)
+    yield JsonPart(content[:start], part.line, is_record=False)
+    yield JsonPart(value, line, is_record=True)
+    yield JsonPart(content[end:], line + value.count(b"\n"), is_record=False)
+
+
 def _cut(chunks: Iterator[bytes], max_bytes: int) -> Iterator[JsonPart]:
-    """Yields each outermost object, and what stands between two. One that is not closed is the last part."""
+    """Yields each outermost object, and the bytes between two. One that is not closed is the last part."""
     depth, line, start = 0, 1, 1
     in_string = is_escaped = False
     held: list[bytes] = []
