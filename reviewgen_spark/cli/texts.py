@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from reviewgen_spark.cli.command import Commands, add_command, add_group, open_session, read_config
-from reviewgen_spark.config.messages import escape_controls, print_line, print_message
+from reviewgen_spark.config.messages import print_data, print_line, print_message
 from reviewgen_spark.config.untrusted_json import read_lines
 from reviewgen_spark.errors import ConfigError, DataQualityError
 
@@ -151,19 +151,14 @@ def _text(options: argparse.Namespace) -> int:
         for number, text in enumerate(texts_of(read_lines(lines), options.jsonl), start=1):
             if isinstance(text, ValueError):
                 failures += 1
-                _print_reading(json.dumps({"line": number, "error": str(text)}))
+                print_data(json.dumps({"line": number, "error": str(text)}))
             elif options.pretty:
                 _console().print(draw_reading(number, reader.read(text)))
             else:
-                _print_reading(reader.read(text).to_json())
+                print_data(reader.read(text).to_json())
     if failures:
         raise DataQualityError(f"{failures:,} lines could not be read; each has an `error` in the output")
     return 0
-
-
-def _print_reading(line: str) -> None:
-    """Prints a JSON line exactly; on a terminal its control characters are escaped."""
-    print(escape_controls(line) if sys.stdout.isatty() else line)
 
 
 @cache

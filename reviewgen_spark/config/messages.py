@@ -49,6 +49,11 @@ def print_line(line: str) -> None:
     print(printable(line), flush=True)
 
 
+def print_data(line: str) -> None:
+    """Prints one line of data to standard output: unchanged to a pipe or a file, escaped to a terminal."""
+    print(escape_controls(line) if sys.stdout.isatty() else line)
+
+
 def print_message(line: str) -> None:
     """Prints one line about the work to standard error, because standard output is only for the result."""
     print(printable(line), file=sys.stderr, flush=True)

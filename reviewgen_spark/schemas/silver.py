@@ -44,7 +44,11 @@ TABLES = (
             column("lang_code", STRING, "zh-hans, zh-hant, en, mixed or other; null without text"),
             column("lang_score", DOUBLE, "share of evidence for lang_code, 0 to 1"),
             column("pii_counts", MapType(STRING, INTEGER), "masks set in text and title, by type"),
-            column("rule_counts", MapType(STRING, INTEGER), "how often each rule of normalise changed the text; garbled is only a flag"),
+            column(
+                "rule_counts",
+                MapType(STRING, INTEGER),
+                "how often each rule of normalise changed the text; garbled is only a flag",
+            ),
             column(
                 "quality_flags", STRINGS, "quality rules of severity warn that it breaks, by name, such as boilerplate"
             ),
