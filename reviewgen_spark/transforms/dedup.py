@@ -30,9 +30,9 @@ def cluster_reviews(
     """Finds the copies of a batch's reviews, in the batch and in earlier batches; returns the tables of the stage.
 
     Exact copies share a text_hash. Near copies share a band of their MinHash signatures and have a true Jaccard
-    similarity of at least `section.min_jaccard`. Clusters are the connected components. The first-seen record of a
-    cluster (lowest batch, then created_at, then record_id) is the canonical record. Its record_id is the cluster_id of
-    every later record.
+    similarity of at least `section.min_jaccard`. Texts whose difference turns the verdict (很好, 不好) are not near
+    copies. Clusters are the connected components. The first-seen record of a cluster (lowest batch, then created_at,
+    then record_id) is the canonical record. Its record_id is the cluster_id of every later record.
 
     Rows of earlier batches never change. A review near several earlier clusters joins the cluster that was seen first.
     `near_clusters` names the others, so that the split can keep the review out of train and test.
@@ -178,16 +178,23 @@ def _near(
 
 
 def _verify(pairs: DataFrame, section: DedupSection) -> DataFrame:
-    """Keeps the pairs whose true similarity is at least `section.min_jaccard`."""
+    """Keeps the pairs of a true similarity of at least `section.min_jaccard` whose difference turns no verdict."""
 
     def verify_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from reviewgen_spark.text.cleaning.cleaner import key_of
         from reviewgen_spark.text.similarity.minhash import jaccard
+        from reviewgen_spark.text.similarity.verdicts import turns_verdict
 
         for batch in batches:
-            texts = zip(batch.column("one_text").to_pylist(), batch.column("other_text").to_pylist(), strict=True)
+            texts = list(zip(batch.column("one_text").to_pylist(), batch.column("other_text").to_pylist(), strict=True))
             similarities = jaccard([(key_of(one), key_of(other)) for one, other in texts], section.ngram)
-            is_near = pa.array([similarity >= section.min_jaccard for similarity in similarities], pa.bool_())
+            is_near = pa.array(
+                [
+                    similarity >= section.min_jaccard and not turns_verdict(*pair)
+                    for similarity, pair in zip(similarities, texts, strict=True)
+                ],
+                pa.bool_(),
+            )
             yield batch.select(columns).filter(is_near)
 
     columns = ["one", "one_seen", "other", "other_seen"]

@@ -147,6 +147,22 @@ def test_similar_texts_below_the_limit_and_short_texts_are_not_near_copies(table
     assert {key: row.cluster_id for key, row in rows.items()} == {"a": "a", "b": "b", "c": "c", "d": "d", "e": "c"}
 
 
+def test_a_near_copy_with_the_opposite_verdict_is_no_copy(table: Table) -> None:
+    frame = "{}，物流很快，包装完好，客服态度也很好，非常满意的一次购物，下次还会再来的，推荐大家购买"
+    rows = Batches(table, DedupSection()).add(
+        review("a", frame.format("质量很好"), created_at=day(1)),
+        review("b", frame.format("质量不好"), created_at=day(2)),
+        review("c", frame.format("质量好"), created_at=day(3)),
+        review("d", frame.format("质量差"), created_at=day(4)),
+    )
+    assert clusters(rows) == {
+        "a": ("a", None, None),
+        "b": ("b", None, None),
+        "c": ("a", "a", "near"),
+        "d": ("b", "b", "near"),
+    }
+
+
 def test_no_bands_are_written_for_exact_copies_only(table: Table) -> None:
     long = text(9)
     history = table("silver_review_clusters"), table("silver_minhash_bands")
