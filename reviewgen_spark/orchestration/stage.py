@@ -35,7 +35,7 @@ class Inputs:
     Attributes:
         tables: The input tables by name. A batch stage reads its own batch, and the batches with lower ids of tables in
             `history`. A table stage reads the finished batches at pinned versions. A stage of scope `batches` reads
-            the finished ones of `batches`, and of the tables in `history` all finished ones up to the last of them.
+            the finished ones of `batches`, and of tables in `history` all finished ones up to the last of them.
         config: The whole configuration. The fingerprint covers only the sections that the stage names.
         resources: The value that `Stage.resources` returned.
         artifacts: Folders that the stages in `uses` made.
@@ -69,19 +69,19 @@ class Stage:
     Attributes:
         name: A noun or verb, the same everywhere.
         version: Raised by hand when changed code gives other rows for the same input.
-        scope: `batch` for a stage that turns one batch into one batch, `table` for one that reads whole tables. `batches`
-            is for small sums: as `batch`, but all due batches in one pass, because a pass costs more than its rows.
+        scope: `batch` for a stage that turns one batch into one batch, `table` for one that reads whole tables.
+            `batches` is as `batch`, but all due batches run in one pass, because a pass costs more than its rows.
         reads: Tables it reads. It depends on the stages that write them.
-        optional: Tables it reads if they are there, for scope `batches`. A batch does not wait for them, and is due again
-            when they are finished.
+        optional: Tables it reads if they are there, for scope `batches`. A batch does not wait for them, and is due
+            again when they are finished.
         writes: Tables it writes, in this order.
         run: A pure function that returns a DataFrame for each table in `writes`. A batch without rows for a table may
             leave that table out, which saves an empty write.
         sections: Sections of the configuration whose result fields shape its rows.
         history: Tables of which a batch reads the batches with lower ids, and its own if `reads` has them too.
         uses: Stages whose files it reads (`Inputs.artifacts`).
-        needs: Stages of scope `batches` that run before it, whatever the batches of the run. So a table stage never adds
-            up a part of the facts.
+        needs: Stages of scope `batches` that run before it, whatever the batches of the run. So a table stage never
+            adds up a part of the facts.
         libraries: Python packages whose version shapes its rows.
         resources: Resolves models, keys and dictionaries, once a run, on the driver.
         mode: How the tables of a table stage are written. `replace` replaces the whole table. `by_fingerprint` replaces

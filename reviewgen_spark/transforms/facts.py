@@ -8,7 +8,7 @@ The kinds of gold_shop_facts, with their keys:
 - `copy`: unique or copy, of reviews with a cluster
 - `label`: model_name, model_version, whether it failed, twentieth of its score
 - `split_label`: split, whether it has weak labels, weak_label, sentiment_label
-- `category_sentiment`, `day_sentiment`: category or day, and sentiment_label; of unique reviews, so edits are subtracted
+- `category_sentiment`, `day_sentiment`: category or day, and sentiment_label; of unique reviews, edits are subtracted
 - `split_attribute`: split, name and value of an attribute; of unique reviews
 - `vote`: voter, and whether the voters disagree
 """
@@ -28,7 +28,6 @@ ATTRIBUTES = ("category", "rating", "lang_code")
 LABEL_MODEL, MAJORITY = "label model", "majority vote"
 _PRODUCT_KEYS = TABLES["gold_product_facts"].key
 _NARROW = ("record_id", "batch_id", "product_id", "category", "rating", "lang_code", "created_at")
-_ONE = F.lit(1)
 
 
 def count_batches(tables: Mapping[str, DataFrame], timezone: str) -> dict[str, DataFrame]:
@@ -130,10 +129,11 @@ def sentiment_facts(reviews: DataFrame, timezone: str) -> DataFrame:
     return _add(_exploded(reviews, *_sentiments(timezone)))
 
 
-def fact(kind: str, *keys: Column, amount: Column = _ONE) -> Column:
+def fact(kind: str, *keys: Column, amount: Column | None = None) -> Column:
     """Returns a fact as a struct of kind_code, keys and fact_count."""
+    counted = F.lit(1) if amount is None else amount
     values = F.array(*(key.cast("string") for key in keys)) if keys else F.array().cast("array<string>")
-    return F.struct(F.lit(kind).alias("kind_code"), values.alias("keys"), amount.cast("long").alias("fact_count"))
+    return F.struct(F.lit(kind).alias("kind_code"), values.alias("keys"), counted.cast("long").alias("fact_count"))
 
 
 def day_of(column: str, timezone: str) -> Column:
