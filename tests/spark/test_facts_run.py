@@ -45,6 +45,7 @@ def label(spark: SparkSession, config: Config, batch: int, version: int) -> None
 def finished(spark: SparkSession, config: Config) -> dict[str, DataFrame]:
     with open_run(spark, config, report=lambda line: None) as opened:
         names = {*report.STAGE.reads, *facts.STAGE.reads, *facts.STAGE.optional, *satisfaction.STAGE.writes}
+        opened.warehouse.converge(sorted(names))
         return {name: opened.inputs._finished_rows(name) for name in names}
 
 
