@@ -106,9 +106,10 @@ class Run:
 
     def _batches_stage(self, stage: Stage, due: Mapping[int, str]) -> None:
         batches = sorted(due)
-        for start in range(0, len(batches), _BATCHES_AT_ONCE):
-            part = batches[start : start + _BATCHES_AT_ONCE]
-            where = f"batch {part[0]}" if len(part) == 1 else f"{len(part):,} batches, {part[0]} to {part[-1]}"
+        parts = [batches[start : start + _BATCHES_AT_ONCE] for start in range(0, len(batches), _BATCHES_AT_ONCE)]
+        for number, part in enumerate(parts, start=1):
+            names = f"batch {part[0]}" if len(part) == 1 else f"{len(part):,} batches, {part[0]} to {part[-1]}"
+            where = f"{names} ({number}/{len(parts)})"
             tables = self.inputs.batches_tables(stage, part)
             self._execute(stage, {batch: due[batch] for batch in part}, tables, where)
 

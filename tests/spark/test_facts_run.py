@@ -79,7 +79,11 @@ def test_a_stage_alone_counts_missing_batches_first(night: Config, spark: SparkS
     with open_run(spark, night, batches=(2, 2), report=lines.append) as opened:
         opened.pipeline([satisfaction.STAGE])
     started = [line.split(":")[0] for line in lines if line.endswith("started")]
-    assert started == ["[facts] 2 batches, 1 to 2", "[links] 2 batches, 1 to 2", "[satisfaction] whole tables"]
+    assert started == [
+        "[facts] 2 batches, 1 to 2 (1/1)",
+        "[links] 2 batches, 1 to 2 (1/1)",
+        "[satisfaction] whole tables",
+    ]
     check(spark, night)
     assert run(spark, night, *nightly.FACTS, satisfaction.STAGE) == []
 
@@ -87,14 +91,17 @@ def test_a_stage_alone_counts_missing_batches_first(night: Config, spark: SparkS
 def test_only_the_facts_of_a_batch_with_new_labels_are_due(night: Config, spark: SparkSession) -> None:
     before = contents(spark, night)
     label(spark, night, 1, 2)
-    assert run(spark, night, *nightly.FACTS, satisfaction.STAGE) == ["[facts] batch 1", "[satisfaction] whole tables"]
+    assert run(spark, night, *nightly.FACTS, satisfaction.STAGE) == [
+        "[facts] batch 1 (1/1)",
+        "[satisfaction] whole tables",
+    ]
     check(spark, night)
     after = contents(spark, night)
     assert [row for row in after["gold_word_facts"] if "batch_id=2" in row] == [
         row for row in before["gold_word_facts"] if "batch_id=2" in row
     ]
     assert after["gold_product_facts"] != before["gold_product_facts"]
-    assert run(spark, night, *nightly.FACTS, force=Force("links", 2, 2)) == ["[links] batch 2"]
+    assert run(spark, night, *nightly.FACTS, force=Force("links", 2, 2)) == ["[links] batch 2 (1/1)"]
     assert contents(spark, night) == after
 
 
@@ -118,8 +125,10 @@ def test_an_erasure_leaves_no_count_and_the_next_night_counts_again(night: Confi
     # Each batch has an erased record, and those of the copies have links to it.
     assert all(warehouse.read(name).isEmpty() for name in names if name != "silver_superseded_reviews")
     started = run(spark, night, *nightly.PREPARE[:5], *nightly.FACTS, satisfaction.STAGE)
-    assert {"[links] 2 batches, 1 to 2", "[facts] 2 batches, 1 to 2", "[satisfaction] whole tables"} <= {*started}
+    assert {"[links] 2 batches, 1 to 2 (1/1)", "[facts] 2 batches, 1 to 2 (1/1)", "[satisfaction] whole tables"} <= {
+        *started
+    }
     check(spark, night)
     label(spark, night, copy.batch_id, 2)
-    assert f"[facts] batch {copy.batch_id}" in run(spark, night, *nightly.FACTS, satisfaction.STAGE)
+    assert f"[facts] batch {copy.batch_id} (1/1)" in run(spark, night, *nightly.FACTS, satisfaction.STAGE)
     check(spark, night)
