@@ -1,11 +1,13 @@
 """Writes the nightly report, one HTML page.
 
-Reads the bronze, silver, gold and ops tables. Writes a file only.
+Reads the facts of all batches, the ops tables, and for superseded records and gold labels single columns of bronze,
+silver and gold tables. Writes a file only.
 """
 
 import sys
 
 from pyspark.sql import DataFrame
+from reviewgen_spark.jobs import facts, links
 
 from reviewgen_spark.orchestration.job import run_job
 from reviewgen_spark.orchestration.stage import Inputs, Stage
@@ -22,18 +24,16 @@ STAGE = Stage(
     version=3,
     scope="table",
     reads=(
-        "bronze_reviews",
-        "bronze_reviews_quarantine",
-        "bronze_redeliveries",
+        "gold_shop_facts",
+        "gold_copy_facts",
+        "gold_word_facts",
+        "silver_superseded_reviews",
+        "silver_review_clusters",
+        "gold_review_labels",
         "bronze_gold_labels",
         "silver_reviews",
-        "silver_reviews_quarantine",
-        "silver_review_clusters",
-        "silver_review_splits",
-        "silver_tokens",
         "silver_weak_labels",
         "ops_weak_voters",
-        "gold_review_labels",
         "gold_product_satisfaction",
         "ops_stage_runs",
         "ops_source_files",
@@ -42,6 +42,7 @@ STAGE = Stage(
     ),
     writes=(),
     sections=("report",),
+    needs=(facts.STAGE, links.STAGE),
     makes_files=True,
     run=_report,
 )

@@ -1,27 +1,34 @@
 """Computes the satisfaction of each product from its labels.
 
-Reads silver_reviews, silver_review_clusters and gold_review_labels. Writes gold_product_satisfaction.
+Reads gold_product_facts and silver_superseded_reviews, and the clusters and labels of superseded records. Writes
+gold_product_satisfaction.
 """
 
 import sys
 
+from pyspark.sql import DataFrame
+from reviewgen_spark.jobs import facts, links
+
 from reviewgen_spark.orchestration.job import run_job
-from reviewgen_spark.orchestration.stage import Stage
+from reviewgen_spark.orchestration.stage import Inputs, Stage
 from reviewgen_spark.products.satisfaction import satisfaction_by_product
-from reviewgen_spark.transforms.views import VIEWS
+from reviewgen_spark.transforms.facts import current_product_facts, superseded_facts
+
+
+def _satisfaction(inputs: Inputs) -> dict[str, DataFrame]:
+    counted = current_product_facts(inputs.tables["gold_product_facts"], superseded_facts(inputs.tables))
+    return {"gold_product_satisfaction": satisfaction_by_product(counted, inputs.config.satisfaction)}
+
 
 STAGE = Stage(
     name="satisfaction",
     version=2,
     scope="table",
-    reads=("silver_reviews", "silver_review_clusters", "gold_review_labels"),
+    reads=("gold_product_facts", "silver_superseded_reviews", "silver_review_clusters", "gold_review_labels"),
     writes=("gold_product_satisfaction",),
     sections=("satisfaction",),
-    run=lambda inputs: {
-        "gold_product_satisfaction": satisfaction_by_product(
-            VIEWS["gold_labelled_reviews"](inputs.tables.__getitem__, inputs.sources), inputs.config.satisfaction
-        )
-    },
+    needs=(facts.STAGE, links.STAGE),
+    run=_satisfaction,
 )
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ import sys
 from reviewgen_spark.jobs import (
     clean,
     dedup,
+    facts,
     ingest,
     keywords,
     label,
+    links,
     report,
     satisfaction,
     split,
@@ -19,7 +21,8 @@ from reviewgen_spark.orchestration.delivery_gate import check_night
 from reviewgen_spark.orchestration.job import run_pipeline
 
 PREPARE = (ingest.STAGE, clean.STAGE, dedup.STAGE, split.STAGE, tokens.STAGE, weak_labels.STAGE)
-STAGES = (*PREPARE, keywords.STAGE, label.STAGE, satisfaction.STAGE, report.STAGE)
+FACTS = (links.STAGE, facts.STAGE)
+STAGES = (*PREPARE, keywords.STAGE, label.STAGE, *FACTS, satisfaction.STAGE, report.STAGE)
 CHECK = check_night
 
 if __name__ == "__main__":

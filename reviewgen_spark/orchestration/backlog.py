@@ -1,6 +1,6 @@
 """Decides which batches a stage still has to run, in which order, and which of them this run takes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reviewgen_spark.config import Config
@@ -49,9 +49,20 @@ class Backlog:
     _resolved: dict[str, Resources] = field(default_factory=dict)
 
     def pending(self, stage: Stage) -> dict[int, str]:
-        """Returns the batches that are not done, in ascending order, with their new fingerprints."""
+        """Returns the batches of this run that are not done, in ascending order, with their new fingerprints."""
+        return {
+            batch: stage_fingerprint
+            for batch, stage_fingerprint, is_done in self._states(stage)
+            if self._is_in_range(batch) and (not is_done or self.is_forced(stage, batch))
+        }
+
+    def stale(self, stage: Stage) -> dict[int, str]:
+        """Returns all batches that are not done, as `pending` does, whatever the batches of this run."""
+        return {batch: stage_fingerprint for batch, stage_fingerprint, is_done in self._states(stage) if not is_done}
+
+    def _states(self, stage: Stage) -> Iterator[tuple[int, str, bool]]:
+        """Yields each batch whose inputs are finished, its fingerprint, and whether it is done."""
         resources = self.resources(stage)
-        pending: dict[int, str] = {}
         previous = ""
         for batch, inputs in self._input_batches(stage).items():
             if stage.history:
@@ -62,10 +73,8 @@ class Backlog:
             is_done = self.ledger.is_done(stage.name, batch, stage_fingerprint)
             if stage.keeps_done and recorded is not None and recorded.state == "succeeded":
                 is_done, stage_fingerprint = True, recorded.fingerprint
-            if self._is_in_range(batch) and (not is_done or self.is_forced(stage, batch)):
-                pending[batch] = stage_fingerprint
+            yield batch, stage_fingerprint, is_done
             previous = stage_fingerprint
-        return pending
 
     def this_run(self, stage: Stage, pending: Mapping[int, str]) -> list[int]:
         """Returns the pending batches that this run takes, in its order.
@@ -100,7 +109,14 @@ class Backlog:
             return {batch: {"files": digest} for batch, digest in self._reserved().items()}
         finished = {name: self.ledger.done(name) for name in upstream(stage)}
         batches = set.intersection(*(set(done) for done in finished.values())) if finished else set()
-        return {batch: {name: done[batch] for name, done in finished.items()} for batch in sorted(batches)}
+        optional = {name: self.ledger.done(name) for name in writers(stage.optional)}
+        return {
+            batch: {
+                **{name: done[batch] for name, done in finished.items()},
+                **{name: done.get(batch, "absent") for name, done in optional.items()},
+            }
+            for batch in sorted(batches)
+        }
 
     def _reserved(self) -> dict[int, str]:
         """Returns for each batch a text with its slices of files."""
@@ -113,5 +129,9 @@ class Backlog:
 
 def upstream(stage: Stage) -> list[str]:
     """Returns the stages that write the input tables of this one."""
-    writers = {TABLES[name].stage for name in stage.reads if not TABLES[name].name.startswith("ops_")}
-    return sorted(writers - {stage.name, "(runner)"})
+    return sorted({*writers(stage.reads)} - {stage.name})
+
+
+def writers(tables: Iterable[str]) -> list[str]:
+    """Returns the stages that write these tables; the ops tables are left out."""
+    return sorted({TABLES[name].stage for name in tables if not name.startswith("ops_")} - {"(runner)"})

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from pyspark.sql import Row
@@ -113,8 +114,41 @@ class Ledger:
         error_class: str | None = None,
     ) -> None:
         """Appends a row for a new state."""
-        run = StageRun(state, fingerprint, dict(counts or {}), datetime.now(UTC), seconds, dict(versions or {}))
-        self._append([self._row(stage, batch_id, run, error_class)])
+        self.record_all(
+            stage,
+            {batch_id: fingerprint},
+            state,
+            versions=versions,
+            counts={batch_id: counts or {}},
+            seconds=seconds,
+            error_class=error_class,
+        )
+
+    def record_all(
+        self,
+        stage: str,
+        fingerprints: Mapping[int | None, str],
+        state: str,
+        *,
+        versions: Mapping[str, int] | None = None,
+        counts: Mapping[int | None, Mapping[str, int]] = MappingProxyType({}),
+        seconds: float | None = None,
+        error_class: str | None = None,
+    ) -> None:
+        """Appends a row for the new state of each batch, in one commit; `seconds` are shared out evenly."""
+        now = datetime.now(UTC)
+        share = round(seconds / len(fingerprints), 3) if seconds is not None else None
+        self._append(
+            [
+                self._row(
+                    stage,
+                    batch,
+                    StageRun(state, fingerprint, dict(counts.get(batch, {})), now, share, dict(versions or {})),
+                    error_class,
+                )
+                for batch, fingerprint in fingerprints.items()
+            ]
+        )
 
     def _row(self, stage: str, batch_id: int | None, run: StageRun, error_class: str | None) -> dict[str, Any]:
         return {

@@ -1,6 +1,6 @@
 """Writes the output tables of a stage. For a model stage it checks the share of errors first."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
@@ -22,16 +22,24 @@ class Publisher:
     lease: Lease
 
     def publish(
-        self, stage: Stage, batch: int | None, fingerprint: str, outputs: Mapping[str, DataFrame]
-    ) -> tuple[dict[str, int], dict[str, int]]:
+        self, stage: Stage, fingerprints: Mapping[int | None, str], outputs: Mapping[str, DataFrame]
+    ) -> tuple[dict[int | None, dict[str, int]], dict[str, int]]:
         """Writes the tables of a stage in a fixed order. A rerun after a kill gives the same tables.
 
+        Args:
+            stage: The stage.
+            fingerprints: Fingerprint of each batch; that of None for a table stage.
+            outputs: The rows by table.
+
         Returns:
-            Row counts and table versions, by table. A model stage also counts its `errors`.
+            Row counts by batch and table, and table versions by table. A model stage also counts its `errors`.
 
         Raises:
             ErrorShareError: When more rows ended in an error than `max_error_pct` allows.
         """
+        if stage.scope == "batches":
+            return self._publish_batches(stage, [batch for batch in fingerprints if batch is not None], outputs)
+        ((batch, fingerprint),) = fingerprints.items()
         counts: dict[str, int] = {}
         versions: dict[str, int] = {}
         for name in stage.writes:
@@ -42,6 +50,21 @@ class Publisher:
             counts[name], versions[name] = written.row_count, written.version
             if batch is not None and name in self.config.tables.parquet_exports:
                 self.warehouse.export_batch(name, batch)
+        return {batch: counts}, versions
+
+    def _publish_batches(
+        self, stage: Stage, batches: Sequence[int], outputs: Mapping[str, DataFrame]
+    ) -> tuple[dict[int | None, dict[str, int]], dict[str, int]]:
+        """Writes several batches of the tables of a stage, with one commit a table."""
+        counts: dict[int | None, dict[str, int]] = {batch: {} for batch in batches}
+        versions: dict[str, int] = {}
+        for name in stage.writes:
+            self.lease.check()
+            versions[name], rows = self.warehouse.replace_batches(name, outputs[name], batches)
+            for batch in batches:
+                counts[batch][name] = rows.get(batch, 0)
+                if name in self.config.tables.parquet_exports:
+                    self.warehouse.export_batch(name, batch)
         return counts, versions
 
     def _write(

@@ -26,9 +26,12 @@ from reviewgen_spark.orchestration.lease import Lease
 from reviewgen_spark.orchestration.ledger import Ledger
 from reviewgen_spark.orchestration.publishing import Publisher
 from reviewgen_spark.orchestration.source_file_log import record_source_files
-from reviewgen_spark.orchestration.stage import Inputs, Stage, fingerprint
+from reviewgen_spark.orchestration.stage import Inputs, Stage, fingerprint, tables_of
 from reviewgen_spark.orchestration.stage_inputs import StageInputs
 from reviewgen_spark.warehouse.tables import Warehouse
+
+# A kill loses the work of one pass, at most. More batches at once are hardly faster.
+_BATCHES_AT_ONCE = 64
 
 
 @dataclass
@@ -56,7 +59,7 @@ class Run:
             StageError: When a stage fails. Finished batches stay, and the next run resumes after them.
         """
         self.warehouse.converge(
-            sorted({name for stage in stages for name in (*stage.reads, *stage.writes, *stage.history)}),
+            sorted(tables_of(stages)),
             self.ledger.written_versions(),
         )
         advance = add_bar("stages", len(stages), is_even=False)
@@ -71,8 +74,15 @@ class Run:
         try:
             if stage.plan is not None:
                 self._reserve(stage)
+            for needed in stage.needs:
+                self._batches_stage(needed, self.backlog.stale(needed))
             if stage.scope == "table":
                 self._table_stage(stage)
+            elif stage.scope == "batches":
+                due = self.backlog.pending(stage)
+                self._batches_stage(stage, due)
+                if not due:
+                    self.report(f"[{stage.name}] nothing to do")
             else:
                 self._batch_stage(stage)
         finally:
@@ -88,12 +98,20 @@ class Run:
             self.report(f"[{stage.name}] nothing to do")
         advance = add_bar(f"{stage.name}: batches", len(batches))
         for number, batch in enumerate(batches, start=1):
-            stage_fingerprint = pending[batch]
             tables = self.inputs.batch_tables(stage, batch)
-            self._execute(stage, batch, stage_fingerprint, tables, f"batch {batch} ({number}/{len(batches)})")
+            self._execute(stage, {batch: pending[batch]}, tables, f"batch {batch} ({number}/{len(batches)})")
             advance(1)
         if len(batches) < len(pending):
             self.report(f"[{stage.name}] {len(pending) - len(batches):,} batches wait for the next run (--max-batches)")
+
+    def _batches_stage(self, stage: Stage, due: Mapping[int, str]) -> None:
+        batches = sorted(due)
+        parts = [batches[start : start + _BATCHES_AT_ONCE] for start in range(0, len(batches), _BATCHES_AT_ONCE)]
+        for number, part in enumerate(parts, start=1):
+            names = f"batch {part[0]}" if len(part) == 1 else f"{len(part):,} batches, {part[0]} to {part[-1]}"
+            where = f"{names} ({number}/{len(parts)})"
+            tables = self.inputs.batches_tables(stage, part)
+            self._execute(stage, {batch: due[batch] for batch in part}, tables, where)
 
     def _table_stage(self, stage: Stage) -> None:
         folders = self.inputs.folders(stage)
@@ -105,21 +123,22 @@ class Run:
             self.report(f"[{stage.name}] nothing to do")
             return
         tables = self.inputs.finished_tables(stage)
-        self._execute(stage, None, stage_fingerprint, tables, "whole tables", folders)
+        self._execute(stage, {None: stage_fingerprint}, tables, "whole tables", folders)
 
     def _execute(
         self,
         stage: Stage,
-        batch: int | None,
-        stage_fingerprint: str,
+        due: Mapping[int | None, str],
         tables: Mapping[str, DataFrame],
         where: str,
         artifacts: Mapping[str, Path] | None = None,
     ) -> None:
+        """Runs a stage once. `due` has the fingerprint of each batch; None is the key of a table stage."""
         started = time.monotonic()
         self.lease.check()
-        self.ledger.record(stage.name, batch, "started", stage_fingerprint)
+        self.ledger.record_all(stage.name, due, "started")
         self.report(f"[{stage.name}] {where}: started")
+        stage_fingerprint = next(iter(due.values()))  # the only one, but for scope `batches`, which makes no files
         out = self.artifacts.staging(f"{stage.name}-{self.run_id}")
         if stage.makes_files:
             out.mkdir(parents=True, exist_ok=True)
@@ -131,19 +150,19 @@ class Run:
             out=out,
             checkpoints=self.artifacts.checkpoints(stage.name, stage_fingerprint),
             fingerprint=stage_fingerprint,
-            batch_id=batch,
+            batch_id=None if stage.scope == "batches" else next(iter(due)),
             report=lambda line: self.report(f"[{stage.name}] {line}"),
             sources=self.inputs.sources(stage),
+            batches=tuple(batch for batch in due if batch is not None),
         )
         try:
-            outputs = stage.run(inputs)
-            counts, versions = self.publisher.publish(stage, batch, stage_fingerprint, outputs)
+            counts, versions = self.publisher.publish(stage, due, stage.run(inputs))
             if stage.makes_files:
                 self.lease.check()
                 self.artifacts.publish(stage.name, stage_fingerprint, out)
                 shutil.rmtree(inputs.checkpoints, ignore_errors=True)
         except BaseException as error:
-            self._record_failure(stage, batch, stage_fingerprint, error, time.monotonic() - started)
+            self._record_failure(stage, due, error, time.monotonic() - started)
             if isinstance(error, ReviewgenError) or not isinstance(error, Exception):
                 raise
             self.lease.check()  # if another run took the lease, its commits caused this failure: report that instead
@@ -154,32 +173,18 @@ class Run:
             shutil.rmtree(out, ignore_errors=True)
         seconds = time.monotonic() - started
         self.lease.check()
-        self.ledger.record(
-            stage.name,
-            batch,
-            "succeeded",
-            stage_fingerprint,
-            versions=versions,
-            counts=counts,
-            seconds=round(seconds, 3),
-        )
-        rows = counts[stage.writes[0]] if stage.writes else 0  # those of its main table, as in `reviewgen status`
+        self.ledger.record_all(stage.name, due, "succeeded", versions=versions, counts=counts, seconds=seconds)
+        main = stage.writes[:1]  # the rows of its main table, as in `reviewgen status`
+        rows = sum(each[name] for each in counts.values() for name in main)
         speed = f", {rows / seconds:,.0f} rows/s" if rows else ""
         self.report(f"[{stage.name}] {where}: {rows:,} rows in {seconds:.1f} s{speed}")
 
     def _record_failure(
-        self, stage: Stage, batch: int | None, stage_fingerprint: str, error: BaseException, seconds: float
+        self, stage: Stage, due: Mapping[int | None, str], error: BaseException, seconds: float
     ) -> None:
         try:
             self.lease.check()
-            self.ledger.record(
-                stage.name,
-                batch,
-                "failed",
-                stage_fingerprint,
-                seconds=round(seconds, 3),
-                error_class=type(error).__name__,
-            )
+            self.ledger.record_all(stage.name, due, "failed", seconds=seconds, error_class=type(error).__name__)
         except Exception:
             # The first failure is reported, not this one. The last row is `started`, so the batch is not done. A run
             # without the lease must not write to the ledger of the run that took over.

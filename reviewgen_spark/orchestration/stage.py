@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,7 +34,8 @@ class Inputs:
 
     Attributes:
         tables: The input tables by name. A batch stage reads its own batch, and the batches with lower ids of tables in
-            `history`. A table stage reads the finished batches at pinned versions.
+            `history`. A table stage reads the finished batches at pinned versions. A stage of scope `batches` reads
+            the finished ones of `batches`, and of tables in `history` all finished ones up to the last of them.
         config: The whole configuration. The fingerprint covers only the sections that the stage names.
         resources: The value that `Stage.resources` returned.
         artifacts: Folders that the stages in `uses` made.
@@ -42,7 +43,8 @@ class Inputs:
         checkpoints: A folder for checkpoints, which a rerun with this fingerprint resumes from. It may not exist, and
             it is removed when the stage succeeds.
         fingerprint: The fingerprint of this run.
-        batch_id: The batch; None for a table stage.
+        batch_id: The batch of a stage of scope `batch`; else None.
+        batches: The batches of this run, in ascending order; empty for a table stage.
         report: Prints a line of progress.
         sources: The source of each batch of bronze_reviews. The fingerprint of ingest covers it.
     """
@@ -57,6 +59,7 @@ class Inputs:
     batch_id: int | None
     report: Callable[[str], None]
     sources: Mapping[int, str] = field(default_factory=dict)
+    batches: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,18 @@ class Stage:
         name: A noun or verb, the same everywhere.
         version: Raised by hand when changed code gives other rows for the same input.
         scope: `batch` for a stage that turns one batch into one batch, `table` for one that reads whole tables.
+            `batches` is as `batch`, but all due batches run in one pass, because a pass costs more than its rows.
         reads: Tables it reads. It depends on the stages that write them.
+        optional: Tables it reads if they are there, for scope `batches`. A batch does not wait for them, and is due
+            again when they are finished.
         writes: Tables it writes, in this order.
         run: A pure function that returns a DataFrame for each table in `writes`. A batch without rows for a table may
             leave that table out, which saves an empty write.
         sections: Sections of the configuration whose result fields shape its rows.
         history: Tables of which a batch reads the batches with lower ids, and its own if `reads` has them too.
         uses: Stages whose files it reads (`Inputs.artifacts`).
+        needs: Stages of scope `batches` that run before it, whatever the batches of the run. So a table stage never
+            adds up a part of the facts.
         libraries: Python packages whose version shapes its rows.
         resources: Resolves models, keys and dictionaries, once a run, on the driver.
         mode: How the tables of a table stage are written. `replace` replaces the whole table. `by_fingerprint` replaces
@@ -95,13 +103,15 @@ class Stage:
 
     name: str
     version: int
-    scope: Literal["batch", "table"]
+    scope: Literal["batch", "batches", "table"]
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     run: Callable[[Inputs], Mapping[str, "DataFrame"]]
     sections: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    needs: "tuple[Stage, ...]" = ()
     libraries: tuple[str, ...] = ()
     resources: Callable[[Config], Resources] = lambda config: Resources()
     mode: Literal["replace", "by_fingerprint"] = "replace"
@@ -112,6 +122,12 @@ class Stage:
     newest_first: bool = False
     require: Callable[[Config], None] = lambda config: None
     plan: "Callable[[SparkSession, Config, Sequence[Row], Collection[int]], Plan] | None" = None
+
+
+def tables_of(stages: Iterable[Stage]) -> set[str]:
+    """Returns the tables that stages read or write, those of the stages that they need included."""
+    every = [one for stage in stages for one in (stage, *stage.needs)]
+    return {name for stage in every for name in (*stage.reads, *stage.optional, *stage.history, *stage.writes)}
 
 
 def fingerprint(stage: Stage, config: Config, resources: Resources, inputs: Mapping[str, str]) -> str:

@@ -1,6 +1,6 @@
 """Reads the inputs of a stage: its input tables, the folders of earlier stages, and the fingerprints of both."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +41,16 @@ class StageInputs:
         for name in stage.history:
             last = batch if name in stage.reads else batch - 1
             tables[name] = self.warehouse.read(name).where(F.col("batch_id") <= last)
+        return tables
+
+    def batches_tables(self, stage: Stage, batches: Collection[int]) -> dict[str, DataFrame]:
+        """Returns the finished ones of these batches of each input table, and all up to the last one of `history`."""
+        tables = {}
+        for name in sorted({*stage.reads, *stage.optional, *stage.history}):
+            done = self.ledger.done(TABLES[name].stage)
+            last = max(batches)
+            used = [batch for batch in done if batch <= last] if name in stage.history else {*done} & {*batches}
+            tables[name] = self.warehouse.read(name).where(F.col("batch_id").isin(sorted(used)))
         return tables
 
     def finished_tables(self, stage: Stage) -> dict[str, DataFrame]:

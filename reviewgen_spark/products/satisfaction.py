@@ -7,7 +7,7 @@ from reviewgen_spark.config import SatisfactionSection
 from reviewgen_spark.schemas import TABLES
 
 
-def satisfaction_by_product(labelled: DataFrame, section: SatisfactionSection) -> DataFrame:
+def satisfaction_by_product(facts: DataFrame, section: SatisfactionSection) -> DataFrame:
     """Rolls the labels of unique current reviews up to products.
 
     `satisfaction_score` shrinks a product's share towards the shop's mean, as if `prior_weight` average reviews had
@@ -21,22 +21,36 @@ def satisfaction_by_product(labelled: DataFrame, section: SatisfactionSection) -
     mixed. `coverage_pct` is the share of a product's labels by that version. A product without such labels is left out.
 
     Args:
-        labelled: product_id, category, rating, created_at, sentiment_label, model_name, model_version; rows without
-            a label are not counted.
+        facts: product_id, category, rating, written_date, sentiment_label, model_name, model_version and
+            review_count; reviews without a label are not counted.
         section: `prior_weight`, `min_reviews`.
     """
     version = F.struct("model_name", "model_version")
-    # Reviews are read and joined once, because the rest reads one row for each product and model version.
-    rolled = (
-        labelled.where(F.col("sentiment_label").isNotNull())
-        .groupBy("product_id", "model_name", "model_version")
+    count, stars = F.col("review_count"), F.col("rating")
+    by_category = (
+        facts.where(F.col("sentiment_label").isNotNull())
+        .groupBy("product_id", "model_name", "model_version", "category")
         .agg(
-            F.mode("category", deterministic=True).alias("category"),
-            F.count("*").alias("review_count"),
-            F.count_if(F.col("sentiment_label") == "positive").alias("positive_count"),
-            F.avg("rating").alias("rating_mean"),
-            F.to_date(F.min("created_at")).alias("first_review_date"),
-            F.to_date(F.max("created_at")).alias("last_review_date"),
+            F.sum("review_count").alias("review_count"),
+            F.sum(F.when(F.col("sentiment_label") == "positive", count).otherwise(0)).alias("positive_count"),
+            F.sum(stars * count).alias("stars"),
+            F.sum(F.when(stars.isNotNull(), count)).alias("rated_count"),
+            F.min("written_date").alias("first_review_date"),
+            F.max("written_date").alias("last_review_date"),
+        )
+    )
+    # The most frequent category; of several, the first by name.
+    rank = F.when(F.col("category").isNotNull(), F.struct(-count, "category"))
+    # The facts are read once, because the rest reads one row for each product and model version.
+    rolled = (
+        by_category.groupBy("product_id", "model_name", "model_version")
+        .agg(
+            F.min_by("category", rank).alias("category"),
+            F.sum("review_count").alias("review_count"),
+            F.sum("positive_count").alias("positive_count"),
+            (F.sum("stars") / F.sum("rated_count")).alias("rating_mean"),
+            F.min("first_review_date").alias("first_review_date"),
+            F.max("last_review_date").alias("last_review_date"),
         )
         .persist()
     )

@@ -5,11 +5,11 @@ A run creates missing tables and columns at its start. `docs/data-dictionary.md`
 
 from collections.abc import Mapping
 
-from reviewgen_spark.schemas import bronze, generated, gold, ops, silver
+from reviewgen_spark.schemas import bronze, facts, generated, gold, ops, silver
 from reviewgen_spark.schemas.columns import Table
 
 __all__ = ["TABLES", "Table"]
 
 TABLES: Mapping[str, Table] = {
-    table.name: table for layer in (bronze, silver, gold, generated, ops) for table in layer.TABLES
+    table.name: table for layer in (bronze, silver, gold, facts, generated, ops) for table in layer.TABLES
 }

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from reviewgen_spark.text.requests.purposes import PUBLISHABLE
@@ -20,13 +20,14 @@ def mark_current(reviews: DataFrame, sources: Sources = MappingProxyType({})) ->
         reviews: silver_reviews.
         sources: Source of each batch; reviews of two sources are two reviews, also if their review_id is equal.
     """
-    newest = Window.partitionBy(*review_key(sources)).orderBy(
-        F.coalesce("updated_at", "created_at").desc(),
-        F.col("batch_id").desc(),
-        F.col("source_file").desc(),
-        F.col("source_line").desc(),
-    )
+    newest = Window.partitionBy(*review_key(sources)).orderBy(*newest_first())
     return reviews.withColumn("is_current", F.row_number().over(newest) == 1)
+
+
+def newest_first() -> tuple[Column, ...]:
+    """Returns the order of the records of a review: by time, then batch, file and line, the newest first."""
+    written = F.coalesce("updated_at", "created_at")
+    return (written.desc(), *(F.col(name).desc() for name in ("batch_id", "source_file", "source_line")))
 
 
 def current_unique_reviews(

@@ -5,7 +5,8 @@ reads logs in an object store, because it has the keys.
 """
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,16 +70,30 @@ class DeltaLog:
 
     def rows_written(self, version: int) -> int:
         """Returns the rows that a commit wrote. It reads the log file, because `history` starts a Spark job."""
+        for line in self._lines(version):
+            if line.startswith('{"commitInfo"'):
+                return int(json.loads(line)["commitInfo"].get("operationMetrics", {}).get("numOutputRows", 0))
+        return 0
+
+    def rows_by_batch(self, version: int) -> dict[int, int]:
+        """Returns the rows that a commit wrote to each batch of a table with one partition a batch."""
+        rows: Counter[int] = Counter()
+        for line in self._lines(version):
+            if line.startswith('{"add"'):
+                file = json.loads(line)["add"]
+                rows[int(file["partitionValues"]["batch_id"])] += json.loads(file["stats"])["numRecords"]
+        return dict(rows)
+
+    def _lines(self, version: int) -> Iterator[str]:
+        """Yields the lines of the log file of a version."""
         jvm: Any = self.spark._jvm
         files, path = hadoop_files(self.spark, f"{self.path}/_delta_log/{version:020}.json")
         lines = jvm.java.io.BufferedReader(jvm.java.io.InputStreamReader(files.open(path), "UTF-8"))
         try:
             while (line := lines.readLine()) is not None:
-                if line.startswith('{"commitInfo"'):
-                    return int(json.loads(line)["commitInfo"].get("operationMetrics", {}).get("numOutputRows", 0))
+                yield line
         finally:
             lines.close()
-        return 0
 
     def stored(self) -> "DeltaTable":
         """Opens the newest version of a mounted table by delta-rs."""

@@ -110,6 +110,14 @@ class Warehouse:
         """Replaces one whole batch of a review-level table; without rows the batch becomes empty."""
         return self._write(name, rows, "overwrite", {"replaceWhere": f"batch_id = {batch_id}"})
 
+    def replace_batches(self, name: str, rows: DataFrame, batches: Sequence[int]) -> tuple[int, dict[int, int]]:
+        """Replaces several whole batches in one commit; returns the version, and the rows written by batch."""
+        log = self.log(name)
+        before = log.version()
+        condition = f"batch_id IN ({', '.join(map(str, batches))})"
+        version = self._write(name, rows, "overwrite", {"replaceWhere": condition}).version
+        return version, log.rows_by_batch(version) if version != before else {}
+
     def clear_batch(self, name: str, batch_id: int) -> WriteResult:
         """Removes all rows of one batch; if there are none, nothing is written."""
         log = self.log(name)

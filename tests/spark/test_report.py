@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
+from reviewgen_spark.jobs import facts, links
 from reviewgen_spark.jobs.report import STAGE
 
 from reviewgen_spark.config import ReportSection
@@ -11,6 +12,8 @@ from reviewgen_spark.reports.nightly.complaint_words import PRIOR_WORDS, complai
 from reviewgen_spark.reports.nightly.figures import ModelScore, Sentiment, SourceFile, StageTiming, VoterScore, Word
 from reviewgen_spark.reports.nightly.report import ReportData, collect, render, write_report
 from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.transforms.facts import count_batches, word_facts
+from reviewgen_spark.transforms.links import link_batches
 
 SECRET = "secret words of a customer"
 
@@ -27,7 +30,11 @@ def table(spark: SparkSession, name: str, *rows: dict):
 
 
 def tables(spark: SparkSession, **rows: list[dict]):
-    return {name: table(spark, name, *rows.get(name, [])) for name in STAGE.reads}
+    """Returns all tables of a shop of one batch, with its facts; the days are those of Shanghai."""
+    names = {*STAGE.reads, *facts.STAGE.reads, *facts.STAGE.optional}
+    plain = {name: table(spark, name, *({"batch_id": 1, **row} for row in rows.get(name, []))) for name in names}
+    linked = link_batches(*(plain[name] for name in links.STAGE.history), [1])
+    return {**plain, **linked, **count_batches(plain, "Asia/Shanghai")}
 
 
 def test_empty_tables_give_an_empty_report(spark: SparkSession, tmp_path) -> None:
@@ -247,14 +254,15 @@ def test_complaint_words_have_the_scores_of_the_paper(spark: SparkSession) -> No
     labels = table(
         spark,
         "gold_review_labels",
-        *[{"record_id": str(i), "sentiment_label": label} for i, (label, _) in enumerate(rows)],
+        *[{"record_id": str(i), "sentiment_label": label, "batch_id": i % 3} for i, (label, _) in enumerate(rows)],
         {"record_id": "unlabelled"},
     )
     # By hand: counts 8 of 10 and 2 of 10, prior of half the prior's words
     prior = PRIOR_WORDS / 2
     y, x = 8 + prior, 2 + prior
     delta = math.log(y / (10 + PRIOR_WORDS - y)) - math.log(x / (10 + PRIOR_WORDS - x))
-    assert complaint_words(tokens, labels, top=5) == (
+    assert complaint_words(word_facts(tokens, labels), top=5) == (
         Word("差", 8, 2, pytest.approx(delta / math.sqrt(1 / y + 1 / x))),
     )
-    assert complaint_words(tokens, labels.where("sentiment_label = 'negative'"), top=5) == ()
+    negative = labels.where("sentiment_label = 'negative'")
+    assert complaint_words(word_facts(tokens, negative), top=5) == ()

@@ -24,7 +24,6 @@ from reviewgen_spark.operations.maintenance import maintain
 from reviewgen_spark.orchestration.lease import Lease
 from reviewgen_spark.orchestration.runner import open_run
 from reviewgen_spark.orchestration.stage import Inputs, Stage
-from reviewgen_spark.products.satisfaction import satisfaction_by_product
 from reviewgen_spark.reports.nightly.report import collect
 from reviewgen_spark.transforms.dictionaries import driver_dictionaries
 from reviewgen_spark.transforms.ingest.listing import list_deliveries
@@ -34,7 +33,7 @@ from tests.conftest import ConfigFactory
 from tests.spark.conftest import DAY, Table, values_by_id
 from tests.spark.test_dedup import Batches, review, text
 from tests.spark.test_report import tables as report_tables
-from tests.spark.test_satisfaction import labelled
+from tests.spark.test_satisfaction import labelled, satisfaction
 
 SPLITS, RUNS = "silver_review_splits", "ops_stage_runs"
 
@@ -88,7 +87,7 @@ def test_prior_weight_pulls_scores_to_the_mean_of_the_shop(table: Table) -> None
     rows = labelled(table, ("p", "positive"), ("q", "negative"))
 
     def scores(**settings: float) -> dict[str, float]:
-        products = satisfaction_by_product(rows, SatisfactionSection(**settings)).collect()
+        products = satisfaction(rows, SatisfactionSection(**settings)).collect()
         return {row.product_id: row.satisfaction_score for row in products}
 
     assert scores(prior_weight=0) == {"p": 1.0, "q": 0.0}
@@ -230,7 +229,7 @@ def test_configured_tables_are_exported(spark: SparkSession, make_config: Config
         warehouse = Warehouse(spark, config)
         warehouse.converge([SPLITS])
         with open_run(spark, config, report=lambda line: None) as run:
-            run.publisher.publish(stage, 1, "f", {SPLITS: warehouse.rows(SPLITS, values)})
+            run.publisher.publish(stage, {1: "f"}, {SPLITS: warehouse.rows(SPLITS, values)})
         assert (Path(config.paths.exports) / SPLITS / "batch_id=1").is_dir() == (exported != "[]")
 
 

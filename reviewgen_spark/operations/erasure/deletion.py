@@ -15,6 +15,7 @@ from reviewgen_spark.transforms.erasure.affected_rows import (
     copy_of_products,
     inherited_bands,
     labels_of,
+    linked_batches,
     newest_batches,
     promote_rows,
     refused_of,
@@ -49,6 +50,10 @@ def delete_delivered(erasure: ErasureRun) -> None:
     """Deletes refused records, repeated deliveries and gold labels."""
     quarantine = refused_of(erasure.run.warehouse.read("bronze_reviews_quarantine"), erasure.erased, erasure.sources)
     labels = _labels(erasure)
+    repeated = erasure.run.warehouse.read("bronze_redeliveries").join(
+        F.broadcast(erasure.erased_rows().select("record_id")), "record_id", "left_semi"
+    )
+    _reopen_facts(erasure, "facts", quarantine.select("batch_id").unionByName(repeated.select("batch_id")))
     erasure.delete(
         [
             Deletion("bronze_reviews_quarantine", materialise(quarantine), PLACE),
@@ -86,6 +91,8 @@ def promote_duplicates(erasure: ErasureRun) -> None:
     )
     promoted = promoted_rows.where("is_promoted").select("batch_id").distinct().collect()
     _redo(erasure, _after_clusters(), sorted(row.batch_id for row in promoted))
+    _reopen_facts(erasure, "facts", promoted_rows.where("is_promoted"))
+    _reopen_facts(erasure, "links", linked_batches(clusters, erased_rows))
     changes = ("duplicate_of", "duplicate_kind", "is_first_of_text")
     changed = promoted_rows.select("record_id", *changes, F.lit(False).alias("is_gone"))
     removed_rows = erased_rows.select(
@@ -109,6 +116,17 @@ def _redo(erasure: ErasureRun, stages: Iterable[str], batches: Iterable[int]) ->
                 erasure.run.ledger.record(stage, batch, "started", last.fingerprint)
 
 
+def _reopen_facts(erasure: ErasureRun, name: str, rows: DataFrame) -> None:
+    """Deletes what a stage counted in the batches of these rows. The next nightly run counts them again.
+
+    Runs before the rows change. So a resumed erasure need not find them again.
+    """
+    stage = next(stage for stage in all_stages() if stage.name == name)
+    batches = materialise(rows.select("batch_id").distinct())
+    _redo(erasure, [name], sorted(row.batch_id for row in batches.collect()))
+    erasure.delete([Deletion(table, batches, ("batch_id",)) for table in stage.writes if table in erasure.tables])
+
+
 def delete_derived(erasure: ErasureRun) -> None:
     """Deletes the rows of all derived tables by record, review or user.
 
@@ -117,6 +135,7 @@ def delete_derived(erasure: ErasureRun) -> None:
     if not erasure.rows:
         return  # An earlier run finished this step, because bronze_reviews is emptied after it.
     erased_rows = erasure.erased_rows()
+    _reopen_facts(erasure, "facts", erased_rows)
     products = erasure.run.warehouse.read("bronze_reviews").join(
         F.broadcast(erased_rows.select("record_id")), "record_id", "left_semi"
     )

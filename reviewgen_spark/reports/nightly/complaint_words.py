@@ -13,7 +13,7 @@ MIN_REVIEWS = 5
 PRIOR_WORDS = 1_000.0
 
 
-def complaint_words(tokens: DataFrame, labels: DataFrame, top: int) -> tuple[Word, ...]:
+def complaint_words(facts: DataFrame, top: int) -> tuple[Word, ...]:
     """Finds the content words that are over-represented in negative reviews against positive ones.
 
     Source: Monroe, Colaresi, Quinn, Fightin' Words (2008): the z-score of the log-odds ratio under an
@@ -21,22 +21,13 @@ def complaint_words(tokens: DataFrame, labels: DataFrame, top: int) -> tuple[Wor
     a single review has little effect.
 
     Args:
-        tokens: silver_tokens: record_id, content_words.
-        labels: record_id, sentiment_label; rows with neither sentiment are left out.
+        facts: gold_word_facts: word, negative_count, positive_count, of several batches.
         top: How many words, most over-represented first; only those with a positive z.
     """
-    sentiments = labels.where(F.col("sentiment_label").isin("positive", "negative")).select(
-        "record_id", "sentiment_label"
-    )
-    is_negative = (F.col("sentiment_label") == "negative").cast("long")
     words = (
-        tokens.join(sentiments, on="record_id", how="inner")
-        .select(is_negative.alias("negative"), F.explode(F.array_distinct("content_words")).alias("word"))
-        .groupBy("word")
-        .agg(F.sum("negative").alias("negative"), F.sum(1 - F.col("negative")).alias("positive"))
+        facts.groupBy("word")
+        .agg(F.sum("negative_count").alias("negative"), F.sum("positive_count").alias("positive"))
         .where(F.col("negative") + F.col("positive") >= MIN_REVIEWS)
-        # masks such as [PHONE], and numbers, are no complaint
-        .where(~F.col("word").rlike(r"^(\[[A-Z_]+\]|[\d.,:%]+)$"))
         .persist(StorageLevel.MEMORY_AND_DISK)  # read twice: for the totals and for the scores
     )
     try:

@@ -1,4 +1,4 @@
-"""Computes the report's aggregates of labels and splits in Spark. Each has few rows."""
+"""Computes the report's figures of labels and splits, from sums of facts."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -8,101 +8,74 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from reviewgen_spark.reports.nightly.fact_sums import Sums
 from reviewgen_spark.reports.nightly.figures import Sentiment, SplitBalance, VoterScore
+from reviewgen_spark.transforms.dataframes import rows_that_share
+from reviewgen_spark.transforms.facts import ATTRIBUTES, LABEL_MODEL, MAJORITY, SCORE_BINS, all_votes
 from reviewgen_spark.transforms.gold_labels import label_records
 from reviewgen_spark.transforms.review_keys import Sources
 
 MAX_DAYS, MAX_CATEGORIES = 60, 12
-_SCORE_BINS = 20
-_ATTRIBUTES = ("category", "rating", "lang_code")
-# Names of the labels computed from all votes; they are listed after the voters.
-MODEL, MAJORITY = "label model", "majority vote"
 
 
-def labels(labels: DataFrame) -> dict[str, Any]:
+def labels(sums: Sums) -> dict[str, Any]:
     """Counts labels and errors by model version, and the scores in each twentieth of 0 to 1."""
-    score_bin = F.floor(F.col("sentiment_score") * _SCORE_BINS).alias("bin")
-    failed = F.col("error").isNotNull().alias("failed")
-    rows = labels.groupBy("model_name", "model_version", failed, score_bin).count().collect()
     bins: Counter[int] = Counter()
     models: Counter[tuple[str, int]] = Counter()
-    for name, version, _, bin_index, count in rows:
-        models[name, version] += count
+    failed: Counter[bool] = Counter()
+    for (name, version, has_failed, bin_index), count in sums["label"].items():
+        models[str(name), int(version or 0)] += count
+        failed[has_failed == "true"] += count
         if bin_index is not None:
-            bins[min(bin_index, _SCORE_BINS - 1)] += count  # a score of exactly 1
+            bins[min(int(bin_index), SCORE_BINS - 1)] += count  # a score of exactly 1
     return {
-        "labelled": sum(row[4] for row in rows if not row.failed),
-        "label_errors": sum(row[4] for row in rows if row.failed),
+        "labelled": failed[False],
+        "label_errors": failed[True],
         "models_in_use": dict(sorted(models.items())),
-        "score_bins": tuple(bins[index] for index in range(_SCORE_BINS)) if bins else (),
+        "score_bins": tuple(bins[index] for index in range(SCORE_BINS)) if bins else (),
     }
 
 
-def splits_and_votes(reviews: DataFrame) -> dict[str, Any]:
+def splits_and_votes(sums: Sums) -> dict[str, Any]:
     """Counts the model's labels by split, and by weak label."""
-    rows = reviews.groupBy("split", "has_weak", "weak_label", "sentiment_label").count().collect()
     votes: Counter[tuple[str | None, str | None]] = Counter()
-    for row in rows:
-        if row.has_weak:
-            votes[row.weak_label, row.sentiment_label] += row[4]
-    return {
-        "splits": _fold((row.split, row.sentiment_label, row[4]) for row in rows if row.sentiment_label),
-        "weak_votes": dict(votes),
-    }
+    for (_, has_weak, weak_label, label), count in sums["split_label"].items():
+        if has_weak:
+            votes[weak_label, label] += count
+    by_split = ((split, label, count) for (split, _, _, label), count in sums["split_label"].items() if label)
+    return {"splits": _fold(by_split), "weak_votes": dict(votes)}
 
 
-def _fold(rows: Iterable[tuple[str | None, str, int]]) -> tuple[Sentiment, ...]:
+def _fold(rows: Iterable[tuple[str | None, str | None, int]]) -> tuple[Sentiment, ...]:
     """Groups rows of name, sentiment_label and count into one Sentiment a name, sorted by name."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    counts: dict[str, Counter[str | None]] = defaultdict(Counter)
     for name, label, count in rows:
         counts[name or "(none)"][label] += count
     return tuple(Sentiment(name, c["positive"], c["negative"]) for name, c in sorted(counts.items()))
 
 
-def sentiment(reviews: DataFrame) -> dict[str, Any]:
+def sentiment(sums: Sums) -> dict[str, Any]:
     """Counts sentiment by category, largest first, and by day, in current reviews that are no copy."""
-    labelled = reviews.where("is_current AND is_unique AND sentiment_label IS NOT NULL")
-    rows = labelled.groupBy("category", "day", "sentiment_label").count().collect()
-    categories = _fold([(row[0], row[2], row[3]) for row in rows])
-    days = _fold([(row[1], row[2], row[3]) for row in rows])
+    categories, days = (
+        _fold((name, label, count) for (name, label), count in sums[kind].items())
+        for kind in ("category_sentiment", "day_sentiment")
+    )
     largest = sorted(categories, key=lambda group: -(group.positive + group.negative))
     return {"categories": tuple(largest[:MAX_CATEGORIES]), "sentiment_days": days[-MAX_DAYS:]}
 
 
-def split_balance(reviews: DataFrame) -> dict[str, Any]:
+def split_balance(sums: Sums) -> dict[str, Any]:
     """Counts reviews by split and copies in two splits (0 is expected), and measures the balance of the splits."""
-    facts = F.explode(
-        F.array(
-            *(
-                F.struct(F.lit(name).alias("attribute"), F.col(name).cast("string").alias("value"))
-                for name in _ATTRIBUTES
-            )
-        )
-    )
-    rows = (
-        reviews.where("is_unique AND split IS NOT NULL")
-        .select("split", facts.alias("fact"))
-        .groupBy("split", "fact.attribute", "fact.value")
-        .count()
-        .collect()
-    )
-    counts: dict[str, dict[tuple[str, str | None], int]] = {name: {} for name in _ATTRIBUTES}
+    counts: dict[str, dict[tuple[str, str | None], int]] = {name: {} for name in ATTRIBUTES}
     sizes: Counter[str] = Counter()
-    for split, attribute, value, count in rows:
-        sizes[split] += count if attribute == _ATTRIBUTES[0] else 0
+    for (split, attribute, value), count in sums["split_attribute"].items():
+        sizes[str(split)] += count if attribute == ATTRIBUTES[0] else 0
         if split != "none":
-            counts[attribute][split, value] = count
-    # Pairs of a record with the first-seen records of its cluster and of near clusters. Most records have no pair.
-    assigned = reviews.where("split != 'none'")
-    others = F.array_except(F.concat(F.array("cluster_id"), "near_clusters"), F.array("record_id"))
-    linked = assigned.select("split", F.explode(others).alias("other"))
-    straddling = linked.join(
-        assigned.select(F.col("record_id").alias("other"), F.col("split").alias("other_split")), "other"
-    ).where("split != other_split")
+            counts[str(attribute)][str(split), value] = count
     return {
         "split_sizes": {name: sizes[name] for name in ("train", "validation", "test", "none") if sizes[name]},
-        "split_balance": tuple(SplitBalance(name, cramers_v(counts[name])) for name in _ATTRIBUTES if counts[name]),
-        "straddling": straddling.count(),
+        "split_balance": tuple(SplitBalance(name, cramers_v(counts[name])) for name in ATTRIBUTES if counts[name]),
+        "straddling": sum(sums["straddling"].values()),
     }
 
 
@@ -131,39 +104,48 @@ def cramers_v(counts: Mapping[tuple[str, str | None], int]) -> float:
     return sqrt(squares / (total * least))
 
 
-def voters(
-    weak_labels: DataFrame, estimates: DataFrame, reviews: DataFrame, gold_labels: DataFrame, sources: Sources
-) -> dict[str, Any]:
-    """Counts votes and conflicts of each voter, and measures its accuracy: estimated, and against gold labels."""
-    all_votes = F.map_concat(
-        F.coalesce("votes", F.create_map().cast("map<string, string>")),
-        F.map_filter(
-            F.create_map(F.lit(MODEL), F.col("weak_label"), F.lit(MAJORITY), F.col("majority_label")),
-            lambda _, label: label.isNotNull(),
-        ),
+def voters(sums: Sums, tables: Mapping[str, DataFrame], sources: Sources) -> dict[str, Any]:
+    """Counts votes and conflicts of each voter, and measures its accuracy: estimated, and against gold labels.
+
+    Args:
+        sums: The votes.
+        tables: ops_weak_voters; and bronze_gold_labels, silver_reviews and silver_weak_labels for gold labels.
+        sources: Source of each batch.
+    """
+    votes: Counter[str] = Counter()
+    conflicts: Counter[str] = Counter()
+    for (voter, is_disputed), count in sums["vote"].items():
+        votes[str(voter)] += count
+        conflicts[str(voter)] += count if is_disputed == "true" else 0
+    newest = (
+        tables["ops_weak_voters"].groupBy("voter").agg(F.max_by("estimated_accuracy", "batch_id").alias("accuracy"))
     )
-    # The few gold labels are joined with reviews first, then with votes. So not every vote is joined with its review.
-    gold = label_records(reviews, gold_labels.where("task = 'sentiment'"), sources).select(
-        "record_id", F.col("label").alias("gold")
+    estimated = {row.voter: row.accuracy for row in newest.collect()}
+    against_gold = _against_gold(tables, sources)
+    scores = [
+        VoterScore(voter, votes[voter], conflicts[voter], estimated.get(voter), *against_gold.get(voter, (0, 0)))
+        for voter in votes
+    ]
+    last = (LABEL_MODEL, MAJORITY)
+    return {"voters": tuple(sorted(scores, key=lambda score: (score.name in last, score.name == MAJORITY, score.name)))}
+
+
+def _against_gold(tables: Mapping[str, DataFrame], sources: Sources) -> dict[str, tuple[int, int]]:
+    """Counts the votes of each voter on reviews with a gold label, and those that agree with it."""
+    gold_labels = tables["bronze_gold_labels"].where("task = 'sentiment'")
+    if gold_labels.isEmpty():
+        return {}
+    # Gold labels are few. They are joined with reviews first, so that no other vote is read as a row.
+    reviews = rows_that_share(
+        tables["silver_reviews"].select("record_id", "review_id", "batch_id"), gold_labels, "review_id"
     )
-    disputed = F.size(F.array_distinct(F.map_values("votes"))) > 1
+    gold = label_records(reviews, gold_labels, sources).select("record_id", F.col("label").alias("gold"))
     rows = (
-        weak_labels.join(gold, "record_id", "left")
-        .select(F.explode(all_votes).alias("voter", "label"), disputed.alias("is_disputed"), "gold")
+        tables["silver_weak_labels"]
+        .join(F.broadcast(gold), "record_id")
+        .select("gold", F.explode(all_votes()).alias("voter", "label"))
         .groupBy("voter")
-        .agg(
-            F.count("*").alias("votes"),
-            F.sum(F.col("is_disputed").cast("long")).alias("conflicts"),
-            F.count("gold").alias("gold"),
-            F.sum((F.col("label") == F.col("gold")).cast("long")).alias("right"),
-        )
+        .agg(F.count("*").alias("gold"), F.count_if(F.col("label") == F.col("gold")).alias("right"))
         .collect()
     )
-    newest = estimates.groupBy("voter").agg(F.max_by("estimated_accuracy", "batch_id").alias("accuracy"))
-    estimated = {row.voter: row.accuracy for row in newest.collect()}
-    scores = [
-        VoterScore(row.voter, row.votes, row.conflicts, estimated.get(row.voter), row.gold, row.right or 0)
-        for row in rows
-    ]
-    last = (MODEL, MAJORITY)
-    return {"voters": tuple(sorted(scores, key=lambda score: (score.name in last, score.name == MAJORITY, score.name)))}
+    return {row.voter: (row.gold, row.right) for row in rows}

@@ -1,19 +1,19 @@
 """Computes the report's aggregates in Spark. Each has few rows, however large the tables are."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import reduce
 from types import MappingProxyType
 from typing import Any
 
-from pyspark import StorageLevel
-from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from reviewgen_spark.config import ReportSection
 from reviewgen_spark.reports.nightly import label_queries
 from reviewgen_spark.reports.nightly.complaint_words import complaint_words
+from reviewgen_spark.reports.nightly.fact_sums import Keys, Sums, add_up
 from reviewgen_spark.reports.nightly.figures import (
     Evaluation,
     ModelScore,
@@ -24,19 +24,17 @@ from reviewgen_spark.reports.nightly.figures import (
     StageTiming,
 )
 from reviewgen_spark.reports.nightly.label_queries import MAX_DAYS
-from reviewgen_spark.reports.nightly.review_facts import day_of, gather
 from reviewgen_spark.transforms.ingest.batch_plan import active_slices
+from reviewgen_spark.transforms.links import GROUP_SIZES
 from reviewgen_spark.transforms.review_keys import Sources
 
-# Sizes of a group of equal texts: lower bound and name, largest first.
-_GROUP_SIZES = ((10, "10 times or more"), (4, "4 to 9 times"), (3, "3 times"), (2, "twice"), (1, "once"))
 MAX_FILES, MAX_PROMOTIONS = 20, 5
 
 
 def collect(
     tables: Mapping[str, DataFrame], section: ReportSection, sources: Sources = MappingProxyType({})
 ) -> ReportData:
-    """Aggregates the tables. Each query returns few rows, however large its table is.
+    """Adds up the facts of all batches, and reads the small tables. No table of reviews is read whole.
 
     Figures of one table come from one query if possible, because on small tables a query costs its planning. The
     tables ops_stage_runs, ops_source_files and ops_model_promotions are small, and are counted on the driver.
@@ -46,56 +44,37 @@ def collect(
         section: Time zone of the days, and the numbers of words and products.
         sources: Source of each batch.
     """
-    reviews = gather(tables, sources, section.timezone).persist(StorageLevel.MEMORY_AND_DISK)  # most queries read it
-    try:
-        parts = (
-            _volume(tables, section.timezone),
-            _refusals(tables["bronze_reviews_quarantine"]),
-            _reviews(tables["silver_reviews"]),
-            _broken(tables["silver_reviews_quarantine"]),
-            _copies(reviews),
-            label_queries.labels(tables["gold_review_labels"]),
-            label_queries.splits_and_votes(reviews),
-            label_queries.sentiment(reviews),
-            label_queries.split_balance(reviews),
-            label_queries.voters(
-                tables["silver_weak_labels"], tables["ops_weak_voters"], reviews, tables["bronze_gold_labels"], sources
-            ),
-            _products(tables["gold_product_satisfaction"], section.top_products),
-            _stages(tables["ops_stage_runs"]),
-        )
-        words = complaint_words(tables["silver_tokens"], reviews, section.top_words)
-    finally:
-        reviews.unpersist()
+    sums = add_up(tables, section.timezone)
+    parts = (
+        _volume(sums, tables["ops_source_files"]),
+        _reviews(sums),
+        _copies(sums),
+        label_queries.labels(sums),
+        label_queries.splits_and_votes(sums),
+        label_queries.sentiment(sums),
+        label_queries.split_balance(sums),
+        label_queries.voters(sums, tables, sources),
+        _products(tables["gold_product_satisfaction"], section.top_products),
+        _stages(tables["ops_stage_runs"]),
+    )
     promotions = sorted(tables["ops_model_promotions"].collect(), key=lambda row: row.decided_at, reverse=True)
     return ReportData(
         timezone=section.timezone,
         synthetic_columns=section.synthetic_columns,
-        words=words,
+        words=complaint_words(tables["gold_word_facts"], section.top_words),
         evaluation=_evaluation(tables["ops_model_evaluations"], promotions),
         promotions=_promotions(promotions),
         **{name: value for part in parts for name, value in part.items()},
     )
 
 
-def _volume(tables: Mapping[str, DataFrame], timezone: str) -> dict[str, Any]:
+def _volume(sums: Sums, source_files: DataFrame) -> dict[str, Any]:
     """Counts records by file and by day of writing, and reads the decisions about the files."""
-    refused = tables["bronze_reviews_quarantine"].where("feed_code = 'reviews' AND source_line IS NOT NULL")
-    no_day = F.lit(None).cast("string").alias("day")
-    records = (
-        tables["bronze_reviews"]
-        .select(F.lit("bronze").alias("kind"), "source_file", day_of("created_at", timezone).alias("day"))
-        .unionByName(refused.select(F.lit("quarantined").alias("kind"), "source_file", no_day))
-        .unionByName(tables["bronze_redeliveries"].select(F.lit("redelivered").alias("kind"), "source_file", no_day))
-    )
     by_file: dict[str, Counter[str]] = defaultdict(Counter)
-    by_day: Counter[str] = Counter()
-    for kind, path, day, count in records.groupBy("kind", "source_file", "day").count().collect():
-        by_file[path][kind] += count
-        if day is not None:
-            by_day[day] += count
+    for (result, path), count in sums["file"].items():
+        by_file[str(path)][str(result)] += count
     # Each slice of a file has a row of its own. The last row of a file has the decision.
-    decided = sorted(tables["ops_source_files"].where("feed_code = 'reviews'").collect(), key=lambda row: row.sequence)
+    decided = sorted(source_files.where("feed_code = 'reviews'").collect(), key=lambda row: row.sequence)
     states = {row.path: row.state for row in decided}
     files = [
         SourceFile(
@@ -113,7 +92,7 @@ def _volume(tables: Mapping[str, DataFrame], timezone: str) -> dict[str, Any]:
         "quarantined": sum(file.quarantined for file in files),
         "redelivered": sum(file.redelivered for file in files),
         "rejected_files": sum(file.state == "rejected" for file in files),
-        "days": dict(sorted(by_day.items())[-MAX_DAYS:]),
+        "days": dict(sorted(_by_name(sums["day"]).items())[-MAX_DAYS:]),
         "files": tuple(files[:MAX_FILES]),
     }
 
@@ -128,76 +107,39 @@ def _by_count(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
     return dict(sorted(counts, key=lambda item: (-item[1], item[0])))
 
 
-def _refusals(quarantine: DataFrame) -> dict[str, Any]:
-    records = quarantine.where("feed_code = 'reviews' AND source_line IS NOT NULL")
-    rows = records.select(F.explode("reasons").alias("reason")).groupBy("reason").count().collect()
-    return {"quarantine": _by_count((row[0], row[1]) for row in rows)}
+def _by_name(counts: Mapping[Keys, int]) -> dict[str, int]:
+    """Returns counts with a single key."""
+    return {str(name): count for (name,), count in counts.items() if name is not None}
 
 
-def _reviews(reviews: DataFrame) -> dict[str, Any]:
-    """Counts languages, masks, warnings and rules in one pass: each review becomes rows of (kind, name, amount)."""
+def _reviews(sums: Sums) -> dict[str, Any]:
+    """Returns what was refused, and languages, masks, warnings and rules of clean reviews, most frequent first.
 
-    def facts(kind: str, names: Column, amount: Callable[[Column], Column]) -> Column:
-        return F.transform(
-            F.coalesce(names, F.array().cast("array<string>")),
-            lambda name: F.struct(F.lit(kind).alias("kind"), name.alias("name"), amount(name).alias("amount")),
-        )
-
-    one = F.lit(1)
-    every = F.concat(
-        facts("languages", F.array(F.coalesce("lang_code", F.lit("no text"))), lambda _: one),
-        facts("masks", F.map_keys("pii_counts"), lambda name: F.element_at("pii_counts", name)),
-        facts("quality_flags", F.col("quality_flags"), lambda _: one),
-        facts("rules", F.map_keys("rule_counts"), lambda name: (F.element_at("rule_counts", name) > 0).cast("int")),
-    )
-    rows = (
-        reviews.select(F.explode(every).alias("fact"))
-        .groupBy("fact.kind", "fact.name")
-        .agg(F.sum("fact.amount").alias("total"))
-        .where("total > 0")
-        .collect()
-    )
+    A record may be refused for several reasons, and a review may break several rules.
+    """
+    kinds = {
+        "quarantine": "refusal",
+        "quality_errors": "quality_error",
+        "languages": "language",
+        "masks": "mask",
+        "quality_flags": "quality_flag",
+        "rules": "rule",
+    }
     return {
-        kind: _by_count((row.name, row.total) for row in rows if row.kind == kind)
-        for kind in ("languages", "masks", "quality_flags", "rules")
+        "broken": sum(sums["broken"].values()),
+        **{name: _by_count(_by_name(sums[kind]).items()) for name, kind in kinds.items()},
     }
 
 
-def _broken(quarantine: DataFrame) -> dict[str, Any]:
-    """Counts reviews that broke a quality rule of severity error, and reviews by rule. A review may break several."""
-    # Each review has exactly one first reason, so the number of first reasons is the number of reviews.
-    numbered_rules = F.posexplode("reasons").alias("position", "rule")
-    rows = (
-        quarantine.select(numbered_rules)
-        .groupBy("rule")
-        .agg(F.count("*"), F.sum((F.col("position") == 0).cast("int")))
-        .collect()
-    )
-    return {
-        "broken": sum(first for _, _, first in rows),
-        "quality_errors": _by_count((rule, count) for rule, count, _ in rows),
-    }
-
-
-def _copies(reviews: DataFrame) -> dict[str, Any]:
+def _copies(sums: Sums) -> dict[str, Any]:
     """Counts texts by how often they occur, and records that are copies."""
-    rows = (
-        reviews.where("cluster_id IS NOT NULL")
-        .groupBy("cluster_id")
-        .agg(F.count("*").alias("size"), F.count("duplicate_of").alias("copies"))
-        .groupBy("size")
-        .agg(F.count("*").alias("groups"), F.sum("copies").alias("copies"))
-        .collect()
-    )
-    groups: Counter[str] = Counter()
-    for row in rows:
-        groups[next(name for bound, name in _GROUP_SIZES if row["size"] >= bound)] += row.groups
-    clean, copies = sum(row["size"] * row.groups for row in rows), sum(row.copies for row in rows)
+    records, groups = _by_name(sums["copy"]), _by_name(sums["copy_group"])
+    unique, copies = records.get("unique", 0), records.get("copy", 0)
     return {
-        "clean": clean,
-        "unique": clean - copies,
+        "clean": unique + copies,
+        "unique": unique,
         "copies": copies,
-        "copy_groups": {name: groups[name] for _, name in reversed(_GROUP_SIZES) if groups[name]},
+        "copy_groups": {name: groups[name] for _, name in reversed(GROUP_SIZES) if name in groups},
     }
 
 

@@ -154,6 +154,22 @@ def promote_rows(clusters: DataFrame, erased_rows: DataFrame, sources: Sources =
     return resolved.where("NOT is_same").drop("is_same")
 
 
+def linked_batches(clusters: DataFrame, erased_rows: DataFrame) -> DataFrame:
+    """Returns batch_id of the batches with a record in a group of an erased record, or near one.
+
+    Their gold_copy_facts change with the erasure.
+
+    Args:
+        clusters: silver_review_clusters, the erased records included.
+        erased_rows: record_id of the erased records.
+    """
+    erased_ids = F.broadcast(erased_rows.select("record_id").distinct())
+    touched = clusters.join(erased_ids, "record_id", "left_semi").select("cluster_id").distinct()
+    in_group = clusters.join(F.broadcast(touched), "cluster_id", "left_semi").select("batch_id")
+    near = clusters.select("batch_id", F.explode("near_clusters").alias("record_id"))
+    return in_group.unionByName(near.join(erased_ids, "record_id", "left_semi").select("batch_id")).distinct()
+
+
 def inherited_bands(
     bands: DataFrame, clusters: DataFrame, erased_rows: DataFrame, promoted_rows: DataFrame
 ) -> DataFrame:
