@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -98,14 +100,23 @@ class Run:
     def _table_stage(self, stage: Stage) -> None:
         folders = self.inputs.folders(stage)
         inputs = self.inputs.fingerprints(stage, folders)
-        stage_fingerprint = fingerprint(stage, self.config, self.backlog.resources(stage), inputs)
+
+        def fingerprint_of(inputs: Mapping[str, str]) -> str:
+            return fingerprint(stage, self.config, self.backlog.resources(stage), inputs)
+
+        stage_fingerprint = fingerprint_of(inputs)
         has_files = not stage.makes_files or self.artifacts.folder(stage.name, stage_fingerprint).is_dir()
         is_done = self.ledger.is_done(stage.name, None, stage_fingerprint)
-        if is_done and has_files and not self.backlog.is_forced(stage, None):
+        is_forced = self.backlog.is_forced(stage, None)
+        if is_done and has_files and not is_forced:
             self.report(f"[{stage.name}] nothing to do")
             return
         tables = self.inputs.finished_tables(stage)
-        self._execute(stage, None, stage_fingerprint, tables, "whole tables", folders)
+        if is_forced:  # nothing of the last run is trusted
+            tables |= {name: tables[name].limit(0) for name in stage.history}
+        through = 0 if is_forced else self.inputs.read_through(stage, inputs, fingerprint_of)
+        earlier = {"fingerprints": inputs, "read_through": through}
+        self._execute(stage, None, stage_fingerprint, tables, "whole tables", folders, earlier)
 
     def _execute(
         self,
@@ -115,6 +126,7 @@ class Run:
         tables: Mapping[str, DataFrame],
         where: str,
         artifacts: Mapping[str, Path] | None = None,
+        table_inputs: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         started = time.monotonic()
         self.lease.check()
@@ -134,6 +146,7 @@ class Run:
             batch_id=batch,
             report=lambda line: self.report(f"[{stage.name}] {line}"),
             sources=self.inputs.sources(stage),
+            **table_inputs,
         )
         try:
             outputs = stage.run(inputs)
