@@ -12,7 +12,6 @@ from pyspark.sql.types import LongType, StringType, StructType, TimestampType
 
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.schemas.arrow import arrow_schema
-from reviewgen_spark.transforms.dataframes import materialise
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
 
@@ -32,14 +31,15 @@ def candidate_pairs(signed: DataFrame, earlier: DataFrame, batch_id: int) -> Dat
     `ingest.max_rows_per_batch` texts.
 
     Args:
-        signed: Rows of silver_minhash_bands of this batch.
+        signed: Rows of silver_minhash_bands of this batch. They are read twice.
         earlier: Those of earlier batches. No row of them is turned into rows of bands unless it shares a band.
         batch_id: The batch.
     """
     texts = signed
     if not earlier.isEmpty():
-        bands = materialise(signed).select("band_hashes").toArrow().column(0)
-        texts = signed.unionByName(_sharing(earlier, np.unique(_flat(bands.combine_chunks()))))
+        bands = signed.select("band_hashes").toArrow().column(0).combine_chunks()
+        if len(bands):
+            texts = signed.unionByName(_sharing(earlier, np.unique(_flat(bands))))
 
     def pair_all(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         if rows := list(batches):
@@ -57,8 +57,7 @@ def _sharing(earlier: DataFrame, bands: Numbers) -> DataFrame:
 
     def filter_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         wanted = broadcast.value
-        sieve = np.zeros(1 << _SIEVE_BITS, bool)
-        sieve[_sieve_index(wanted)] = True
+        sieve = sieve_of(wanted)
         for batch in batches:
             yield from texts_with_bands(batch, wanted, sieve)
 
@@ -74,7 +73,7 @@ def texts_with_bands(batch: pa.RecordBatch, wanted: Numbers, sieve: npt.NDArray[
     Args:
         batch: Rows of silver_minhash_bands.
         wanted: The bands, sorted.
-        sieve: True for the last bits of each wanted band. It drops nearly all bands without a search.
+        sieve: That of these bands, from `sieve_of`.
     """
     lists = batch.column("band_hashes")
     hashes = _flat(lists)
@@ -138,6 +137,13 @@ def _flat(lists: pa.ListArray) -> Numbers:
 def _lengths(lists: pa.ListArray) -> Numbers:
     lengths: Numbers = pc.list_value_length(lists).to_numpy().astype(np.int64)
     return lengths
+
+
+def sieve_of(bands: Numbers) -> npt.NDArray[np.bool_]:
+    """Returns an array that is true at the last bits of each band. It drops nearly all other bands without a search."""
+    sieve = np.zeros(1 << _SIEVE_BITS, bool)
+    sieve[_sieve_index(bands)] = True
+    return sieve
 
 
 def _sieve_index(hashes: Numbers) -> Numbers:

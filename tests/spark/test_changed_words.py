@@ -6,14 +6,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import DataFrame, Row, SparkSession
+from reviewgen_spark.jobs import keywords
 
 from reviewgen_spark.config import KeywordsSection
+from reviewgen_spark.orchestration.backlog import Force
+from reviewgen_spark.orchestration.runner import Run, open_run
 from reviewgen_spark.products import changed_words
 from reviewgen_spark.products.changed_words import ReadBefore, product_words_now
 from reviewgen_spark.products.keywords import keywords_by_product, words_by_product
+from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.transforms.views import current_unique_reviews
-from tests.spark.conftest import Table
+from reviewgen_spark.warehouse.tables import Warehouse
+from tests.conftest import ConfigFactory
+from tests.spark.conftest import DAY, Table
 
 WORDS = [f"词{n}" for n in range(9)]
 SECTION = KeywordsSection(min_reviews=2, max_reviews=4, top=3)
@@ -130,3 +136,70 @@ def test_words_of_unchanged_products_are_not_read(table: Table) -> None:
         old, now = ({row.product_id: row for row in rows} for rows in (words, renewed))
         assert {name for name in now if now[name] != old[name]} == {"p1"}
         assert now["p1"].size == min(old["p1"].size + 1, SECTION.max_reviews)
+
+
+def keep(warehouse: Warehouse, opened: Run, batch: int, *reviews: tuple[str, str, str]) -> None:
+    """Writes a batch as `clean`, `dedup` and `tokens` would: review, product and word of each record."""
+    rows = [
+        {"record_id": f"{batch}-{review}", "review_id": review, "product_id": product, "batch_id": batch,
+         "created_at": DAY + timedelta(days=batch), "cluster_id": review, "is_first_of_text": True,
+         "tokens": [word], "content_words": [word], "token_count": 1}
+        for review, product, word in reviews
+    ]  # fmt: skip
+    for name in keywords.STAGE.reads:
+        warehouse.append(name, warehouse.rows(name, rows))
+        opened.ledger.record(TABLES[name].stage, batch, "succeeded", f"f{batch}")
+
+
+@pytest.fixture
+def searched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Records `through` and the number of kept rows that each run of the stage gets."""
+    calls: list[tuple[int, int]] = []
+
+    def spy(tables: Any, before: ReadBefore, *rest: Any) -> DataFrame:
+        calls.append((before.through, before.words.count()))
+        return product_words_now(tables, before, *rest)
+
+    monkeypatch.setattr(keywords, "product_words_now", spy)
+    return calls
+
+
+def test_a_run_continues_where_the_last_one_ended(
+    spark: SparkSession, make_config: ConfigFactory, searched: list[tuple[int, int]]
+) -> None:
+    config = make_config("keywords.min_reviews=1", "lease.ttl_s=3600", "lease.heartbeat_s=600")
+    warehouse = Warehouse(spark, config)
+
+    def night(batch: int | None = None, *reviews: tuple[str, str, str], force: Force | None = None, **keys: Any) -> Any:
+        section = config.keywords.model_copy(update=keys)
+        used = config.model_copy(update={"keywords": section})
+        with open_run(spark, used, force, report=lambda line: None) as opened:
+            if batch is not None:
+                opened.warehouse.converge(keywords.STAGE.reads)
+                keep(warehouse, opened, batch, *reviews)
+            opened.pipeline([keywords.STAGE])
+        rows = warehouse.read("gold_product_keywords").where("method_code = 'tfidf'").collect()
+        return sorted((row.product_id, row.word, row.review_count) for row in rows)
+
+    first = night(1, ("r1", "p1", "电池"), ("r2", "p1", "电池"), ("r3", "p2", "屏幕"))
+    assert first == [("p1", "电池", 2), ("p2", "屏幕", 1)]
+    moved = [("p1", "电池", 1), ("p2", "屏幕", 1), ("p3", "键盘", 1)]
+    assert night(2, ("r1", "p3", "键盘")) == moved
+    assert night() == moved  # nothing to do
+    assert searched == [(0, 0), (1, 2)]
+    assert night(3, ("r3", "p1", "鼠标"), ("r4", "p4", "耳机"))[-2:] == [("p3", "键盘", 1), ("p4", "耳机", 1)]
+    assert searched.pop() == (2, 3)
+    everything = night(force=Force("keywords"))
+    assert searched.pop() == (0, 0)
+    assert night(min_reviews=2) == []
+    assert night() == everything
+    assert searched[-2:] == [(0, 3), (0, 3)]
+    warehouse.delete(
+        "gold_product_words", warehouse.rows("gold_product_words", [{"product_id": "p1"}]), ("product_id",)
+    )
+    assert night(4, ("r5", "p5", "袜子")) == [*everything, ("p5", "袜子", 1)]
+    assert searched.pop() == (0, 2)
+    with open_run(spark, config, report=lambda line: None) as opened:
+        opened.ledger.record("keywords", None, "started", "killed")
+    assert night(5, ("r6", "p6", "袜子"))[-1] == ("p6", "袜子", 1)
+    assert searched.pop() == (0, 4)
