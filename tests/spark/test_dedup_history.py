@@ -35,7 +35,7 @@ class PlainDedup:
     def add(self, batch: int, reviews: list[Row]) -> dict[str, Row]:
         """Returns the rows of silver_review_clusters of a batch, by record_id."""
         reviews = sorted(reviews, key=lambda row: (row["created_at"], row["record_id"]))
-        known = {row["text_hash"]: row for row in self._rows if row["is_first_of_text"]}
+        known = {row["text_hash"]: row for row in self._rows if row["is_first_of_text"] and row["text_hash"]}
         firsts: dict[str, Row] = {}
         for row in reviews:
             if row["text_hash"] and row["text_hash"] not in known:
@@ -92,7 +92,7 @@ class PlainDedup:
                     first, later = sorted((one, other))
                     texts = (self._texts[first[2]], self._texts[later[2]])
                     if jaccard([texts], self._section.ngram)[0] >= self._section.min_jaccard:
-                        yield Pair(later, None if first[0] == batch else first, self._cluster(first, batch))
+                        yield Pair(later, first if first[0] == batch else None, self._cluster(first, batch))
 
     def _cluster(self, seen: Seen, batch: int) -> Seen | None:
         if seen[0] == batch:
