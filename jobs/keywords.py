@@ -1,6 +1,7 @@
 """Ranks the keywords of the reviews of each product.
 
-Reads silver_reviews, silver_review_clusters and silver_tokens. Writes gold_product_keywords.
+Reads silver_reviews, silver_review_clusters, silver_tokens, and its own gold_product_words. Writes
+gold_product_keywords and gold_product_words.
 """
 
 import sys
@@ -8,17 +9,21 @@ import sys
 from pyspark.sql import DataFrame
 
 from reviewgen_spark.orchestration.job import run_job
-from reviewgen_spark.orchestration.stage import Inputs, Stage
+from reviewgen_spark.orchestration.stage import Inputs, Resources, Stage, fingerprint
+from reviewgen_spark.products.changed_words import ReadBefore, product_words_now
 from reviewgen_spark.products.keywords import keywords_by_product
-from reviewgen_spark.transforms.views import current_unique_reviews
 
 
 def _keywords(inputs: Inputs) -> dict[str, DataFrame]:
-    tables = inputs.tables
-    current = current_unique_reviews(tables["silver_reviews"], tables["silver_review_clusters"], inputs.sources)
-    words = tables["silver_tokens"].select("record_id", "content_words")
-    review_words = current.select("product_id", "record_id").join(words, "record_id")
-    return {"gold_product_keywords": keywords_by_product(review_words, inputs.config.keywords)}
+    words = product_words_now(
+        inputs.tables,
+        ReadBefore(inputs.tables["gold_product_words"], inputs.read_through),
+        inputs.batches_of("tokens"),
+        fingerprint(STAGE, inputs.config, Resources(), {}),
+        inputs.config.keywords,
+        inputs.sources,
+    ).persist()
+    return {"gold_product_keywords": keywords_by_product(words, inputs.config.keywords), "gold_product_words": words}
 
 
 STAGE = Stage(
@@ -26,7 +31,8 @@ STAGE = Stage(
     version=2,
     scope="table",
     reads=("silver_reviews", "silver_review_clusters", "silver_tokens"),
-    writes=("gold_product_keywords",),
+    history=("gold_product_words",),
+    writes=("gold_product_keywords", "gold_product_words"),
     sections=("keywords",),
     libraries=("numpy",),
     run=_keywords,

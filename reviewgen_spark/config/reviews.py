@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
-from reviewgen_spark.config.section import Section
+from reviewgen_spark.config.section import Section, added
 
 
 class FreshnessSection(Section):
@@ -133,6 +133,12 @@ class DedupSection(Section):
         12, ge=1, le=100, description="bands of the MinHash signature; two texts are compared when one band is equal"
     )
     rows: int = Field(5, ge=1, le=20, description="hashes of a band; more hashes give fewer pairs that are not similar")
+    window_days: float | None = added(
+        None,
+        gt=0,
+        description="near copies are searched in batches that are at most this number of days older, by the newest "
+        "created_at of each batch; not set: in all batches. Exact copies are always found",
+    )
 
 
 class SplitSection(Section):

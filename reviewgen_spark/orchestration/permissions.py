@@ -1,9 +1,12 @@
-"""Restricts the permissions of every file that a command writes, by `paths.permissions`."""
+"""Restricts the permissions of every file that a command writes, and checks that this user can write."""
 
 import os
 import stat
 from pathlib import Path
 from typing import Literal
+
+from reviewgen_spark.config import Config
+from reviewgen_spark.errors import ConfigError
 
 _REMOVED_BITS = {"private": 0o077, "group": 0o027}
 
@@ -40,3 +43,25 @@ def open_folders(root: Path, folders: list[Path], permissions: Literal["private"
 
 def _is_open(folder: Path, permissions: Literal["private", "group"]) -> bool:
     return folder.is_dir() and bool(stat.S_IMODE(folder.stat().st_mode) & umask_of(permissions))
+
+
+def require_writable(config: Config) -> None:
+    """Creates the folders that a run writes, and checks that this user can write there.
+
+    Raises:
+        ConfigError: One of them cannot be created or written.
+    """
+    paths = config.paths
+    for name, path in (("root", paths.root), ("warehouse", paths.warehouse), ("artifacts", paths.artifacts)):
+        if "://" in path:
+            continue
+        try:
+            Path(path).mkdir(parents=True, exist_ok=True)
+            reason = "" if os.access(path, os.W_OK | os.X_OK) else "no write permission"
+        except OSError as error:
+            reason = str(error.strerror)
+        if reason:
+            raise ConfigError(
+                f"paths.{name}: {path} cannot be written ({reason}); give this user the right to write there, or set "
+                f"paths.{name} to another folder"
+            )

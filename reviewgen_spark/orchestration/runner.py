@@ -12,18 +12,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.config.messages import print_message
 from reviewgen_spark.config.progress import add_bar, progress_bars
-from reviewgen_spark.errors import ConfigError, ReviewgenError, StageError
+from reviewgen_spark.errors import ReviewgenError, StageError
 from reviewgen_spark.orchestration.artifacts import Artifacts
 from reviewgen_spark.orchestration.backlog import Backlog, Force
 from reviewgen_spark.orchestration.failures import describe_failure
 from reviewgen_spark.orchestration.lease import Lease
 from reviewgen_spark.orchestration.ledger import Ledger
+from reviewgen_spark.orchestration.permissions import require_writable
 from reviewgen_spark.orchestration.publishing import Publisher
 from reviewgen_spark.orchestration.source_file_log import record_source_files
 from reviewgen_spark.orchestration.stage import Inputs, Stage, fingerprint, tables_of
@@ -58,10 +61,7 @@ class Run:
             DamagedTableError: When one of their tables is gone or damaged; nothing was written.
             StageError: When a stage fails. Finished batches stay, and the next run resumes after them.
         """
-        self.warehouse.converge(
-            sorted(tables_of(stages)),
-            self.ledger.written_versions(),
-        )
+        self.warehouse.converge(sorted(tables_of(stages)), self.ledger.written_versions())
         advance = add_bar("stages", len(stages), is_even=False)
         for stage in stages:
             self.stage(stage)
@@ -116,14 +116,23 @@ class Run:
     def _table_stage(self, stage: Stage) -> None:
         folders = self.inputs.folders(stage)
         inputs = self.inputs.fingerprints(stage, folders)
-        stage_fingerprint = fingerprint(stage, self.config, self.backlog.resources(stage), inputs)
+
+        def fingerprint_of(inputs: Mapping[str, str]) -> str:
+            return fingerprint(stage, self.config, self.backlog.resources(stage), inputs)
+
+        stage_fingerprint = fingerprint_of(inputs)
         has_files = not stage.makes_files or self.artifacts.folder(stage.name, stage_fingerprint).is_dir()
         is_done = self.ledger.is_done(stage.name, None, stage_fingerprint)
-        if is_done and has_files and not self.backlog.is_forced(stage, None):
+        is_forced = self.backlog.is_forced(stage, None)
+        if is_done and has_files and not is_forced:
             self.report(f"[{stage.name}] nothing to do")
             return
         tables = self.inputs.finished_tables(stage)
-        self._execute(stage, {None: stage_fingerprint}, tables, "whole tables", folders)
+        if is_forced:  # nothing of the last run is trusted
+            tables |= {name: tables[name].limit(0) for name in stage.history}
+        through = 0 if is_forced else self.inputs.read_through(stage, inputs, fingerprint_of)
+        earlier = {"fingerprints": inputs, "read_through": through}
+        self._execute(stage, {None: stage_fingerprint}, tables, "whole tables", folders, earlier)
 
     def _execute(
         self,
@@ -132,6 +141,7 @@ class Run:
         tables: Mapping[str, DataFrame],
         where: str,
         artifacts: Mapping[str, Path] | None = None,
+        table_inputs: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         """Runs a stage once. `due` has the fingerprint of each batch; None is the key of a table stage."""
         started = time.monotonic()
@@ -154,6 +164,7 @@ class Run:
             report=lambda line: self.report(f"[{stage.name}] {line}"),
             sources=self.inputs.sources(stage),
             batches=tuple(batch for batch in due if batch is not None),
+            **table_inputs,
         )
         try:
             counts, versions = self.publisher.publish(stage, due, stage.run(inputs))
@@ -263,28 +274,6 @@ def hold_warehouse(spark: SparkSession, config: Config) -> Iterator[tuple[Wareho
         yield warehouse, lease
     finally:
         lease.release()
-
-
-def require_writable(config: Config) -> None:
-    """Creates the folders that a run writes, and checks that this user can write there.
-
-    Raises:
-        ConfigError: One of them cannot be created or written.
-    """
-    paths = config.paths
-    for name, path in (("root", paths.root), ("warehouse", paths.warehouse), ("artifacts", paths.artifacts)):
-        if "://" in path:
-            continue
-        try:
-            Path(path).mkdir(parents=True, exist_ok=True)
-            reason = "" if os.access(path, os.W_OK | os.X_OK) else "no write permission"
-        except OSError as error:
-            reason = str(error.strerror)
-        if reason:
-            raise ConfigError(
-                f"paths.{name}: {path} cannot be written ({reason}); give this user the right to write there, or set "
-                f"paths.{name} to another folder"
-            )
 
 
 def _print_progress(line: str) -> None:

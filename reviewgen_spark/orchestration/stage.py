@@ -34,8 +34,9 @@ class Inputs:
 
     Attributes:
         tables: The input tables by name. A batch stage reads its own batch, and the batches with lower ids of tables in
-            `history`. A table stage reads the finished batches at pinned versions. A stage of scope `batches` reads
-            the finished ones of `batches`, and of tables in `history` all finished ones up to the last of them.
+            `history`. A table stage reads the finished batches at pinned versions, and its own tables in `history` as
+            its last run left them. A stage of scope `batches` reads the finished ones of `batches`, and of tables in
+            `history` all finished ones up to the last of them.
         config: The whole configuration. The fingerprint covers only the sections that the stage names.
         resources: The value that `Stage.resources` returned.
         artifacts: Folders that the stages in `uses` made.
@@ -47,6 +48,9 @@ class Inputs:
         batches: The batches of this run, in ascending order; empty for a table stage.
         report: Prints a line of progress.
         sources: The source of each batch of bronze_reviews. The fingerprint of ingest covers it.
+        fingerprints: The fingerprints of all inputs of a table stage, as `stage/batch`.
+        read_through: A table stage with `history`: its last run read the same batches up to this one, with the same
+            rules, and its own tables are as it left them. 0 if that is unknown.
     """
 
     tables: Mapping[str, "DataFrame"]
@@ -60,6 +64,13 @@ class Inputs:
     report: Callable[[str], None]
     sources: Mapping[int, str] = field(default_factory=dict)
     batches: tuple[int, ...] = ()
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    read_through: int = 0
+
+    def batches_of(self, stage: str) -> dict[int, str]:
+        """Returns the finished batches of an input stage, with their fingerprints."""
+        names = (name.partition("/") for name in self.fingerprints)
+        return {int(batch): self.fingerprints[f"{stage}/{batch}"] for name, _, batch in names if name == stage}
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,8 @@ class Stage:
         run: A pure function that returns a DataFrame for each table in `writes`. A batch without rows for a table may
             leave that table out, which saves an empty write.
         sections: Sections of the configuration whose result fields shape its rows.
-        history: Tables of which a batch reads the batches with lower ids, and its own if `reads` has them too.
+        history: Tables of which a batch reads the batches with lower ids, and its own if `reads` has them too. For a
+            table stage: its own tables that it reads before it replaces them.
         uses: Stages whose files it reads (`Inputs.artifacts`).
         needs: Stages of scope `batches` that run before it, whatever the batches of the run. So a table stage never
             adds up a part of the facts.

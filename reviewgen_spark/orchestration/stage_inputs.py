@@ -1,6 +1,6 @@
 """Reads the inputs of a stage: its input tables, the folders of earlier stages, and the fingerprints of both."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,9 @@ from reviewgen_spark.orchestration.stage import Stage
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.warehouse.batch_sources import batch_sources
 from reviewgen_spark.warehouse.tables import Warehouse
+
+# After more new batches than this, a stage compares everything. Each try hashes the fingerprints of all batches.
+_BATCHES_TRIED = 100
 
 
 @dataclass
@@ -54,8 +57,38 @@ class StageInputs:
         return tables
 
     def finished_tables(self, stage: Stage) -> dict[str, DataFrame]:
-        """Returns the input tables of a table stage at their current versions, without unfinished batches."""
-        return {name: self._finished_rows(name) for name in stage.reads}
+        """Returns the input tables of a table stage at their current versions, without unfinished batches.
+
+        Its own tables in `history` are as they are.
+        """
+        own = {name: self.warehouse.read(name, self.warehouse.version(name)) for name in stage.history}
+        return {name: self._finished_rows(name) for name in stage.reads} | own
+
+    def read_through(
+        self, stage: Stage, inputs: Mapping[str, str], fingerprint_of: Callable[[Mapping[str, str]], str]
+    ) -> int:
+        """Returns the last batch up to which a table stage has read today's inputs in its last run; 0 if unknown.
+
+        The fingerprint of the last run covers all its inputs and rules. If the inputs up to a batch give the same
+        fingerprint, they are the same. The tables in `history` must have the rows that the last run wrote, because
+        an erasure or a restored version takes rows away.
+
+        Args:
+            stage: The stage.
+            inputs: Its inputs now, from `fingerprints`.
+            fingerprint_of: Computes its fingerprint from inputs.
+        """
+        last = self.ledger.last(stage.name, None)
+        if not stage.history or last is None or last.state != "succeeded":
+            return 0
+        if any(self.warehouse.read(name).count() != last.counts.get(name) for name in stage.history):
+            return 0
+        numbers = {name: int(batch) for name in inputs if (batch := name.partition("/")[2]).isdigit()}
+        for through in sorted(set(numbers.values()), reverse=True)[:_BATCHES_TRIED]:
+            earlier = {name: value for name, value in inputs.items() if numbers.get(name, 0) <= through}
+            if fingerprint_of(earlier) == last.fingerprint:
+                return through
+        return 0
 
     def folders(self, stage: Stage) -> dict[str, Path]:
         """Returns the folders that the stages in `uses` made, by stage.

@@ -9,52 +9,48 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DoubleType, LongType, StringType, StructType
+from pyspark.sql.types import StructType
 
 from reviewgen_spark.config import KeywordsSection
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.schemas.arrow import arrow_schema, to_batch
 from reviewgen_spark.text.words.textrank import Numbers, rank_words
 
-_RANKED = StructType().add("word", StringType()).add("review_count", LongType()).add("score", DoubleType())
-# One row a product:
-#   size          number of its reviews that were read
-#   word          its words, sorted
-#   review_count  for each word, the number of reviews with it
-#   least_count   the review count of the last of its `top` most frequent words; 0 if it has no more words than that
-#   ranked        its first words by TextRank
-_PRODUCT_WORDS = (
-    StructType()
-    .add("product_id", StringType())
-    .add("size", LongType())
-    .add("word", ArrayType(StringType()))
-    .add("review_count", ArrayType(LongType()))
-    .add("least_count", LongType())
-    .add("ranked", ArrayType(_RANKED))
+_PRODUCT_WORDS = StructType(
+    [field for field in TABLES["gold_product_words"].columns.fields if field.name != "reviews_hash"]
 )
 _PRODUCTS_A_BATCH = 200
 
 
-def keywords_by_product(words: DataFrame, section: KeywordsSection) -> DataFrame:
-    """Returns the first `section.top` keywords of each product by each method: the rows of gold_product_keywords.
+def words_by_product(words: DataFrame, section: KeywordsSection) -> DataFrame:
+    """Returns the words of each product: the rows of gold_product_words without `reviews_hash`.
 
     A word counts once a review, so that one long review does not dominate a product. It must be in at least
     `section.min_reviews` reviews. If a product has more than `section.max_reviews` reviews, those with the lowest hash
-    are read, the same ones each night. Each review is read once, together with the others of its product. Only words
-    are compared between products.
+    are read, the same ones each night. Each review is read once, together with the others of its product.
 
     Args:
         words: product_id, record_id and content_words of unique current reviews.
         section: Methods and limits.
     """
-    products = (
+    return (
         words.withColumn("hash", F.xxhash64("record_id"))
         .repartition("product_id")
         .sortWithinPartitions("product_id", "hash", "record_id")
         .select("product_id", "content_words")
         .mapInArrow(lambda batches: product_words(batches, section), _PRODUCT_WORDS)
-        .persist()
     )
+
+
+def keywords_by_product(products: DataFrame, section: KeywordsSection) -> DataFrame:
+    """Returns the first `section.top` keywords of each product by each method: the rows of gold_product_keywords.
+
+    Only words are compared between products, not reviews.
+
+    Args:
+        products: The words of all products, as gold_product_words. They are read several times.
+        section: Methods and limits.
+    """
     methods = {"tfidf": _tf_idf, "textrank": _text_rank}
     ranked = [methods[name](products, section.top).withColumn("method_code", F.lit(name)) for name in section.methods]
     return reduce(DataFrame.unionByName, ranked).select(*TABLES["gold_product_keywords"].columns.names)

@@ -12,6 +12,7 @@ from reviewgen_spark.schemas.columns import (
     PRODUCT_ID,
     RECORD_ID,
     STRING,
+    STRINGS,
     Table,
     column,
     columns,
@@ -27,6 +28,7 @@ META = column(
     StructType([StructField("is_truncated", BooleanType()), StructField("token_count", INTEGER)]),
     "how the text met the model: cut at max_tokens or not, number of token ids",
 )
+_RANKED = StructType([StructField("word", STRING), StructField("review_count", LONG), StructField("score", DOUBLE)])
 FINGERPRINT = column("fingerprint", STRING, "of the run that wrote the row, as in ops_stage_runs", False)
 
 TABLES = (
@@ -44,6 +46,23 @@ TABLES = (
             column("review_count", LONG, "reviews of the product that hold the word, of those read", False),
         ),
         checks={"method_is_known": "method_code IN ('tfidf', 'textrank')"},
+    ),
+    Table(
+        "gold_product_words",
+        "The words of the unique current reviews of a product; gold_product_keywords is computed from them",
+        stage="keywords",
+        key=("product_id",),
+        columns=columns(
+            PRODUCT_ID,
+            column("size", LONG, "unique current reviews that were read, at most keywords.max_reviews", False),
+            column("word", STRINGS, "content words that are in keywords.min_reviews reviews or more, sorted", False),
+            column("review_count", ArrayType(LONG), "for each word, the number of reviews with it", False),
+            column(
+                "least_count", LONG, "review count of the last of the keywords.top most frequent words, or 0", False
+            ),
+            column("ranked", ArrayType(_RANKED), "first words by TextRank, the best first", False),
+            column("reviews_hash", LONG, "hash of these reviews, their words and the settings", False),
+        ),
     ),
     Table(
         "gold_review_labels",

@@ -1,22 +1,27 @@
 """Finds copies among clean reviews and assigns each review to a cluster, which never changes later."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from functools import reduce
 from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType
 
 from reviewgen_spark.config import DedupSection
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.schemas.arrow import arrow_schema, to_batch
+from reviewgen_spark.transforms.candidates import PAIRS, candidate_pairs
 from reviewgen_spark.transforms.components import connect
 from reviewgen_spark.transforms.dataframes import materialise, rows_that_share
 from reviewgen_spark.transforms.review_keys import Sources, is_same_review
 
 _SEEN = ("batch_id", "created_at", "record_id")  # first seen first
-_ENDS = ("one_seen", "other_seen")
+_FIRST = (*_SEEN, "review_id")
+_PAIRS = StructType([*PAIRS, StructField("one", StringType()), StructField("other", StringType())])
 
 
 def cluster_reviews(
@@ -63,7 +68,13 @@ def cluster_reviews(
     signed = materialise(
         _sign(texts.where("known IS NULL AND text_hash IS NOT NULL AND first_id = record_id"), section)
     )
-    components = _near(signed, bands, reviews, clusters, section, batch_id)
+    near = materialise(_near(signed, _in_window(bands, signed, section), texts, reviews, section, batch_id))
+    others = materialise(_clusters_of_others(near, clusters, batch_id))
+    known_ids = texts.where("known IS NOT NULL").select("known.cluster_id")
+    first = materialise(
+        _first(rows_that_share(clusters, known_ids.unionByName(others.select("cluster_id")), "cluster_id"))
+    )
+    components = materialise(connect(near.join(_cluster_seen(others, first), "other", "left")))
     # A text joins the cluster of an earlier batch, else that of its component. Otherwise it starts its own cluster.
     assigned = materialise(
         texts.join(components.withColumnRenamed("record_id", "first_id"), "first_id", "left").select(
@@ -73,13 +84,10 @@ def cluster_reviews(
             (F.col("known").isNull() & (F.col("record_id") == F.col("first_id"))).alias("is_first_of_text"),
         )
     )
-    own = assigned.where("record_id = cluster_id").select(
-        "cluster_id", F.struct("record_id", "review_id", "batch_id").alias("first")
-    )
-    earlier = _first(rows_that_share(clusters, assigned, "cluster_id"), "record_id", "review_id", "batch_id")
+    own = assigned.where("record_id = cluster_id").select("cluster_id", F.struct(*_FIRST).alias("first"))
     is_duplicate = (F.col("first.record_id") != F.col("record_id")) & ~is_same_review("first", sources)
     kind = F.when(F.col("is_first_of_text"), "near").otherwise("exact")
-    resolved = assigned.join(own.unionByName(earlier), "cluster_id", "left").select(
+    resolved = assigned.join(own.unionByName(first), "cluster_id", "left").select(
         *(F.col(name) for name in columns),
         "cluster_id",
         F.when(is_duplicate, F.col("first.record_id")).alias("duplicate_of"),
@@ -93,15 +101,47 @@ def cluster_reviews(
     }
 
 
-def _first(clusters: DataFrame, *columns: Column | str) -> DataFrame:
-    """Returns cluster_id and `first`, these columns of the cluster's canonical record.
+def _first(clusters: DataFrame) -> DataFrame:
+    """Returns cluster_id and `first`, the columns `_FIRST` of the cluster's canonical record.
 
     The canonical record is the first record that is not a copy; the others are its edits. If the record that gave the
     cluster its id was erased, the next record replaces it.
     """
-    seen, values = F.struct(*_SEEN), F.struct(*columns)
     canonical = clusters.where("duplicate_of IS NULL")
-    return canonical.groupBy("cluster_id").agg(F.min_by(values, seen).alias("first"))
+    return canonical.groupBy("cluster_id").agg(F.min(F.struct(*_FIRST)).alias("first"))
+
+
+def _clusters_of_others(near: DataFrame, clusters: DataFrame, batch_id: int) -> DataFrame:
+    """Returns record_id and cluster_id of the earlier records that a text is near."""
+    own = clusters.where(F.col("batch_id").isin(_earlier_batches(near, batch_id))).select("record_id", "cluster_id")
+    return rows_that_share(own, near.select(F.col("other").alias("record_id")), "record_id")
+
+
+def _cluster_seen(others: DataFrame, first: DataFrame) -> DataFrame:
+    """Returns the cluster of each earlier record, and when that cluster was first seen."""
+    seen = F.struct("first.batch_id", "first.created_at", F.col("cluster_id").alias("record_id"))
+    return others.join(first, "cluster_id").select(F.col("record_id").alias("other"), seen.alias("cluster_seen"))
+
+
+def _earlier_batches(pairs: DataFrame, batch_id: int) -> list[int]:
+    batches = pairs.where(F.col("other_seen.batch_id") < batch_id).select("other_seen.batch_id").distinct()
+    return sorted(row.batch_id for row in batches.collect())
+
+
+def _in_window(bands: DataFrame, signed: DataFrame, section: DedupSection) -> DataFrame:
+    """Keeps the bands of the batches that are at most `section.window_days` older than the batch.
+
+    The age of a batch is that of its newest text, which is stored. So a rerun finds the same copies.
+    """
+    if section.window_days is None:
+        return bands
+    newest = signed.agg(F.max("created_at")).collect()[0][0]
+    if newest is None:
+        return bands.limit(0)
+    by_batch = bands.groupBy("batch_id").agg(F.max("created_at").alias("newest"))
+    since = newest - timedelta(days=section.window_days)
+    batches = by_batch.where(F.col("newest") >= F.lit(since)).select("batch_id").collect()
+    return bands.where(F.col("batch_id").isin([row.batch_id for row in batches]))
 
 
 def _sign(reviews: DataFrame, section: DedupSection) -> DataFrame:
@@ -128,53 +168,20 @@ def _sign(reviews: DataFrame, section: DedupSection) -> DataFrame:
 
 
 def _near(
-    signed: DataFrame, earlier: DataFrame, reviews: DataFrame, clusters: DataFrame, section: DedupSection, batch_id: int
+    signed: DataFrame, earlier: DataFrame, texts: DataFrame, reviews: DataFrame, section: DedupSection, batch_id: int
 ) -> DataFrame:
-    """Returns record_id, component_id and component_near of the new texts that are near another text."""
+    """Returns the pairs of near copies: one_seen and other_seen, the later and the earlier record, and their ids."""
     if "near" not in section.kinds:
-        return signed.select("record_id", F.lit("").alias("component_id"), F.array().alias("component_near")).limit(0)
-    fresh, before = (rows.select(*_SEEN, F.explode("band_hashes").alias("band")) for rows in (signed, earlier))
-    before = materialise(rows_that_share(before, fresh, "band"))
-    fresh, before = (rows.select(F.struct(*_SEEN).alias("seen"), "band") for rows in (fresh, before))
-    everything = fresh.unionByName(before)
-    # Nine of ten bands belong to one text. They are counted first, as plain numbers, and left out of later shuffles.
-    crowded = materialise(everything.groupBy("band").count().where("count > 1").select("band"))
-    fresh, everything = (rows.join(F.broadcast(crowded), "band", "left_semi") for rows in (fresh, everything))
-    # Each text of a bucket is paired with its first-seen and its last-seen text. A bucket of n texts gives 2n pairs,
-    # not n^2. The aggregation starts before the shuffle, so a text that makes 5 % of the rows costs one row a task.
-    buckets = (
-        everything.groupBy("band")
-        .agg(F.min("seen").alias("first"), F.max("seen").alias("last"))
-        .where("first.record_id != last.record_id")
-    )
-    pairs = materialise(
-        fresh.withColumnRenamed("seen", "one_seen")
-        .join(buckets, "band")
-        .select("one_seen", F.explode(F.array("first", "last")).alias("other_seen"))
-        .where("one_seen.record_id != other_seen.record_id")
-        # the later record of a pair is of this batch
-        .select(F.greatest(*_ENDS).alias("one_seen"), F.least(*_ENDS).alias("other_seen"))
-        .distinct()
-        .select(F.col("one_seen.record_id").alias("one"), F.col("other_seen.record_id").alias("other"), "*")
-    )
-    ends = pairs.select(F.explode(F.array("one", "other")).alias("record_id"))
-    text = materialise(rows_that_share(reviews.select("record_id", "text_clean"), ends, "record_id"))
-    near = _verify(
-        pairs.join(text.toDF("one", "one_text"), "one").join(text.toDF("other", "other_text"), "other"), section
-    )
-    # the cluster of an earlier record, and when that cluster was first seen
-    old = pairs.where(F.col("other_seen.batch_id") < batch_id).select(F.col("other").alias("record_id"))
-    earlier_clusters = rows_that_share(clusters.select("record_id", "cluster_id"), old, "record_id")
-    first = _first(
-        rows_that_share(clusters, earlier_clusters, "cluster_id"),
-        "batch_id",
-        "created_at",
-        F.col("cluster_id").alias("record_id"),
-    )
-    seen_clusters = earlier_clusters.join(first, "cluster_id").select(
-        F.col("record_id").alias("other"), F.col("first").alias("cluster_seen")
-    )
-    return materialise(connect(near.join(seen_clusters, "other", "left")))
+        return signed.sparkSession.createDataFrame([], _PAIRS)
+    ids = (F.col(f"{end}_seen.record_id").alias(end) for end in ("one", "other"))
+    pairs = materialise(candidate_pairs(signed, earlier, batch_id).select("*", *ids))
+    # The texts of the batch are cached. Of earlier batches only those with a candidate are read.
+    own = texts.select("record_id", "text_clean")
+    before = reviews.where(F.col("batch_id").isin(_earlier_batches(pairs, batch_id))).select(*own.columns)
+    ends = pairs.select(F.explode(F.array("one", "other")).alias("record_id")).distinct()
+    text = materialise(rows_that_share(own.unionByName(before), ends, "record_id"))
+    sides = (text.toDF(end, f"{end}_text") for end in ("one", "other"))
+    return _verify(reduce(lambda rows, side: rows.join(side, side.columns[0]), sides, pairs), section)
 
 
 def _verify(pairs: DataFrame, section: DedupSection) -> DataFrame:
@@ -197,6 +204,5 @@ def _verify(pairs: DataFrame, section: DedupSection) -> DataFrame:
             )
             yield batch.select(columns).filter(is_near)
 
-    columns = ["one", "one_seen", "other", "other_seen"]
-    schema = ", ".join(f"{name} {pairs.schema[name].dataType.simpleString()}" for name in columns)
-    return pairs.select(*columns, "one_text", "other_text").mapInArrow(verify_batches, schema)
+    columns = [field.name for field in _PAIRS]
+    return pairs.select(*columns, "one_text", "other_text").mapInArrow(verify_batches, _PAIRS)

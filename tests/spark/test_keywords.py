@@ -3,10 +3,15 @@ import random
 from collections import Counter
 
 import pytest
+from pyspark.sql import DataFrame
 
 from reviewgen_spark.config import KeywordsSection
-from reviewgen_spark.products.keywords import keywords_by_product
+from reviewgen_spark.products.keywords import keywords_by_product, words_by_product
 from tests.spark.conftest import Table
+
+
+def keywords_of(words: DataFrame, section: KeywordsSection) -> DataFrame:
+    return keywords_by_product(words_by_product(words, section).persist(), section)
 
 
 def test_keywords_are_ranked_by_product(table: Table) -> None:
@@ -22,7 +27,7 @@ def test_keywords_are_ranked_by_product(table: Table) -> None:
         [(str(i), p) for i, (p, _) in enumerate(words)], "record_id string, product_id string"
     )
     section = KeywordsSection(min_reviews=2, top=2)
-    rows_found = keywords_by_product(rows.join(products, "record_id"), section).collect()
+    rows_found = keywords_of(rows.join(products, "record_id"), section).collect()
     by_rank = {(row.product_id, row.method_code, row.place): row for row in rows_found}
     assert {row.word for row in rows_found if row.product_id == "hotel"} == {"房间", "早餐"}
     # 3 of 3 reviews, in 1 of 2 products
@@ -30,9 +35,9 @@ def test_keywords_are_ranked_by_product(table: Table) -> None:
     assert (by_rank["hotel", "tfidf", 1].word, by_rank["hotel", "tfidf", 1].review_count) == ("房间", 3)
     assert by_rank["book", "textrank", 1].score == pytest.approx(0.5)
     assert {by_rank["book", "textrank", n].word for n in (1, 2)} == {"故事", "很"}
-    few = keywords_by_product(rows.join(products, "record_id"), KeywordsSection(min_reviews=2, max_reviews=1)).count()
+    few = keywords_of(rows.join(products, "record_id"), KeywordsSection(min_reviews=2, max_reviews=1)).count()
     assert few == 0
-    assert keywords_by_product(rows.join(products, "record_id").limit(0), section).count() == 0
+    assert keywords_of(rows.join(products, "record_id").limit(0), section).count() == 0
 
 
 def test_the_best_words_are_found_exactly(table: Table) -> None:
@@ -48,7 +53,7 @@ def test_the_best_words_are_found_exactly(table: Table) -> None:
         [(str(i), product) for i, (product, _) in enumerate(reviews)], "record_id string, product_id string"
     )
     section = KeywordsSection(min_reviews=2, top=5, methods=("tfidf",))
-    rows_found = keywords_by_product(rows.join(products, "record_id"), section).collect()
+    rows_found = keywords_of(rows.join(products, "record_id"), section).collect()
 
     counts = {
         f"p{n}": Counter(word for product, words in reviews if product == f"p{n}" for word in words) for n in range(10)

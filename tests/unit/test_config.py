@@ -5,7 +5,7 @@ import pytest
 
 from reviewgen_spark.config import load_config
 from reviewgen_spark.errors import ConfigError
-from reviewgen_spark.orchestration.runner import require_writable
+from reviewgen_spark.orchestration.permissions import require_writable
 
 
 def write_conf(folder: Path, base: str, local: str = "paths: {root: /data}") -> Path:

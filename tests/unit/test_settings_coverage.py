@@ -66,6 +66,7 @@ COVERED: dict[type[BaseModel], dict[str, str]] = {
     },
     config.DedupSection: {
         "test_settings.py::test_dedup_settings_decide_what_a_near_copy_is": "kinds min_jaccard ngram bands rows",
+        "test_dedup_history.py::test_a_window_bounds_the_search_for_near_copies_alone": "window_days",
     },
     config.SplitSection: {
         "test_split.py::test_the_split_does_not_depend_on_order_partitions_or_new_rows": "seed",
