@@ -77,6 +77,8 @@ class Run:
                 self._batch_stage(stage)
         finally:
             self.spark.catalog.clearCache()
+            # What a plan left there for its batches. That of a killed run is removed by the next one.
+            shutil.rmtree(self.artifacts.staging(stage.name), ignore_errors=True)
 
     # -- running -----------------------------------------------------------------------------------------------
 

@@ -41,12 +41,14 @@ class ReviewParser:
 
     It counts equal records without a review_id, because their number within the file distinguishes them. So 100,000
     anonymous default reviews stay 100,000 reviews, and the same file delivered twice gives the same ids.
+
+    `occurrences` counts the records that the parser has had by their hash. Its first content is of the records before.
     """
 
-    def __init__(self, source: str, timezone: ZoneInfo) -> None:
+    def __init__(self, source: str, timezone: ZoneInfo, occurrences: Counter[str] | None = None) -> None:
         self._source = source
         self._timezone = timezone
-        self._occurrences: Counter[str] = Counter()
+        self._occurrences = Counter() if occurrences is None else occurrences
 
     def parse(self, record: Mapping[str, Any]) -> Parsed:
         """Converts the values of a record to their types.
@@ -91,10 +93,15 @@ class ReviewParser:
         return Parsed(values, ())
 
 
-def parser_of(feed_code: str, source: str, timezone: ZoneInfo) -> Callable[[Mapping[str, Any]], Parsed]:
-    """Returns a new parser for one file of a feed; it must be called with the records in their order."""
+def parser_of(
+    feed_code: str, source: str, timezone: ZoneInfo, occurrences: Counter[str] | None = None
+) -> Callable[[Mapping[str, Any]], Parsed]:
+    """Returns a new parser for one file of a feed; it must be called with the records in their order.
+
+    See `ReviewParser` for `occurrences`.
+    """
     if feed_code == "reviews":
-        return ReviewParser(source, timezone).parse
+        return ReviewParser(source, timezone, occurrences).parse
     return partial(parse_gold_label, review_source=source)
 
 
