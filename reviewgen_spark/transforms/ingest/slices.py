@@ -96,7 +96,7 @@ def _is_worth_an_index(one: Row) -> bool:
     is_part = one.last_row - one.first_row + 1 < one.row_count
     has_many = one.path.lower().endswith(".gz") and one.row_count >= _MANY_ROWS
     sizes = range_scan.SIZES
-    return one.size >= (sizes.least if is_part else sizes.range_bytes) or (is_part and has_many)
+    return bool(one.size >= (sizes.least if is_part else sizes.range_bytes) or (is_part and has_many))
 
 
 def read_slice(
