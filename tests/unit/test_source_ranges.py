@@ -3,7 +3,7 @@
 import gzip
 import json
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice

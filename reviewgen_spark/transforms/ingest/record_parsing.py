@@ -25,6 +25,7 @@ _EXACT = 2**53  # a float from here on may stand for several integers
 _MILLISECONDS = 10**11  # a number of seconds from here on is after the year 5138
 _FIRST_SECOND = 10**8  # 1973; a smaller number is rather a date without separators
 _LOCAL_TIME = re.compile(r"(\d{4})[/.-](\d{1,2})[/.-](\d{1,2})(?:[ T]+(\d{1,2}):(\d{1,2})(?::(\d{1,2}))?)?")
+_REVIEW_COLUMNS = frozenset(REVIEW_COLUMNS)
 ASPECT_LABELS = ("negative", "neutral", "positive")
 
 
@@ -71,11 +72,12 @@ class ReviewParser:
         if reasons:
             return Parsed({}, tuple(reasons))
         assert created_at is not None
+        instant = created_at.isoformat()  # in UTC, so the same for the same moment
         if review_id is None:
-            anonymous = _hash(self._source, product_id, user_id, _instant(created_at), text)
+            anonymous = _hash(self._source, product_id, user_id, instant, text)
             self._occurrences[anonymous] += 1
             review_id = _hash(anonymous, self._occurrences[anonymous])
-        record_id = _hash(self._source, review_id, text, title, rating, _instant(created_at))
+        record_id = _hash(self._source, review_id, text, title, rating, instant)
         values = {
             "record_id": record_id,
             "review_id": review_id,
@@ -135,13 +137,10 @@ def _hash(*values: Any) -> str:
     return hashlib.blake2b(orjson.dumps(values), digest_size=16).hexdigest()
 
 
-def _instant(at: datetime) -> str:
-    """Returns the same string for the same moment, whatever its time zone was in the file."""
-    return at.astimezone(UTC).isoformat()
-
-
 def _extra(record: Mapping[str, Any], reasons: list[str]) -> dict[str, str]:
     """Returns the columns that are not known, as JSON texts."""
+    if record.keys() <= _REVIEW_COLUMNS:  # nearly always
+        return {}
     try:
         return {
             str(name): write_json(value)
@@ -199,6 +198,8 @@ def _string(record: Mapping[str, Any], name: str, reasons: list[str], required: 
 
 
 def _rating(value: Any, reasons: list[str]) -> int | None:
+    if type(value) is int and 1 <= value <= 5:  # nearly always
+        return value
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return None
     try:
