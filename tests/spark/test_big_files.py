@@ -19,6 +19,8 @@ from reviewgen_spark.jobs.ingest import STAGE
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import StageError
+from reviewgen_spark.operations.erasure.erase import erase
+from reviewgen_spark.operations.erasure.request import ErasureRequest
 from reviewgen_spark.orchestration.artifacts import Artifacts
 from reviewgen_spark.orchestration.runner import open_run
 from reviewgen_spark.orchestration.stage import Stage
@@ -31,6 +33,7 @@ from reviewgen_spark.transforms.ingest.source_files import format_of, read_recor
 from reviewgen_spark.warehouse.tables import Warehouse
 
 NAMES = ("review_id", "product_id", "user_id", "rating", "text", "created_at")
+COLUMNS = ("source_file", "source_line", "record_id", "review_id", "text_raw")
 
 
 @pytest.fixture(autouse=True)
@@ -101,8 +104,7 @@ def in_one_pass(config: Config, reviews: Path) -> Counter[tuple[Any, ...]]:
 def in_warehouse(spark: SparkSession, config: Config) -> Counter[tuple[Any, ...]]:
     warehouse = Warehouse(spark, config)
     reviews = warehouse.read("bronze_reviews")
-    columns = ("source_file", "source_line", "record_id", "review_id", "text_raw")
-    rows = Counter(tuple(row) for row in reviews.select(*columns).collect())
+    rows = Counter(tuple(row) for row in reviews.select(*COLUMNS).collect())
     rows.update(tuple(row) for row in _refused(warehouse))
     return rows
 
@@ -139,7 +141,7 @@ def test_an_index_is_private_used_and_made_anew(spark: SparkSession, tmp_path: P
     reviews.mkdir(parents=True)
     (reviews / "a.jsonl.gz").write_bytes(gzip.compress(as_lines(records("a", 80))))
     (reviews / "b.csv").write_text(as_csv(records("b", 80)))
-    config = config_of(tmp_path)
+    config = config_of(tmp_path, 40)
     folder = index_folder(config)
     assert folder == Artifacts(config.paths.artifacts).staging(STAGE.name)
     times: list[dict[str, int]] = []
@@ -202,7 +204,7 @@ def test_a_piece_that_changes_between_its_index_and_its_reading(spark: SparkSess
     assert in_warehouse(spark, config).total() == 40 - 1, "two records have one id"
 
 
-def test_no_space_to_unpack(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cut_gzip_file_is_refused_and_a_good_one_is_read(spark: SparkSession, tmp_path: Path) -> None:
     reviews = tmp_path / "landing" / "reviews"
     reviews.mkdir(parents=True)
     (reviews / "a.csv.gz").write_bytes(gzip.compress(as_csv(records("a", 0)).encode()))
@@ -211,3 +213,28 @@ def test_no_space_to_unpack(spark: SparkSession, tmp_path: Path, monkeypatch: py
     ingest(spark, config)
     refused = Warehouse(spark, config).read("bronze_reviews_quarantine").collect()
     assert [(row.source_file, row.reasons) for row in refused] == [("reviews/cut.csv.gz", ["file_rejected"])]
+    assert Warehouse(spark, config).read("bronze_reviews").count() == 40
+
+
+def test_an_erasure_between_two_batches_of_a_file(spark: SparkSession, tmp_path: Path) -> None:
+    """The file is rewritten, and its index is that of the new bytes. What a killed run left of the old one is gone."""
+    reviews = tmp_path / "landing" / "reviews"
+    reviews.mkdir(parents=True)
+    rows = records("a", 50)
+    for row in rows[::5]:
+        row["user_id"] = "gone-user"
+    (reviews / "a.jsonl").write_bytes(as_lines(rows))
+    config = config_of(tmp_path)
+    kept = in_one_pass(config, reviews)
+    for place in [place for place in kept if (place[1] - 1) % 5 == 0]:
+        del kept[place]
+    ingest(spark, config, max_batches=1)
+    index_folder(config).mkdir(parents=True)
+    (index_folder(config) / "left.content").write_text("gone-user")
+    with open_run(spark, config, report=lambda line: None) as run:
+        erase(run, ErasureRequest(frozenset({"gone-user"}), frozenset()), rewrite=True)
+    assert not index_folder(config).exists()
+    assert b"gone-user" not in (reviews / "a.jsonl").read_bytes()
+    ingest(spark, config)
+    reviews_now = Warehouse(spark, config).read("bronze_reviews")
+    assert Counter(tuple(row) for row in reviews_now.select(*COLUMNS).collect()) == kept
