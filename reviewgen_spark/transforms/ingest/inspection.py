@@ -3,11 +3,11 @@
 import errno
 import io
 import posixpath
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
@@ -167,9 +167,9 @@ def _copy(stream: io.BufferedReader, copy: Path) -> None:
     """Writes a stream into a file, which appears whole; one that is there is kept."""
     if copy.is_file():
         return
-    written = copy.with_name(f"{copy.name}.{uuid.uuid4().hex}")
+    written = copy.with_name(f"{copy.name}.{uuid4().hex}")
     try:
-        with written.open("xb", buffering=0) as target:
+        with written.open("wb", buffering=0) as target:
             while chunk := stream.read(_BUFFER):
                 _write(target, chunk)
         written.replace(copy)
