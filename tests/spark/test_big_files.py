@@ -232,7 +232,7 @@ def test_an_erasure_between_two_batches_of_a_file(spark: SparkSession, tmp_path:
     index_folder(config).mkdir(parents=True)
     (index_folder(config) / "left.content").write_text("gone-user")
     with open_run(spark, config, report=lambda line: None) as run:
-        erase(run, ErasureRequest(frozenset({"gone-user"}), frozenset()), rewrite=True)
+        erase(run, ErasureRequest(frozenset({"gone-user"}), frozenset()), rewrite_landing=True)
     assert not index_folder(config).exists()
     assert b"gone-user" not in (reviews / "a.jsonl").read_bytes()
     ingest(spark, config)
