@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-_EVERY_S = 0.1
+_EVERY_S = 1.0  # the peak is kept by the kernel, so nothing is missed between two samples
 
 
 class WorkerMemory:
