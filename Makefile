@@ -52,6 +52,7 @@ bench: setup ## every benchmark at a small size, within 15 minutes; its verdict 
 	@$(BIN)/python benchmarks/b6_nightly.py --rows 20000 --turns 1
 	@$(BIN)/python benchmarks/b7_kill.py --trials 2 --rows 200 --batches 4 --skip-lease
 	@$(BIN)/python benchmarks/b8_gpu.py --turns 1
+	@$(BIN)/python benchmarks/b9_ingest.py --rows 60000 --turns 1
 
 # B4 needs a teacher, its student and their corpus: make bench-full B4="--teacher FOLDER --student FOLDER --corpus FOLDER"
 bench-full: bench-setup ## every benchmark at the size of its bars, three hours; writes benchmarks/results
@@ -63,6 +64,7 @@ bench-full: bench-setup ## every benchmark at the size of its bars, three hours;
 	@$(BIN)/python benchmarks/b6_nightly.py --json benchmarks/results/b6_nightly.json
 	@$(BIN)/python benchmarks/b7_kill.py --json benchmarks/results/b7_kill.json
 	@$(BIN)/python benchmarks/b8_gpu.py --json benchmarks/results/b8_gpu.json
+	@$(BIN)/python benchmarks/b9_ingest.py --turns 1 --json benchmarks/results/b9_ingest.json
 	@$(BIN)/python benchmarks/dedup_quality.py --json benchmarks/results/dedup_quality.json
 
 pack: setup ## dist/: the wheel, and the executors' libraries as an archive; EXTRAS=weak,serve packs torch too

@@ -14,6 +14,7 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from reviewgen_spark.pipelines import nightly, train
+from worker_memory import WorkerMemory
 
 from reviewgen_spark.config import Config, load_config
 from reviewgen_spark.errors import DataQualityError
@@ -65,7 +66,7 @@ def main() -> int:
         ends[line.partition("]")[0].removeprefix("[")] = time.monotonic() - started
         print(f"{time.monotonic() - started:8.2f} {line}", file=sys.stderr, flush=True)
 
-    with open_run(spark, config, report=report) as run:
+    with WorkerMemory() as memory, open_run(spark, config, report=report) as run:
         ends["open"] = time.monotonic() - started
         run.pipeline(stages)
         if options.pipeline == "nightly" and not options.until:
@@ -74,7 +75,11 @@ def main() -> int:
             except DataQualityError as error:  # the sample has a rejected file
                 report(f"[check] {type(error).__name__}")
     seconds = time.monotonic() - started
-    output = {"seconds": round(seconds, 3), "by_stage": {name: round(end, 2) for name, end in ends.items()}}
+    output = {
+        "seconds": round(seconds, 3),
+        "worker_mb": round(memory.peak_mb),
+        "by_stage": {name: round(end, 2) for name, end in ends.items()},
+    }
     if options.digest:
         output["digest"] = digest(spark, config)
     spark.stop()

@@ -8,7 +8,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from pyspark.sql import DataFrame, SparkSession
 from reviewgen_spark.config import Config
 from reviewgen_spark.config.messages import print_message
 from reviewgen_spark.config.progress import add_bar, progress_bars
-from reviewgen_spark.errors import ReviewgenError, StageError
+from reviewgen_spark.errors import LeaseError, ReviewgenError, StageError
 from reviewgen_spark.orchestration.artifacts import Artifacts
 from reviewgen_spark.orchestration.backlog import Backlog, Force
 from reviewgen_spark.orchestration.failures import describe_failure
@@ -87,6 +87,15 @@ class Run:
                 self._batch_stage(stage)
         finally:
             self.spark.catalog.clearCache()
+            self._remove_staged(stage)
+
+    def _remove_staged(self, stage: Stage) -> None:
+        """Removes the files that the plan of a stage left for its batches, and those of a killed run."""
+        folder = self.artifacts.staging(stage.name)
+        if folder.is_dir():
+            with suppress(LeaseError):  # a run that took the lease may use them
+                self.lease.check()
+                shutil.rmtree(folder, ignore_errors=True)
 
     # -- running -----------------------------------------------------------------------------------------------
 

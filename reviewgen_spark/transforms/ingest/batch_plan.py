@@ -9,7 +9,8 @@ from pyspark.sql import Row, SparkSession
 
 from reviewgen_spark.config import Config, IngestSection
 from reviewgen_spark.transforms.ingest.listing import Delivery, list_landing
-from reviewgen_spark.transforms.ingest.scan import Scan, hash_files, scan_deliveries
+from reviewgen_spark.transforms.ingest.range_scan import scan_deliveries
+from reviewgen_spark.transforms.ingest.scan import Scan, hash_files
 
 SHOWN = 5  # names in a warning
 

@@ -11,6 +11,7 @@ from reviewgen_spark.transforms.ingest.encodings import decode
 from reviewgen_spark.transforms.ingest.source_record import (
     KEPT_BYTES,
     Line,
+    Place,
     SourceRecord,
     UnreadableFileError,
     bounded_lines,
@@ -30,6 +31,11 @@ class CsvRow:
     reason: str | None
     lines: Sequence[Line]
     is_blank: bool = False
+
+    @property
+    def size(self) -> int:
+        """Returns the bytes of its lines."""
+        return sum(line.size for line in self.lines)
 
 
 class CsvFile:
@@ -74,6 +80,15 @@ class CsvFile:
         if text.strip():
             self.header = _header_fields(text, self.separator)
         self.columns = [feed.canonical(name) for name in self.header]
+
+    @property
+    def header_size(self) -> int:
+        """Returns the bytes of the header and of the blank lines before it."""
+        return sum(line.size for line in self.header_lines)
+
+    def continue_in(self, stream: BinaryIO) -> None:
+        """Reads the rows of another stream, which begins with a row of the same file."""
+        self._lines = bounded_lines(stream, self._max_bytes)
 
     def __iter__(self) -> Iterator[CsvRow]:
         """Yields the rows, blank ones too."""
@@ -146,8 +161,8 @@ class _UnclosedQuoteError(Exception):
     """Ends a row whose further line is a record by itself, or that is too long."""
 
 
-def read_csv(file: CsvFile, feed: Feed) -> Iterator[SourceRecord]:
-    """Yields the records of a CSV file.
+def read_csv(file: CsvFile, feed: Feed, place: Place) -> Iterator[SourceRecord]:
+    """Yields the records of a CSV file from a place, where its stream begins.
 
     Raises:
         UnreadableFileError: required columns are missing.
@@ -157,22 +172,26 @@ def read_csv(file: CsvFile, feed: Feed) -> Iterator[SourceRecord]:
     require_columns(file.header, feed)
     names = ColumnNames(feed)
     is_plain = len(set(file.columns)) == len(file.columns)
-    records = (row for row in file if not row.is_blank)
-    for ordinal, row in enumerate(records, start=1):
-        if row.reason == "record_too_long":
-            yield too_long(ordinal, ordinal, row.lines[0].content[:KEPT_BYTES], file.encoding)
-            continue
-        raw = _csv_line(row.fields, file.separator)
-        if row.reason:
-            yield SourceRecord(ordinal, ordinal, raw, None, row.reason)
-            continue
-        values, reason = (
-            (dict(zip(file.columns, row.fields, strict=True)), None)
-            if is_plain
-            else names.merge(zip(file.columns, row.fields, strict=True))
-        )
-        values = {name: value for name, value in values.items() if value != "" or name == "text"}
-        yield SourceRecord(ordinal, ordinal, raw, None if reason else values, reason)
+    for row in file if place.offset < place.stop else ():
+        place.offset += row.size
+        if not row.is_blank:
+            place.ordinal += 1
+            yield _record(row, file, place.ordinal, None if is_plain else names)
+        if place.offset >= place.stop:
+            return
+
+
+def _record(row: CsvRow, file: CsvFile, ordinal: int, names: ColumnNames | None) -> SourceRecord:
+    """Returns the record of a row; `names` merges columns that come twice."""
+    if row.reason == "record_too_long":
+        return too_long(ordinal, ordinal, row.lines[0].content[:KEPT_BYTES], file.encoding)
+    raw = _csv_line(row.fields, file.separator)
+    if row.reason:
+        return SourceRecord(ordinal, ordinal, raw, None, row.reason)
+    pairs = zip(file.columns, row.fields, strict=True)
+    values, reason = (dict(pairs), None) if names is None else names.merge(pairs)
+    values = {name: value for name, value in values.items() if value != "" or name == "text"}
+    return SourceRecord(ordinal, ordinal, raw, None if reason else values, reason)
 
 
 def find_separator(header: str, feed: Feed) -> str:

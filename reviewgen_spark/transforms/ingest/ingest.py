@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, StringType, StructType
 
-from reviewgen_spark.config import Config, IngestSection
+from reviewgen_spark.config import Config
 from reviewgen_spark.errors import StageError
 from reviewgen_spark.schemas import TABLES
 from reviewgen_spark.schemas.arrow import arrow_schema
@@ -22,12 +22,12 @@ from reviewgen_spark.transforms.ingest.batch_plan import SHOWN, active_slices
 from reviewgen_spark.transforms.ingest.columns import FEEDS
 from reviewgen_spark.transforms.ingest.delta_records import delta_records, folders_of, read_delta
 from reviewgen_spark.transforms.ingest.record_parsing import Parsed, parser_of
-from reviewgen_spark.transforms.ingest.scan import file_hash, spread
-from reviewgen_spark.transforms.ingest.source_files import read_records
-from reviewgen_spark.transforms.ingest.source_record import SourceRecord, UnreadableFileError
+from reviewgen_spark.transforms.ingest.scan import spread
+from reviewgen_spark.transforms.ingest.slices import SLICE_SCHEMA, read_slice, slice_rows
+from reviewgen_spark.transforms.ingest.source_record import SourceRecord
 
-_SLICE = "path string, format_code string, hashes array<string>, first_row bigint, last_row bigint"
-_ROWS = 4096  # a chunk of output; bounds a worker's memory
+_ROWS = 4096  # a chunk of output; bounds a worker's memory, as the next does
+_CHARACTERS = 8 * 2**20
 
 
 def ingest_batch(
@@ -183,46 +183,21 @@ def _parse_feed(
     def read_files(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for part in batch.to_pylist():
-                parse = parser_of(feed_code, section.source, zone)
-                records = _slice(posixpath.join(landing, part["path"]), part, feed_code, section)
-                yield from _to_arrow(_parse_all(records, parse, part, erased), schema)
+                records = read_slice(part, feed_code, landing, section, zone)
+                yield from _to_arrow(_parse_all(records, part, erased), schema)
 
-    files = [
-        (one.path, one.format_code, sorted(hashes[one.path]), one.first_row, one.last_row)
-        for one in sorted(slices, key=lambda one: -one.size)
-        if one.format_code != "delta"
-    ]
-    parsed = spread(spark, files, _SLICE).mapInArrow(read_files, schema)
+    files = slice_rows(spark, config, [one for one in slices if one.format_code != "delta"], hashes)
+    parsed = spread(spark, files, SLICE_SCHEMA).mapInArrow(read_files, schema)
     delta_paths = [one.path for one in slices if one.format_code == "delta"]
     for folder, paths in folders_of(delta_paths, spark, landing).items():
         parsed = parsed.unionByName(_parse_delta(spark, folder, paths, feed_code, erased, config, schema))
     return parsed.persist(StorageLevel.DISK_ONLY)
 
 
-def _slice(
-    location: str, part: Mapping[str, Any], feed_code: str, section: IngestSection
-) -> Iterator[SourceRecord | None]:
-    """Yields the file's records up to the slice's last; those before its first are read for their occurrence numbers.
-
-    It yields None for a file that has changed since it was scanned. A damaged file that somebody accepted has the
-    records that its scan counted: the caller compares.
-    """
-    try:
-        if file_hash(location) not in part["hashes"]:
-            yield None
-            return
-        for record in read_records(location, part["format_code"], feed_code, section):
-            if record.ordinal > part["last_row"]:
-                return
-            yield record
-    except (UnreadableFileError, OSError):
-        return
-
-
 def _parse_all(
-    records: Iterator[SourceRecord | None], parse: Any, part: Mapping[str, Any], erased: Erased
+    records: Iterable[tuple[SourceRecord | None, Any]], part: Mapping[str, Any], erased: Erased
 ) -> Iterator[dict[str, Any]]:
-    for record in records:
+    for record, parse in records:
         if record is None:
             yield {"source_file": part["path"], "source_line": 0, "kind": "changed"}
             continue
@@ -261,13 +236,16 @@ def is_erased(parsed: Parsed, raw: str, erased: Erased) -> bool:
 def _to_arrow(rows: Iterator[dict[str, Any]], schema: StructType) -> Iterator[pa.RecordBatch]:
     out = arrow_schema(schema)
     chunk: list[dict[str, Any]] = []
+    size = 0
     for row in rows:
         if "extra" in row:
             row["extra"] = list(row["extra"].items())
+            size += sum(len(value) for _, value in row["extra"])
+        size += len(row.get("text_raw") or row.get("raw_record") or "")
         chunk.append(row)
-        if len(chunk) == _ROWS:
+        if len(chunk) == _ROWS or size > _CHARACTERS:
             yield pa.RecordBatch.from_pylist(chunk, out)
-            chunk = []
+            chunk, size = [], 0
     if chunk:
         yield pa.RecordBatch.from_pylist(chunk, out)
 

@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 import orjson
@@ -12,6 +12,7 @@ from reviewgen_spark.transforms.ingest.columns import ColumnNames, Feed
 from reviewgen_spark.transforms.ingest.encodings import decode
 from reviewgen_spark.transforms.ingest.source_record import (
     KEPT_BYTES,
+    Place,
     SourceRecord,
     UnreadableFileError,
     bounded_lines,
@@ -29,13 +30,16 @@ _TOKEN = re.compile(rb'["\\{}\n]')
 class JsonPart(NamedTuple):
     """A part of a file: a record, or the bytes between two. The parts together are the file.
 
-    Of a record with `is_cut`, which is too long, only the beginning is held.
+    Of a record with `is_cut`, which is too long, only the beginning is held. `size` is its number of bytes, and `lines`
+    the number of physical lines up to its end.
     """
 
     content: bytes
     line: int
     is_record: bool
     is_cut: bool = False
+    size: int = 0
+    lines: int = 0
 
 
 def read_json(stream: io.BufferedReader, feed: Feed, encoding: str, max_bytes: int) -> Iterator[SourceRecord]:
@@ -44,28 +48,45 @@ def read_json(stream: io.BufferedReader, feed: Feed, encoding: str, max_bytes: i
     Raises:
         UnreadableFileError: an array or an object over several lines is not closed.
     """
+    place = Place()
+    yield from read_parts(split_json(stream, max_bytes), feed, encoding, place)
+
+
+def read_parts(parts: Iterable[JsonPart], feed: Feed, encoding: str, place: Place) -> Iterator[SourceRecord]:
+    """Yields the records of parts that begin at a place."""
     reader = JsonObjects(feed, encoding)
-    ordinal = 0
-    for part in split_json(stream, max_bytes):
-        if not part.is_record:
-            continue
-        ordinal += 1
-        content = part.content.strip(_BLANKS).removeprefix(_BOM)
-        if part.is_cut:
-            yield too_long(ordinal, part.line, content, encoding)
-        else:
-            yield reader.record(ordinal, part.line, content)
+    if place.offset >= place.stop:
+        return
+    for part in parts:
+        place.offset += part.size
+        place.line = part.lines
+        if part.is_record:
+            place.ordinal += 1
+            content = part.content.strip(_BLANKS).removeprefix(_BOM)
+            if part.is_cut:
+                yield too_long(place.ordinal, part.line, content, encoding)
+            else:
+                yield reader.record(place.ordinal, part.line, content)
+        if place.offset >= place.stop:
+            return
 
 
 def split_json(stream: io.BufferedReader, max_bytes: int) -> Iterator[JsonPart]:
     """Cuts a stream into records and the bytes between them."""
-    head = stream.peek(_CHUNK)
-    if _is_over_lines(head):
-        yield from _split_objects(stream, max_bytes)
-        return
-    for line in bounded_lines(stream, max_bytes):
+    split = split_objects if is_over_lines(stream) else split_lines
+    return split(stream, max_bytes, 0)
+
+
+def split_lines(stream: BinaryIO, max_bytes: int, lines: int) -> Iterator[JsonPart]:
+    """Cuts a stream with one object a line; `lines` is the number of lines before it."""
+    for line in bounded_lines(stream, max_bytes, lines):
         is_record = bool(line.content.removeprefix(_BOM).strip(_BLANKS))
-        yield JsonPart(line.content, line.number, is_record, line.is_cut)
+        yield JsonPart(line.content, line.number, is_record, line.is_cut, line.size, line.number)
+
+
+def is_over_lines(stream: io.BufferedReader) -> bool:
+    """Returns whether a stream that can `peek` has an array of objects, or objects over several lines."""
+    return _is_over_lines(stream.peek(_CHUNK))
 
 
 def _is_over_lines(head: bytes) -> bool:
@@ -75,7 +96,7 @@ def _is_over_lines(head: bytes) -> bool:
         return text[1:].lstrip(_BLANKS)[:1] in (b"{", b"")
     if not text.startswith(b"{"):
         return False
-    first = next((part for part in _cut(iter([text]), len(text)) if part.is_record), None)
+    first = next((part for part in _cut(iter([text]), len(text), 0) if part.is_record), None)
     if first is None or b"\n" not in first.content:
         return False
     try:
@@ -85,16 +106,17 @@ def _is_over_lines(head: bytes) -> bool:
     return True
 
 
-def _split_objects(stream: BinaryIO, max_bytes: int) -> Iterator[JsonPart]:
+def split_objects(stream: BinaryIO, max_bytes: int, lines: int) -> Iterator[JsonPart]:
     """Cuts a stream at the braces of its outermost objects, so that one malformed object is one record.
 
-    Values between them that are no objects are malformed records too, so nothing is lost without a reason.
+    Values between them that are no objects are malformed records too, so nothing is lost without a reason. `lines` is
+    the number of lines before the stream.
 
     Raises:
         UnreadableFileError: the stream ends inside an object or an array.
     """
     brackets, is_inside, line = 0, False, 1
-    for part in _cut(iter(lambda: stream.read(_CHUNK), b""), max_bytes):
+    for part in _cut(iter(lambda: stream.read(_CHUNK), b""), max_bytes, lines):
         if part.is_record:
             is_inside, line = part.content[-1:] != b"}" and not part.is_cut, part.line
         else:
@@ -114,20 +136,24 @@ def _split_between(part: JsonPart) -> Iterator[JsonPart]:
     start = content.index(value)
     end = start + len(value)
     line = part.line + content.count(b"\n", 0, start)
-    yield JsonPart(content[:start], part.line, is_record=False)
-    yield JsonPart(value, line, is_record=True)
-    yield JsonPart(content[end:], line + value.count(b"\n"), is_record=False)
+    last = line + value.count(b"\n")
+    yield JsonPart(content[:start], part.line, is_record=False, size=start, lines=line - 1)
+    yield JsonPart(value, line, is_record=True, size=len(value), lines=last - 1)
+    yield JsonPart(content[end:], last, is_record=False, size=len(content) - end, lines=part.lines)
 
 
-def _cut(chunks: Iterator[bytes], max_bytes: int) -> Iterator[JsonPart]:
+def _cut(chunks: Iterator[bytes], max_bytes: int, lines: int) -> Iterator[JsonPart]:
     """Yields each outermost object, and the bytes between two. One that is not closed is the last part."""
-    depth, line, start = 0, 1, 1
+    depth, line, start = 0, lines + 1, lines + 1
     in_string = is_escaped = False
     held: list[bytes] = []
     size = 0
+    before = origin = 0  # bytes before the chunk, and before the part
 
-    def part(is_record: bool) -> JsonPart:
-        return JsonPart(b"".join(held)[: KEPT_BYTES if size > max_bytes else None], start, is_record, size > max_bytes)
+    def part(is_record: bool, end: int) -> JsonPart:
+        is_cut = size > max_bytes
+        content = b"".join(held)[: KEPT_BYTES if is_cut else None]
+        return JsonPart(content, start, is_record, is_cut, before + end - origin, line - 1)
 
     for chunk in chunks:
         begin = position = 0
@@ -144,7 +170,8 @@ def _cut(chunks: Iterator[bytes], max_bytes: int) -> Iterator[JsonPart]:
                 if byte == b"{":
                     held.append(chunk[begin : position - 1])
                     if any(held):
-                        yield part(False)
+                        yield part(False, position - 1)
+                        origin = before + position - 1
                     held, size, begin, depth, start = [], 0, position - 1, 1, line
             elif byte == b"\\":
                 is_escaped = in_string
@@ -157,15 +184,16 @@ def _cut(chunks: Iterator[bytes], max_bytes: int) -> Iterator[JsonPart]:
                 if depth == 0:
                     held.append(chunk[begin:position])
                     size += position - begin
-                    yield part(True)
-                    held, size, begin, start = [], 0, position, line
+                    yield part(True, position)
+                    held, size, begin, start, origin = [], 0, position, line, before + position
         rest = chunk[begin:]
         if depth:
             size += len(rest)
         if not depth or size <= max_bytes + len(rest):
             held.append(rest)
+        before += len(chunk)
     if any(held):
-        yield part(depth > 0)
+        yield part(depth > 0, 0)
 
 
 class JsonObjects:

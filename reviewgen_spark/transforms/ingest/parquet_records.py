@@ -11,29 +11,39 @@ from reviewgen_spark.transforms.ingest.columns import ColumnNames, Feed
 from reviewgen_spark.transforms.ingest.csv_records import require_columns
 from reviewgen_spark.transforms.ingest.encodings import MAX_DAMAGE, damage
 from reviewgen_spark.transforms.ingest.json_text import write_json
-from reviewgen_spark.transforms.ingest.source_record import KEPT_BYTES, SourceRecord, UnreadableFileError
+from reviewgen_spark.transforms.ingest.source_record import KEPT_BYTES, Place, SourceRecord, UnreadableFileError
 
-_CHUNK = 4096
+_CHUNK = 4096  # rows that are Python values at once
+_CHUNK_BYTES = 16 * 2**20  # of such rows, by the average of their row group
+_BUFFER = 2**20  # of each column
 
 
 class _Undecodable(str):
     """A text of which too much failed to decode."""
 
 
-def read_parquet(source: Any, feed: Feed, max_bytes: int) -> Iterator[SourceRecord]:
-    """Yields the records of an open Parquet file.
+def open_parquet(source: Any) -> pq.ParquetFile:
+    """Opens a Parquet file. Its columns are read in small buffers, because a row group may be larger than memory."""
+    return pq.ParquetFile(source, buffer_size=_BUFFER)
+
+
+def read_parquet(file: pq.ParquetFile, feed: Feed, max_bytes: int, place: Place) -> Iterator[SourceRecord]:
+    """Yields the records of an open Parquet file from a place, whose offset is a row group.
 
     Raises:
         UnreadableFileError: required columns are missing, or an encrypted or unknown column cannot be read.
     """
-    file = pq.ParquetFile(source)
     require_columns(file.schema_arrow.names, feed)
     names = ColumnNames(feed)
-    ordinal = 0
-    for batch in file.iter_batches(batch_size=_CHUNK):
+    for batch in _batches(file, place):
         columns = [_values(column) for column in batch.columns]
+        group_rows = file.metadata.row_group(place.offset).num_rows
         for row in zip(*columns, strict=True):
-            ordinal += 1
+            place.ordinal += 1
+            place.skip += 1
+            if place.skip == group_rows:
+                place.offset, place.skip = place.offset + 1, 0
+            ordinal = place.ordinal
             values, reason = names.merge(zip(batch.schema.names, row, strict=True))
             try:
                 raw = write_json(values)
@@ -46,6 +56,20 @@ def read_parquet(source: Any, feed: Feed, max_bytes: int) -> Iterator[SourceReco
             if any(isinstance(value, _Undecodable) for value in row):
                 reason = "not_decodable"
             yield SourceRecord(ordinal, ordinal, raw, None if reason else values, reason)
+
+
+def _batches(file: pq.ParquetFile, place: Place) -> Iterator[pa.RecordBatch]:
+    """Yields the rows from a place to its stop."""
+    before = place.skip
+    for number in range(place.offset, min(place.stop, file.num_row_groups)):
+        place.offset, place.skip = number, before
+        group = file.metadata.row_group(number)
+        rows = max(1, min(_CHUNK, _CHUNK_BYTES * group.num_rows // max(1, group.total_byte_size)))
+        for batch in file.iter_batches(batch_size=rows, row_groups=[number]):
+            if before < batch.num_rows:
+                yield batch.slice(before)
+            before = max(0, before - batch.num_rows)
+        place.offset, place.skip = number + 1, 0
 
 
 def _values(column: pa.Array) -> list[Any]:

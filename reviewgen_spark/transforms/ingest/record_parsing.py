@@ -25,6 +25,7 @@ _EXACT = 2**53  # a float from here on may stand for several integers
 _MILLISECONDS = 10**11  # a number of seconds from here on is after the year 5138
 _FIRST_SECOND = 10**8  # 1973; a smaller number is rather a date without separators
 _LOCAL_TIME = re.compile(r"(\d{4})[/.-](\d{1,2})[/.-](\d{1,2})(?:[ T]+(\d{1,2}):(\d{1,2})(?::(\d{1,2}))?)?")
+_REVIEW_COLUMNS = frozenset(REVIEW_COLUMNS)
 ASPECT_LABELS = ("negative", "neutral", "positive")
 
 
@@ -41,12 +42,14 @@ class ReviewParser:
 
     It counts equal records without a review_id, because their number within the file distinguishes them. So 100,000
     anonymous default reviews stay 100,000 reviews, and the same file delivered twice gives the same ids.
+
+    `occurrences` counts the records that the parser has had by their hash. Its first content is of the records before.
     """
 
-    def __init__(self, source: str, timezone: ZoneInfo) -> None:
+    def __init__(self, source: str, timezone: ZoneInfo, occurrences: Counter[str] | None = None) -> None:
         self._source = source
         self._timezone = timezone
-        self._occurrences: Counter[str] = Counter()
+        self._occurrences = Counter() if occurrences is None else occurrences
 
     def parse(self, record: Mapping[str, Any]) -> Parsed:
         """Converts the values of a record to their types.
@@ -69,11 +72,12 @@ class ReviewParser:
         if reasons:
             return Parsed({}, tuple(reasons))
         assert created_at is not None
+        instant = created_at.isoformat()  # in UTC, so the same for the same moment
         if review_id is None:
-            anonymous = _hash(self._source, product_id, user_id, _instant(created_at), text)
+            anonymous = _hash(self._source, product_id, user_id, instant, text)
             self._occurrences[anonymous] += 1
             review_id = _hash(anonymous, self._occurrences[anonymous])
-        record_id = _hash(self._source, review_id, text, title, rating, _instant(created_at))
+        record_id = _hash(self._source, review_id, text, title, rating, instant)
         values = {
             "record_id": record_id,
             "review_id": review_id,
@@ -91,10 +95,15 @@ class ReviewParser:
         return Parsed(values, ())
 
 
-def parser_of(feed_code: str, source: str, timezone: ZoneInfo) -> Callable[[Mapping[str, Any]], Parsed]:
-    """Returns a new parser for one file of a feed; it must be called with the records in their order."""
+def parser_of(
+    feed_code: str, source: str, timezone: ZoneInfo, occurrences: Counter[str] | None = None
+) -> Callable[[Mapping[str, Any]], Parsed]:
+    """Returns a new parser for one file of a feed; it must be called with the records in their order.
+
+    See `ReviewParser` for `occurrences`.
+    """
     if feed_code == "reviews":
-        return ReviewParser(source, timezone).parse
+        return ReviewParser(source, timezone, occurrences).parse
     return partial(parse_gold_label, review_source=source)
 
 
@@ -128,13 +137,10 @@ def _hash(*values: Any) -> str:
     return hashlib.blake2b(orjson.dumps(values), digest_size=16).hexdigest()
 
 
-def _instant(at: datetime) -> str:
-    """Returns the same string for the same moment, whatever its time zone was in the file."""
-    return at.astimezone(UTC).isoformat()
-
-
 def _extra(record: Mapping[str, Any], reasons: list[str]) -> dict[str, str]:
     """Returns the columns that are not known, as JSON texts."""
+    if record.keys() <= _REVIEW_COLUMNS:  # nearly always
+        return {}
     try:
         return {
             str(name): write_json(value)
@@ -192,6 +198,8 @@ def _string(record: Mapping[str, Any], name: str, reasons: list[str], required: 
 
 
 def _rating(value: Any, reasons: list[str]) -> int | None:
+    if type(value) is int and 1 <= value <= 5:  # nearly always
+        return value
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return None
     try:

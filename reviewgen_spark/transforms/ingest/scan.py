@@ -89,6 +89,18 @@ class Tally:
             self._reasons[reason] += 1
             self._first.setdefault(reason, record.ordinal)
 
+    def reasons(self) -> list[tuple[str, int, int]]:
+        """Returns each reason with its number of records, and the first of them."""
+        return [(reason, count, self._first[reason]) for reason, count in self._reasons.items()]
+
+    def include(self, rows: int, bad: int, reasons: Iterable[tuple[str, int, int]]) -> None:
+        """Adds the counts of the records that follow."""
+        for reason, count, first in reasons:
+            self._reasons[reason] += count
+            self._first.setdefault(reason, self.rows + first)
+        self.rows += rows
+        self.bad += bad
+
     def figures(self) -> dict[str, Any]:
         """Returns the counts as columns of a scan."""
         reason, count = next(iter(self._reasons.most_common(1)), (None, 0))
@@ -101,8 +113,8 @@ class Tally:
         }
 
 
-def scan_deliveries(spark: SparkSession, config: Config, deliveries: Sequence[Delivery]) -> list[Scan]:
-    """Reads each delivery once: its hash, its records, and how many of them are malformed. Order is kept."""
+def scan_whole_files(spark: SparkSession, config: Config, deliveries: Sequence[Delivery]) -> list[Scan]:
+    """Reads each delivery by one task: its hash, its records, and how many of them are malformed. Order is kept."""
     readable = [delivery for delivery in deliveries if not delivery.fault]
     rows: dict[str, dict[str, Any]] = {
         delivery.path: {"sha256": "", "row_count": 0, "bad_row_count": 0, "error": delivery.fault}

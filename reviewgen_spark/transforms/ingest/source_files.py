@@ -18,13 +18,14 @@ from reviewgen_spark.transforms.ingest.columns import FEEDS
 from reviewgen_spark.transforms.ingest.csv_records import CsvFile, read_csv
 from reviewgen_spark.transforms.ingest.encodings import Transcoded, detect_encoding
 from reviewgen_spark.transforms.ingest.json_records import read_json
-from reviewgen_spark.transforms.ingest.parquet_records import read_parquet
+from reviewgen_spark.transforms.ingest.parquet_records import open_parquet, read_parquet
 from reviewgen_spark.transforms.ingest.record_parsing import is_whole_record
-from reviewgen_spark.transforms.ingest.source_record import SourceRecord, UnreadableFileError
+from reviewgen_spark.transforms.ingest.source_record import Place, SourceRecord, UnreadableFileError
 
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 _BUFFER = 2**20
 _SMALL = 64 * 2**20  # bytes that any packed file may unpack to
+DAMAGE_ERRORS = (OSError, EOFError, zlib.error, pa.ArrowException, csv.Error, UnicodeError)
 WIDE_ENCODINGS = ("utf-16", "utf-32")  # a newline is not one byte
 
 
@@ -67,18 +68,23 @@ def read_records(
     try:
         if format_code == "parquet":
             with open_seekable(location, section) as source:
-                yield from read_parquet(source, feed, section.max_record_bytes)
+                yield from read_parquet(open_parquet(source), feed, section.max_record_bytes, Place())
             return
         encoding = find_encoding(location, section)
         with open_text(location, encoding, section) as stream:
             encoding = "utf-8" if encoding in WIDE_ENCODINGS else encoding
             if format_code == "csv":
-                yield from read_csv(open_csv(stream, feed_code, encoding, section), feed)
+                file = open_csv(stream, feed_code, encoding, section)
+                yield from read_csv(file, feed, Place(offset=file.header_size))
             else:
                 yield from read_json(stream, feed, encoding, section.max_record_bytes)
-    except (OSError, EOFError, zlib.error, pa.ArrowException, csv.Error, UnicodeError) as error:
-        # The library's own message may quote bytes of the file.
-        raise UnreadableFileError(f"damaged or cut off ({type(error).__name__})") from None
+    except DAMAGE_ERRORS as error:
+        raise damaged(error) from None
+
+
+def damaged(error: Exception) -> UnreadableFileError:
+    """Returns the error of a file that cannot be read on. The library's own message may quote bytes of the file."""
+    return UnreadableFileError(f"damaged or cut off ({type(error).__name__})")
 
 
 def open_csv(stream: BinaryIO, feed_code: str, encoding: str, section: IngestSection) -> CsvFile:
