@@ -1,6 +1,5 @@
 """Writes the output tables of a stage. For a model stage it checks the share of errors first."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
@@ -9,7 +8,7 @@ from pyspark.sql import functions as F
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ErrorShareError
 from reviewgen_spark.orchestration.lease import Lease
-from reviewgen_spark.orchestration.stage import Stage
+from reviewgen_spark.orchestration.stage import Outputs, Stage
 from reviewgen_spark.warehouse.tables import Warehouse, WriteResult
 
 
@@ -22,7 +21,7 @@ class Publisher:
     lease: Lease
 
     def publish(
-        self, stage: Stage, batch: int | None, fingerprint: str, outputs: Mapping[str, DataFrame]
+        self, stage: Stage, batch: int | None, fingerprint: str, outputs: Outputs
     ) -> tuple[dict[str, int], dict[str, int]]:
         """Writes the tables of a stage in a fixed order. A rerun after a kill gives the same tables.
 
@@ -36,7 +35,9 @@ class Publisher:
         versions: dict[str, int] = {}
         for name in stage.writes:
             if stage.max_error_pct is not None and name == stage.writes[0]:
-                counts["errors"] = self._check_errors(stage, outputs[name])
+                rows = outputs[name]
+                assert isinstance(rows, DataFrame)  # a model stage persists its rows
+                counts["errors"] = self._check_errors(stage, rows)
             self.lease.check()
             written = self._write(stage, name, outputs, batch, fingerprint)
             counts[name], versions[name] = written.row_count, written.version
@@ -44,9 +45,7 @@ class Publisher:
                 self.warehouse.export_batch(name, batch)
         return counts, versions
 
-    def _write(
-        self, stage: Stage, name: str, outputs: Mapping[str, DataFrame], batch: int | None, fingerprint: str
-    ) -> WriteResult:
+    def _write(self, stage: Stage, name: str, outputs: Outputs, batch: int | None, fingerprint: str) -> WriteResult:
         if batch is not None:
             if name not in outputs:
                 return self.warehouse.clear_batch(name, batch)

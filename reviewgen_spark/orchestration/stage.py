@@ -13,6 +13,9 @@ from reviewgen_spark.config import Config
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
 
+    from reviewgen_spark.schemas.arrow import ArrowRows
+
+Outputs: TypeAlias = Mapping[str, "DataFrame | ArrowRows"]
 Plan: TypeAlias = tuple[list[dict[str, Any]], list[str]]
 
 
@@ -69,7 +72,7 @@ class Stage:
         scope: `batch` for a stage that turns one batch into one batch, `table` for one that reads whole tables.
         reads: Tables it reads. It depends on the stages that write them.
         writes: Tables it writes, in this order.
-        run: A pure function that returns a DataFrame for each table in `writes`. A batch without rows for a table may
+        run: A pure function that returns the rows of each table in `writes`. A batch without rows for a table may
             leave that table out, which saves an empty write.
         sections: Sections of the configuration whose result fields shape its rows.
         history: Tables of which a batch reads the batches with lower ids, and its own if `reads` has them too.
@@ -98,7 +101,7 @@ class Stage:
     scope: Literal["batch", "table"]
     reads: tuple[str, ...]
     writes: tuple[str, ...]
-    run: Callable[[Inputs], Mapping[str, "DataFrame"]]
+    run: Callable[[Inputs], Outputs]
     sections: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
