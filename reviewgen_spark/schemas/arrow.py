@@ -13,7 +13,7 @@ from pyspark.sql.types import StructType
 class ArrowRows:
     """Describes rows that workers make from the Arrow batches of a DataFrame.
 
-    A table can store them as Parquet files that the workers write, without rows of the JVM (ADR 14).
+    A table can store them as Parquet files that the workers write, without rows of the JVM (ADR 16).
     """
 
     source: DataFrame

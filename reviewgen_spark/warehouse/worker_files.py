@@ -1,4 +1,4 @@
-"""Replaces a batch of a table by Parquet files that the workers write, and commits them by delta-rs (ADR 14).
+"""Replaces a batch of a table by Parquet files that the workers write, and commits them by delta-rs (ADR 16).
 
 Spark makes a row of the JVM from every Arrow batch, and columns again from the rows. For lists of words that costs more
 than the Parquet file. Here the rows stay in Arrow, and Spark gets one row a file.
@@ -19,7 +19,8 @@ from reviewgen_spark.errors import DamagedTableError
 from reviewgen_spark.schemas.arrow import ArrowRows, arrow_schema
 from reviewgen_spark.warehouse.delta_log import DeltaLog
 
-_FILES = "path string, size long, modified long, stats string"
+FILES = "path string, size long, modified long, stats string"
+"""Columns of the rows of `write_file`."""
 _GROUP_BYTES = 32 << 20  # a row group; the memory of a worker
 
 
@@ -54,7 +55,7 @@ def replace_batch_by_workers(log: DeltaLog, rows: ArrowRows, batch_id: int) -> t
     def write(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from write_file(convert(batches), schema, folder, batch_id, mode)
 
-    files = rows.source.mapInArrow(write, _FILES).collect()
+    files = rows.source.mapInArrow(write, FILES).collect()
     for file in files:
         path = folder / file.path
         if not path.is_file() or path.stat().st_size != file.size:

@@ -1,4 +1,4 @@
-"""Tests files that workers write and delta-rs commits (ADR 14), against the same rows written by Spark."""
+"""Tests files that workers write and delta-rs commits (ADR 16), against the same rows written by Spark."""
 
 import json
 import stat
