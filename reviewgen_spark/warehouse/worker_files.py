@@ -48,7 +48,7 @@ def replace_batch_by_workers(log: DeltaLog, rows: ArrowRows, batch_id: int) -> t
     stored = log.stored()
     folder = Path(log.path, f"batch_id={batch_id}")
     folder.mkdir(exist_ok=True)
-    configuration: Any = log.spark._jsc.hadoopConfiguration()  # type: ignore[attr-defined]
+    configuration: Any = log.spark._jsc.hadoopConfiguration()
     mode = 0o666 & ~int(configuration.get("fs.permissions.umask-mode", "022"), 8)  # the mode of Spark's files
     convert, schema = rows.convert, arrow_schema(rows.schema)
 

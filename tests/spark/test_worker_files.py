@@ -1,6 +1,7 @@
 """Tests files that workers write and delta-rs commits (ADR 16), against the same rows written by Spark."""
 
 import json
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -66,14 +67,14 @@ def contents(warehouse: Warehouse, batch: int) -> list[tuple[object, ...]]:
 
 
 def engine(warehouse: Warehouse) -> str:
-    return str(DeltaTable(warehouse.path(NAME)).history(1)[0]["engineInfo"]).split(":")[0]
+    return re.split("[:/]", str(DeltaTable(warehouse.path(NAME)).history(1)[0]["engineInfo"]))[0]
 
 
 def test_workers_write_the_rows_that_spark_writes(spark: SparkSession, warehouse: Warehouse) -> None:
     written = warehouse.replace_batch(NAME, words(spark, 1, 6, tasks=2), 1)
     assert (written, engine(warehouse)) == (WriteResult(warehouse.version(NAME), 6), "delta-rs")
     by_spark = warehouse.replace_batch(NAME, words(spark, 2, 6).frame(), 2)
-    assert (by_spark.row_count, engine(warehouse)) == (6, "Apache-Spark/4")
+    assert (by_spark.row_count, engine(warehouse)) == (6, "Apache-Spark")
     assert contents(warehouse, 1) == contents(warehouse, 2) != []
     again = warehouse.replace_batch(NAME, words(spark, 2, 3), 2)
     assert (again.row_count, len(contents(warehouse, 2)), len(contents(warehouse, 1))) == (3, 3, 6)
@@ -146,7 +147,7 @@ def test_spark_writes_tables_that_demand_more_of_a_writer(spark: SparkSession, w
         warehouse.replace_batch(NAME, words(spark, 1, 2), 1)
     spark.sql(f"ALTER TABLE {table} DROP CONSTRAINT some_words")
     assert warehouse.replace_batch(NAME, words(spark, 1, 2), 1).row_count == 2
-    assert engine(warehouse) == "Apache-Spark/4"
+    assert engine(warehouse) == "Apache-Spark"
     assert len(contents(warehouse, 1)) == 2
 
 
