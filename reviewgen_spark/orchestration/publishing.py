@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import ErrorShareError
 from reviewgen_spark.orchestration.lease import Lease
-from reviewgen_spark.orchestration.stage import Stage
+from reviewgen_spark.orchestration.stage import Outputs, Stage
 from reviewgen_spark.warehouse.tables import Warehouse, WriteResult
 
 
@@ -22,7 +22,7 @@ class Publisher:
     lease: Lease
 
     def publish(
-        self, stage: Stage, fingerprints: Mapping[int | None, str], outputs: Mapping[str, DataFrame]
+        self, stage: Stage, fingerprints: Mapping[int | None, str], outputs: Outputs
     ) -> tuple[dict[int | None, dict[str, int]], dict[str, int]]:
         """Writes the tables of a stage in a fixed order. A rerun after a kill gives the same tables.
 
@@ -44,7 +44,9 @@ class Publisher:
         versions: dict[str, int] = {}
         for name in stage.writes:
             if stage.max_error_pct is not None and name == stage.writes[0]:
-                counts["errors"] = self._check_errors(stage, outputs[name])
+                rows = outputs[name]
+                assert isinstance(rows, DataFrame)  # a model stage persists its rows
+                counts["errors"] = self._check_errors(stage, rows)
             self.lease.check()
             written = self._write(stage, name, outputs, batch, fingerprint)
             counts[name], versions[name] = written.row_count, written.version
@@ -53,23 +55,23 @@ class Publisher:
         return {batch: counts}, versions
 
     def _publish_batches(
-        self, stage: Stage, batches: Sequence[int], outputs: Mapping[str, DataFrame]
+        self, stage: Stage, batches: Sequence[int], outputs: Outputs
     ) -> tuple[dict[int | None, dict[str, int]], dict[str, int]]:
         """Writes several batches of the tables of a stage, with one commit a table."""
         counts: dict[int | None, dict[str, int]] = {batch: {} for batch in batches}
         versions: dict[str, int] = {}
         for name in stage.writes:
+            rows = outputs[name]
+            assert isinstance(rows, DataFrame)  # workers write the files of one batch only
             self.lease.check()
-            versions[name], rows = self.warehouse.replace_batches(name, outputs[name], batches)
+            versions[name], row_counts = self.warehouse.replace_batches(name, rows, batches)
             for batch in batches:
-                counts[batch][name] = rows.get(batch, 0)
+                counts[batch][name] = row_counts.get(batch, 0)
                 if name in self.config.tables.parquet_exports:
                     self.warehouse.export_batch(name, batch)
         return counts, versions
 
-    def _write(
-        self, stage: Stage, name: str, outputs: Mapping[str, DataFrame], batch: int | None, fingerprint: str
-    ) -> WriteResult:
+    def _write(self, stage: Stage, name: str, outputs: Outputs, batch: int | None, fingerprint: str) -> WriteResult:
         if batch is not None:
             if name not in outputs:
                 return self.warehouse.clear_batch(name, batch)

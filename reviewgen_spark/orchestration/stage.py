@@ -13,6 +13,9 @@ from reviewgen_spark.config import Config
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
 
+    from reviewgen_spark.schemas.arrow import ArrowRows
+
+Outputs: TypeAlias = Mapping[str, "DataFrame | ArrowRows"]
 Plan: TypeAlias = tuple[list[dict[str, Any]], list[str]]
 
 
@@ -86,7 +89,7 @@ class Stage:
         optional: Tables it reads if they are there, for scope `batches`. A batch does not wait for them, and is due
             again when they are finished.
         writes: Tables it writes, in this order.
-        run: A pure function that returns a DataFrame for each table in `writes`. A batch without rows for a table may
+        run: A pure function that returns the rows of each table in `writes`. A batch without rows for a table may
             leave that table out, which saves an empty write.
         sections: Sections of the configuration whose result fields shape its rows.
         history: Tables of which a batch reads the batches with lower ids, and its own if `reads` has them too. For a
@@ -118,7 +121,7 @@ class Stage:
     scope: Literal["batch", "batches", "table"]
     reads: tuple[str, ...]
     writes: tuple[str, ...]
-    run: Callable[[Inputs], Mapping[str, "DataFrame"]]
+    run: Callable[[Inputs], Outputs]
     sections: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     history: tuple[str, ...] = ()

@@ -1,10 +1,28 @@
-"""Converts columns of Python values into Arrow batches of a Spark schema, which a worker sends to the JVM."""
+"""Converts columns of Python values into Arrow batches of a Spark schema, on a worker."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
+
+
+@dataclass(frozen=True)
+class ArrowRows:
+    """Describes rows that workers make from the Arrow batches of a DataFrame.
+
+    A table can store them as Parquet files that the workers write, without rows of the JVM (ADR 16).
+    """
+
+    source: DataFrame
+    convert: Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+    schema: StructType
+
+    def frame(self) -> DataFrame:
+        """Returns the rows as a DataFrame."""
+        return self.source.mapInArrow(self.convert, self.schema)
 
 
 def arrow_schema(schema: StructType) -> pa.Schema:

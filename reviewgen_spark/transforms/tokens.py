@@ -10,11 +10,11 @@ from pyspark.sql import functions as F
 
 from reviewgen_spark.config import TokensSection
 from reviewgen_spark.schemas import TABLES
-from reviewgen_spark.schemas.arrow import arrow_schema, in_slices
+from reviewgen_spark.schemas.arrow import ArrowRows, arrow_schema, in_slices
 from reviewgen_spark.transforms.dictionaries import ship_dictionaries, shipped_dictionaries
 
 
-def tokenise_reviews(reviews: DataFrame, clusters: DataFrame, section: TokensSection, dictionaries: Path) -> DataFrame:
+def tokenise_reviews(reviews: DataFrame, clusters: DataFrame, section: TokensSection, dictionaries: Path) -> ArrowRows:
     """Cuts the unique reviews of a batch into words; a review without text has none.
 
     Args:
@@ -26,12 +26,13 @@ def tokenise_reviews(reviews: DataFrame, clusters: DataFrame, section: TokensSec
     return cut_reviews(unique_reviews(reviews, clusters), section, dictionaries)
 
 
-def cut_reviews(reviews: DataFrame, section: TokensSection, dictionaries: Path) -> DataFrame:
+def cut_reviews(reviews: DataFrame, section: TokensSection, dictionaries: Path) -> ArrowRows:
     """Returns the rows of silver_tokens for reviews of any kind; record_id, text_clean and batch_id are read."""
     ship_dictionaries(reviews.sparkSession, dictionaries)
     folder = dictionaries.name
     texts = reviews.select("record_id", "text_clean", "batch_id")
-    return texts.mapInArrow(lambda batches: cut_batches(batches, section, folder), TABLES["silver_tokens"].columns)
+    columns = TABLES["silver_tokens"].columns
+    return ArrowRows(texts, lambda batches: cut_batches(batches, section, folder), columns)
 
 
 def cut_batches(batches: Iterable[pa.RecordBatch], section: TokensSection, folder: str) -> Iterator[pa.RecordBatch]:

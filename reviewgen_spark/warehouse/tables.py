@@ -9,14 +9,17 @@ from typing import Any
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from reviewgen_spark.config import Config
 from reviewgen_spark.errors import SchemaError
 from reviewgen_spark.schemas import TABLES
+from reviewgen_spark.schemas.arrow import ArrowRows
 from reviewgen_spark.warehouse.delta_log import DeltaLog, hadoop_files
 from reviewgen_spark.warehouse.driver_tables import Records, records_of
 from reviewgen_spark.warehouse.schema_evolution import converge, same_type
 from reviewgen_spark.warehouse.table_damage import require_whole
+from reviewgen_spark.warehouse.worker_files import can_workers_write, replace_batch_by_workers
 
 
 @dataclass(frozen=True)
@@ -106,8 +109,12 @@ class Warehouse:
         """Returns the newest version from Delta's log, because DESCRIBE DETAIL takes 600 ms."""
         return self.log(name).version()
 
-    def replace_batch(self, name: str, rows: DataFrame, batch_id: int) -> WriteResult:
+    def replace_batch(self, name: str, rows: DataFrame | ArrowRows, batch_id: int) -> WriteResult:
         """Replaces one whole batch of a review-level table; without rows the batch becomes empty."""
+        if isinstance(rows, ArrowRows):
+            self._require_fit(name, rows.schema)
+            if can_workers_write(self.log(name)):
+                return WriteResult(*replace_batch_by_workers(self.log(name), rows, batch_id))
         return self._write(name, rows, "overwrite", {"replaceWhere": f"batch_id = {batch_id}"})
 
     def replace_batches(self, name: str, rows: DataFrame, batches: Sequence[int]) -> tuple[int, dict[int, int]]:
@@ -127,11 +134,11 @@ class Warehouse:
                 return WriteResult(int(stored.version()), 0)
         return self.replace_batch(name, self.rows(name, []), batch_id)
 
-    def replace(self, name: str, rows: DataFrame) -> WriteResult:
+    def replace(self, name: str, rows: DataFrame | ArrowRows) -> WriteResult:
         """Replaces a whole table."""
         return self._write(name, rows, "overwrite", {})
 
-    def replace_fingerprint(self, name: str, rows: DataFrame, fingerprint: str) -> WriteResult:
+    def replace_fingerprint(self, name: str, rows: DataFrame | ArrowRows, fingerprint: str) -> WriteResult:
         """Replaces the rows that a run with this fingerprint wrote; the others stay."""
         return self._write(name, rows, "overwrite", {"replaceWhere": f"fingerprint = '{fingerprint}'"})
 
@@ -200,20 +207,24 @@ class Warehouse:
             self.edit(deletion.table, keys[index].withColumn("is_gone", F.lit(True)), deletion.on)
         return sorted({deletions[index].table for index in indexes})
 
-    def _write(self, name: str, rows: DataFrame, mode: str, options: Mapping[str, str]) -> WriteResult:
+    def _require_fit(self, name: str, schema: StructType) -> None:
         columns = TABLES[name].columns
-        missing = [c.name for c in columns if c.name not in rows.columns]
+        missing = [c.name for c in columns if c.name not in schema.names]
         wrong = [
-            f"{c.name} is {rows.schema[c.name].dataType.simpleString()}, expected {c.dataType.simpleString()}"
+            f"{c.name} is {schema[c.name].dataType.simpleString()}, expected {c.dataType.simpleString()}"
             for c in columns
-            if c.name in rows.columns and not same_type(rows.schema[c.name].dataType, c.dataType)
+            if c.name in schema.names and not same_type(schema[c.name].dataType, c.dataType)
         ]
-        extra = sorted(set(rows.columns) - set(columns.names))
+        extra = sorted(set(schema.names) - set(columns.names))
         if missing or wrong or extra:
             raise SchemaError(
                 f"{name}: the rows do not fit schemas/: missing {missing}, wrong {wrong}, unknown {extra}"
             )
-        writer = rows.select(*columns.names).write.format("delta").mode(mode)
+
+    def _write(self, name: str, rows: DataFrame | ArrowRows, mode: str, options: Mapping[str, str]) -> WriteResult:
+        rows = rows.frame() if isinstance(rows, ArrowRows) else rows
+        self._require_fit(name, rows.schema)
+        writer = rows.select(*TABLES[name].columns.names).write.format("delta").mode(mode)
         for key, value in options.items():
             writer = writer.option(key, value)
         log = self.log(name)

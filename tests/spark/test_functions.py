@@ -66,7 +66,7 @@ def test_the_functions_agree_with_the_stages(spark: SparkSession, config: Config
     reviews.createOrReplaceTempView("texts")
     model = resolve("review_sentiment", "champion", config.paths.tracking_uri)
     labels = by_id(label_reviews(reviews, model, config.label))
-    words = by_id(cut_reviews(reviews, config.tokens, driver_dictionaries()))
+    words = by_id(cut_reviews(reviews, config.tokens, driver_dictionaries()).frame())
     rows_read = spark.sql(
         f"SELECT record_id, text_raw, text_clean, {SENTIMENT}(text_raw) AS raw, {SENTIMENT}(text_clean) AS clean, "
         f"{TOKENS}(text_raw) AS tokens, {MASK}(text_raw) AS mask, {MASK}(text_clean) AS mask_twice FROM texts"
