@@ -42,6 +42,6 @@ def is_execution(field: FieldInfo) -> bool:
     return bool(_part(field) == "execution")
 
 
-def _part(field: FieldInfo) -> Any:
+def _part(field: FieldInfo) -> object:
     extra = field.json_schema_extra
     return extra.get("part") if isinstance(extra, dict) else None

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from reviewgen_spark.config import load_config
+from reviewgen_spark.config import DedupSection, load_config
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.orchestration.permissions import require_writable
 
@@ -211,3 +211,8 @@ def test_aliases_and_merge_keys_stay_usable(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="x: unknown key") as error:
         load_config("local", [], conf)
     assert len(error.value.args) == 1
+
+
+def test_an_added_setting_is_in_the_fingerprint_only_if_it_is_set() -> None:
+    assert DedupSection().result_part().keys() == {"kinds", "min_jaccard", "ngram", "bands", "rows"}
+    assert DedupSection(window_days=30).result_part()["window_days"] == 30
