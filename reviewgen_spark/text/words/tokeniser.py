@@ -92,7 +92,7 @@ class Tokeniser:
         patterns = [_MARKER, *word_patterns, _PROSE, _NUMBER, _DECIMAL, _MEASURE]
         first_characters = "".join({re.escape(word[0]) for word in mixed_words})
         self._spans = re.compile(rf"([{_LATIN}\[0-9{_DIGITS}十{_MEASURES}{first_characters}](?:{'|'.join(patterns)}))")
-        self._english = _English()
+        self._english = _english()
 
     def __reduce__(self) -> tuple[type["Tokeniser"], tuple[TokensSection, Path]]:
         return Tokeniser, (self.section, self.dictionaries)
@@ -170,6 +170,12 @@ class _English:
             for name in ("C#", "F#", "c#", "f#"):
                 self._pipeline.tokenizer.add_special_case(name, [{"ORTH": name}])
         return [token.text for token in self._pipeline.tokenizer(text) if not token.is_space]
+
+
+@lru_cache(maxsize=1)
+def _english() -> _English:
+    """Returns the English tokenizer of this process, because spaCy's takes 0.1 s to make."""
+    return _English()
 
 
 @lru_cache(maxsize=4)
