@@ -13,9 +13,13 @@ _LEAST = 0.4  # the least score of the second part
 _DEGREES = word_set(
     "很 太 挺 最 超 更 较 蛮 极 真 就 还 也 都 零 比较 非常 特别 相当 越来越 有点 十分 极其 更为 绝对 完全 确实"
 )
-_THINGS = BAD_THINGS | GOOD_THINGS | word_set(
-    "速度 网速 服务 环境 味道 口味 设备 内容 文笔 情节 系统 操作 效果 疗效 屏幕 画面 音质 声音 材质 面料 做工 "
-    "包装 物流 发货 反应 态度 外观 颜色 信号 温度 空气 布局 功能 携带 使用 安装 手感 语言 物流速度 反应速度 服务态度"
+_THINGS = (
+    BAD_THINGS
+    | GOOD_THINGS
+    | word_set(
+        "速度 网速 服务 环境 味道 口味 设备 内容 文笔 情节 系统 操作 效果 疗效 屏幕 画面 音质 声音 材质 面料 做工 "
+        "包装 物流 发货 反应 态度 外观 颜色 信号 温度 空气 布局 功能 携带 使用 安装 手感 语言 物流速度 反应速度 服务态度"
+    )
 )
 # Words whose parts mean something else.
 _WHOLE = word_set("真正 真切 真假 真凶 零碎 零次 零修 更正 较正 还俗 蛮干 极顶 超自然 太祝 就近 最近")
@@ -54,7 +58,7 @@ class JoinedWords:
             if head in _DEGREES and abs(self._scores.get(tail, 0.0)) >= _LEAST:
                 return length
             if head in _THINGS and (
-                tail in DIRECTIONS or (tail in self._scores and (len(tail) > 1 or tail in "好差贵"))
+                tail in DIRECTIONS or tail == "比" or (tail in self._scores and (len(tail) > 1 or tail in "好差贵"))
             ):
                 return length
         return 0

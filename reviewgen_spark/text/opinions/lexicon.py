@@ -96,6 +96,11 @@ class Lexicon:
         """Returns how positive the tokens are, -1 to 1. The score is 0.0 if no word is in the lists."""
         return self.judge(tokens).score
 
+    def score_behind(self, label: str, tokens: Sequence[str]) -> float:
+        """Returns the score of the tokens behind a label. The label counts if they are its direction: 噪音：小."""
+        is_direction = label in RULE_WORDS and self._rules.read([label, *map(str.lower, tokens)], 0)
+        return self.score([label, *tokens] if is_direction else tokens)
+
     def judge(self, tokens: Sequence[str]) -> LexiconScore:
         """Returns the score and the number of sentiment words."""
         words = self._joined.split([_NOT_FORMS.get(word, word) for word in map(str.lower, tokens)])

@@ -42,6 +42,7 @@ _FILLERS = word_set(
     "是 也 有 会 的 得 相对 偏 略 还 就 都 又 真 is are was were a an the 确实 真的 控制 算 要 几乎 基本"
 )
 _THAN = "比"
+_COLONS = frozenset(":：")  # 噪音：小
 _NONE = frozenset(["没有", "没", "无"])
 _AT_ALL = word_set("一点 一点点 一丝 半点 丝毫 任何 什么 啥 一点儿")
 _EVEN = frozenset(["都", "也"])
@@ -98,12 +99,9 @@ class PhraseRules:
         return self._unfound(words, index)
 
     def _unfound(self, words: list[str], index: int) -> _Match | None:
-        width = 1
-        if words[index] in _UNFOUND_VERBS:
-            if words[index + 1 : index + 2] and words[index + 1] in _UNFOUND_ENDS:
-                width = 2
-            else:
-                return None
+        width = 1 if words[index] in _UNFOUND else 2
+        if width == 2 and not _is_unfound_pair(words, index):
+            return None
         end = index + width
         while end < min(index + width + 3, len(words)) and words[end] in _UNFOUND_FILLERS:
             end += 1
@@ -132,7 +130,7 @@ class PhraseRules:
             if is_negated:
                 return (_NOT_MUCH if before > 0 else _NOT_LITTLE), 1
             return (_MUCH_SCORE if before > 0 else _LITTLE_SCORE), 1
-        degree, is_negated, end, last = 1.0, False, index + 1, index + 5
+        degree, is_negated, is_compared, end, last = 1.0, False, False, index + 1, index + 5
         while end < len(words) and end < last:
             word = words[end]
             if word[0] == "不" and len(word) == 2 and word[1] in DIRECTIONS:  # 不高 is one word
@@ -141,16 +139,19 @@ class PhraseRules:
                 if is_negated:
                     return (_NOT_MUCH if word in _MUCH else _NOT_LITTLE), end - index + 1
                 return (_MUCH_SCORE if word in _MUCH else _LITTLE_SCORE) * min(degree, 2.0), end - index + 1
-            if word in _NONE and _is_end(words, end + 1):  # 异味几乎没有
-                return _NOT_MUCH, end - index + 1
-            if word == _THAN:  # the word behind it is what is compared
-                end += 1
-                last += 2
+            none = 1 if word in _NONE or word in _UNFOUND else 2 if _is_unfound_pair(words, end) else 0
+            if none and _is_end(words, end + none):  # 异味几乎没有, 噪音听不到
+                return _NOT_MUCH, end - index + none
+            if word == _THAN:  # any words may follow: 价格比实体店低
+                is_compared = True
+                last += 3
             elif word in self._negations:
                 is_negated = True
             elif word in self._degrees:
                 degree *= self._degrees[word]
-            elif word not in _FILLERS:
+            elif word in CLAUSE_ENDS and not (word in _COLONS and end == index + 1):
+                return None
+            elif word not in _FILLERS and word not in _COLONS and not is_compared:
                 return None
             end += 1
         return None
@@ -183,6 +184,10 @@ def _is_end(words: list[str], index: int) -> bool:
     if index < len(words) and words[index] in _FEW_AFTER:
         index += 1
     return index >= len(words) or words[index] in CLAUSE_ENDS
+
+
+def _is_unfound_pair(words: list[str], index: int) -> bool:
+    return words[index] in _UNFOUND_VERBS and index + 1 < len(words) and words[index + 1] in _UNFOUND_ENDS
 
 
 def _direction_before(words: list[str], index: int) -> int:

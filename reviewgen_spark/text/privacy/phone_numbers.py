@@ -25,7 +25,7 @@ _MOBILE_GROUPS = (
 )
 _CALL = (
     r"(?=[电手座热固致联打拨TtCcMmPpWwDdRrFf])(?:电话|手机|座机|热线|固话|致电|联系方式|打|拨|(?<![A-Za-z])(?:[Tt][Ee][Ll]|[Cc]all|[Cc]ell|[Mm]obile"
-    r"|[Pp]hone|[Tt]ext(?= me)|[Rr]ing(?= me)|[Dd]ial|[Ff]ax|[Mm]y(?= number is)"
+    r"|[Pp]hone|[Tt]ext(?= me| [(0-9])|[Rr]ing(?= me)|[Dd]ial|[Ff]ax|[Mm]y(?= number is)"
     r"|[Ww]hats[Aa]pp)(?: ?me)?(?: ?at| ?on)?)(?: ?number| ?[Nn]o\.?)?号?码?(?: is)?"
 )
 # Any grouping of a mobile number behind a word: 电话 139 12 34 56 78.

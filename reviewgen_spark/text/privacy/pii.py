@@ -72,7 +72,7 @@ def pseudonym(user_id: str, key: bytes) -> str:
 # - a number before a word for a building, or before English words that end like a street
 # A single digit does not match, because one review of three has one.
 _JOINED = rf" \-.()_/~,\[\]|+:=*、，\u20e3\ufe0f{MARKS}"
-_STREET = "st|street|ave|avenue|rd|road|dr|drive|ln|lane|blvd|boulevard|ct|court|pl|place|way|terrace|square"
+_STREET = "st|street|ave|avenue|rd|road|dr|drive|ln|lane|blvd|boulevard|ct|court|pl|place|way|terrace|square|parkway|pkwy|highway|hwy|circle"
 GATE = re.compile(
     f"[0-9@\uff10-\uff19\uff20{WECHAT_SIGNS}卫WwVv√加➕{NUMERALS}十{PROVINCES}新]"
     rf"(?:(?<=[0-9])(?:(?:[{_JOINED}]{{0,3}}[0-9\uff10-\uff19{NUMERALS}]){{4}}"
@@ -95,6 +95,11 @@ _LONGER_RUN = re.compile(rf"[0-9](?:[{_JOINED}]{{0,3}}[0-9]){{6}}")
 _CHAT_GATE = re.compile(
     rf"[{WECHAT_SIGNS}卫伟喂位绿vV√✔∨\]]|[wW][xXeE .·\[-]|纸飞|电报|(?i:telegram|tg|line ?id|skype|ins)"
 )
+_OTHER_CHAT_GATE = re.compile("line ?id|skype|telegram", re.IGNORECASE)
+_ENGLISH_HINTS = (
+    *("ame: ", "ame is ", "ecipient", "eceiver", "onsignee", "ddressee"),
+    *("O box", "O Box", "O. Box", "O. box", "o box", "O BOX"),
+)
 _PLATE_GATE = re.compile(rf"[{PROVINCES}新][A-Za-z]")
 
 
@@ -107,11 +112,7 @@ def mask(text: str) -> Masked:
     Masked(text='2019年买的iPhone 11,5999元', counts={})
     """
     line = text.replace("\n", " ") if "\n" in text else text
-    if (
-        not GATE.search(line)
-        and not (("人" in line or "姓名" in line) and person_names.HINT.search(line))
-        and not (("com" in line or "[URL]" in line or "org" in line) and _SPOKEN_HOST.search(line))
-    ):
+    if not GATE.search(line) and not _has_rare_hint(line):
         return Masked(text, {})
     counts: dict[str, int] = {}
     while True:
@@ -119,6 +120,16 @@ def mask(text: str) -> Masked:
         text = _round(text, counts)
         if text == previous:
             return Masked(text, counts)
+
+
+def _has_rare_hint(line: str) -> bool:
+    """Checks for personal data that has no match of `GATE`: names, spelt out hosts, chat names and English words."""
+    return bool(
+        (("人" in line or "姓名" in line) and person_names.HINT.search(line))
+        or (("com" in line or "[URL]" in line or "org" in line) and _SPOKEN_HOST.search(line))
+        or (("id" in line or "ID" in line or "elegram" in line or "kype" in line) and _OTHER_CHAT_GATE.search(line))
+        or (line.isascii() and any(map(line.__contains__, _ENGLISH_HINTS)))
+    )
 
 
 def _round(text: str, counts: dict[str, int]) -> str:

@@ -130,7 +130,9 @@ _FLAT = (
 _CITY = r"(?:,? ?[A-Z][a-z]+(?: [A-Z][a-z]+){0,2})"
 _ZIP = r"(?:,? ?(?:[A-Z]{2} ?[0-9]{5}(?:-[0-9]{4})?|[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2})\b)"
 _STATE = r"(?:,? ?[A-Z]{2}\b)"
+_BOX = r"(?<![A-Za-z])[Pp]\.? ?[Oo]\.? ?[Bb]ox ?(?:[Nn]o\.? ?|# ?)?[0-9]{1,6}(?![0-9])"
 _ENGLISH = (
+    re.compile(_BOX),
     re.compile(rf"(?<![0-9A-Za-z.$]){_STREET}{_FLAT}{_CITY}?(?:{_ZIP}|{_STATE})?"),
     re.compile(rf"(?<![0-9A-Za-z.$]){_STREET}{_FLAT}?{_CITY}?{_ZIP}"),
     re.compile(
@@ -139,7 +141,9 @@ _ENGLISH = (
         rf"(?P<id>{_ANY_STREET}{_FLAT}?{_CITY}?(?:{_ZIP}|{_STATE})?)"
     ),
 )
-_ENGLISH_HINT = re.compile(rf"[0-9][A-Za-z]? (?=[A-Za-z0-9])(?:[A-Za-z0-9'.]{{1,16}} ){{1,4}}(?i:{_SUFFIX})\b")
+_ENGLISH_HINT = re.compile(
+    rf"[Bb]ox ?(?:[Nn]o\.? ?|# ?)?[0-9]|[0-9][A-Za-z]? (?=[A-Za-z0-9])(?:[A-Za-z0-9'.]{{1,16}} ){{1,4}}(?i:{_SUFFIX})\b"
+)
 
 
 def find(text: str) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from reviewgen_spark.text.words.word_lists import word_set
 # ends a sentence before a space. Reviews often omit the space. So it also ends one after Chinese, or between a small
 # letter and a capital letter (on her.I love it).
 _END = re.compile(
-    r"[。！？!?…]+[。！？!?….~～]*[\"'”’」』）)\]]*[.。]*\s*"
+    r"[。！？!?…]+[。！？!?….~～]*[\"'”’」』）)\]】]*[.。]*\s*"
     r"|(?<!\be\.g)(?<!\bi\.e)(?<!\b[A-Za-z])\.+[\"'”’)\]]*(?:\s+|$)"
     r"|(?<=[a-z]{2})\.(?=[A-Z])"
     r"|(?<=[\u3400-\u9fff])\.+(?![0-9A-Za-z])\s*"
@@ -22,7 +22,7 @@ _BREAKS = frozenset("\n\r\u2028\u2029")
 # A blank between two Chinese words often stands for a comma. A blank before a short label (Screen: …) ends the clause.
 _HANS = "\u3400-\u9fff"
 _CLAUSE_END = re.compile(
-    r"[,，;；、:：。！？!?…]+\s*|(?<!\s)\s+(?:but|however|although|though)\s+|(?=但是|但|不过|可是|就是)|[\n\r\u2028\u2029]\s*"
+    r"[,，;；、:：。！？!?…]+\s*|(?<!\s)\s+(?:but|however|although|though)\s+|(?=但是|但|不过|可是|就是|【)|[\n\r\u2028\u2029]\s*"
     rf"|(?<=[{_HANS}])[^\S\n\r\u2028\u2029]+(?=[{_HANS}])|(?<!\s)\s+(?=[{_HANS}A-Za-z0-9/]{{1,12}}[:：](?![/0-9]))"
 )
 _LONG = 40  # characters; a longer Chinese sentence is split at its commas
@@ -101,7 +101,7 @@ def _sentence_ends(text: str) -> list[int]:
 def _ends_after_bracket(text: str, match: re.Match[str]) -> bool:
     """Checks that a run of closing marks ends a sentence: 很好（红……），不错 continues after the bracket."""
     marks = match[0]
-    is_ellipsis, is_bracket = not marks.rstrip("）)").strip("….~"), marks[-1] in "）)"
+    is_ellipsis, is_bracket = not marks.rstrip("）)】]").strip("….~"), marks[-1] in "）)】]"
     if text[match.end()] in "，,、；;：:":
         return not (is_ellipsis or is_bracket)
     return not (is_ellipsis and is_bracket)
