@@ -27,6 +27,7 @@ from typing import NamedTuple
 from reviewgen_spark.errors import ConfigError
 from reviewgen_spark.text.opinions.joined_words import JoinedWords
 from reviewgen_spark.text.opinions.phrase_rules import (
+    AT_ALL,
     CLAUSE_ENDS,
     FEW_BAD,
     FEW_GOOD,
@@ -39,7 +40,24 @@ from reviewgen_spark.text.words.word_lists import read_lines, read_words
 
 _NEVER = frozenset(["从来", "从", "从来没有", "从没", "从未", "never"])
 _SO = frozenset(["这么", "如此", "这样", "那么", "so", "such"])
-_NOT_FORMS = {"n’t": "n't", "nt": "n't"}  # spaCy splits dont into do and nt
+# spaCy splits dont into do and nt. The others are frequent typing errors.
+_NOT_FORMS = dict.fromkeys(
+    (
+        "n’t",
+        "nt",
+        "dosent",
+        "dosen't",
+        "doesen't",
+        "does'nt",
+        "do'nt",
+        "did'nt",
+        "is'nt",
+        "was'nt",
+        "would'nt",
+        "could'nt",
+    ),
+    "n't",
+)
 _ZERO = frozenset(["零", "0", "zero"])  # a negation directly before a word: 零差评
 _BUT = frozenset(["but", "however", "although", "though", "但", "但是", "不过", "可是", "而且"])
 _THEN = frozenset(["就", "便"])
@@ -155,6 +173,8 @@ class Lexicon:
                 negations += 1
                 degree_after_negation = token in self.degrees
             elif token in self.degrees:
+                if negations and token in AT_ALL:  # 没有一点优点
+                    continue
                 degree *= self.degrees[token]
                 degree_after_negation = negations > 0
         if before and before[-1] in _ZERO:
@@ -167,7 +187,7 @@ class Lexicon:
             return 1.6
         if negations % 2:
             if degree_after_negation:
-                return _WEAKENED_NEGATION
+                return min(_WEAKENED_NEGATION, -_ABSENT / value) if value > ONLY_FREQUENT else _WEAKENED_NEGATION
             if value > 0:
                 return _NEGATED_PRAISE * degree
             return min(_NEGATED_BLAME * degree, _ABSENT / value if value < -ONLY_FREQUENT else 0.0)

@@ -25,18 +25,18 @@ BAD_THINGS = word_set(
     "price prices pricing cost costs noise"
 )
 GOOD_THINGS = word_set(
-    "质量 品质 分量 份量 续航 效率 像素 清晰度 分辨率 亮度 颜值 档次 性能 舒适度 灵敏度 精度 精确度 准确度 纯度 "
+    "质量 品质 分量 份量 续航 效率 性价比 像素 清晰度 分辨率 亮度 颜值 档次 性能 舒适度 灵敏度 精度 精确度 准确度 纯度 "
     "还原度 好评率 辨识度 贴合度 专业度 水平 水准 quality resolution"
 )
 _MUCH = word_set(
     "大 高 重 多 浓 强 严重 明显 偏高 偏大 偏重 偏贵 太大 太高 太重 太多 过高 过大 过重 很大 很高 很重 很多 "
-    "很浓 超大 快 high loud"
+    "很浓 超大 快 长 昂贵 high loud"
 )
 _LITTLE = word_set(
-    "小 低 轻 少 弱 淡 轻微 偏低 偏小 很小 很低 很少 很轻 很淡 超低 超小 较低 较小 极低 极小 慢 low little minimal"
+    "小 低 轻 少 弱 淡 轻微 偏低 偏小 很小 很低 很少 很轻 很淡 短 低廉 超低 超小 较低 较小 极低 极小 慢 low little minimal"
 )
-DIRECTIONS = frozenset(word for word in _MUCH | _LITTLE if len(word) == 1)
-_GOOD_DIRECTIONS = word_set("高 低 少 足 小 强 差 短 high low")  # 质量大不如前 has none of them
+DIRECTIONS = _MUCH | _LITTLE
+_GOOD_DIRECTIONS = frozenset("高低少小强短长")  # 质量大不如前 has none of them
 _AMOUNTS = word_set("lot lots plenty ton tons much")
 _FILLERS = word_set(
     "是 也 有 会 的 得 相对 偏 略 还 就 都 又 真 is are was were a an the 确实 真的 控制 算 要 几乎 基本"
@@ -44,8 +44,9 @@ _FILLERS = word_set(
 _THAN = "比"
 _COLONS = frozenset(":：")  # 噪音：小
 _NONE = frozenset(["没有", "没", "无"])
-_AT_ALL = word_set("一点 一点点 一丝 半点 丝毫 任何 什么 啥 一点儿")
+AT_ALL = word_set("一点 一点点 一丝 半点 丝毫 任何 什么 啥 一点儿")
 _EVEN = frozenset(["都", "也"])
+_BY_PRODUCT = word_set("味道 声音 味儿 颜色 香味")  # 一点味道都没有 is praise or criticism
 _NOTHING = frozenset(["毫无", "全无"])
 _MUCH_SCORE, _LITTLE_SCORE, _NOT_MUCH, _NOT_LITTLE = -0.6, 0.6, 0.5, -0.5
 _FEW = word_set("少 很少 较少 极少 偏少 太少 不多 更少 特别少 非常少")
@@ -61,7 +62,7 @@ _UNFOUND = frozenset(verb + end for verb in _UNFOUND_VERBS for end in _UNFOUND_E
 _UNFOUND_FILLERS = word_set("任何 一点 一丝 丝毫 什么 啥 的 有 有任何 有什么 半点 明显 太大 多少 哪里 一点点 一个 点")
 _UNFOUND_SCORE = 0.6
 
-RULE_WORDS = BAD_THINGS | GOOD_THINGS | _NOTHING | _UNFOUND_VERBS | _UNFOUND | _AT_ALL
+RULE_WORDS = BAD_THINGS | GOOD_THINGS | _NOTHING | _UNFOUND_VERBS | _UNFOUND | AT_ALL
 """The words at which a rule can apply."""
 
 _Match = tuple[float, int]  # a score, and the number of words that it covers
@@ -89,7 +90,7 @@ class PhraseRules:
             return self._direction(words, index)
         if word in GOOD_THINGS:
             return self._good_direction(words, index)
-        if word in _AT_ALL:
+        if word in AT_ALL:
             return self._none_at_all(words, index)
         if word in _NOTHING:
             if index + 1 == len(words) or words[index + 1] in CLAUSE_ENDS or self._longest(words, index)[1] > 1:
@@ -113,7 +114,12 @@ class PhraseRules:
         return (_UNFOUND_SCORE if value < 0 else -_UNFOUND_SCORE), end - index + entry_width
 
     def _none_at_all(self, words: list[str], index: int) -> _Match | None:
-        """Returns the score of 一点毛病都没有 or 一点诚意都没有. Something without a score is missed."""
+        """Returns the score of 一点毛病都没有, 一点诚意都没有 or 一点都不保暖. Something without a score is missed."""
+        if words[index + 1 : index + 2] and words[index + 1] in _EVEN and words[index + 2 : index + 3] == ["不"]:
+            value, width = self._longest(words, index + 3) if index + 3 < len(words) else (0.0, 0)
+            return (copysign(_UNFOUND_SCORE, -value), 3 + width) if value else None
+        if words[index + 1 : index + 2] and words[index + 1] in _BY_PRODUCT:
+            return None
         for even in range(index + 2, min(index + 5, len(words) - 1)):
             if words[even] in _EVEN and words[even + 1] in _NONE and _is_end(words, even + 2):
                 value = self._longest(words, index + 1)[0]
@@ -133,8 +139,8 @@ class PhraseRules:
         degree, is_negated, is_compared, end, last = 1.0, False, False, index + 1, index + 5
         while end < len(words) and end < last:
             word = words[end]
-            if word[0] == "不" and len(word) == 2 and word[1] in DIRECTIONS:  # 不高 is one word
-                is_negated, word = not is_negated, word[1]
+            if word[0] == "不" and word[1:] in DIRECTIONS:  # 不高 is one word
+                is_negated, word = not is_negated, word[1:]
             if word in _MUCH or word in _LITTLE:
                 if is_negated:
                     return (_NOT_MUCH if word in _MUCH else _NOT_LITTLE), end - index + 1

@@ -88,7 +88,7 @@ GATE = re.compile(
     r"|(?<=[微薇威徽])(?:[:：A-Za-z]| [:：]|\[爱)|(?<=卫)星[ :：号A-Za-z])"
 )
 _SPOKEN_HOST = re.compile(
-    r"(?:[#$&*★☆●◎^￥@a)\]}>]|艾特|鼠| at) ?\[URL\]|[.点。丶·,，t)\]] ?(?:com|cn|net|org)", re.IGNORECASE
+    r"(?:[#$&*★☆●◎^￥@a)）\]}>]|艾特|鼠| at) ?\[URL\]|[.点。丶·,，t)\]] ?(?:com|cn|net|org)", re.IGNORECASE
 )
 _LONG_RUN = re.compile(rf"[0-9](?:[{_JOINED}]{{0,3}}[0-9]){{4}}")
 _LONGER_RUN = re.compile(rf"[0-9](?:[{_JOINED}]{{0,3}}[0-9]){{6}}")

@@ -36,7 +36,7 @@ _BEFORE_NUMBER = word_set(
     "no nos nr vol fig figs pp ch chap ver art approx ca jan feb mar apr jun jul aug sep sept oct nov dec rs tel"
 )
 _BEFORE_SMALL = word_set(
-    "st jr sr inc ltd co corp bros etc approx est min max avg oz lb lbs ft hr hrs sec qty incl excl orig "
+    "st ave blvd rd jr sr inc ltd co corp bros etc approx est min max avg oz lb lbs ft hr hrs sec qty incl excl orig "
     "misc cont viz gal tbsp tsp mins pcs pkg wt temp govt univ assoc dist intl mfg mfr"
 )
 _ABBREVIATION = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,6}$")
