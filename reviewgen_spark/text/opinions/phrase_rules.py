@@ -117,13 +117,13 @@ class PhraseRules:
         """Returns the score of 一点毛病都没有, 一点诚意都没有 or 一点都不保暖. Something without a score is missed."""
         if words[index + 1 : index + 2] and words[index + 1] in _EVEN and words[index + 2 : index + 3] == ["不"]:
             value, width = self._longest(words, index + 3) if index + 3 < len(words) else (0.0, 0)
-            return (copysign(_UNFOUND_SCORE, -value), 3 + width) if value else None
+            return (copysign(_UNFOUND_SCORE, -value), 3 + width) if abs(value) > ONLY_FREQUENT else None
         if words[index + 1 : index + 2] and words[index + 1] in _BY_PRODUCT:
             return None
         for even in range(index + 2, min(index + 5, len(words) - 1)):
             if words[even] in _EVEN and words[even + 1] in _NONE and _is_end(words, even + 2):
                 value = self._longest(words, index + 1)[0]
-                is_bad = value < 0 or words[index + 1] in BAD_THINGS
+                is_bad = value < -ONLY_FREQUENT or words[index + 1] in BAD_THINGS
                 return copysign(_UNFOUND_SCORE, 1 if is_bad else -1), even + 2 - index
             if words[even] in CLAUSE_ENDS:
                 break

@@ -33,12 +33,13 @@ _ANNOUNCED = (
 
 # Two or three capitalised words behind an English label. "Product name: …" is no label of a person.
 _ENGLISH = (
-    r"(?<![A-Za-z])(?:[Rr]ecipient|[Rr]eceiver|[Cc]onsignee|[Aa]ddressee|(?<![a-z] )Name|(?:[Ff]ull|[Mm]y) name)"
+    r"(?<![A-Za-z])(?:[Rr]ecipient|(?<![a-z] )Name|(?:[Ff]ull|[Mm]y) name)"
     r"(?:'s name| name)?(?: ?[:：=] ?| is )(?P<id>[A-Z][a-z]+(?: [A-Z]\.?)?(?: [A-Z][A-Za-z'\-]+){1,2})(?![A-Za-z])"
 )
 
-NAMES = (Pattern("NAME", re.compile(_ANNOUNCED)), Pattern("NAME", re.compile(_ENGLISH)))
-HINT = re.compile(
-    "[人名](?:(?<=[件货系]人)|(?<=[件货系] 人)|(?<=姓名))|(?:ecipient|eceiver|onsignee|ddressee|[Nn]ame)(?: name|'s name)?(?: ?[:：=]| is )"
-)
+NAMES = (Pattern("NAME", re.compile(_ANNOUNCED)),)
+ENGLISH_NAMES = (Pattern("NAME", re.compile(_ENGLISH)),)
+HINT = re.compile("[人名](?:(?<=[件货系]人)|(?<=[件货系] 人)|(?<=姓名))")
 """Matches a word that announces a name, as a fast check."""
+ENGLISH_HINTS = ("ame: ", "ame is ", "ecipient")
+"""One of these is before every English name."""
