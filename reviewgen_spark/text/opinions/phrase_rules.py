@@ -1,7 +1,7 @@
 """Reads phrases whose opinion is in their structure, and not in the score of a word.
 
-- Little of something bad is praise, much of it is criticism: 色差小, 噪音很大, 价格比别家高. For something good the reverse
-  holds: 分量少, low quality.
+- Little of something bad is praise, much of it is criticism: 色差小, 噪音很大, 价格比别家高. For something good the
+  reverse holds: 分量少, low quality.
 - Few of something that has a score: 毛病少, 好评少.
 - What cannot be found is reversed: 挑不出毛病, 闻不到异味.
 - None at all: 一点毛病都没有, 一点诚意都没有, 毫无新意.
@@ -33,7 +33,8 @@ _MUCH = word_set(
     "很浓 超大 快 长 昂贵 high loud"
 )
 _LITTLE = word_set(
-    "小 低 轻 少 弱 淡 轻微 偏低 偏小 很小 很低 很少 很轻 很淡 短 低廉 超低 超小 较低 较小 极低 极小 慢 low little minimal"
+    "小 低 轻 少 弱 淡 轻微 偏低 偏小 很小 很低 很少 很轻 很淡 短 低廉 超低 超小 较低 较小 极低 极小 慢 "
+    "low little minimal"
 )
 DIRECTIONS = _MUCH | _LITTLE
 _GOOD_DIRECTIONS = frozenset("高低少小强短长")  # 质量大不如前 has none of them
@@ -131,20 +132,16 @@ class PhraseRules:
 
     def _direction(self, words: list[str], index: int) -> _Match | None:
         """Returns the score of a bad thing and its direction (噪音有点大, 价格不高), and the number of their words."""
-        if words[index].isascii() and (before := _direction_before(words, index)):
-            is_negated = index > 1 and words[index - 2] in self._negations
-            if is_negated:
-                return (_NOT_MUCH if before > 0 else _NOT_LITTLE), 1
-            return (_MUCH_SCORE if before > 0 else _LITTLE_SCORE), 1
+        if words[index].isascii() and (direction := _direction_before(words, index)):
+            return _direction_score(direction, index > 1 and words[index - 2] in self._negations), 1
         degree, is_negated, is_compared, end, last = 1.0, False, False, index + 1, index + 5
         while end < len(words) and end < last:
             word = words[end]
             if word[0] == "不" and word[1:] in DIRECTIONS:  # 不高 is one word
                 is_negated, word = not is_negated, word[1:]
-            if word in _MUCH or word in _LITTLE:
-                if is_negated:
-                    return (_NOT_MUCH if word in _MUCH else _NOT_LITTLE), end - index + 1
-                return (_MUCH_SCORE if word in _MUCH else _LITTLE_SCORE) * min(degree, 2.0), end - index + 1
+            if word in DIRECTIONS:
+                score = _direction_score(1 if word in _MUCH else -1, is_negated)
+                return score * (1.0 if is_negated else min(degree, 2.0)), end - index + 1
             none = 1 if word in _NONE or word in _UNFOUND else 2 if _is_unfound_pair(words, end) else 0
             if none and _is_end(words, end + none):  # 异味几乎没有, 噪音听不到
                 return _NOT_MUCH, end - index + none
@@ -155,9 +152,9 @@ class PhraseRules:
                 is_negated = True
             elif word in self._degrees:
                 degree *= self._degrees[word]
-            elif word in CLAUSE_ENDS and not (word in _COLONS and end == index + 1):
-                return None
-            elif word not in _FILLERS and word not in _COLONS and not is_compared:
+            elif not (word in _FILLERS or (word in _COLONS and end == index + 1)) and (
+                not is_compared or word in CLAUSE_ENDS
+            ):
                 return None
             end += 1
         return None
@@ -194,6 +191,12 @@ def _is_end(words: list[str], index: int) -> bool:
 
 def _is_unfound_pair(words: list[str], index: int) -> bool:
     return words[index] in _UNFOUND_VERBS and index + 1 < len(words) and words[index + 1] in _UNFOUND_ENDS
+
+
+def _direction_score(direction: int, is_negated: bool) -> float:
+    if is_negated:
+        return _NOT_MUCH if direction > 0 else _NOT_LITTLE
+    return _MUCH_SCORE if direction > 0 else _LITTLE_SCORE
 
 
 def _direction_before(words: list[str], index: int) -> int:

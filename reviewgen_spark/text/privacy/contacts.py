@@ -105,7 +105,8 @@ _EMOJI_CHAT = (
 )
 _OTHER_CHAT = (
     r"(?<![A-Za-z])(?:telegram|tg|纸飞机|电报群?|line ?id|skype|instagram|ins|snapchat)(?:号| ?id| ?name| ?account)?"
-    r"(?:(?: is|[:：=])? ?@| ?[:：=] ?| is |(?<=[机群号d]) ?| (?=[A-Za-z]{2,20}(?:_|[0-9]{3})))(?P<id>[A-Za-z][A-Za-z0-9_.\-]{4,28}[A-Za-z0-9])"
+    r"(?:(?: is|[:：=])? ?@| ?[:：=] ?| is |(?<=[机群号d]) ?| (?=[A-Za-z]{2,20}(?:_|[0-9]{3})))"
+    r"(?P<id>[A-Za-z][A-Za-z0-9_.\-]{4,28}[A-Za-z0-9])"
     r"(?![A-Za-z0-9_\-@])"
 )
 

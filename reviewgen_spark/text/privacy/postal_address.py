@@ -70,7 +70,8 @@ _PATTERNS = (
     # a district, a road or a village, a number
     # but not of a shop or hotel: 位于上海市羽山路166号, 湖滨东路61号华为售后
     re.compile(
-        rf"(?<!位于)(?<!位于上)(?<!坐落于)(?<!坐落在){_REGION_NEEDED}{_ROAD}{_TEAM}?[0-9]{{1,5}} ?号院?(?:{_BLOCK})?(?:{_ROOM})?"
+        rf"(?<!位于)(?<!位于上)(?<!坐落于)(?<!坐落在)"
+        rf"{_REGION_NEEDED}{_ROAD}{_TEAM}?[0-9]{{1,5}} ?号院?(?:{_BLOCK})?(?:{_ROOM})?"
         rf"(?!{_PUBLIC})"
     ),
     # a city with a district, a building and a room, without a road
