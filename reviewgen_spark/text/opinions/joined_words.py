@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Mapping
 from reviewgen_spark.text.opinions.phrase_rules import BAD_THINGS, DIRECTIONS, GOOD_THINGS
 from reviewgen_spark.text.words.word_lists import word_set
 
-_LEAST = 0.4  # the least score of the second part
+_LEAST_PRAISE, _LEAST_BLAME = 0.4, -0.3  # of the second part: 最高, 较近 and 更强 are no opinion
 _DEGREES = word_set(
     "很 太 挺 最 超 更 较 蛮 极 真 就 还 也 都 零 比较 非常 特别 相当 越来越 有点 十分 极其 更为 绝对 完全 确实"
 )
@@ -23,7 +23,7 @@ _THINGS = (
     )
 )
 # Words whose parts mean something else.
-_WHOLE = word_set("真正 真切 真假 真凶 零碎 零次 零修 更正 较正 还俗 蛮干 极顶 超自然 太祝 就近 最近")
+_WHOLE = word_set("真正 真切 真假 真凶 零碎 零次 零修 更正 较正 还俗 蛮干 极顶 超自然 太祝 就近 最近 太太 最小 极小")
 
 
 class JoinedWords:
@@ -56,7 +56,7 @@ class JoinedWords:
             return 0
         for length in range(len(word) - 1, 0, -1):
             head, tail = word[:length], word[length:]
-            if head in _DEGREES and abs(self._scores.get(tail, 0.0)) >= _LEAST:
+            if head in _DEGREES and not _LEAST_BLAME < self._scores.get(tail, 0.0) < _LEAST_PRAISE:
                 return length
             if head in _THINGS and (
                 tail in DIRECTIONS or tail == "比" or (tail in self._scores and (len(tail) > 1 or tail in "好差贵"))

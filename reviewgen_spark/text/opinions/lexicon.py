@@ -133,6 +133,8 @@ class Lexicon:
                 start = index
                 continue
             value, width = self._longest(words, index) if word in self._first_words else (0.0, 0)
+            if self._is_only_context(words, index, width):
+                value = 0.0
             if value:
                 few = few_after(words, index + width) if len(word) > 1 and abs(value) > ONLY_FREQUENT else 0
                 if few:
@@ -147,6 +149,13 @@ class Lexicon:
                 start = index + (width or 1)
             index += width or 1
         return LexiconScore(total / sqrt(total * total + _SQUASH), matches)
+
+    def _is_only_context(self, words: list[str], index: int, width: int) -> bool:
+        """Checks whether an entry only negates or strengthens the bad word behind it: 不会起球, 味道好难闻."""
+        end = index + width
+        if end >= len(words) or self.scores.get(words[end], 0.0) >= -ONLY_FREQUENT:
+            return False
+        return words[index] in self.negations if width == 1 else words[end - 1] == "好"
 
     def _longest(self, words: list[str], index: int) -> tuple[float, int]:
         """Returns the score of the longest entry that starts at a word, and its number of words."""
@@ -183,7 +192,7 @@ class Lexicon:
             return min(degree, 3.0)
         if not _NEVER.isdisjoint(before) and not _SO.isdisjoint(before):
             return degree  # 从来没有这么好: "never so good" means very good
-        if not _CAN.isdisjoint(clause) and _is_limit(before, word):
+        if (not _CAN.isdisjoint(clause) or "never" in before) and _is_limit(before, word):
             return 1.6
         if negations % 2:
             if degree_after_negation:

@@ -7,7 +7,7 @@
 - None at all: 一点毛病都没有, 一点诚意都没有, 毫无新意.
 """
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from math import copysign
 
 from reviewgen_spark.text.words.word_lists import word_set
@@ -18,7 +18,7 @@ FEW_BAD, FEW_GOOD = 0.5, -0.5
 
 # Things that are bad if there is much of them. Their direction decides, not their own score.
 BAD_THINGS = word_set(
-    "噪音 噪声 杂音 异味 气味 怪味 臭味 甲醛味 霉味 烟味 塑料味 色差 误差 偏差 差价 瑕疵 故障 故障率 返修率 "
+    "噪音 噪声 杂音 异味 气味 怪味 臭味 甲醛味 霉味 烟味 塑料味 色差 误差 偏差 差距 差价 瑕疵 故障 故障率 返修率 "
     "差评率 阻力 压力 油烟 油耗 能耗 功耗 耗电 耗电量 用电量 掉电 费电 费用 价格 价钱 价位 售价 房价 票价 单价 运费 "
     "邮费 成本 发热 发热量 辐射 震动 振动 震感 抖动 延迟 延时 时延 损耗 磨损 划痕 刺激 刺激性 副作用 伤害 "
     "毛刺 线头 灰尘 浮毛 掉毛 静电 异响 风噪 胎噪 底噪 电流声 缝隙 风险 难度 干扰 污染 漏光 压迫感 磨脚 "
@@ -26,7 +26,7 @@ BAD_THINGS = word_set(
 )
 GOOD_THINGS = word_set(
     "质量 品质 分量 份量 续航 效率 性价比 像素 清晰度 分辨率 亮度 颜值 档次 性能 舒适度 灵敏度 精度 精确度 准确度 纯度 "
-    "还原度 好评率 辨识度 贴合度 专业度 水平 水准 quality resolution"
+    "还原度 好评率 辨识度 贴合度 专业度 水平 水准 种类 品种 花样 quality resolution"
 )
 _MUCH = word_set(
     "大 高 重 多 浓 强 严重 明显 偏高 偏大 偏重 偏贵 太大 太高 太重 太多 过高 过大 过重 很大 很高 很重 很多 "
@@ -40,11 +40,11 @@ DIRECTIONS = _MUCH | _LITTLE
 _GOOD_DIRECTIONS = frozenset("高低少小强短长")  # 质量大不如前 has none of them
 _AMOUNTS = word_set("lot lots plenty ton tons much")
 _FILLERS = word_set(
-    "是 也 有 会 的 得 相对 偏 略 还 就 都 又 真 is are was were a an the 确实 真的 控制 算 要 几乎 基本"
+    "是 也 有 会 的 得 相对 偏 略 还 就 都 又 真 is are was were a an the 确实 真的 控制 算 要 几乎 基本 可以 可 能"
 )
 _THAN = "比"
 _COLONS = frozenset(":：")  # 噪音：小
-_NONE = frozenset(["没有", "没", "无"])
+_NONE = frozenset(["没有", "没", "无", "忽略", "忽略不计"])
 AT_ALL = word_set("一点 一点点 一丝 半点 丝毫 任何 什么 啥 一点儿")
 _EVEN = frozenset(["都", "也"])
 _BY_PRODUCT = word_set("味道 声音 味儿 颜色 香味")  # 一点味道都没有 is praise or criticism
@@ -79,7 +79,7 @@ class PhraseRules:
         longest: Returns the score of the longest entry of the word lists at a position, and its number of words.
     """
 
-    def __init__(self, negations: Set[str], degrees: Mapping[str, float], longest: _Longest) -> None:
+    def __init__(self, negations: frozenset[str], degrees: Mapping[str, float], longest: _Longest) -> None:
         self._negations = negations
         self._degrees = degrees
         self._longest = longest
@@ -133,7 +133,7 @@ class PhraseRules:
     def _direction(self, words: list[str], index: int) -> _Match | None:
         """Returns the score of a bad thing and its direction (噪音有点大, 价格不高), and the number of their words."""
         if words[index].isascii() and (direction := _direction_before(words, index)):
-            return _direction_score(direction, index > 1 and words[index - 2] in self._negations), 1
+            return _direction_score(direction, not self._negations.isdisjoint(words[max(0, index - 4) : index])), 1
         degree, is_negated, is_compared, end, last = 1.0, False, False, index + 1, index + 5
         while end < len(words) and end < last:
             word = words[end]
@@ -143,7 +143,7 @@ class PhraseRules:
                 score = _direction_score(1 if word in _MUCH else -1, is_negated)
                 return score * (1.0 if is_negated else min(degree, 2.0)), end - index + 1
             none = 1 if word in _NONE or word in _UNFOUND else 2 if _is_unfound_pair(words, end) else 0
-            if none and _is_end(words, end + none):  # 异味几乎没有, 噪音听不到
+            if none and not is_negated and _is_end(words, end + none):  # 异味几乎没有, 噪音听不到
                 return _NOT_MUCH, end - index + none
             if word == _THAN:  # any words may follow: 价格比实体店低
                 is_compared = True
@@ -177,9 +177,8 @@ def few_after(words: list[str], index: int) -> int:
     end = index
     while end < min(index + 2, len(words)) and words[end] in _FEW_FILLERS:
         end += 1
-    if end < len(words) and words[end] in _FEW and _is_end(words, end + 1):
-        return end + 1 - index
-    return 0
+    width = 2 if words[end : end + 2] == ["不", "多"] else int(end < len(words) and words[end] in _FEW)
+    return end + width - index if width and _is_end(words, end + width) else 0
 
 
 def _is_end(words: list[str], index: int) -> bool:

@@ -23,7 +23,7 @@ _BREAKS = frozenset("\n\r\u2028\u2029")
 _HANS = "\u3400-\u9fff"
 _CLAUSE_END = re.compile(
     r"[,，;；、:：。！？!?…]+\s*|(?<!\s)\s+(?:but|however|although|though)\s+|(?=但是|但|不过|可是|就是|【)|[\n\r\u2028\u2029]\s*"
-    rf"|(?<=[{_HANS}])[^\S\n\r\u2028\u2029]+(?=[{_HANS}])|(?<!\s)\s+(?=[{_HANS}A-Za-z0-9/]{{1,12}}[:：](?![/0-9]))"
+    rf"|(?<=[{_HANS}])[^\S\n\r\u2028\u2029]+(?=[{_HANS}])|(?<!\s)\s+(?=(?:[A-Z][a-z]{{1,11}} )?[{_HANS}A-Za-z0-9/]{{1,12}}[:：](?![/0-9]))"
 )
 _LONG = 40  # characters; a longer Chinese sentence is split at its commas
 _HAN = re.compile(rf"[{_HANS}]")
@@ -75,7 +75,15 @@ def cut_clauses(sentence: str) -> list[str]:
     >>> cut_clauses("屏幕不错，但电池太差"), cut_clauses("great screen but poor battery")
     (['屏幕不错，', '但电池太差'], ['great screen but', 'poor battery'])
     """
-    return _split(sentence, [match.end() for match in _CLAUSE_END.finditer(sentence)])
+    return _split(sentence, [match.end() for match in _CLAUSE_END.finditer(sentence) if not _is_in_label(match)])
+
+
+def _is_in_label(match: re.Match[str]) -> bool:
+    """Checks whether a blank is inside a label of two words, as in `Battery life: poor`."""
+    sentence, (start, end) = match.string, match.span()
+    if not match[0].isspace() or not sentence[end : end + 1].islower():
+        return False
+    return sentence[sentence.rfind(" ", max(0, start - 20), start) + 1 : start][:1].isupper()
 
 
 def _sentence_ends(text: str) -> list[int]:
@@ -132,7 +140,7 @@ def _is_abbreviation(text: str, match: re.Match[str]) -> bool:
         return False  # Good? No. 5 of them broke.
     if name == "in" and after.islower():  # 5.5 in. long
         return _NUMBER_BEFORE.search(text, max(0, word.start() - 4), word.start()) is not None
-    if name in _BEFORE_NUMBER and (after.isdigit() or after == "#"):
+    if name in _BEFORE_NUMBER and (after.isdigit() or after in "#$£€¥"):
         return True
     return name in _BEFORE_SMALL and (after.isdigit() or after.islower())
 
