@@ -23,7 +23,8 @@ _BREAKS = frozenset("\n\r\u2028\u2029")
 _HANS = "\u3400-\u9fff"
 _CLAUSE_END = re.compile(
     r"[,，;；、:：。！？!?…]+\s*|(?<!\s)\s+(?:but|however|although|though)\s+|(?=但是|但|不过|可是|就是|【)|[\n\r\u2028\u2029]\s*"
-    rf"|(?<=[{_HANS}])[^\S\n\r\u2028\u2029]+(?=[{_HANS}])|(?<!\s)\s+(?=(?:[A-Z][a-z]{{1,11}} )?[{_HANS}A-Za-z0-9/]{{1,12}}[:：](?![/0-9]))"
+    rf"|(?<=[{_HANS}])[^\S\n\r\u2028\u2029]+(?=[{_HANS}])"
+    rf"|(?<!\s)\s+(?=(?:[A-Z][a-z]{{1,11}} )?[{_HANS}A-Za-z0-9/]{{1,12}}[:：](?![/0-9]))"
 )
 _LONG = 40  # characters; a longer Chinese sentence is split at its commas
 _HAN = re.compile(rf"[{_HANS}]")

@@ -29,7 +29,7 @@ CRITICISM = [
     *("网速慢", "速度慢", "太沉", "很松", "太丑", "设备陈旧", "价格昂贵", "充电慢", "价格比别家高", "价格比我想象的高"),
     *("a lot of noise", "lots of noise", "low quality", "low resolution", "掉电快", "耗电太快", "噪音：大", "价格：高"),
     *("It dosen't work well", "it does'nt work well", "not very comfortable", "I havent liked it", "Never again"),
-    *("味道好难闻", "差距太大", "早餐种类少", "It isnt as described"),
+    *("味道好难闻", "差距太大", "种类少", "It isnt as described"),
     *("索然无味", "难以下咽", "一言难尽", "质量堪忧", "不建议买"),
 ]
 NEUTRAL = [
