@@ -85,6 +85,7 @@ _KAOMOJI_BY_NAME = {
     ),
     "[生气]": r"\(?╯[°﹏□‵]\s?[□﹏′]?[°)）]{0,2}╯\)?(?:︵?\s?┻━┻)?|\(?>[_.]<\)?#?|\(?`へ´\)?|\(?¬_¬\)?",
     "[无语]": r"\(?=_=\)?[|b!]*|\(?-_-\)?[|b!]*|\(?⊙[_.﹏]⊙\)?|╮\(╯[_▽]╰\)╭|\(?→_→\)?|¯\\_\([ツシ]\)_/¯",
+    "[爱心]": r"(?<=[^\W\d] )<3+(?= *(?:$|[\n!！]))",  # at the end of a line, because <3 cm is a size
     "[惊讶]": rf"\(?⊙[oO]⊙\)?|{_ALONE}\(?[Oo0]_[Oo0]\)?{_END}",
 }
 _KAOMOJI_GROUPS = [(name, f"k{index}") for index, name in enumerate(_KAOMOJI_BY_NAME)]
@@ -101,8 +102,8 @@ _EMOJI_CLASS = (
 _KEPT = "★☆☎✆①-⑳❶-➓"
 _EMOJI = re.compile(f"[{_EMOJI_CLASS}](?<![{_KEPT}])")  # the class comes first, because a search for it is fast
 _MODIFIER = re.compile("[\U0001f3fb-\U0001f3ff\U0001f1e6-\U0001f1ff]{1,2}")
-_HINTS = r"\^_:;=∩≧◕●⌒︶╥┬╯⊙→¬¯>`ʖ"
-_KAOMOJI_HINT = re.compile(rf"[{_HINTS}]" "(?:(?<![:;=])|(?<=[:;=])[-'()DPp_])")
+_HINTS = r"\^_:;=∩≧◕●⌒︶╥┬╯⊙→¬¯>`ʖ<"
+_KAOMOJI_HINT = re.compile(rf"[{_HINTS}]" "(?:(?<![:;=<])|(?<=[:;=])[-'()DPp_]|(?<=<)3)")
 HINT = re.compile(rf"[{_EMOJI_CLASS}{_HINTS}\u20e3▽∇ωᴗ‿Дಥ﹏◡∀•]")
 """Matches characters of emoji and kaomoji. A text without a match needs no replacement."""
 # Keycaps are digits in a number. A single one numbers a list, like ①, but not before a measure word: 5️⃣星.

@@ -76,7 +76,7 @@ _MARKER_RUN_GATE = "]["
 # Runs that mean something: sizes XXXXL, LLLL码; grades AAAAA级; stars ★★★★☆; a masked number 138****5678; #FFFFFF.
 _KEPT_RUN = re.compile(
     r"(?<![A-Za-z])(?:[Xx]{1,9}[LlSs](?![A-Za-z])|([A-Z])\1{3,5}"
-    r"(?= ?-?(?:[级景罩杯码号档等]|电池|batter|cell|size|grade|rated)))"
+    r"(?= ?-?(?:[级景罩杯码号档等型评]|电池|batter|cell|size|grade|rated)))"
     r"|(?:(?<=信用)|(?<=评级)|(?<=等级)|(?<=罩杯)|(?<=尺码)|(?<=级[:：]))([A-Z])\2{3,5}(?![A-Za-z])"
     r"|(?<![★☆])[★☆]{4,10}(?![★☆])|(?<=[0-9])([*xX×])\3{3,11}(?=[0-9])|#[0-9A-Fa-f]{6}(?![0-9A-Za-z])"
 )

@@ -75,17 +75,22 @@ class OpinionReader:
         aspects: dict[str, float] = {}
         pending: list[str] = []
         is_label = False
+        label = ""
         for clause in cut_clauses(sentence):
             words = self.tokeniser.words(clause)
             lowered = [token.lower() for token in words.tokens]
-            clause_aspects, score = self._aspects_in(lowered, keywords), self.lexicon.score(words.tokens)
+            clause_aspects = self._aspects_in(lowered, keywords)
             ends_as_label = clause[-1] in ":："
+            is_bare_label = ends_as_label and len(words.tokens) == 2
+            # A bare label has no opinion of its own, but the direction behind it needs it: 噪音：小.
+            score = 0.0 if is_bare_label else self.lexicon.score_behind(label, words.tokens)
             own = clause_aspects
             if pending and (not own or (is_label and not ends_as_label)):
                 own = list(dict.fromkeys(pending + own))
             for code in own:
                 aspects[code] = aspects.get(code, 0.0) + score
             is_label = ends_as_label
+            label = lowered[0] if is_bare_label else ""
             pending = clause_aspects if is_label or abs(score) < LEAST_SCORE else []
             tokens += lowered
             content += words.content_words

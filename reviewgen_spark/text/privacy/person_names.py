@@ -26,11 +26,20 @@ _NAME = (
     rf"(?:{_TITLE})?{_END}"
 )
 _ANNOUNCED = (
-    r"(?:(?:[收寄]件人|[收发]货人|联系人)的?(?:姓名|名字)?(?:(?:写的)?是|为|叫做?| ?[:：=] ?| )?"
+    r"(?:(?:[收寄] ?件 ?人|[收发] ?货 ?人|联 ?系 ?人)的?(?:姓名|名字)?(?:(?:写的)?是|为|叫做?| ?[:：=] ?| )?"
     rf"|(?:收件|收货|(?<![{_HAN}]))姓名(?:是|为| ?[:：=] ?| ))"
     rf"(?P<id>{_NAME})"
 )
 
+# Two or three capitalised words behind an English label. "Product name: …" is no label of a person.
+_ENGLISH = (
+    r"(?<![A-Za-z])(?:[Rr]ecipient|(?<![a-z] )Name|(?:[Ff]ull|[Mm]y) name)"
+    r"(?:'s name| name)?(?: ?[:：=] ?| is )(?P<id>[A-Z][a-z]+(?: [A-Z]\.?)?(?: [A-Z][A-Za-z'\-]+){1,2})(?![A-Za-z])"
+)
+
 NAMES = (Pattern("NAME", re.compile(_ANNOUNCED)),)
-HINT = re.compile("[人名](?:(?<=[件货系]人)|(?<=姓名))")
+ENGLISH_NAMES = (Pattern("NAME", re.compile(_ENGLISH)),)
+HINT = re.compile("[人名](?:(?<=[件货系]人)|(?<=[件货系] 人)|(?<=姓名))")
 """Matches a word that announces a name, as a fast check."""
+ENGLISH_HINTS = ("ame: ", "ame is ", "ecipient")
+"""One of these is before every English name."""

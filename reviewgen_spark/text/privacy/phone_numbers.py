@@ -25,7 +25,7 @@ _MOBILE_GROUPS = (
 )
 _CALL = (
     r"(?=[电手座热固致联打拨TtCcMmPpWwDdRrFf])(?:电话|手机|座机|热线|固话|致电|联系方式|打|拨|(?<![A-Za-z])(?:[Tt][Ee][Ll]|[Cc]all|[Cc]ell|[Mm]obile"
-    r"|[Pp]hone|[Tt]ext(?= me)|[Rr]ing(?= me)|[Dd]ial|[Ff]ax|[Mm]y(?= number is)"
+    r"|[Pp]hone|[Tt]ext(?= me| [(0-9])|[Rr]ing(?= me)|[Dd]ial|[Ff]ax|[Mm]y(?= number is)"
     r"|[Ww]hats[Aa]pp)(?: ?me)?(?: ?at| ?on)?)(?: ?number| ?[Nn]o\.?)?号?码?(?: is)?"
 )
 # Any grouping of a mobile number behind a word: 电话 139 12 34 56 78.
@@ -67,7 +67,7 @@ _NO_PLUS = (
     rf"{DIGIT_BEFORE}(?<![0-9A-Za-z\-])(?:"
     rf"09\d{{2}}(?:{_J})?\d{{3}}(?:{_J})?\d{{3}}"  # a mobile number of Taiwan
     rf"|\(?0[2-8]\)?[ \-]{{1,3}}[2-9]\d{{2,3}}[ \-]{{1,3}}\d{{4}}"
-    rf"|\(0[2-8]\) ?[2-9]\d{{2,3}}[ \-]?\d{{4}}"  # a landline of Taiwan
+    rf"|02-[2-9]\d{{7}}|\(0[2-8]\) ?[2-9]\d{{2,3}}[ \-]?\d{{4}}"  # a landline of Taiwan
     rf"|07\d{{3}}(?:{_J})?\d{{3}}(?:{_J})?\d{{3}}"  # a mobile number of Britain
     rf"|\(?01\d{{2}}{_J}\d{{3}}{_J}\d{{4}}|\(?01\d{{3}}{_J}\d{{5,6}}|\(?01\d{{3}}{_J}\d{{3}}{_J}\d{{3}}"
     rf"|\(?02\d{_J}\d{{4}}{_J}\d{{4}}"  # Britain

@@ -72,7 +72,10 @@ def pseudonym(user_id: str, key: bytes) -> str:
 # - a number before a word for a building, or before English words that end like a street
 # A single digit does not match, because one review of three has one.
 _JOINED = rf" \-.()_/~,\[\]|+:=*、，\u20e3\ufe0f{MARKS}"
-_STREET = "st|street|ave|avenue|rd|road|dr|drive|ln|lane|blvd|boulevard|ct|court|pl|place|way|terrace|square"
+_STREET = (
+    "st|street|ave|avenue|rd|road|dr|drive|ln|lane|blvd|boulevard|ct|court|pl|place|way|terrace|square|parkway|pkwy"
+    "|highway|hwy|circle"
+)
 GATE = re.compile(
     f"[0-9@\uff10-\uff19\uff20{WECHAT_SIGNS}卫WwVv√加➕{NUMERALS}十{PROVINCES}新]"
     rf"(?:(?<=[0-9])(?:(?:[{_JOINED}]{{0,3}}[0-9\uff10-\uff19{NUMERALS}]){{4}}"
@@ -87,13 +90,17 @@ GATE = re.compile(
     r"|(?<=[@\uff10-\uff19\uff20])|(?<=√)[ :：A-Za-z0-9]"
     r"|(?<=[微薇威徽])(?:[:：A-Za-z]| [:：]|\[爱)|(?<=卫)星[ :：号A-Za-z])"
 )
-_SPOKEN_HOST = re.compile(
-    r"(?:[#$&*★☆●◎^￥@a)\]}>]|艾特|鼠| at) ?\[URL\]|[.点。丶·,，t)\]] ?(?:com|cn|net|org)", re.IGNORECASE
-)
+_SPOKEN_HOST = re.compile(r"[.点。丶·,，t)\]](?:(?<!t)|(?<=dot)) ?(?:com|cn|net|org)", re.IGNORECASE)
+_SIGN_BEFORE_URL = re.compile(r"(?:[#$&*★☆●◎^￥@a)）\]}>]|艾特|鼠| at) ?\[URL\]", re.IGNORECASE)
 _LONG_RUN = re.compile(rf"[0-9](?:[{_JOINED}]{{0,3}}[0-9]){{4}}")
 _LONGER_RUN = re.compile(rf"[0-9](?:[{_JOINED}]{{0,3}}[0-9]){{6}}")
 _CHAT_GATE = re.compile(
     rf"[{WECHAT_SIGNS}卫伟喂位绿vV√✔∨\]]|[wW][xXeE .·\[-]|纸飞|电报|(?i:telegram|tg|line ?id|skype|ins)"
+)
+_ENGLISH_HINTS = (
+    *person_names.ENGLISH_HINTS,
+    *postal_address.BOX_HINTS,
+    *("ine id", "ine ID", "elegram", "kype"),
 )
 _PLATE_GATE = re.compile(rf"[{PROVINCES}新][A-Za-z]")
 
@@ -107,11 +114,7 @@ def mask(text: str) -> Masked:
     Masked(text='2019年买的iPhone 11,5999元', counts={})
     """
     line = text.replace("\n", " ") if "\n" in text else text
-    if (
-        not GATE.search(line)
-        and not (("人" in line or "姓名" in line) and person_names.HINT.search(line))
-        and not (("com" in line or "[URL]" in line or "org" in line) and _SPOKEN_HOST.search(line))
-    ):
+    if not GATE.search(line) and not _has_rare_hint(line):
         return Masked(text, {})
     counts: dict[str, int] = {}
     while True:
@@ -121,10 +124,20 @@ def mask(text: str) -> Masked:
             return Masked(text, counts)
 
 
+def _has_rare_hint(line: str) -> bool:
+    """Checks for personal data that has no match of `GATE`: names, spelt out hosts, chat names and English words."""
+    return bool(
+        (("人" in line or "姓名" in line) and person_names.HINT.search(line))
+        or (("com" in line or "org" in line) and _SPOKEN_HOST.search(line))
+        or ("[URL]" in line and _SIGN_BEFORE_URL.search(line))
+        or ((line.isascii() or "id" in line or "ID" in line) and any(map(line.__contains__, _ENGLISH_HINTS)))
+    )
+
+
 def _round(text: str, counts: dict[str, int]) -> str:
     searched = searched_copy(text)
     patterns: list[Pattern] = []
-    if "@" in searched or _SPOKEN_HOST.search(searched):
+    if "@" in searched or _SPOKEN_HOST.search(searched) or _SIGN_BEFORE_URL.search(searched):
         patterns.extend(EMAILS)
     has_long_run = _LONG_RUN.search(searched) is not None
     has_longer_run = has_long_run and _LONGER_RUN.search(searched) is not None
@@ -140,6 +153,8 @@ def _round(text: str, counts: dict[str, int]) -> str:
         patterns.extend(PLATES)
     if person_names.HINT.search(searched):
         patterns.extend(person_names.NAMES)
+    if any(map(searched.__contains__, person_names.ENGLISH_HINTS)):
+        patterns.extend(person_names.ENGLISH_NAMES)
     for pattern in patterns:
         text, searched = _masked(text, searched, pattern.type, pattern.spans(searched), counts)
     text, _ = _masked(text, searched, "ADDRESS", postal_address.find(searched), counts)

@@ -48,6 +48,7 @@ _ROOM = (
     rf"|号)?"
 )
 _DOOR = r"[0-9]{3,4} ?(?:室|号房|房|户|号)?(?![0-9元块个年天次])"
+_PUBLIC = "(?:的|[\u4e00-\u9fff]{2,4})?(?:售后|专卖|旗舰|门店|分店|营业厅|酒店|宾馆|饭店|商场|超市)"
 _TEAM = rf"(?:{_NUMBER} ?(?:组|队|社) ?)"
 
 _PATTERNS = (
@@ -67,7 +68,12 @@ _PATTERNS = (
     ),
     re.compile(rf"{_REGION}{_ROAD}{_HOUSE}[0-9]{{1,3}}-(?:[0-9]{{1,2}}-)?{_DOOR}(?!-)"),
     # a district, a road or a village, a number
-    re.compile(rf"{_REGION_NEEDED}{_ROAD}{_TEAM}?[0-9]{{1,5}} ?号院?(?:{_BLOCK})?(?:{_ROOM})?"),
+    # but not of a shop or hotel: 位于上海市羽山路166号, 湖滨东路61号华为售后
+    re.compile(
+        rf"(?<!位于)(?<!位于上)(?<!坐落于)(?<!坐落在)"
+        rf"{_REGION_NEEDED}{_ROAD}{_TEAM}?[0-9]{{1,5}} ?号院?(?:{_BLOCK})?(?:{_ROOM})?"
+        rf"(?!{_PUBLIC})"
+    ),
     # a city with a district, a building and a room, without a road
     re.compile(
         rf"{_NAME}{{1,6}}(?:市|省|自治区|区) ?{_NAME}{{1,6}}(?:市|区|县|镇"
@@ -130,6 +136,9 @@ _FLAT = (
 _CITY = r"(?:,? ?[A-Z][a-z]+(?: [A-Z][a-z]+){0,2})"
 _ZIP = r"(?:,? ?(?:[A-Z]{2} ?[0-9]{5}(?:-[0-9]{4})?|[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2})\b)"
 _STATE = r"(?:,? ?[A-Z]{2}\b)"
+BOX_HINTS = ("O box", "o box", "Box ", "BOX ")
+"""One of these is in every post office box."""
+_BOX = re.compile(r"(?<![A-Za-z])p\.? ?o\.? ?box ?(?:no\.? ?|# ?)?[0-9]{1,6}(?![0-9])", re.IGNORECASE)
 _ENGLISH = (
     re.compile(rf"(?<![0-9A-Za-z.$]){_STREET}{_FLAT}{_CITY}?(?:{_ZIP}|{_STATE})?"),
     re.compile(rf"(?<![0-9A-Za-z.$]){_STREET}{_FLAT}?{_CITY}?{_ZIP}"),
@@ -157,6 +166,8 @@ def find(text: str) -> list[tuple[int, int]]:
             for pattern in _ENGLISH
             for match in pattern.finditer(text)
         ]
+    if any(map(text.__contains__, BOX_HINTS)):
+        matches += [match.span() for match in _BOX.finditer(text)]
     spans: list[tuple[int, int]] = []
     for start, end in sorted(matches):
         if spans and start < spans[-1][1]:

@@ -11,7 +11,7 @@ from reviewgen_spark.text.words.word_lists import word_set
 # ends a sentence before a space. Reviews often omit the space. So it also ends one after Chinese, or between a small
 # letter and a capital letter (on her.I love it).
 _END = re.compile(
-    r"[。！？!?…]+[。！？!?….~～]*[\"'”’」』）)\]]*[.。]*\s*"
+    r"[。！？!?…]+[。！？!?….~～]*[\"'”’」』）)\]】]*[.。]*\s*"
     r"|(?<!\be\.g)(?<!\bi\.e)(?<!\b[A-Za-z])\.+[\"'”’)\]]*(?:\s+|$)"
     r"|(?<=[a-z]{2})\.(?=[A-Z])"
     r"|(?<=[\u3400-\u9fff])\.+(?![0-9A-Za-z])\s*"
@@ -22,8 +22,9 @@ _BREAKS = frozenset("\n\r\u2028\u2029")
 # A blank between two Chinese words often stands for a comma. A blank before a short label (Screen: …) ends the clause.
 _HANS = "\u3400-\u9fff"
 _CLAUSE_END = re.compile(
-    r"[,，;；、:：。！？!?…]+\s*|(?<!\s)\s+(?:but|however|although|though)\s+|(?=但是|但|不过|可是|就是)|[\n\r\u2028\u2029]\s*"
-    rf"|(?<=[{_HANS}])[^\S\n\r\u2028\u2029]+(?=[{_HANS}])|(?<!\s)\s+(?=[{_HANS}A-Za-z0-9/]{{1,12}}[:：](?![/0-9]))"
+    r"[,，;；、:：。！？!?…]+\s*|(?<!\s)\s+(?:but|however|although|though)\s+|(?=但是|但|不过|可是|就是|【)|[\n\r\u2028\u2029]\s*"
+    rf"|(?<=[{_HANS}])[^\S\n\r\u2028\u2029]+(?=[{_HANS}])"
+    rf"|(?<!\s)\s+(?=(?:[A-Z][a-z]{{1,11}} )?[{_HANS}A-Za-z0-9/]{{1,12}}[:：](?![/0-9]))"
 )
 _LONG = 40  # characters; a longer Chinese sentence is split at its commas
 _HAN = re.compile(rf"[{_HANS}]")
@@ -36,7 +37,7 @@ _BEFORE_NUMBER = word_set(
     "no nos nr vol fig figs pp ch chap ver art approx ca jan feb mar apr jun jul aug sep sept oct nov dec rs tel"
 )
 _BEFORE_SMALL = word_set(
-    "st jr sr inc ltd co corp bros etc approx est min max avg oz lb lbs ft hr hrs sec qty incl excl orig "
+    "st ave blvd rd jr sr inc ltd co corp bros etc approx est min max avg oz lb lbs ft hr hrs sec qty incl excl orig "
     "misc cont viz gal tbsp tsp mins pcs pkg wt temp govt univ assoc dist intl mfg mfr"
 )
 _ABBREVIATION = re.compile(r"(?<![A-Za-z])[A-Za-z]{2,6}$")
@@ -75,7 +76,15 @@ def cut_clauses(sentence: str) -> list[str]:
     >>> cut_clauses("屏幕不错，但电池太差"), cut_clauses("great screen but poor battery")
     (['屏幕不错，', '但电池太差'], ['great screen but', 'poor battery'])
     """
-    return _split(sentence, [match.end() for match in _CLAUSE_END.finditer(sentence)])
+    return _split(sentence, [match.end() for match in _CLAUSE_END.finditer(sentence) if not _is_in_label(match)])
+
+
+def _is_in_label(match: re.Match[str]) -> bool:
+    """Checks whether a blank is inside a label of two words, as in `Battery life: poor`."""
+    sentence, (start, end) = match.string, match.span()
+    if not match[0].isspace() or not sentence[end : end + 1].islower():
+        return False
+    return sentence[sentence.rfind(" ", max(0, start - 20), start) + 1 : start][:1].isupper()
 
 
 def _sentence_ends(text: str) -> list[int]:
@@ -101,7 +110,7 @@ def _sentence_ends(text: str) -> list[int]:
 def _ends_after_bracket(text: str, match: re.Match[str]) -> bool:
     """Checks that a run of closing marks ends a sentence: 很好（红……），不错 continues after the bracket."""
     marks = match[0]
-    is_ellipsis, is_bracket = not marks.rstrip("）)").strip("….~"), marks[-1] in "）)"
+    is_ellipsis, is_bracket = not marks.rstrip("）)】]").strip("….~"), marks[-1] in "）)】]"
     if text[match.end()] in "，,、；;：:":
         return not (is_ellipsis or is_bracket)
     return not (is_ellipsis and is_bracket)
@@ -132,7 +141,7 @@ def _is_abbreviation(text: str, match: re.Match[str]) -> bool:
         return False  # Good? No. 5 of them broke.
     if name == "in" and after.islower():  # 5.5 in. long
         return _NUMBER_BEFORE.search(text, max(0, word.start() - 4), word.start()) is not None
-    if name in _BEFORE_NUMBER and (after.isdigit() or after == "#"):
+    if name in _BEFORE_NUMBER and (after.isdigit() or after in "#$£€¥"):
         return True
     return name in _BEFORE_SMALL and (after.isdigit() or after.islower())
 

@@ -31,13 +31,18 @@ _MEASURED = (
 )
 _MEASURES = "".join(sorted({noun[0] for noun in _MEASURED.split("|")}))
 _MEASURE = rf"(?<=[0-9].)(?<=(?=(?:{_MEASURED})).)"
-# A decimal number in Chinese (二点三五万亿, 六点五寸). It needs a unit, because 一点 also means a little.
+# A decimal number in Chinese (二点三五万亿, 六点五寸) needs a unit, because 一点 also means a little. jieba cuts a
+# number behind 亿 and 零 (一亿八千万, 五千零二十).
 _DIGITS = "零一二两三四五六七八九"
-_DECIMAL = rf"(?<=[{_DIGITS}十])[{_DIGITS}十百千]*点[{_DIGITS}]+(?:[万亿]+|(?=[倍升寸米厘公斤克元块度折吨毫英尺兆平]))"
+_DECIMAL = (
+    rf"(?<=[{_DIGITS}十])[{_DIGITS}十百千万]*[亿零][{_DIGITS}十百千万亿]+"
+    rf"|(?<=[{_DIGITS}十])[{_DIGITS}十百千]*点[{_DIGITS}]+(?:[万亿]+|(?=[倍升寸米厘公斤克元块度折吨毫英尺兆平]))"
+)
 # One class, then a lookbehind, because two alternatives take twice the time. Greek and Cyrillic are in the class,
 # because they have capitals too.
 _NEEDS_SPANS = re.compile(
-    rf"[{_LATIN}\[0-9\u0370-\u052f点](?:(?<![0-9点])|(?<=[0-9])(?:[,:*×][0-9]|{_MEASURED})|(?<=[{_DIGITS}十百千]点)[{_DIGITS}])"
+    rf"[{_LATIN}\[0-9\u0370-\u052f点亿零](?:(?<![0-9点亿零])|(?<=[0-9])(?:[,:*×][0-9]|{_MEASURED})"
+    rf"|(?<=[{_DIGITS}十百千万][点亿零])[{_DIGITS}])"
 )
 # English signs that writers use for an apostrophe (isn`t, isn´t).
 _APOSTROPHE = re.compile(rf"(?<=[{_LATIN}])[`\u00b4\u02b9\u02bc\u2018\u2032\uff07](?=[A-Za-z]{{1,2}}(?![{_LATIN}]))")
