@@ -65,7 +65,11 @@ class Artifacts:
         if latest.is_symlink() and not latest.exists():
             latest.unlink()
 
+    def remove_staged(self) -> None:
+        """Removes all staged files."""
+        shutil.rmtree(self.root / STAGING, ignore_errors=True)
+
     def remove_unfinished(self) -> None:
         """Removes all staged files and all checkpoints."""
-        for name in (CHECKPOINTS, STAGING):
-            shutil.rmtree(self.root / name, ignore_errors=True)
+        self.remove_staged()
+        shutil.rmtree(self.root / CHECKPOINTS, ignore_errors=True)

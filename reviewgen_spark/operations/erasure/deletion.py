@@ -205,8 +205,10 @@ def renew_exports(erasure: ErasureRun) -> None:
 def remove_corpora(erasure: ErasureRun) -> None:
     """Removes the corpora that contain an erased record; the next training writes a new one.
 
-    A corpus is not rewritten, because its fingerprint identifies its content.
+    A corpus is not rewritten, because its fingerprint identifies its content. Staged files of a killed run, such as
+    unpacked deliveries, are always removed.
     """
+    erasure.run.artifacts.remove_staged()
     removed = erasure.corpora()
     for folder in removed:
         erasure.run.artifacts.remove(folder)
