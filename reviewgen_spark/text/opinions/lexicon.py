@@ -4,8 +4,8 @@ The score of a sentiment word is multiplied by the degree word before it (很好
 clause reverses its sign (不好, 不是很好). The part after 但是 has no extra weight, because extra weight lowered the
 accuracy. These rules precede the lists:
 
-- Little of something bad is praise, much of it is criticism: 色差小, 噪音很大, 价格不高, low price.
-- What cannot be found is reversed: 挑不出毛病, 闻不到异味.
+- Phrases whose structure has the opinion: 色差小, 毛病少, 挑不出毛病, 一点诚意都没有 (`phrase_rules.py`).
+- Tokens that join two words are split: 价格便宜, 太慢 (`joined_words.py`).
 - A negation before 就 does not apply to the words after it: 没过一周就掉色了.
 - What could not be better is praise, what could not be worse is criticism.
 
@@ -155,7 +155,9 @@ class Lexicon:
         end = index + width
         if end >= len(words) or self.scores.get(words[end], 0.0) >= -ONLY_FREQUENT:
             return False
-        return words[index] in self.negations if width == 1 else words[end - 1] == "好"
+        if width == 1:
+            return words[index] in self.negations
+        return words[end - 1] == "好" and (len(words[end]) == 1 or words[end][0] == "难")  # not: 效果很好泡沫多
 
     def _longest(self, words: list[str], index: int) -> tuple[float, int]:
         """Returns the score of the longest entry that starts at a word, and its number of words."""

@@ -81,6 +81,7 @@ ASPECTS = [
     ("外观：颜色漂亮", {"design": 1, "colour": 1}),
     ("网速慢，价格便宜", {"internet": -1, "price": 1}),
     ("Battery life: poor; Screen: excellent", {"battery": -1, "screen": 1}),
+    ("效果很好泡沫很多", {"effect": 1}),
     ("Screen: great Battery life: poor", {"screen": 1, "battery": -1}),
     ("low quality but low price", {"quality": -1, "price": 1}),
 ]
