@@ -264,5 +264,7 @@ def test_complaint_words_have_the_scores_of_the_paper(spark: SparkSession) -> No
     assert complaint_words(word_facts(tokens, labels), top=5) == (
         Word("差", 8, 2, pytest.approx(delta / math.sqrt(1 / y + 1 / x))),
     )
+    only = word_facts(tokens, labels).where("word = '差'")
+    assert complaint_words(only, top=5) == ()  # a shop with a single frequent word
     negative = labels.where("sentiment_label = 'negative'")
     assert complaint_words(word_facts(tokens, negative), top=5) == ()

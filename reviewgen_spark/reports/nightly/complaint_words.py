@@ -37,9 +37,10 @@ def complaint_words(facts: DataFrame, top: int) -> tuple[Word, ...]:
 
 
 def _over_represented(words: DataFrame, top: int) -> tuple[Word, ...]:
-    totals = words.agg(F.sum("negative").alias("negative"), F.sum("positive").alias("positive")).collect()[0]
-    if not totals.negative or not totals.positive:
-        return ()
+    sums = (F.sum(name).alias(name) for name in ("negative", "positive"))
+    totals = words.agg(F.count("*").alias("words"), *sums).collect()[0]
+    if totals.words < 2 or not totals.negative or not totals.positive:
+        return ()  # a single word has no other words to be compared with
     n_negative, n_positive = F.lit(float(totals.negative)), F.lit(float(totals.positive))
     prior = PRIOR_WORDS * (F.col("negative") + F.col("positive")) / (n_negative + n_positive)
     negative, positive = F.col("negative") + prior, F.col("positive") + prior
