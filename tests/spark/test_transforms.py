@@ -35,7 +35,7 @@ def chain(reviews: DataFrame, table: Table, config: Config) -> dict[str, DataFra
     history = table("silver_review_clusters"), table("silver_minhash_bands")
     dedup = cluster_reviews(cleaned, *history, config.dedup, 1)
     clusters = dedup["silver_review_clusters"]
-    words = tokenise_reviews(cleaned, clusters, config.tokens, driver_dictionaries())
+    words = tokenise_reviews(cleaned, clusters, config.tokens, driver_dictionaries()).frame()
     return {
         **cleaning,
         **dedup,

@@ -20,7 +20,7 @@ def test_unique_reviews_have_tokens_and_votes(table: Table, config: Config) -> N
         *({"record_id": i, "cluster_id": i} for i in ("good", "bad", "empty")),
         {"record_id": "copy", "cluster_id": "bad", "duplicate_of": "bad", "duplicate_kind": "exact"},
     )
-    words = tokenise_reviews(reviews, clusters, config.tokens, driver_dictionaries()).cache()
+    words = tokenise_reviews(reviews, clusters, config.tokens, driver_dictionaries()).frame().cache()
     tokens = values_by_id(words, "tokens")
     assert set(tokens) == {"good", "bad", "empty"}
     assert tokens["empty"] == []
