@@ -87,11 +87,12 @@ def character_class(characters: frozenset[str]) -> str:
 
 
 @lru_cache(maxsize=1)
+def unified_han() -> frozenset[str]:
+    """Returns the unified characters of Unicode's first block."""
+    return frozenset(chr(code) for code in range(0x4E00, 0x9FFF))
+
+
+@lru_cache(maxsize=1)
 def plain_han() -> frozenset[str]:
     """Returns unified characters that are never traditional or only Japanese. No rule of `normalise` changes them."""
-    return (
-        frozenset(chr(code) for code in range(0x4E00, 0x9FFF))
-        - traditional_only()
-        - japanese_only()
-        - frozenset(SHARED)
-    )
+    return unified_han() - traditional_only() - japanese_only() - frozenset(SHARED)

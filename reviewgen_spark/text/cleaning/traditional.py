@@ -19,9 +19,9 @@ _CHINESE_WORD = re.compile(
     "[我你您妳他她它们們这這那哪很吗嗎呢吧啊呀哦啦嘛没沒给給说說个個买買还還就也跟把被让讓]|不錯|喜歡|東西"
 )
 
-# 乾 is in simplified names (乾隆, 孙乾承), so only its frequent words count.
+# 乾 is in simplified names (乾隆, 孙乾承), so only its frequent words count. 著 has rules of its own, see _ZHU.
 _SHARED_WORDS = (
-    f"[{characters.SHARED.translate({ord('乾'): None, ord('覆'): None})}]"
+    f"[{characters.SHARED.translate({ord(char): None for char in '乾覆著'})}]"
     "|[回答重]覆|乾[净淨脆燥爽枯洗货貨粮糧杯硬瘪癟果巴嘛吗嗎什等]|[饼餅烘晾晒曬擦吹风風肉萄豆]乾"
 )
 _SHARED_SEARCH = re.compile(_SHARED_WORDS)
@@ -52,7 +52,9 @@ def has_traditional(text: str) -> bool:
     >>> has_traditional("這個"), has_traditional("之後"), has_traditional("后来")
     (True, True, False)
     """
-    return not text.isascii() and _any_mark().search(text) is not None and _traditional().search(text) is not None
+    if text.isascii() or not _any_mark().search(text):
+        return False
+    return _traditional().search(text) is not None or _particles(text) > 0
 
 
 def script_marks(text: str) -> list[str]:
@@ -79,8 +81,10 @@ def shared_traditional(text: str) -> int:
     >>> shared_traditional("之後看著不錯"), shared_traditional("乾隆年间的名著")
     (2, 0)
     """
-    if not _SHARED_SEARCH.search(text):
+    if "著" not in text and not _SHARED_SEARCH.search(text):
         return 0
+    if not _traditional().search(text):
+        return _particles(text)  # no character around 著 would be converted
     text = text.encode("utf-8", "replace").decode()  # OpenCC refuses surrogates
     simplified = simplify_chinese(text)
     return sum(a != b and a in characters.SHARED for a, b in zip(text, simplified, strict=False))
@@ -121,6 +125,11 @@ def simplify_chinese(text: str) -> str:
         if kept in converted:
             converted = converted.replace(kept, usual)
     return _ZHU.sub(_zhe, converted) if "著" in converted else converted
+
+
+def _particles(text: str) -> int:
+    """Counts the 著 that are written for the particle 着."""
+    return sum(match["particle"] is not None for match in _ZHU.finditer(text)) if "著" in text else 0
 
 
 def _zhe(match: re.Match[str]) -> str:
