@@ -119,6 +119,4 @@ def _words_of(members: DataFrame, tokens: DataFrame) -> DataFrame:
 def _sharing(history: DataFrame, rows: DataFrame, key: str) -> DataFrame:
     """Keeps the rows of `history` that share a key with `rows`, by a broadcast if the keys are few."""
     keys = materialise(rows.select(key).distinct())
-    if keys.count() <= _BROADCAST_KEYS:
-        return rows_that_share(history, keys, key)
-    return history.join(keys, key, "left_semi")
+    return rows_that_share(history, keys, key, are_few=keys.count() <= _BROADCAST_KEYS)

@@ -21,10 +21,15 @@ def materialise(rows: DataFrame) -> DataFrame:
     return DataFrame(cut, session).persist()
 
 
-def rows_that_share(history: DataFrame, batch: DataFrame, key: str) -> DataFrame:
-    """Keeps the rows of a table of all batches that share a key with this batch.
+def rows_that_share(history: DataFrame, rows: DataFrame, key: str, are_few: bool = True) -> DataFrame:
+    """Keeps the rows of a table of all batches that share a key with some rows.
 
-    The keys of the batch are broadcast, so that the table is never shuffled. A batch has at most
-    `ingest.max_rows_per_batch` rows.
+    Args:
+        history: The table.
+        rows: Rows with the key, such as those of a batch.
+        key: Name of the column.
+        are_few: Whether the keys are broadcast, so that the table is not shuffled. A batch has at most
+            `ingest.max_rows_per_batch` rows, so its keys are few.
     """
-    return history.join(F.broadcast(batch.select(key).distinct()), key, "left_semi")
+    keys = rows.select(key).distinct()
+    return history.join(F.broadcast(keys) if are_few else keys, key, "left_semi")

@@ -56,7 +56,7 @@ def superseded_reviews(
     """
     columns = ("record_id", "review_id", "product_id", "category", "rating", "lang_code", "created_at", "updated_at")
     rows = reviews.select(*columns, "source_file", "source_line", "batch_id")
-    touched = _sharing(rows, rows.where(_in(batches)), "review_id", batches)
+    touched = rows_that_share(rows, rows.where(_in(batches)), "review_id", are_few=len(batches) == 1)
     newer = Window.partitionBy(*review_key(sources)).orderBy(*newest_first())
     seen = F.min("batch_id").over(newer.rowsBetween(Window.unboundedPreceding, -1))
     return (
@@ -75,7 +75,7 @@ def _copy_groups(clusters: DataFrame, batches: Sequence[int]) -> DataFrame:
     # A record that starts a cluster has no earlier member. So only the others are searched in earlier batches.
     new = members.where(_in(batches))
     later = new.where("record_id != cluster_id")
-    earlier = _sharing(members.where(~_in(batches)), later, "cluster_id", batches)
+    earlier = rows_that_share(members.where(~_in(batches)), later, "cluster_id", are_few=len(batches) == 1)
     by_batch = new.unionByName(earlier).groupBy("cluster_id", "batch_id").agg(F.count("*").alias("added"))
     up_to = Window.partitionBy("cluster_id").orderBy("batch_id")
     sizes = by_batch.withColumn("size", F.sum("added").over(up_to)).where(_in(batches))
@@ -102,15 +102,9 @@ def _straddling(clusters: DataFrame, splits: DataFrame, batches: Sequence[int]) 
         .join(assigned.where(_in(batches)), "record_id")
     )
     known = assigned.select(F.col("record_id").alias("other_id"), F.col("split").alias("other_split"))
-    pairs = linked.join(_sharing(known, linked, "other_id", batches), "other_id").where("split != other_split")
+    others_known = rows_that_share(known, linked, "other_id", are_few=len(batches) == 1)
+    pairs = linked.join(others_known, "other_id").where("split != other_split")
     return pairs.select("batch_id", fact("straddling").alias("fact")).select("batch_id", "fact.*")
-
-
-def _sharing(history: DataFrame, rows: DataFrame, key: str, batches: Sequence[int]) -> DataFrame:
-    """Keeps the rows of `history` that share a key with `rows`, by a broadcast if `rows` are those of one batch."""
-    if len(batches) == 1:
-        return rows_that_share(history, rows, key)
-    return history.join(rows.select(key).distinct(), key, "left_semi")
 
 
 def _in(batches: Sequence[int]) -> Column:

@@ -19,7 +19,7 @@ _END = re.compile(
     r"|[\n\r\u2028\u2029]\s*"
 )
 _BREAKS = frozenset("\n\r\u2028\u2029")
-# A blank between two Chinese words often stands for a comma. A blank before a short label (Screen: …) ends the clause.
+# A blank between two Chinese words often replaces a comma. A blank before a short label (Screen: …) ends the clause.
 _HANS = "\u3400-\u9fff"
 _CLAUSE_END = re.compile(
     r"[,，;；、:：。！？!?…]+\s*|(?<!\s)\s+(?:but|however|although|though)\s+|(?=但是|但|不过|可是|就是|【)|[\n\r\u2028\u2029]\s*"

@@ -1,4 +1,4 @@
-"""Tests that a near copy with the opposite verdict is told from one with a typing error."""
+"""Tests which near copies have the opposite verdict, and which have only a typing error."""
 
 import pytest
 
