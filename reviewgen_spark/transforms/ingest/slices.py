@@ -105,8 +105,8 @@ def read_slice(
     """Yields the records of a row of `slice_rows`, each with the function that parses it.
 
     Records before the first of the slice are yielded too, because the parser counts equal ones. The caller drops them.
-    It yields None for a file or a piece that has changed since it was scanned. It ends early at damage, because somebody
-    may have accepted the damaged file. The caller compares the number of records with that of the scan.
+    It yields None for a file or a piece that has changed since it was scanned. It ends early at damage, because
+    somebody may have accepted the damaged file. The caller compares the number of records with that of the scan.
     """
     occurrences: Counter[str] = Counter()
     parse = parser_of(feed_code, section.source, zone, occurrences)
